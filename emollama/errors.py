@@ -1,0 +1,54 @@
+"""The one exception that reaches a user as a single line.
+
+Everything a user can get wrong (a missing file, an unknown key, a corrupt shard) is raised as
+`EmollamaError` with a message that names the file, key or id, says what is wrong and what would
+be right. Entry points print the message and leave with `EXIT_CODE`; every other exception is a
+defect of ours and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import os
+import sys
+from collections.abc import Callable, Iterable
+from typing import ParamSpec, TypeVar
+
+EXIT_CODE = 2
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class EmollamaError(Exception):
+    """A mistake in what the user handed in, told in one line."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """'; did you mean X?' for the nearest known word, else a list of what is known."""
+    options = sorted(known)
+    close = difflib.get_close_matches(word, options, n=1, cutoff=0.5)
+    if close:
+        return f"; did you mean '{close[0]}'?"
+    return f"; known: {', '.join(options)}" if options else ""
+
+
+def one_line_errors(main: Callable[P, R]) -> Callable[P, R]:
+    """Wrap an entry point: an `EmollamaError` becomes one line on stderr and exit code 2."""
+
+    @functools.wraps(main)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return main(*args, **kwargs)
+        except EmollamaError as error:
+            print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+            raise SystemExit(EXIT_CODE) from None
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            raise SystemExit(130) from None
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(1) from None
+
+    return wrapped

@@ -1,0 +1,106 @@
+"""Label sets: named, ordered lists of emotion words with synonyms.
+
+A label is a string everywhere. Corpora disagree on integer codes for the same word (MELD's own
+order differs from MERTools'), so an integer never leaves a reader.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from emollama.errors import EmollamaError, did_you_mean
+
+
+@dataclass(frozen=True)
+class LabelSet:
+    """Ordered emotion words; `synonyms` maps further words to one of them."""
+
+    name: str
+    labels: tuple[str, ...]
+    synonyms: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(set(self.labels)) != len(self.labels) or not self.labels:
+            raise EmollamaError(f"label set '{self.name}': labels must be distinct and not empty")
+        for word, label in self.synonyms.items():
+            if label not in self.labels:
+                raise EmollamaError(
+                    f"label set '{self.name}': synonym '{word}' points to unknown '{label}'"
+                )
+
+    def canonical(self, word: str) -> str | None:
+        """The label that `word` means, or None: case and surrounding space do not matter."""
+        key = word.strip().lower()
+        return key if key in self.labels else self.synonyms.get(key)
+
+    def require(self, word: str, where: str) -> str:
+        """`canonical(word)`, or an `EmollamaError` that begins with `where`."""
+        label = self.canonical(word)
+        if label is None:
+            hint = did_you_mean(word, (*self.labels, *self.synonyms))
+            raise EmollamaError(f"{where}: '{word}' is not in label set '{self.name}'{hint}")
+        return label
+
+    def parse(self, text: str) -> str | None:
+        """The one label that a free answer names, or None when it names none or several.
+
+        Words are matched whole, so 'unhappy' does not mean 'happy'. An answer that names two
+        different labels is ambiguous: a parse failure, to be counted and never guessed away.
+        """
+        words = {*self.labels, *self.synonyms}
+        pattern = "|".join(re.escape(w) for w in sorted(words, key=len, reverse=True))
+        found = re.findall(rf"(?<![\w'-])({pattern})(?![\w'-])", text.lower())
+        meant = {self.canonical(word) for word in found}
+        return meant.pop() if len(meant) == 1 else None
+
+    def to_dict(self) -> dict[str, object]:
+        """What an artefact stores: enough to rebuild the set without this table."""
+        return {"name": self.name, "labels": list(self.labels), "synonyms": dict(self.synonyms)}
+
+
+_COMMON = {
+    "happy": ("happiness", "joy", "joyful", "cheerful", "glad", "pleased", "delighted"),
+    "sad": ("sadness", "sorrowful", "unhappy", "down", "grief"),
+    "angry": ("anger", "mad", "furious", "irritated", "annoyed"),
+    "surprise": ("surprised", "astonished", "amazed", "startled"),
+    "surprised": ("surprise", "astonished", "amazed", "startled"),
+    "worried": ("worry", "anxious", "nervous", "concerned", "uneasy"),
+    "neutral": ("indifferent", "unemotional"),
+    "calm": ("calmness", "relaxed", "serene"),
+    "fear": ("fearful", "afraid", "scared", "frightened"),
+    "fearful": ("fear", "afraid", "scared", "frightened"),
+    "disgust": ("disgusted", "revolted"),
+    "contempt": ("contemptuous", "scornful"),
+    "doubt": ("doubtful", "sceptical", "skeptical"),
+}
+
+
+def label_set(name: str, *labels: str) -> LabelSet:
+    """A set over `labels` with the everyday synonyms of those words that do not clash."""
+    synonyms = {w: label for label in labels for w in _COMMON.get(label, ()) if w not in labels}
+    return LabelSet(name, labels, synonyms)
+
+
+LABEL_SETS: dict[str, LabelSet] = {
+    s.name: s
+    for s in (
+        label_set("mer2023", "neutral", "angry", "happy", "sad", "worried", "surprise"),
+        label_set(
+            "merr", "neutral", "angry", "happy", "sad", "worried", "surprise",
+            "fear", "contempt", "doubt",
+        ),
+        label_set(
+            "ravdess", "neutral", "calm", "happy", "sad", "angry", "fearful", "disgust",
+            "surprised",
+        ),
+        label_set("meld", "neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger"),
+    )
+}  # fmt: skip
+
+
+def get_label_set(name: str) -> LabelSet:
+    """The label set called `name`; an unknown name is an `EmollamaError`."""
+    if name not in LABEL_SETS:
+        raise EmollamaError(f"label set '{name}' is unknown{did_you_mean(name, LABEL_SETS)}")
+    return LABEL_SETS[name]

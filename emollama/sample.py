@@ -1,0 +1,150 @@
+"""Samples and manifests: which clips there are, and what is true of them.
+
+A manifest is JSON Lines. The first line is the header,
+`{"manifest": {"version": 1, "corpus": "ravdess", "labels": {...}}}`; each further line is one
+`Sample`. Media paths are relative to the manifest's own folder, or absolute.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from emollama.errors import EmollamaError
+from emollama.files import read_jsonl, write_jsonl
+from emollama.labels import LabelSet
+
+MANIFEST_VERSION = 1
+
+
+class Targets(BaseModel):
+    """What is to be predicted; each is None where the corpus does not say."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    emotion: str | None = None
+    reason: str | None = None
+
+
+class Sample(BaseModel):
+    """A clip with its id, subtitle, speaker, split, group and targets.
+
+    `video` is the file that frames come from, `audio` the one the voice comes from; where
+    `audio` is None the voice is the audio track of `video`. `start` and `end` are seconds in
+    the file. `group` is what a split must never cut through (a speaker, a session).
+    `truth` holds what a synthetic corpus knows of each channel, e.g. {"voice": "sad"}.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str = Field(min_length=1, max_length=200)
+    video: str | None = None
+    audio: str | None = None
+    start: float | None = Field(default=None, ge=0)
+    end: float | None = Field(default=None, gt=0)
+    text: str | None = None
+    speaker: str | None = None
+    group: str | None = None
+    split: str | None = None
+    targets: Targets = Targets()
+    truth: dict[str, Any] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A corpus as read from one file."""
+
+    path: Path
+    corpus: str
+    labels: LabelSet
+    samples: tuple[Sample, ...]
+
+    def media(self, name: str) -> Path:
+        """The path of a media file that a sample names."""
+        path = Path(name)
+        return path if path.is_absolute() else self.path.parent / path
+
+    def split(self, name: str) -> tuple[Sample, ...]:
+        """The samples of one split; a split that does not exist is an `EmollamaError`."""
+        chosen = tuple(s for s in self.samples if s.split == name)
+        if not chosen:
+            known = sorted({s.split or "(none)" for s in self.samples})
+            raise EmollamaError(
+                f"{self.path}: split '{name}' has no samples; there are: {', '.join(known)}"
+            )
+        return chosen
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read and validate a manifest: schema, distinct ids, labels of the declared set."""
+    rows = list(read_jsonl(path))
+    if not rows:
+        raise EmollamaError(f"{path}: is empty; a manifest begins with a header line")
+    header = rows[0][1].get("manifest")
+    if not isinstance(header, dict) or not isinstance(header.get("labels"), dict):
+        raise EmollamaError(f"{path}:{rows[0][0]}: the first line must be the manifest header")
+    if header.get("version") != MANIFEST_VERSION:
+        raise EmollamaError(
+            f"{path}:{rows[0][0]}: manifest version {header.get('version')} is not readable here; "
+            f"this release reads version {MANIFEST_VERSION}"
+        )
+    try:
+        declared = header["labels"]
+        labels = LabelSet(
+            str(declared["name"]), tuple(declared["labels"]), dict(declared.get("synonyms", {}))
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise EmollamaError(
+            f"{path}:{rows[0][0]}: 'labels' must hold a name and a list of labels"
+        ) from error
+    samples: list[Sample] = []
+    seen: dict[str, int] = {}
+    for number, row in rows[1:]:
+        sample = _parse_sample(path, number, row, labels)
+        if sample.id in seen:
+            raise EmollamaError(
+                f"{path}:{number}: id '{sample.id}' is already on line {seen[sample.id]}; "
+                "ids must be distinct"
+            )
+        seen[sample.id] = number
+        samples.append(sample)
+    if not samples:
+        raise EmollamaError(f"{path}: holds no samples, only a header")
+    return Manifest(path, str(header.get("corpus", "")), labels, tuple(samples))
+
+
+def _parse_sample(path: Path, number: int, row: dict[str, Any], labels: LabelSet) -> Sample:
+    try:
+        sample = Sample.model_validate(row)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise EmollamaError(f"{path}:{number}: '{key}': {first['msg']}") from error
+    for key, value in (("start", sample.start), ("end", sample.end)):
+        if value is not None and not math.isfinite(value):
+            raise EmollamaError(f"{path}:{number}: '{key}' must be a finite number of seconds")
+    if sample.start is not None and sample.end is not None and sample.end <= sample.start:
+        raise EmollamaError(f"{path}:{number}: 'end' {sample.end} is not after 'start'")
+    if sample.targets.emotion is not None:
+        label = labels.require(sample.targets.emotion, f"{path}:{number}: targets.emotion")
+        if label != sample.targets.emotion:
+            targets = sample.targets.model_copy(update={"emotion": label})
+            sample = sample.model_copy(update={"targets": targets})
+    return sample
+
+
+def write_manifest(path: Path, corpus: str, labels: LabelSet, samples: Sequence[Sample]) -> None:
+    """Write a manifest atomically; it is read back the same by `read_manifest`."""
+    header = {"version": MANIFEST_VERSION, "corpus": corpus, "labels": labels.to_dict()}
+
+    def rows() -> Iterable[dict[str, Any]]:
+        yield {"manifest": header}
+        for sample in samples:
+            yield sample.model_dump(mode="json", exclude_defaults=True)
+
+    write_jsonl(path, rows())
