@@ -1,0 +1,1 @@
+"""Encoders: frozen models from a clip to a feature track, by name."""

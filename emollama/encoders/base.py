@@ -1,0 +1,65 @@
+"""What an encoder is: a frozen model from a clip to a feature track."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+
+from emollama.media.clip import Clip
+
+Channel = Literal["voice", "face", "words"]
+
+
+@dataclass(frozen=True)
+class FeatureTrack:
+    """Features of one clip over time.
+
+    Attributes:
+        values: float32 [T, D]; T = 1 for an utterance vector.
+        times: float32 [T], seconds from the clip's start, the centre of each step.
+    """
+
+    values: np.ndarray
+    times: np.ndarray
+
+
+class Encoder(Protocol):
+    """A frozen model: clip in, feature track out.
+
+    Attributes:
+        key: canonical spec ("whisper-tiny.en+layer=2+segments=8"), also the folder name in a
+            feature store.
+        channel: which channel of a person it listens to.
+        width: D of its tracks.
+        frames: how many video frames of a clip it needs (0 for voice).
+        columns: names of the D columns where they have names, else ().
+        fingerprint: changes whenever the numbers would (code version, weights, options).
+    """
+
+    @property
+    def key(self) -> str: ...  # noqa: D102
+
+    @property
+    def channel(self) -> Channel: ...  # noqa: D102
+
+    @property
+    def width(self) -> int: ...  # noqa: D102
+
+    @property
+    def frames(self) -> int: ...  # noqa: D102
+
+    @property
+    def columns(self) -> tuple[str, ...]: ...  # noqa: D102
+
+    @property
+    def fingerprint(self) -> str: ...  # noqa: D102
+
+    def encode(self, clips: Sequence[Clip]) -> list[FeatureTrack | None]:
+        """One track a clip, None where the clip has no such channel.
+
+        A clip's track does not depend on the clips it is encoded with.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""Media: from files to frames, sound and face crops."""

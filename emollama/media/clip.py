@@ -1,0 +1,58 @@
+"""What a decoded clip is: upright frames with their times, and 16 kHz mono sound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from emollama.errors import EmollamaError
+
+SAMPLE_RATE = 16_000
+"""Samples a second of every `Clip.audio`; what Whisper's front end expects."""
+
+Reason = Literal["unreadable", "missing", "no streams", "empty span", "too long", "too large"]
+
+
+class MediaError(EmollamaError):
+    """A clip that cannot be decoded; `reason` is a short category for failure tables."""
+
+    def __init__(self, message: str, reason: Reason) -> None:
+        super().__init__(message)
+        self.reason: Reason = reason
+
+    def __reduce__(self) -> tuple[type[MediaError], tuple[str, Reason]]:
+        # An exception with a second argument would not come back from a worker process.
+        return type(self), (str(self), self.reason)
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Frames of a clip in order of time.
+
+    Attributes:
+        images: uint8 [N, H, W, 3], RGB, upright (the file's rotation is applied).
+        times: float64 [N], seconds from the clip's start.
+    """
+
+    images: np.ndarray
+    times: np.ndarray
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A media file, or a span of one, decoded.
+
+    Attributes:
+        frames: None where there is no video track or it was not asked for.
+        audio: float32 [n], `SAMPLE_RATE` mono in -1..1, aligned to the clip's time zero; None
+            where there is no audio track or it was not asked for.
+        duration: seconds.
+        notes: what a reader of the result should know, e.g. "no audio track".
+    """
+
+    frames: Frames | None
+    audio: np.ndarray | None
+    duration: float
+    notes: tuple[str, ...] = ()
