@@ -1,0 +1,1 @@
+"""EmotionLlama: feature streams in the token space of a causal language model."""

@@ -1,0 +1,116 @@
+"""What an EmotionLlama is made of: a language model, an ordered list of streams, a layout."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, get_args
+
+from transformers import AutoConfig, PreTrainedConfig
+
+from emollama.encoders.base import Channel
+from emollama.errors import EmollamaError, did_you_mean
+
+AbsentRule = Literal["learned", "zeros", "omit"]
+ProjectorKind = Literal["linear", "mlp"]
+
+
+@dataclass(frozen=True)
+class StreamConfig:
+    """One feature track entering the language model.
+
+    Args:
+        name: name in the layout, and of the projector (`projector_<name>`).
+        channel: what is switched on and off as one: "voice", "face" or "words".
+        source: the encoder's key in the feature store, or "npy:<folder>" for external tracks.
+        width: D, the columns of the track.
+        tokens: positions the stream takes in the prompt; a longer track is averaged into as many
+            segments, a shorter one is repeated.
+        projector: "linear", or "mlp" (one hidden layer of `hidden` units with GELU).
+        hidden: hidden units of an "mlp" projector.
+        layers: more than 1 for a learned mix: the track holds this many layers side by side and
+            the projector learns their softmax weights (as in ELMo, Peters et al. 2018).
+        dropout: feature dropout at the projector's input.
+        absent: what stands in for a missing track: a "learned" vector a token, "zeros" after
+            projection (what released Emotion-LLaMA weights saw), or "omit": no tokens at all.
+    """
+
+    name: str
+    channel: Channel
+    source: str
+    width: int
+    tokens: int = 1
+    projector: ProjectorKind = "linear"
+    hidden: int = 0
+    layers: int = 1
+    dropout: float = 0.0
+    absent: AbsentRule = "learned"
+
+    def __post_init__(self) -> None:
+        where = f"stream '{self.name}'"
+        if not self.name.isidentifier():
+            raise EmollamaError(f"{where}: the name must be a plain identifier")
+        for key, allowed in (
+            ("channel", get_args(Channel)),
+            ("projector", get_args(ProjectorKind)),
+            ("absent", get_args(AbsentRule)),
+        ):
+            value = getattr(self, key)
+            if value not in allowed:
+                raise EmollamaError(f"{where}: {key} '{value}'{did_you_mean(value, allowed)}")
+        if self.width < 1 or self.tokens < 1 or self.layers < 1:
+            raise EmollamaError(f"{where}: width, tokens and layers must be at least 1")
+        if self.width % self.layers:
+            raise EmollamaError(f"{where}: width {self.width} is not {self.layers} layers wide")
+        if self.projector == "mlp" and self.hidden < 1:
+            raise EmollamaError(f"{where}: an mlp projector needs 'hidden' units")
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> StreamConfig:
+        """Build from plain data; an unknown key is an `EmollamaError`."""
+        known = {f.name for f in fields(cls)}
+        for key in values:
+            if key not in known:
+                raise EmollamaError(f"stream: unknown key '{key}'{did_you_mean(key, known)}")
+        return cls(**values)
+
+
+class EmotionLlamaConfig(PreTrainedConfig):
+    """Configuration of `EmotionLlama`.
+
+    Args:
+        text_config: the language model's own configuration (any causal LM).
+        streams: `StreamConfig`s as dictionaries, in the order of their indices.
+        llm: where the frozen language model came from: an asset name, hub id or folder.
+        llm_sha256: hash of its weights, so that an adapter is never put on another model.
+    """
+
+    model_type = "emotion_llama"
+    sub_configs = {"text_config": AutoConfig}  # noqa: RUF012 - the name and form are transformers'
+
+    def __init__(
+        self,
+        text_config: PreTrainedConfig | dict[str, Any] | None = None,
+        streams: list[dict[str, Any]] | None = None,
+        llm: str = "",
+        llm_sha256: str = "",
+        **kwargs: Any,
+    ) -> None:
+        if isinstance(text_config, dict):
+            values = dict(text_config)
+            text_config = AutoConfig.for_model(values.pop("model_type", "llama"), **values)
+        elif text_config is None:
+            text_config = AutoConfig.for_model("llama")
+        self.text_config = text_config
+        self.streams = [asdict(StreamConfig.from_dict(dict(s))) for s in streams or []]
+        names = [s["name"] for s in self.streams]
+        if len(set(names)) != len(names):
+            raise EmollamaError(f"streams: names must be distinct, got {', '.join(names)}")
+        self.llm = llm
+        self.llm_sha256 = llm_sha256
+        kwargs.setdefault("tie_word_embeddings", text_config.tie_word_embeddings)
+        super().__init__(**kwargs)
+
+    @property
+    def stream_configs(self) -> tuple[StreamConfig, ...]:
+        """The streams in order."""
+        return tuple(StreamConfig.from_dict(s) for s in self.streams)

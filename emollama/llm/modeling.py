@@ -1,0 +1,193 @@
+"""EmotionLlama: a causal language model that also reads feature streams.
+
+The processor lays out a prompt as token ids in which the positions of a stream hold an ordinary
+id as placeholder, and says in `stream_ids` which stream each position belongs to (-1: text).
+The model replaces those embeddings by projected features and calls the language model. Positions
+never come from comparing ids, so no text can inject a stream.
+
+Follows Emotion-LLaMA (Cheng et al., NeurIPS 2024) in its idea: frozen encoders, one projector a
+stream, LoRA in a LLaMA-family chat model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers.utils import ModelOutput
+
+from emollama.llm.configuration import EmotionLlamaConfig
+from emollama.llm.projector import Projector
+
+IGNORED = -100
+TEXT = -1
+
+
+@dataclass
+class EmotionLlamaOutput(ModelOutput):
+    """`loss`: scalar, or None without labels. `sample_losses` [N]: token mean of each sample.
+    `logits` [B, S, V] without labels, else None (the head then runs at supervised positions only).
+    """
+
+    loss: Tensor | None = None
+    logits: Tensor | None = None
+    sample_losses: Tensor | None = None
+
+
+class EmotionLlama(PreTrainedModel):
+    """A language model with one projector a stream, each a module `projector_<stream name>`."""
+
+    config_class = EmotionLlamaConfig
+    config: EmotionLlamaConfig
+    base_model_prefix = ""
+    main_input_name = "input_ids"
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_flex_attn = True
+    supports_gradient_checkpointing = True
+    # Without labels no loss arguments are taken; the loss is already a mean over samples.
+    accepts_loss_kwargs = False
+
+    def __init__(
+        self, config: EmotionLlamaConfig, language_model: PreTrainedModel | None = None
+    ) -> None:
+        super().__init__(config)
+        if language_model is None:
+            language_model = AutoModelForCausalLM.from_config(config.text_config)
+        self.language_model = language_model
+        table = language_model.get_input_embeddings().weight
+        scale = float(table[: min(4096, len(table))].detach().float().std()) if len(table) else 0.02
+        for stream in config.stream_configs:
+            projector = Projector(stream, table.shape[1], scale if scale > 0 else 0.02)
+            self.add_module(f"projector_{stream.name}", projector)
+        self.post_init()
+
+    def _init_weights(self, module: nn.Module) -> None:
+        if isinstance(module, Projector):
+            module.reset_parameters()
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The language model's token embeddings."""
+        return self.language_model.get_input_embeddings()
+
+    def get_output_embeddings(self) -> nn.Module:
+        """The language model's head."""
+        return self.language_model.get_output_embeddings()
+
+    def projector(self, name: str) -> Projector:
+        """The projector of one stream."""
+        return getattr(self, f"projector_{name}")
+
+    def embed(
+        self,
+        input_ids: Tensor,
+        stream_ids: Tensor,
+        features: dict[str, Tensor],
+        present: dict[str, Tensor],
+    ) -> Tensor:
+        """Embeddings [B, S, H] with the streams in their places.
+
+        Args:
+            input_ids: [B, S].
+            stream_ids: [B, S]; index of the stream a position belongs to, -1 for text.
+            features: for each stream [N, tokens, width], one row for each sample that has
+                positions for it, in the order in which the samples stand in the batch.
+            present: for each stream [N]; False where the track is missing.
+        """
+        embeddings = self.get_input_embeddings()(input_ids)
+        for index, stream in enumerate(self.config.stream_configs):
+            if stream.name not in features:
+                continue
+            # Called through the module, not a method of it, so that peft's wrapper around a
+            # projector that is trained whole is in the path.
+            projected = getattr(self, f"projector_{stream.name}")(
+                features[stream.name], present[stream.name]
+            )
+            mask = (stream_ids == index).unsqueeze(-1).expand_as(embeddings)
+            embeddings = embeddings.masked_scatter(mask, projected.to(embeddings.dtype))
+        return embeddings
+
+    def hidden_states(
+        self,
+        input_ids: Tensor,
+        stream_ids: Tensor,
+        features: dict[str, Tensor],
+        present: dict[str, Tensor],
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+    ) -> Tensor:
+        """Last hidden states [B, S, H] of the language model, before the head."""
+        embeddings = self.embed(input_ids, stream_ids, features, present)
+        return self.language_model.get_decoder()(
+            inputs_embeds=embeddings,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            use_cache=False,
+        ).last_hidden_state
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        stream_ids: Tensor,
+        features: dict[str, Tensor],
+        present: dict[str, Tensor],
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        labels: Tensor | None = None,
+        sample_ids: Tensor | None = None,
+        loss_weights: Tensor | None = None,
+        **_: Any,
+    ) -> EmotionLlamaOutput:
+        """Logits, or with `labels` the loss.
+
+        The loss is the mean over samples of each sample's token mean times its weight: an emotion
+        word of 2 tokens then counts as much as a reason of 60. The head runs at supervised
+        positions only.
+
+        Args:
+            labels: [B, S], -100 where unsupervised; labels[t] is the token at t, predicted at t-1.
+            sample_ids: [B, S] index of the sample a position belongs to; rows when None.
+            loss_weights: [N] weight of each sample's task; ones when None.
+        """
+        hidden = self.hidden_states(
+            input_ids, stream_ids, features, present, attention_mask, position_ids
+        )
+        head = self.get_output_embeddings()
+        if labels is None:
+            return EmotionLlamaOutput(logits=head(hidden))
+        rows, columns = (labels[:, 1:] != IGNORED).nonzero(as_tuple=True)
+        logits = head(hidden[rows, columns]).float()
+        token_losses = nn.functional.cross_entropy(
+            logits, labels[rows, columns + 1], reduction="none"
+        )
+        owner = rows if sample_ids is None else sample_ids[rows, columns + 1]
+        count = len(labels) if sample_ids is None else int(sample_ids.max()) + 1
+        sums = token_losses.new_zeros(count).index_add(0, owner, token_losses)
+        tokens = torch.bincount(owner, minlength=count).clamp(min=1)
+        sample_losses = sums / tokens
+        weights = torch.ones_like(sample_losses) if loss_weights is None else loss_weights
+        return EmotionLlamaOutput(
+            loss=(sample_losses * weights.to(sample_losses.dtype)).mean(),
+            sample_losses=sample_losses.detach(),
+        )
+
+    @torch.inference_mode()
+    def generate(
+        self,
+        input_ids: Tensor,
+        stream_ids: Tensor,
+        features: dict[str, Tensor],
+        present: dict[str, Tensor],
+        attention_mask: Tensor,
+        **options: Any,
+    ) -> Tensor:
+        """New token ids [B, n] after left-padded prompts; `options` go to transformers'
+        `generate` (streamer, max_new_tokens, do_sample, ...).
+        """
+        embeddings = self.embed(input_ids, stream_ids, features, present)
+        return self.language_model.generate(
+            inputs_embeds=embeddings, attention_mask=attention_mask, **options
+        )

@@ -1,0 +1,307 @@
+"""From a sample and its feature tracks to what EmotionLlama reads.
+
+The prompt is built here and nowhere else. Text that a user or a corpus hands in (subtitles, chat
+turns, reasons) is tokenized with special tokens split, so that `<|im_end|>` in a subtitle is six
+ordinary tokens; only the backbone's own chat template yields special tokens.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jinja2 import TemplateError
+from torch import Tensor
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from emollama.encoders.base import FeatureTrack
+from emollama.errors import EmollamaError
+from emollama.files import read_json, write_json
+from emollama.labels import LabelSet
+from emollama.llm.configuration import StreamConfig
+from emollama.llm.layout import FIELD, Layout
+from emollama.llm.modeling import IGNORED, TEXT
+
+CHANNELS = ("voice", "face", "words")
+PROCESSOR_FILE = "processor.json"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of one clip: a track for each stream (None where missing), the subtitle, and
+    measured clues in words. `channels` are those to be used; the others count as missing.
+    """
+
+    tracks: Mapping[str, FeatureTrack | None]
+    text: str | None = None
+    clues: Mapping[str, str] = field(default_factory=dict)
+    channels: frozenset[str] = frozenset(CHANNELS)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A turn of the conversation after the clip: role "user" or "assistant", and its text."""
+
+    role: str
+    text: str
+
+
+@dataclass
+class Encoded:
+    """One sample, laid out: lists over S positions, and [tokens, width] features a stream."""
+
+    input_ids: list[int]
+    stream_ids: list[int]
+    labels: list[int]
+    features: dict[str, np.ndarray]
+    present: dict[str, bool]
+    weight: float = 1.0
+
+
+def fit_steps(values: np.ndarray, tokens: int) -> np.ndarray:
+    """Bring a track [T, D] to [tokens, D]: averaged in equal segments, or steps repeated."""
+    steps = len(values)
+    if steps == tokens:
+        return values
+    if steps < tokens:
+        return values[np.arange(tokens) * steps // tokens]
+    edges = np.linspace(0, steps, tokens + 1)
+    return np.stack(
+        [
+            values[int(a) : max(int(np.ceil(b)), int(a) + 1)].mean(axis=0)
+            for a, b in zip(edges[:-1], edges[1:], strict=True)
+        ]
+    )
+
+
+class EmotionLlamaProcessor:
+    """Tokenizer, layout, streams and label set, saved together with the model."""
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        layout: Layout,
+        streams: Sequence[StreamConfig],
+        labels: LabelSet,
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.layout = layout
+        self.streams = tuple(streams)
+        self.labels = labels
+        end = tokenizer.eos_token_id
+        if end is None:
+            raise EmollamaError("the tokenizer has no end-of-sequence token to end an answer with")
+        self.end_id = int(end)
+        self.pad_id = int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else end)
+        names = {s.name for s in self.streams}
+        channels = {s.channel for s in self.streams}
+        used = {f for line in layout.lines for f in FIELD.findall(line)}
+        for stream in self.streams:
+            if stream.name not in used and stream.channel not in used:
+                raise EmollamaError(
+                    f"layout '{layout.name}' has no place for stream '{stream.name}'"
+                )
+        self._fields = names | channels
+
+    # --- prompts -------------------------------------------------------------------------------
+
+    def encode_prompt(
+        self, evidence: Evidence, instruction: str, turns: Sequence[Turn] = ()
+    ) -> Encoded:
+        """The prompt up to the point where the model's answer begins."""
+        first: list[str | int] = []
+        for line in self.layout.lines:
+            first.extend(self._line(line, evidence, instruction))
+        messages: list[tuple[str, list[str | int]]] = [
+            ("system", [self.layout.system]),
+            ("user", first),
+        ]
+        messages += [(turn.role, [turn.text]) for turn in turns]
+        input_ids: list[int] = []
+        stream_ids: list[int] = []
+        features: dict[str, np.ndarray] = {}
+        present: dict[str, bool] = {}
+        for chunk in self._template(messages):
+            if isinstance(chunk, int):
+                stream = self.streams[chunk]
+                values = self._track(stream, evidence)
+                input_ids += [self.pad_id] * stream.tokens
+                stream_ids += [chunk] * stream.tokens
+                present[stream.name] = values is not None
+                features[stream.name] = (
+                    np.zeros((stream.tokens, stream.width), np.float32)
+                    if values is None
+                    else values
+                )
+            else:
+                input_ids += chunk
+                stream_ids += [TEXT] * len(chunk)
+        return Encoded(input_ids, stream_ids, [IGNORED] * len(input_ids), features, present)
+
+    def with_answer(self, prompt: Encoded, answer: str, weight: float = 1.0) -> Encoded:
+        """The prompt followed by the answer it should get, which alone is supervised."""
+        ids = [*self.text_ids(answer), self.end_id]
+        return Encoded(
+            prompt.input_ids + ids,
+            prompt.stream_ids + [TEXT] * len(ids),
+            prompt.labels + ids,
+            prompt.features,
+            prompt.present,
+            weight,
+        )
+
+    def label_answer(self, label: str) -> str:
+        """A label in the form in which the model answers it."""
+        return self.layout.label_answer.replace("{label}", label)
+
+    def label_ids(self) -> list[list[int]]:
+        """For each label the token ids of the whole answer, its end included."""
+        return [[*self.text_ids(self.label_answer(w)), self.end_id] for w in self.labels.labels]
+
+    def text_ids(self, text: str) -> list[int]:
+        """Token ids of plain text; what looks like a special token is text."""
+        return self.tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of an answer, without special tokens and surrounding space."""
+        return str(self.tokenizer.decode(ids, skip_special_tokens=True)).strip()
+
+    def _line(self, line: str, evidence: Evidence, instruction: str) -> list[str | int]:
+        """The pieces of one line, or nothing when all of its fields are empty."""
+        pieces: list[str | int] = []
+        filled = False
+        for index, part in enumerate(FIELD.split(line)):
+            if index % 2 == 0:
+                pieces.append(part)
+                continue
+            content = self._field(part, evidence, instruction)
+            filled = filled or bool(content)
+            pieces.extend(content)
+        return pieces if filled or len(pieces) == 1 else []
+
+    def _field(self, name: str, evidence: Evidence, instruction: str) -> list[str | int]:
+        if name == "instruction":
+            return [instruction]
+        if name == "text":
+            heard = "words" in evidence.channels and evidence.text
+            return [evidence.text if heard and evidence.text else self.layout.text_absent]
+        if name == "clues":
+            words = [w for c, w in evidence.clues.items() if c in evidence.channels and w]
+            return ["; ".join(words)] if words else []
+        if name not in self._fields:
+            return []
+        return [
+            index
+            for index, stream in enumerate(self.streams)
+            if name in (stream.name, stream.channel)
+            and not (stream.absent == "omit" and self._track(stream, evidence) is None)
+        ]
+
+    def _track(self, stream: StreamConfig, evidence: Evidence) -> np.ndarray | None:
+        track = evidence.tracks.get(stream.name)
+        if track is None or stream.channel not in evidence.channels:
+            return None
+        if track.values.ndim != 2 or track.values.shape[1] != stream.width:
+            raise EmollamaError(
+                f"stream '{stream.name}': features are {track.values.shape[-1]} wide, "
+                f"the model was built for {stream.width} ({stream.source})"
+            )
+        return fit_steps(np.asarray(track.values, np.float32), stream.tokens)
+
+    def _template(
+        self, messages: Sequence[tuple[str, list[str | int]]]
+    ) -> list[list[int] | int]:
+        """The backbone's chat template around our pieces: id lists, and stream indices."""
+        marks = [f"\ue000{i}\ue001" for i in range(len(messages))]
+        turns = [{"role": role, "content": m} for (role, _), m in zip(messages, marks, strict=True)]
+        try:
+            rendered = self.tokenizer.apply_chat_template(
+                turns, tokenize=False, add_generation_prompt=True
+            )
+        except TemplateError:
+            # Templates without a system role (Gemma's): the system sentence opens the user's turn.
+            turns[1]["content"] = f"{marks[0]}\n\n{marks[1]}"
+            rendered = self.tokenizer.apply_chat_template(
+                turns[1:], tokenize=False, add_generation_prompt=True
+            )
+        chunks: list[list[int] | int] = []
+        for index, part in enumerate(re.split(r"\ue000(\d+)\ue001", str(rendered))):
+            if index % 2 == 0:
+                if part:
+                    chunks.append(self.tokenizer(part, add_special_tokens=False).input_ids)
+                continue
+            text = ""
+            for piece in messages[int(part)][1]:
+                if isinstance(piece, str):
+                    text += piece
+                    continue
+                if text:
+                    chunks.append(self.text_ids(text))
+                    text = ""
+                chunks.append(piece)
+            if text:
+                chunks.append(self.text_ids(text))
+        return chunks
+
+    # --- batches -------------------------------------------------------------------------------
+
+    def collate(self, samples: Sequence[Encoded]) -> dict[str, Any]:
+        """Left-padded tensors for `EmotionLlama.forward`; see there for their shapes."""
+        size = max(len(s.input_ids) for s in samples)
+
+        def padded(rows: Sequence[Sequence[int]], fill: int) -> Tensor:
+            return torch.tensor([[fill] * (size - len(r)) + list(r) for r in rows])
+
+        mask = padded([[1] * len(s.input_ids) for s in samples], 0)
+        batch: dict[str, Any] = {
+            "input_ids": padded([s.input_ids for s in samples], self.pad_id),
+            "stream_ids": padded([s.stream_ids for s in samples], TEXT),
+            "attention_mask": mask,
+            "position_ids": (mask.cumsum(1) - 1).clamp(min=0),
+            "labels": padded([s.labels for s in samples], IGNORED),
+            "loss_weights": torch.tensor([s.weight for s in samples]),
+            "features": {},
+            "present": {},
+        }
+        for stream in self.streams:
+            rows = [s for s in samples if stream.name in s.features]
+            if rows:
+                values = np.stack([s.features[stream.name] for s in rows])
+                batch["features"][stream.name] = torch.from_numpy(values)
+                batch["present"][stream.name] = torch.tensor([s.present[stream.name] for s in rows])
+        return batch
+
+    # --- files ---------------------------------------------------------------------------------
+
+    def save_pretrained(self, folder: Path) -> None:
+        """Write tokenizer, layout, streams and label set into an artefact's folder."""
+        self.tokenizer.save_pretrained(folder)
+        write_json(
+            folder / PROCESSOR_FILE,
+            {
+                "layout": self.layout.to_dict(),
+                "streams": [asdict(s) for s in self.streams],
+                "labels": self.labels.to_dict(),
+            },
+        )
+
+    @classmethod
+    def from_pretrained(cls, folder: Path) -> EmotionLlamaProcessor:
+        """Read what `save_pretrained` wrote."""
+        saved = read_json(folder / PROCESSOR_FILE)
+        try:
+            labels = LabelSet(
+                saved["labels"]["name"],
+                tuple(saved["labels"]["labels"]),
+                dict(saved["labels"]["synonyms"]),
+            )
+            layout = Layout.from_dict(saved["layout"])
+            streams = [StreamConfig.from_dict(s) for s in saved["streams"]]
+        except (KeyError, TypeError) as error:
+            raise EmollamaError(f"{folder / PROCESSOR_FILE}: lacks {error}") from error
+        return cls(AutoTokenizer.from_pretrained(folder), layout, streams, labels)

@@ -1,0 +1,78 @@
+"""A stream's way into the language model: standardise, mix layers, project, stand in for absence."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from emollama.llm.configuration import StreamConfig
+
+
+class Projector(nn.Module):
+    """Maps features [N, tokens, width] to embeddings [N, tokens, hidden_size].
+
+    The standardiser (mean and deviation of each column over the training split) is a pair of
+    buffers, so it is saved with the model and cannot be forgotten. Where `present` is False the
+    row is the absent vector, entered by `torch.where` so that it learns and nothing of the
+    features' values reaches the output.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, config: StreamConfig, hidden_size: int, output_scale: float = 0.02) -> None:
+        super().__init__()
+        self.config = config
+        self.output_scale = output_scale
+        inner = config.width // config.layers
+        self.register_buffer("mean", torch.zeros(config.width))
+        self.register_buffer("deviation", torch.ones(config.width))
+        if config.layers > 1:
+            self.layer_logits = nn.Parameter(torch.zeros(config.layers))
+        self.dropout = nn.Dropout(config.dropout)
+        if config.projector == "mlp":
+            self.hidden = nn.Linear(inner, config.hidden)
+            self.output = nn.Linear(config.hidden, hidden_size)
+        else:
+            self.output = nn.Linear(inner, hidden_size)
+        if config.absent == "learned":
+            self.absent = nn.Parameter(torch.empty(config.tokens, hidden_size))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Start at the size of the language model's own token embeddings.
+
+        Standardised inputs through weights of deviation scale/sqrt(inputs) come out with
+        deviation `scale`; larger ones drown the words of the prompt in the first steps.
+        """
+        if hasattr(self, "hidden"):
+            nn.init.normal_(self.hidden.weight, std=self.hidden.in_features**-0.5)
+            nn.init.zeros_(self.hidden.bias)
+        nn.init.normal_(self.output.weight, std=self.output_scale * self.output.in_features**-0.5)
+        nn.init.zeros_(self.output.bias)
+        if hasattr(self, "absent"):
+            nn.init.normal_(self.absent, std=self.output_scale)
+
+    @torch.no_grad()
+    def set_standardiser(self, mean: Tensor, deviation: Tensor) -> None:
+        """Store column means and deviations [width]; a constant column is only centred."""
+        self.mean.copy_(mean)
+        self.deviation.copy_(torch.where(deviation > 1e-6, deviation, 1.0))
+
+    def forward(self, features: Tensor, present: Tensor) -> Tensor:
+        """Project [N, tokens, width]; `present` [N] is True where the track exists."""
+        dtype = self.output.weight.dtype
+        x = (features.float() - self.mean.float()) / self.deviation.float()
+        x = torch.where(present[:, None, None], x, 0.0).clamp(-10, 10).to(dtype)
+        x = self.dropout(x)
+        if self.config.layers > 1:
+            weights = self.layer_logits.softmax(dim=0)
+            x = (x.unflatten(-1, (self.config.layers, -1)) * weights[:, None]).sum(dim=-2)
+            x = x * self.config.layers**0.5
+        if self.config.projector == "mlp":
+            x = nn.functional.gelu(self.hidden(x))
+        x = self.output(x)
+        # With no row present (a batch of dropped channels) the weights must still get a
+        # gradient, of zero, or DistributedDataParallel waits for it for ever; where() gives it.
+        stand_in = self.absent.to(x.dtype) if self.config.absent == "learned" else torch.zeros_like(x)
+        return torch.where(present[:, None, None], x, stand_in)
