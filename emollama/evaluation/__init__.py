@@ -1,0 +1,1 @@
+"""Evaluation: predictions files, metrics with intervals, classical baselines and reports."""

@@ -1,0 +1,266 @@
+"""Predictions files: what every score is a pure function of.
+
+A predictions file is JSON Lines. The first line is the header,
+`{"predictions": {"version": 1, "labels": {...}, "corpus": ..., ...}}`; each further line is one
+`Prediction`. One file may hold several passes over a sample, each with another set of channels
+present and each by another system (the model, a logistic regression): a row is named by
+(id, channels, system). The modality report needs nothing but such a file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from emollama.encoders.base import Channel
+from emollama.errors import EmollamaError
+from emollama.files import read_jsonl, write_jsonl
+from emollama.labels import LabelSet
+
+PREDICTIONS_VERSION = 1
+CHANNELS: tuple[Channel, ...] = ("voice", "face", "words")
+MODEL = "model"
+"""`Prediction.system` of the model under evaluation; baselines carry other names."""
+
+SUM_TOLERANCE = 1e-3
+
+
+def channel_sets(channels: Sequence[Channel] = CHANNELS) -> list[tuple[Channel, ...]]:
+    """Every non-empty set of `channels`: single ones first, then pairs, then all."""
+    ordered = [c for c in CHANNELS if c in channels]
+    return [s for size in range(1, len(ordered) + 1) for s in combinations(ordered, size)]
+
+
+def set_name(channels: Sequence[str]) -> str:
+    """How a set of channels is written in tables: 'voice + words'; 'none' when it is empty."""
+    return " + ".join(channels) or "none"
+
+
+class Header(BaseModel):
+    """What is true of every row of a predictions file.
+
+    `model` is the model's name or path, `config_hash` that of its effective configuration;
+    `settings` holds what a reader of the table should know of each system, e.g. the
+    regularisation that a baseline chose.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: int = PREDICTIONS_VERSION
+    labels: LabelSet
+    corpus: str = ""
+    split: str = ""
+    model: str = ""
+    config_hash: str = ""
+    seed: int = 0
+    settings: dict[str, str] = Field(default_factory=dict)
+
+
+class Prediction(BaseModel):
+    """One system's answer to one sample with one set of channels present.
+
+    Attributes:
+        id: the sample's id.
+        channels: channels present in this pass, always in the order voice, face, words.
+        system: who answered: "model", or the name of a baseline.
+        reference: the true label, None where it is not known.
+        label: the answer, scored or parsed; None when there is none.
+        parse_failure: why there is no label; a row with a reference has a label or this.
+        scores: probability of every label of the set, summing to 1.
+        answer: generated text the label was parsed from, if it was.
+        reason: generated explanation; `reference_reason` the corpus's own.
+        clues: clues that the clip really holds, where the corpus knows (rendered clips).
+        truth: each channel's own emotion, where the corpus knows it.
+        latency_ms: time from prompt to answer.
+        group: what a resample must not cut through (a speaker), if resampling by group.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str = Field(min_length=1, max_length=200)
+    channels: tuple[Channel, ...] = CHANNELS
+    system: str = Field(default=MODEL, min_length=1)
+    reference: str | None = None
+    label: str | None = None
+    parse_failure: str | None = None
+    scores: dict[str, float] | None = None
+    answer: str | None = None
+    reason: str | None = None
+    reference_reason: str | None = None
+    clues: tuple[str, ...] | None = None
+    truth: dict[Channel, str] | None = None
+    latency_ms: float | None = None
+    group: str | None = None
+
+    @field_validator("channels")
+    @classmethod
+    def _in_order(cls, value: tuple[Channel, ...]) -> tuple[Channel, ...]:
+        if len(set(value)) != len(value):
+            raise ValueError("a channel is named twice")
+        return tuple(c for c in CHANNELS if c in value)
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """A header and its rows; `path` and `sha256` where they were read from a file."""
+
+    header: Header
+    rows: tuple[Prediction, ...]
+    path: Path | None = None
+    sha256: str | None = None
+
+    def systems(self) -> list[str]:
+        """Names of the systems that answered, the model first, then in order of appearance."""
+        return sorted(dict.fromkeys(r.system for r in self.rows), key=lambda s: s != MODEL)
+
+    def channel_sets(self, system: str = MODEL) -> list[tuple[Channel, ...]]:
+        """The channel sets of one system: fewer channels first, then voice, face, words."""
+        found = {r.channels for r in self.rows if r.system == system}
+        return sorted(found, key=lambda s: (len(s), [CHANNELS.index(c) for c in s]))
+
+    def select(self, channels: Sequence[str], system: str = MODEL) -> list[Prediction]:
+        """The rows of one system with exactly these channels present."""
+        wanted = tuple(c for c in CHANNELS if c in channels)
+        return [r for r in self.rows if r.system == system and r.channels == wanted]
+
+
+def write_predictions(path: Path, header: Header, rows: Iterable[Prediction]) -> None:
+    """Write a predictions file atomically; it is read back the same by `read_predictions`.
+
+    What the reader would refuse (a duplicate row, a label outside the set, probabilities that
+    are not finite) is refused here too, before anything is written.
+    """
+    checked = _checked(((f"{path}: row {n}", r) for n, r in enumerate(rows, 1)), header.labels)
+
+    def lines() -> Iterator[dict[str, Any]]:
+        yield {"predictions": header.model_dump(mode="json")}
+        for row in checked:
+            yield row.model_dump(mode="json", exclude_none=True)
+
+    write_jsonl(path, lines())
+
+
+def read_predictions(path: Path) -> Predictions:
+    """Read and validate a predictions file.
+
+    Raises:
+        EmollamaError: naming file and line: no header, an unknown version or field, a duplicate
+            (id, channels, system), a label outside the header's label set, probabilities that
+            are not finite or do not sum to 1, a sample with two different references.
+    """
+    lines = list(read_jsonl(path))
+    if not lines:
+        raise EmollamaError(f"{path}: is empty; a predictions file begins with a header line")
+    header = _read_header(path, *lines[0])
+
+    def rows() -> Iterator[tuple[str, Prediction]]:
+        for number, value in lines[1:]:
+            where = f"{path}:{number}"
+            try:
+                yield where, Prediction.model_validate(value)
+            except ValidationError as error:
+                raise EmollamaError(f"{where}: {_first(error)}") from error
+
+    checked = _checked(rows(), header.labels)
+    if not checked:
+        raise EmollamaError(f"{path}: holds no predictions, only a header")
+    return Predictions(header, tuple(checked), path, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def _read_header(path: Path, number: int, line: dict[str, Any]) -> Header:
+    value = line.get("predictions")
+    if not isinstance(value, dict):
+        raise EmollamaError(
+            f"{path}:{number}: the first line must be the header "
+            '{"predictions": {"version": ..., "labels": ...}}'
+        )
+    if value.get("version") != PREDICTIONS_VERSION:
+        raise EmollamaError(
+            f"{path}:{number}: predictions version {value.get('version')} is not readable here; "
+            f"this release reads version {PREDICTIONS_VERSION}"
+        )
+    try:
+        return Header.model_validate(value)
+    except ValidationError as error:
+        raise EmollamaError(f"{path}:{number}: header: {_first(error)}") from error
+    except EmollamaError as error:
+        raise EmollamaError(f"{path}:{number}: header: {error}") from error
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    return f"'{key}': {first['msg']}" if key else str(first["msg"])
+
+
+def _checked(rows: Iterable[tuple[str, Prediction]], labels: LabelSet) -> list[Prediction]:
+    """Rows with canonical labels, or an `EmollamaError` that begins with the row's place."""
+    checked: list[Prediction] = []
+    seen: dict[tuple[str, tuple[str, ...], str], str] = {}
+    references: dict[str, tuple[str, str | None]] = {}
+    for where, raw in rows:
+        row = _with_labels(where, raw, labels)
+        key = (row.id, row.channels, row.system)
+        if key in seen:
+            raise EmollamaError(
+                f"{where}: id '{row.id}' with channels {set_name(row.channels)} by "
+                f"'{row.system}' is already at {seen[key]}; each may stand once"
+            )
+        seen[key] = where
+        before, reference = references.setdefault(row.id, (where, row.reference))
+        if reference != row.reference:
+            raise EmollamaError(
+                f"{where}: id '{row.id}' has reference {row.reference!r} here and {reference!r} "
+                f"at {before}; a sample has one reference"
+            )
+        checked.append(row)
+    return checked
+
+
+def _with_labels(where: str, row: Prediction, labels: LabelSet) -> Prediction:
+    place = f"{where}: id '{row.id}'"
+    if row.label is not None and row.parse_failure is not None:
+        raise EmollamaError(f"{place}: has a label and a parse_failure; it must have one of them")
+    if row.reference is not None and row.label is None and row.parse_failure is None:
+        raise EmollamaError(
+            f"{place}: has neither label nor parse_failure; say why there is no label"
+        )
+    update: dict[str, Any] = {}
+    for name, value in (("reference", row.reference), ("label", row.label)):
+        if value is not None:
+            update[name] = labels.require(value, f"{place}: {name}")
+    if row.truth is not None:
+        update["truth"] = {
+            c: labels.require(v, f"{place}: truth.{c}") for c, v in row.truth.items()
+        }
+    if row.scores is not None:
+        update["scores"] = _checked_scores(place, row.scores, labels)
+    if row.latency_ms is not None and not (math.isfinite(row.latency_ms) and row.latency_ms >= 0):
+        raise EmollamaError(f"{place}: latency_ms must be a finite number of milliseconds")
+    return row.model_copy(update=update)
+
+
+def _checked_scores(place: str, scores: dict[str, float], labels: LabelSet) -> dict[str, float]:
+    if set(scores) != set(labels.labels):
+        odd = sorted(set(scores) ^ set(labels.labels))
+        state = "is not in" if odd[0] in scores else "is missing; it is in"
+        raise EmollamaError(
+            f"{place}: scores: '{odd[0]}' {state} label set '{labels.name}'; "
+            "scores must name each of its labels"
+        )
+    for label, value in scores.items():
+        if not math.isfinite(value):
+            raise EmollamaError(f"{place}: scores.{label} is {value}; it must be finite")
+        if not 0 <= value <= 1 + SUM_TOLERANCE:
+            raise EmollamaError(f"{place}: scores.{label} is {value}; it must be in 0..1")
+    total = math.fsum(scores.values())
+    if abs(total - 1) > SUM_TOLERANCE:
+        raise EmollamaError(f"{place}: scores sum to {total:.4f}; they must sum to 1")
+    return {label: scores[label] for label in labels.labels}
