@@ -309,6 +309,34 @@ def reliability(predictions: Sequence[Prediction], labels: LabelSet) -> list[Bin
     return bins
 
 
+def mean_score(
+    values: np.ndarray,
+    n_total: int,
+    parse_failures: int = 0,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Score:
+    """The mean of per-sample values [n] with its interval, samples being what is drawn."""
+    if not len(values):
+        return Score(None, 0, n_total, parse_failures, None, None)
+    drawn = resample(lambda w: w @ values / w.sum(1), np.arange(len(values)), resamples, seed)
+    low, high = interval(drawn)
+    return Score(
+        float(values.mean()), len(values), n_total, parse_failures, float(low), float(high)
+    )
+
+
+def mean_difference(
+    a: np.ndarray, b: np.ndarray, *, resamples: int = RESAMPLES, seed: int = 0
+) -> Difference:
+    """Mean of `a` minus mean of `b`, both [n] over the same samples, by paired bootstrap."""
+    gap = a - b
+    drawn = resample(lambda w: w @ gap / w.sum(1), np.arange(len(gap)), resamples, seed)
+    low, high = interval(drawn)
+    return Difference(float(gap.mean()), float(low), float(high), two_sided_p(drawn), len(gap))
+
+
 def paired_difference(
     a: Sequence[Prediction],
     b: Sequence[Prediction],

@@ -23,6 +23,7 @@ from emollama.encoders.base import Channel
 from emollama.errors import EmollamaError
 from emollama.files import read_jsonl, write_jsonl
 from emollama.labels import LabelSet
+from emollama.sample import Sample
 
 PREDICTIONS_VERSION = 1
 CHANNELS: tuple[Channel, ...] = ("voice", "face", "words")
@@ -105,6 +106,49 @@ class Prediction(BaseModel):
         if len(set(value)) != len(value):
             raise ValueError("a channel is named twice")
         return tuple(c for c in CHANNELS if c in value)
+
+    @classmethod
+    def scored(
+        cls,
+        sample: Sample,
+        labels: LabelSet,
+        probabilities: Sequence[float],
+        channels: Sequence[Channel] = CHANNELS,
+        system: str = MODEL,
+        **more: Any,
+    ) -> Prediction:
+        """The prediction that label scores make: the label of highest probability.
+
+        What the manifest knows of the sample (reference, reference reason, group, each channel's
+        own emotion) goes into the row. `probabilities` [K] are in the label set's order and are
+        kept to six significant digits; a tie goes to the label that comes first.
+        """
+        best = max(range(len(labels.labels)), key=lambda k: probabilities[k])
+        return cls(
+            id=sample.id,
+            channels=tuple(channels),
+            system=system,
+            reference=sample.targets.emotion,
+            label=labels.labels[best],
+            scores={
+                x: float(f"{p:.6g}") for x, p in zip(labels.labels, probabilities, strict=True)
+            },
+            reference_reason=sample.targets.reason,
+            truth=channel_truth(sample, labels),
+            group=sample.group,
+            **more,
+        )
+
+
+def channel_truth(sample: Sample, labels: LabelSet) -> dict[Channel, str] | None:
+    """Each channel's own emotion, where a sample's `truth` tells it; None where it tells none."""
+    found: dict[Channel, str] = {}
+    for channel in CHANNELS:
+        word = sample.truth.get(channel)
+        label = labels.canonical(word) if isinstance(word, str) else None
+        if label is not None:
+            found[channel] = label
+    return found or None
 
 
 @dataclass(frozen=True)

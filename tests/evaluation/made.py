@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from emollama.evaluation.predictions import Prediction
+from emollama.encoders.base import Channel
+from emollama.evaluation.baseline import FeatureMatrix
+from emollama.evaluation.predictions import CHANNELS, Prediction
 from emollama.labels import LabelSet, get_label_set
+from emollama.sample import Sample, Targets
 
 MER2023 = get_label_set("mer2023")
 
@@ -52,3 +55,44 @@ def random_predictions(
             )
         )
     return made
+
+
+def samples_with_features(
+    n: int, seed: int = 0, noise: float = 1.0, agree: float = 0.65
+) -> tuple[list[Sample], dict[Channel, list[FeatureMatrix]]]:
+    """Samples whose channels each show the intended emotion with probability `agree`.
+
+    Splits train, val and test in the ratio 3 : 1 : 2; one clip in ten has no face.
+    """
+    rng = np.random.default_rng(seed)
+    labels = MER2023.labels
+    size = len(labels)
+    intended = rng.integers(size, size=n)
+    samples = []
+    shown = {
+        c: np.where(rng.random(n) < agree, intended, rng.integers(size, size=n)) for c in CHANNELS
+    }
+    for i in range(n):
+        split = ("train", "train", "train", "val", "test", "test")[i % 6]
+        truth = {c: labels[shown[c][i]] for c in CHANNELS}
+        samples.append(
+            Sample(
+                id=f"clip{i:04d}",
+                split=split,
+                group=f"speaker{i % 12}",
+                targets=Targets(emotion=labels[intended[i]]),
+                truth=truth,
+            )
+        )
+    ids = tuple(s.id for s in samples)
+    features = {}
+    for c, width in zip(CHANNELS, (24, 12, 16), strict=True):
+        values = np.eye(size)[shown[c]] @ rng.normal(size=(size, width))
+        values += rng.normal(scale=noise, size=values.shape)
+        present = rng.random(n) > 0.1 if c == "face" else np.ones(n, dtype=bool)
+        features[c] = [FeatureMatrix(c, ids, values.astype(np.float32), present)]
+    return samples, features
+
+
+def of_split(samples: list[Sample], split: str) -> list[Sample]:
+    return [s for s in samples if s.split == split]

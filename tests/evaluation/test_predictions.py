@@ -60,7 +60,7 @@ BAD = [
     ({"id": "a", "reference": "bored", "label": "sad"}, "reference: 'bored' is not in label set"),
     ({"id": "a", "reference": "sad"}, "neither label nor parse_failure"),
     ({"id": "a", "label": "sad", "parse_failure": "x"}, "a label and a parse_failure"),
-    ({"id": "a", "label": "sad", "scores": {**SCORES, "sad": float("nan")}}, "is nan; it must be f"),
+    ({"id": "a", "label": "sad", "scores": {**SCORES, "sad": float("nan")}}, "is nan; it must"),
     ({"id": "a", "label": "sad", "scores": {**SCORES, "sad": float("inf")}}, "must be finite"),
     ({"id": "a", "label": "sad", "scores": {**SCORES, "sad": 0.9}}, "scores sum to 1.7333"),
     ({"id": "a", "label": "sad", "scores": {**SCORES, "sad": -1}}, "must be in 0..1"),

@@ -1,0 +1,340 @@
+"""Classical rows to stand beside a learned model: what the same features give without it.
+
+Multinomial logistic regression on standardised, pooled features, for every set of channels: joint
+(features side by side) and late (mean log-probability of the single-channel models). The majority
+class and chance mark the floor. All of them write `Prediction` rows, so the same code scores them.
+
+An absent track is no vector of zeros that looks like data: its columns take the training mean
+and, where some training samples lack it too, a column of its own says that it is absent.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.preprocessing import StandardScaler
+
+from emollama.encoders.base import Channel, FeatureTrack
+from emollama.errors import EmollamaError
+from emollama.evaluation.predictions import Prediction, channel_sets, set_name
+from emollama.labels import LabelSet
+from emollama.sample import Sample
+
+JOINT = "logistic regression"
+LATE = "late fusion"
+MAJORITY = "majority class"
+CHANCE = "chance"
+
+STRENGTHS = tuple(10.0**k for k in range(-4, 2))
+"""Values of C (inverse L2 penalty) that are tried, from strong to weak regularisation."""
+
+_FLOOR = 1e-12
+
+
+class Tracks(Protocol):
+    """What of a feature store's reader is needed here."""
+
+    @property
+    def width(self) -> int: ...  # noqa: D102
+
+    def get(self, id: str) -> FeatureTrack | None: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class FeatureMatrix:
+    """One vector a sample: [n, D] `values` of n `ids`, of which row i counts if `present[i]`.
+
+    Raises:
+        EmollamaError: shapes that do not fit, or NaN or infinity in a present row.
+    """
+
+    name: str
+    ids: tuple[str, ...]
+    values: np.ndarray
+    present: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.values.ndim != 2 or not len(self.ids) == len(self.values) == len(self.present):
+            raise EmollamaError(
+                f"features '{self.name}': {len(self.ids)} ids, values {self.values.shape} and "
+                f"present {self.present.shape} do not fit together"
+            )
+        finite = np.isfinite(self.values).all(axis=1)
+        for i in np.flatnonzero(~finite & self.present):
+            raise EmollamaError(f"features '{self.name}': id '{self.ids[i]}' holds NaN or infinity")
+
+    def rows(self, ids: Sequence[str]) -> np.ndarray:
+        """Values [len(ids), D] as float64, NaN where absent."""
+        place = {name: i for i, name in enumerate(self.ids)}
+        for name in ids:
+            if name not in place:
+                raise EmollamaError(f"features '{self.name}': id '{name}' is not among them")
+        index = np.array([place[i] for i in ids], dtype=np.int64)
+        values = self.values[index].astype(np.float64)
+        values[~self.present[index].astype(bool)] = np.nan
+        return values
+
+
+ChannelFeatures = Mapping[Channel, Sequence[FeatureMatrix]]
+"""The features of each channel: one matrix an encoder."""
+
+
+def pool_tracks(
+    name: str, tracks: Tracks, ids: Sequence[str], deviation: bool = False
+) -> FeatureMatrix:
+    """One vector a sample: the mean over a track's steps and, if asked for, their deviation.
+
+    An absent track is marked absent; one that failed or was never extracted is the reader's
+    `EmollamaError`.
+    """
+    width = tracks.width * (2 if deviation else 1)
+    values = np.zeros((len(ids), width), dtype=np.float32)
+    present = np.zeros(len(ids), dtype=bool)
+    for i, sample in enumerate(ids):
+        track = tracks.get(sample)
+        if track is None:
+            continue
+        steps = np.asarray(track.values, dtype=np.float64)
+        pooled = [steps.mean(axis=0), steps.std(axis=0)] if deviation else [steps.mean(axis=0)]
+        values[i], present[i] = np.concatenate(pooled), True
+    return FeatureMatrix(name, tuple(ids), values, present)
+
+
+@dataclass(frozen=True)
+class BaselineResult:
+    """Rows of all baselines, and in `settings` what was chosen for each, for the header."""
+
+    predictions: list[Prediction]
+    settings: dict[str, str]
+
+
+def baseline_predictions(
+    features: ChannelFeatures,
+    labels: LabelSet,
+    train: Sequence[Sample],
+    test: Sequence[Sample],
+    validation: Sequence[Sample] = (),
+    *,
+    seed: int = 0,
+    folds: int = 5,
+) -> BaselineResult:
+    """Fit every baseline on `train` and answer `test` with it.
+
+    C is the one of `STRENGTHS` with the lowest negative log-likelihood on `validation` or, where
+    that is empty, in cross-validation inside `train` whose folds never cut through a group. The
+    model is fitted on `train` alone, as the model beside it is.
+
+    Args:
+        features: for each channel its feature matrices; they must hold every sample's id.
+        labels: the label set.
+        train: samples to fit on; those without an emotion are passed over.
+        test: samples to answer.
+        validation: samples to choose C on.
+        seed: decides folds and the chance row.
+        folds: number of folds where there is no validation split.
+    """
+    fit = [s for s in train if s.targets.emotion is not None]
+    choose = [s for s in validation if s.targets.emotion is not None]
+    if len({s.targets.emotion for s in fit}) < 2:
+        raise EmollamaError("the training split holds fewer than two emotions; nothing to learn")
+    known = [c for c in features if features[c]]
+    if not known:
+        raise EmollamaError("no features were given to the baseline")
+    rows: list[Prediction] = []
+    settings: dict[str, str] = {}
+    single: dict[Channel, np.ndarray] = {}
+    heard: dict[Channel, np.ndarray] = {}
+    for channels in channel_sets(known):
+        matrices = [m for c in channels for m in features[c]]
+        probabilities, chosen = _logistic_regression(
+            matrices, labels, fit, choose, test, seed, folds
+        )
+        settings[f"{JOINT}: {set_name(channels)}"] = chosen
+        rows += _rows(test, labels, probabilities, channels, JOINT)
+        if len(channels) == 1:
+            single[channels[0]] = probabilities
+            heard[channels[0]] = _any_present(matrices, test)
+        else:
+            fused = _late([single[c] for c in channels], [heard[c] for c in channels])
+            rows += _rows(test, labels, fused, channels, LATE)
+    rows += _majority(fit, test, labels) + _chance(test, labels, seed)
+    return BaselineResult(rows, settings)
+
+
+def _rows(
+    samples: Sequence[Sample],
+    labels: LabelSet,
+    probabilities: np.ndarray,
+    channels: Sequence[Channel],
+    system: str,
+) -> list[Prediction]:
+    return [
+        Prediction.scored(s, labels, p.tolist(), channels, system)
+        for s, p in zip(samples, probabilities, strict=True)
+    ]
+
+
+def _any_present(matrices: Sequence[FeatureMatrix], samples: Sequence[Sample]) -> np.ndarray:
+    ids = [s.id for s in samples]
+    return np.any([~np.isnan(m.rows(ids)).all(axis=1) for m in matrices], axis=0)
+
+
+def _late(probabilities: Sequence[np.ndarray], heard: Sequence[np.ndarray]) -> np.ndarray:
+    """Normalised mean log-probability [n, K] of the channels that a sample has.
+
+    Where a sample has none of them, each single-channel model still gives its prior.
+    """
+    logs = np.log(np.maximum(np.stack(probabilities), _FLOOR))
+    weights = np.stack(heard).astype(np.float64)
+    weights[:, weights.sum(0) == 0] = 1
+    mean = (logs * weights[:, :, None]).sum(0) / weights.sum(0)[:, None]
+    fused = np.exp(mean - mean.max(1, keepdims=True))
+    return fused / fused.sum(1, keepdims=True)
+
+
+def _majority(
+    train: Sequence[Sample], test: Sequence[Sample], labels: LabelSet
+) -> list[Prediction]:
+    counts = Counter(s.targets.emotion for s in train)
+    shares = np.array([counts[x] / len(train) for x in labels.labels])
+    return _rows(test, labels, np.tile(shares, (len(test), 1)), (), MAJORITY)
+
+
+def _chance(test: Sequence[Sample], labels: LabelSet, seed: int) -> list[Prediction]:
+    """A label drawn evenly, a function of (seed, sample id) alone."""
+    even = [1 / len(labels.labels)] * len(labels.labels)
+    rows = []
+    for sample in test:
+        drawn = random.Random(f"{seed} {sample.id}").choice(labels.labels)
+        row = Prediction.scored(sample, labels, even, (), CHANCE)
+        rows.append(row.model_copy(update={"label": drawn}))
+    return rows
+
+
+class _Space:
+    """Standardised, imputed features of a list of matrices, as the training samples define it."""
+
+    def __init__(self, matrices: Sequence[FeatureMatrix], train: Sequence[str]) -> None:
+        self.matrices = matrices
+        self.flags = []
+        blocks = [m.rows(train) for m in matrices]
+        for matrix, block in zip(matrices, blocks, strict=True):
+            absent = np.isnan(block[:, 0])
+            if absent.all():
+                raise EmollamaError(f"features '{matrix.name}': no training sample has them")
+            self.flags.append(bool(absent.any()))
+        # StandardScaler passes over NaN, so an absent row takes no part in mean and deviation.
+        self.scaler = StandardScaler().fit(self._raw(blocks))
+        # The L2 penalty does not change under rotation: with fewer samples than columns the fit
+        # is the same, and much cheaper, in the space that the training samples span.
+        self.rotation: np.ndarray | None = None
+        standard = self._standard(blocks)
+        if standard.shape[0] < standard.shape[1]:
+            self.rotation = np.linalg.svd(standard, full_matrices=False)[2].T
+
+    def _raw(self, blocks: Sequence[np.ndarray]) -> np.ndarray:
+        flags = [
+            np.isnan(b[:, :1]).astype(float)
+            for b, flag in zip(blocks, self.flags, strict=True)
+            if flag
+        ]
+        return np.concatenate([*blocks, *flags], axis=1)
+
+    def _standard(self, blocks: Sequence[np.ndarray]) -> np.ndarray:
+        return np.nan_to_num(self.scaler.transform(self._raw(blocks)), nan=0.0)
+
+    def of(self, ids: Sequence[str]) -> np.ndarray:
+        """Features [len(ids), columns] of these samples."""
+        standard = self._standard([m.rows(ids) for m in self.matrices])
+        return standard if self.rotation is None else standard @ self.rotation
+
+
+def _path(
+    space: _Space,
+    labels: LabelSet,
+    train: Sequence[Sample],
+    others: Sequence[Sequence[Sample]],
+    strengths: Sequence[float],
+) -> Iterator[list[np.ndarray]]:
+    """For each C: probabilities [n, K] for each of `others`; each fit starts at the one before."""
+    model = LogisticRegression(max_iter=2000, warm_start=True)
+    inputs = space.of([s.id for s in train])
+    targets = [s.targets.emotion for s in train]
+    spread = [space.of([s.id for s in other]) for other in others]
+    for strength in strengths:
+        model.set_params(C=strength)
+        model.fit(inputs, targets)
+        columns = [labels.labels.index(x) for x in model.classes_]
+        answers = []
+        for features in spread:
+            probabilities = np.zeros((len(features), len(labels.labels)))
+            if len(features):
+                probabilities[:, columns] = model.predict_proba(features)
+            answers.append(probabilities)
+        yield answers
+
+
+def _log_loss(probabilities: np.ndarray, samples: Sequence[Sample], labels: LabelSet) -> float:
+    """Summed over samples."""
+    codes = [labels.labels.index(s.targets.emotion or "") for s in samples]
+    picked = probabilities[np.arange(len(codes)), codes]
+    return float(-np.log(np.maximum(picked, _FLOOR)).sum())
+
+
+def _logistic_regression(
+    matrices: Sequence[FeatureMatrix],
+    labels: LabelSet,
+    train: Sequence[Sample],
+    validation: Sequence[Sample],
+    test: Sequence[Sample],
+    seed: int,
+    folds: int,
+) -> tuple[np.ndarray, str]:
+    """Probabilities [n, K] for `test`, and what was chosen in words."""
+    space = _Space(matrices, [s.id for s in train])
+    width = sum(m.values.shape[1] for m in matrices)
+    if validation:
+        fits = list(_path(space, labels, train, [validation, test], STRENGTHS))
+        losses = np.array([_log_loss(fit[0], validation, labels) for fit in fits])
+        how = f"on {len(validation)} validation samples"
+    else:
+        losses = _cross_validate(matrices, labels, train, seed, folds)
+        how = f"by grouped cross-validation in {folds} folds"
+        fits = list(_path(space, labels, train, [test], STRENGTHS))
+    best = int(losses.argmin())
+    note = f"C={STRENGTHS[best]:g} chosen {how}; {width} features, {len(train)} training samples"
+    return fits[best][-1], note
+
+
+def _cross_validate(
+    matrices: Sequence[FeatureMatrix],
+    labels: LabelSet,
+    train: Sequence[Sample],
+    seed: int,
+    folds: int,
+) -> np.ndarray:
+    """Summed loss [C] over folds that keep a group (else a speaker, else a sample) together."""
+    groups = [s.group or s.speaker or s.id for s in train]
+    if len(set(groups)) < 2:
+        groups = [s.id for s in train]
+    splits = min(folds, len(set(groups)))
+    if splits < 2:
+        raise EmollamaError("the training split is too small to choose a regularisation on")
+    splitter = StratifiedGroupKFold(n_splits=splits, shuffle=True, random_state=seed)
+    losses = np.zeros(len(STRENGTHS))
+    targets = [s.targets.emotion for s in train]
+    for inside, outside in splitter.split(np.zeros(len(train)), targets, groups):
+        fit, held = [train[i] for i in inside], [train[i] for i in outside]
+        if len({s.targets.emotion for s in fit}) < 2:
+            continue
+        space = _Space(matrices, [s.id for s in fit])
+        answers = _path(space, labels, fit, [held], STRENGTHS)
+        losses += [_log_loss(a[0], held, labels) for a in answers]
+    return losses
