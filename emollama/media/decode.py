@@ -1,5 +1,207 @@
-"""Decoding of video and audio files with PyAV."""
+"""From a media file, or a span of one, to a `Clip`.
+
+Times count from the file's own beginning (the earliest track's first time stamp), so picture and
+sound stay in step in files whose tracks begin late. Needs no ffmpeg program, only PyAV.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.video.stream import VideoStream
 
 from emollama.media.clip import SAMPLE_RATE, Clip, Frames, MediaError
+from emollama.media.container import (
+    audio_stream,
+    header_seconds,
+    open_media,
+    packet_seconds,
+    seek_before,
+    time_zero,
+    video_stream,
+)
+from emollama.media.sound import SoundTrack
+from emollama.media.video import PacketTimes, decode_frames, pick_times
 
-__all__ = ["SAMPLE_RATE", "Clip", "Frames", "MediaError"]
+__all__ = ["SAMPLE_RATE", "Clip", "Frames", "MediaError", "decode_clip"]
+
+MAX_SECONDS = 60.0
+"""Default for how much of a long clip is used; what is said of emotion holds for seconds."""
+
+_SEEK_FROM = 10.0  # seconds; a span that begins earlier is reached by reading on
+_WARM_UP = 0.5  # seconds read before a span, so that lossy sound has settled at its start
+_INTERLEAVING = 10.0  # seconds that one track may run ahead of another in a file
+_SHORTFALL = 0.5  # seconds a file may be shorter than its header says without a note
+
+
+def decode_clip(
+    video: Path | None,
+    audio: Path | None = None,
+    *,
+    start: float | None = None,
+    end: float | None = None,
+    frames: int = 8,
+    max_side: int = 480,
+    want_video: bool = True,
+    want_audio: bool = True,
+    max_seconds: float = MAX_SECONDS,
+) -> Clip:
+    """Decode a clip.
+
+    Args:
+        video: file that frames come from, and the voice where `audio` is None; it may hold
+            sound only.
+        audio: file that the voice comes from.
+        start: seconds from the file's beginning; None is the beginning.
+        end: seconds, exclusive; None is the end of the file.
+        frames: how many, at the centres of as many equal parts of the picture's time; a clip
+            with fewer frames repeats them.
+        max_side: larger pictures are scaled down to this many pixels.
+        want_video: False decodes no frames (`Clip.frames` is None).
+        want_audio: False decodes no sound (`Clip.audio` is None).
+        max_seconds: a longer span is cut to its first `max_seconds`, with a note.
+
+    Raises:
+        MediaError: a file is missing, unreadable, without any picture or sound, or the span
+            lies outside it; `reason` says which.
+    """
+    low = start or 0.0
+    if not 0 <= low < math.inf or (end is not None and not end > low):
+        raise MediaError(f"{video or audio}: span {low:g}–{end} s is empty", "empty span")
+    high = low + max_seconds if end is None else min(end, low + max_seconds)
+    cut = end is None or end > high
+    if video is None and audio is None:
+        raise MediaError("a clip needs a video or an audio file", "missing")
+    if video is None or audio is None or video == audio:
+        parts = [_read(video or audio, low, high, frames, max_side, want_video, want_audio)]
+    else:
+        parts = [
+            _read(video, low, high, frames, max_side, want_video, False),
+            _read(audio, low, high, frames, max_side, False, want_audio),
+        ]
+    notes = [note for part in parts for note in part.notes]
+    longest = max(part.length for part in parts)
+    if cut and longest > high + 1e-3:
+        notes.append(f"only {low:g}–{high:g} s of {longest:.1f} s are used")
+    return Clip(
+        frames=next((p.frames for p in parts if p.frames is not None), None),
+        audio=next((p.audio for p in parts if p.audio is not None), None),
+        duration=max(p.duration for p in parts),
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What one file gives; `length` is the file's, as far as it is known, in seconds."""
+
+    frames: Frames | None
+    audio: np.ndarray | None
+    duration: float
+    length: float
+    notes: tuple[str, ...]
+
+
+def _read(
+    path: Path | None,
+    low: float,
+    high: float,
+    count: int,
+    max_side: int,
+    want_video: bool,
+    want_audio: bool,
+) -> _Part:
+    """Decode [low, high) of one file."""
+    assert path is not None
+    seek = low - _WARM_UP if low > _SEEK_FROM else None
+    notes: list[str] = []
+    with open_media(path) as container:
+        picture, sound = video_stream(container, path), audio_stream(container)
+        if picture is None and sound is None:
+            raise MediaError(f"{path}: holds neither a video nor an audio track", "no streams")
+        if want_video and picture is None:
+            notes.append("no video track")
+        if want_audio and sound is None:
+            notes.append("no audio track")
+        zero, stated = time_zero(container), header_seconds(container)
+        if seek is not None:
+            seek_before(container, seek + zero)
+        packets, track = PacketTimes(), SoundTrack(zero)
+        decoded_sound = sound if want_audio or picture is None else None
+        ended = _demux(container, picture, decoded_sound, packets, track, high)
+    actual = max(packets.end, track.end)
+    if ended and stated is not None and actual < min(high, stated) - _SHORTFALL:
+        notes.append(f"the file ends at {actual:.1f} s where its header says {stated:.1f} s")
+    length = actual if ended else max(actual, stated or 0.0)
+    if actual <= low:
+        if low == 0:
+            raise MediaError(f"{path}: nothing in it can be decoded", "unreadable")
+        raise MediaError(
+            f"{path}: the span {low:g}–{high:g} s lies behind the end of the file ({length:.1f} s)",
+            "empty span",
+        )
+
+    images, broken = None, track.damaged
+    shown = packets.within(low, high)
+    if want_video and shown:
+        first, last = max(low, shown[0]), max(min(high, packets.end), shown[-1])
+        wanted = pick_times(shown, first, last, count)
+        images, more = decode_frames(path, packets, wanted, seek, max_side)
+        broken += more
+    if want_video and picture is not None and images is None:
+        notes.append("no picture can be decoded")
+    heard = track.between(low, high) if want_audio else None
+    if want_audio and sound is not None and heard is None:
+        notes.append("no sound can be decoded")
+    if broken:
+        notes.append(f"{broken} damaged packets were passed over")
+    if images is None and heard is None and (want_video or want_audio) and broken:
+        raise MediaError(f"{path}: nothing in it can be decoded; it is damaged", "unreadable")
+    if images is not None:
+        images = Frames(images.images, images.times - low)
+    return _Part(images, heard, min(high, actual) - low, length, tuple(notes))
+
+
+def _demux(
+    container: InputContainer,
+    picture: VideoStream | None,
+    sound: AudioStream | None,
+    packets: PacketTimes,
+    track: SoundTrack,
+    high: float,
+) -> bool:
+    """Read packets up to `high`: pictures' times into `packets`, sound decoded into `track`.
+
+    Returns whether the file's end was reached.
+    """
+    streams = [stream for stream in (picture, sound) if stream is not None]
+    passed: set[int] = set()
+    try:
+        for packet in container.demux(*streams):
+            if packet.size == 0 and packet.dts is None:
+                # The empty packet behind the last one: what the decoder still holds comes out.
+                if packet.stream is sound:
+                    track.add(packet)
+                continue
+            time = packet_seconds(packet.stream, packet.dts)
+            time = None if time is None else time - track.zero
+            if time is not None and time >= high:
+                passed.add(packet.stream.index)
+                if len(passed) == len(streams) or time >= high + _INTERLEAVING:
+                    return False
+                if packet.stream is sound:
+                    continue
+            if packet.stream is sound:
+                track.add(packet)
+            else:
+                packets.add(packet, track.zero)
+    except (av.error.FFmpegError, OSError):
+        # A file that was cut off: what came before the cut is used, and its end is noted.
+        return True
+    return True

@@ -1,0 +1,122 @@
+"""Opening media files with PyAV: which tracks there are, and errors in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.stream import Disposition, Stream
+from av.video.stream import VideoStream
+
+from emollama.media.clip import MediaError
+
+MAX_SIDE_IN_FILE = 8192
+"""Pixels; a larger picture in a header is refused before any memory is taken for it."""
+
+# Only containers that hold their own data: playlists, devices and text renderers, which FFmpeg
+# would also open under any file name, are left out, and nothing but the file itself is read.
+_FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2",
+    "matroska,webm",
+    *("avi", "flv", "asf", "mpeg", "mpegts", "ogg", "wav", "w64", "aiff", "flac", "mp3", "aac"),
+    *("amr", "au", "caf", "ivf", "h264", "hevc", "m4v", "ac3", "eac3", "mxf", "dv", "nut", "gif"),
+)
+_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": ",".join(_FORMATS)}
+
+
+def open_media(path: Path) -> InputContainer:
+    """Open a media file for reading; close it with a `with` block.
+
+    Raises:
+        MediaError: the file is missing, empty, or no media file.
+    """
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise MediaError(f"{path}: {what}; a video or audio file is needed", "missing")
+    try:
+        if path.stat().st_size == 0:
+            raise MediaError(f"{path}: is empty (0 bytes)", "unreadable")
+        return av.open(
+            str(path), container_options=_OPTIONS, metadata_errors="replace", timeout=None
+        )
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise MediaError(
+            f"{path}: is not a media file that can be read ({describe(error)}); it may be cut "
+            "off, damaged, or no video or audio at all",
+            "unreadable",
+        ) from error
+
+
+def describe(error: Exception) -> str:
+    """FFmpeg's own words for an error, without the path it adds."""
+    return str(getattr(error, "strerror", None) or error or type(error).__name__)
+
+
+def video_stream(container: InputContainer, path: Path) -> VideoStream | None:
+    """The first moving-picture track; cover art of a sound file is none.
+
+    Raises:
+        MediaError: the picture is larger than `MAX_SIDE_IN_FILE`.
+    """
+    for stream in container.streams.video:
+        if stream.disposition & Disposition.attached_pic or stream.codec_context is None:
+            continue
+        width, height = stream.codec_context.width, stream.codec_context.height
+        if max(width, height) > MAX_SIDE_IN_FILE:
+            raise MediaError(
+                f"{path}: its picture is {width}×{height}; at most {MAX_SIDE_IN_FILE} pixels a "
+                "side are decoded",
+                "too large",
+            )
+        # One thread: frames are small and several files are decoded side by side.
+        stream.codec_context.thread_count = 1
+        return stream
+    return None
+
+
+def audio_stream(container: InputContainer) -> AudioStream | None:
+    """The first sound track that can be decoded."""
+    for stream in container.streams.audio:
+        if stream.codec_context is not None:
+            stream.codec_context.thread_count = 1
+            return stream
+    return None
+
+
+def time_zero(container: InputContainer) -> float:
+    """Seconds that the file calls its beginning; every time we report counts from here."""
+    if container.start_time is not None:
+        return container.start_time / 1e6
+    starts = [
+        float(s.start_time * s.time_base)
+        for s in container.streams
+        if s.start_time is not None and s.time_base is not None
+    ]
+    return min(starts, default=0.0)
+
+
+def header_seconds(container: InputContainer) -> float | None:
+    """The length that the header states, or None where it states none."""
+    if container.duration is not None and container.duration > 0:
+        return container.duration / 1e6
+    lengths = [
+        float(s.duration * s.time_base)
+        for s in container.streams
+        if s.duration is not None and s.duration > 0 and s.time_base is not None
+    ]
+    return max(lengths, default=None)
+
+
+def seek_before(container: InputContainer, seconds: float) -> None:
+    """Move to a key frame at or before `seconds` on the file's own clock; stay if it cannot."""
+    try:
+        container.seek(int(seconds * 1e6), backward=True)
+    except av.error.FFmpegError:
+        return
+
+
+def packet_seconds(stream: Stream, value: int | None) -> float | None:
+    """A time stamp of a stream in seconds on the file's own clock."""
+    return None if value is None or stream.time_base is None else float(value * stream.time_base)

@@ -1,0 +1,224 @@
+"""Choosing and decoding a few frames of a video track by presentation time.
+
+The packets' times are read first (demuxing costs a few microseconds a packet), so that the
+frames wanted are known before anything is decoded and headers that state no length, or a wrong
+one, do not matter. Then only the groups of pictures that hold a wanted frame are decoded.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import av
+import numpy as np
+from av.sidedata.sidedata import SideData, Type
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from emollama.media.clip import Frames
+from emollama.media.container import (
+    open_media,
+    packet_seconds,
+    seek_before,
+    time_zero,
+    video_stream,
+)
+
+_SPARE_PACKETS = 64  # read on behind the known ones when frames wanted are damaged
+
+
+@dataclass
+class PacketTimes:
+    """What demuxing tells of a video track, in decoding order; seconds from the file's zero."""
+
+    times: list[float] = field(default_factory=list)
+    keys: list[bool] = field(default_factory=list)
+    shown: list[bool] = field(default_factory=list)
+    end: float = 0.0
+
+    def add(self, packet: av.Packet, zero: float) -> None:
+        """Take one packet into account."""
+        stamp = packet.pts if packet.pts is not None else packet.dts
+        seconds = packet_seconds(packet.stream, stamp)
+        time = (self.times[-1] if self.times else 0.0) if seconds is None else seconds - zero
+        self.times.append(time)
+        self.keys.append(packet.is_keyframe)
+        self.shown.append(not packet.is_discard)
+        self.end = max(self.end, time + _duration(packet))
+
+    def within(self, start: float, end: float) -> list[float]:
+        """Sorted times of the frames shown in [start, end).
+
+        Where no frame begins in the span, the one on screen at its start.
+        """
+        shown = sorted(t for t, s in zip(self.times, self.shown, strict=True) if s)
+        inside = [t for t in shown if start - 1e-6 <= t < end]
+        if not inside and self.end > start:
+            inside = [t for t in shown if t < start][-1:]
+        return inside
+
+
+def _duration(packet: av.Packet) -> float:
+    seconds = packet_seconds(packet.stream, packet.duration)
+    if seconds:
+        return seconds
+    rate = packet.stream.average_rate if isinstance(packet.stream, VideoStream) else None
+    return 1 / float(rate) if rate else 0.04
+
+
+def pick_times(shown: list[float], start: float, end: float, count: int) -> list[float]:
+    """The shown times nearest to the centres of `count` equal parts of [start, end).
+
+    Fewer frames than `count` are repeated, so that there are always `count`.
+    """
+    picked = []
+    for i in range(count):
+        centre = start + (end - start) * (i + 0.5) / count
+        right = bisect_left(shown, centre)
+        nearest = min(shown[max(right - 1, 0) : right + 1], key=lambda t: abs(t - centre))
+        picked.append(nearest)
+    return picked
+
+
+def decode_frames(
+    path: Path, packets: PacketTimes, wanted: list[float], seek: float | None, max_side: int
+) -> tuple[Frames | None, int]:
+    """Decode the frames at the `wanted` times (sorted, seconds from the file's zero).
+
+    Args:
+        path: the file; it is opened anew.
+        packets: the track's packet times, read after the same `seek`.
+        wanted: presentation times out of `packets`.
+        seek: seconds that were sought to before `packets` were read, or None.
+        max_side: larger pictures are scaled down to this many pixels.
+
+    Returns:
+        The frames (None where nothing could be decoded) with times from the file's zero, and
+        how many packets were damaged.
+    """
+    starts = [_group_start(packets, time) for time in wanted]
+    best: list[tuple[float, VideoFrame] | None] = [None] * len(wanted)
+    settled = [False] * len(wanted)
+    damaged = 0
+    with open_media(path) as container:
+        stream = video_stream(container, path)
+        assert stream is not None, "the track was there a moment ago"
+        zero = time_zero(container)
+        if seek is not None:
+            seek_before(container, seek + zero)
+
+        def take(frames: list[VideoFrame]) -> None:
+            for frame in frames:
+                if frame.pts is None or frame.time_base is None:
+                    continue
+                time = float(frame.pts * frame.time_base) - zero
+                for i, target in enumerate(wanted):
+                    if settled[i]:
+                        continue
+                    old = best[i]
+                    if old is None or abs(time - target) < abs(old[0] - target):
+                        best[i] = (time, frame)
+                    settled[i] = time >= target - 1e-6
+
+        decoding = False
+        index = -1
+        try:
+            for packet in container.demux(stream):
+                index += 1
+                needed = any(
+                    not done and first <= index for done, first in zip(settled, starts, strict=True)
+                )
+                if needed and not decoding and index > 0:
+                    stream.codec_context.flush_buffers()
+                decoding = needed
+                if needed:
+                    try:
+                        take([f for f in packet.decode() if isinstance(f, VideoFrame)])
+                    except av.error.InvalidDataError:
+                        damaged += 1
+                if all(settled) or index > len(packets.times) + _SPARE_PACKETS:
+                    break
+        except av.error.FFmpegError:
+            damaged += 1
+    found = [b for b in best if b is not None]
+    if not found:
+        return None, damaged
+    # A target that nothing was decoded for (damage) takes the nearest frame there is.
+    chosen = [
+        b if b is not None else min(found, key=lambda f: abs(f[0] - target))
+        for b, target in zip(best, wanted, strict=True)
+    ]
+    return _to_frames(chosen, stream, max_side), damaged
+
+
+def _group_start(packets: PacketTimes, time: float) -> int:
+    """Index of the packet to begin decoding at so that the frame at `time` comes out whole.
+
+    The last key frame shown no later than `time`; pictures that follow a key frame in the file
+    but are shown before it may lean on the group before, hence 'shown' and not 'stored'.
+    """
+    first = 0
+    for index, (shown, key) in enumerate(zip(packets.times, packets.keys, strict=True)):
+        if key and shown <= time + 1e-6:
+            first = index
+    return first
+
+
+def _to_frames(
+    chosen: list[tuple[float, VideoFrame]], stream: VideoStream, max_side: int
+) -> Frames:
+    images: list[np.ndarray] = []
+    made: dict[int, np.ndarray] = {}
+    size: tuple[int, int] | None = None
+    for _, frame in chosen:
+        if id(frame) not in made:
+            size = size or _size(frame, stream, max_side)
+            scaled = frame.reformat(*size, format="rgb24", interpolation="AREA")
+            made[id(frame)] = upright(scaled.to_ndarray(), _matrix(frame))
+        image = made[id(frame)]
+        # A rotation that changes within a file would change the shape: keep the first's.
+        if images and image.shape != images[0].shape:
+            image = np.ascontiguousarray(np.rot90(image))
+        images.append(image)
+    times = np.array([time for time, _ in chosen], np.float64)
+    return Frames(np.stack(images), times)
+
+
+def _size(frame: VideoFrame, stream: VideoStream, max_side: int) -> tuple[int, int]:
+    """Width and height to scale to: square pixels, no side above `max_side`, never enlarged."""
+    ratio = stream.sample_aspect_ratio
+    stretch = float(ratio) if ratio and 0.2 < ratio < 5 else 1.0
+    width, height = frame.width * stretch, float(frame.height)
+    scale = min(1.0, max_side / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _matrix(frame: VideoFrame) -> np.ndarray | None:
+    """The display matrix [[a, b], [c, d]] of a frame, or None where it has none."""
+    for data in frame.side_data:
+        if isinstance(data, SideData) and data.type == Type.DISPLAYMATRIX:
+            numbers = np.frombuffer(bytes(data), "<i4")
+            if len(numbers) == 9:
+                return numbers[[0, 1, 3, 4]].reshape(2, 2)
+    return None
+
+
+def upright(image: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
+    """Apply a display matrix in quarter turns and mirrorings; [H, W, 3] in and out.
+
+    A pixel (x, y) is shown at (a·x + c·y, b·x + d·y); other angles go to the nearest turn.
+    """
+    if matrix is None:
+        return image
+    (a, b), (c, d) = matrix.tolist()
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        mirrored = (a < 0, d < 0)
+    else:
+        image, mirrored = image.transpose(1, 0, 2), (c < 0, b < 0)
+    if mirrored[0]:
+        image = image[:, ::-1]
+    if mirrored[1]:
+        image = image[::-1]
+    return np.ascontiguousarray(image)
