@@ -119,9 +119,10 @@ class Prediction(BaseModel):
     ) -> Prediction:
         """The prediction that label scores make: the label of highest probability.
 
-        What the manifest knows of the sample (reference, reference reason, group, each channel's
-        own emotion) goes into the row. `probabilities` [K] are in the label set's order and are
-        kept to six significant digits; a tie goes to the label that comes first.
+        What the manifest knows of the sample (reference, group, each channel's own emotion, and
+        beside a `reason` the reference reason) goes into the row. `probabilities` [K] are in the
+        label set's order and are kept to six significant digits; a tie goes to the label that
+        comes first.
         """
         best = max(range(len(labels.labels)), key=lambda k: probabilities[k])
         return cls(
@@ -133,7 +134,7 @@ class Prediction(BaseModel):
             scores={
                 x: float(f"{p:.6g}") for x, p in zip(labels.labels, probabilities, strict=True)
             },
-            reference_reason=sample.targets.reason,
+            reference_reason=sample.targets.reason if "reason" in more else None,
             truth=channel_truth(sample, labels),
             group=sample.group,
             **more,
@@ -173,6 +174,34 @@ class Predictions:
         """The rows of one system with exactly these channels present."""
         wanted = tuple(c for c in CHANNELS if c in channels)
         return [r for r in self.rows if r.system == system and r.channels == wanted]
+
+    def beside(self, other: Predictions) -> Predictions:
+        """These predictions with the rows of `other` systems on the same samples beside them.
+
+        Rows of `other` on samples that are not here are left out.
+
+        Raises:
+            EmollamaError: another label set, no sample in common, a row or a reference that
+                contradicts one here.
+        """
+        mine, theirs = self.path or "the predictions", other.path or "the baselines"
+        if self.header.labels.labels != other.header.labels.labels:
+            raise EmollamaError(
+                f"{theirs}: its labels ({', '.join(other.header.labels.labels)}) are not those of "
+                f"{mine} ({', '.join(self.header.labels.labels)})"
+            )
+        ids = {r.id for r in self.rows}
+        kept = [(f"{theirs}: row {n}", r) for n, r in enumerate(other.rows, 1) if r.id in ids]
+        if not kept:
+            raise EmollamaError(f"{theirs}: has no sample in common with {mine}")
+        own = [(f"{mine}: row {n}", r) for n, r in enumerate(self.rows, 1)]
+        settings = {**other.header.settings, **self.header.settings}
+        return Predictions(
+            self.header.model_copy(update={"settings": settings}),
+            tuple(_checked([*own, *kept], self.header.labels)),
+            self.path,
+            self.sha256,
+        )
 
 
 def write_predictions(path: Path, header: Header, rows: Iterable[Prediction]) -> None:
