@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
+from emollama.errors import EmollamaError
 from emollama.evaluation.predictions import set_name
 
 METRIC_NAMES = {
@@ -59,7 +60,7 @@ def report_title(report: dict[str, Any]) -> str:
     parts = [report["corpus"] or "evaluation"]
     if report["split"]:
         parts.append(f"split {report['split']}")
-    return ", ".join([*parts, f"n = {report['scores']['accuracy']['n_scored']}"])
+    return ", ".join([*parts, f"n = {_n(report)}"])
 
 
 def report_tables(report: dict[str, Any]) -> Iterator[Table]:
@@ -227,6 +228,44 @@ seed {seed}); differences are paired over the same {units}, p is two-sided. UAR 
 average over the labels that the references hold; weighted F1 weights by reference support."""
 
 
+def splits_table(reports: Sequence[dict[str, Any]]) -> Table:
+    """Several splits side by side: each channel set and system, its score a split, their mean.
+
+    The mean is over splits, each with the same weight, as the field averages folds; "–" where a
+    split lacks the pass.
+
+    Raises:
+        EmollamaError: no report, or reports that compare by different metrics.
+    """
+    metrics = sorted({r["metric"] for r in reports})
+    if len(metrics) != 1:
+        found = ", ".join(metrics) or "none"
+        raise EmollamaError(f"splits are compared by one metric; the reports have: {found}")
+    found_scores = [
+        {
+            (set_name(row["channels"]), system): score
+            for row in report["modality"]["rows"]
+            for system, score in row["scores"].items()
+        }
+        for report in reports
+    ]
+    rows = []
+    for key in dict.fromkeys(k for scores in found_scores for k in scores):
+        cells = [scores.get(key) for scores in found_scores]
+        values = [c["value"] for c in cells if c is not None and c["value"] is not None]
+        mean = sum(values) / len(values) if len(values) == len(cells) else None
+        rows.append((*key, *(score_text(c) for c in cells), number(mean)))
+    return Table(
+        METRIC_NAMES[metrics[0]],
+        ("channels", "system", *(f"{r['split']} (n = {_n(r)})" for r in reports), "mean"),
+        tuple(rows),
+    )
+
+
+def _n(report: dict[str, Any]) -> int:
+    return int(report["scores"]["accuracy"]["n_scored"])
+
+
 def conventions(report: dict[str, Any]) -> str:
     """How the numbers of this report were computed, in one paragraph."""
     options = report["bootstrap"]
@@ -249,15 +288,19 @@ def markdown(report: dict[str, Any]) -> str:
     parts += [f"- {name}: {value}" for name, value in facts if value]
     parts += ["", *(f"- **{sentence}**" for sentence in report["findings"]), ""]
     for table in report_tables(report):
-        parts += [f"## {table.title}", "", _row(table.columns)]
-        parts.append("|---|" + "---:|" * (len(table.columns) - 1))
-        parts += [_row(row) for row in table.rows]
-        parts += ["", table.note, ""] if table.note else [""]
+        parts += [f"## {table.title}", "", table_markdown(table), ""]
+        parts += [table.note, ""] if table.note else []
     for name in report.get("figures", []):
         parts += [f"![{name.removesuffix('.png')}]({name})", ""]
     parts += ["## How the numbers were computed", "", conventions(report), ""]
     parts += [f"- {name}: {text}" for name, text in report["settings"].items()]
     return "\n".join(parts).rstrip("\n") + "\n"
+
+
+def table_markdown(table: Table) -> str:
+    """The table itself in Markdown, without title and note."""
+    rule = "|---|" + "---:|" * (len(table.columns) - 1)
+    return "\n".join([_row(table.columns), rule, *(_row(row) for row in table.rows)])
 
 
 def _row(cells: tuple[str, ...]) -> str:

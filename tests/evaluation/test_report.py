@@ -17,7 +17,7 @@ from emollama.evaluation.predictions import (
     write_predictions,
 )
 from emollama.evaluation.report import report_from_files
-from emollama.evaluation.tables import print_report
+from emollama.evaluation.tables import print_report, splits_table, table_markdown
 from emollama.labels import LabelSet
 
 from .made import MER2023, of_split, random_predictions, samples_with_features
@@ -137,3 +137,18 @@ def test_files_that_do_not_belong_together(files, tmp_path):
     write_predictions(tmp_path / "n.jsonl", HEADER, [Prediction(id="a", label="sad")])
     with pytest.raises(EmollamaError, match=r"n.jsonl: no row has a reference"):
         report_from_files(tmp_path / "n.jsonl", None, tmp_path / "out")
+
+
+def test_splits_side_by_side(files, tmp_path):
+    report = report_from_files(
+        files / "model.jsonl", files / "baseline.jsonl", tmp_path, metric="uar", **QUICK
+    )
+    value = report["modality"]["rows"][0]["scores"]["model"]["value"]
+    other = json.loads(json.dumps(report))
+    other["modality"]["rows"][0]["scores"]["model"]["value"] = value + 0.1
+    table = splits_table([report, other])
+    assert table.rows[0][:2] == ("voice", "model") and len(table.rows) == 7 + 7 + 4
+    assert table.rows[0][-1] == f"{value + 0.05:.3f}"
+    assert table_markdown(table).splitlines()[0].startswith("| channels | system | test (n = 120)")
+    with pytest.raises(EmollamaError, match="accuracy, uar"):
+        splits_table([report, {**other, "metric": "accuracy"}])
