@@ -1,0 +1,158 @@
+"""Face: expressions by mini-XCEPTION (Arriaga, Valdenegro-Toro and Plöger 2017) on MTCNN crops.
+
+The network was trained on FER2013: grey faces of 64×64 pixels, seven classes, under 60,000
+parameters. Its classes are columns with names, so that they can be said in words; its last maps,
+averaged, carry more than the classes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from emollama.assets import fetch, weights_hash
+from emollama.assets.convert import WEIGHTS
+from emollama.encoders.base import Channel, FeatureTrack
+from emollama.errors import EmollamaError
+from emollama.media.clip import Clip
+from emollama.media.faces import Face, FaceDetector, square_crops
+
+CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+"""What the network's seven outputs mean, in their order (FER2013)."""
+
+_CODE = 1  # raised whenever the numbers change
+_SIDE = 64  # pixels of a crop
+_MARGIN = 0.1  # FER2013's faces are framed a little wider than MTCNN's boxes
+_MAPS = 128
+
+
+class ExpressionEncoder:
+    """Seven logits, seven probabilities, pooled maps and whether a face was found, per frame.
+
+    A frame without a face uses the place where a neighbouring frame has one, and its
+    `face_found` is 0. A clip without a face in any frame has no face channel: its track is None.
+
+    Args:
+        frames: T, frames of the clip looked at.
+    """
+
+    channel: Channel = "face"
+    columns: tuple[str, ...] = (
+        *(f"logit {name}" for name in CLASSES),
+        *(f"probability {name}" for name in CLASSES),
+        *(f"map {i}" for i in range(_MAPS)),
+        "face found",
+    )
+    width = len(columns)
+
+    def __init__(self, frames: int = 8) -> None:
+        if not 1 <= frames <= 256:
+            raise EmollamaError(f"encoder 'expression': frames must be 1 to 256, not {frames}")
+        self.frames = frames
+        self.key = f"expression+frames={frames}"
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over code version, weights and options."""
+        hashes = [weights_hash(fetch(name)) for name in ("mini-xception", "mtcnn")]
+        return hashlib.sha256(f"{_CODE}:{self.key}:{hashes}".encode()).hexdigest()
+
+    @cached_property
+    def _net(self) -> MiniXception:
+        return MiniXception.from_asset()
+
+    @cached_property
+    def _detectors(self) -> tuple[FaceDetector, FaceDetector]:
+        # The second look, for clips where the first finds nothing: a person far away.
+        nets = FaceDetector.from_asset()
+        return nets, FaceDetector(nets.nets, smallest=0.08, max_side=480)
+
+    def encode(self, clips: Sequence[Clip]) -> list[FeatureTrack | None]:
+        """One track [frames, 143] a clip; None without frames, or without a face in any."""
+        return [self._encode(clip) for clip in clips]
+
+    def _encode(self, clip: Clip) -> FeatureTrack | None:
+        if clip.frames is None or not len(clip.frames.images):
+            return None
+        images, times = clip.frames.images, clip.frames.times
+        if len(images) > self.frames:
+            # Other encoders asked for more frames: take those at the centres of equal parts.
+            chosen = ((np.arange(self.frames) + 0.5) * len(images) / self.frames).astype(int)
+            images, times = images[chosen], times[chosen]
+        faces = self._find(images)
+        if not any(faces):
+            return None
+        crops = square_crops(images, faces, _SIDE, _MARGIN)
+        logits, maps = self._net.look(crops)
+        found = torch.tensor([[float(face is not None)] for face in faces])
+        values = torch.cat([logits, logits.softmax(1), maps, found], dim=1)
+        return FeatureTrack(values.numpy().astype(np.float32), times.astype(np.float32))
+
+    def _find(self, images: np.ndarray) -> list[Face | None]:
+        faces: list[Face | None] = []
+        for detector in self._detectors:
+            faces = detector.detect(images)
+            if any(faces):
+                break
+        return faces
+
+
+class _Block(nn.Module):
+    """Two separable convolutions and a pooled sum with a strided shortcut.
+
+    Batch normalisation is folded into the pointwise weights. Padding follows TensorFlow's
+    "same": at stride 2 an even side is padded on its far end only.
+    """
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__()
+        self.depthwise1 = nn.Conv2d(before, before, 3, padding=1, groups=before, bias=False)
+        self.pointwise1 = nn.Conv2d(before, after, 1)
+        self.depthwise2 = nn.Conv2d(after, after, 3, padding=1, groups=after, bias=False)
+        self.pointwise2 = nn.Conv2d(after, after, 1)
+        self.skip = nn.Conv2d(before, after, 1, stride=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.pointwise1(self.depthwise1(x)))
+        y = self.pointwise2(self.depthwise2(y))
+        odd = y.shape[-1] % 2
+        y = F.max_pool2d(F.pad(y, (odd, 1, odd, 1), value=float("-inf")), 3, 2)
+        return y + self.skip(x)
+
+
+class MiniXception(nn.Module):
+    """mini-XCEPTION with the weights of asset "mini-xception"."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(1, 8, 3), nn.Conv2d(8, 8, 3)
+        sizes = (8, 16, 32, 64, _MAPS)
+        self.blocks = nn.Sequential(*(_Block(a, b) for a, b in pairwise(sizes)))
+        self.head = nn.Conv2d(_MAPS, len(CLASSES), 3, padding=1)
+
+    @classmethod
+    def from_asset(cls) -> MiniXception:
+        """The network ready to look at faces; the asset is fetched if needed."""
+        net = cls()
+        net.load_state_dict(load_file(fetch("mini-xception") / WEIGHTS))
+        return net.eval().requires_grad_(False)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """[N, 1, 64, 64] in −1..1 to logits [N, 7] and averaged maps [N, 128]."""
+        x = F.relu(self.conv2(F.relu(self.conv1(x))))
+        maps = self.blocks(x)
+        return self.head(maps).mean((2, 3)), maps.mean((2, 3))
+
+    @torch.inference_mode()
+    def look(self, crops: np.ndarray) -> tuple[Tensor, Tensor]:
+        """`forward` on uint8 RGB crops [N, 64, 64, 3]."""
+        grey = crops.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+        return self(torch.from_numpy(grey)[:, None] / 127.5 - 1)
