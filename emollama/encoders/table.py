@@ -44,7 +44,7 @@ ENCODERS: dict[str, Entry] = {
         {"layer": _layer, "segments": int},
         "voice: hidden states of Whisper tiny.en, mean and deviation of equal segments",
     ),
-    "prosody": Entry(ProsodyEncoder, {}, "voice: pitch, energy, rate and pauses, in named columns"),
+    "prosody": Entry(_prosody, {}, "voice: pitch, energy, rate and pauses, in named columns"),
     "expression": Entry(
         ExpressionEncoder,
         {"frames": int},
