@@ -78,7 +78,8 @@ def read_json(path: Path) -> Any:
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line number, object) of a JSON Lines file; blank lines are passed over."""
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
+    # Not splitlines(): U+2028 and its like may stand inside a JSON string.
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
         if not line.strip():
             continue
         try:

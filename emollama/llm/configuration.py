@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
@@ -100,6 +101,10 @@ class EmotionLlamaConfig(PreTrainedConfig):
             text_config = AutoConfig.for_model(values.pop("model_type", "llama"), **values)
         elif text_config is None:
             text_config = AutoConfig.for_model("llama")
+        else:
+            # A copy: transformers resets the attention implementation of a composite's parts,
+            # and a running language model without one drops its attention mask.
+            text_config = copy.deepcopy(text_config)
         self.text_config = text_config
         self.streams = [asdict(StreamConfig.from_dict(dict(s))) for s in streams or []]
         names = [s["name"] for s in self.streams]

@@ -11,6 +11,7 @@ stream, LoRA in a LLaMA-family chat model.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,7 +57,9 @@ class EmotionLlama(PreTrainedModel):
     ) -> None:
         super().__init__(config)
         if language_model is None:
-            language_model = AutoModelForCausalLM.from_config(config.text_config)
+            language_model = AutoModelForCausalLM.from_config(
+                copy.deepcopy(config.text_config), attn_implementation=config._attn_implementation
+            )
         self.language_model = language_model
         table = language_model.get_input_embeddings().weight
         scale = float(table[: min(4096, len(table))].detach().float().std()) if len(table) else 0.02

@@ -1,0 +1,250 @@
+"""Run configurations: YAML files, checked key by key, with `a.b=c` overrides on top.
+
+The pydantic models below are the schema. A preset in `train_configs/` or `eval_configs/` names
+only what differs from the defaults here; the effective configuration is saved beside the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from yaml import YAMLError
+
+from emollama.errors import EmollamaError, did_you_mean
+from emollama.files import read_text
+
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+class Strict(BaseModel):
+    """A section of a configuration: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class StreamSection(Strict):
+    """One stream; its width is read from the feature store. See `StreamConfig`."""
+
+    name: str
+    channel: Literal["voice", "face"]
+    source: str
+    tokens: int = Field(default=1, ge=1)
+    projector: Literal["linear", "mlp"] = "linear"
+    hidden: int = Field(default=0, ge=0)
+    layers: int = Field(default=1, ge=1)
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    absent: Literal["learned", "zeros", "omit"] = "learned"
+
+
+class LoraSection(Strict):
+    """LoRA (Hu et al. 2022) on linear layers of the language model, never on its head."""
+
+    r: int = Field(default=16, ge=1)
+    alpha: int = Field(default=32, ge=1)
+    dropout: float = Field(default=0.05, ge=0, lt=1)
+    targets: list[str] = [
+        "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj",
+    ]  # fmt: skip
+
+
+class ModelSection(Strict):
+    """`llm`: an asset's name, or the folder of any causal LM in the transformers format."""
+
+    llm: str = "smollm2-135m-instruct"
+    layout: str = "emollama-chat"
+    dtype: Precision = "auto"
+    streams: list[StreamSection] = Field(min_length=1)
+    lora: LoraSection = LoraSection()
+
+
+class DataSection(Strict):
+    """Which samples: `labels` None means the manifest's own label set."""
+
+    manifest: Path
+    store: Path | None = None
+    train_split: str = "train"
+    validation_split: str | None = "val"
+
+
+class TaskSection(Strict):
+    """How often a task is drawn (relative to the others) and what its loss weighs."""
+
+    share: float = Field(default=1.0, ge=0)
+    weight: float = Field(default=1.0, gt=0)
+
+
+class TasksSection(Strict):
+    """The tasks; a sample without a reference reason is always asked for its emotion.
+
+    `clues`: whether the prompt of the reason task holds the measured clues in words.
+    """
+
+    emotion: TaskSection = TaskSection()
+    reason: TaskSection = TaskSection(share=0.0)
+    clues: bool = True
+
+    @model_validator(mode="after")
+    def _some_task(self) -> TasksSection:
+        if self.emotion.share + self.reason.share <= 0:
+            raise ValueError("the shares of all tasks are 0")
+        return self
+
+
+class ModalityDropout(Strict):
+    """Probability with which a channel is left out of an emotion question in training."""
+
+    voice: float = Field(default=0.0, ge=0, le=1)
+    face: float = Field(default=0.0, ge=0, le=1)
+    words: float = Field(default=0.0, ge=0, le=1)
+
+
+class TrainingSection(Strict):
+    """Steps are optimizer steps; `batch_size` is the samples of one step over all processes.
+
+    `micro_batch` is what one process holds at a time; the rest is accumulated. `resume`: "auto"
+    goes on from the newest checkpoint of this run, "never" starts anew.
+    """
+
+    max_steps: int = Field(ge=1)
+    batch_size: int = Field(default=8, ge=1)
+    micro_batch: int = Field(default=8, ge=1)
+    learning_rate: float = Field(default=2e-4, gt=0)
+    projector_learning_rate: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=0.01, ge=0)
+    warmup_steps: int = Field(default=10, ge=0)
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    max_grad_norm: float = Field(default=1.0, ge=0)
+    log_every: int = Field(default=10, ge=1)
+    save_every: int = Field(default=60, ge=1)
+    evaluate_every: int = Field(default=0, ge=0)
+    keep_best: bool = False
+    gradient_checkpointing: bool = False
+    deepspeed: Path | None = None
+    resume: Literal["auto", "never"] = "auto"
+
+    @model_validator(mode="after")
+    def _whole_batches(self) -> TrainingSection:
+        if self.batch_size % self.micro_batch and self.micro_batch < self.batch_size:
+            raise ValueError(
+                f"batch_size {self.batch_size} is not a multiple of micro_batch {self.micro_batch}"
+            )
+        if self.keep_best and not self.evaluate_every:
+            raise ValueError("keep_best needs evaluate_every")
+        return self
+
+
+class TrainConfig(Strict):
+    """What `train.py --cfg-path` reads."""
+
+    seed: int = 7
+    output: Path
+    data: DataSection
+    model: ModelSection
+    tasks: TasksSection = TasksSection()
+    modality_dropout: ModalityDropout = ModalityDropout()
+    training: TrainingSection
+
+
+class EvalData(Strict):
+    """Which samples are evaluated, and with which the classical baseline is fitted."""
+
+    manifest: Path
+    store: Path | None = None
+    split: str = "test"
+    train_split: str = "train"
+    validation_split: str | None = "val"
+
+
+class ReasonsSection(Strict):
+    """Free text for the first `count` samples of the split; 0 for none."""
+
+    count: int = Field(default=0, ge=0)
+    max_new_tokens: int = Field(default=96, ge=1)
+
+
+class EvalConfig(Strict):
+    """What `eval_emotion.py --cfg-path` reads.
+
+    `modality_report`: score every set of channels, not only all of them.
+    """
+
+    seed: int = 7
+    model: Path
+    output: Path
+    data: EvalData
+    batch_size: int = Field(default=8, ge=1)
+    dtype: Precision = "auto"
+    modality_report: bool = True
+    baseline: bool = True
+    reasons: ReasonsSection = ReasonsSection()
+    bootstrap: int = Field(default=1000, ge=100)
+
+
+C = TypeVar("C", TrainConfig, EvalConfig)
+
+
+def load_config(schema: type[C], path: Path, overrides: Sequence[str] = ()) -> C:
+    """Read a YAML configuration and apply `a.b=c` overrides.
+
+    Raises:
+        EmollamaError: naming the file (or the override), the key, and the nearest known key.
+    """
+    text = read_text(path)
+    try:
+        values = OmegaConf.create(text)
+    except (YAMLError, OmegaConfBaseException) as error:
+        raise EmollamaError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
+    if not OmegaConf.is_dict(values):
+        raise EmollamaError(f"{path}: must hold keys and values")
+    for override in overrides:
+        key, separator, _ = override.partition("=")
+        if not separator or not key:
+            raise EmollamaError(f"--options {override}: must have the form key=value")
+        try:
+            values = OmegaConf.merge(values, OmegaConf.from_dotlist([override]))
+        except (OmegaConfBaseException, YAMLError) as error:
+            raise EmollamaError(f"--options {override}: {' '.join(str(error).split())}") from error
+    try:
+        plain = OmegaConf.to_container(values, resolve=True)
+    except OmegaConfBaseException as error:
+        raise EmollamaError(f"{path}: {' '.join(str(error).split())}") from error
+    try:
+        return schema.model_validate(plain)
+    except ValidationError as error:
+        raise EmollamaError(f"{path}: {_first_problem(schema, error)}") from error
+
+
+def _first_problem(schema: type[BaseModel], error: ValidationError) -> str:
+    """One line for the first problem, unknown keys before all else."""
+    problems = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+    first = problems[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        section = _section(schema, first["loc"][:-1])
+        known = list(section.model_fields) if section else []
+        return f"unknown key '{key}'{did_you_mean(str(first['loc'][-1]), known)}"
+    if first["type"] == "missing":
+        return f"key '{key}' is missing"
+    message = str(first["msg"]).removeprefix("Value error, ")
+    return f"key '{key}': {message}" if key else message
+
+
+def _section(schema: type[BaseModel], location: tuple[Any, ...]) -> type[BaseModel] | None:
+    """The model that describes the section at `location`."""
+    current: Any = schema
+    for part in location:
+        if isinstance(part, int):
+            continue
+        annotation = current.model_fields[part].annotation
+        for candidate in (annotation, *get_args(annotation)):
+            if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+                current = candidate
+                break
+        else:
+            return None
+    return current

@@ -1,0 +1,310 @@
+"""An artefact: one folder that holds a trained model whole.
+
+`adapter_model.safetensors` (LoRA and projectors, standardisers included), `adapter_config.json`,
+`config.json`, tokenizer and `processor.json`, `clues.json`, `training_record.json` and a model
+card. The frozen language model is named, with a fingerprint of its weights, not copied; a merged
+artefact (`merge`) holds `model.safetensors` instead of an adapter and needs nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+
+from emollama.assets import fetch
+from emollama.assets.registry import ASSETS
+from emollama.config import LoraSection
+from emollama.errors import EmollamaError, did_you_mean
+from emollama.files import read_json
+from emollama.labels import LabelSet
+from emollama.llm.clues import ClueWords
+from emollama.llm.configuration import EmotionLlamaConfig, StreamConfig
+from emollama.llm.layout import get_layout
+from emollama.llm.modeling import EmotionLlama
+from emollama.llm.processing import PROCESSOR_FILE, EmotionLlamaProcessor
+
+ADAPTER_FILE = "adapter_model.safetensors"
+MERGED_FILE = "model.safetensors"
+
+
+@dataclass
+class Artefact:
+    """A model ready to be asked: EmotionLlama (LoRA in place or merged), processor, clue words."""
+
+    model: EmotionLlama
+    processor: EmotionLlamaProcessor
+    clues: ClueWords
+    folder: Path | None = None
+
+
+def resolve_llm(name: str) -> Path:
+    """The folder of a language model: an asset's name, or a folder in the transformers format."""
+    if name in ASSETS:
+        return fetch(name)
+    folder = Path(name)
+    if (folder / "config.json").is_file():
+        return folder
+    raise EmollamaError(
+        f"language model '{name}': is neither an asset nor a folder with a config.json"
+        f"{did_you_mean(name, ASSETS)}"
+    )
+
+
+def weights_fingerprint(folder: Path) -> str:
+    """A hash that tells two sets of weights apart without reading gigabytes.
+
+    It covers every safetensors header (names, types, shapes, offsets) and 64 stretches of 4 KiB
+    spread evenly over each file.
+    """
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise EmollamaError(f"{folder}: holds no .safetensors weights")
+    digest = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as weights:
+            size = path.stat().st_size
+            header = int.from_bytes(weights.read(8), "little")
+            if not 0 < header < min(size, 100_000_000):
+                raise EmollamaError(f"{path}: is not a safetensors file, or is cut short")
+            digest.update(weights.read(header))
+            body = size - 8 - header
+            for k in range(64):
+                weights.seek(8 + header + body * k // 64)
+                digest.update(weights.read(4096))
+    return digest.hexdigest()
+
+
+def load_llm(folder: Path, dtype: torch.dtype) -> PreTrainedModel:
+    """The frozen causal language model of a folder."""
+    try:
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise EmollamaError(f"{folder}: no language model can be loaded: {error}") from error
+    model.requires_grad_(False)
+    return model
+
+
+def build(
+    llm: str,
+    layout: str,
+    streams: Sequence[StreamConfig],
+    labels: LabelSet,
+    lora: LoraSection,
+    dtype: torch.dtype,
+    seed: int,
+) -> tuple[PeftModel, EmotionLlamaProcessor]:
+    """A new model to be trained: LoRA under the language model, projectors trained whole.
+
+    `seed` alone decides the initial projectors and adapters.
+    """
+    folder = resolve_llm(llm)
+    language_model = load_llm(folder, dtype)
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    processor = EmotionLlamaProcessor(tokenizer, get_layout(layout), streams, labels)
+    config = EmotionLlamaConfig(
+        text_config=language_model.config,
+        streams=[asdict(s) for s in streams],
+        llm=llm,
+        llm_sha256=weights_fingerprint(folder),
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = EmotionLlama(config, language_model)
+        return add_lora(model, lora), processor
+
+
+def add_lora(model: EmotionLlama, lora: LoraSection) -> PeftModel:
+    """Wrap: adapters on the named linear layers of the language model, projectors whole."""
+    targets = "|".join(re.escape(t) for t in lora.targets)
+    pattern = rf"language_model\..*\.({targets})"
+    if not any(re.fullmatch(pattern, name) for name, _ in model.named_modules()):
+        names = {n.rsplit(".", 1)[-1] for n, m in model.language_model.named_modules()
+                 if isinstance(m, torch.nn.Linear)}  # fmt: skip
+        raise EmollamaError(
+            f"model.lora.targets: none of {', '.join(lora.targets)} is a linear layer of this "
+            f"language model; it has {', '.join(sorted(names))}"
+        )
+    model.requires_grad_(False)
+    return get_peft_model(
+        model,
+        LoraConfig(
+            r=lora.r,
+            lora_alpha=lora.alpha,
+            lora_dropout=lora.dropout,
+            target_modules=pattern,
+            modules_to_save=[f"projector_{s.name}" for s in model.config.stream_configs],
+        ),
+    )
+
+
+def save(
+    model: PeftModel,
+    processor: EmotionLlamaProcessor,
+    clues: ClueWords,
+    folder: Path,
+    record: dict[str, Any],
+    card: str,
+) -> None:
+    """Write an artefact whole or not at all; an older one at `folder` is replaced."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        model.save_pretrained(draft)
+        model.get_base_model().config.save_pretrained(draft)
+        _save_rest(processor, clues, draft, record, card)
+        _replace(draft, folder)
+    except OSError as error:
+        raise EmollamaError(f"{folder}: cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def merge(source: Path, folder: Path) -> None:
+    """Fold the adapter into the language model's weights: a folder that needs no other."""
+    artefact = load(source, torch.float32)
+    if (folder / PROCESSOR_FILE).exists() and not (folder / MERGED_FILE).exists():
+        raise EmollamaError(f"{folder}: holds an unmerged artefact; choose another folder")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        artefact.model.save_pretrained(draft)
+        _save_rest(
+            artefact.processor,
+            artefact.clues,
+            draft,
+            read_json(source / "training_record.json"),
+            (source / "README.md").read_text(encoding="utf-8"),
+        )
+        _replace(draft, folder)
+    except OSError as error:
+        raise EmollamaError(f"{folder}: cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def load(folder: Path, dtype: torch.dtype, device: torch.device | None = None) -> Artefact:
+    """Load an artefact, with its adapter merged into the weights in memory, in evaluation mode.
+
+    Raises:
+        EmollamaError: when a file is missing or corrupt, when the language model at hand is not
+            the one that the adapter was trained on, or when a tensor is missing or misshapen.
+    """
+    if not folder.is_dir():
+        raise EmollamaError(f"{folder}: is not a folder; an artefact is what train.py writes")
+    for name in ("config.json", PROCESSOR_FILE, "clues.json"):
+        if not (folder / name).is_file():
+            raise EmollamaError(f"{folder}: is not an artefact: {name} is missing")
+    processor = EmotionLlamaProcessor.from_pretrained(folder)
+    clues = ClueWords.from_dict(read_json(folder / "clues.json"))
+    if (folder / ADAPTER_FILE).is_file():
+        model = _load_adapter(folder, dtype)
+    elif (folder / MERGED_FILE).is_file():
+        model = _load_merged(folder, dtype)
+    else:
+        raise EmollamaError(f"{folder}: holds neither {ADAPTER_FILE} nor {MERGED_FILE}")
+    names = [s.name for s in model.config.stream_configs]
+    if names != [s.name for s in processor.streams]:
+        raise EmollamaError(f"{folder}: config.json and {PROCESSOR_FILE} name different streams")
+    return Artefact(model.to(device or torch.device("cpu")).eval(), processor, clues, folder)
+
+
+def _load_adapter(folder: Path, dtype: torch.dtype) -> EmotionLlama:
+    config = _read_config(folder)
+    llm = resolve_llm(config.llm)
+    if config.llm_sha256 and weights_fingerprint(llm) != config.llm_sha256:
+        raise EmollamaError(
+            f"{folder}: the adapter was trained on other weights than those of '{config.llm}' here"
+        )
+    # Folded in float32: adding a small product to bfloat16 weights would round much of it away.
+    model = EmotionLlama(config, load_llm(llm, torch.float32))
+    expected = _adapter_keys(folder, model)
+    try:
+        wrapped = PeftModel.from_pretrained(model, str(folder))
+    except (OSError, ValueError, RuntimeError, SafetensorError, KeyError) as error:
+        raise EmollamaError(f"{folder / ADAPTER_FILE}: cannot be loaded: {error}") from error
+    if missing := expected(wrapped):
+        raise EmollamaError(f"{folder / ADAPTER_FILE}: does not fit: {missing}")
+    merged = wrapped.merge_and_unload()
+    merged.language_model.to(dtype)
+    return merged
+
+
+def _adapter_keys(folder: Path, model: EmotionLlama) -> Any:
+    """A check that file and model hold the same tensors: peft itself passes over differences."""
+    from peft import get_peft_model_state_dict
+    from safetensors import safe_open
+
+    try:
+        with safe_open(folder / ADAPTER_FILE, framework="pt") as file:
+            stored = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise EmollamaError(f"{folder / ADAPTER_FILE}: is corrupt: {error}") from error
+
+    def check(wrapped: PeftModel) -> str:
+        wanted = {k: tuple(v.shape) for k, v in get_peft_model_state_dict(wrapped).items()}
+        for key in sorted(wanted.keys() | stored.keys()):
+            if wanted.get(key) != stored.get(key):
+                return f"{key} is {stored.get(key, 'missing')}, expected {wanted.get(key, 'none')}"
+        return ""
+
+    return check
+
+
+def _load_merged(folder: Path, dtype: torch.dtype) -> EmotionLlama:
+    try:
+        model, info = EmotionLlama.from_pretrained(
+            folder, dtype=torch.float32, output_loading_info=True, local_files_only=True
+        )
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise EmollamaError(f"{folder / MERGED_FILE}: cannot be loaded: {error}") from error
+    for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
+        if info[kind]:
+            raise EmollamaError(f"{folder / MERGED_FILE}: {kind}: {sorted(map(str, info[kind]))[0]}")
+    model.language_model.to(dtype)
+    return model
+
+
+def _read_config(folder: Path) -> EmotionLlamaConfig:
+    values = read_json(folder / "config.json")
+    if values.get("model_type") != EmotionLlamaConfig.model_type:
+        raise EmollamaError(f"{folder / 'config.json'}: is not an EmotionLlama's")
+    return EmotionLlamaConfig(**{k: v for k, v in values.items() if k != "model_type"})
+
+
+def _save_rest(
+    processor: EmotionLlamaProcessor,
+    clues: ClueWords,
+    folder: Path,
+    record: dict[str, Any],
+    card: str,
+) -> None:
+    processor.save_pretrained(folder)
+    (folder / "clues.json").write_text(json.dumps(clues.to_dict(), indent=2), encoding="utf-8")
+    (folder / "training_record.json").write_text(json.dumps(record, indent=2), encoding="utf-8")
+    (folder / "README.md").write_text(card, encoding="utf-8")
+
+
+def _replace(draft: Path, folder: Path) -> None:
+    """Put `draft` where `folder` is; the old folder is gone only when the new one stands."""
+    draft.chmod(0o755)
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    draft.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+AutoConfig.register("emotion_llama", EmotionLlamaConfig)

@@ -1,0 +1,136 @@
+"""Measured clues in words: what the voice and the face do, told against the training split.
+
+Rules are data. A voice rule compares one prosody column with its mean and deviation over the
+training split and gives a word when it is more than `THRESHOLD` deviations away; the face is told
+by the expression classifier's mean probabilities. The words stand in the prompt of a reason, in
+`predict`'s output and on the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from emollama.encoders.base import FeatureTrack
+
+THRESHOLD = 0.6
+CLEAR_EXPRESSION = 0.5
+
+
+@dataclass(frozen=True)
+class VoiceRule:
+    """Words for one prosody column: below, and above the usual range."""
+
+    column: str
+    low: str
+    high: str
+
+
+VOICE_RULES: tuple[VoiceRule, ...] = (
+    VoiceRule("f0_mean", "low pitch", "high pitch"),
+    VoiceRule("f0_range", "flat melody", "lively melody"),
+    VoiceRule("energy_mean", "quiet", "loud"),
+    VoiceRule("speech_rate", "slow speech", "fast speech"),
+    VoiceRule("pause_fraction", "few pauses", "many pauses"),
+)
+EXPRESSION_PREFIX = "probability_"
+
+
+@dataclass(frozen=True)
+class ColumnStatistics:
+    """Names, means and deviations of a stream's columns over the training split."""
+
+    columns: tuple[str, ...]
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class ClueWords:
+    """Turns the tracks of named columns into words, by stream name."""
+
+    statistics: Mapping[str, ColumnStatistics] = field(default_factory=dict)
+
+    @classmethod
+    def fit(cls, tracks: Mapping[str, tuple[tuple[str, ...], Iterable[np.ndarray]]]) -> ClueWords:
+        """Fit on {stream: (column names, values [T, D] of each training clip)}."""
+        fitted: dict[str, ColumnStatistics] = {}
+        for name, (columns, values) in tracks.items():
+            means = np.stack([v.mean(axis=0) for v in values])
+            fitted[name] = ColumnStatistics(
+                columns,
+                tuple(float(x) for x in means.mean(axis=0)),
+                tuple(float(x) for x in means.std(axis=0)),
+            )
+        return cls(fitted)
+
+    def describe(self, tracks: Mapping[str, FeatureTrack | None]) -> dict[str, str]:
+        """Words for each channel that has any: {"voice": "high pitch, loud", "face": ...}."""
+        words: dict[str, str] = {}
+        for name, statistics in self.statistics.items():
+            track = tracks.get(name)
+            if track is None or not statistics.columns:
+                continue
+            values = track.values.mean(axis=0)
+            if voice := _voice_words(statistics, values):
+                words["voice"] = voice
+            if face := _face_words(statistics, values):
+                words["face"] = face
+        return words
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for an artefact."""
+        return {
+            name: {
+                "columns": list(s.columns),
+                "mean": list(s.mean),
+                "deviation": list(s.deviation),
+            }
+            for name, s in self.statistics.items()
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ClueWords:
+        """The inverse of `to_dict`."""
+        return cls(
+            {
+                name: ColumnStatistics(
+                    tuple(s["columns"]), tuple(s["mean"]), tuple(s["deviation"])
+                )
+                for name, s in values.items()
+            }
+        )
+
+
+def _voice_words(statistics: ColumnStatistics, values: np.ndarray) -> str:
+    words = []
+    for rule in VOICE_RULES:
+        if rule.column not in statistics.columns:
+            continue
+        index = statistics.columns.index(rule.column)
+        deviation = statistics.deviation[index]
+        z = (values[index] - statistics.mean[index]) / deviation if deviation > 1e-6 else 0.0
+        if z < -THRESHOLD:
+            words.append(rule.low)
+        elif z > THRESHOLD:
+            words.append(rule.high)
+    if words:
+        return ", ".join(words)
+    return "ordinary voice" if any(r.column in statistics.columns for r in VOICE_RULES) else ""
+
+
+def _face_words(statistics: ColumnStatistics, values: np.ndarray) -> str:
+    probabilities = {
+        column.removeprefix(EXPRESSION_PREFIX): float(values[i])
+        for i, column in enumerate(statistics.columns)
+        if column.startswith(EXPRESSION_PREFIX)
+    }
+    if not probabilities:
+        return ""
+    first, second = sorted(probabilities, key=probabilities.__getitem__, reverse=True)[:2]
+    if probabilities[first] >= CLEAR_EXPRESSION:
+        return f"face looks {first}"
+    return f"face between {first} and {second}"

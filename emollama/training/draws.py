@@ -1,0 +1,22 @@
+"""Randomness that is a function of (seed, epoch, sample id) and of nothing else.
+
+No worker's generator, no number of processes and no interruption changes what is drawn: resuming
+or repacking a run gives the same tasks, instructions, dropped channels and order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+
+
+def generator(seed: int, *about: object) -> random.Random:
+    """A generator of its own for one decision about one thing."""
+    text = "/".join(str(part) for part in (seed, *about))
+    return random.Random(hashlib.sha256(text.encode()).digest())
+
+
+def epoch_order(seed: int, epoch: int, ids: list[str]) -> list[int]:
+    """The order of one epoch: indices sorted by a hash of each sample's id."""
+    keys = [hashlib.sha256(f"{seed}/{epoch}/order/{i}".encode()).digest() for i in ids]
+    return sorted(range(len(ids)), key=keys.__getitem__)

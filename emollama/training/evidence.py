@@ -1,0 +1,117 @@
+"""From manifest and feature store to evidence: tracks a stream, standardisers, clue words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from emollama.encoders.base import FeatureTrack
+from emollama.errors import EmollamaError
+from emollama.features.store import TrackReader, open_tracks
+from emollama.llm.clues import ClueWords
+from emollama.llm.configuration import StreamConfig
+from emollama.llm.modeling import EmotionLlama
+from emollama.llm.processing import Evidence, fit_steps
+from emollama.sample import Sample
+
+
+def open_readers(store: Path | None, streams: Sequence[StreamConfig]) -> dict[str, TrackReader]:
+    """The track reader of each stream, its width checked against the stream's."""
+    readers: dict[str, TrackReader] = {}
+    for stream in streams:
+        reader = open_tracks(store, stream.source)
+        if reader.width != stream.width:
+            raise EmollamaError(
+                f"stream '{stream.name}': {stream.source} is {reader.width} wide, "
+                f"the model was built for {stream.width}"
+            )
+        readers[stream.name] = reader
+    return readers
+
+
+def read_tracks(
+    readers: Mapping[str, TrackReader], sample_id: str
+) -> dict[str, FeatureTrack | None]:
+    """The tracks of one sample by stream; None where the clip has no such channel."""
+    return {name: reader.get(sample_id) for name, reader in readers.items()}
+
+
+class EvidenceReader:
+    """Reads the evidence of samples, with the clue words of the training split."""
+
+    def __init__(self, readers: Mapping[str, TrackReader], clues: ClueWords) -> None:
+        self.readers = readers
+        self.clues = clues
+
+    def read(self, sample: Sample) -> Evidence:
+        """The evidence of one sample, all channels in use."""
+        tracks = read_tracks(self.readers, sample.id)
+        return Evidence(tracks=tracks, text=sample.text, clues=self.clues.describe(tracks))
+
+
+def usable(
+    samples: Sequence[Sample], readers: Mapping[str, TrackReader]
+) -> tuple[list[Sample], dict[str, str]]:
+    """Samples whose features can be read, and why each of the others cannot.
+
+    A track that is absent (no face in the clip) is fine; one whose extraction failed, or that was
+    never extracted, is not. Callers report the second list: nothing is left out in silence.
+    """
+    kept: list[Sample] = []
+    left_out: dict[str, str] = {}
+    for sample in samples:
+        for name, reader in readers.items():
+            status = reader.status(sample.id)
+            if status not in ("ok", "absent"):
+                left_out[sample.id] = f"{name}: {status}"
+                break
+        else:
+            kept.append(sample)
+    return kept, left_out
+
+
+def fit_standardisers(
+    model: EmotionLlama, readers: Mapping[str, TrackReader], samples: Sequence[Sample]
+) -> None:
+    """Set each projector's mean and deviation from the training samples' steps."""
+    for stream in model.config.stream_configs:
+        total = np.zeros(stream.width)
+        square = np.zeros(stream.width)
+        count = 0
+        for sample in samples:
+            track = readers[stream.name].get(sample.id)
+            if track is None:
+                continue
+            values = fit_steps(track.values, stream.tokens).astype(np.float64)
+            total += values.sum(axis=0)
+            square += (values**2).sum(axis=0)
+            count += len(values)
+        if count == 0:
+            raise EmollamaError(
+                f"stream '{stream.name}': no training sample has features of {stream.source}"
+            )
+        mean = total / count
+        deviation = np.sqrt(np.maximum(square / count - mean**2, 0))
+        if not (np.isfinite(mean).all() and np.isfinite(deviation).all()):
+            raise EmollamaError(f"stream '{stream.name}': {stream.source} holds NaN or infinity")
+        model.projector(stream.name).set_standardiser(
+            torch.from_numpy(mean).float(), torch.from_numpy(deviation).float()
+        )
+
+
+def fit_clues(
+    readers: Mapping[str, TrackReader], samples: Sequence[Sample]
+) -> ClueWords:
+    """Clue words from every stream whose columns have names."""
+    named = {}
+    for name, reader in readers.items():
+        if not reader.columns:
+            continue
+        tracks = (reader.get(s.id) for s in samples)
+        values = [t.values for t in tracks if t is not None]
+        if values:
+            named[name] = (reader.columns, values)
+    return ClueWords.fit(named)

@@ -1,0 +1,341 @@
+"""Instruction tuning: configuration in, artefact out. What `train.py` runs."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from peft import PeftModel
+from sklearn.metrics import f1_score
+from transformers import TrainingArguments, set_seed
+from transformers.trainer_utils import get_last_checkpoint
+
+from emollama import __version__
+from emollama.config import TrainConfig
+from emollama.errors import EmollamaError
+from emollama.features.store import open_tracks
+from emollama.files import read_json, write_json, write_text
+from emollama.llm import artefact
+from emollama.llm.clues import ClueWords
+from emollama.llm.configuration import StreamConfig
+from emollama.llm.device import default_device, resolve_dtype
+from emollama.llm.inference import label_probabilities
+from emollama.llm.processing import EmotionLlamaProcessor
+from emollama.sample import Sample, read_manifest
+from emollama.training.card import model_card
+from emollama.training.evidence import (
+    EvidenceReader,
+    fit_clues,
+    fit_standardisers,
+    open_readers,
+    usable,
+)
+from emollama.training.instructions import InstructionSchedule
+from emollama.training.trainer import EmotionTrainer, KeepBest, PlainProgress, newest_checkpoint
+
+PACKAGES = (
+    "torch", "transformers", "peft", "accelerate", "deepspeed", "tokenizers", "safetensors",
+    "numpy", "av", "scikit-learn",
+)  # fmt: skip
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything a number may depend on."""
+    found = {"emollama": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def train(config: TrainConfig) -> Path:
+    """Train as configured and return the artefact's folder, `<output>/model`.
+
+    Raises:
+        EmollamaError: for anything the user can mend (files, labels, widths, batch sizes).
+    """
+    rank = int(os.environ.get("RANK", "0"))
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    say: Callable[[str], None] = _say if rank == 0 else _silent
+    micro, accumulation = _batches(config, world)
+    device = default_device()
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+
+    manifest = read_manifest(config.data.manifest)
+    streams = [
+        StreamConfig(width=open_tracks(config.data.store, s.source).width, **s.model_dump())
+        for s in config.model.streams
+    ]
+    readers = open_readers(config.data.store, streams)
+    samples = _labelled(manifest.split(config.data.train_split), manifest.path)
+    samples, left_out = usable(samples, readers)
+    _tell_left_out(left_out, say)
+    if not samples:
+        raise EmollamaError(
+            f"{manifest.path}: no sample of split '{config.data.train_split}' has its features in "
+            f"{config.data.store}; run: emollama extract {manifest.path} --store DIR"
+        )
+
+    set_seed(config.seed)
+    model, processor = artefact.build(
+        config.model.llm,
+        config.model.layout,
+        streams,
+        manifest.labels,
+        config.model.lora,
+        resolve_dtype(config.model.dtype, device),
+        config.seed,
+    )
+    fit_standardisers(model.get_base_model(), readers, samples)
+    clues = fit_clues(readers, samples)
+    evidence = EvidenceReader(readers, clues)
+    schedule = InstructionSchedule(
+        samples, evidence, processor, config.tasks, config.modality_dropout, config.seed,
+        length=config.training.max_steps * config.training.batch_size,
+    )  # fmt: skip
+    trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    epochs = len(schedule) / len(samples)
+    say(
+        f"{len(samples)} samples, {epochs:.1f} epochs of {config.training.max_steps} steps x "
+        f"{config.training.batch_size}; {trainable:,} trainable parameters on {device.type}, "
+        f"language model in {str(model.get_base_model().language_model.dtype)[6:]}"
+    )
+
+    _write_effective_config(config, rank)
+    checkpoints = config.output / "checkpoints"
+    keeper = _keeper(config, model, processor, evidence, clues, manifest, readers, device, say)
+    trainer = EmotionTrainer(
+        model=model,
+        args=_arguments(config, checkpoints, micro, accumulation, device),
+        train_dataset=schedule,
+        data_collator=processor.collate,
+        callbacks=[PlainProgress(config.training.max_steps, config.training.batch_size, say)]
+        + ([keeper] if keeper else []),
+        projector_learning_rate=config.training.projector_learning_rate,
+    )
+    _quiet(trainer)
+    resume = newest_checkpoint(checkpoints) if config.training.resume == "auto" else None
+    if resume is not None:
+        say(f"going on from {resume}")
+    result = trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+
+    folder = config.output / "model"
+    if trainer.is_world_process_zero():
+        best = _best_record(config)
+        record = {
+            "config": config.model_dump(mode="json"),
+            "versions": versions(),
+            "samples": len(samples),
+            "left_out": left_out,
+            "world_size": world,
+            "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+            "steps": trainer.state.global_step,
+            "final_loss": result.training_loss,
+            "log": [r for r in trainer.state.log_history if "loss" in r],
+            "validation": keeper.history if keeper else [],
+            "best": best,
+        }
+        if config.training.keep_best and best:
+            _load_adapter_into(model, config.output / "best")
+        card = model_card(config, manifest, record)
+        artefact.save(model, processor, clues, folder, record, card)
+        say(f"artefact written to {folder}")
+    _leave_process_group(world)
+    return folder
+
+
+def _batches(config: TrainConfig, world: int) -> tuple[int, int]:
+    """Micro-batch of a process and accumulation steps that make up the configured batch."""
+    total = config.training.batch_size
+    if total % world:
+        raise EmollamaError(
+            f"training.batch_size {total} cannot be shared by {world} processes; "
+            f"use a multiple of {world}"
+        )
+    share = total // world
+    micro = min(config.training.micro_batch, share)
+    if share % micro:
+        raise EmollamaError(
+            f"training.micro_batch {micro} does not divide the {share} samples a process takes of "
+            f"batch_size {total}"
+        )
+    return micro, share // micro
+
+
+def _arguments(
+    config: TrainConfig, folder: Path, micro: int, accumulation: int, device: torch.device
+) -> TrainingArguments:
+    settings = config.training
+    distributed = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    if settings.deepspeed is not None and not settings.deepspeed.is_file():
+        raise EmollamaError(f"training.deepspeed: {settings.deepspeed}: no such file")
+    if settings.deepspeed is not None and device.type == "cpu":
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
+    os.environ["TENSORBOARD_LOGGING_DIR"] = str(config.output / "tensorboard")
+    return TrainingArguments(
+        output_dir=str(folder),
+        max_steps=settings.max_steps,
+        per_device_train_batch_size=micro,
+        gradient_accumulation_steps=accumulation,
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        warmup_steps=settings.warmup_steps,
+        lr_scheduler_type={
+            "cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup",
+        }[settings.schedule],
+        max_grad_norm=settings.max_grad_norm,
+        logging_steps=settings.log_every,
+        logging_first_step=True,
+        save_steps=settings.save_every,
+        save_total_limit=2,
+        seed=config.seed,
+        data_seed=config.seed,
+        bf16=resolve_dtype(config.model.dtype, device) == torch.bfloat16,
+        use_cpu=device.type == "cpu",
+        ddp_backend=("gloo" if device.type == "cpu" else "nccl") if distributed else None,
+        ddp_find_unused_parameters=False if distributed else None,
+        gradient_checkpointing=settings.gradient_checkpointing,
+        deepspeed=str(settings.deepspeed) if settings.deepspeed else None,
+        remove_unused_columns=False,
+        dataloader_num_workers=0,
+        dataloader_pin_memory=device.type == "cuda",
+        report_to=["tensorboard"],
+        disable_tqdm=True,
+        log_level="error",
+    )  # fmt: skip
+
+
+def _labelled(samples: tuple[Sample, ...], path: Path) -> list[Sample]:
+    """Samples with something to learn; none at all is an error."""
+    kept = [s for s in samples if s.targets.emotion or s.targets.reason]
+    if not kept:
+        raise EmollamaError(f"{path}: no training sample has an emotion or a reason to learn")
+    return kept
+
+
+def _tell_left_out(left_out: dict[str, str], say: Callable[[str], None]) -> None:
+    if left_out:
+        sample_id, why = next(iter(left_out.items()))
+        say(f"left out {len(left_out)} samples without features, e.g. {sample_id} ({why})")
+
+
+def _keeper(
+    config: TrainConfig,
+    model: PeftModel,
+    processor: EmotionLlamaProcessor,
+    evidence: EvidenceReader,
+    clues: ClueWords,
+    manifest: Any,
+    readers: Any,
+    device: torch.device,
+    say: Callable[[str], None],
+) -> KeepBest | None:
+    """The validation callback, where one is asked for."""
+    every, split = config.training.evaluate_every, config.data.validation_split
+    if not every:
+        return None
+    if split is None:
+        raise EmollamaError("training.evaluate_every needs data.validation_split")
+    samples, left_out = usable(
+        [s for s in manifest.split(split) if s.targets.emotion is not None], readers
+    )
+    _tell_left_out(left_out, say)
+    if not samples:
+        raise EmollamaError(f"{manifest.path}: no sample of split '{split}' can be scored")
+    known = [evidence.read(s) for s in samples]
+    gold = [processor.labels.labels.index(str(s.targets.emotion)) for s in samples]
+    best = config.output / "best"
+
+    def score() -> float:
+        base = model.get_base_model()
+        training = base.training
+        base.eval()
+        with torch.autocast(
+            device.type,
+            dtype=torch.bfloat16,
+            enabled=resolve_dtype(config.model.dtype, device) == torch.bfloat16,
+        ):
+            probabilities = label_probabilities(base, processor, known, batch_size=16)
+        base.train(training)
+        return float(f1_score(gold, probabilities.argmax(1), average="weighted"))
+
+    def save(step: int, value: float) -> None:
+        model.save_pretrained(best)
+        write_json(best / "best.json", {"step": step, "weighted_f1": value})
+
+    def so_far() -> float:
+        record = _best_record(config)
+        return float(record["weighted_f1"]) if record else -np.inf
+
+    return KeepBest(every, score, save if config.training.keep_best else None, so_far, say)
+
+
+def _best_record(config: TrainConfig) -> dict[str, float] | None:
+    path = config.output / "best" / "best.json"
+    return read_json(path) if config.training.keep_best and path.is_file() else None
+
+
+def _load_adapter_into(model: PeftModel, folder: Path) -> None:
+    """Put saved adapter and projectors into a model that is in memory."""
+    from peft import set_peft_model_state_dict
+    from safetensors.torch import load_file
+
+    set_peft_model_state_dict(model, load_file(folder / artefact.ADAPTER_FILE))
+
+
+def _write_effective_config(config: TrainConfig, rank: int) -> None:
+    """Save the configuration; a folder of another configuration is not mixed with this run."""
+    path = config.output / "config.yaml"
+    values = config.model_dump(mode="json")
+    if path.is_file() and config.training.resume == "auto":
+        before = yaml.safe_load(path.read_text(encoding="utf-8"))
+        now = config.model_dump(mode="json")
+        for changing in ("log_every", "save_every", "resume"):
+            before.get("training", {}).pop(changing, None)
+            now["training"].pop(changing)
+        if before != now and get_last_checkpoint(str(_existing(config.output / "checkpoints"))):
+            raise EmollamaError(
+                f"{config.output}: holds checkpoints of another configuration (see {path}); "
+                "choose another output, or training.resume=never to start anew"
+            )
+    if rank == 0:
+        write_text(path, yaml.safe_dump(values, sort_keys=False))
+
+
+def _existing(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _quiet(trainer: EmotionTrainer) -> None:
+    """Our own progress line replaces the library's dictionaries on stdout."""
+    from transformers.trainer_callback import PrinterCallback
+
+    trainer.remove_callback(PrinterCallback)
+
+
+def _leave_process_group(world: int) -> None:
+    if world > 1 and torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _silent(text: str) -> None:
+    del text
+
+

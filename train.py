@@ -1,0 +1,10 @@
+"""Tune an EmotionLlama.
+
+python train.py --cfg-path train_configs/quickstart.yaml [--options training.max_steps=20 ...]
+torchrun --nproc_per_node 2 train.py --cfg-path train_configs/quickstart.yaml
+"""
+
+from emollama.cli import train_main
+
+if __name__ == "__main__":
+    train_main()
