@@ -1,0 +1,58 @@
+"""What reads feature tracks by sample id, wherever they lie."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from emollama.encoders.base import FeatureTrack
+from emollama.errors import EmollamaError
+
+
+class TrackReader(Protocol):
+    """Feature tracks of one encoder (or one external tool) by sample id.
+
+    Attributes:
+        width: D of every track.
+        fingerprint: identifies what computed the numbers.
+        columns: names of the D columns, or () where they have none.
+    """
+
+    @property
+    def width(self) -> int: ...  # noqa: D102
+
+    @property
+    def fingerprint(self) -> str: ...  # noqa: D102
+
+    @property
+    def columns(self) -> tuple[str, ...]: ...  # noqa: D102
+
+    def __contains__(self, sample_id: object) -> bool: ...
+
+    def ids(self) -> list[str]:
+        """Every id this reader knows of, whatever its status."""
+        ...
+
+    def status(self, sample_id: str) -> str:
+        """'ok', 'absent' (the clip has no such channel), 'failed: <reason>' or 'missing'."""
+        ...
+
+    def get(self, sample_id: str) -> FeatureTrack | None:
+        """The track, or None where it is absent.
+
+        Raises:
+            EmollamaError: where it is missing, its extraction failed, or it holds NaN.
+        """
+        ...
+
+
+def require_finite(values: np.ndarray, where: str) -> None:
+    """An `EmollamaError` beginning with `where` unless every value is finite."""
+    finite = np.isfinite(values)
+    if not finite.all():
+        step, column = (int(i) for i in np.argwhere(~finite)[0])
+        raise EmollamaError(
+            f"{where}: holds {values[step, column]} (step {step}, column {column}); "
+            "features must be finite, extract or export this clip again"
+        )
