@@ -23,7 +23,7 @@ FACE_UNITS: dict[str, dict[str, float]] = {
     "angry": {"AU4": 0.95, "AU5": 0.35, "AU7": 0.7, "AU9": 0.35, "AU17": 0.3, "AU23": 0.8},
     "happy": {"AU6": 0.8, "AU12": 0.95, "AU26": 0.2},
     "sad": {"AU1": 0.85, "AU4": 0.35, "AU15": 0.9, "AU17": 0.5},
-    "worried": {"AU1": 0.7, "AU2": 0.3, "AU4": 0.5, "AU5": 0.45, "AU20": 0.85},
+    "worried": {"AU1": 0.9, "AU2": 0.4, "AU4": 0.45, "AU5": 0.75, "AU20": 1.0},
     "surprise": {"AU1": 0.8, "AU2": 0.9, "AU5": 0.8, "AU26": 0.85},
 }
 """Emotion to apex intensities, 0..1."""
@@ -48,8 +48,8 @@ class Prosody:
 
 VOICE_PROSODY: dict[str, Prosody] = {
     "neutral": Prosody(0.0, 0.0, 0.0, 0.0),
-    "angry": Prosody(1.0, 0.15, 7.0, 0.3),
-    "happy": Prosody(4.5, 0.12, 2.0, 0.8),
+    "angry": Prosody(-0.5, 0.2, 8.0, 0.3),
+    "happy": Prosody(5.0, 0.08, 2.0, 0.8),
     "sad": Prosody(-4.0, -0.28, -6.0, -0.6),
     "worried": Prosody(2.5, 0.25, -5.0, -0.6),
     "surprise": Prosody(7.5, -0.1, 4.0, 1.2),

@@ -201,13 +201,13 @@ def _creases(draw: ImageDraw.ImageDraw, who: Identity, units: Mapping[str, float
 def _mouth(image: Image.Image, who: Identity, units: Mapping[str, float], opening: float) -> None:
     smile, frown = units.get("AU12", 0), units.get("AU15", 0)
     stretch, pressed, chin = units.get("AU20", 0), units.get("AU23", 0), units.get("AU17", 0)
-    width = who.mouth_width * (1 + 0.26 * smile + 0.30 * stretch - 0.16 * pressed)
+    width = who.mouth_width * (1 + 0.26 * smile + 0.36 * stretch - 0.16 * pressed)
     width *= 1 - 0.14 * min(opening, 1) * (1 - 0.6 * smile)
-    corner = -19 * smile + 17 * frown + 5 * stretch
+    corner = -19 * smile + 17 * frown + 6 * stretch
     full = who.lip_fullness * (1 - 0.6 * pressed - 0.25 * smile - 0.3 * stretch)
     full = max(full, 0.22)
     upper_lip, lower_lip = 9.5 * full, 13.0 * full + 2.5 * chin
-    gap = max(46 * opening * (1 - 0.35 * pressed) + 6 * smile + 5 * stretch - 5 * chin, 0)
+    gap = max(46 * opening * (1 - 0.35 * pressed) + 6 * smile + 11 * stretch - 5 * chin, 0)
     middle = who.mouth_y - 5 * chin + 2 * smile
     outer_top: Points = []
     inner_top: Points = []
@@ -240,7 +240,7 @@ def _mouth(image: Image.Image, who: Identity, units: Mapping[str, float], openin
         )  # fmt: skip
         patch = Image.new("RGB", (box[2] - box[0], box[3] - box[1]), (58, 18, 20))
         inside = ImageDraw.Draw(patch)
-        teeth = min(0.5 * gap + 5 * smile, 15)
+        teeth = min(0.5 * gap + 5 * smile + 7 * stretch, 15)
         inside.polygon(
             [(x - box[0], y - box[1]) for x, y in inner_top]
             + [(x - box[0], y - box[1] + teeth) for x, y in reversed(inner_top)],

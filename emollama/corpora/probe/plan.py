@@ -42,11 +42,11 @@ class Settings:
     """
 
     seed: int
-    shown_by_voice: float = 0.78
-    shown_by_face: float = 0.78
-    shown_by_words: float = 0.80
-    voice_noise: float = 1.0
-    face_noise: float = 0.3
+    shown_by_voice: float = 0.82
+    shown_by_face: float = 0.84
+    shown_by_words: float = 0.75
+    voice_noise: float = 0.9
+    face_noise: float = 0.22
 
     def __post_init__(self) -> None:
         if self.seed < 0:

@@ -126,8 +126,7 @@ def _sample(plan: ClipPlan, settings: Settings) -> Sample:
         video=f"clips/{plan.clip_id}.mp4",
         text=plan.casting.sentence.text,
         speaker=f"{known['face_id']}+{known['voice_id']}",
-        # Any face meets any voice and sentence of its split, so the split is the smallest group.
-        group=plan.split,
+        group=known["face_id"],
         split=plan.split,
         targets=Targets(
             emotion=plan.intended,
