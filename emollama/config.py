@@ -182,6 +182,7 @@ class EvalConfig(Strict):
     modality_report: bool = True
     baseline: bool = True
     reasons: ReasonsSection = ReasonsSection()
+    metric: Literal["weighted_f1", "accuracy", "uar", "macro_f1"] = "weighted_f1"
     bootstrap: int = Field(default=1000, ge=100)
 
 

@@ -78,9 +78,7 @@ class ExternalTracks:
     def ids(self) -> list[str]:
         """The ids for which there is a file, sorted."""
         return sorted(
-            path.relative_to(self.folder).with_suffix("").as_posix()
-            if path.name.count(".") == 1
-            else path.relative_to(self.folder).as_posix().removesuffix(".npy")
+            path.relative_to(self.folder).as_posix().removesuffix(".npy")
             for path in self.folder.rglob("*.npy")
         )
 
@@ -96,10 +94,7 @@ class ExternalTracks:
         """
         path = self._path(sample_id)
         if path is None:
-            raise EmollamaError(
-                f"{self.folder}: no file {sample_id}.npy for sample '{sample_id}'"
-                f"{did_you_mean(sample_id, self.ids()) if len(self.ids()) < 5000 else ''}"
-            )
+            raise EmollamaError(f"{self.folder}: has no file {sample_id}.npy for this sample")
         values = _load(path)
         if values.shape[1] != self.width:
             raise EmollamaError(
@@ -198,9 +193,10 @@ def _read_npz(
     path: Path, ids_key: str, values_key: str, columns_key: str
 ) -> tuple[list[str], np.ndarray, tuple[str, ...]]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not hasattr(archive, "files"):
-                raise ValueError("a single array")
+        loaded = np.load(path, allow_pickle=False)
+        if not isinstance(loaded, np.lib.npyio.NpzFile):
+            raise ValueError("it is a single array")
+        with loaded as archive:
             for key in (ids_key, values_key):
                 if key not in archive.files:
                     raise EmollamaError(
@@ -210,7 +206,7 @@ def _read_npz(
             columns = archive[columns_key] if columns_key in archive.files else np.array([], "U1")
     except FileNotFoundError as error:
         raise EmollamaError(f"{path}: no such file") from error
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise EmollamaError(f"{path}: is not an .npz of plain arrays: {error}") from error
     ids = _ids(path, ids_key, ids_array)
     if values.dtype.kind not in "fiu" or values.ndim not in (2, 3) or len(values) != len(ids):

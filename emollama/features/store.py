@@ -1,235 +1,241 @@
-"""The feature store: tracks by encoder and sample id; and external folders of `<id>.npy`.
+"""The feature store: a folder of encoders, each a folder of shards with an index.
 
-A store is a folder with one folder an encoder, named by the encoder's key, of shards
-(`emollama.features.shard`) and an `index.json`. The index is a cache: it says which files it was
-made from, and is made anew when they differ.
+    STORE/
+      whisper-tiny.en+layer=2+segments=8/
+        encoder.json       key, channel, width, columns and fingerprint of the encoder
+        index.json         which shard holds which ids; written when an extraction is complete
+        00000-1f3a....safetensors   about 1,000 clips each, in the manifest's order
+        parts/             what an extraction in progress has finished; gone when it is complete
 """
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
-
-import numpy as np
+from typing import Any
 
 from emollama.encoders.base import FeatureTrack
 from emollama.errors import EmollamaError, did_you_mean
-from emollama.features.shard import EncoderFacts, Shard, shard_paths
+from emollama.features.external import ExternalTracks
+from emollama.features.shards import FORMAT_VERSION, Shard
+from emollama.features.tracks import TrackReader, require_finite
 from emollama.files import read_json, write_json
 
-INDEX_FILE = "index.json"
+__all__ = [
+    "EncoderRecord",
+    "FeatureStore",
+    "StoredTracks",
+    "TrackReader",
+    "open_tracks",
+    "read_record",
+    "write_index",
+    "write_record",
+]
+
+RECORD = "encoder.json"
+INDEX = "index.json"
 EXTERNAL = "npy:"
 
 
-class TrackReader(Protocol):
-    """Tracks of one encoder by sample id.
+@dataclass(frozen=True)
+class EncoderRecord:
+    """What a store remembers of the encoder that filled a folder."""
 
-    `status` is "ok", "absent" (the clip has no such channel), "failed: why" or "missing".
-    """
-
+    key: str
+    channel: str
     width: int
     fingerprint: str
     columns: tuple[str, ...]
 
-    def __contains__(self, sample_id: str) -> bool: ...  # noqa: D105
 
-    def ids(self) -> list[str]:
-        """The ids that were extracted, failed ones included."""
-
-    def status(self, sample_id: str) -> str:
-        """What became of one clip."""
-
-    def get(self, sample_id: str) -> FeatureTrack | None:
-        """The track, or None where absent; a failed or missing one is an `EmollamaError`."""
+def write_record(folder: Path, record: EncoderRecord) -> None:
+    """Write `encoder.json`."""
+    write_json(folder / RECORD, {"version": FORMAT_VERSION, **asdict(record)})
 
 
-class StoreReader:
-    """Tracks of one encoder in a store."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._shards: dict[str, Shard] = {}
-        paths = shard_paths(folder)
-        if not paths:
-            raise EmollamaError(f"{folder}: holds no features; run emollama extract")
-        self._index = _read_index(folder, paths)
-        facts: EncoderFacts = self._shard(paths[-1].name).facts
-        self.key = facts.key
-        self.channel = facts.channel
-        self.width = facts.width
-        self.columns = facts.columns
-        self.fingerprint = facts.fingerprint
-
-    def __contains__(self, sample_id: str) -> bool:
-        return sample_id in self._index
-
-    def ids(self) -> list[str]:
-        """The ids that were extracted, failed ones included."""
-        return list(self._index)
-
-    def status(self, sample_id: str) -> str:
-        """ "ok", "absent", "failed: why" or "missing"."""
-        if sample_id not in self._index:
-            return "missing"
-        name, position = self._index[sample_id]
-        return self._shard(name).status[position]
-
-    def source(self, sample_id: str) -> str:
-        """The signature of the media that the features were made from."""
-        name, position = self._index[sample_id]
-        return self._shard(name).source[position]
-
-    def get(self, sample_id: str) -> FeatureTrack | None:
-        """The track, or None where absent; a failed or missing one is an `EmollamaError`."""
-        status = self.status(sample_id)
-        if status not in ("ok", "absent"):
-            raise EmollamaError(f"{self.folder}: features of '{sample_id}' are {status}")
-        name, position = self._index[sample_id]
-        shard = self._shard(name)
-        if shard.facts.fingerprint != self.fingerprint:
+def read_record(folder: Path) -> EncoderRecord:
+    """Read `encoder.json`; one line where it is missing or of another version."""
+    path = folder / RECORD
+    values = read_json(path)
+    try:
+        if values["version"] != FORMAT_VERSION:
             raise EmollamaError(
-                f"{shard.path}: was made by another version of {self.key} than the rest; "
-                "run emollama extract again"
+                f"{path}: version {values['version']} is not readable here; this release reads "
+                f"version {FORMAT_VERSION}"
             )
-        return shard.track(position)
+        return EncoderRecord(
+            str(values["key"]),
+            str(values["channel"]),
+            int(values["width"]),
+            str(values["fingerprint"]),
+            tuple(str(c) for c in values["columns"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise EmollamaError(f"{path}: is not the record of an encoder ({error!r})") from error
 
-    def _shard(self, name: str) -> Shard:
-        if name not in self._shards:
-            self._shards[name] = Shard(self.folder / name)
-        return self._shards[name]
+
+def write_index(folder: Path, shards: Sequence[tuple[str, Sequence[str]]]) -> None:
+    """Write `index.json` from (file name, the ids to be read from it) of each shard."""
+    rows = [{"file": name, "ids": list(ids)} for name, ids in shards]
+    write_json(folder / INDEX, {"version": FORMAT_VERSION, "shards": rows})
 
 
-class ExternalTracks:
-    """A folder of `<id>.npy`, [D] or [T, D], as MERTools, Emotion-LLaMA and others ship features.
+class StoredTracks:
+    """A `TrackReader` over one encoder's folder; shards are opened when first read.
 
-    `columns.json` in the folder (a list of names) names the columns, if it is there.
+    Raises:
+        EmollamaError: where the extraction has not been completed, or a file is not readable.
     """
 
-    fingerprint = "external"
-
     def __init__(self, folder: Path) -> None:
-        if not folder.is_dir():
-            raise EmollamaError(f"{EXTERNAL}{folder}: no such folder of <id>.npy files")
         self.folder = folder
-        self._ids = {p.stem for p in folder.glob("*.npy")}
-        if not self._ids:
-            raise EmollamaError(f"{EXTERNAL}{folder}: holds no .npy files")
-        self.width = _load_npy(folder / f"{min(self._ids)}.npy").shape[1]
-        names = folder / "columns.json"
-        self.columns = tuple(str(c) for c in read_json(names)) if names.is_file() else ()
-        if self.columns and len(self.columns) != self.width:
+        self.record = read_record(folder)
+        path = folder / INDEX
+        if not path.is_file():
             raise EmollamaError(
-                f"{names}: names {len(self.columns)} columns, the tracks have {self.width}"
+                f"{folder}: its extraction has not been completed; run `emollama extract` again, "
+                "it goes on where it stopped"
             )
+        values = read_json(path)
+        try:
+            self._where = {i: str(row["file"]) for row in values["shards"] for i in row["ids"]}
+        except (KeyError, TypeError) as error:
+            raise EmollamaError(f"{path}: is not the index of a feature store") from error
+        self._shards: dict[str, Shard] = {}
 
-    def __contains__(self, sample_id: str) -> bool:
-        return sample_id in self._ids
+    @property
+    def key(self) -> str:
+        """The encoder's canonical spec."""
+        return self.record.key
+
+    @property
+    def width(self) -> int:
+        """D of every track."""
+        return self.record.width
+
+    @property
+    def fingerprint(self) -> str:
+        """The encoder's fingerprint when the features were made."""
+        return self.record.fingerprint
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the D columns, or ()."""
+        return self.record.columns
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Memory maps do not travel between processes; they are opened anew.
+        return {**self.__dict__, "_shards": {}}
+
+    def __contains__(self, sample_id: object) -> bool:
+        return sample_id in self._where
 
     def ids(self) -> list[str]:
-        """The ids there are files for."""
-        return sorted(self._ids)
+        """Every id of the store, in order of extraction."""
+        return list(self._where)
 
     def status(self, sample_id: str) -> str:
-        """A clip without a file has no such channel: "absent"."""
-        return "ok" if sample_id in self._ids else "absent"
+        """'ok', 'absent', 'failed: <reason>' or 'missing'."""
+        if sample_id not in self._where:
+            return "missing"
+        entry = self._shard(sample_id).entry(sample_id)
+        return f"failed: {entry.reason}" if entry.status == "failed" else entry.status
 
     def get(self, sample_id: str) -> FeatureTrack | None:
-        """The track, or None where there is no file."""
-        if sample_id not in self._ids:
-            return None
-        path = self.folder / f"{sample_id}.npy"
-        values = _load_npy(path)
-        if values.shape[1] != self.width:
-            raise EmollamaError(f"{path}: is {values.shape[1]} wide, others are {self.width}")
-        return FeatureTrack(values, np.arange(len(values), dtype=np.float32))
+        """The track of an id; None where the clip has no such channel.
+
+        Raises:
+            EmollamaError: where the id was never extracted, failed, or its values are not finite.
+        """
+        if sample_id not in self._where:
+            raise EmollamaError(
+                f"{self.folder.parent}: holds no '{self.key}' features of sample '{sample_id}'; "
+                f"run `emollama extract` on its manifest"
+            )
+        shard = self._shard(sample_id)
+        item = shard.read(sample_id)
+        if item.entry.status == "failed":
+            raise EmollamaError(
+                f"{self.folder.parent}: the '{self.key}' features of sample '{sample_id}' could "
+                f"not be extracted: {item.entry.detail}"
+            )
+        if item.track is not None:
+            require_finite(item.track.values, f"{shard.path}: sample '{sample_id}'")
+        return item.track
+
+    def _shard(self, sample_id: str) -> Shard:
+        name = self._where[sample_id]
+        if name not in self._shards:
+            shard = Shard(self.folder / name)
+            if shard.width != self.width or shard.fingerprint != self.fingerprint:
+                raise EmollamaError(
+                    f"{shard.path}: was made by another version of '{self.key}' than "
+                    f"{self.folder / RECORD} says; run `emollama extract` again"
+                )
+            self._shards[name] = shard
+        shard = self._shards[name]
+        if sample_id not in shard:
+            raise EmollamaError(
+                f"{shard.path}: lacks sample '{sample_id}', which {self.folder / INDEX} looks for "
+                "in it; run `emollama extract` again"
+            )
+        return shard
 
 
 class FeatureStore:
-    """A store as a folder."""
+    """Feature tracks by encoder and sample id; see the module's text for the layout."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     @classmethod
     def open(cls, path: Path) -> FeatureStore:
-        """An existing store; a missing folder is an `EmollamaError`."""
+        """The store in a folder; a missing folder is an `EmollamaError`."""
         if not path.is_dir():
-            raise EmollamaError(f"{path}: no such feature store; run emollama extract --store")
+            raise EmollamaError(
+                f"{path}: no such feature store; make it with `emollama extract MANIFEST "
+                f"--store {path}`"
+            )
         return cls(path)
 
     def encoders(self) -> list[str]:
-        """Keys of the encoders in the store."""
-        return sorted(p.name for p in self.path.iterdir() if p.is_dir() and shard_paths(p))
+        """Keys of the encoders that the store has features of, sorted."""
+        return sorted(p.parent.name for p in self.path.glob(f"*/{RECORD}"))
 
-    def reader(self, key: str) -> StoreReader:
-        """The tracks of one encoder, by its key or by a name that only one key begins with."""
-        known = self.encoders()
-        if key in known:
-            return StoreReader(self.path / key)
-        alike = [k for k in known if k.split("+")[0] == key.split("+")[0]]
-        if "+" not in key and len(alike) == 1:
-            return StoreReader(self.path / alike[0])
-        raise EmollamaError(
-            f"{self.path}: holds no features of '{key}'{did_you_mean(key, known)}"
-        )
+    def reader(self, spec: str) -> StoredTracks:
+        """The tracks of an encoder, by its key or any part of it that names one only.
+
+        "whisper-tiny.en" or "whisper-tiny.en+segments=8" will do where a single encoder of that
+        name (and those options) is in the store.
+        """
+        keys = self.encoders()
+        found = [spec] if spec in keys else [key for key in keys if _is_part(spec, key)]
+        if not found:
+            hint = did_you_mean(spec, keys) if keys else "; it is empty"
+            raise EmollamaError(f"{self.path}: holds no features of '{spec}'{hint}")
+        if len(found) > 1:
+            raise EmollamaError(
+                f"{self.path}: '{spec}' may be {' or '.join(found)}; write it in full"
+            )
+        return StoredTracks(self.path / found[0])
+
+
+def _is_part(spec: str, key: str) -> bool:
+    name, *options = spec.split("+")
+    full_name, *full_options = key.split("+")
+    return name == full_name and set(options) <= set(full_options)
 
 
 def open_tracks(store: Path | None, spec: str) -> TrackReader:
-    """The tracks that a stream names: "npy:<folder>", or an encoder's key in the store."""
+    """The tracks that a stream's source names.
+
+    Args:
+        store: the feature store; may be None for external tracks.
+        spec: "npy:FOLDER" for a folder of <id>.npy, else an encoder (see `FeatureStore.reader`).
+    """
     if spec.startswith(EXTERNAL):
-        return ExternalTracks(Path(spec.removeprefix(EXTERNAL)))
+        return ExternalTracks(Path(spec.removeprefix(EXTERNAL)).expanduser())
     if store is None:
-        raise EmollamaError(f"stream source '{spec}': data.store is not set")
+        raise EmollamaError(f"features of '{spec}' need a feature store; give its folder (store)")
     return FeatureStore.open(store).reader(spec)
-
-
-def write_index(folder: Path) -> None:
-    """Make the index of an encoder's folder anew."""
-    paths = shard_paths(folder)
-    if paths:
-        write_json(folder / INDEX_FILE, _make_index(paths))
-
-
-def _make_index(paths: Any) -> dict[str, Any]:
-    """Where each id is; a later file overrules an earlier one."""
-    where: dict[str, list[Any]] = {}
-    for path in paths:
-        for position, sample_id in enumerate(Shard(path).ids):
-            where[sample_id] = [path.name, position]
-    return {"files": _stamp(paths), "ids": where}
-
-
-def _read_index(folder: Path, paths: Any) -> dict[str, tuple[str, int]]:
-    path = folder / INDEX_FILE
-    index: dict[str, Any] = {}
-    if path.is_file():
-        try:
-            index = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            index = {}
-    if index.get("files") != _stamp(paths):
-        index = _make_index(paths)
-    return {i: (str(name), int(position)) for i, (name, position) in index["ids"].items()}
-
-
-def _stamp(paths: Any) -> dict[str, list[int]]:
-    return {p.name: [p.stat().st_size, p.stat().st_mtime_ns] for p in paths}
-
-
-def _load_npy(path: Path) -> np.ndarray:
-    """A float32 array [T, D] from a .npy file; pickled objects are refused."""
-    try:
-        values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise EmollamaError(f"{path}: is not a plain .npy array: {error}") from error
-    if values.ndim == 1:
-        values = values[None]
-    if values.ndim != 2 or values.shape[0] < 1 or values.shape[1] < 1 or values.dtype.kind not in "fiu":
-        raise EmollamaError(
-            f"{path}: must be numbers of shape [D] or [T, D], is {values.dtype} {values.shape}"
-        )
-    values = np.asarray(values, np.float32)
-    if not np.isfinite(values).all():
-        raise EmollamaError(f"{path}: holds NaN or infinity")
-    return values

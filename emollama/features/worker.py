@@ -1,87 +1,150 @@
-"""What runs in a worker process of extraction: decode once, then every encoder."""
+"""What a worker process does: decode clips and encode them, one CPU thread each.
+
+Decoding and encoding both happen here, so that frames never travel between processes and every
+core works on whole clips. A worker ends by itself when its pipe closes, so a killed parent
+leaves nobody behind.
+"""
 
 from __future__ import annotations
 
+import os
+import signal
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from emollama.encoders.base import Encoder, FeatureTrack
-from emollama.encoders.table import parse_encoder
 from emollama.errors import EmollamaError
-from emollama.features.shard import Record
-from emollama.media.clip import Clip
+from emollama.media.clip import Clip, MediaError
 from emollama.media.decode import decode_clip
 
 
 @dataclass(frozen=True)
 class Job:
-    """One clip to be encoded: which encoders want it, and the signature of its media."""
+    """A clip to be decoded once, and the keys of the encoders that want it."""
 
     id: str
     video: Path | None
     audio: Path | None
     start: float | None
     end: float | None
-    source: str
-    encoders: tuple[str, ...]
+    keys: tuple[str, ...]
 
 
-_encoders: dict[str, Encoder] = {}
+@dataclass(frozen=True)
+class Failure:
+    """Why there is no track: a short category, and the whole message."""
+
+    reason: str
+    detail: str
 
 
-def start_worker(specs: tuple[str, ...]) -> None:
-    """Load the encoders once a process; one thread each, since there is a process a core."""
-    torch.set_num_threads(1)
-    for spec in specs:
-        _encoders[spec] = parse_encoder(spec)
+Outcome = FeatureTrack | Failure | None
+"""Of one clip and one encoder; None: the clip has no such channel."""
 
 
-def encode_jobs(jobs: list[Job]) -> dict[str, dict[str, Record]]:
-    """Records by clip and encoder; a clip that cannot be decoded fails, and only that clip."""
-    results: dict[str, dict[str, Record]] = {job.id: {} for job in jobs}
-    clips: dict[str, Clip] = {}
-    for job in jobs:
-        wanted = [_encoders[spec] for spec in job.encoders]
-        frames = max(e.frames for e in wanted)
-        try:
-            clips[job.id] = decode_clip(
-                job.video,
-                job.audio,
-                start=job.start,
-                end=job.end,
-                frames=max(frames, 1),
-                want_video=frames > 0,
-                want_audio=any(e.channel == "voice" for e in wanted),
-            )
-        except EmollamaError as error:
-            reason = getattr(error, "reason", "unreadable")
-            for spec in job.encoders:
-                results[job.id][spec] = Record(f"failed: {reason}: {error}", job.source)
-    for spec, encoder in _encoders.items():
-        mine = [j for j in jobs if j.id in clips and spec in j.encoders]
-        for job, record in zip(mine, _encode(encoder, mine, clips), strict=True):
-            results[job.id][spec] = record
-    return results
+def serve(
+    connection: Connection, keys: Sequence[str], build: Callable[[str], Encoder], threads: int
+) -> None:
+    """Answer lists of `Job` with lists of {encoder key: Outcome} until the pipe closes.
 
+    The first message out is the fingerprint of each encoder, or the text of the `EmollamaError`
+    that kept one from being built.
+    """
+    # Ctrl-C reaches every process of the terminal; the parent decides what becomes of it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    import torch
 
-def _encode(encoder: Encoder, jobs: list[Job], clips: dict[str, Clip]) -> list[Record]:
-    """All clips in one call; if that fails, one by one, so that only the bad one is lost."""
+    torch.set_num_threads(threads)
     try:
-        tracks = encoder.encode([clips[j.id] for j in jobs])
-    except (EmollamaError, RuntimeError, ValueError, IndexError) as error:
-        if len(jobs) > 1:
-            return [r for j in jobs for r in _encode(encoder, [j], clips)]
-        why = f"failed: encoder: {encoder.key}: {' '.join(str(error).split())}"
-        return [Record(why, j.source) for j in jobs]
-    return [_record(encoder, job, track) for job, track in zip(jobs, tracks, strict=True)]
+        encoders = {key: build(key) for key in keys}
+        connection.send({key: encoder.fingerprint for key, encoder in encoders.items()})
+        while True:
+            connection.send(process(connection.recv(), encoders))
+    except EmollamaError as error:
+        connection.send(str(error))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        # The parent has gone; nothing is left to be cleaned up that is worth the time.
+        os._exit(0)
 
 
-def _record(encoder: Encoder, job: Job, track: FeatureTrack | None) -> Record:
+def process(jobs: Sequence[Job], encoders: dict[str, Encoder]) -> list[dict[str, Outcome]]:
+    """Decode each clip once, then let each encoder encode the clips that want it, together."""
+    outcomes: list[dict[str, Outcome]] = [{} for _ in jobs]
+    clips: list[dict[int, Clip]] = []
+    for job, outcome in zip(jobs, outcomes, strict=True):
+        try:
+            clips.append(_decode(job, [encoders[key] for key in job.keys]))
+        except MediaError as error:
+            clips.append({})
+            outcome.update(dict.fromkeys(job.keys, Failure(error.reason, str(error))))
+        except Exception as error:
+            clips.append({})
+            outcome.update(dict.fromkeys(job.keys, _unforeseen("decoding", error)))
+    for key, encoder in encoders.items():
+        which = [i for i, job in enumerate(jobs) if key in job.keys and clips[i]]
+        found = _encode(encoder, [_clip_for(encoder, clips[i]) for i in which])
+        for i, value in zip(which, found, strict=True):
+            outcomes[i][key] = value
+    return outcomes
+
+
+def _decode(job: Job, encoders: Sequence[Encoder]) -> dict[int, Clip]:
+    """The clip by number of frames; one decode unless encoders want different numbers."""
+    counts = sorted({e.frames for e in encoders if e.frames}) or [0]
+    want_audio = any(e.channel == "voice" for e in encoders)
+    return {
+        count: decode_clip(
+            job.video,
+            job.audio,
+            start=job.start,
+            end=job.end,
+            frames=max(count, 1),
+            want_video=count > 0,
+            want_audio=want_audio and i == 0,
+        )
+        for i, count in enumerate(counts)
+    }
+
+
+def _clip_for(encoder: Encoder, clips: dict[int, Clip]) -> Clip:
+    # The sound was decoded with the first; an encoder of the voice wants no frames.
+    return clips[encoder.frames] if encoder.frames else next(iter(clips.values()))
+
+
+def _encode(encoder: Encoder, clips: Sequence[Clip]) -> list[Outcome]:
+    """Encode together; where that raises, one by one, so that only the culprits fail."""
+    if not clips:
+        return []
+    try:
+        tracks = encoder.encode(clips)
+    except EmollamaError:
+        raise
+    except Exception as error:
+        if len(clips) == 1:
+            return [_unforeseen(encoder.key, error)]
+        return [_encode(encoder, [clip])[0] for clip in clips]
+    return [_checked(encoder, track) for track in tracks]
+
+
+def _checked(encoder: Encoder, track: FeatureTrack | None) -> Outcome:
     if track is None:
-        return Record("absent", job.source)
-    if not np.isfinite(track.values).all():
-        return Record(f"failed: NaN: {encoder.key} gave NaN or infinity", job.source)
-    return Record("ok", job.source, track)
+        return None
+    values = np.ascontiguousarray(track.values, dtype=np.float32)
+    times = np.ascontiguousarray(track.times, dtype=np.float32)
+    if values.ndim != 2 or values.shape[1] != encoder.width or times.shape != values.shape[:1]:
+        what = f"gave values {values.shape} and times {times.shape}, its width is {encoder.width}"
+        return Failure("wrong shape", f"{encoder.key} {what}")
+    if not len(values):
+        return None
+    if not np.isfinite(values).all():
+        return Failure("not finite", f"{encoder.key} gave NaN or infinity")
+    return FeatureTrack(values, times)
+
+
+def _unforeseen(where: str, error: Exception) -> Failure:
+    text = " ".join(str(error).split()) or "no message"
+    return Failure(type(error).__name__, f"{where}: {type(error).__name__}: {text}")

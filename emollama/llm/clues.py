@@ -32,11 +32,10 @@ class VoiceRule:
 VOICE_RULES: tuple[VoiceRule, ...] = (
     VoiceRule("f0_mean", "low pitch", "high pitch"),
     VoiceRule("f0_range", "flat melody", "lively melody"),
-    VoiceRule("energy_mean", "quiet", "loud"),
+    VoiceRule("energy_mean", "quiet voice", "loud voice"),
     VoiceRule("speech_rate", "slow speech", "fast speech"),
-    VoiceRule("pause_fraction", "few pauses", "many pauses"),
 )
-EXPRESSION_PREFIX = "probability_"
+EXPRESSION_PREFIX = "probability "
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,7 @@ def _voice_words(statistics: ColumnStatistics, values: np.ndarray) -> str:
             words.append(rule.high)
     if words:
         return ", ".join(words)
-    return "ordinary voice" if any(r.column in statistics.columns for r in VOICE_RULES) else ""
+    return "ordinary tone" if any(r.column in statistics.columns for r in VOICE_RULES) else ""
 
 
 def _face_words(statistics: ColumnStatistics, values: np.ndarray) -> str:

@@ -1,0 +1,203 @@
+"""Evaluation of an artefact: predictions first, then a report that is a function of them alone."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from emollama.config import EvalConfig
+from emollama.corpora.probe.vocabulary import clues_in, rendered_clues
+from emollama.encoders.base import Channel
+from emollama.errors import EmollamaError
+from emollama.evaluation.baseline import FeatureMatrix, baseline_predictions, pool_tracks
+from emollama.evaluation.predictions import (
+    CHANNELS,
+    Header,
+    Prediction,
+    channel_sets,
+    write_predictions,
+)
+from emollama.evaluation.report import report_from_files
+from emollama.evaluation.words import sentence_features
+from emollama.llm import artefact
+from emollama.llm.device import default_device, resolve_dtype
+from emollama.llm.inference import label_probabilities, reasons
+from emollama.llm.processing import Evidence
+from emollama.sample import Manifest, Sample, read_manifest
+from emollama.training.evidence import EvidenceReader, open_readers, usable
+
+PREDICTIONS_FILE = "predictions.jsonl"
+BASELINE_FILE = "baseline.jsonl"
+
+
+def evaluate(config: EvalConfig) -> dict[str, Any]:
+    """Score a split with every set of channels, explain some clips, and write the report.
+
+    Writes `predictions.jsonl`, `baseline.jsonl` and the report into `config.output`; the report
+    can be made again from the two files (`emollama score`).
+
+    Raises:
+        EmollamaError: when the artefact's label set is not the manifest's, and for whatever else
+            is the user's to mend.
+    """
+    device = default_device()
+    model = artefact.load(config.model, resolve_dtype(config.dtype, device), device)
+    manifest = read_manifest(config.data.manifest)
+    processor = model.processor
+    if processor.labels.labels != manifest.labels.labels:
+        raise EmollamaError(
+            f"{config.model}: was trained on the labels {', '.join(processor.labels.labels)}, "
+            f"{config.data.manifest} has {', '.join(manifest.labels.labels)}"
+        )
+    readers = open_readers(config.data.store, processor.streams)
+    samples, left_out = usable(
+        [s for s in manifest.split(config.data.split) if s.targets.emotion], readers
+    )
+    if left_out:
+        first = next(iter(left_out.items()))
+        _say(f"left out {len(left_out)} samples without features, e.g. {first[0]} ({first[1]})")
+    if not samples:
+        raise EmollamaError(
+            f"{config.data.manifest}: no sample of split '{config.data.split}' has a label and "
+            f"features in {config.data.store}"
+        )
+    evidence = EvidenceReader(readers, model.clues)
+    known = [evidence.read(s) for s in samples]
+    present: list[Channel] = [
+        c for c in CHANNELS if c == "words" or any(s.channel == c for s in processor.streams)
+    ]
+    sets = channel_sets(present) if config.modality_report else [tuple(present)]
+
+    rows: list[Prediction] = []
+    written = _explain(config, model, samples, known)
+    for channels in sets:
+        chosen = [Evidence(e.tracks, e.text, {}, frozenset(channels)) for e in known]
+        progress = _progress(f"labels from {' + '.join(channels)}", len(samples))
+        started = time.monotonic()
+        probabilities = label_probabilities(
+            model.model, processor, chosen, config.batch_size, progress=progress
+        )
+        milliseconds = round(1000 * (time.monotonic() - started) / len(samples), 1)
+        for sample, row in zip(samples, probabilities, strict=True):
+            more = written.get(sample.id, {}) if channels == sets[-1] else {}
+            rows.append(
+                Prediction.scored(
+                    sample, processor.labels, row.tolist(), channels,
+                    latency_ms=milliseconds, **more,
+                )
+            )  # fmt: skip
+    header = Header(
+        labels=processor.labels,
+        corpus=manifest.corpus,
+        split=config.data.split,
+        model=config.model.as_posix(),
+        config_hash=hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:16],
+        seed=config.seed,
+        settings={"left out": str(len(left_out))},
+    )
+    predictions = config.output / PREDICTIONS_FILE
+    write_predictions(predictions, header, rows)
+    baseline: Path | None = None
+    if config.baseline:
+        baseline = config.output / BASELINE_FILE
+        _baseline(config, model, manifest, samples, readers, header, baseline)
+    return report_from_files(
+        predictions,
+        baseline,
+        config.output,
+        metric=config.metric,
+        resamples=config.bootstrap,
+        seed=config.seed,
+        clues_in=clues_in if manifest.corpus == "probe" else None,
+    )
+
+
+def _explain(
+    config: EvalConfig,
+    model: artefact.Artefact,
+    samples: Sequence[Sample],
+    known: Sequence[Evidence],
+) -> dict[str, dict[str, Any]]:
+    """Generated reasons of the first clips, and where the corpus knows them the true clues."""
+    count = min(config.reasons.count, len(samples))
+    if not count:
+        return {}
+    texts = reasons(
+        model.model,
+        model.processor,
+        known[:count],
+        config.reasons.max_new_tokens,
+        config.batch_size,
+        progress=_progress("reasons", count),
+    )
+    return {
+        sample.id: {
+            "reason": text,
+            "clues": tuple(sorted(rendered_clues(sample.truth)))
+            if "face_units" in sample.truth
+            else None,
+        }
+        for sample, text in zip(samples, texts, strict=False)
+    }
+
+
+def _baseline(
+    config: EvalConfig,
+    model: artefact.Artefact,
+    manifest: Manifest,
+    test: Sequence[Sample],
+    readers: Any,
+    header: Header,
+    path: Path,
+) -> None:
+    """Logistic regression and its like on the same features and split."""
+    train, _ = usable(manifest.split(config.data.train_split), readers)
+    validation: list[Sample] = []
+    if config.data.validation_split:
+        validation, _ = usable(manifest.split(config.data.validation_split), readers)
+    everyone = [*train, *validation, *test]
+    ids = [s.id for s in everyone]
+    features: dict[Channel, list[FeatureMatrix]] = {}
+    for stream in model.processor.streams:
+        features.setdefault(stream.channel, []).append(
+            pool_tracks(stream.name, readers[stream.name], ids)
+        )
+    if any(s.text for s in everyone):
+        llm = artefact.resolve_llm(model.model.config.llm)
+        features["words"] = [sentence_features(llm, everyone)]
+    _say("fitting the classical baselines")
+    result = baseline_predictions(
+        features, model.processor.labels, train, test, validation, seed=config.seed
+    )
+    settings = {**header.settings, **result.settings}
+    write_predictions(path, header.model_copy(update={"settings": settings}), result.predictions)
+
+
+def _progress(what: str, total: int) -> Callable[[int], None]:
+    """A line on stderr that counts up, with rate and time left."""
+    started = time.monotonic()
+    done = 0
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        seconds = time.monotonic() - started
+        rate = done / max(seconds, 1e-9)
+        end = "\n" if done >= total else "\r"
+        if sys.stderr.isatty() or done >= total:
+            left = (total - done) / max(rate, 1e-9)
+            print(
+                f"{what}: {done}/{total}  {rate:.1f}/s  {left:.0f} s left ",
+                end=end, file=sys.stderr, flush=True,
+            )  # fmt: skip
+
+    return advance
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+

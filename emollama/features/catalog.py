@@ -1,0 +1,81 @@
+"""What an encoder's folder already holds: finished shards, and parts of unfinished ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from emollama.errors import EmollamaError
+from emollama.features.shards import SUFFIX, Entry, Extracted, Shard
+
+PARTS = "parts"
+
+
+@dataclass(frozen=True)
+class _Found:
+    path: Path
+    entry: Entry
+
+
+class Catalog:
+    """Entries of every readable file of a folder, by id and by signature of the media.
+
+    A file that cannot be read, or that another version of the encoder made, is not counted (its
+    clips are extracted again); `complain` is told.
+    """
+
+    def __init__(self, folder: Path, fingerprint: str, complain: Callable[[str], None]) -> None:
+        self._found: dict[str, list[_Found]] = {}
+        self._open: tuple[Path, Shard] | None = None
+        # Older files first, parts after shards: the last entry of an id is the newest.
+        files = [*_by_age(folder), *_by_age(folder / PARTS)]
+        for path in files:
+            try:
+                shard = Shard(path)
+            except EmollamaError as error:
+                # Another rank may have put a part into its shard since the folder was listed.
+                if path.is_file():
+                    complain(f"{error}; its clips are extracted again")
+                continue
+            if shard.fingerprint != fingerprint:
+                complain(f"{path}: was made by another version of the encoder; it is not used")
+                continue
+            for entry in shard.entries:
+                self._found.setdefault(entry.id, []).append(_Found(path, entry))
+
+    def entry(self, sample_id: str, signature: str) -> Entry | None:
+        """The newest entry of an id made from these media, or None."""
+        found = self._newest(sample_id, signature)
+        return None if found is None else found.entry
+
+    def read(self, sample_id: str, signature: str) -> Extracted:
+        """The newest entry with its track; KeyError where there is none."""
+        found = self._newest(sample_id, signature)
+        if found is None:
+            raise KeyError(sample_id)
+        # Clips are read in the order they were written: one open file is enough.
+        if self._open is None or self._open[0] != found.path:
+            self._open = (found.path, Shard(found.path))
+        return self._open[1].read(sample_id)
+
+    def is_file_of(self, path: Path, signatures: dict[str, str]) -> bool:
+        """Whether `path` is what would be read for exactly these ids and signatures."""
+        found = [self._newest(i, signature) for i, signature in signatures.items()]
+        return all(f is not None and f.path == path for f in found)
+
+    def _newest(self, sample_id: str, signature: str) -> _Found | None:
+        for found in reversed(self._found.get(sample_id, [])):
+            if found.entry.signature == signature:
+                return found
+        return None
+
+
+def _by_age(folder: Path) -> list[Path]:
+    dated = []
+    for path in folder.glob(f"[!.]*{SUFFIX}"):
+        try:
+            dated.append((path.stat().st_mtime_ns, path))
+        except FileNotFoundError:
+            continue
+    return [path for _, path in sorted(dated)]

@@ -1,0 +1,187 @@
+"""A loaded model, ready to be asked about clips. What the command line, page and server share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from transformers import TextIteratorStreamer
+
+from emollama.encoders.base import Encoder, FeatureTrack
+from emollama.encoders.table import parse_encoder
+from emollama.errors import EmollamaError
+from emollama.features.store import EXTERNAL
+from emollama.llm import artefact
+from emollama.llm.device import default_device, resolve_dtype
+from emollama.llm.inference import label_probabilities, reasons, to_device
+from emollama.llm.instructions import instruction
+from emollama.llm.processing import Evidence, Turn
+from emollama.media.decode import decode_clip
+
+
+@dataclass(frozen=True)
+class Look:
+    """A clip once it has been encoded: evidence for the model, and what there is to say of it."""
+
+    evidence: Evidence
+    duration: float
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model makes of a clip.
+
+    `scores` are probabilities over the label set; `label` the most probable; `clues` measured
+    words by channel; `reason` free text, or None when it was not asked for.
+    """
+
+    label: str
+    scores: dict[str, float]
+    channels: tuple[str, ...]
+    clues: dict[str, str]
+    text: str | None
+    reason: str | None
+    notes: tuple[str, ...]
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "label": self.label,
+            "scores": {k: round(v, 6) for k, v in self.scores.items()},
+            "channels": list(self.channels),
+            "clues": self.clues,
+            "text": self.text,
+            "reason": self.reason,
+            "notes": list(self.notes),
+            "seconds": round(self.seconds, 3),
+        }
+
+
+@dataclass
+class Session:
+    """An artefact with the encoders of its streams."""
+
+    artefact: artefact.Artefact
+    encoders: dict[str, Encoder] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, folder: Path, dtype: str = "auto") -> Session:
+        """Load an artefact and build the encoders that its streams name."""
+        device = default_device()
+        loaded = artefact.load(folder, resolve_dtype(dtype, device), device)
+        sources = {s.source for s in loaded.processor.streams if not s.source.startswith(EXTERNAL)}
+        return cls(loaded, {source: parse_encoder(source) for source in sorted(sources)})
+
+    def look(
+        self,
+        video: Path,
+        text: str | None = None,
+        start: float | None = None,
+        end: float | None = None,
+    ) -> Look:
+        """Decode and encode a clip, by the same code as extraction.
+
+        Streams from external tracks cannot be made from a clip; they count as missing, and the
+        look's notes say so.
+        """
+        frames = max([e.frames for e in self.encoders.values()], default=0)
+        clip = decode_clip(
+            video,
+            start=start,
+            end=end,
+            frames=max(frames, 1),
+            want_video=frames > 0,
+            want_audio=any(e.channel == "voice" for e in self.encoders.values()),
+        )
+        made = {source: e.encode([clip])[0] for source, e in self.encoders.items()}
+        tracks: dict[str, FeatureTrack | None] = {}
+        notes = list(clip.notes)
+        for stream in self.artefact.processor.streams:
+            tracks[stream.name] = made.get(stream.source)
+            if stream.source.startswith(EXTERNAL):
+                notes.append(f"stream '{stream.name}' comes from an external folder: left out")
+        for channel in ("voice", "face"):
+            mine = [s for s in self.artefact.processor.streams if s.channel == channel]
+            if mine and all(tracks[s.name] is None for s in mine):
+                notes.append(f"no {channel} in this clip")
+        if not text and all(t is None for t in tracks.values()):
+            raise EmollamaError(f"{video}: has no voice, no face and no words to go by")
+        words = self.artefact.clues.describe(tracks)
+        return Look(Evidence(tracks, text, words), clip.duration, tuple(dict.fromkeys(notes)))
+
+    def answer(self, look: Look, explain: bool = True, max_new_tokens: int = 96) -> Answer:
+        """Label scores and, if asked for, a reason."""
+        started = time.monotonic()
+        model, processor = self.artefact.model, self.artefact.processor
+        scores = label_probabilities(model, processor, [look.evidence])[0]
+        reason = None
+        if explain:
+            reason = reasons(model, processor, [look.evidence], max_new_tokens)[0]
+        return Answer(
+            label=processor.labels.labels[int(scores.argmax())],
+            scores=dict(zip(processor.labels.labels, scores.tolist(), strict=True)),
+            channels=self._present(look.evidence),
+            clues=dict(look.evidence.clues),
+            text=look.evidence.text,
+            reason=reason,
+            notes=look.notes,
+            seconds=time.monotonic() - started,
+        )
+
+    def chat(
+        self, look: Look, turns: Sequence[Turn], max_new_tokens: int = 128, **options: Any
+    ) -> Iterator[str]:
+        """The answer to the last user turn, piece by piece.
+
+        The clip stands in the first user turn; the first question follows it, the rest are turns.
+        """
+        if not turns or turns[-1].role != "user":
+            raise EmollamaError("a chat needs a question from the user")
+        processor = self.artefact.processor
+        prompt = processor.encode_prompt(look.evidence, turns[0].text, turns[1:])
+        device = next(self.artefact.model.parameters()).device
+        batch = to_device(processor.collate([prompt]), device)
+        streamer = TextIteratorStreamer(processor.tokenizer, skip_special_tokens=True)
+        keys = ("input_ids", "stream_ids", "features", "present", "attention_mask")
+        failure: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                self.artefact.model.generate(
+                    **{k: batch[k] for k in keys},
+                    streamer=streamer,
+                    max_new_tokens=max_new_tokens,
+                    eos_token_id=processor.end_id,
+                    pad_token_id=processor.pad_id,
+                    **{"do_sample": False, **options},
+                )
+            except BaseException as error:
+                failure.append(error)
+                streamer.end()
+
+        worker = Thread(target=run, daemon=True)
+        worker.start()
+        yield from streamer
+        worker.join()
+        if failure:
+            raise failure[0]
+
+    def question(self, task: str) -> str:
+        """The instruction with which a task is asked."""
+        return instruction(task, self.artefact.processor.labels)
+
+    def _present(self, evidence: Evidence) -> tuple[str, ...]:
+        streams = self.artefact.processor.streams
+        heard = [
+            c
+            for c in ("voice", "face")
+            if any(s.channel == c and evidence.tracks.get(s.name) is not None for s in streams)
+        ]
+        return (*heard, *(("words",) if evidence.text else ()))
+
