@@ -45,19 +45,17 @@ class FacePainter:
             gaze: offset of the irises, pixels of the canvas.
             pose: x, y in frame pixels, roll in degrees, scale.
         """
-        gain = self._who.expressiveness
-        value = {unit: min(gain * intensity, 1.2) for unit, intensity in units.items()}
-        opening = min(0.9 * value.get("AU26", 0.0) + 0.45 * speech, 1.2)
+        opening = min(0.9 * units.get("AU26", 0.0) + 0.45 * speech, 1.2)
         step = min(round(opening * _JAW_STEPS), _JAW_STEPS)
         if step not in self._heads:
             self._heads[step] = draw_head(self._who, step / _JAW_STEPS)
         image = self._heads[step].copy()
         draw = ImageDraw.Draw(image, "RGBA")
-        _creases(draw, self._who, value)
+        _creases(draw, self._who, units)
         for side in (-1, 1):
-            _eye(image, self._who, value, side, blink, gaze)
-            _brow(draw, self._who, value, side)
-        _mouth(image, self._who, value, opening)
+            _eye(image, self._who, units, side, blink, gaze)
+            _brow(draw, self._who, units, side)
+        _mouth(image, self._who, units, opening)
         return _posed(image.reduce(2), pose)
 
 
@@ -192,8 +190,8 @@ def _creases(draw: ImageDraw.ImageDraw, who: Identity, units: Mapping[str, float
         y = who.brow_y - 30 - 13 * k
         line([_at(-44 + 6 * k, y + 3), _at(0, y), _at(44 - 6 * k, y + 3)], 0.75 * raised - 0.1)
     for k in range(3):
-        y = who.eye_y + 8 + 9 * k
-        line([_at(-11, y + 4), _at(0, y), _at(11, y + 4)], units.get("AU9", 0), 3)
+        y = who.eye_y + 6 + 10 * k
+        line([_at(-15, y + 7), _at(0, y), _at(15, y + 7)], 1.2 * units.get("AU9", 0), 4)
     chin = who.chin - 24 + JAW_DROP * 0.8 * units.get("AU26", 0)
     line([_at(-17, chin + 2), _at(0, chin - 5), _at(17, chin + 2)], units.get("AU17", 0), 4)
 

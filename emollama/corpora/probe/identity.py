@@ -39,7 +39,7 @@ class Identity:
         top, chin: height of the skull above and of the chin below the face's centre.
         square: exponent of the jaw's outline; 2 is an ellipse, more is squarer.
         eye_y, brow_y, nose_y, mouth_y: heights of the features; negative is up.
-        expressiveness: factor on how far the same intensity moves the features.
+        expressiveness: factor on the intensity of every action unit.
         light: direction of the light, x and y.
     """
 

@@ -21,6 +21,7 @@ from emollama.corpora.probe.emotions import (
     VOICE_PROSODY,
     Prosody,
 )
+from emollama.corpora.probe.identity import make_identity
 from emollama.corpora.probe.vocabulary import level
 from emollama.errors import EmollamaError
 
@@ -101,6 +102,8 @@ def plan_clip(settings: Settings, split: Split, index: int) -> ClipPlan:
     voice = _shown(generator, intended, settings.shown_by_voice)
     face = _shown(generator, intended, settings.shown_by_face)
     words = _shown(generator, intended, settings.shown_by_words)
+    casting = cast_clip(generator, split, words)
+    expressiveness = make_identity(casting.face).expressiveness
     return ClipPlan(
         clip_id=f"{split}-{index:04d}",
         split=split,
@@ -108,8 +111,8 @@ def plan_clip(settings: Settings, split: Split, index: int) -> ClipPlan:
         voice=voice,
         face=face,
         words=words,
-        casting=cast_clip(generator, split, words),
-        units=_units(generator, face, settings.face_noise),
+        casting=casting,
+        units=_units(generator, face, expressiveness, settings.face_noise),
         prosody=_prosody(generator, voice, settings.voice_noise),
         drawing=(*key, 1),
     )
@@ -122,9 +125,11 @@ def _shown(generator: np.random.Generator, intended: str, probability: float) ->
     return intended if generator.random() < probability else other
 
 
-def _units(generator: np.random.Generator, face: str, noise: float) -> dict[str, float]:
+def _units(
+    generator: np.random.Generator, face: str, expressiveness: float, noise: float
+) -> dict[str, float]:
     """Apex intensities: the emotion's units scaled as a whole, and each with its own deviation."""
-    strength = generator.uniform(0.75, 1.1)
+    strength = expressiveness * generator.uniform(0.75, 1.1)
     deviations = generator.normal(0.0, noise, len(UNITS))
     wanted = FACE_UNITS[face]
     values = {
