@@ -9,6 +9,7 @@ from typing import Any
 
 from emollama.encoders.base import Encoder
 from emollama.encoders.expression import ExpressionEncoder
+from emollama.encoders.prosody import ProsodyEncoder
 from emollama.encoders.whisper import WhisperEncoder
 from emollama.errors import EmollamaError, did_you_mean
 
@@ -32,19 +33,15 @@ def _layer(text: str) -> int | str:
     return text if text == "all" else int(text)
 
 
-def _prosody(**options: Any) -> Encoder:
-    from emollama.encoders.prosody import ProsodyEncoder
-
-    return ProsodyEncoder(**options)
-
-
 ENCODERS: dict[str, Entry] = {
     "whisper-tiny.en": Entry(
         partial(WhisperEncoder, "whisper-tiny.en"),
         {"layer": _layer, "segments": int},
         "voice: hidden states of Whisper tiny.en, mean and deviation of equal segments",
     ),
-    "prosody": Entry(_prosody, {}, "voice: pitch, energy, rate and pauses, in named columns"),
+    "prosody": Entry(
+        ProsodyEncoder, {"segments": int}, "voice: pitch, energy, rate and pauses, in named columns"
+    ),
     "expression": Entry(
         ExpressionEncoder,
         {"frames": int},
