@@ -1,68 +1,67 @@
-"""Extraction: a manifest's clips through frozen encoders into a feature store.
+"""Extraction: every clip of a manifest through frozen encoders, into a feature store.
 
-Ids are taken in the manifest's order in chunks (a shard each) of blocks (a part file each). A
-block's part is written as soon as the block is done, a chunk's shard when all of its parts are;
-both atomically. So a kill at any moment loses at most one block a process, and what is already
-there is taken over by the next run, whatever its sharding was.
+The manifest is cut into shards of consecutive ids. Within a shard, batches of clips go to worker
+processes that decode each clip once and run every encoder on it; what comes back is written in
+small parts, and when a shard is whole its parts become one file. A clip counts as done when the
+store holds an entry made from the same media (path, span, size and modification time) by an
+encoder of the same fingerprint, so a run that was killed goes on where it was, and media that
+changed are extracted again. Each clip's numbers depend on that clip alone: a resumed run, any
+number of workers and any number of ranks give the same values.
 """
 
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
+import json
 import os
+import shutil
+import sys
 import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from emollama.encoders.base import Encoder
+from emollama.encoders.table import parse_encoder
 from emollama.errors import EmollamaError
-from emollama.features.shard import EncoderFacts, Record, Shard, shard_paths, write_shard
-from emollama.features.store import write_index
-from emollama.features.worker import Job, encode_jobs, start_worker
+from emollama.features.catalog import PARTS, Catalog
+from emollama.features.pool import WorkerPool
+from emollama.features.ranks import joined_ranks
+from emollama.features.shards import SUFFIX, Entry, Extracted, Shard, write_shard
+from emollama.features.store import RECORD, EncoderRecord, read_record, write_index, write_record
+from emollama.features.worker import Failure, Job, Outcome, process
 from emollama.sample import Manifest, Sample
 
-BLOCK = 64
+_PART = 64
+"""Clips of a part file: about what a kill may lose."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class ExtractReport:
-    """What an extraction did: counts by encoder and status, failures, and how long it took."""
+    """What an extraction did, over all ranks.
 
-    counts: dict[str, Counter[str]] = field(default_factory=dict)
-    failures: dict[str, str] = field(default_factory=dict)
-    computed: int = 0
-    kept: int = 0
-    seconds: float = 0.0
+    Attributes:
+        counts: clips of the manifest by encoder key and status ("ok", "absent", "failed").
+        failures: clips that failed, now or before: id to encoder key to why.
+        computed: clips decoded and encoded in this run.
+        kept: clips that the store held already.
+        seconds: wall clock of this run.
+    """
+
+    counts: dict[str, Counter[str]]
+    failures: dict[str, dict[str, Failure]]
+    computed: int
+    kept: int
+    seconds: float
 
     @property
     def rate(self) -> float:
         """Clips computed a second."""
         return self.computed / self.seconds if self.seconds > 0 else 0.0
-
-    def by_reason(self) -> dict[str, list[str]]:
-        """Failed ids by short reason ("unreadable", "missing", ...)."""
-        groups: dict[str, list[str]] = defaultdict(list)
-        for sample_id, status in self.failures.items():
-            groups[status.removeprefix("failed: ").split(":")[0]].append(sample_id)
-        return dict(groups)
-
-
-@dataclass(frozen=True)
-class _Chunk:
-    """Consecutive samples of the manifest that share a shard."""
-
-    name: str
-    samples: tuple[Sample, ...]
-
-    def blocks(self) -> list[tuple[str, tuple[Sample, ...]]]:
-        """(part name, samples) of each block."""
-        starts = range(0, len(self.samples), BLOCK)
-        return [(f"{self.name}.part-{a // BLOCK:04d}", self.samples[a : a + BLOCK]) for a in starts]
 
 
 def extract(
@@ -75,281 +74,308 @@ def extract(
     shard_size: int = 1000,
     retry_failed: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    clip_seconds: float = 300.0,
+    build: Callable[[str], Encoder] = parse_encoder,
 ) -> ExtractReport:
-    """Extract what the store does not hold yet, and say how every clip fared.
+    """Fill `store` with the tracks of every clip of `manifest` by every encoder.
+
+    Under torchrun each rank does its share of the shards, rank 0 writes the index when all are
+    done, and all return together with the same report.
 
     Args:
-        workers: processes that decode and encode; the number of usable cores when None.
-        batch_size: clips a process takes at a time.
-        shard_size: ids a shard.
-        retry_failed: try failed clips again (changed media are always extracted again).
-        progress: called with (clips done, clips to do) by this process.
+        manifest: the clips.
+        encoders: frozen models with distinct keys.
+        store: folder; made if it is not there.
+        workers: processes; None is one a CPU core of this machine's ranks, 0 does the work in
+            this process.
+        batch_size: clips that a worker takes at a time and an encoder sees together.
+        shard_size: clips a shard file, about.
+        retry_failed: extract clips again that failed before, though their media are unchanged.
+        progress: called with (clips done, clips to do) of this rank, on rank 0 only.
+        clip_seconds: a clip that takes longer fails as "timed out".
+        build: makes an encoder from its key in a worker; a function of a module.
 
-    Under torchrun each process takes every WORLD_SIZE-th chunk, so that nothing is done twice.
+    Raises:
+        EmollamaError: where the store holds features of another version of an encoder, is being
+            written by somebody else, or cannot be written. Clips that cannot be decoded or
+            encoded raise nothing: they are in the report.
     """
-    rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
-    started = time.monotonic()
-    size = max(1, min(shard_size, -(-len(manifest.samples) // world)))
-    chunks = [
-        _chunk(i, manifest.samples[a : a + size])
-        for i, a in enumerate(range(0, len(manifest.samples), size))
-    ][rank::world]
-    sources = {s.id: _source(manifest, s) for c in chunks for s in c.samples}
-    facts = {e.key: EncoderFacts.of(e) for e in encoders}
-    known = {
-        key: _known(store / key, fact, sources, retry_failed) for key, fact in facts.items()
-    }
-    report = ExtractReport(counts={key: Counter() for key in facts})
-    todo = [
-        (chunk, part, samples)
-        for chunk in chunks
-        for part, samples in chunk.blocks()
-        if any(s.id not in known[key] for key in facts for s in samples)
-    ]
-    wanted = {s.id for _, _, samples in todo for s in samples
-              if any(s.id not in known[key] for key in facts)}  # fmt: skip
-    report.computed = len(wanted)
-    report.kept = len(sources) - len(wanted)
-    done = 0
-
-    def jobs() -> Iterator[Job]:
-        for _, _, samples in todo:
-            for sample in samples:
-                missing = tuple(key for key in facts if sample.id not in known[key])
-                if missing:
-                    yield _job(manifest, sample, sources[sample.id], missing)
-
-    blocks = iter(todo)
-    pending: dict[str, dict[str, Record]] = {}
-    block = next(blocks, None)
-    for results in _run(jobs(), tuple(facts), workers or _cores(), batch_size):
-        pending.update(results)
-        done += len(results)
-        if progress:
-            progress(done, len(wanted))
-        while block is not None and all(
-            s.id in pending or s.id not in wanted for s in block[2]
-        ):
-            _write_part(store, facts, known, block[1], block[2], pending)
-            block = next(blocks, None)
-    for chunk in chunks:
-        for key, fact in facts.items():
-            _write_chunk(store / key, fact, chunk, known[key])
-    for key in facts:
-        _tidy(store / key, [c.name for c in chunks], {s.id for s in manifest.samples}, world)
-        write_index(store / key)
-    _count(report, known)
-    report.seconds = time.monotonic() - started
-    return report
+    _check(encoders, batch_size, shard_size)
+    began = time.monotonic()
+    with ExitStack() as stack:
+        ranks = stack.enter_context(joined_ranks())
+        if ranks.rank == 0:
+            _prepare(store, encoders, stack)
+        ranks.barrier()
+        plan = _plan(manifest.samples, shard_size, ranks.world)
+        catalogs = {e.key: Catalog(store / e.key, e.fingerprint, _warn) for e in encoders}
+        mine = [
+            _ShardWork(manifest, encoders, store, *item, catalogs, retry_failed)
+            for item in plan[ranks.rank :: ranks.world]
+        ]
+        todo = sum(len(work.jobs) for work in mine)
+        if workers is None:
+            workers = max(1, len(os.sched_getaffinity(0)) // ranks.local)
+        batch_size = max(1, min(batch_size, todo // (4 * max(1, workers))))
+        batches = _batches(mine, batch_size)
+        workers = min(workers, -(-todo // batch_size))
+        if workers:
+            fingerprints = {e.key: e.fingerprint for e in encoders}
+            pool = WorkerPool(workers, fingerprints, build, clip_seconds=clip_seconds)
+            results = stack.enter_context(pool).run(batches)
+        else:
+            results = _here(batches, encoders)
+        _collect(mine, results, todo, progress if ranks.rank == 0 else None)
+        computed = ranks.total(todo)
+        names = [name for name, _ in plan]
+        if ranks.rank == 0:
+            for encoder in encoders:
+                _complete(store / encoder.key, names)
+        ranks.barrier()
+        counts, failures = _count(store, [e.key for e in encoders], names)
+    kept = len(manifest.samples) - computed
+    return ExtractReport(counts, failures, computed, kept, time.monotonic() - began)
 
 
-def _chunk(number: int, samples: Sequence[Sample]) -> _Chunk:
-    digest = hashlib.sha256("\n".join(s.id for s in samples).encode()).hexdigest()[:8]
-    return _Chunk(f"{number:05d}-{digest}", tuple(samples))
+def _warn(text: str) -> None:
+    print(f"note: {text}", file=sys.stderr, flush=True)
 
 
-def _source(manifest: Manifest, sample: Sample) -> str:
-    """A signature of the media: names, spans, sizes and times of change."""
-    parts: list[str] = [str(sample.start), str(sample.end)]
+def _check(encoders: Sequence[Encoder], batch_size: int, shard_size: int) -> None:
+    keys = [encoder.key for encoder in encoders]
+    if not keys:
+        raise EmollamaError("nothing to extract: name at least one encoder")
+    for key in keys:
+        if keys.count(key) > 1:
+            raise EmollamaError(f"encoder '{key}' is named twice")
+        if not key or "/" in key or "\\" in key or key.startswith("."):
+            raise EmollamaError(f"encoder '{key}': its key cannot name a folder")
+    for name, value in (("batch_size", batch_size), ("shard_size", shard_size)):
+        if value < 1:
+            raise EmollamaError(f"{name} must be 1 or more, not {value}")
+
+
+def _prepare(store: Path, encoders: Sequence[Encoder], stack: ExitStack) -> None:
+    """Take the store for ourselves and see that each encoder is the one it knows."""
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+        stack.enter_context(FileLock(store / ".lock", timeout=0))
+    except Timeout as error:
+        raise EmollamaError(f"{store}: another extraction is writing to this store") from error
+    except OSError as error:
+        raise EmollamaError(f"{store}: cannot be written: {error.strerror or error}") from error
+    for encoder in encoders:
+        folder = store / encoder.key
+        if not (folder / RECORD).is_file():
+            record = EncoderRecord(
+                encoder.key, encoder.channel, encoder.width, encoder.fingerprint, encoder.columns
+            )
+            write_record(folder, record)
+            continue
+        known = read_record(folder).fingerprint
+        if known != encoder.fingerprint:
+            raise EmollamaError(
+                f"{folder}: holds features of another version of this encoder (fingerprint "
+                f"{known[:12]}, now {encoder.fingerprint[:12]}); remove the folder or use another "
+                "store"
+            )
+
+
+def _plan(
+    samples: Sequence[Sample], shard_size: int, world: int
+) -> list[tuple[str, Sequence[Sample]]]:
+    """Name and samples of each shard. The name says which ids are in it, in which order."""
+    # A corpus smaller than a shard a rank would leave ranks without work.
+    size = min(shard_size, -(-len(samples) // world))
+    plan = []
+    for number, first in enumerate(range(0, len(samples), size)):
+        part = samples[first : first + size]
+        digest = hashlib.sha256("\n".join(s.id for s in part).encode()).hexdigest()
+        plan.append((f"{number:05d}-{digest[:10]}", part))
+    return plan
+
+
+def signature(manifest: Manifest, sample: Sample) -> str:
+    """Identifies the media of a sample: paths as the manifest has them, span, size and time."""
+    facts: list[object] = [sample.start, sample.end]
     for name in (sample.video, sample.audio):
         if name is None:
+            facts.append(None)
             continue
         try:
-            facts = manifest.media(name).stat()
-            parts += [name, str(facts.st_size), str(facts.st_mtime_ns)]
+            status = manifest.media(name).stat()
+            facts.append([name, status.st_size, status.st_mtime_ns])
         except OSError:
-            parts += [name, "missing"]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+            facts.append([name, None])
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:20]
 
 
-def _job(manifest: Manifest, sample: Sample, source: str, encoders: tuple[str, ...]) -> Job:
-    return Job(
-        sample.id,
-        manifest.media(sample.video) if sample.video else None,
-        manifest.media(sample.audio) if sample.audio else None,
-        sample.start,
-        sample.end,
-        source,
-        encoders,
-    )
+class _ShardWork:
+    """One shard of the manifest, for all encoders: what is to do, and what has come in."""
 
-
-def _known(
-    folder: Path, facts: EncoderFacts, sources: dict[str, str], retry_failed: bool
-) -> dict[str, tuple[Path | None, Record]]:
-    """What the folder holds of these clips, made by this encoder from these very media.
-
-    A corrupt file is taken away and its clips are extracted again. The tracks themselves are not
-    held in memory: `Record.track` is read from the file when it is needed.
-    """
-    found: dict[str, tuple[Path | None, Record]] = {}
-    if not folder.is_dir():
-        return found
-    for path in shard_paths(folder):
-        try:
-            shard = Shard(path)
-        except EmollamaError:
-            path.unlink(missing_ok=True)
-            continue
-        if shard.facts.fingerprint != facts.fingerprint:
-            raise EmollamaError(
-                f"{path}: was made by another version of {facts.key} than the one installed; "
-                f"delete {folder} or choose another --store"
+    def __init__(
+        self,
+        manifest: Manifest,
+        encoders: Sequence[Encoder],
+        store: Path,
+        name: str,
+        samples: Sequence[Sample],
+        catalogs: Mapping[str, Catalog],
+        retry_failed: bool,
+    ) -> None:
+        self._encoders = {encoder.key: encoder for encoder in encoders}
+        self._store, self._name = store, name
+        self._catalogs = catalogs
+        self._signatures = {sample.id: signature(manifest, sample) for sample in samples}
+        self._fresh: dict[str, dict[str, Extracted]] = {key: {} for key in self._encoders}
+        self._unwritten: dict[str, list[Extracted]] = {key: [] for key in self._encoders}
+        self.jobs: list[Job] = []
+        for sample in samples:
+            keys = tuple(
+                key for key in self._encoders if self._is_wanted(key, sample.id, retry_failed)
             )
-        for sample_id, status, source in zip(shard.ids, shard.status, shard.source, strict=True):
-            if sources.get(sample_id) != source:
-                continue
-            if retry_failed and status.startswith("failed"):
-                continue
-            found[sample_id] = (path, Record(status, source))
-    return found
+            if keys:
+                video, audio = (
+                    None if path is None else manifest.media(path)
+                    for path in (sample.video, sample.audio)
+                )
+                self.jobs.append(Job(sample.id, video, audio, sample.start, sample.end, keys))
+        self.waiting = len(self.jobs)
+
+    def _is_wanted(self, key: str, sample_id: str, retry_failed: bool) -> bool:
+        entry = self._catalogs[key].entry(sample_id, self._signatures[sample_id])
+        return entry is None or (retry_failed and entry.status == "failed")
+
+    def add(self, job: Job, outcomes: Mapping[str, Outcome]) -> None:
+        """Take what became of a clip."""
+        for key, outcome in outcomes.items():
+            item = _extracted(job.id, self._signatures[job.id], outcome)
+            self._fresh[key][job.id] = item
+            self._unwritten[key].append(item)
+            if len(self._unwritten[key]) >= _PART:
+                self._write_part(key)
+        self.waiting -= 1
+
+    def _write_part(self, key: str) -> None:
+        encoder, items = self._encoders[key], self._unwritten[key]
+        # Named after what is in it: a run that resumes another one never overwrites its parts.
+        digest = hashlib.sha256("\n".join(i.entry.id for i in items).encode()).hexdigest()
+        path = self._store / key / PARTS / f"{self._name}.{digest[:10]}{SUFFIX}"
+        write_shard(path, encoder.width, encoder.fingerprint, items)
+        self._unwritten[key] = []
+
+    def save_parts(self) -> None:
+        """Write what has come in and is in no file yet."""
+        for key, items in self._unwritten.items():
+            if items:
+                self._write_part(key)
+
+    def finish(self) -> None:
+        """Write the shard of each encoder, from new entries and known ones; drop the parts."""
+        for key, encoder in self._encoders.items():
+            catalog, fresh = self._catalogs[key], self._fresh[key]
+            path = self._store / key / (self._name + SUFFIX)
+            if fresh or not catalog.is_file_of(path, self._signatures):
+                items = [
+                    fresh[i] if i in fresh else catalog.read(i, known)
+                    for i, known in self._signatures.items()
+                ]
+                write_shard(path, encoder.width, encoder.fingerprint, items)
+            for part in (path.parent / PARTS).glob(f"{self._name}.*{SUFFIX}"):
+                part.unlink(missing_ok=True)
+            self._fresh[key], self._unwritten[key] = {}, []
 
 
-def _run(
-    jobs: Iterable[Job], specs: tuple[str, ...], workers: int, batch_size: int
-) -> Iterator[dict[str, dict[str, Record]]]:
-    """Results in the order of the jobs, with a bounded number in flight.
+def _extracted(sample_id: str, media: str, outcome: Outcome) -> Extracted:
+    if outcome is None:
+        return Extracted(Entry(sample_id, media, "absent"), None)
+    if isinstance(outcome, Failure):
+        entry = Entry(sample_id, media, "failed", outcome.reason, outcome.detail)
+        return Extracted(entry, None)
+    return Extracted(Entry(sample_id, media, "ok"), outcome)
 
-    When a worker dies (a decoder can crash on a crafted file) the batches in flight are run again
-    one clip at a time, each in a process of its own; the clip that kills it fails.
-    """
-    source = iter(jobs)
-    waiting: dict[int, list[Job]] = {}
-    ready: dict[int, dict[str, dict[str, Record]]] = {}
-    submitted = delivered = 0
-    pool = _pool(workers, specs)
-    futures: dict[Future[dict[str, dict[str, Record]]], int] = {}
+
+def _batches(shards: Sequence[_ShardWork], size: int) -> Iterator[list[Job]]:
+    for shard in shards:
+        for first in range(0, len(shard.jobs), size):
+            yield shard.jobs[first : first + size]
+
+
+def _here(
+    batches: Iterator[list[Job]], encoders: Sequence[Encoder]
+) -> Iterator[tuple[Sequence[Job], Sequence[dict[str, Outcome]]]]:
+    """The work of `WorkerPool.run`, done in this process."""
+    table = {encoder.key: encoder for encoder in encoders}
+    for batch in batches:
+        yield batch, process(batch, table)
+
+
+def _collect(
+    shards: Sequence[_ShardWork],
+    results: Iterator[tuple[Sequence[Job], Sequence[dict[str, Outcome]]]],
+    todo: int,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    """Put results into their shards and finish each shard that is whole."""
+    owner = {job.id: shard for shard in shards for job in shard.jobs}
+    for shard in shards:
+        if not shard.waiting:
+            shard.finish()
+    done = 0
+    if progress is not None:
+        progress(done, todo)
     try:
-        exhausted = False
-        while True:
-            while not exhausted and len(futures) < 2 * workers + 2:
-                batch = [job for _, job in zip(range(batch_size), source, strict=False)]
-                exhausted = len(batch) < batch_size
-                if batch:
-                    waiting[submitted] = batch
-                    futures[pool.submit(encode_jobs, batch)] = submitted
-                    submitted += 1
-            if not futures:
-                return
-            finished, _ = wait(futures, return_when=FIRST_COMPLETED)
-            broken = False
-            for future in finished:
-                number = futures[future]
-                try:
-                    ready[number] = future.result()
-                    del futures[future]
-                except BrokenProcessPool:
-                    broken = True
-            if broken:
-                pool.shutdown(wait=False, cancel_futures=True)
-                for number in sorted(futures.values()):
-                    ready[number] = _one_by_one(waiting[number], specs)
-                futures.clear()
-                pool = _pool(workers, specs)
-            while delivered in ready:
-                waiting.pop(delivered)
-                yield ready.pop(delivered)
-                delivered += 1
+        for jobs, outcomes in results:
+            for job, outcome in zip(jobs, outcomes, strict=True):
+                owner[job.id].add(job, outcome)
+                if not owner[job.id].waiting:
+                    owner[job.id].finish()
+            done += len(jobs)
+            if progress is not None:
+                progress(done, todo)
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        # Also on Ctrl-C, a full disk or a defect: what has been computed is kept.
+        for shard in shards:
+            shard.save_parts()
 
 
-def _one_by_one(jobs: list[Job], specs: tuple[str, ...]) -> dict[str, dict[str, Record]]:
-    results: dict[str, dict[str, Record]] = {}
-    pool = _pool(1, specs)
-    for job in jobs:
+def _complete(folder: Path, names: Sequence[str]) -> None:
+    """Write the index over this manifest's shards and older ones; remove what is superseded."""
+    index: list[tuple[str, list[str]]] = []
+    seen: set[str] = set()
+    new = [f"{name}{SUFFIX}" for name in names]
+    others = sorted(p.name for p in folder.glob(f"[!.]*{SUFFIX}") if p.name not in set(new))
+    superseded: list[Path] = []
+    for name in (*new, *others):
         try:
-            results.update(pool.submit(encode_jobs, [job]).result())
-        except BrokenProcessPool:
-            record = Record("failed: crashed: the decoder's process died on this clip", job.source)
-            results[job.id] = dict.fromkeys(job.encoders, record)
-            pool.shutdown(wait=False)
-            pool = _pool(1, specs)
-    pool.shutdown()
-    return results
-
-
-def _pool(workers: int, specs: tuple[str, ...]) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(
-        workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=start_worker,
-        initargs=(specs,),
-    )
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _write_part(
-    store: Path,
-    facts: dict[str, EncoderFacts],
-    known: dict[str, dict[str, tuple[Path | None, Record]]],
-    part: str,
-    samples: Sequence[Sample],
-    pending: dict[str, dict[str, Record]],
-) -> None:
-    """Write a block's new records, and note where they are."""
-    for key, fact in facts.items():
-        new = {s.id: pending[s.id][key] for s in samples if key in pending.get(s.id, {})}
-        if not new:
-            continue
-        path = _free(store / key, part)
-        write_shard(path, fact, new)
-        for sample_id, record in new.items():
-            known[key][sample_id] = (path, Record(record.status, record.source))
-    for sample in samples:
-        pending.pop(sample.id, None)
-
-
-def _free(folder: Path, part: str) -> Path:
-    """A part's path that does not overwrite what an earlier, interrupted run left there."""
-    path, again = folder / f"{part}.safetensors", 0
-    while path.exists():
-        again += 1
-        path = folder / f"{part}-{again}.safetensors"
-    return path
-
-
-def _write_chunk(
-    folder: Path,
-    facts: EncoderFacts,
-    chunk: _Chunk,
-    known: dict[str, tuple[Path | None, Record]],
-) -> None:
-    """Gather a chunk's records into its shard, unless they already are there."""
-    target = folder / f"{chunk.name}.safetensors"
-    if all(known[s.id][0] == target for s in chunk.samples):
-        return
-    shards: dict[Path, Shard] = {}
-    records: dict[str, Record] = {}
-    for sample in chunk.samples:
-        path, _ = known[sample.id]
-        assert path is not None
-        shard = shards.setdefault(path, Shard(path)) if path not in shards else shards[path]
-        records[sample.id] = shard.record(shard.ids.index(sample.id))
-    write_shard(target, facts, records)
-    for sample in chunk.samples:
-        known[sample.id] = (target, known[sample.id][1])
-
-
-def _tidy(folder: Path, chunks: list[str], ids: set[str], world: int) -> None:
-    """Take away parts of finished chunks, and shards that this manifest's shards supersede."""
-    for path in shard_paths(folder):
-        stem = path.name.removesuffix(".safetensors")
-        if stem in chunks:
-            continue
-        of_ours = stem.split(".part-")[0] in chunks
-        if of_ours or (world == 1 and ids.issuperset(Shard(path).ids)):
-            path.unlink(missing_ok=True)
+            entries = Shard(folder / name).entries
+        except EmollamaError:
+            if name in new:
+                raise
+            entries = []
+        ids = [entry.id for entry in entries if entry.id not in seen]
+        seen.update(ids)
+        if ids:
+            index.append((name, ids))
+        else:
+            superseded.append(folder / name)
+    write_index(folder, index)
+    for path in superseded:
+        path.unlink(missing_ok=True)
+    shutil.rmtree(folder / PARTS, ignore_errors=True)
 
 
 def _count(
-    report: ExtractReport, known: dict[str, dict[str, tuple[Path | None, Record]]]
-) -> None:
-    for key, records in known.items():
-        for sample_id, (_, record) in records.items():
-            report.counts[key][record.status.split(":")[0]] += 1
-            if record.status.startswith("failed"):
-                report.failures.setdefault(sample_id, record.status)
+    store: Path, keys: Sequence[str], names: Sequence[str]
+) -> tuple[dict[str, Counter[str]], dict[str, dict[str, Failure]]]:
+    """Statuses of the manifest's clips by encoder, and the failures by id and encoder."""
+    counts: dict[str, Counter[str]] = {key: Counter() for key in keys}
+    failures: dict[str, dict[str, Failure]] = {}
+    for name in names:
+        for key in keys:
+            for entry in Shard(store / key / (name + SUFFIX)).entries:
+                counts[key][entry.status] += 1
+                if entry.status == "failed":
+                    why = Failure(entry.reason, entry.detail)
+                    failures.setdefault(entry.id, {})[key] = why
+    return counts, failures

@@ -11,8 +11,10 @@ import multiprocessing
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from typing import Any
 
 from emollama.encoders.base import Encoder
 from emollama.errors import EmollamaError
@@ -53,7 +55,7 @@ class WorkerPool:
         clip_seconds: float = 300.0,
     ) -> None:
         methods = multiprocessing.get_all_start_methods()
-        self._context = multiprocessing.get_context(
+        self._context: Any = multiprocessing.get_context(
             "forkserver" if "forkserver" in methods else "spawn"
         )
         if self._context.get_start_method() == "forkserver":
@@ -139,11 +141,10 @@ class WorkerPool:
         if not worker.batches:
             worker.since = time.monotonic()
         worker.batches.append(batch)
-        try:
+        # A worker that has died is found out, and its batches given to another, when its answer
+        # is waited for.
+        with suppress(BrokenPipeError, ConnectionResetError):
             worker.connection.send(batch)
-        except (BrokenPipeError, ConnectionResetError):
-            # Its death is seen, and the batch given to another, when its answer is waited for.
-            pass
 
     def _receive(
         self, worker: _Worker, again: deque[list[Job]]

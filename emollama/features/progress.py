@@ -1,4 +1,4 @@
-"""What a person sees of an extraction: a bar with rate and time left, and a table of failures."""
+"""What a person sees of an extraction: speed and time left, and a table of what failed."""
 
 from __future__ import annotations
 
@@ -8,56 +8,78 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 from emollama.features.extract import ExtractReport
 
-PLAIN_SECONDS = 15.0
+PLAIN_SECONDS = 10.0
+"""Between two lines where there is no terminal."""
 
 
 @contextmanager
 def bar(unit: str) -> Iterator[Callable[[int, int], None]]:
-    """A function of (done, total): a bar on a terminal, a line now and then in a log."""
-    started = time.monotonic()
+    """A function of (done, total) for `extract`: a bar on a terminal, lines in a log; on stderr.
+
+    The clock starts at the first call, which `extract` makes with nothing done yet.
+    """
+    started: float | None = None
+    told = 0.0
+
+    def speed(done: int, total: int) -> str:
+        nonlocal started
+        if started is None:
+            started = time.monotonic()
+        rate = done / max(time.monotonic() - started, 1e-6)
+        return f"{rate:.1f} {unit}/s, {_span((total - done) / rate)} left" if done else "starting"
+
     if not sys.stderr.isatty():
-        last = started
 
         def line(done: int, total: int) -> None:
-            nonlocal last
+            nonlocal told
+            text = speed(done, total)
             now = time.monotonic()
-            if now - last >= PLAIN_SECONDS or done == total:
-                last = now
-                rate = done / max(now - started, 1e-9)
-                print(
-                    f"{done}/{total} {unit}, {rate:.1f}/s, {(total - done) / rate:.0f} s left",
-                    file=sys.stderr,
-                    flush=True,
-                )
+            if total and (now - told >= PLAIN_SECONDS or done == total):
+                told = now
+                print(f"{done}/{total} {unit}, {text}", file=sys.stderr, flush=True)
 
         yield line
         return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"))
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(unit, total=None, rate="")
+        task = progress.add_task(unit, total=None, speed="")
 
         def advance(done: int, total: int) -> None:
-            rate = done / max(time.monotonic() - started, 1e-9)
-            progress.update(task, completed=done, total=total, rate=f"{rate:.1f} {unit}/s")
+            progress.update(task, completed=done, total=total, speed=speed(done, total))
 
         yield advance
 
 
-def failure_table(report: ExtractReport, shown: int = 5) -> Table:
-    """Failures by reason, with the first ids of each."""
-    table = Table("reason", "clips", "ids", title="clips without features")
-    for reason, ids in sorted(report.by_reason().items(), key=lambda kv: -len(kv[1])):
-        more = f" and {len(ids) - shown} more" if len(ids) > shown else ""
-        table.add_row(reason, str(len(ids)), ", ".join(ids[:shown]) + more)
+def failure_table(report: ExtractReport, shown: int = 8) -> Table:
+    """Failures by reason and encoder, with ids and one message each."""
+    rows: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for sample_id, by_encoder in report.failures.items():
+        # A clip that cannot be decoded fails for every encoder: that is told once.
+        same = len({f.detail for f in by_encoder.values()}) == 1 and len(by_encoder) > 1
+        some = list(by_encoder.items())[:1] if same else list(by_encoder.items())
+        for key, failure in some:
+            row = rows.setdefault((failure.reason, "all" if same else key), [])
+            row.append((sample_id, failure.detail))
+    table = Table(title="clips without features", title_justify="left")
+    for column in ("reason", "encoder", "clips", "ids", "for example"):
+        table.add_column(column, justify="right" if column == "clips" else "left", overflow="fold")
+    for (reason, key), items in sorted(rows.items(), key=lambda row: (-len(row[1]), row[0])):
+        ids = ", ".join(i for i, _ in items[:shown])
+        more = f" and {len(items) - shown} more" if len(items) > shown else ""
+        # Text, not str: rich would read square brackets in an id as markup.
+        cells = (reason, key, str(len(items)), ids + more, items[0][1])
+        table.add_row(*(Text(cell) for cell in cells))
     return table
+
+
+def _span(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"

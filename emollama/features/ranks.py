@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from emollama.errors import EmollamaError
 
@@ -18,15 +19,23 @@ class Ranks:
     rank: int = 0
     world: int = 1
     local: int = 1
+    group: Any = None
 
     def barrier(self) -> None:
         """Wait until every rank has come here; a rank that has died is an `EmollamaError`."""
+        self.total(0)
+
+    def total(self, count: int) -> int:
+        """The sum of `count` over all ranks, once every rank has come here."""
         if self.world == 1:
-            return
+            return count
+        import torch
         import torch.distributed as dist
 
+        number = torch.tensor([count])
         try:
-            dist.barrier()
+            dist.all_reduce(number, group=self.group)
+            return int(number)
         except RuntimeError as error:
             raise EmollamaError(
                 f"rank {self.rank}: another rank has stopped; see its own message"
@@ -37,7 +46,7 @@ class Ranks:
 def joined_ranks() -> Iterator[Ranks]:
     """The ranks that torchrun started (RANK, WORLD_SIZE), joined for barriers over gloo.
 
-    A process group that is there already is used and left alone.
+    A process group that is there already is left alone.
     """
     try:
         rank, world = (int(os.environ.get(k, d)) for k, d in (("RANK", "0"), ("WORLD_SIZE", "1")))
@@ -49,16 +58,18 @@ def joined_ranks() -> Iterator[Ranks]:
         return
     import torch.distributed as dist
 
+    # Ranks may differ by hours in how long their clips take; torchrun ends all when one of them
+    # fails, and a closed connection is noticed at once.
+    patience = timedelta(days=14)
     ours = not dist.is_initialized()
-    if ours:
-        try:
-            # Ranks may differ by hours in how long their clips take; torchrun ends us all when
-            # one of them fails, and a closed connection is noticed at once.
-            dist.init_process_group("gloo", timeout=timedelta(days=14))
-        except (RuntimeError, ValueError) as error:
-            raise EmollamaError(f"rank {rank} cannot join the others: {error}") from error
     try:
-        yield Ranks(rank, world, max(1, local))
+        if ours:
+            dist.init_process_group("gloo", timeout=patience)
+        group = dist.new_group(backend="gloo", timeout=patience)
+    except (RuntimeError, ValueError) as error:
+        raise EmollamaError(f"rank {rank} cannot join the others: {error}") from error
+    try:
+        yield Ranks(rank, world, max(1, local), group)
     finally:
         if ours:
             dist.destroy_process_group()

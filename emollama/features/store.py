@@ -1,11 +1,11 @@
 """The feature store: a folder of encoders, each a folder of shards with an index.
 
-    STORE/
-      whisper-tiny.en+layer=2+segments=8/
-        encoder.json       key, channel, width, columns and fingerprint of the encoder
-        index.json         which shard holds which ids; written when an extraction is complete
-        00000-1f3a....safetensors   about 1,000 clips each, in the manifest's order
-        parts/             what an extraction in progress has finished; gone when it is complete
+STORE/
+  whisper-tiny.en+layer=2+segments=8/
+    encoder.json       key, channel, width, columns and fingerprint of the encoder
+    index.json         which shard holds which ids; written when an extraction is complete
+    00000-1f3a....safetensors   about 1,000 clips each, in the manifest's order
+    parts/             what an extraction in progress has finished; gone when it is complete
 """
 
 from __future__ import annotations
