@@ -1,0 +1,82 @@
+"""What preparing a corpus came to: how many samples, and which files were left out and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from emollama.sample import Sample
+
+_SHOWN = 10  # rejected files of one reason that are listed by name
+
+
+@dataclass(frozen=True)
+class PrepareReport:
+    """Outcome of a `prepare` command.
+
+    Attributes:
+        out: the manifest that was written.
+        samples: how many it holds.
+        rejected: path (or file:row) to the reason it is not in the manifest.
+        splits: samples per split; "(none)" where a sample has none.
+        emotions: samples per split and emotion, {split: {emotion: n}}.
+        notes: what else a reader should know, a line each.
+    """
+
+    out: Path
+    samples: int
+    rejected: dict[str, str] = field(default_factory=dict)
+    splits: dict[str, int] = field(default_factory=dict)
+    emotions: dict[str, dict[str, int]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        out: Path,
+        samples: Sequence[Sample],
+        rejected: dict[str, str],
+        notes: Iterable[str] = (),
+    ) -> PrepareReport:
+        """Count `samples` by split and emotion."""
+        names = sorted({s.split or "(none)" for s in samples}, key=_split_order)
+        emotions = {
+            name: dict(
+                sorted(
+                    Counter(
+                        s.targets.emotion or "(none)"
+                        for s in samples
+                        if (s.split or "(none)") == name
+                    ).items()
+                )
+            )
+            for name in names
+        }
+        splits = {name: sum(counts.values()) for name, counts in emotions.items()}
+        return cls(out, len(samples), rejected, splits, emotions, tuple(notes))
+
+    def lines(self) -> list[str]:
+        """The report for a person to read: every reason for a rejection, and how often."""
+        lines = [f"{self.out}: {self.samples} samples"]
+        for split, counts in self.emotions.items():
+            told = ", ".join(f"{emotion} {n}" for emotion, n in counts.items())
+            lines.append(f"  {split}: {self.splits[split]} ({told})")
+        lines += [f"  {note}" for note in self.notes]
+        by_reason: dict[str, list[str]] = {}
+        for path, reason in self.rejected.items():
+            by_reason.setdefault(reason, []).append(path)
+        if by_reason:
+            lines.append(f"  left out: {len(self.rejected)}")
+        for reason, paths in sorted(by_reason.items(), key=lambda item: (-len(item[1]), item[0])):
+            lines.append(f"    {reason}: {len(paths)}")
+            lines += [f"      {path}" for path in paths[:_SHOWN]]
+            if len(paths) > _SHOWN:
+                lines.append(f"      and {len(paths) - _SHOWN} more")
+        return lines
+
+
+def _split_order(name: str) -> tuple[int, str]:
+    order = ("train", "val", "test")
+    return (order.index(name) if name in order else len(order), name)
