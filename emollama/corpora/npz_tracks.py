@@ -1,122 +1,112 @@
-"""Features shipped as one .npz of many clips, unpacked to a folder that `ExternalTracks` reads."""
+"""Feature tables shipped as one .npz, taken apart into a folder of `<id>.npy`."""
 
 from __future__ import annotations
 
-import json
-import shutil
-import tempfile
 import zipfile
-from collections.abc import Sequence
+import zlib
 from pathlib import Path
 
 import numpy as np
 
 from emollama.errors import EmollamaError, did_you_mean
 from emollama.features.external import COLUMNS_FILE, stays_inside
-from emollama.features.tracks import require_finite
+from emollama.files import atomic_path, write_json
 
 
 def import_npz(
-    npz_path: Path,
+    npz: Path,
     out_dir: Path,
+    *,
     ids_key: str = "ids",
     values_key: str = "values",
     columns_key: str = "columns",
 ) -> int:
-    """Unpack one .npz of many clips to a folder for `npy:FOLDER`, whole or not at all.
+    """Write each row of an .npz table as `out_dir/<id>.npy`, float32 [D] or [T, D].
 
-    Returns the number of clips.
+    The names of the D columns, where the archive has them, go to `out_dir/columns.json`. Nothing
+    is written before everything has been checked; nothing in the archive is unpickled.
 
     Args:
-        npz_path: holds `ids_key` [N] of text and `values_key` [N, D] or [N, T, D] of numbers;
-            `columns_key` [D] of text where it is there.
-        out_dir: must be new, empty, or an earlier import (it is then replaced).
-        ids_key: name of the array of ids.
-        values_key: name of the array of features.
-        columns_key: name of the optional array of column names.
+        npz: archive with ids [N], values [N, D] or [N, T, D] and, if it likes, columns [D].
+        out_dir: the folder, made where it is missing.
+        ids_key: name of the ids' array.
+        values_key: name of the values' array.
+        columns_key: name of the columns' array; only the default may be absent.
+
+    Returns:
+        N, the number of files.
 
     Raises:
-        EmollamaError: for a file, key, shape, id or value that does not fit, naming it.
+        EmollamaError: no such archive or key, shapes that do not fit, an id twice or one that is
+            no file name, a value that is not finite.
     """
-    ids, values, columns = _read_npz(npz_path, ids_key, values_key, columns_key)
-    if out_dir.exists() and not out_dir.is_dir():
-        raise EmollamaError(f"{out_dir}: is a file; give a folder")
-    strangers = [
-        p.name
-        for p in (out_dir.iterdir() if out_dir.is_dir() else ())
-        if p.suffix != ".npy" and p.name != COLUMNS_FILE
-    ]
-    if strangers:
+    optional = {columns_key} if columns_key == "columns" else set()
+    arrays = _load(npz, (ids_key, values_key, columns_key), optional)
+    values = arrays[values_key]
+    if values.dtype.kind not in "fiu" or values.ndim not in (2, 3) or values.size == 0:
         raise EmollamaError(
-            f"{out_dir}: holds other files ({sorted(strangers)[0]}); give a new or empty folder"
+            f"{npz}: '{values_key}' is {values.dtype} of shape {list(values.shape)}; "
+            "it must be numbers of shape [N, D] or [N, T, D]"
         )
-    try:
-        out_dir.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{out_dir.name}.", dir=out_dir.parent))
-        try:
-            temporary.chmod(0o755)
-            for sample_id, row in zip(ids, values, strict=True):
-                np.save(temporary / f"{sample_id}.npy", row.astype(np.float32), allow_pickle=False)
-            names = {"columns": list(columns), "source": npz_path.name}
-            if columns:
-                (temporary / COLUMNS_FILE).write_text(json.dumps(names, indent=2) + "\n")
-            if out_dir.is_dir():
-                shutil.rmtree(out_dir)
-            temporary.replace(out_dir)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-    except OSError as error:
-        raise EmollamaError(f"{out_dir}: cannot be written: {error.strerror or error}") from error
+    ids = _names(npz, ids_key, arrays[ids_key], len(values))
+    _check_ids(npz, ids_key, ids)
+    with np.errstate(over="ignore"):
+        values = values.astype(np.float32)
+    finite = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
+    if not finite.all():
+        bad = ids[int(np.argmin(finite))]
+        raise EmollamaError(f"{npz}: '{values_key}' of '{bad}' holds NaN or infinite numbers")
+    columns: list[str] | None = None
+    if columns_key in arrays:
+        columns = _names(npz, columns_key, arrays[columns_key], values.shape[-1])
+    for name, row in zip(ids, values, strict=True):
+        with atomic_path(out_dir / f"{name}.npy") as temporary, temporary.open("wb") as file:
+            np.save(file, row, allow_pickle=False)
+    if columns is not None:
+        write_json(out_dir / COLUMNS_FILE, columns)
     return len(ids)
 
 
-def _read_npz(
-    path: Path, ids_key: str, values_key: str, columns_key: str
-) -> tuple[list[str], np.ndarray, tuple[str, ...]]:
+def _load(npz: Path, keys: tuple[str, ...], optional: set[str]) -> dict[str, np.ndarray]:
+    """The arrays of `keys`; those in `optional` may be missing."""
+    arrays: dict[str, np.ndarray] = {}
+    key = ""
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if not isinstance(loaded, np.lib.npyio.NpzFile):
-            raise ValueError("it is a single array")
-        with loaded as archive:
-            for key in (ids_key, values_key):
-                if key not in archive.files:
-                    raise EmollamaError(
-                        f"{path}: has no array '{key}'{did_you_mean(key, archive.files)}"
-                    )
-            ids_array, values = archive[ids_key], archive[values_key]
-            columns = archive[columns_key] if columns_key in archive.files else np.array([], "U1")
-    except FileNotFoundError as error:
-        raise EmollamaError(f"{path}: no such file") from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise EmollamaError(f"{path}: is not an .npz of plain arrays: {error}") from error
-    ids = _ids(path, ids_key, ids_array)
-    if values.dtype.kind not in "fiu" or values.ndim not in (2, 3) or len(values) != len(ids):
-        raise EmollamaError(
-            f"{path}: '{values_key}' is {values.dtype} of shape {list(values.shape)}; it must be "
-            f"numbers of shape [{len(ids)}, D] or [{len(ids)}, T, D]"
-        )
-    for sample_id, row in zip(ids, values, strict=True):
-        require_finite(np.atleast_2d(row), f"{path}: '{values_key}': id '{sample_id}'")
-    if len(columns) and (columns.dtype.kind != "U" or columns.shape != (values.shape[-1],)):
-        raise EmollamaError(
-            f"{path}: '{columns_key}' must name the {values.shape[-1]} columns of '{values_key}'"
-        )
-    return ids, values, tuple(str(c) for c in columns)
+        archive = np.load(npz, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise EmollamaError(f"{npz}: is a single array; an .npz archive is expected")
+        with archive:
+            for key in keys:
+                if key in archive.files:
+                    arrays[key] = archive[key]
+                elif key not in optional:
+                    hint = did_you_mean(key, archive.files)
+                    raise EmollamaError(f"{npz}: has no array '{key}'{hint}")
+    except OSError as error:
+        raise EmollamaError(f"{npz}: cannot be read: {error.strerror or error}") from error
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        what = f"array '{key}' is not" if key else "is not an .npz archive of"
+        raise EmollamaError(f"{npz}: {what} plain numbers or strings: {error}") from error
+    return arrays
 
 
-def _ids(path: Path, key: str, array: np.ndarray) -> list[str]:
-    if array.dtype.kind not in "US" or array.ndim != 1 or not len(array):
+def _names(npz: Path, key: str, array: np.ndarray, count: int) -> list[str]:
+    """An array of `count` strings or integers as strings."""
+    if array.shape != (count,) or array.dtype.kind not in "USiu":
         raise EmollamaError(
-            f"{path}: '{key}' is {array.dtype} of shape {list(array.shape)}; it must be text [N]"
+            f"{npz}: '{key}' is {array.dtype} of shape {list(array.shape)}; "
+            f"it must be {count} strings, to fit the values"
         )
-    ids: Sequence[str] = [
-        i.decode("utf-8", "replace") if isinstance(i, bytes) else str(i) for i in array.tolist()
-    ]
+    if array.dtype.kind == "S":
+        array = np.char.decode(array, "utf-8", "replace")
+    return [str(name) for name in array.tolist()]
+
+
+def _check_ids(npz: Path, key: str, ids: list[str]) -> None:
     seen: set[str] = set()
-    for sample_id in ids:
-        if sample_id in seen:
-            raise EmollamaError(f"{path}: '{key}' holds id '{sample_id}' twice")
-        if not stays_inside(sample_id) or "/" in sample_id:
-            raise EmollamaError(f"{path}: '{key}' holds '{sample_id}', which cannot name a file")
-        seen.add(sample_id)
-    return list(ids)
+    for name in ids:
+        if not stays_inside(name) or not name.isprintable():
+            raise EmollamaError(f"{npz}: '{key}': '{name}' cannot be the name of a file")
+        if name in seen:
+            raise EmollamaError(f"{npz}: '{key}': '{name}' is there twice; ids must be distinct")
+        seen.add(name)

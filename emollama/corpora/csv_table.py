@@ -1,0 +1,250 @@
+"""Any corpus as a table: a CSV or TSV of paths, texts and labels, one clip a row."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from emollama.corpora.paths import path_in_manifest
+from emollama.corpora.report import PrepareReport
+from emollama.corpora.splits import k_fold, leave_one_group_out, require_whole_groups, with_split
+from emollama.errors import EmollamaError, did_you_mean
+from emollama.files import read_text
+from emollama.labels import LabelSet
+from emollama.sample import Sample, Targets, write_manifest
+
+FIELDS = (
+    "path", "video", "audio", "id", "text", "label", "speaker", "group", "split", "start", "end",
+)  # fmt: skip
+"""What a table may say of a clip; each is the name of its column unless told otherwise."""
+
+_MEDIA = ("path", "video", "audio")
+_SOUND = frozenset({".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".wma"})
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A record of the table: the cells of the fields it has, stripped, and where it begins."""
+
+    where: str
+    cells: dict[str, str]
+
+    def get(self, field: str) -> str | None:
+        return self.cells.get(field) or None
+
+
+def prepare_csv(
+    table: Path,
+    out: Path,
+    *,
+    labels: LabelSet,
+    columns: Mapping[str, str] | None = None,
+    media_root: Path | None = None,
+    split: str | None = None,
+    seed: int = 0,
+) -> PrepareReport:
+    """Write a manifest from a table with a header line.
+
+    Columns are those of `FIELDS`; `label` and one of `path`, `video`, `audio` must be there. A
+    `path` is sound or video by its suffix. An empty cell is nothing known: no label (a clip to
+    predict), no text, no speaker. An id not given is the file's name without its suffix; a group
+    not given is the speaker. Commas, semicolons and tabs separate cells, whichever the header has.
+
+    Args:
+        table: the CSV, UTF-8 with or without a byte order mark.
+        out: the manifest.
+        labels: set that labels must belong to; synonyms are taken for their label.
+        columns: {field: column} where a column has another name.
+        media_root: folder that relative paths start from; the table's own by default.
+        split: None for the table's own split, "fold=I/K" for fold I (from 0) of K by group,
+            "leave=GROUP" to test on one group.
+        seed: of the folds.
+
+    Returns:
+        What was written; rows whose media file is missing are left out and listed.
+
+    Raises:
+        EmollamaError: a missing column, an unknown label, a number that is none, an id twice, a
+            split that cuts a group, or no row with a file; it names the table's line.
+    """
+    rows, notes = _read(table, dict(columns or {}))
+    root = media_root if media_root is not None else table.parent
+    if not root.is_dir():
+        raise EmollamaError(f"{root}: is not a folder; relative paths of {table} start there")
+    samples: list[Sample] = []
+    rejected: dict[str, str] = {}
+    first: dict[str, str] = {}
+    for row in rows:
+        media = _media(row, root)
+        name = row.get("id") or next(iter(media.values())).stem
+        if name in first:
+            hint = "" if row.get("id") else "; an 'id' column would tell clips of one name apart"
+            raise EmollamaError(f"{row.where}: id '{name}' is already at {first[name]}{hint}")
+        first[name] = row.where
+        sample = _sample(row, name, media, labels, out)
+        missing = [path for path in media.values() if not path.is_file()]
+        if missing:
+            rejected[f"{row.where}: {missing[0]}"] = "media file is missing"
+        else:
+            samples.append(sample)
+    if not samples:
+        example = next(iter(rejected))
+        raise EmollamaError(
+            f"{table}: none of the {len(rows)} media files exists, e.g. {example}; relative paths "
+            f"start from {root}, which media_root (--media-root) changes"
+        )
+    chosen, split_notes = _split(tuple(samples), table, split, seed, rows[0].cells)
+    unlabelled = sum(1 for s in chosen if s.targets.emotion is None)
+    if unlabelled:
+        notes.append(f"{unlabelled} without a label")
+    write_manifest(out, table.stem, labels, chosen)
+    return PrepareReport.of(out, chosen, rejected, [*notes, *split_notes])
+
+
+def _read(table: Path, columns: dict[str, str]) -> tuple[list[_Row], list[str]]:
+    """The rows by field, and a note on columns that mean nothing here."""
+    text = read_text(table)
+    header_line = text.lstrip("\r\n").partition("\n")[0]
+    # The first of the most frequent: a header of one column has none and reads as commas.
+    separator = max(",;\t", key=header_line.count)
+    records = list(_records(text, separator, table))
+    if not records:
+        raise EmollamaError(f"{table}: is empty; it must begin with a line of column names")
+    line, names = records[0][0], [name.strip() for name in records[0][1]]
+    for name in names:
+        if name and names.count(name) > 1:
+            raise EmollamaError(f"{table}:{line}: column '{name}' is there twice")
+    of_field = _columns_of_fields(table, line, names, columns)
+    rows: list[_Row] = []
+    for number, cells in records[1:]:
+        where = f"{table}:{number}"
+        if len(cells) != len(names):
+            raise EmollamaError(
+                f"{where}: has {len(cells)} cells, the header {len(names)}; "
+                "a text with a separator in it must stand in double quotes"
+            )
+        rows.append(_Row(where, {f: cells[i].strip() for f, i in of_field.items()}))
+    if not rows:
+        raise EmollamaError(f"{table}: holds no rows, only a header")
+    unread = [n for i, n in enumerate(names) if n and i not in of_field.values()]
+    return rows, [f"columns not read: {', '.join(unread)}"] if unread else []
+
+
+def _records(text: str, separator: str, table: Path) -> Iterator[tuple[int, list[str]]]:
+    """(line on which it begins, cells) of each record that is not blank."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    while True:
+        begin = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise EmollamaError(f"{table}:{begin}: is not a row of a CSV: {error}") from error
+        if any(cell.strip() for cell in cells):
+            yield begin, cells
+
+
+def _columns_of_fields(
+    table: Path, line: int, names: list[str], columns: dict[str, str]
+) -> dict[str, int]:
+    """{field: index of its column}; fields that the table does not have are left out."""
+    for field, column in columns.items():
+        if field not in FIELDS:
+            raise EmollamaError(f"columns: field '{field}' is unknown{did_you_mean(field, FIELDS)}")
+        if column not in names:
+            hint = did_you_mean(column, names)
+            raise EmollamaError(f"{table}:{line}: has no column '{column}' (for '{field}'){hint}")
+    found: dict[str, int] = {}
+    for field in FIELDS:
+        name = columns.get(field, field)
+        if name in names:
+            found[field] = names.index(name)
+    if "label" not in found:
+        hint = did_you_mean("label", names)
+        raise EmollamaError(f"{table}:{line}: has no column 'label'{hint}")
+    if not any(field in found for field in _MEDIA):
+        hint = did_you_mean("path", names)
+        raise EmollamaError(f"{table}:{line}: has no column 'path', 'video' or 'audio'{hint}")
+    return found
+
+
+def _media(row: _Row, root: Path) -> dict[str, Path]:
+    """The row's files as {"video": ..., "audio": ...}, at least one of them."""
+    media: dict[str, Path] = {}
+    for field in ("video", "audio"):
+        if cell := row.get(field):
+            media[field] = root / cell
+    if cell := row.get("path"):
+        kind = "audio" if Path(cell).suffix.lower() in _SOUND else "video"
+        if kind in media:
+            raise EmollamaError(f"{row.where}: column 'path': '{cell}' is a second {kind} file")
+        media = {kind: root / cell, **media}
+    if not media:
+        raise EmollamaError(f"{row.where}: column 'path': is empty; a row needs a media file")
+    return media
+
+
+def _sample(row: _Row, name: str, media: dict[str, Path], labels: LabelSet, out: Path) -> Sample:
+    if len(name) > 200 or not name.isprintable():
+        raise EmollamaError(f"{row.where}: column 'id': must be 1 to 200 printable characters")
+    label = row.get("label")
+    emotion = labels.require(label, f"{row.where}: column 'label'") if label else None
+    start, end = _seconds(row, "start"), _seconds(row, "end")
+    if end is not None and end <= (start or 0.0):
+        raise EmollamaError(
+            f"{row.where}: column 'end': {end:g} s is not after the start at {start or 0:g} s"
+        )
+    return Sample(
+        id=name,
+        video=path_in_manifest(media["video"], out) if "video" in media else None,
+        audio=path_in_manifest(media["audio"], out) if "audio" in media else None,
+        start=start,
+        end=end,
+        text=row.get("text"),
+        speaker=row.get("speaker"),
+        group=row.get("group") or row.get("speaker"),
+        split=row.get("split"),
+        targets=Targets(emotion=emotion),
+    )
+
+
+def _seconds(row: _Row, field: str) -> float | None:
+    cell = row.get(field)
+    if cell is None:
+        return None
+    try:
+        value = float(cell)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or value < 0:
+        raise EmollamaError(f"{row.where}: column '{field}': '{cell}' is not a number of seconds")
+    return value
+
+
+def _split(
+    samples: tuple[Sample, ...], table: Path, split: str | None, seed: int, cells: dict[str, str]
+) -> tuple[tuple[Sample, ...], list[str]]:
+    """The samples with the split asked for, and what there is to say of it."""
+    if split is not None:
+        kind, _, value = split.partition("=")
+        if kind == "leave" and value:
+            return with_split(samples, leave_one_group_out(samples, value)), []
+        fold, _, folds = value.partition("/")
+        if kind != "fold" or not fold.isdecimal() or not folds.isdecimal():
+            raise EmollamaError(f"split '{split}': must be 'fold=I/K' or 'leave=GROUP'")
+        return with_split(samples, k_fold(samples, int(fold), int(folds), seed)), []
+    try:
+        require_whole_groups(samples, {s.id: s.split for s in samples})
+    except EmollamaError as error:
+        if "group" in cells:
+            raise EmollamaError(f"{table}: {error}") from error
+        # Official splits of some corpora (MELD's) do have the same speakers on both sides; who
+        # gives speakers and no groups is told, not stopped.
+        loose = tuple(s.model_copy(update={"group": None}) for s in samples)
+        return loose, [f"speakers are on both sides of the table's split: {error}"]
+    return samples, []

@@ -1,0 +1,156 @@
+"""Tables: what is read from a row, and one line for each thing that can be wrong with one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emollama.corpora.csv_table import prepare_csv
+from emollama.corpora.report import PrepareReport
+from emollama.errors import EmollamaError
+from emollama.labels import get_label_set
+from emollama.sample import Manifest, read_manifest
+
+MER = get_label_set("mer2023")
+
+
+class Corpus:
+    """A folder with media files and the table under test."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.table = folder / "table.csv"
+        self.out = folder / "lists" / "manifest.jsonl"
+        for name in ("a.mp4", "b.mp4", "c.wav", "d.mp4", "e.mp4", "f.mp4"):
+            (folder / name).touch()
+
+    def prepare(self, text: str, encoding: str = "utf-8", **options: Any) -> PrepareReport:
+        self.table.write_bytes(text.encode(encoding))
+        return prepare_csv(self.table, self.out, labels=MER, **options)
+
+    def manifest(self) -> Manifest:
+        return read_manifest(self.out)
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Corpus:
+    return Corpus(tmp_path)
+
+
+def test_a_full_row(corpus: Corpus) -> None:
+    corpus.prepare(
+        "id,video,audio,text,label,speaker,group,split,start,end,mood\n"
+        'x1,a.mp4,c.wav,"Well, ""no"".\nNever.",Joy,ann,s1,train,0.5,2,fine\n'
+        "x2,b.mp4,,,,,,test,,,\n",
+        encoding="utf-8-sig",
+    )
+    one, two = corpus.manifest().samples
+    assert one.model_dump(exclude_defaults=True) == {
+        "id": "x1", "video": "../a.mp4", "audio": "../c.wav", "text": 'Well, "no".\nNever.',
+        "targets": {"emotion": "happy"}, "speaker": "ann", "group": "s1", "split": "train",
+        "start": 0.5, "end": 2.0,
+    }  # fmt: skip
+    assert two.model_dump(exclude_defaults=True) == {
+        "id": "x2", "video": "../b.mp4", "split": "test",
+    }  # fmt: skip
+    assert corpus.manifest().media(one.video or "").is_file()
+
+
+def test_paths_are_sound_or_video_by_suffix_and_ids_are_their_names(corpus: Corpus) -> None:
+    report = corpus.prepare("path;emotion;who\r\nc.wav;sad;ann\r\n\r\na.mp4;angry;bob\r\n",
+                            columns={"label": "emotion", "speaker": "who"})  # fmt: skip
+    sound, video = corpus.manifest().samples
+    assert (sound.id, sound.audio, sound.video) == ("c", "../c.wav", None)
+    assert (video.id, video.audio, video.video) == ("a", None, "../a.mp4")
+    assert video.group == video.speaker == "bob"
+    assert report.emotions == {"(none)": {"angry": 1, "sad": 1}}
+
+
+def test_missing_media_is_counted_and_not_the_end(corpus: Corpus) -> None:
+    report = corpus.prepare("path\tlabel\tnote\na.mp4\tsad\tx\nlost.mp4\tsad\ty\nb.mp4\t\tz\n")
+    assert report.samples == 2
+    assert report.rejected == {
+        f"{corpus.table}:3: {corpus.folder / 'lost.mp4'}": "media file is missing"
+    }
+    text = "\n".join(report.lines())
+    for part in ("2 samples", "left out: 1", "1 without a label", "columns not read: note"):
+        assert part in text
+
+
+def test_media_root(corpus: Corpus, tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far" / "z.mp4").touch()
+    corpus.prepare("path,label\nz.mp4,sad\n", media_root=tmp_path / "far")
+    assert corpus.manifest().samples[0].video == "../far/z.mp4"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "table.csv: is empty; it must begin with a line of column names"),
+        ("path,label\n", "table.csv: holds no rows"),
+        ("path,lable\na.mp4,sad\n", "table.csv:1: has no column 'label'; did you mean 'lable'?"),
+        ("paht,label\na.mp4,sad\n", ":1: has no column 'path', 'video' or 'audio'; did"),
+        ("path,label,path\na.mp4,sad,b.mp4\n", ":1: column 'path' is there twice"),
+        ("path,label\na.mp4,sad\nb.mp4,hapy\n", ":3: column 'label': 'hapy' is not in label set"),
+        ("path,label\na.mp4,sad,really\n", ":2: has 3 cells, the header 2"),
+        ('path,label\n"a.mp4,sad\n', ":2: is not a row of a CSV"),
+        ('id,path,label\n"x\n",a.mp4,sad\ny,b.mp4,sad\ny,d.mp4,sad\n',
+         "table.csv:5: id 'y' is already at"),
+        ("path,label\na.mp4,sad\nsub/a.mp4,sad\n", "; an 'id' column would tell clips"),
+        ("path,label\n,sad\n", ":2: column 'path': is empty"),
+        ("path,video,label\na.mp4,b.mp4,sad\n", ":2: column 'path': 'a.mp4' is a second video"),
+        ("path,label,start\na.mp4,sad,soon\n", ":2: column 'start': 'soon' is not a number"),
+        ("path,label,end\na.mp4,sad,nan\n", ":2: column 'end': 'nan' is not a number"),
+        ("path,label,start,end\na.mp4,sad,3,2\n", "'end': 2 s is not after the start at 3 s"),
+        ("path,label\nx.mp4,sad\n", "none of the 1 media files exists, e.g."),
+        ("path,label,group,split\na.mp4,sad,g,train\nb.mp4,sad,g,test\n", "group 'g' is cut"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said_in_one_line(corpus: Corpus, text: str, message: str) -> None:
+    with pytest.raises(EmollamaError, match=re.escape(message)) as caught:
+        corpus.prepare(text)
+    assert str(corpus.table) in str(caught.value) and "\n" not in str(caught.value)
+    assert not corpus.out.exists()
+
+
+def test_wrong_options_are_said(corpus: Corpus) -> None:
+    text = "path,label\na.mp4,sad\n"
+    for options, message in (
+        ({"columns": {"labels": "label"}}, "field 'labels' is unknown; did you mean 'label'?"),
+        ({"columns": {"text": "pat"}}, "no column 'pat' (for 'text'); did you mean 'path'?"),
+        ({"split": "folds"}, "split 'folds': must be 'fold=I/K' or 'leave=GROUP'"),
+        ({"media_root": corpus.folder / "no"}, "no: is not a folder"),
+    ):
+        with pytest.raises(EmollamaError, match=re.escape(message)):
+            corpus.prepare(text, **options)  # type: ignore[arg-type]
+
+
+def test_splits_by_group(corpus: Corpus) -> None:
+    text = "path,label,speaker\n" + "".join(
+        f"{name}.mp4,{label},{who}\n"
+        for name, label, who in (("a", "sad", "1"), ("b", "happy", "1"), ("d", "sad", "2"),
+                                 ("e", "happy", "2"), ("f", "sad", "3"))
+    )  # fmt: skip
+    corpus.prepare(text, split="leave=2")
+    assert [s.split for s in corpus.manifest().samples] == [
+        "train",
+        "train",
+        "test",
+        "test",
+        "train",
+    ]
+    tested = []
+    for fold in range(2):
+        corpus.prepare(text, split=f"fold={fold}/2", seed=1)
+        tested += [s.id for s in corpus.manifest().split("test")]
+    assert sorted(tested) == list("abdef")
+
+
+def test_an_official_split_with_speakers_on_both_sides_is_told(corpus: Corpus) -> None:
+    report = corpus.prepare("path,label,speaker,split\na.mp4,sad,x,train\nb.mp4,sad,x,test\n")
+    assert "speakers are on both sides" in "\n".join(report.lines())
+    assert [s.group for s in corpus.manifest().samples] == [None, None]
