@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from emollama.encoders.base import Encoder
 from emollama.encoders.prosody import ProsodyEncoder
 from emollama.errors import EmollamaError
 from emollama.features.extract import ExtractReport, extract
@@ -91,6 +92,20 @@ def test_killed_three_times_then_resumed_equals_uninterrupted(tmp_path: Path) ->
     assert not list(store.rglob("*.tmp"))
 
 
+def test_ctrl_c_keeps_what_has_been_computed(tmp_path: Path) -> None:
+    made = corpus(tmp_path, 100)
+
+    def interrupt(done: int, total: int) -> None:
+        if done >= 80:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(made, tmp_path / "store", workers=2, progress=interrupt)
+    computed = run(made, tmp_path / "store").computed
+    assert 0 < computed <= 20  # a full part of 64 clips, and the clips after it
+    assert len(values(tmp_path / "store")) == 100
+
+
 def test_two_ranks_write_what_one_writes_and_a_rank_may_have_nothing_to_do(tmp_path: Path) -> None:
     made = corpus(tmp_path, 30)
     run(made, tmp_path / "one")
@@ -145,11 +160,18 @@ def test_bad_clips_fail_alone_and_are_told_by_reason(tmp_path: Path) -> None:
     samples = [*made.samples, *(Sample(id=i, audio=name) for i, name in extra.items())]
     whole = manifest(tmp_path, [samples[i] for i in (10, 0, 12, 1, 2, 13, 3, 14, 15, 4, 5, 11, 16)])
     store = tmp_path / "store"
-    encoders = [ProsodyEncoder(), Troubled()]
+    encoders: list[Encoder] = [ProsodyEncoder(), Troubled()]
 
-    def go(**options: bool) -> ExtractReport:
+    def go(retry_failed: bool = False) -> ExtractReport:
         return extract(
-            whole, encoders, store, workers=2, batch_size=4, clip_seconds=2, build=build, **options
+            whole,
+            encoders,
+            store,
+            workers=2,
+            batch_size=4,
+            clip_seconds=2,
+            build=build,
+            retry_failed=retry_failed,
         )
 
     report = go()
@@ -214,7 +236,7 @@ def test_another_version_of_the_encoder_is_one_clear_line(tmp_path: Path) -> Non
     run(made, tmp_path / "store")
     newer = ProsodyEncoder()
     newer.fingerprint = "f" * 64
-    with pytest.raises(EmollamaError, match=r"another version of this encoder .*ffff.* another sto"):
+    with pytest.raises(EmollamaError, match=r"another version of this encoder .*ffff.* another"):
         extract(made, [newer], tmp_path / "store", workers=0)
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emollama.corpora.npz_tracks import import_npz
 from emollama.encoders.base import FeatureTrack
 from emollama.errors import EmollamaError
 from emollama.features.shards import Entry, Extracted, write_shard
@@ -126,28 +125,3 @@ def test_bad_external_files_are_one_line_and_nothing_is_unpickled(
         with pytest.raises(EmollamaError, match=line):
             reader.get(sample_id)
     assert "unpickled" not in capsys.readouterr().out
-
-
-def test_an_npz_becomes_a_folder_whole_or_not_at_all(tmp_path: Path) -> None:
-    path, out = tmp_path / "units.npz", tmp_path / "units"
-    values = np.arange(6, dtype=np.float32).reshape(2, 3)
-    columns = np.array(["AU01", "AU02", "AU04"])
-    np.savez(path, ids=np.array(["a", "b"]), values=values, columns=columns)
-    assert import_npz(path, out) == 2
-    reader = open_tracks(None, f"npy:{out}")
-    track = reader.get("b")
-    assert track is not None and track.values.tolist() == [[3, 4, 5]]
-    assert reader.columns == ("AU01", "AU02", "AU04")
-    for arrays, line in (
-        ({"values": values}, "has no array 'ids'"),
-        ({"ids": np.array(["a", "a"]), "values": values}, "holds id 'a' twice"),
-        ({"ids": np.array(["a", "../b"]), "values": values}, "'../b', which cannot name a file"),
-        ({"ids": np.array(["a", "b", "c"]), "values": values}, r"must be numbers of shape \[3, D"),
-        ({"ids": np.array(["a", "b"]), "values": values * np.nan}, "id 'a': holds nan"),
-        ({"ids": np.array([Evil(), 1]), "values": values}, "is not an .npz of plain arrays"),
-    ):
-        np.savez(path, **arrays)
-        with pytest.raises(EmollamaError, match=line):
-            import_npz(path, out)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["units", "units.npz"]
-    assert len(reader.ids()) == 2
