@@ -28,7 +28,11 @@ class Strict(BaseModel):
 
 
 class StreamSection(Strict):
-    """One stream; its width is read from the feature store. See `StreamConfig`."""
+    """One stream; its width is read from the feature store. See `StreamConfig`.
+
+    `start` is how the projector begins: "random", or "probe", from a linear probe of the labels
+    (see `emollama.training.probe`; for linear projectors of a single layer).
+    """
 
     name: str
     channel: Literal["voice", "face"]
@@ -39,6 +43,13 @@ class StreamSection(Strict):
     layers: int = Field(default=1, ge=1)
     dropout: float = Field(default=0.1, ge=0, lt=1)
     absent: Literal["learned", "zeros", "omit"] = "learned"
+    start: Literal["random", "probe"] = "random"
+
+    @model_validator(mode="after")
+    def _probe_is_linear(self) -> StreamSection:
+        if self.start == "probe" and (self.projector != "linear" or self.layers != 1):
+            raise ValueError("start: probe needs a linear projector of a single layer")
+        return self
 
 
 class LoraSection(Strict):

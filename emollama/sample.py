@@ -70,14 +70,18 @@ class Manifest:
         return path if path.is_absolute() else self.path.parent / path
 
     def split(self, name: str) -> tuple[Sample, ...]:
-        """The samples of one split; a split that does not exist is an `EmollamaError`."""
-        chosen = tuple(s for s in self.samples if s.split == name)
-        if not chosen:
-            known = sorted({s.split or "(none)" for s in self.samples})
-            raise EmollamaError(
-                f"{self.path}: split '{name}' has no samples; there are: {', '.join(known)}"
-            )
-        return chosen
+        """The samples of a split, or of several: "train+val".
+
+        A split that does not exist is an `EmollamaError`.
+        """
+        names = name.split("+")
+        known = sorted({s.split or "(none)" for s in self.samples})
+        for part in names:
+            if part not in known:
+                raise EmollamaError(
+                    f"{self.path}: split '{part}' has no samples; there are: {', '.join(known)}"
+                )
+        return tuple(s for s in self.samples if s.split in names)
 
 
 def read_manifest(path: Path) -> Manifest:

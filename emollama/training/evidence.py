@@ -10,7 +10,8 @@ import torch
 
 from emollama.encoders.base import FeatureTrack
 from emollama.errors import EmollamaError
-from emollama.features.store import TrackReader, open_tracks
+from emollama.features.store import open_tracks
+from emollama.features.tracks import TrackReader
 from emollama.llm.clues import ClueWords
 from emollama.llm.configuration import StreamConfig
 from emollama.llm.modeling import EmotionLlama

@@ -39,6 +39,7 @@ from emollama.training.evidence import (
     usable,
 )
 from emollama.training.instructions import InstructionSchedule
+from emollama.training.probe import start_from_probe
 from emollama.training.trainer import EmotionTrainer, KeepBest, PlainProgress, newest_checkpoint
 
 PACKAGES = (
@@ -74,7 +75,10 @@ def train(config: TrainConfig) -> Path:
 
     manifest = read_manifest(config.data.manifest)
     streams = [
-        StreamConfig(width=open_tracks(config.data.store, s.source).width, **s.model_dump())
+        StreamConfig(
+            width=open_tracks(config.data.store, s.source).width,
+            **s.model_dump(exclude={"start"}),
+        )
         for s in config.model.streams
     ]
     readers = open_readers(config.data.store, streams)
@@ -98,6 +102,9 @@ def train(config: TrainConfig) -> Path:
         config.seed,
     )
     fit_standardisers(model.get_base_model(), readers, samples)
+    for stream in config.model.streams:
+        if stream.start == "probe":
+            start_from_probe(model.get_base_model(), processor, stream.name, readers, samples)
     clues = fit_clues(readers, samples)
     evidence = EvidenceReader(readers, clues)
     schedule = InstructionSchedule(
