@@ -94,6 +94,10 @@ def prepare_csv(
         list[str] | None, typer.Option(help="field=column, where a column has another name.")
     ] = None,
     media_root: Annotated[Path | None, typer.Option(help="Folder that paths start from.")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="fold=I/K or leave=GROUP; the table's own when not given.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the folds.")] = 0,
 ) -> None:
     """Any corpus: a CSV of paths, texts and labels."""
     from emollama.corpora import csv_table
@@ -106,7 +110,13 @@ def prepare_csv(
             raise EmollamaError(f"--column {item}: must have the form field=column")
         columns[key] = value
     report = csv_table.prepare_csv(
-        table, out, labels=get_label_set(labels), columns=columns, media_root=media_root
+        table,
+        out,
+        labels=get_label_set(labels),
+        columns=columns,
+        media_root=media_root,
+        split=split,
+        seed=seed,
     )
     for line in report.lines():
         print(line)
@@ -303,6 +313,16 @@ def export(
 
     merge(model, out)
     print(f"merged artefact in {out}")
+
+
+@app.command()
+def quickstart(
+    options: Annotated[list[str] | None, typer.Option(help="Overrides for train.py.")] = None,
+) -> None:
+    """The whole way with the embedded default: corpus, features, tuning, report, one clip."""
+    from emollama.quickstart import quickstart as run
+
+    run(options or [])
 
 
 def _show(clip: Path, answer: Any) -> None:

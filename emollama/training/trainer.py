@@ -55,6 +55,7 @@ class EmotionTrainer(Trainer):
                 ],
                 lr=self.args.learning_rate,
                 betas=(0.9, 0.999),
+                fused=True,
             )
         return self.optimizer
 

@@ -1,0 +1,32 @@
+# Two commands do everything from a bare Python 3.11:
+#   make quickstart   clips, features, tuning, evaluation, one clip explained
+#   make test         the tests
+# Each makes .venv from requirements.lock first. PYTHON=... names another interpreter.
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+export TOKENIZERS_PARALLELISM := false
+
+.PHONY: quickstart test check install
+
+$(INSTALLED): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $(INSTALLED)
+
+install: $(INSTALLED)
+
+quickstart: $(INSTALLED)
+	$(BIN)/emollama quickstart
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+check: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
