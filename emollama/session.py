@@ -184,4 +184,3 @@ class Session:
             if any(s.channel == c and evidence.tracks.get(s.name) is not None for s in streams)
         ]
         return (*heard, *(("words",) if evidence.text else ()))
-

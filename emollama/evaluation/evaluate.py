@@ -200,4 +200,3 @@ def _progress(what: str, total: int) -> Callable[[int], None]:
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
-

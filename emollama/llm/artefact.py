@@ -271,7 +271,8 @@ def _load_merged(folder: Path, dtype: torch.dtype) -> EmotionLlama:
         raise EmollamaError(f"{folder / MERGED_FILE}: cannot be loaded: {error}") from error
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         if info[kind]:
-            raise EmollamaError(f"{folder / MERGED_FILE}: {kind}: {sorted(map(str, info[kind]))[0]}")
+            first = sorted(map(str, info[kind]))[0]
+            raise EmollamaError(f"{folder / MERGED_FILE}: {kind}: {first}")
     model.language_model.to(dtype)
     return model
 

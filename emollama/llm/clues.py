@@ -96,9 +96,7 @@ class ClueWords:
         """The inverse of `to_dict`."""
         return cls(
             {
-                name: ColumnStatistics(
-                    tuple(s["columns"]), tuple(s["mean"]), tuple(s["deviation"])
-                )
+                name: ColumnStatistics(tuple(s["columns"]), tuple(s["mean"]), tuple(s["deviation"]))
                 for name, s in values.items()
             }
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -72,10 +73,7 @@ def fit_steps(values: np.ndarray, tokens: int) -> np.ndarray:
         return values[np.arange(tokens) * steps // tokens]
     edges = np.linspace(0, steps, tokens + 1)
     return np.stack(
-        [
-            values[int(a) : max(int(np.ceil(b)), int(a) + 1)].mean(axis=0)
-            for a, b in zip(edges[:-1], edges[1:], strict=True)
-        ]
+        [values[int(a) : max(int(np.ceil(b)), int(a) + 1)].mean(axis=0) for a, b in pairwise(edges)]
     )
 
 
@@ -213,9 +211,7 @@ class EmotionLlamaProcessor:
             )
         return fit_steps(np.asarray(track.values, np.float32), stream.tokens)
 
-    def _template(
-        self, messages: Sequence[tuple[str, list[str | int]]]
-    ) -> list[list[int] | int]:
+    def _template(self, messages: Sequence[tuple[str, list[str | int]]]) -> list[list[int] | int]:
         """The backbone's chat template around our pieces: id lists, and stream indices."""
         marks = [f"\ue000{i}\ue001" for i in range(len(messages))]
         turns = [{"role": role, "content": m} for (role, _), m in zip(messages, marks, strict=True)]

@@ -1,4 +1,4 @@
-"""A stream's way into the language model: standardise, mix layers, project, stand in for absence."""
+"""A stream's way into the language model: standardise, mix layers, project."""
 
 from __future__ import annotations
 
@@ -74,5 +74,7 @@ class Projector(nn.Module):
         x = self.output(x)
         # With no row present (a batch of dropped channels) the weights must still get a
         # gradient, of zero, or DistributedDataParallel waits for it for ever; where() gives it.
-        stand_in = self.absent.to(x.dtype) if self.config.absent == "learned" else torch.zeros_like(x)
+        stand_in = (
+            self.absent.to(x.dtype) if self.config.absent == "learned" else torch.zeros_like(x)
+        )
         return torch.where(present[:, None, None], x, stand_in)

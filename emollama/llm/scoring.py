@@ -42,9 +42,7 @@ def label_distribution(scores: Tensor) -> Tensor:
     return scores.float().softmax(dim=-1)
 
 
-def _score_tree(
-    model: EmotionLlama, batch: dict[str, Any], label_ids: list[list[int]]
-) -> Tensor:
+def _score_tree(model: EmotionLlama, batch: dict[str, Any], label_ids: list[list[int]]) -> Tensor:
     device = batch["input_ids"].device
     prompts, length = batch["input_ids"].shape
     # The last token of a label is only predicted, never read.
@@ -68,9 +66,7 @@ def _score_tree(
     allowed = torch.ones(size, size, dtype=torch.bool, device=device).tril()
     same = (owner[:, None] == owner[None, :]) if added else allowed.new_zeros(0, 0)
     allowed[length:, length:] &= same
-    valid = torch.cat(
-        [batch["attention_mask"].bool(), allowed.new_ones(prompts, added)], dim=1
-    )
+    valid = torch.cat([batch["attention_mask"].bool(), allowed.new_ones(prompts, added)], dim=1)
     mask = allowed[None] & valid[:, None, :]
     # A padding position attends to itself, or its row of the softmax would be empty (NaN).
     mask |= torch.eye(size, dtype=torch.bool, device=device)
@@ -96,9 +92,7 @@ def _score_tree(
     return scores
 
 
-def _score_cache(
-    model: EmotionLlama, batch: dict[str, Any], label_ids: list[list[int]]
-) -> Tensor:
+def _score_cache(model: EmotionLlama, batch: dict[str, Any], label_ids: list[list[int]]) -> Tensor:
     device = batch["input_ids"].device
     prompts, _ = batch["input_ids"].shape
     labels = len(label_ids)

@@ -103,9 +103,7 @@ def fit_standardisers(
         )
 
 
-def fit_clues(
-    readers: Mapping[str, TrackReader], samples: Sequence[Sample]
-) -> ClueWords:
+def fit_clues(readers: Mapping[str, TrackReader], samples: Sequence[Sample]) -> ClueWords:
     """Clue words from every stream whose columns have names."""
     named = {}
     for name, reader in readers.items():

@@ -8,7 +8,7 @@ from torch.utils.data import Dataset
 
 from emollama.config import ModalityDropout, TasksSection
 from emollama.llm.instructions import instruction, instruction_pool
-from emollama.llm.processing import CHANNELS, Encoded, EmotionLlamaProcessor
+from emollama.llm.processing import CHANNELS, EmotionLlamaProcessor, Encoded
 from emollama.sample import Sample
 from emollama.training.draws import epoch_order, generator
 from emollama.training.evidence import EvidenceReader

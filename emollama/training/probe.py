@@ -47,11 +47,15 @@ def start_from_probe(
             rows.append(fit_steps(track.values, tokens).mean(axis=0))
             labels.append(processor.labels.labels.index(sample.targets.emotion))
     if len(set(labels)) < 2:
-        raise EmollamaError(f"stream '{stream}': start: probe needs at least two labels in training")
+        raise EmollamaError(
+            f"stream '{stream}': start: probe needs two labels in training"
+        )
     mean, deviation = projector.mean.numpy(), projector.deviation.numpy()
     x = ((np.stack(rows) - mean) / deviation).clip(-10, 10)
     probe = LogisticRegression(C=STRENGTH, max_iter=2000, class_weight="balanced").fit(x, labels)
-    coefficients = probe.coef_ if len(probe.classes_) > 2 else np.vstack([-probe.coef_, probe.coef_])
+    coefficients = (
+        probe.coef_ if len(probe.classes_) > 2 else np.vstack([-probe.coef_, probe.coef_])
+    )
     table = model.get_input_embeddings().weight
     words = torch.stack(
         [table[processor.label_ids()[k][:-1]].float().mean(dim=0) for k in probe.classes_]

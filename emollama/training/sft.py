@@ -344,5 +344,3 @@ def _say(text: str) -> None:
 
 def _silent(text: str) -> None:
     del text
-
-
