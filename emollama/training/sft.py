@@ -102,9 +102,8 @@ def train(config: TrainConfig) -> Path:
         config.seed,
     )
     fit_standardisers(model.get_base_model(), readers, samples)
-    for stream in config.model.streams:
-        if stream.start == "probe":
-            start_from_probe(model.get_base_model(), processor, stream.name, readers, samples)
+    if probed := [s.name for s in config.model.streams if s.start == "probe"]:
+        start_from_probe(model.get_base_model(), processor, probed, readers, samples)
     clues = fit_clues(readers, samples)
     evidence = EvidenceReader(readers, clues)
     schedule = InstructionSchedule(
