@@ -15,9 +15,10 @@ from emollama.training.evidence import EvidenceReader
 
 
 class InstructionSchedule(Dataset[Encoded]):
-    """All samples of a run in order: item i is the (i mod n)-th sample of epoch i // n.
+    """All samples of a run in order: epoch after epoch, cut into steps of `batch_size`.
 
-    Task, instruction and dropped channels of an item are functions of (seed, epoch, sample id).
+    Within a step samples stand by length, so that micro-batches of short questions are not padded
+    to the length of a reason; what a step holds, and so its gradient, is not changed by that. Task, instruction and dropped channels of an item are functions of (seed, epoch, sample id).
     With a sequential sampler the whole run is one pass, so resuming is skipping, and any number of
     processes sees the same global batches.
     """
@@ -30,7 +31,8 @@ class InstructionSchedule(Dataset[Encoded]):
         tasks: TasksSection,
         dropout: ModalityDropout,
         seed: int,
-        length: int,
+        steps: int,
+        batch_size: int,
     ) -> None:
         self.samples = list(samples)
         self.evidence = evidence
@@ -38,13 +40,24 @@ class InstructionSchedule(Dataset[Encoded]):
         self.tasks = tasks
         self.dropout = dropout
         self.seed = seed
-        self.length = length
+        self.steps = steps
+        self.batch_size = batch_size
         self._orders: dict[int, list[int]] = {}
+        self._step: tuple[int, list[Encoded]] = (-1, [])
 
     def __len__(self) -> int:
-        return self.length
+        return self.steps * self.batch_size
 
     def __getitem__(self, item: int) -> Encoded:
+        step, place = divmod(item, self.batch_size)
+        if self._step[0] != step:
+            first = step * self.batch_size
+            drawn = [self._drawn(i) for i in range(first, first + self.batch_size)]
+            self._step = (step, sorted(drawn, key=lambda e: len(e.input_ids)))
+        return self._step[1][place]
+
+    def _drawn(self, item: int) -> Encoded:
+        """The item-th sample of the run, as asked in its epoch."""
         epoch, position = divmod(item, len(self.samples))
         if epoch not in self._orders:
             ids = [s.id for s in self.samples]

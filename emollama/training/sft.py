@@ -108,7 +108,8 @@ def train(config: TrainConfig) -> Path:
     evidence = EvidenceReader(readers, clues)
     schedule = InstructionSchedule(
         samples, evidence, processor, config.tasks, config.modality_dropout, config.seed,
-        length=config.training.max_steps * config.training.batch_size,
+        steps=config.training.max_steps,
+        batch_size=config.training.batch_size,
     )  # fmt: skip
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     epochs = len(schedule) / len(samples)
