@@ -4,9 +4,9 @@ python -m benchmarks.extraction [--clips 120] [--manifest runs/probe/manifest.js
                                 [--quick]
 
 First the stages one after the other on one core, with one thread, over some of the clips: what a
-worker process does. Then `extract` itself with all embedded encoders into a new store: once with the
-start of the workers (a few seconds, whatever the corpus) and once from the first batch on. Without `--manifest` a probe corpus is made first (not counted). `--quick`
-takes 10 clips.
+worker process does. Then `extract` itself with all embedded encoders into a new store: its rate
+with the start of the workers (a few seconds, whatever the corpus) and from the first batch on.
+Without `--manifest` a probe corpus is made first (not counted). `--quick` takes 10 clips.
 """
 
 from __future__ import annotations
