@@ -54,7 +54,7 @@ def assets_list() -> None:
 
     table = Table("name", "here", "licence", "what it is")
     for status in list_assets():
-        table.add_row(status.name, "yes" if status.here else "no", status.licence, status.about)
+        table.add_row(status.name, "yes" if status.ready else "no", status.licence, status.about)
     Console().print(table)
     print(f"cache: {asset_home()}")
 

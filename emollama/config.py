@@ -208,7 +208,7 @@ def load_config(schema: type[C], path: Path, overrides: Sequence[str] = ()) -> C
     """
     text = read_text(path)
     try:
-        values = OmegaConf.create(text)
+        values: Any = OmegaConf.create(text)
     except (YAMLError, OmegaConfBaseException) as error:
         raise EmollamaError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
     if not OmegaConf.is_dict(values):

@@ -67,9 +67,7 @@ def quickstart(options: Sequence[str] = ()) -> None:
         EmollamaError: when it is not started in the project's folder, or a stage fails.
     """
     if not Path("train_configs/quickstart.yaml").is_file():
-        raise EmollamaError(
-            "train_configs/quickstart.yaml is not here; start in the project"
-        )
+        raise EmollamaError("train_configs/quickstart.yaml is not here; start in the project")
     rows = [(s.name, *_timed(s)) for s in stages(options)]
     rows.append(("one clip explained", *_timed(_explain())))
     total = sum(seconds for _, seconds, _ in rows)

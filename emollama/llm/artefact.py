@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -149,6 +149,11 @@ def add_lora(model: EmotionLlama, lora: LoraSection) -> PeftModel:
     )
 
 
+def bare(model: PeftModel) -> EmotionLlama:
+    """The EmotionLlama inside peft's wrapper, adapters in place."""
+    return cast(EmotionLlama, model.get_base_model())
+
+
 def save(
     model: PeftModel,
     processor: EmotionLlamaProcessor,
@@ -161,8 +166,8 @@ def save(
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
-        model.save_pretrained(draft)
-        model.get_base_model().config.save_pretrained(draft)
+        model.save_pretrained(str(draft))
+        bare(model).config.save_pretrained(draft)
         _save_rest(processor, clues, draft, record, card)
         _replace(draft, folder)
     except OSError as error:
@@ -217,7 +222,8 @@ def load(folder: Path, dtype: torch.dtype, device: torch.device | None = None) -
     names = [s.name for s in model.config.stream_configs]
     if names != [s.name for s in processor.streams]:
         raise EmollamaError(f"{folder}: config.json and {PROCESSOR_FILE} name different streams")
-    return Artefact(model.to(device or torch.device("cpu")).eval(), processor, clues, folder)
+    cast(torch.nn.Module, model).to(device or torch.device("cpu"))
+    return Artefact(model.eval(), processor, clues, folder)
 
 
 def _load_adapter(folder: Path, dtype: torch.dtype) -> EmotionLlama:
@@ -237,7 +243,7 @@ def _load_adapter(folder: Path, dtype: torch.dtype) -> EmotionLlama:
     if missing := expected(wrapped):
         raise EmollamaError(f"{folder / ADAPTER_FILE}: does not fit: {missing}")
     merged = wrapped.merge_and_unload()
-    merged.language_model.to(dtype)
+    cast(torch.nn.Module, merged.language_model).to(dtype)
     return merged
 
 
@@ -264,16 +270,18 @@ def _adapter_keys(folder: Path, model: EmotionLlama) -> Any:
 
 def _load_merged(folder: Path, dtype: torch.dtype) -> EmotionLlama:
     try:
-        model, info = EmotionLlama.from_pretrained(
+        loaded: Any = EmotionLlama.from_pretrained(
             folder, dtype=torch.float32, output_loading_info=True, local_files_only=True
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise EmollamaError(f"{folder / MERGED_FILE}: cannot be loaded: {error}") from error
+    model: EmotionLlama = loaded[0]
+    info = loaded[1]
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         if info[kind]:
             first = sorted(map(str, info[kind]))[0]
             raise EmollamaError(f"{folder / MERGED_FILE}: {kind}: {first}")
-    model.language_model.to(dtype)
+    cast(torch.nn.Module, model.language_model).to(dtype)
     return model
 
 

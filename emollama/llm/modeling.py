@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -61,7 +61,7 @@ class EmotionLlama(PreTrainedModel):
                 copy.deepcopy(config.text_config), attn_implementation=config._attn_implementation
             )
         self.language_model = language_model
-        table = language_model.get_input_embeddings().weight
+        table = cast(Tensor, language_model.get_input_embeddings().weight)
         scale = float(table[: min(4096, len(table))].detach().float().std()) if len(table) else 0.02
         for stream in config.stream_configs:
             projector = Projector(stream, table.shape[1], scale if scale > 0 else 0.02)
@@ -124,7 +124,8 @@ class EmotionLlama(PreTrainedModel):
     ) -> Tensor:
         """Last hidden states [B, S, H] of the language model, before the head."""
         embeddings = self.embed(input_ids, stream_ids, features, present)
-        return self.language_model.get_decoder()(
+        decoder = cast(nn.Module, self.language_model.get_decoder())
+        return decoder(
             inputs_embeds=embeddings,
             attention_mask=attention_mask,
             position_ids=position_ids,
@@ -191,6 +192,6 @@ class EmotionLlama(PreTrainedModel):
         `generate` (streamer, max_new_tokens, do_sample, ...).
         """
         embeddings = self.embed(input_ids, stream_ids, features, present)
-        return self.language_model.generate(
+        return cast(Any, self.language_model).generate(
             inputs_embeds=embeddings, attention_mask=attention_mask, **options
         )

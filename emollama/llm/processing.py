@@ -167,7 +167,7 @@ class EmotionLlamaProcessor:
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of an answer, without special tokens and surrounding space."""
-        return str(self.tokenizer.decode(ids, skip_special_tokens=True)).strip()
+        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True)).strip()
 
     def _line(self, line: str, evidence: Evidence, instruction: str) -> list[str | int]:
         """The pieces of one line, or nothing when all of its fields are empty."""

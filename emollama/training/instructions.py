@@ -18,7 +18,8 @@ class InstructionSchedule(Dataset[Encoded]):
     """All samples of a run in order: epoch after epoch, cut into steps of `batch_size`.
 
     Within a step samples stand by length, so that micro-batches of short questions are not padded
-    to the length of a reason; what a step holds, and so its gradient, is not changed by that. Task, instruction and dropped channels of an item are functions of (seed, epoch, sample id).
+    to the length of a reason; what a step holds, and so its gradient, is not changed by that.
+    Task, instruction and dropped channels of an item are functions of (seed, epoch, sample id).
     With a sequential sampler the whole run is one pass, so resuming is skipping, and any number of
     processes sees the same global batches.
     """

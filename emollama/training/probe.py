@@ -11,6 +11,7 @@ on from there with every weight free.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -49,7 +50,7 @@ def start_from_probe(
     x = np.concatenate(blocks, axis=1)
     probe = LogisticRegression(C=STRENGTH, max_iter=3000).fit(x, targets)
     rows = probe.coef_ if len(probe.classes_) > 2 else np.vstack([-probe.coef_, probe.coef_])
-    table = model.get_input_embeddings().weight
+    table = cast(torch.Tensor, model.get_input_embeddings().weight)
     words = torch.stack(
         [table[processor.label_ids()[k][:-1]].float().mean(dim=0) for k in probe.classes_]
     )

@@ -101,9 +101,9 @@ def train(config: TrainConfig) -> Path:
         resolve_dtype(config.model.dtype, device),
         config.seed,
     )
-    fit_standardisers(model.get_base_model(), readers, samples)
+    fit_standardisers(artefact.bare(model), readers, samples)
     if probed := [s.name for s in config.model.streams if s.start == "probe"]:
-        start_from_probe(model.get_base_model(), processor, probed, readers, samples)
+        start_from_probe(artefact.bare(model), processor, probed, readers, samples)
     clues = fit_clues(readers, samples)
     evidence = EvidenceReader(readers, clues)
     schedule = InstructionSchedule(
@@ -116,7 +116,7 @@ def train(config: TrainConfig) -> Path:
     say(
         f"{len(samples)} samples, {epochs:.1f} epochs of {config.training.max_steps} steps x "
         f"{config.training.batch_size}; {trainable:,} trainable parameters on {device.type}, "
-        f"language model in {str(model.get_base_model().language_model.dtype)[6:]}"
+        f"language model in {str(artefact.bare(model).language_model.dtype)[6:]}"
     )
 
     _write_effective_config(config, rank)
@@ -265,7 +265,7 @@ def _keeper(
     best = config.output / "best"
 
     def score() -> float:
-        base = model.get_base_model()
+        base = artefact.bare(model)
         training = base.training
         base.eval()
         with torch.autocast(
@@ -278,7 +278,7 @@ def _keeper(
         return float(f1_score(gold, probabilities.argmax(1), average="weighted"))
 
     def save(step: int, value: float) -> None:
-        model.save_pretrained(best)
+        model.save_pretrained(str(best))
         write_json(best / "best.json", {"step": step, "weighted_f1": value})
 
     def so_far() -> float:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch.utils.data import Sampler, SequentialSampler
@@ -32,13 +32,13 @@ class EmotionTrainer(Trainer):
         self.model_accepts_loss_kwargs = False
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler:
-        return SequentialSampler(self.train_dataset)
+        return SequentialSampler(cast(Sized, self.train_dataset))
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """AdamW in four groups: LoRA and projectors, with and without weight decay."""
         if self.optimizer is None:
             groups: dict[tuple[bool, bool], list[torch.nn.Parameter]] = {}
-            for name, parameter in (model or self.model).named_parameters():
+            for name, parameter in cast(torch.nn.Module, model or self.model).named_parameters():
                 if parameter.requires_grad:
                     kind = ("projector_" in name, parameter.ndim >= 2 and "absent" not in name)
                     groups.setdefault(kind, []).append(parameter)
