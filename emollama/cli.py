@@ -238,6 +238,17 @@ def score(
 
 
 @app.command()
+def splits(
+    reports: Annotated[list[Path], typer.Argument(help="report.json of each split.")],
+) -> None:
+    """Several splits side by side, with the mean over them, in Markdown."""
+    from emollama.evaluation.tables import splits_table, table_markdown
+    from emollama.files import read_json
+
+    print(table_markdown(splits_table([read_json(path) for path in reports])))
+
+
+@app.command()
 def predict(
     clips: Annotated[list[Path], typer.Argument(help="Media files.")],
     model: ModelOption,
@@ -365,7 +376,9 @@ def _script(run: Any, description: str) -> None:
 
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--cfg-path", type=Path, required=True, help="YAML configuration")
-    parser.add_argument("--options", nargs="+", default=[], metavar="a.b=c", help="overrides")
+    parser.add_argument(
+        "--options", nargs="+", action="extend", default=[], metavar="a.b=c", help="overrides"
+    )
     arguments = parser.parse_args()
     run(arguments.cfg_path, arguments.options)
 

@@ -74,7 +74,7 @@ class ModelSection(Strict):
 
 
 class DataSection(Strict):
-    """Which samples: `labels` None means the manifest's own label set."""
+    """Which samples; a split may be the union of several ("train+val")."""
 
     manifest: Path
     store: Path | None = None

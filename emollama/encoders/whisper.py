@@ -46,8 +46,8 @@ class WhisperEncoder:
     Args:
         asset: which Whisper.
         layer: 0 (after the convolutions) to the number of layers; the last one includes the
-            final normalisation. "all" puts every layer side by side within each statistic, for
-            a layer mix that is learned later.
+            final normalisation. "all" puts every layer side by side (each its mean and
+            deviation), for a layer mix that the projector learns (`layers: 5`).
         segments: T, equal parts of the clip that are pooled.
     """
 
@@ -98,7 +98,8 @@ class WhisperEncoder:
             first = min(round(low), len(tokens) - 1)
             part = tokens[first : max(round(high), first + 1)]
             deviation, mean = torch.std_mean(part, dim=0, correction=0)
-            values[i] = torch.cat([mean, deviation]).numpy()
+            pooled = torch.stack([mean, deviation]).unflatten(1, (len(wanted), -1))
+            values[i] = pooled.transpose(0, 1).flatten().numpy()
         times = (edges[:-1] + edges[1:]) / 2 / _TOKENS_A_SECOND
         return FeatureTrack(values, times.astype(np.float32))
 

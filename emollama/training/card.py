@@ -23,7 +23,7 @@ tags: [emotion-recognition, multimodal, lora]
 
 An EmotionLlama: `{config.model.llm}` with LoRA (rank {config.model.lora.r}) and one projector a
 stream, tuned for {record["steps"]} steps of {config.training.batch_size} samples on
-{record["samples"]} samples of `{manifest.corpus}` (final loss {record["final_loss"]:.4f}).
+{record["samples"]} samples of `{manifest.corpus}` (last logged loss {record["final_loss"]}).
 
 | stream | channel | features | tokens |
 |---|---|---|---|

@@ -135,11 +135,12 @@ def train(config: TrainConfig) -> Path:
     resume = newest_checkpoint(checkpoints) if config.training.resume == "auto" else None
     if resume is not None:
         say(f"going on from {resume}")
-    result = trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    trainer.train(resume_from_checkpoint=str(resume) if resume else None)
 
     folder = config.output / "model"
     if trainer.is_world_process_zero():
         best = _best_record(config)
+        losses = [r for r in trainer.state.log_history if "loss" in r]
         record = {
             "config": config.model_dump(mode="json"),
             "versions": versions(),
@@ -148,8 +149,8 @@ def train(config: TrainConfig) -> Path:
             "world_size": world,
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
             "steps": trainer.state.global_step,
-            "final_loss": result.training_loss,
-            "log": [r for r in trainer.state.log_history if "loss" in r],
+            "final_loss": losses[-1]["loss"] if losses else None,
+            "log": losses,
             "validation": keeper.history if keeper else [],
             "best": best,
         }
