@@ -214,12 +214,13 @@ def load_config(schema: type[C], path: Path, overrides: Sequence[str] = ()) -> C
     if not OmegaConf.is_dict(values):
         raise EmollamaError(f"{path}: must hold keys and values")
     for override in overrides:
-        key, separator, _ = override.partition("=")
+        key, separator, value = override.partition("=")
         if not separator or not key:
             raise EmollamaError(f"--options {override}: must have the form key=value")
         try:
-            values = OmegaConf.merge(values, OmegaConf.from_dotlist([override]))
-        except (OmegaConfBaseException, YAMLError) as error:
+            parsed = OmegaConf.from_dotlist([f"value={value}"])["value"]
+            OmegaConf.update(values, key, parsed, force_add=True)
+        except (OmegaConfBaseException, YAMLError, TypeError, ValueError, IndexError) as error:
             raise EmollamaError(f"--options {override}: {' '.join(str(error).split())}") from error
     try:
         plain = OmegaConf.to_container(values, resolve=True)

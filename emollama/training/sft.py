@@ -16,13 +16,12 @@ import yaml
 from peft import PeftModel
 from sklearn.metrics import f1_score
 from transformers import TrainingArguments, set_seed
-from transformers.trainer_utils import get_last_checkpoint
 
 from emollama import __version__
 from emollama.config import TrainConfig
 from emollama.errors import EmollamaError
 from emollama.features.store import open_tracks
-from emollama.files import read_json, write_json, write_text
+from emollama.files import read_json, read_text, write_json, write_text
 from emollama.llm import artefact
 from emollama.llm.clues import ClueWords
 from emollama.llm.configuration import StreamConfig
@@ -69,6 +68,7 @@ def train(config: TrainConfig) -> Path:
     world = int(os.environ.get("WORLD_SIZE", "1"))
     say: Callable[[str], None] = _say if rank == 0 else _silent
     micro, accumulation = _batches(config, world)
+    _require_same_run(config)
     device = default_device()
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
@@ -119,7 +119,9 @@ def train(config: TrainConfig) -> Path:
         f"language model in {str(artefact.bare(model).language_model.dtype)[6:]}"
     )
 
-    _write_effective_config(config, rank)
+    if rank == 0:
+        values = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+        write_text(config.output / "config.yaml", values)
     checkpoints = config.output / "checkpoints"
     keeper = _keeper(config, model, processor, evidence, clues, manifest, readers, device, say)
     trainer = EmotionTrainer(
@@ -302,28 +304,23 @@ def _load_adapter_into(model: PeftModel, folder: Path) -> None:
     set_peft_model_state_dict(model, load_file(folder / artefact.ADAPTER_FILE))
 
 
-def _write_effective_config(config: TrainConfig, rank: int) -> None:
-    """Save the configuration; a folder of another configuration is not mixed with this run."""
+def _require_same_run(config: TrainConfig) -> None:
+    """A folder that holds checkpoints of another configuration is not mixed with this run."""
     path = config.output / "config.yaml"
-    values = config.model_dump(mode="json")
-    if path.is_file() and config.training.resume == "auto":
-        before = yaml.safe_load(path.read_text(encoding="utf-8"))
-        now = config.model_dump(mode="json")
-        for changing in ("log_every", "save_every", "resume"):
-            before.get("training", {}).pop(changing, None)
-            now["training"].pop(changing)
-        if before != now and get_last_checkpoint(str(_existing(config.output / "checkpoints"))):
-            raise EmollamaError(
-                f"{config.output}: holds checkpoints of another configuration (see {path}); "
-                "choose another output, or training.resume=never to start anew"
-            )
-    if rank == 0:
-        write_text(path, yaml.safe_dump(values, sort_keys=False))
-
-
-def _existing(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    if config.training.resume == "never" or not newest_checkpoint(config.output / "checkpoints"):
+        return
+    if not path.is_file():
+        raise EmollamaError(f"{config.output}: holds checkpoints but no config.yaml")
+    before = yaml.safe_load(read_text(path))
+    now = config.model_dump(mode="json")
+    for changing in ("log_every", "save_every", "resume"):
+        before.get("training", {}).pop(changing, None)
+        now["training"].pop(changing)
+    if before != now:
+        raise EmollamaError(
+            f"{config.output}: holds checkpoints of another configuration (see {path}); "
+            "choose another output, or training.resume=never to start anew"
+        )
 
 
 def _quiet(trainer: EmotionTrainer) -> None:
