@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from emollama.config import Precision
 from emollama.errors import EmollamaError, one_line_errors
 
 app = typer.Typer(
@@ -158,7 +159,7 @@ def extract(
     manifest: Path,
     store: Annotated[Path, typer.Option(help="Feature store to write.")],
     encoders: Annotated[str, typer.Option(help="Encoders, by comma.")] = (
-        "whisper-tiny.en+layer=2+segments=8,prosody,expression"
+        "whisper-tiny.en+layer=2+segments=8,prosody,expression,smollm2-135m-instruct"
     ),
     workers: Annotated[int, typer.Option(help="Processes; 0 for one a core.")] = 0,
     batch_size: Annotated[int, typer.Option(help="Clips a process takes at a time.")] = 8,
@@ -187,6 +188,8 @@ def extract(
             retry_failed=retry_failed,
             progress=advance,
         )
+    if os.environ.get("RANK", "0") != "0":
+        return  # every rank has the same report
     for key, counts in report.counts.items():
         facts = ", ".join(f"{n} {status}" for status, n in sorted(counts.items()))
         print(f"{key}: {facts}")
@@ -257,12 +260,13 @@ def predict(
     explain: Annotated[bool, typer.Option(help="Also write a reason.")] = True,
     start: Annotated[float | None, typer.Option(help="Seconds.")] = None,
     end: Annotated[float | None, typer.Option(help="Seconds.")] = None,
+    dtype: Annotated[Precision, typer.Option(help="Of the language model.")] = "auto",
 ) -> None:
     """From raw files to label probabilities and a reason that cites measured clues."""
     _quiet_libraries()
     from emollama.session import Session
 
-    session = Session.open(model)
+    session = Session.open(model, dtype)
     failed = 0
     for clip in clips:
         try:

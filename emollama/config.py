@@ -35,7 +35,7 @@ class StreamSection(Strict):
     """
 
     name: str
-    channel: Literal["voice", "face"]
+    channel: Literal["voice", "face", "words"]
     source: str
     tokens: int = Field(default=1, ge=1)
     projector: Literal["linear", "mlp"] = "linear"

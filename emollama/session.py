@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -99,6 +99,7 @@ class Session:
             want_video=frames > 0,
             want_audio=any(e.channel == "voice" for e in self.encoders.values()),
         )
+        clip = replace(clip, text=text)
         made = {source: e.encode([clip])[0] for source, e in self.encoders.items()}
         tracks: dict[str, FeatureTrack | None] = {}
         notes = list(clip.notes)

@@ -19,7 +19,7 @@ class FeatureTrack:
 
     Attributes:
         values: float32 [T, D]; T = 1 for an utterance vector.
-        times: float32 [T], seconds from the clip's start, the centre of each step.
+        times: float32 [T], seconds from the clip's start, the centre of each step; 0 for words.
     """
 
     values: np.ndarray
@@ -34,7 +34,7 @@ class Encoder(Protocol):
             feature store.
         channel: which channel of a person it listens to.
         width: D of its tracks.
-        frames: how many video frames of a clip it needs (0 for voice).
+        frames: how many video frames of a clip it needs (0 for voice and words).
         columns: names of the D columns where they have names, else ().
         fingerprint: changes whenever the numbers would (code version, weights, options).
     """

@@ -10,6 +10,7 @@ from typing import Any
 from emollama.encoders.base import Encoder
 from emollama.encoders.expression import ExpressionEncoder
 from emollama.encoders.prosody import ProsodyEncoder
+from emollama.encoders.sentence import SentenceEncoder
 from emollama.encoders.whisper import WhisperEncoder
 from emollama.errors import EmollamaError, did_you_mean
 
@@ -46,6 +47,11 @@ ENCODERS: dict[str, Entry] = {
         ExpressionEncoder,
         {"frames": int},
         "face: mini-XCEPTION's classes and maps on the faces that MTCNN finds",
+    ),
+    "smollm2-135m-instruct": Entry(
+        partial(SentenceEncoder, "smollm2-135m-instruct"),
+        {},
+        "words: mean of the last hidden states over the subtitle, before any tuning",
     ),
 }
 

@@ -166,7 +166,7 @@ def _baseline(
         features.setdefault(stream.channel, []).append(
             pool_tracks(stream.name, readers[stream.name], ids)
         )
-    if any(s.text for s in everyone):
+    if "words" not in features and any(s.text for s in everyone):
         llm = artefact.resolve_llm(model.model.config.llm)
         features["words"] = [sentence_features(llm, everyone)]
     _say("fitting the classical baselines")

@@ -210,6 +210,11 @@ def signature(manifest: Manifest, sample: Sample) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:20]
 
 
+def text_signature(sample: Sample) -> str:
+    """Identifies the subtitle of a sample, which is all that an encoder of words reads."""
+    return hashlib.sha256(json.dumps(sample.text).encode()).hexdigest()[:20]
+
+
 class _ShardWork:
     """One shard of the manifest, for all encoders: what is to do, and what has come in."""
 
@@ -226,7 +231,13 @@ class _ShardWork:
         self._encoders = {encoder.key: encoder for encoder in encoders}
         self._store, self._name = store, name
         self._catalogs = catalogs
-        self._signatures = {sample.id: signature(manifest, sample) for sample in samples}
+        media = {sample.id: signature(manifest, sample) for sample in samples}
+        texts = {sample.id: text_signature(sample) for sample in samples}
+        # A corrected subtitle concerns the encoders of the words, and no other.
+        self._signatures = {
+            key: texts if encoder.channel == "words" else media
+            for key, encoder in self._encoders.items()
+        }
         self._fresh: dict[str, dict[str, Extracted]] = {key: {} for key in self._encoders}
         self._unwritten: dict[str, list[Extracted]] = {key: [] for key in self._encoders}
         self.jobs: list[Job] = []
@@ -239,17 +250,19 @@ class _ShardWork:
                     None if path is None else manifest.media(path)
                     for path in (sample.video, sample.audio)
                 )
-                self.jobs.append(Job(sample.id, video, audio, sample.start, sample.end, keys))
+                self.jobs.append(
+                    Job(sample.id, video, audio, sample.start, sample.end, sample.text, keys)
+                )
         self.waiting = len(self.jobs)
 
     def _is_wanted(self, key: str, sample_id: str, retry_failed: bool) -> bool:
-        entry = self._catalogs[key].entry(sample_id, self._signatures[sample_id])
+        entry = self._catalogs[key].entry(sample_id, self._signatures[key][sample_id])
         return entry is None or (retry_failed and entry.status == "failed")
 
     def add(self, job: Job, outcomes: Mapping[str, Outcome]) -> None:
         """Take what became of a clip."""
         for key, outcome in outcomes.items():
-            item = _extracted(job.id, self._signatures[job.id], outcome)
+            item = _extracted(job.id, self._signatures[key][job.id], outcome)
             self._fresh[key][job.id] = item
             self._unwritten[key].append(item)
             if len(self._unwritten[key]) >= _PART:
@@ -275,10 +288,10 @@ class _ShardWork:
         for key, encoder in self._encoders.items():
             catalog, fresh = self._catalogs[key], self._fresh[key]
             path = self._store / key / (self._name + SUFFIX)
-            if fresh or not catalog.is_file_of(path, self._signatures):
+            if fresh or not catalog.is_file_of(path, self._signatures[key]):
                 items = [
                     fresh[i] if i in fresh else catalog.read(i, known)
-                    for i, known in self._signatures.items()
+                    for i, known in self._signatures[key].items()
                 ]
                 write_shard(path, encoder.width, encoder.fingerprint, items)
             for part in (path.parent / PARTS).glob(f"{self._name}.*{SUFFIX}"):

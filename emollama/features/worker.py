@@ -7,7 +7,6 @@ leaves nobody behind.
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ class Job:
     audio: Path | None
     start: float | None
     end: float | None
+    text: str | None
     keys: tuple[str, ...]
 
 
@@ -57,8 +57,10 @@ def serve(
     # Ctrl-C reaches every process of the terminal; the parent decides what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     import torch
+    from transformers.utils import logging
 
     torch.set_num_threads(threads)
+    logging.disable_progress_bar()  # one bar belongs on the terminal, and it is the parent's
     try:
         encoders = {key: build(key) for key in keys}
         connection.send({key: encoder.fingerprint for key, encoder in encoders.items()})
@@ -67,27 +69,35 @@ def serve(
     except EmollamaError as error:
         connection.send(str(error))
     except (EOFError, BrokenPipeError, ConnectionResetError):
-        # The parent has gone; nothing is left to be cleaned up that is worth the time.
-        os._exit(0)
+        return  # the parent has no more work, or has gone
 
 
 def process(jobs: Sequence[Job], encoders: dict[str, Encoder]) -> list[dict[str, Outcome]]:
-    """Decode each clip once, then let each encoder encode the clips that want it, together."""
+    """Decode each clip once, then let each encoder encode the clips that want it, together.
+
+    Encoders of the words get the subtitle and nothing else: a clip that cannot be decoded was
+    said all the same.
+    """
     outcomes: list[dict[str, Outcome]] = [{} for _ in jobs]
     clips: list[dict[int, Clip]] = []
     for job, outcome in zip(jobs, outcomes, strict=True):
+        keys = [key for key in job.keys if encoders[key].channel != "words"]
+        clips.append({})
         try:
-            clips.append(_decode(job, [encoders[key] for key in job.keys]))
+            if keys:
+                clips[-1] = _decode(job, [encoders[key] for key in keys])
         except MediaError as error:
-            clips.append({})
-            outcome.update(dict.fromkeys(job.keys, Failure(error.reason, str(error))))
+            outcome.update(dict.fromkeys(keys, Failure(error.reason, str(error))))
         except Exception as error:
-            clips.append({})
-            outcome.update(dict.fromkeys(job.keys, _unforeseen("decoding", error)))
+            outcome.update(dict.fromkeys(keys, _unforeseen("decoding", error)))
     for key, encoder in encoders.items():
-        which = [i for i, job in enumerate(jobs) if key in job.keys and clips[i]]
-        found = _encode(encoder, [_clip_for(encoder, clips[i]) for i in which])
-        for i, value in zip(which, found, strict=True):
+        words = encoder.channel == "words"
+        which = [i for i, job in enumerate(jobs) if key in job.keys and (words or clips[i])]
+        given = [
+            Clip(None, None, 0.0, text=jobs[i].text) if words else _clip_for(encoder, clips[i])
+            for i in which
+        ]
+        for i, value in zip(which, _encode(encoder, given), strict=True):
             outcomes[i][key] = value
     return outcomes
 

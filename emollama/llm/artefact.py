@@ -211,10 +211,11 @@ def load(folder: Path, dtype: torch.dtype, device: torch.device | None = None) -
     for name in ("config.json", PROCESSOR_FILE, "clues.json"):
         if not (folder / name).is_file():
             raise EmollamaError(f"{folder}: is not an artefact: {name} is missing")
+    config = _read_config(folder)
+    clues = _read_clues(folder)
     processor = EmotionLlamaProcessor.from_pretrained(folder)
-    clues = ClueWords.from_dict(read_json(folder / "clues.json"))
     if (folder / ADAPTER_FILE).is_file():
-        model = _load_adapter(folder, dtype)
+        model = _load_adapter(folder, config, dtype)
     elif (folder / MERGED_FILE).is_file():
         model = _load_merged(folder, dtype)
     else:
@@ -226,8 +227,7 @@ def load(folder: Path, dtype: torch.dtype, device: torch.device | None = None) -
     return Artefact(model.eval(), processor, clues, folder)
 
 
-def _load_adapter(folder: Path, dtype: torch.dtype) -> EmotionLlama:
-    config = _read_config(folder)
+def _load_adapter(folder: Path, config: EmotionLlamaConfig, dtype: torch.dtype) -> EmotionLlama:
     llm = resolve_llm(config.llm)
     if config.llm_sha256 and weights_fingerprint(llm) != config.llm_sha256:
         raise EmollamaError(
@@ -286,10 +286,22 @@ def _load_merged(folder: Path, dtype: torch.dtype) -> EmotionLlama:
 
 
 def _read_config(folder: Path) -> EmotionLlamaConfig:
-    values = read_json(folder / "config.json")
-    if values.get("model_type") != EmotionLlamaConfig.model_type:
-        raise EmollamaError(f"{folder / 'config.json'}: is not an EmotionLlama's")
-    return EmotionLlamaConfig(**{k: v for k, v in values.items() if k != "model_type"})
+    path = folder / "config.json"
+    values = read_json(path)
+    if not isinstance(values, dict) or values.get("model_type") != EmotionLlamaConfig.model_type:
+        raise EmollamaError(f"{path}: is not an EmotionLlama's")
+    try:
+        return EmotionLlamaConfig(**{k: v for k, v in values.items() if k != "model_type"})
+    except (KeyError, TypeError, ValueError) as error:
+        raise EmollamaError(f"{path}: cannot be used: {error}") from error
+
+
+def _read_clues(folder: Path) -> ClueWords:
+    path = folder / "clues.json"
+    try:
+        return ClueWords.from_dict(read_json(path))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise EmollamaError(f"{path}: does not hold what clue words need: {error}") from error
 
 
 def _save_rest(

@@ -2,9 +2,9 @@
 
 One layout serves training, evaluation, chat and serving, so that a model is never asked in a form
 it was not trained on. A layout is a system sentence and the lines of the user's turn; the chat
-template of the backbone wraps them. Fields of a line: `{voice}` and `{face}` (all streams of that
-channel, in order), a stream's own name, `{text}` (the subtitle), `{clues}` (measured clues in
-words) and `{instruction}`. A line all of whose fields are empty is left out.
+template of the backbone wraps them. Fields of a line: `{voice}`, `{face}` and `{words}` (all
+streams of that channel, in order), a stream's own name, `{text}` (the subtitle), `{clues}`
+(measured clues in words) and `{instruction}`. A line all of whose fields are empty is left out.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ LAYOUTS: dict[str, Layout] = {
                 "Voice: {voice}\n",
                 "Face: {face}\n",
                 'Words: "{text}"\n',
+                "Meaning: {words}\n",
                 "Measured: {clues}\n",
                 "{instruction}",
             ),

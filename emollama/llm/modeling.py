@@ -62,7 +62,8 @@ class EmotionLlama(PreTrainedModel):
             )
         self.language_model = language_model
         table = cast(Tensor, language_model.get_input_embeddings().weight)
-        scale = float(table[: min(4096, len(table))].detach().float().std()) if len(table) else 0.02
+        # `from_pretrained` builds on the meta device, without values, and fills in all of them.
+        scale = 0.0 if table.is_meta else float(table[:4096].detach().float().std())
         for stream in config.stream_configs:
             projector = Projector(stream, table.shape[1], scale if scale > 0 else 0.02)
             self.add_module(f"projector_{stream.name}", projector)

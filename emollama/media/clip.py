@@ -49,6 +49,7 @@ class Clip:
         audio: float32 [n], `SAMPLE_RATE` mono in -1..1, aligned to the clip's time zero; None
             where there is no audio track or it was not asked for.
         duration: seconds.
+        text: what is said, for encoders of the words; decoding leaves it None.
         notes: what a reader of the result should know, e.g. "no audio track".
     """
 
@@ -56,3 +57,4 @@ class Clip:
     audio: np.ndarray | None
     duration: float
     notes: tuple[str, ...] = ()
+    text: str | None = None

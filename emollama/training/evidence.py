@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,16 +42,35 @@ def read_tracks(
 
 
 class EvidenceReader:
-    """Reads the evidence of samples, with the clue words of the training split."""
+    """Reads the evidence of samples, with the clue words of the training split.
 
-    def __init__(self, readers: Mapping[str, TrackReader], clues: ClueWords) -> None:
+    `shifts` are added to the tracks of training samples (`probe.start_from_probe`); the clue
+    words are those of the tracks as they are.
+    """
+
+    def __init__(
+        self,
+        readers: Mapping[str, TrackReader],
+        clues: ClueWords,
+        shifts: Mapping[str, Mapping[str, np.ndarray]] | None = None,
+    ) -> None:
         self.readers = readers
         self.clues = clues
+        self.shifts = shifts or {}
 
     def read(self, sample: Sample) -> Evidence:
         """The evidence of one sample, all channels in use."""
         tracks = read_tracks(self.readers, sample.id)
-        return Evidence(tracks=tracks, text=sample.text, clues=self.clues.describe(tracks))
+        shown = {name: self._shifted(name, sample.id, track) for name, track in tracks.items()}
+        return Evidence(tracks=shown, text=sample.text, clues=self.clues.describe(tracks))
+
+    def _shifted(
+        self, name: str, sample_id: str, track: FeatureTrack | None
+    ) -> FeatureTrack | None:
+        shift = self.shifts.get(name, {}).get(sample_id)
+        return (
+            track if track is None or shift is None else replace(track, values=track.values + shift)
+        )
 
 
 def usable(

@@ -38,7 +38,7 @@ from emollama.training.evidence import (
     usable,
 )
 from emollama.training.instructions import InstructionSchedule
-from emollama.training.probe import start_from_probe
+from emollama.training.probe import Shifts, start_from_probe
 from emollama.training.trainer import EmotionTrainer, KeepBest, PlainProgress, newest_checkpoint
 
 PACKAGES = (
@@ -102,12 +102,14 @@ def train(config: TrainConfig) -> Path:
         config.seed,
     )
     fit_standardisers(artefact.bare(model), readers, samples)
+    shifts: Shifts = {}
     if probed := [s.name for s in config.model.streams if s.start == "probe"]:
-        start_from_probe(artefact.bare(model), processor, probed, readers, samples)
+        shifts = start_from_probe(artefact.bare(model), processor, probed, readers, samples)
     clues = fit_clues(readers, samples)
     evidence = EvidenceReader(readers, clues)
+    shown = EvidenceReader(readers, clues, shifts)
     schedule = InstructionSchedule(
-        samples, evidence, processor, config.tasks, config.modality_dropout, config.seed,
+        samples, shown, processor, config.tasks, config.modality_dropout, config.seed,
         steps=config.training.max_steps,
         batch_size=config.training.batch_size,
     )  # fmt: skip

@@ -11,7 +11,7 @@ from emollama.labels import get_label_set
 from emollama.sample import Sample, Targets, write_manifest
 from tests.tiny import tiny_llm
 
-WIDTHS = {"voice": 12, "face": 7}
+WIDTHS = {"voice": 12, "face": 7, "words": 5}
 
 
 def make(folder: Path, clips: int = 24) -> Path:

@@ -1,0 +1,73 @@
+"""Words: what a frozen language model makes of the subtitle, as one vector.
+
+The language model that is tuned reads the subtitle itself. From a few hundred clips it learns that
+slowly; the mean of its own hidden states before tuning is a sentence embedding that a regression
+reads at once, and as a stream it stands beside voice and face on equal terms.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+
+from emollama.assets import fetch, weights_hash
+from emollama.encoders.base import Channel, FeatureTrack
+from emollama.media.clip import Clip
+
+_CODE = "sentence-1"
+_WIDTHS = {"smollm2-135m-instruct": 576}
+_LONGEST = 512  # tokens of a subtitle that are read
+
+
+class SentenceEncoder:
+    """One vector [1, hidden size] a subtitle; None without one.
+
+    Subtitles are encoded one by one, so that none depends on its batch mates, and each distinct one
+    once a process. What looks like a special token in a subtitle is text.
+    """
+
+    channel: Channel = "words"
+    frames = 0
+    columns: tuple[str, ...] = ()
+
+    def __init__(self, asset: str) -> None:
+        self.key = asset
+        self.width = _WIDTHS[asset]
+        self._vector = lru_cache(maxsize=4096)(self._encode)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over code version and weights."""
+        return hashlib.sha256(f"{_CODE}:{weights_hash(fetch(self.key))}".encode()).hexdigest()
+
+    @cached_property
+    def _model(self) -> tuple[Any, Any]:
+        from transformers import AutoModel, AutoTokenizer
+
+        folder = fetch(self.key)
+        model = AutoModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+        return model.eval(), AutoTokenizer.from_pretrained(folder, local_files_only=True)
+
+    def encode(self, clips: Sequence[Clip]) -> list[FeatureTrack | None]:
+        """One track [1, width] a clip; None where nobody knows what is said."""
+        tracks: list[FeatureTrack | None] = []
+        for clip in clips:
+            text = (clip.text or "").strip()
+            if not text:
+                tracks.append(None)
+                continue
+            # A subtitle has no place in time.
+            tracks.append(FeatureTrack(self._vector(text)[None], np.zeros(1, np.float32)))
+        return tracks
+
+    @torch.inference_mode()
+    def _encode(self, text: str) -> np.ndarray:
+        model, tokenizer = self._model
+        ids = tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids
+        hidden = model(input_ids=torch.tensor([ids[:_LONGEST]]), use_cache=False).last_hidden_state
+        return hidden[0].mean(dim=0).numpy()
