@@ -213,7 +213,10 @@ def test_a_feature_file_that_is_broken_is_named(
         assert f"clip-{which:03d}.npy" in said
         assert not (folder / "new/model").exists()
     said = refused(capsys, cli.evaluate_main, "--cfg-path", folder / "eval.yaml")
-    assert f"clip-{which:03d}.npy" in said
+    # The first file of a folder says how wide the folder is.
+    assert f"clip-{which:03d}.npy" in said or (
+        which == 0 and "voice is 11 wide, the model was built for 12" in said
+    )
     assert not (folder / "eval").exists()
 
 

@@ -72,6 +72,20 @@ def evaluate(config: EvalConfig) -> dict[str, Any]:
     ]
     sets = channel_sets(present) if config.modality_report else [tuple(present)]
 
+    header = Header(
+        labels=processor.labels,
+        corpus=manifest.corpus,
+        split=config.data.split,
+        model=config.model.as_posix(),
+        config_hash=hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:16],
+        seed=config.seed,
+        settings={"left out": str(len(left_out))},
+    )
+    # The baselines come first: they read every feature that there is to read, in seconds.
+    baseline: Path | None = None
+    if config.baseline:
+        baseline = config.output / BASELINE_FILE
+        _baseline(config, model, manifest, samples, readers, header, baseline)
     rows: list[Prediction] = []
     written = _explain(config, model, samples, known)
     for channels in sets:
@@ -90,21 +104,8 @@ def evaluate(config: EvalConfig) -> dict[str, Any]:
                     latency_ms=milliseconds, **more,
                 )
             )  # fmt: skip
-    header = Header(
-        labels=processor.labels,
-        corpus=manifest.corpus,
-        split=config.data.split,
-        model=config.model.as_posix(),
-        config_hash=hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:16],
-        seed=config.seed,
-        settings={"left out": str(len(left_out))},
-    )
     predictions = config.output / PREDICTIONS_FILE
     write_predictions(predictions, header, rows)
-    baseline: Path | None = None
-    if config.baseline:
-        baseline = config.output / BASELINE_FILE
-        _baseline(config, model, manifest, samples, readers, header, baseline)
     return report_from_files(
         predictions,
         baseline,
