@@ -74,9 +74,27 @@ class Troubled:
         return FeatureTrack(np.array([[value, clip.duration]], np.float32), np.zeros(1, np.float32))
 
 
+class Letters:
+    """Length of the subtitle; None without one."""
+
+    channel: Channel = "words"
+    key, width, frames = "letters", 1, 0
+    columns: tuple[str, ...] = ()
+    fingerprint = "1"
+
+    def encode(self, clips: Sequence[Clip]) -> list[FeatureTrack | None]:
+        return [
+            FeatureTrack(np.array([[len(clip.text)]], np.float32), np.zeros(1, np.float32))
+            if clip.text
+            else None
+            for clip in clips
+        ]
+
+
 def build(key: str) -> Encoder:
     """What workers build encoders with."""
-    return Troubled() if key == Troubled.key else parse_encoder(key)
+    made: dict[str, Encoder] = {Troubled.key: Troubled(), Letters.key: Letters()}
+    return made[key] if key in made else parse_encoder(key)
 
 
 def start(manifest_path: Path, store: Path, *options: str, **env: str) -> subprocess.Popen[str]:

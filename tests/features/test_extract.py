@@ -22,7 +22,7 @@ from emollama.features.progress import failure_table
 from emollama.features.shards import Shard
 from emollama.features.store import FeatureStore, StoredTracks
 from emollama.sample import Manifest, Sample
-from tests.features.made import Troubled, build, corpus, finish, manifest, start, tone
+from tests.features.made import Letters, Troubled, build, corpus, finish, manifest, start, tone
 from tests.media.recording import record
 
 
@@ -270,3 +270,35 @@ def test_nonsense_options_are_refused(tmp_path: Path, option: str) -> None:
         run(corpus(tmp_path, 1), tmp_path / "store", **{option: 0})
     with pytest.raises(EmollamaError, match="named twice"):
         extract(corpus(tmp_path / "b", 1), [ProsodyEncoder()] * 2, tmp_path / "store")
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_words_need_no_media_and_follow_the_subtitle_alone(tmp_path: Path, workers: int) -> None:
+    (tmp_path / "wav").mkdir()
+    tone(tmp_path / "wav/a.wav", 100)
+    (tmp_path / "wav/b.wav").write_text("no sound")
+
+    def extracted(*texts: str | None) -> ExtractReport:
+        samples = [
+            Sample(id=name, audio=f"wav/{name}.wav", text=text)
+            for name, text in zip("abc", texts, strict=True)
+        ]
+        return extract(
+            manifest(tmp_path, samples), [ProsodyEncoder(), Letters()], tmp_path / "store",
+            workers=workers, build=build,
+        )  # fmt: skip
+
+    first = extracted("one", "seven", None)
+    assert first.counts == {
+        ProsodyEncoder().key: {"ok": 1, "failed": 2},
+        "letters": {"ok": 2, "absent": 1},
+    }
+    reader = FeatureStore.open(tmp_path / "store").reader("letters")
+    assert [reader.get(i).values.item() for i in "ab"] == [3, 5]  # type: ignore[union-attr]
+    assert reader.status("c") == "absent"
+
+    again = extracted("one", "corrected", "new")
+    assert (again.computed, again.kept) == (2, 1)
+    reader = FeatureStore.open(tmp_path / "store").reader("letters")
+    assert [reader.get(i).values.item() for i in "abc"] == [3, 9, 3]  # type: ignore[union-attr]
+    assert again.counts[ProsodyEncoder().key] == {"ok": 1, "failed": 2}
