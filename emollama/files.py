@@ -55,7 +55,8 @@ def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     """Write one JSON object a line, atomically; NaN is refused."""
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as out:
         for row in rows:
-            out.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
+            text = json.dumps(row, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+            out.write(text + "\n")
 
 
 def read_text(path: Path) -> str:

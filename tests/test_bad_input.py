@@ -160,7 +160,7 @@ MANIFESTS: dict[str, tuple[Callable[[list[str]], list[str]], str]] = {
         "manifest.jsonl:26: 'end' 1.0 is not after 'start'",
     ),
     "newer": (
-        lambda rows: [rows[0].replace('"version": 1', '"version": 9'), *rows[1:]],
+        lambda rows: [rows[0].replace('"version":1', '"version":9'), *rows[1:]],
         "manifest version 9 is not readable here",
     ),
 }  # fmt: skip

@@ -132,7 +132,7 @@ class Prediction(BaseModel):
             reference=sample.targets.emotion,
             label=labels.labels[best],
             scores={
-                x: float(f"{p:.6g}") for x, p in zip(labels.labels, probabilities, strict=True)
+                x: float(f"{p:.5g}") for x, p in zip(labels.labels, probabilities, strict=True)
             },
             reference_reason=sample.targets.reason if "reason" in more else None,
             truth=channel_truth(sample, labels),
