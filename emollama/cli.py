@@ -330,6 +330,33 @@ def export(
     print(f"merged artefact in {out}")
 
 
+@app.command("import-checkpoint")
+def import_checkpoint(
+    checkpoint: Path,
+    llm: Annotated[str, typer.Option(help="Language model it was trained on: folder or asset.")],
+    out: Annotated[Path, typer.Option(help="Artefact to write.")],
+    layout: Annotated[str, typer.Option(help="Prompt layout.")] = "emotion-llama-v1",
+    labels: Annotated[str, typer.Option(help="Label set, by name.")] = "mer2023",
+    features: Annotated[
+        Path | None, typer.Option(help="Folder that holds mae_340_UTT, maeV_399_UTT, HL-UTT.")
+    ] = None,
+) -> None:
+    """Read the weights of a released Emotion-LLaMA or MiniGPT-v2 checkpoint."""
+    _quiet_libraries()
+    from emollama.labels import get_label_set
+    from emollama.llm import emotion_llama_v1 as v1
+    from emollama.llm.import_checkpoint import import_checkpoint as run
+
+    sources = {
+        name: source.replace("npy:", f"npy:{features}/") if features else source
+        for name, source in v1.SOURCES.items()
+    }
+    report = run(checkpoint, llm, layout, get_label_set(labels), out, sources=sources)
+    for line in report.lines():
+        print(line)
+    print(f"artefact in {out}")
+
+
 @app.command()
 def quickstart(
     options: Annotated[list[str] | None, typer.Option(help="Overrides for train.py.")] = None,

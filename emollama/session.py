@@ -18,7 +18,6 @@ from emollama.features.store import EXTERNAL
 from emollama.llm import artefact
 from emollama.llm.device import default_device, resolve_dtype
 from emollama.llm.inference import label_probabilities, reasons, to_device
-from emollama.llm.instructions import instruction
 from emollama.llm.processing import Evidence, Turn
 from emollama.media.decode import decode_clip
 
@@ -175,7 +174,7 @@ class Session:
 
     def question(self, task: str) -> str:
         """The instruction with which a task is asked."""
-        return instruction(task, self.artefact.processor.labels)
+        return self.artefact.processor.instruction(task)
 
     def _present(self, evidence: Evidence) -> tuple[str, ...]:
         streams = self.artefact.processor.streams

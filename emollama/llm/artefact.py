@@ -13,7 +13,8 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -27,7 +28,7 @@ from emollama.assets import fetch
 from emollama.assets.registry import ASSETS
 from emollama.config import LoraSection
 from emollama.errors import EmollamaError, did_you_mean
-from emollama.files import read_json
+from emollama.files import read_json, read_text
 from emollama.labels import LabelSet
 from emollama.llm.clues import ClueWords
 from emollama.llm.configuration import EmotionLlamaConfig, StreamConfig
@@ -163,17 +164,26 @@ def save(
     card: str,
 ) -> None:
     """Write an artefact whole or not at all; an older one at `folder` is replaced."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
+    with written_whole(folder) as draft:
         model.save_pretrained(str(draft))
         bare(model).config.save_pretrained(draft)
-        _save_rest(processor, clues, draft, record, card)
+        save_rest(processor, clues, draft, record, card)
+
+
+@contextmanager
+def written_whole(folder: Path) -> Iterator[Path]:
+    """A folder to write into, which takes the place of `folder` when all has gone well."""
+    draft: Path | None = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        yield draft
         _replace(draft, folder)
     except OSError as error:
         raise EmollamaError(f"{folder}: cannot be written: {error.strerror or error}") from error
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        if draft is not None:
+            shutil.rmtree(draft, ignore_errors=True)
 
 
 def merge(source: Path, folder: Path) -> None:
@@ -181,22 +191,11 @@ def merge(source: Path, folder: Path) -> None:
     artefact = load(source, torch.float32)
     if (folder / PROCESSOR_FILE).exists() and not (folder / MERGED_FILE).exists():
         raise EmollamaError(f"{folder}: holds an unmerged artefact; choose another folder")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
+    record = read_json(source / "training_record.json")
+    card = read_text(source / "README.md")
+    with written_whole(folder) as draft:
         artefact.model.save_pretrained(draft)
-        _save_rest(
-            artefact.processor,
-            artefact.clues,
-            draft,
-            read_json(source / "training_record.json"),
-            (source / "README.md").read_text(encoding="utf-8"),
-        )
-        _replace(draft, folder)
-    except OSError as error:
-        raise EmollamaError(f"{folder}: cannot be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        save_rest(artefact.processor, artefact.clues, draft, record, card)
 
 
 def load(folder: Path, dtype: torch.dtype, device: torch.device | None = None) -> Artefact:
@@ -304,13 +303,14 @@ def _read_clues(folder: Path) -> ClueWords:
         raise EmollamaError(f"{path}: does not hold what clue words need: {error}") from error
 
 
-def _save_rest(
+def save_rest(
     processor: EmotionLlamaProcessor,
     clues: ClueWords,
     folder: Path,
     record: dict[str, Any],
     card: str,
 ) -> None:
+    """Write what stands beside the weights."""
     processor.save_pretrained(folder)
     (folder / "clues.json").write_text(json.dumps(clues.to_dict(), indent=2), encoding="utf-8")
     (folder / "training_record.json").write_text(json.dumps(record, indent=2), encoding="utf-8")

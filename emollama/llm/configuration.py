@@ -31,8 +31,11 @@ class StreamConfig:
         layers: more than 1 for a learned mix: the track holds this many layers side by side and
             the projector learns their softmax weights (as in ELMo, Peters et al. 2018).
         dropout: feature dropout at the projector's input.
-        absent: what stands in for a missing track: a "learned" vector a token, "zeros" after
-            projection (what released Emotion-LLaMA weights saw), or "omit": no tokens at all.
+        absent: what stands in for a missing track: a "learned" vector a token, "zeros" in place
+            of the standardised features (what released Emotion-LLaMA weights saw), or "omit": no
+            tokens at all.
+        standardise: whether columns are standardised over the training split, and clipped at 10
+            deviations; False where released projectors take features as they come.
     """
 
     name: str
@@ -45,6 +48,7 @@ class StreamConfig:
     layers: int = 1
     dropout: float = 0.0
     absent: AbsentRule = "learned"
+    standardise: bool = True
 
     def __post_init__(self) -> None:
         where = f"stream '{self.name}'"

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from emollama.llm.instructions import instruction
 from emollama.llm.modeling import EmotionLlama
 from emollama.llm.processing import EmotionLlamaProcessor, Encoded, Evidence
 from emollama.llm.scoring import Method, label_distribution, score_labels
@@ -36,7 +35,7 @@ def label_probabilities(
 
     Prompts are batched by length, so that little is padded; results do not depend on batch mates.
     """
-    question = instruction("emotion", processor.labels)
+    question = processor.instruction("emotion")
     stripped = [Evidence(e.tracks, e.text, {}, e.channels) for e in evidence]
     prompts = [processor.encode_prompt(e, question) for e in stripped]
     label_ids = processor.label_ids()
@@ -60,7 +59,7 @@ def reasons(
     **options: Any,
 ) -> list[str]:
     """A generated reason for each piece of evidence; greedy unless `options` say otherwise."""
-    question = instruction("reason", processor.labels)
+    question = processor.instruction("reason")
     prompts = [processor.encode_prompt(e, question) for e in evidence]
     answers = [""] * len(prompts)
     for rows in _by_length(prompts, batch_size):

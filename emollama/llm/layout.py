@@ -2,18 +2,21 @@
 
 One layout serves training, evaluation, chat and serving, so that a model is never asked in a form
 it was not trained on. A layout is a system sentence and the lines of the user's turn; the chat
-template of the backbone wraps them. Fields of a line: `{voice}`, `{face}` and `{words}` (all
-streams of that channel, in order), a stream's own name, `{text}` (the subtitle), `{clues}`
-(measured clues in words) and `{instruction}`. A line all of whose fields are empty is left out.
+template of the backbone wraps them, unless the layout is `plain`: then its lines are the prompt,
+as released systems without a template have it. Fields of a line: `{voice}`, `{face}` and
+`{words}` (all streams of that channel, in order), a stream's own name, `{text}` (the subtitle),
+`{clues}` (measured clues in words) and `{instruction}`. A line all of whose fields are empty is
+left out.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 from emollama.errors import EmollamaError, did_you_mean
+from emollama.llm import emotion_llama_v1 as v1
 
 FIELD = re.compile(r"\{(\w+)\}")
 
@@ -24,6 +27,12 @@ class Layout:
 
     `text_absent` stands for the subtitle where there is none. `label_answer` is the form of a
     label as the answer: with a leading space an emotion word is one token of most vocabularies.
+
+    Of a plain layout `start_tokens` beginning-of-sequence tokens stand in front, and each run of
+    text between streams is tokenized by itself. `turn` wraps a later question of the user.
+    `answers` is how reference answers are rewritten before they are learned: "as written", or
+    "minigpt" (lower case, no punctuation, at most 200 words). `instructions` are questions that
+    released weights were trained on, by task; without them the pools of our own wording serve.
     """
 
     name: str
@@ -31,6 +40,11 @@ class Layout:
     lines: tuple[str, ...]
     text_absent: str
     label_answer: str = " {label}"
+    plain: bool = False
+    start_tokens: int = 0
+    turn: str = "{instruction}"
+    answers: Literal["as written", "minigpt"] = "as written"
+    instructions: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for an artefact."""
@@ -39,7 +53,27 @@ class Layout:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Layout:
         """The inverse of `to_dict`."""
-        return cls(**{**values, "lines": tuple(values["lines"])})
+        instructions = {k: tuple(v) for k, v in values.get("instructions", {}).items()}
+        return cls(**{**values, "lines": tuple(values["lines"]), "instructions": instructions})
+
+
+def _released(name: str, prompt: str, start_tokens: int, tags: dict[str, str]) -> Layout:
+    """A layout of the released Emotion-LLaMA; the task's tag stands before its instruction."""
+    return Layout(
+        name=name,
+        system="",
+        lines=(prompt,),
+        text_absent="",
+        label_answer="{label}",
+        plain=True,
+        start_tokens=start_tokens,
+        turn=v1.TURN,
+        answers="minigpt",
+        instructions={
+            task: tuple(f"[{tags.get(task, task)}] {text}" for text in pool)
+            for task, pool in v1.INSTRUCTIONS.items()
+        },
+    )
 
 
 LAYOUTS: dict[str, Layout] = {
@@ -57,6 +91,11 @@ LAYOUTS: dict[str, Layout] = {
                 "{instruction}",
             ),
             text_absent="(not heard)",
+        ),
+        _released("emotion-llama-v1", v1.PROMPT, 1, {"reason": "reason"}),
+        _released("emotion-llama-v1-stage2", v1.PROMPT, 1, {"reason": "reason_v2"}),
+        _released(
+            "emotion-llama-v1-upstream-eval", v1.UPSTREAM_EVAL_PROMPT, 2, {"reason": "reason"}
         ),
     )
 }

@@ -25,6 +25,7 @@ from emollama.errors import EmollamaError
 from emollama.files import read_json, write_json
 from emollama.labels import LabelSet
 from emollama.llm.configuration import StreamConfig
+from emollama.llm.instructions import instruction, instruction_pool
 from emollama.llm.layout import FIELD, Layout
 from emollama.llm.modeling import IGNORED, TEXT
 
@@ -77,6 +78,12 @@ def fit_steps(values: np.ndarray, tokens: int) -> np.ndarray:
     )
 
 
+def minigpt_answer(text: str) -> str:
+    """A reference answer as MiniGPT-v2 and Emotion-LLaMA learn it."""
+    words = re.sub(r"[.!\"()*#:;~]", " ", text.lower()).split()
+    return " ".join(words[:200])
+
+
 class EmotionLlamaProcessor:
     """Tokenizer, layout, streams and label set, saved together with the model."""
 
@@ -124,7 +131,8 @@ class EmotionLlamaProcessor:
         stream_ids: list[int] = []
         features: dict[str, np.ndarray] = {}
         present: dict[str, bool] = {}
-        for chunk in self._template(messages):
+        chunks = self._plain(first, turns) if self.layout.plain else self._template(messages)
+        for chunk in chunks:
             if isinstance(chunk, int):
                 stream = self.streams[chunk]
                 values = self._track(stream, evidence)
@@ -143,6 +151,8 @@ class EmotionLlamaProcessor:
 
     def with_answer(self, prompt: Encoded, answer: str, weight: float = 1.0) -> Encoded:
         """The prompt followed by the answer it should get, which alone is supervised."""
+        if self.layout.answers == "minigpt":
+            answer = minigpt_answer(answer)
         ids = [*self.text_ids(answer), self.end_id]
         return Encoded(
             prompt.input_ids + ids,
@@ -156,6 +166,17 @@ class EmotionLlamaProcessor:
     def label_answer(self, label: str) -> str:
         """A label in the form in which the model answers it."""
         return self.layout.label_answer.replace("{label}", label)
+
+    def instruction(self, task: str, choice: int = 0) -> str:
+        """One question of a task: of the layout's own pool, else of ours with the labels in it."""
+        pool = self.layout.instructions.get(task)
+        if pool:
+            return pool[choice % len(pool)]
+        return instruction(task, self.labels, choice)
+
+    def instruction_count(self, task: str) -> int:
+        """How many wordings a task's question has."""
+        return len(self.layout.instructions.get(task) or instruction_pool(task))
 
     def label_ids(self) -> list[list[int]]:
         """For each label the token ids of the whole answer, its end included."""
@@ -231,17 +252,39 @@ class EmotionLlamaProcessor:
                 if part:
                     chunks.append(self.tokenizer(part, add_special_tokens=False).input_ids)
                 continue
-            text = ""
-            for piece in messages[int(part)][1]:
-                if isinstance(piece, str):
-                    text += piece
-                    continue
-                if text:
-                    chunks.append(self.text_ids(text))
-                    text = ""
-                chunks.append(piece)
+            chunks.extend(self._runs(messages[int(part)][1]))
+        return chunks
+
+    def _plain(self, first: Sequence[str | int], turns: Sequence[Turn]) -> list[list[int] | int]:
+        """The layout's own text without a chat template, each run of text tokenized by itself."""
+        start = self.tokenizer.bos_token_id
+        if start is None and self.layout.start_tokens:
+            raise EmollamaError(
+                f"layout '{self.layout.name}' begins with a start token, this tokenizer has none"
+            )
+        chunks: list[list[int] | int] = [[start] * self.layout.start_tokens, *self._runs(first)]
+        for turn in turns:
+            if turn.role == "assistant":
+                chunks.append([*self.text_ids(turn.text), self.end_id])
+            else:
+                question = self.layout.turn.replace("{instruction}", turn.text)
+                chunks.append([start] * bool(self.layout.start_tokens) + self.text_ids(question))
+        return chunks
+
+    def _runs(self, pieces: Sequence[str | int]) -> list[list[int] | int]:
+        """Token ids of each run of text between streams, and the streams."""
+        chunks: list[list[int] | int] = []
+        text = ""
+        for piece in pieces:
+            if isinstance(piece, str):
+                text += piece
+                continue
             if text:
                 chunks.append(self.text_ids(text))
+                text = ""
+            chunks.append(piece)
+        if text:
+            chunks.append(self.text_ids(text))
         return chunks
 
     # --- batches -------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ class Projector(nn.Module):
     The standardiser (mean and deviation of each column over the training split) is a pair of
     buffers, so it is saved with the model and cannot be forgotten. Where `present` is False the
     row is the absent vector, entered by `torch.where` so that it learns and nothing of the
-    features' values reaches the output.
+    features' values reaches the output; without one it is what zeros project to.
     """
 
     mean: Tensor
@@ -62,9 +62,10 @@ class Projector(nn.Module):
     def forward(self, features: Tensor, present: Tensor) -> Tensor:
         """Project [N, tokens, width]; `present` [N] is True where the track exists."""
         dtype = self.output.weight.dtype
-        x = (features.float() - self.mean.float()) / self.deviation.float()
-        x = torch.where(present[:, None, None], x, 0.0).clamp(-10, 10).to(dtype)
-        x = self.dropout(x)
+        x = features.float()
+        if self.config.standardise:
+            x = ((x - self.mean.float()) / self.deviation.float()).clamp(-10, 10)
+        x = self.dropout(torch.where(present[:, None, None], x, 0.0).to(dtype))
         if self.config.layers > 1:
             weights = self.layer_logits.softmax(dim=0)
             x = (x.unflatten(-1, (self.config.layers, -1)) * weights[:, None]).sum(dim=-2)
@@ -72,9 +73,8 @@ class Projector(nn.Module):
         if self.config.projector == "mlp":
             x = nn.functional.gelu(self.hidden(x))
         x = self.output(x)
+        if self.config.absent != "learned":
+            return x
         # With no row present (a batch of dropped channels) the weights must still get a
         # gradient, of zero, or DistributedDataParallel waits for it for ever; where() gives it.
-        stand_in = (
-            self.absent.to(x.dtype) if self.config.absent == "learned" else torch.zeros_like(x)
-        )
-        return torch.where(present[:, None, None], x, stand_in)
+        return torch.where(present[:, None, None], x, self.absent.to(x.dtype))

@@ -99,6 +99,8 @@ def fit_standardisers(
 ) -> None:
     """Set each projector's mean and deviation from the training samples' steps."""
     for stream in model.config.stream_configs:
+        if not stream.standardise:
+            continue
         total = np.zeros(stream.width)
         square = np.zeros(stream.width)
         count = 0

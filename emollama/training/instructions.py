@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from torch.utils.data import Dataset
 
 from emollama.config import ModalityDropout, TasksSection
-from emollama.llm.instructions import instruction, instruction_pool
 from emollama.llm.processing import CHANNELS, EmotionLlamaProcessor, Encoded
 from emollama.sample import Sample
 from emollama.training.draws import epoch_order, generator
@@ -70,8 +69,8 @@ class InstructionSchedule(Dataset[Encoded]):
         draw = generator(self.seed, epoch, "item", sample.id)
         task = self._task(sample, draw.random())
         evidence = self.evidence.read(sample)
-        choice = draw.randrange(len(instruction_pool(task)))
-        question = instruction(task, self.processor.labels, choice)
+        choice = draw.randrange(self.processor.instruction_count(task))
+        question = self.processor.instruction(task, choice)
         if task == "reason":
             # A reference reason tells of every channel, so none is dropped from its evidence.
             answer, weight = sample.targets.reason or "", self.tasks.reason.weight
