@@ -9,6 +9,7 @@ The published scores come from the latter form.
 
 from __future__ import annotations
 
+from emollama.encoders.base import Channel
 from emollama.llm.configuration import StreamConfig
 
 PATCHES, PATCH_WIDTH, CLASS_WIDTH, UTTERANCE_WIDTH = 256, 5632, 1408, 1024
@@ -65,7 +66,7 @@ def streams(sources: dict[str, str] | None = None) -> tuple[StreamConfig, ...]:
     """The five streams; a missing one is zeros, which is what the released weights saw."""
     found = {**SOURCES, **(sources or {})}
 
-    def stream(name: str, channel: str, width: int, tokens: int = 1) -> StreamConfig:
+    def stream(name: str, channel: Channel, width: int, tokens: int = 1) -> StreamConfig:
         return StreamConfig(
             name,
             channel,
@@ -73,7 +74,7 @@ def streams(sources: dict[str, str] | None = None) -> tuple[StreamConfig, ...]:
             width,
             tokens,
             absent="zeros",
-            standardise=False,  # type: ignore[arg-type]
+            standardise=False,
         )
 
     return (
