@@ -12,10 +12,12 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+from typer.exceptions import TyperException
 
 from emollama.config import Precision
-from emollama.errors import EmollamaError, one_line_errors
+from emollama.errors import EXIT_CODE, EmollamaError, one_line_errors
 
 app = typer.Typer(
     help="From a clip of a person to an emotion and the reasons for it.",
@@ -248,7 +250,10 @@ def splits(
     from emollama.evaluation.tables import splits_table, table_markdown
     from emollama.files import read_json
 
-    print(table_markdown(splits_table([read_json(path) for path in reports])))
+    try:
+        print(table_markdown(splits_table([read_json(path) for path in reports])))
+    except EmollamaError as error:
+        raise EmollamaError(f"{', '.join(map(str, reports))}: {error}") from error
 
 
 @app.command()
@@ -370,10 +375,10 @@ def quickstart(
 def _show(clip: Path, answer: Any) -> None:
     """An answer for people: bars, clues, reason."""
     console = Console(highlight=False)
-    console.print(f"[bold]{clip.name}[/bold]: [bold]{answer.label}[/bold]  "
+    console.print(f"[bold]{escape(clip.name)}[/bold]: [bold]{escape(answer.label)}[/bold]  "
                   f"(from {', '.join(answer.channels)})")  # fmt: skip
     for label, value in sorted(answer.scores.items(), key=lambda kv: -kv[1]):
-        console.print(f"  {label:<10} {value:5.1%} {'█' * round(30 * value)}")
+        console.print(f"  {label:<10} {value:5.1%} {'█' * round(30 * value)}", markup=False)
     for channel, words in answer.clues.items():
         console.print(f"  measured in the {channel}: {words}", markup=False)
     if answer.reason:
@@ -433,4 +438,13 @@ def _say(text: str) -> None:
 @one_line_errors
 def main() -> None:
     """Entry point of `emollama`."""
-    app()
+    try:
+        code = app(standalone_mode=False)
+    except TyperException as error:
+        message = str(getattr(error, "format_message", lambda: "")())
+        if not message:
+            raise SystemExit(EXIT_CODE) from None  # a command without arguments: help was printed
+        raise EmollamaError(f"{message} (see --help)") from error
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    raise SystemExit(code if isinstance(code, int) else 0)

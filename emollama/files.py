@@ -75,6 +75,8 @@ def read_json(path: Path) -> Any:
         return json.loads(read_text(path))
     except json.JSONDecodeError as error:
         raise EmollamaError(f"{path}:{error.lineno}: is not JSON: {error.msg}") from error
+    except (RecursionError, ValueError) as error:
+        raise EmollamaError(f"{path}: is not JSON that can be read: {error}") from error
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -87,6 +89,10 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             row = json.loads(line)
         except json.JSONDecodeError as error:
             raise EmollamaError(f"{path}:{number}: is not JSON: {error.msg}") from error
+        except (RecursionError, ValueError) as error:
+            raise EmollamaError(
+                f"{path}:{number}: is not JSON that can be read: {error}"
+            ) from error
         if not isinstance(row, dict):
             raise EmollamaError(f"{path}:{number}: is not a JSON object")
         yield number, row

@@ -21,7 +21,9 @@ class LabelSet:
     synonyms: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if len(set(self.labels)) != len(self.labels) or not self.labels:
+        if not all(isinstance(word, str) and word.strip() == word != "" for word in self.labels):
+            raise EmollamaError(f"label set '{self.name}': labels must be words")
+        if len({w.lower() for w in self.labels}) != len(self.labels) or not self.labels:
             raise EmollamaError(f"label set '{self.name}': labels must be distinct and not empty")
         for word, label in self.synonyms.items():
             if label not in self.labels:
@@ -32,7 +34,10 @@ class LabelSet:
     def canonical(self, word: str) -> str | None:
         """The label that `word` means, or None: case and surrounding space do not matter."""
         key = word.strip().lower()
-        return key if key in self.labels else self.synonyms.get(key)
+        spelled = {label.lower(): label for label in self.labels}
+        if key in spelled:
+            return spelled[key]
+        return {w.lower(): label for w, label in self.synonyms.items()}.get(key)
 
     def require(self, word: str, where: str) -> str:
         """`canonical(word)`, or an `EmollamaError` that begins with `where`."""
@@ -48,7 +53,7 @@ class LabelSet:
         Words are matched whole, so 'unhappy' does not mean 'happy'. An answer that names two
         different labels is ambiguous: a parse failure, to be counted and never guessed away.
         """
-        words = {*self.labels, *self.synonyms}
+        words = {w.lower() for w in (*self.labels, *self.synonyms)}
         pattern = "|".join(re.escape(w) for w in sorted(words, key=len, reverse=True))
         found = re.findall(rf"(?<![\w'-])({pattern})(?![\w'-])", text.lower())
         meant = {self.canonical(word) for word in found}

@@ -99,6 +99,8 @@ def read_manifest(path: Path) -> Manifest:
         )
     try:
         declared = header["labels"]
+        if not isinstance(declared["labels"], list):
+            raise TypeError("labels")
         labels = LabelSet(
             str(declared["name"]), tuple(declared["labels"]), dict(declared.get("synonyms", {}))
         )

@@ -16,9 +16,10 @@ from emollama.encoders.table import parse_encoder
 from emollama.errors import EmollamaError
 from emollama.features.store import EXTERNAL
 from emollama.llm import artefact
+from emollama.llm.configuration import require_same_encoder
 from emollama.llm.device import default_device, resolve_dtype
 from emollama.llm.inference import label_probabilities, reasons, to_device
-from emollama.llm.processing import Evidence, Turn
+from emollama.llm.processing import LONGEST_TEXT, Evidence, Turn, cut_text
 from emollama.media.decode import decode_clip
 
 
@@ -75,7 +76,11 @@ class Session:
         device = default_device()
         loaded = artefact.load(folder, resolve_dtype(dtype, device), device)
         sources = {s.source for s in loaded.processor.streams if not s.source.startswith(EXTERNAL)}
-        return cls(loaded, {source: parse_encoder(source) for source in sorted(sources)})
+        encoders = {source: parse_encoder(source) for source in sorted(sources)}
+        for stream in loaded.processor.streams:
+            if stream.source in encoders:
+                require_same_encoder(stream, encoders[stream.source].fingerprint, str(folder))
+        return cls(loaded, encoders)
 
     def look(
         self,
@@ -112,6 +117,8 @@ class Session:
                 notes.append(f"no {channel} in this clip")
         if not text and all(t is None for t in tracks.values()):
             raise EmollamaError(f"{video}: has no voice, no face and no words to go by")
+        if text and cut_text(text) != text:
+            notes.append(f"of the words the first {LONGEST_TEXT} are read")
         words = self.artefact.clues.describe(tracks)
         return Look(Evidence(tracks, text, words), clip.duration, tuple(dict.fromkeys(notes)))
 
@@ -126,7 +133,7 @@ class Session:
         return Answer(
             label=processor.labels.labels[int(scores.argmax())],
             scores=dict(zip(processor.labels.labels, scores.tolist(), strict=True)),
-            channels=self._present(look.evidence),
+            channels=processor.channels(look.evidence),
             clues=dict(look.evidence.clues),
             text=look.evidence.text,
             reason=reason,
@@ -175,12 +182,3 @@ class Session:
     def question(self, task: str) -> str:
         """The instruction with which a task is asked."""
         return self.artefact.processor.instruction(task)
-
-    def _present(self, evidence: Evidence) -> tuple[str, ...]:
-        streams = self.artefact.processor.streams
-        heard = [
-            c
-            for c in ("voice", "face")
-            if any(s.channel == c and evidence.tracks.get(s.name) is not None for s in streams)
-        ]
-        return (*heard, *(("words",) if evidence.text else ()))

@@ -94,7 +94,8 @@ OVERRIDES = {
     "nonsense": "--options nonsense: must have the form key=value",
     "model.llm=smollm2-135m-instrukt": "did you mean 'smollm2-135m-instruct'?",
     "model.layout=emollama-chatt": "did you mean 'emollama-chat'?",
-    "model.lora.targets=[q_prj]": "none of q_prj is a linear layer",
+    "model.lora.targets=[q_proj,v_porj]": "'v_porj' is no linear layer",
+    "training.deepspeed=nowhere.json": "nowhere.json: cannot be read",
     "data.train_split=trian": "split 'trian' has no samples; there are: train, val",
     "data.manifest=nowhere.jsonl": "nowhere.jsonl: cannot be read: No such file",
     "model.streams.0.source=npy:nowhere": "nowhere",
@@ -159,6 +160,15 @@ MANIFESTS: dict[str, tuple[Callable[[list[str]], list[str]], str]] = {
         lambda rows: [*rows, edit(rows[1], id="x", start=2, end=1)],
         "manifest.jsonl:26: 'end' 1.0 is not after 'start'",
     ),
+    "labels that are no words": (
+        lambda rows: [rows[0].replace('["neutral",', '[1,'), *rows[1:]], "labels must be words"
+    ),
+    "labels that are no list": (
+        lambda rows: [rows[0].replace('"labels":[', '"labels":"happy","x":['), *rows[1:]],
+        "'labels' must hold a name and a list of labels",
+    ),
+    "a very long number": (lambda rows: [*rows, '{"id": ' + "9" * 5000 + "}"], "is not JSON that"),
+    "a very deep value": (lambda rows: [*rows, "[" * 100_000], "is not JSON that"),
     "newer": (
         lambda rows: [rows[0].replace('"version":1', '"version":9'), *rows[1:]],
         "manifest version 9 is not readable here",
@@ -247,6 +257,24 @@ def test_corrupt_weights_of_an_artefact(folder: Path, capsys: pytest.CaptureFixt
     assert not (folder / "eval").exists()
 
 
+def test_names_that_no_file_can_have(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = lines(folder)
+    odd = [edit(rows[2], id="感" * 150), edit(rows[2], id="null", video="a\x00b.mp4")]
+    (folder / "manifest.jsonl").write_text("\n".join([*rows, *odd]) + "\n")
+    run(cli.train_main, "--cfg-path", folder / "config.yaml", "--options", "training.max_steps=1")
+    assert "left out 2 samples" in capsys.readouterr().err
+    run_app("extract", folder / "manifest.jsonl", "--store", folder / "s", "--encoders", "prosody")
+    model = ("--model", folder / "run/model")
+    said = refused(capsys, cli.main, "predict", "x" * 300, *model)
+    assert "is not a media file that can be read (File name too long)" in said
+
+
+def run_app(*arguments: object) -> None:
+    with pytest.raises(SystemExit) as stop:
+        run(cli.main, *arguments)
+    assert not stop.value.code
+
+
 def test_a_folder_that_is_no_artefact(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clip = folder / "voice/clip-000.npy"
     for model, expected in (
@@ -288,7 +316,12 @@ def test_a_folder_that_is_no_artefact(folder: Path, capsys: pytest.CaptureFixtur
         ),
         (("score", "{f}/manifest.jsonl", "--out", "{f}/m"), "manifest.jsonl"),
         (("splits", "{f}/nowhere.json"), "nowhere.json"),
+        (("splits", "{f}/llm/config.json"), "llm/config.json: not a report.json"),
         (("synth", "--out", "{f}/m", "--clips", "0"), "clips"),
+        (("predict", "x.mp4"), "Missing option '--model'"),
+        (("predict", "x.mp4", "--model", "{f}", "--dtype", "foo"), "'foo'"),
+        (("predikt", "x.mp4"), "predikt"),
+        (("extract", "{f}/manifest.jsonl", "--store", "{f}/m", "--workers", "two"), "'two'"),
         (("assets", "fetch", "whisper-tiny"), "did you mean 'whisper-tiny.en'?"),
     ],
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -102,6 +103,26 @@ def test_a_clip_answered_from_its_file_is_the_clip_answered_from_the_store(walke
         assert answer["label"] == max(answer["scores"], key=answer["scores"].__getitem__)
         seen.append(online)
     assert np.ptp(seen, axis=0).max() > 10 * TOLERANCE  # the clips are told apart
+
+
+def test_the_artefact_knows_its_encoders_in_full(walked: Path) -> None:
+    path = walked / "run/model/processor.json"
+    streams = json.loads(path.read_text())["streams"]
+    assert [s["source"] for s in streams][:2] == [
+        "whisper-tiny.en+layer=2+segments=8", "prosody+segments=1"
+    ]  # fmt: skip
+    assert all(len(s["fingerprint"]) == 64 for s in streams)
+    spoilt = walked / "spoilt"
+    shutil.copytree(walked / "run/model", spoilt)
+    for name in ("processor.json", "config.json"):
+        text = (spoilt / name).read_text().replace(streams[1]["fingerprint"], "0" * 64)
+        (spoilt / name).write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-m", "emollama", "predict", "x.mp4", "--model", str(spoilt)],
+        cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2 and "stream 'prosody'" in done.stderr
+    assert "is not the one that the model was tuned on" in done.stderr
 
 
 def test_the_report_is_whole_and_made_again_from_its_predictions(walked: Path) -> None:

@@ -50,7 +50,9 @@ class SentenceEncoder:
         from transformers import AutoModel, AutoTokenizer
 
         folder = fetch(self.key)
-        model = AutoModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+        model = AutoModel.from_pretrained(
+            folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
+        )
         return model.eval(), AutoTokenizer.from_pretrained(folder, local_files_only=True)
 
     def encode(self, clips: Sequence[Clip]) -> list[FeatureTrack | None]:

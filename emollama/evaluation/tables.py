@@ -237,6 +237,9 @@ def splits_table(reports: Sequence[dict[str, Any]]) -> Table:
     Raises:
         EmollamaError: no report, or reports that compare by different metrics.
     """
+    for report in reports:
+        if not isinstance(report, dict) or not report.keys() >= {"metric", "modality", "scores"}:
+            raise EmollamaError("not a report.json that `emollama score` wrote with channel sets")
     metrics = sorted({r["metric"] for r in reports})
     if len(metrics) != 1:
         found = ", ".join(metrics) or "none"

@@ -44,6 +44,9 @@ class Catalog:
             for entry in shard.entries:
                 self._found.setdefault(entry.id, []).append(_Found(path, entry))
 
+    def __contains__(self, sample_id: object) -> bool:
+        return sample_id in self._found
+
     def entry(self, sample_id: str, signature: str) -> Entry | None:
         """The newest entry of an id made from these media, or None."""
         found = self._newest(sample_id, signature)

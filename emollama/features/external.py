@@ -64,7 +64,10 @@ class ExternalTracks:
         if not isinstance(sample_id, str) or not stays_inside(sample_id):
             return None
         path = self.folder / f"{sample_id}.npy"
-        return path if path.is_file() else None
+        try:
+            return path if path.is_file() else None
+        except OSError:  # a name longer than this file system allows
+            return None
 
     def __contains__(self, sample_id: object) -> bool:
         return self._path(sample_id) is not None

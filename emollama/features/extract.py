@@ -113,6 +113,12 @@ def extract(
             _ShardWork(manifest, encoders, store, *item, catalogs, retry_failed)
             for item in plan[ranks.rank :: ranks.world]
         ]
+        if replaced := [i for work in mine for i in work.replaced]:
+            _warn(
+                f"{store}: holds {len(replaced)} of these ids with other media or subtitles, e.g. "
+                f"'{replaced[0]}'; they are extracted again and replaced (give each corpus a "
+                "store of its own)"
+            )
         todo = sum(len(work.jobs) for work in mine)
         if workers is None:
             workers = max(1, len(os.sched_getaffinity(0)) // ranks.local)
@@ -205,7 +211,7 @@ def signature(manifest: Manifest, sample: Sample) -> str:
         try:
             status = manifest.media(name).stat()
             facts.append([name, status.st_size, status.st_mtime_ns])
-        except OSError:
+        except (OSError, ValueError):  # not there, or no name that a file can have
             facts.append([name, None])
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:20]
 
@@ -241,11 +247,14 @@ class _ShardWork:
         self._fresh: dict[str, dict[str, Extracted]] = {key: {} for key in self._encoders}
         self._unwritten: dict[str, list[Extracted]] = {key: [] for key in self._encoders}
         self.jobs: list[Job] = []
+        self.replaced: list[str] = []
         for sample in samples:
             keys = tuple(
                 key for key in self._encoders if self._is_wanted(key, sample.id, retry_failed)
             )
             if keys:
+                if any(self._is_other(key, sample.id) for key in keys):
+                    self.replaced.append(sample.id)
                 video, audio = (
                     None if path is None else manifest.media(path)
                     for path in (sample.video, sample.audio)
@@ -258,6 +267,13 @@ class _ShardWork:
     def _is_wanted(self, key: str, sample_id: str, retry_failed: bool) -> bool:
         entry = self._catalogs[key].entry(sample_id, self._signatures[key][sample_id])
         return entry is None or (retry_failed and entry.status == "failed")
+
+    def _is_other(self, key: str, sample_id: str) -> bool:
+        """Whether the store has features of this id that were made from something else."""
+        catalog = self._catalogs[key]
+        return sample_id in catalog and not catalog.entry(
+            sample_id, self._signatures[key][sample_id]
+        )
 
     def add(self, job: Job, outcomes: Mapping[str, Outcome]) -> None:
         """Take what became of a clip."""

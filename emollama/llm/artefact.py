@@ -22,7 +22,7 @@ from typing import Any, cast
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from emollama.assets import fetch
 from emollama.assets.registry import ASSETS
@@ -34,7 +34,7 @@ from emollama.llm.clues import ClueWords
 from emollama.llm.configuration import EmotionLlamaConfig, StreamConfig
 from emollama.llm.layout import get_layout
 from emollama.llm.modeling import EmotionLlama
-from emollama.llm.processing import PROCESSOR_FILE, EmotionLlamaProcessor
+from emollama.llm.processing import PROCESSOR_FILE, EmotionLlamaProcessor, load_tokenizer
 
 ADAPTER_FILE = "adapter_model.safetensors"
 MERGED_FILE = "model.safetensors"
@@ -90,7 +90,10 @@ def weights_fingerprint(folder: Path) -> str:
 def load_llm(folder: Path, dtype: torch.dtype) -> PreTrainedModel:
     """The frozen causal language model of a folder."""
     try:
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True)
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=dtype, local_files_only=True, trust_remote_code=False,
+            use_safetensors=True,
+        )  # fmt: skip
     except (OSError, ValueError, SafetensorError) as error:
         raise EmollamaError(f"{folder}: no language model can be loaded: {error}") from error
     model.requires_grad_(False)
@@ -105,20 +108,22 @@ def build(
     lora: LoraSection,
     dtype: torch.dtype,
     seed: int,
+    clues: bool = True,
 ) -> tuple[PeftModel, EmotionLlamaProcessor]:
     """A new model to be trained: LoRA under the language model, projectors trained whole.
 
     `seed` alone decides the initial projectors and adapters.
     """
     folder = resolve_llm(llm)
+    fingerprint = weights_fingerprint(folder)
+    tokenizer = load_tokenizer(folder)
+    processor = EmotionLlamaProcessor(tokenizer, get_layout(layout), streams, labels, clues)
     language_model = load_llm(folder, dtype)
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    processor = EmotionLlamaProcessor(tokenizer, get_layout(layout), streams, labels)
     config = EmotionLlamaConfig(
         text_config=language_model.config,
         streams=[asdict(s) for s in streams],
         llm=llm,
-        llm_sha256=weights_fingerprint(folder),
+        llm_sha256=fingerprint,
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -130,13 +135,19 @@ def add_lora(model: EmotionLlama, lora: LoraSection) -> PeftModel:
     """Wrap: adapters on the named linear layers of the language model, projectors whole."""
     targets = "|".join(re.escape(t) for t in lora.targets)
     pattern = rf"language_model\..*\.({targets})"
-    if not any(re.fullmatch(pattern, name) for name, _ in model.named_modules()):
-        names = {n.rsplit(".", 1)[-1] for n, m in model.language_model.named_modules()
-                 if isinstance(m, torch.nn.Linear)}  # fmt: skip
-        raise EmollamaError(
-            f"model.lora.targets: none of {', '.join(lora.targets)} is a linear layer of this "
-            f"language model; it has {', '.join(sorted(names))}"
-        )
+    known = {
+        name.rsplit(".", 1)[-1]
+        for name, module in cast(
+            torch.nn.Module, model.language_model.get_decoder()
+        ).named_modules()
+        if isinstance(module, torch.nn.Linear)
+    }
+    for target in lora.targets:
+        if target.rsplit(".", 1)[-1] not in known:
+            raise EmollamaError(
+                f"model.lora.targets: '{target}' is no linear layer of this language model; "
+                f"it has {', '.join(sorted(known))}"
+            )
     model.requires_grad_(False)
     return get_peft_model(
         model,
@@ -173,6 +184,7 @@ def save(
 @contextmanager
 def written_whole(folder: Path) -> Iterator[Path]:
     """A folder to write into, which takes the place of `folder` when all has gone well."""
+    folder = folder.absolute()
     draft: Path | None = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -188,9 +200,11 @@ def written_whole(folder: Path) -> Iterator[Path]:
 
 def merge(source: Path, folder: Path) -> None:
     """Fold the adapter into the language model's weights: a folder that needs no other."""
+    if folder.exists() and not (folder / MERGED_FILE).is_file():
+        what = "an unmerged artefact" if (folder / ADAPTER_FILE).is_file() else "other files"
+        if not folder.is_dir() or any(folder.iterdir()):
+            raise EmollamaError(f"{folder}: holds {what}; choose another folder")
     artefact = load(source, torch.float32)
-    if (folder / PROCESSOR_FILE).exists() and not (folder / MERGED_FILE).exists():
-        raise EmollamaError(f"{folder}: holds an unmerged artefact; choose another folder")
     record = read_json(source / "training_record.json")
     card = read_text(source / "README.md")
     with written_whole(folder) as draft:
@@ -321,8 +335,9 @@ def _replace(draft: Path, folder: Path) -> None:
     """Put `draft` where `folder` is; the old folder is gone only when the new one stands."""
     draft.chmod(0o755)
     old = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
+        # An `old` beside a folder that stands is rubbish; where none stands it is the last copy.
+        shutil.rmtree(old, ignore_errors=True)
         folder.rename(old)
     draft.rename(folder)
     shutil.rmtree(old, ignore_errors=True)

@@ -94,12 +94,13 @@ class ClueWords:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ClueWords:
         """The inverse of `to_dict`."""
-        return cls(
-            {
-                name: ColumnStatistics(tuple(s["columns"]), tuple(s["mean"]), tuple(s["deviation"]))
-                for name, s in values.items()
-            }
-        )
+        found: dict[str, ColumnStatistics] = {}
+        for name, s in values.items():
+            columns, mean, deviation = (tuple(s[k]) for k in ("columns", "mean", "deviation"))
+            if not len(columns) == len(mean) == len(deviation):
+                raise ValueError(f"'{name}' has {len(columns)} columns, but not as many figures")
+            found[name] = ColumnStatistics(columns, mean, deviation)
+        return cls(found)
 
 
 def _voice_words(statistics: ColumnStatistics, values: np.ndarray) -> str:

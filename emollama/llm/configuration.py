@@ -36,6 +36,7 @@ class StreamConfig:
             tokens at all.
         standardise: whether columns are standardised over the training split, and clipped at 10
             deviations; False where released projectors take features as they come.
+        fingerprint: of the encoder whose features the model was tuned on; "" when not known.
     """
 
     name: str
@@ -49,6 +50,7 @@ class StreamConfig:
     dropout: float = 0.0
     absent: AbsentRule = "learned"
     standardise: bool = True
+    fingerprint: str = ""
 
     def __post_init__(self) -> None:
         where = f"stream '{self.name}'"
@@ -77,6 +79,15 @@ class StreamConfig:
             if key not in known:
                 raise EmollamaError(f"stream: unknown key '{key}'{did_you_mean(key, known)}")
         return cls(**values)
+
+
+def require_same_encoder(stream: StreamConfig, fingerprint: str, where: str) -> None:
+    """Refuse features of another version of an encoder than the model was tuned on."""
+    if stream.fingerprint and fingerprint != stream.fingerprint:
+        raise EmollamaError(
+            f"{where}: stream '{stream.name}': this '{stream.source}' is not the one that the "
+            "model was tuned on (other weights, code or columns)"
+        )
 
 
 class EmotionLlamaConfig(PreTrainedConfig):

@@ -20,7 +20,7 @@ import torch
 from peft import get_peft_model_state_dict
 from safetensors.torch import save_file
 from torch import Tensor
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from emollama import __version__
 from emollama.config import LoraSection
@@ -32,7 +32,7 @@ from emollama.llm.clues import ClueWords
 from emollama.llm.configuration import EmotionLlamaConfig
 from emollama.llm.layout import get_layout
 from emollama.llm.modeling import EmotionLlama
-from emollama.llm.processing import EmotionLlamaProcessor
+from emollama.llm.processing import EmotionLlamaProcessor, load_tokenizer
 
 LORA = re.compile(r"llama_model\.(?:base_model\.model\.)?(?P<path>.+)\.lora_(?P<half>[AB])\.weight")
 DEAD = (
@@ -108,16 +108,18 @@ def import_checkpoint(
             f"--layout {layout}: released checkpoints have the layout 'emotion-llama-v1', "
             "'emotion-llama-v1-stage2' or 'emotion-llama-v1-upstream-eval'"
         )
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise EmollamaError(f"{out}: is there already and not empty; choose another folder")
     tensors = read_checkpoint(checkpoint)
     report = _report(checkpoint, tensors)
     folder = artefact.resolve_llm(llm)
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    tokenizer = load_tokenizer(folder)
     streams = v1.streams(sources)
     processor = EmotionLlamaProcessor(tokenizer, get_layout(layout), streams, labels)
     _require_llama_tokenizer(processor, folder)
     with torch.device("meta"):
         language_model = AutoModelForCausalLM.from_config(
-            AutoConfig.from_pretrained(folder, local_files_only=True)
+            AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         )
     config = EmotionLlamaConfig(
         text_config=language_model.config,

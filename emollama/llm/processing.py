@@ -31,6 +31,8 @@ from emollama.llm.modeling import IGNORED, TEXT
 
 CHANNELS = ("voice", "face", "words")
 PROCESSOR_FILE = "processor.json"
+LONGEST_TEXT = 300
+"""Words of a subtitle that are read."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +80,36 @@ def fit_steps(values: np.ndarray, tokens: int) -> np.ndarray:
     )
 
 
+def cut_text(text: str) -> str:
+    """A subtitle, cut where it is longer than any that anybody says in a clip."""
+    words = text.split()
+    return text if len(words) <= LONGEST_TEXT else " ".join(words[:LONGEST_TEXT])
+
+
 def minigpt_answer(text: str) -> str:
     """A reference answer as MiniGPT-v2 and Emotion-LLaMA learn it."""
     words = re.sub(r"[.!\"()*#:;~]", " ", text.lower()).split()
     return " ".join(words[:200])
 
 
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a folder; code that may lie beside it is never run."""
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
+    except Exception as error:
+        # The tokenizer libraries raise whatever their parsers do, Rust's bare Exception included.
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise EmollamaError(f"{folder}: holds no tokenizer that can be read: {reason}") from error
+    return tokenizer
+
+
 class EmotionLlamaProcessor:
-    """Tokenizer, layout, streams and label set, saved together with the model."""
+    """Tokenizer, layout, streams and label set, saved together with the model.
+
+    `clues`: whether measured clues in words stand in the prompt of a reason.
+    """
 
     def __init__(
         self,
@@ -93,11 +117,13 @@ class EmotionLlamaProcessor:
         layout: Layout,
         streams: Sequence[StreamConfig],
         labels: LabelSet,
+        clues: bool = True,
     ) -> None:
         self.tokenizer = tokenizer
         self.layout = layout
         self.streams = tuple(streams)
         self.labels = labels
+        self.clues = clues
         end = tokenizer.eos_token_id
         if end is None:
             raise EmollamaError("the tokenizer has no end-of-sequence token to end an answer with")
@@ -207,9 +233,11 @@ class EmotionLlamaProcessor:
         if name == "instruction":
             return [instruction]
         if name == "text":
-            heard = "words" in evidence.channels and evidence.text
-            return [evidence.text if heard and evidence.text else self.layout.text_absent]
+            heard = evidence.text if "words" in evidence.channels else None
+            return [cut_text(heard) if heard else self.layout.text_absent]
         if name == "clues":
+            if not self.clues:
+                return []
             words = [w for c, w in evidence.clues.items() if c in evidence.channels and w]
             return ["; ".join(words)] if words else []
         if name not in self._fields:
@@ -220,6 +248,15 @@ class EmotionLlamaProcessor:
             if name in (stream.name, stream.channel)
             and not (stream.absent == "omit" and self._track(stream, evidence) is None)
         ]
+
+    def channels(self, evidence: Evidence) -> tuple[str, ...]:
+        """The channels that a clip has: a track of one of our streams, or a subtitle."""
+        return tuple(
+            c
+            for c in CHANNELS
+            if (c == "words" and evidence.text)
+            or any(s.channel == c and evidence.tracks.get(s.name) is not None for s in self.streams)
+        )
 
     def _track(self, stream: StreamConfig, evidence: Evidence) -> np.ndarray | None:
         track = evidence.tracks.get(stream.name)
@@ -326,6 +363,7 @@ class EmotionLlamaProcessor:
                 "layout": self.layout.to_dict(),
                 "streams": [asdict(s) for s in self.streams],
                 "labels": self.labels.to_dict(),
+                "clues": self.clues,
             },
         )
 
@@ -333,6 +371,7 @@ class EmotionLlamaProcessor:
     def from_pretrained(cls, folder: Path) -> EmotionLlamaProcessor:
         """Read what `save_pretrained` wrote."""
         saved = read_json(folder / PROCESSOR_FILE)
+        tokenizer = load_tokenizer(folder)
         try:
             labels = LabelSet(
                 saved["labels"]["name"],
@@ -341,6 +380,7 @@ class EmotionLlamaProcessor:
             )
             layout = Layout.from_dict(saved["layout"])
             streams = [StreamConfig.from_dict(s) for s in saved["streams"]]
-        except (KeyError, TypeError) as error:
+            clues = bool(saved.get("clues", True))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise EmollamaError(f"{folder / PROCESSOR_FILE}: lacks {error}") from error
-        return cls(AutoTokenizer.from_pretrained(folder), layout, streams, labels)
+        return cls(tokenizer, layout, streams, labels, clues)

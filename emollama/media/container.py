@@ -32,10 +32,10 @@ def open_media(path: Path) -> InputContainer:
     Raises:
         MediaError: the file is missing, empty, or no media file.
     """
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise MediaError(f"{path}: {what}; a video or audio file is needed", "missing")
     try:
+        if not path.is_file():
+            what = "is a folder" if path.is_dir() else "does not exist"
+            raise MediaError(f"{path}: {what}; a video or audio file is needed", "missing")
         if path.stat().st_size == 0:
             raise MediaError(f"{path}: is empty (0 bytes)", "unreadable")
         return av.open(
@@ -113,7 +113,7 @@ def seek_before(container: InputContainer, seconds: float) -> None:
     """Move to a key frame at or before `seconds` on the file's own clock; stay if it cannot."""
     try:
         container.seek(int(seconds * 1e6), backward=True)
-    except av.error.FFmpegError:
+    except (av.error.FFmpegError, OverflowError):
         return
 
 

@@ -14,7 +14,7 @@ from emollama.errors import EmollamaError
 from emollama.features.store import open_tracks
 from emollama.features.tracks import TrackReader
 from emollama.llm.clues import ClueWords
-from emollama.llm.configuration import StreamConfig
+from emollama.llm.configuration import StreamConfig, require_same_encoder
 from emollama.llm.modeling import EmotionLlama
 from emollama.llm.processing import Evidence, fit_steps
 from emollama.sample import Sample
@@ -30,6 +30,7 @@ def open_readers(store: Path | None, streams: Sequence[StreamConfig]) -> dict[st
                 f"stream '{stream.name}': {stream.source} is {reader.width} wide, "
                 f"the model was built for {stream.width}"
             )
+        require_same_encoder(stream, reader.fingerprint, str(store or stream.source))
         readers[stream.name] = reader
     return readers
 

@@ -75,13 +75,13 @@ class InstructionSchedule(Dataset[Encoded]):
             # A reference reason tells of every channel, so none is dropped from its evidence.
             answer, weight = sample.targets.reason or "", self.tasks.reason.weight
         else:
-            kept = [c for c in CHANNELS if draw.random() >= getattr(self.dropout, c)]
-            chosen = frozenset(kept or [draw.choice(CHANNELS)])
+            # Of the channels that this clip has, at least one stays.
+            known = self.processor.channels(evidence) or CHANNELS
+            kept = [c for c in known if draw.random() >= getattr(self.dropout, c)]
+            chosen = frozenset(kept or [draw.choice(known)])
             evidence = type(evidence)(evidence.tracks, evidence.text, {}, chosen)
             answer = self.processor.label_answer(sample.targets.emotion or "")
             weight = self.tasks.emotion.weight
-        if not self.tasks.clues:
-            evidence = type(evidence)(evidence.tracks, evidence.text, {}, evidence.channels)
         prompt = self.processor.encode_prompt(evidence, question)
         return self.processor.with_answer(prompt, answer, weight)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import sys
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
@@ -18,16 +19,16 @@ from sklearn.metrics import f1_score
 from transformers import TrainingArguments, set_seed
 
 from emollama import __version__
-from emollama.config import TrainConfig
+from emollama.config import StreamSection, TrainConfig
 from emollama.errors import EmollamaError
-from emollama.features.store import open_tracks
+from emollama.features.store import StoredTracks, open_tracks
 from emollama.files import read_json, read_text, write_json, write_text
 from emollama.llm import artefact
 from emollama.llm.clues import ClueWords
 from emollama.llm.configuration import StreamConfig
 from emollama.llm.device import default_device, resolve_dtype
 from emollama.llm.inference import label_probabilities
-from emollama.llm.processing import EmotionLlamaProcessor
+from emollama.llm.processing import PROCESSOR_FILE, EmotionLlamaProcessor
 from emollama.sample import Sample, read_manifest
 from emollama.training.card import model_card
 from emollama.training.evidence import (
@@ -74,13 +75,7 @@ def train(config: TrainConfig) -> Path:
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
     manifest = read_manifest(config.data.manifest)
-    streams = [
-        StreamConfig(
-            width=open_tracks(config.data.store, s.source).width,
-            **s.model_dump(exclude={"start"}),
-        )
-        for s in config.model.streams
-    ]
+    streams = [_stream(config, section) for section in config.model.streams]
     readers = open_readers(config.data.store, streams)
     samples = _labelled(manifest.split(config.data.train_split), manifest.path)
     samples, left_out = usable(samples, readers)
@@ -100,11 +95,14 @@ def train(config: TrainConfig) -> Path:
         config.model.lora,
         resolve_dtype(config.model.dtype, device),
         config.seed,
+        clues=config.tasks.clues,
     )
     fit_standardisers(artefact.bare(model), readers, samples)
     shifts: Shifts = {}
     if probed := [s.name for s in config.model.streams if s.start == "probe"]:
         shifts = start_from_probe(artefact.bare(model), processor, probed, readers, samples)
+        held_out = len(next(iter(shifts.values())))
+        say(f"projectors start from a probe; {held_out} samples are shown as if held out of it")
     clues = fit_clues(readers, samples)
     evidence = EvidenceReader(readers, clues)
     shown = EvidenceReader(readers, clues, shifts)
@@ -121,14 +119,16 @@ def train(config: TrainConfig) -> Path:
         f"language model in {str(artefact.bare(model).language_model.dtype)[6:]}"
     )
 
-    if rank == 0:
-        values = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
-        write_text(config.output / "config.yaml", values)
     checkpoints = config.output / "checkpoints"
     keeper = _keeper(config, model, processor, evidence, clues, manifest, readers, device, say)
+    arguments = _arguments(config, checkpoints, micro, accumulation, device)
+    if rank == 0:
+        _claim(config)
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
     trainer = EmotionTrainer(
         model=model,
-        args=_arguments(config, checkpoints, micro, accumulation, device),
+        args=arguments,
         train_dataset=schedule,
         data_collator=processor.collate,
         callbacks=[PlainProgress(config.training.max_steps, config.training.batch_size, say)]
@@ -167,6 +167,24 @@ def train(config: TrainConfig) -> Path:
     return folder
 
 
+def _stream(config: TrainConfig, section: StreamSection) -> StreamConfig:
+    """A stream as the artefact keeps it: its source in full, and which encoder made it."""
+    reader = open_tracks(config.data.store, section.source)
+    values = section.model_dump(exclude={"start"})
+    if isinstance(reader, StoredTracks):
+        values["source"] = reader.key
+    return StreamConfig(width=reader.width, fingerprint=reader.fingerprint, **values)
+
+
+def _claim(config: TrainConfig) -> None:
+    """Make the output folder this run's; what an older run left is removed if it starts anew."""
+    if config.training.resume == "never":
+        for name in ("checkpoints", "best"):
+            shutil.rmtree(config.output / name, ignore_errors=True)
+    values = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+    write_text(config.output / "config.yaml", values)
+
+
 def _batches(config: TrainConfig, world: int) -> tuple[int, int]:
     """Micro-batch of a process and accumulation steps that make up the configured batch."""
     total = config.training.batch_size
@@ -190,8 +208,8 @@ def _arguments(
 ) -> TrainingArguments:
     settings = config.training
     distributed = int(os.environ.get("WORLD_SIZE", "1")) > 1
-    if settings.deepspeed is not None and not settings.deepspeed.is_file():
-        raise EmollamaError(f"training.deepspeed: {settings.deepspeed}: no such file")
+    if settings.deepspeed is not None and not isinstance(read_json(settings.deepspeed), dict):
+        raise EmollamaError(f"training.deepspeed: {settings.deepspeed}: is not a JSON object")
     if settings.deepspeed is not None and device.type == "cpu":
         os.environ.setdefault("DS_ACCELERATOR", "cpu")
     os.environ["TENSORBOARD_LOGGING_DIR"] = str(config.output / "tensorboard")
@@ -283,8 +301,9 @@ def _keeper(
         return float(f1_score(gold, probabilities.argmax(1), average="weighted"))
 
     def save(step: int, value: float) -> None:
-        model.save_pretrained(str(best))
-        write_json(best / "best.json", {"step": step, "weighted_f1": value})
+        with artefact.written_whole(best) as draft:
+            model.save_pretrained(str(draft))
+            write_json(draft / "best.json", {"step": step, "weighted_f1": value})
 
     def so_far() -> float:
         record = _best_record(config)
@@ -308,6 +327,10 @@ def _load_adapter_into(model: PeftModel, folder: Path) -> None:
 
 def _require_same_run(config: TrainConfig) -> None:
     """A folder that holds checkpoints of another configuration is not mixed with this run."""
+    model = config.output / "model"
+    ours = not model.exists() or (model / PROCESSOR_FILE).is_file()
+    if not ours and (not model.is_dir() or any(model.iterdir())):
+        raise EmollamaError(f"{model}: is there and no artefact; choose another output")
     path = config.output / "config.yaml"
     if config.training.resume == "never" or not newest_checkpoint(config.output / "checkpoints"):
         return

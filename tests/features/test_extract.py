@@ -273,7 +273,9 @@ def test_nonsense_options_are_refused(tmp_path: Path, option: str) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_words_need_no_media_and_follow_the_subtitle_alone(tmp_path: Path, workers: int) -> None:
+def test_words_need_no_media_and_follow_the_subtitle_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], workers: int
+) -> None:
     (tmp_path / "wav").mkdir()
     tone(tmp_path / "wav/a.wav", 100)
     (tmp_path / "wav/b.wav").write_text("no sound")
@@ -297,7 +299,9 @@ def test_words_need_no_media_and_follow_the_subtitle_alone(tmp_path: Path, worke
     assert [reader.get(i).values.item() for i in "ab"] == [3, 5]  # type: ignore[union-attr]
     assert reader.status("c") == "absent"
 
+    capsys.readouterr()
     again = extracted("one", "corrected", "new")
+    assert "holds 2 of these ids with other media or subtitles, e.g. 'b'" in capsys.readouterr().err
     assert (again.computed, again.kept) == (2, 1)
     reader = FeatureStore.open(tmp_path / "store").reader("letters")
     assert [reader.get(i).values.item() for i in "abc"] == [3, 9, 3]  # type: ignore[union-attr]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from emollama.config import LoraSection
 from emollama.errors import EmollamaError
 from emollama.labels import get_label_set
 from emollama.llm import artefact
@@ -170,3 +172,72 @@ def test_merging_does_not_overwrite_an_adapter(folder: Path, tmp_path: Path) -> 
 def test_labels_are_the_artefacts_own(folder: Path) -> None:
     assert load(folder).processor.labels == get_label_set("mer2023")
     assert [s.name for s in load(folder).processor.streams] == [s.name for s in STREAMS]
+
+
+def test_merging_does_not_remove_what_is_not_ours(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "important").mkdir()
+    (tmp_path / "important/thesis.txt").write_text("years of work")
+    with pytest.raises(EmollamaError, match="important: holds other files"):
+        artefact.merge(folder, tmp_path / "important")
+    assert (tmp_path / "important/thesis.txt").read_text() == "years of work"
+
+
+def test_a_kill_between_the_two_renames_loses_nothing(
+    trained, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, processor = trained
+    monkeypatch.setattr(Path, "rename", _killed_at_second_rename(Path.rename))
+    with pytest.raises(KeyboardInterrupt):
+        artefact.save(model, processor, ClueWords(), folder, {"steps": 4}, "")
+    monkeypatch.undo()
+    assert not folder.exists()
+    assert load(folder.with_name(f".{folder.name}.old")).clues.statistics
+    artefact.save(model, processor, ClueWords(), folder, {"steps": 5}, "")
+    assert [p.name for p in folder.parent.iterdir()] == ["model"]
+
+
+def _killed_at_second_rename(rename):
+    calls = []
+
+    def killed(self: Path, target: Path) -> Path:
+        calls.append(self)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    return killed
+
+
+def test_code_beside_an_artefact_is_not_run(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    mark = tmp_path / "it ran"
+    (folder / "evil.py").write_text(f"open({str(mark)!r}, 'w')\nclass Tok: pass\n")
+    path = folder / "tokenizer_config.json"
+    values = {**json.loads(path.read_text()), "auto_map": {"AutoTokenizer": ["evil.Tok", None]}}
+    values["tokenizer_class"] = "Tok"
+    path.write_text(json.dumps(values))
+    monkeypatch.setattr("builtins.input", lambda *_: "y")
+    with suppress(EmollamaError):
+        load(folder)
+    assert not mark.exists()
+
+
+def test_a_pickled_language_model_is_refused(built, llm: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "pickled"
+    shutil.copytree(llm, folder)
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(EmollamaError, match=r"holds no \.safetensors weights"):
+        artefact.build(
+            str(folder), "emollama-chat", STREAMS, get_label_set("mer2023"),
+            LoraSection(), torch.float32, seed=0,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"version": "1.0"'])
+@pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json"])
+def test_a_broken_tokenizer_is_one_line(folder: Path, name: str, text: str) -> None:
+    (folder / name).write_text(text)
+    with pytest.raises(EmollamaError, match="holds no tokenizer that can be read"):
+        load(folder)

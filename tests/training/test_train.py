@@ -90,6 +90,20 @@ def test_another_configuration_does_not_go_on_from_these_checkpoints(
     assert "another configuration" in said
 
 
+def test_starting_anew_forgets_what_an_older_run_left(config: Path, tmp_path: Path) -> None:
+    """Checkpoints and best weights of the run before are not taken for this run's."""
+    output = tmp_path / "run"
+    best = ("training.evaluate_every=2", "training.keep_best=true", "training.max_steps=2")
+    run(config, output, "seed=2", *best)
+    (output / "best/best.json").write_text('{"step": 2, "weighted_f1": 1.0}')
+    record = run(config, output, "seed=3", "training.resume=never", *best)
+    assert record["best"]["weighted_f1"] == record["validation"][0]["weighted_f1"] < 1
+    fresh = run(config, tmp_path / "fresh", "seed=3", "training.resume=never", *best)
+    assert fresh["best"] == record["best"]
+    for name, tensor in weights(tmp_path / "fresh").items():
+        assert torch.equal(tensor, weights(output)[name]), name
+
+
 def test_accumulation_processes_and_zero2_do_not_change_the_loss(
     config: Path, tmp_path: Path
 ) -> None:

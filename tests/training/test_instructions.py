@@ -1,0 +1,69 @@
+"""The schedule: what is asked of which clip, with which channels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from emollama.config import LoraSection, ModalityDropout, TasksSection
+from emollama.labels import get_label_set
+from emollama.llm import artefact
+from emollama.llm.clues import ClueWords
+from emollama.sample import Sample, Targets
+from emollama.training.evidence import EvidenceReader
+from emollama.training.instructions import InstructionSchedule
+from tests.llm.conftest import STREAMS, evidence
+from tests.tiny import tiny_llm
+
+
+class Tracks:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def get(self, sample_id: str):
+        if self.name == "face" and sample_id.startswith("dark"):
+            return None
+        return evidence(0).tracks[self.name]
+
+
+@pytest.fixture
+def processor(tmp_path: Path):
+    return artefact.build(
+        str(tiny_llm(tmp_path / "llm")), "emollama-chat", STREAMS, get_label_set("mer2023"),
+        LoraSection(r=4, alpha=8), torch.float32, seed=3,
+    )[1]  # fmt: skip
+
+
+def schedule(processor, samples, dropout: ModalityDropout, tasks: TasksSection | None = None):
+    reader = EvidenceReader({s.name: Tracks(s.name) for s in STREAMS}, ClueWords())
+    return InstructionSchedule(
+        samples, reader, processor, tasks or TasksSection(), dropout, 7, steps=50, batch_size=8
+    )  # type: ignore[arg-type]
+
+
+def sample(sample_id: str, text: str | None) -> Sample:
+    return Sample(id=sample_id, text=text, targets=Targets(emotion="sad", reason="It is sad."))
+
+
+def test_a_question_always_holds_some_evidence(processor) -> None:
+    """A clip without subtitle or face keeps a channel that it has, however hard channels drop."""
+    samples = [sample("a", None), sample("dark", None), sample("dark-b", "words"), sample("c", "x")]
+    made = schedule(processor, samples, ModalityDropout(voice=0.7, face=0.7, words=0.7))
+    absent = processor.text_ids('Words: "(not heard)"')
+    for item in range(len(made)):
+        encoded = made[item]
+        ids = encoded.input_ids
+        heard = not any(ids[i : i + len(absent)] == absent for i in range(len(ids)))
+        assert any(encoded.present.values()) or heard
+
+
+def test_clues_stand_in_a_reasons_prompt_unless_the_model_was_made_without(processor) -> None:
+    said = evidence(0)
+    said = type(said)(said.tracks, said.text, {"voice": "high pitch"}, said.channels)
+    prompt = processor.tokenizer.decode(processor.encode_prompt(said, "Why?").input_ids)
+    assert "Measured: high pitch" in prompt
+    processor.clues = False
+    prompt = processor.tokenizer.decode(processor.encode_prompt(said, "Why?").input_ids)
+    assert "Measured" not in prompt and "high pitch" not in prompt
