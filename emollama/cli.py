@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import sys
 import time
@@ -18,6 +17,7 @@ from typer.exceptions import TyperException
 
 from emollama.config import Precision
 from emollama.errors import EXIT_CODE, EmollamaError, one_line_errors
+from emollama.scripts import quiet_libraries, run_evaluation, run_training
 
 app = typer.Typer(
     help="From a clip of a person to an emotion and the reasons for it.",
@@ -32,22 +32,6 @@ app.add_typer(prepare_app, name="prepare")
 
 ModelOption = Annotated[Path, typer.Option("--model", help="Artefact that train.py wrote.")]
 ConfigOption = Annotated[Path, typer.Option("--cfg-path", help="YAML configuration.")]
-
-
-def _quiet_libraries() -> None:
-    """Progress bars and warnings of libraries would drown our own lines."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("DS_ACCELERATOR", "cpu" if not Path("/dev/nvidia0").exists() else "cuda")
-    import warnings
-
-    import transformers
-
-    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
-    warnings.filterwarnings("ignore", category=UserWarning, module="torch")
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    for name in ("DeepSpeed", "deepspeed", "accelerate"):
-        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 @assets_app.command("list")
@@ -67,7 +51,7 @@ def assets_fetch(
     names: Annotated[list[str] | None, typer.Argument(help="Names; all when none.")] = None,
 ) -> None:
     """Fetch and convert assets, once."""
-    _quiet_libraries()
+    quiet_libraries()
     from emollama.assets import fetch, list_assets
 
     for name in names or [s.name for s in list_assets()]:
@@ -125,6 +109,33 @@ def prepare_csv(
         print(line)
 
 
+@prepare_app.command("nce")
+def prepare_nce(
+    annotations: Path,
+    out: Annotated[Path, typer.Option(help="Manifest to write.")],
+    labels: Annotated[str, typer.Option(help="Label set, by name.")] = "merr",
+    media: Annotated[Path | None, typer.Option(help="Folder of <name>.mp4 or .avi.")] = None,
+    transcripts: Annotated[
+        Path | None, typer.Option(help="CSV with the columns name and sentence.")
+    ] = None,
+    reasons: Annotated[Path | None, typer.Option(help="MERR's coarse or fine json.")] = None,
+    split: Annotated[str, typer.Option(help="Which split the samples are.")] = "train",
+    validation: Annotated[
+        int, typer.Option(help="Every so many-th sample is of split val; 0 for none.", min=0)
+    ] = 0,
+) -> None:
+    """MERR and MER2023 as Emotion-LLaMA lists them: name, frame count, emotion(, valence)."""
+    from emollama.corpora import nce_list
+    from emollama.labels import get_label_set
+
+    report = nce_list.prepare_nce(
+        annotations, out, labels=get_label_set(labels), media=media, transcripts=transcripts,
+        reasons=reasons, split=split, validation=validation,
+    )  # fmt: skip
+    for line in report.lines():
+        print(line)
+
+
 @prepare_app.command("npz")
 def prepare_npz(
     archive: Path,
@@ -170,7 +181,7 @@ def extract(
     strict: Annotated[bool, typer.Option(help="Exit code 2 if any clip failed.")] = False,
 ) -> None:
     """Run frozen encoders over a manifest, once; go on where an earlier run was stopped."""
-    _quiet_libraries()
+    quiet_libraries()
     from emollama.encoders.table import parse_encoder
     from emollama.features.extract import extract as run
     from emollama.features.progress import bar, failure_table
@@ -209,16 +220,17 @@ def train(
     options: Annotated[list[str] | None, typer.Option(help="Overrides, a.b=c.")] = None,
 ) -> None:
     """Tune an EmotionLlama (the same as train.py)."""
-    _train(cfg_path, options or [])
+    run_training(cfg_path, options or [])
 
 
 @app.command()
 def evaluate(
     cfg_path: ConfigOption,
     options: Annotated[list[str] | None, typer.Option(help="Overrides, a.b=c.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Which of the evaluation_datasets.")] = None,
 ) -> None:
     """Evaluate an artefact (the same as eval_emotion.py)."""
-    _evaluate(cfg_path, options or [])
+    run_evaluation(cfg_path, options or [], dataset)
 
 
 @app.command()
@@ -268,7 +280,7 @@ def predict(
     dtype: Annotated[Precision, typer.Option(help="Of the language model.")] = "auto",
 ) -> None:
     """From raw files to label probabilities and a reason that cites measured clues."""
-    _quiet_libraries()
+    quiet_libraries()
     from emollama.session import Session
 
     session = Session.open(model, dtype)
@@ -298,7 +310,7 @@ def chat(
     text: Annotated[str | None, typer.Option(help="What the person says.")] = None,
 ) -> None:
     """Ask about a clip in the terminal; an empty line ends it."""
-    _quiet_libraries()
+    quiet_libraries()
     from emollama.llm.processing import Turn
     from emollama.session import Session
 
@@ -326,12 +338,14 @@ def chat(
 def export(
     model: ModelOption,
     out: Annotated[Path, typer.Option(help="Folder to write.")],
+    merge: Annotated[bool, typer.Option("--merge", help="What is done in any case.")] = True,
 ) -> None:
-    """Fold the adapter into the weights: an artefact that needs no other files."""
-    _quiet_libraries()
-    from emollama.llm.artefact import merge
+    """Fold the adapter into the weights: a transformers folder that needs no other files."""
+    del merge
+    quiet_libraries()
+    from emollama.llm import artefact
 
-    merge(model, out)
+    artefact.merge(model, out)
     print(f"merged artefact in {out}")
 
 
@@ -347,7 +361,7 @@ def import_checkpoint(
     ] = None,
 ) -> None:
     """Read the weights of a released Emotion-LLaMA or MiniGPT-v2 checkpoint."""
-    _quiet_libraries()
+    quiet_libraries()
     from emollama.labels import get_label_set
     from emollama.llm import emotion_llama_v1 as v1
     from emollama.llm.import_checkpoint import import_checkpoint as run
@@ -360,6 +374,52 @@ def import_checkpoint(
     for line in report.lines():
         print(line)
     print(f"artefact in {out}")
+
+
+@app.command()
+def compare(
+    first: Path,
+    second: Path,
+    manifest: Annotated[Path, typer.Option(help="Samples to ask both about.")],
+    store: Annotated[Path | None, typer.Option(help="Feature store.")] = None,
+    split: Annotated[str, typer.Option(help="Split of the manifest.")] = "test",
+    count: Annotated[int, typer.Option(help="Samples compared.", min=1)] = 8,
+    dtype: Annotated[Precision, typer.Option(help="Of the language models.")] = "float32",
+) -> None:
+    """Prove that two artefacts give the same logits, or say by how much they differ."""
+    quiet_libraries()
+    from emollama.evaluation.compare import compare as run
+    from emollama.llm.device import default_device, resolve_dtype
+
+    precision = resolve_dtype(dtype, default_device())
+    found = run(first, second, manifest, store, split=split, count=count, dtype=precision)
+    for line in found.lines():
+        print(line)
+    if not found.same:
+        raise typer.Exit(1)
+
+
+@app.command()
+def plan(
+    cfg_path: ConfigOption,
+    options: Annotated[list[str] | None, typer.Option(help="Overrides, a.b=c.")] = None,
+    gpus: Annotated[int, typer.Option(help="GPUs that share a step.", min=1)] = 1,
+    memory: Annotated[
+        float | None, typer.Option(help="GB of one GPU; that of this machine's by default.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what a training run will cost, before it is started."""
+    quiet_libraries()
+    from emollama.config import TrainConfig, load_config
+    from emollama.training.plan import plan as run
+    from emollama.training.plan_tables import print_plan
+
+    found = run(load_config(TrainConfig, cfg_path, options or []), gpus)
+    if as_json:
+        print(json.dumps(found.to_dict(), indent=2))
+    else:
+        print_plan(found, memory)
 
 
 @app.command()
@@ -385,50 +445,6 @@ def _show(clip: Path, answer: Any) -> None:
         console.print(f"  {answer.reason}", markup=False)
     for note in answer.notes:
         console.print(f"  note: {note}", markup=False)
-
-
-def _train(path: Path, options: list[str]) -> None:
-    _quiet_libraries()
-    from emollama.config import TrainConfig, load_config
-    from emollama.training.sft import train as run
-
-    run(load_config(TrainConfig, path, options))
-
-
-def _evaluate(path: Path, options: list[str]) -> None:
-    _quiet_libraries()
-    from emollama.config import EvalConfig, load_config
-    from emollama.evaluation.evaluate import evaluate as run
-    from emollama.evaluation.tables import print_report
-
-    config = load_config(EvalConfig, path, options)
-    print_report(run(config))
-    print(f"report in {config.output}")
-
-
-def _script(run: Any, description: str) -> None:
-    """`--cfg-path FILE --options a=b c=d`, the form that users of such systems type."""
-    import argparse
-
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--cfg-path", type=Path, required=True, help="YAML configuration")
-    parser.add_argument(
-        "--options", nargs="+", action="extend", default=[], metavar="a.b=c", help="overrides"
-    )
-    arguments = parser.parse_args()
-    run(arguments.cfg_path, arguments.options)
-
-
-@one_line_errors
-def train_main() -> None:
-    """Entry point of train.py."""
-    _script(_train, "Tune an EmotionLlama.")
-
-
-@one_line_errors
-def evaluate_main() -> None:
-    """Entry point of eval_emotion.py."""
-    _script(_evaluate, "Evaluate an EmotionLlama.")
 
 
 def _say(text: str) -> None:

@@ -6,6 +6,8 @@ only what differs from the defaults here; the effective configuration is saved b
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
@@ -17,8 +19,11 @@ from yaml import YAMLError
 
 from emollama.errors import EmollamaError, did_you_mean
 from emollama.files import read_text
+from emollama.released_keys import translate_evaluation, translate_training
 
 Precision = Literal["auto", "float32", "bfloat16"]
+Quantisation = Literal["none", "8bit", "4bit"]
+Attention = Literal["sdpa", "eager", "flash_attention_2"]
 
 
 class Strict(BaseModel):
@@ -43,6 +48,7 @@ class StreamSection(Strict):
     layers: int = Field(default=1, ge=1)
     dropout: float = Field(default=0.1, ge=0, lt=1)
     absent: Literal["learned", "zeros", "omit"] = "learned"
+    standardise: bool = True
     start: Literal["random", "probe"] = "random"
 
     @model_validator(mode="after")
@@ -53,22 +59,37 @@ class StreamSection(Strict):
 
 
 class LoraSection(Strict):
-    """LoRA (Hu et al. 2022) on linear layers of the language model, never on its head."""
+    """LoRA (Hu et al. 2022) on linear layers of the language model, never on its head.
+
+    `rslora` scales by alpha / sqrt(r) (Kalajdzievski 2023), `dora` learns magnitudes apart (Liu et
+    al. 2024), `plus_ratio` is the learning rate of B over that of A (LoRA+, Hayou et al. 2024).
+    """
 
     r: int = Field(default=16, ge=1)
     alpha: int = Field(default=32, ge=1)
     dropout: float = Field(default=0.05, ge=0, lt=1)
+    rslora: bool = False
+    dora: bool = False
+    plus_ratio: float = Field(default=1.0, ge=1)
     targets: list[str] = [
         "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj",
     ]  # fmt: skip
 
 
 class ModelSection(Strict):
-    """`llm`: an asset's name, or the folder of any causal LM in the transformers format."""
+    """`llm`: an asset's name, or the folder of any causal LM in the transformers format.
+
+    `start`: an artefact whose adapters, projectors and standardisers the run begins with (stage 2
+    after stage 1), or a released `.pth`. `quantise`: hold the frozen language model in 8 or 4 bits
+    (bitsandbytes, on a GPU; QLoRA, Dettmers et al. 2023).
+    """
 
     llm: str = "smollm2-135m-instruct"
+    start: Path | None = None
     layout: str = "emollama-chat"
     dtype: Precision = "auto"
+    quantise: Quantisation = "none"
+    attention: Attention = "sdpa"
     streams: list[StreamSection] = Field(min_length=1)
     lora: LoraSection = LoraSection()
 
@@ -117,19 +138,27 @@ class ModalityDropout(Strict):
 class TrainingSection(Strict):
     """Steps are optimizer steps; `batch_size` is the samples of one step over all processes.
 
-    `micro_batch` is what one process holds at a time; the rest is accumulated. `resume`: "auto"
-    goes on from the newest checkpoint of this run, "never" starts anew.
+    `micro_batch` is what one process holds at a time; the rest is accumulated. `pack_tokens` above
+    0 packs samples into rows of at most so many tokens instead; `micro_batch` is then not used.
+    `neftune_alpha` adds noise to token embeddings (Jain et al. 2023). `workers` lay samples out
+    ahead of the model. `resume`: "auto" goes on from the newest checkpoint of this run, "never"
+    starts anew.
     """
 
     max_steps: int = Field(ge=1)
     batch_size: int = Field(default=8, ge=1)
     micro_batch: int = Field(default=8, ge=1)
+    pack_tokens: int = Field(default=0, ge=0)
     learning_rate: float = Field(default=2e-4, gt=0)
     projector_learning_rate: float = Field(default=1e-3, gt=0)
+    min_learning_rate: float = Field(default=0.0, ge=0)
+    warmup_learning_rate: float = Field(default=0.0, ge=0)
     weight_decay: float = Field(default=0.01, ge=0)
     warmup_steps: int = Field(default=10, ge=0)
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     max_grad_norm: float = Field(default=1.0, ge=0)
+    neftune_alpha: float = Field(default=0.0, ge=0)
+    workers: int = Field(default=0, ge=0)
     log_every: int = Field(default=10, ge=1)
     save_every: int = Field(default=60, ge=1)
     evaluate_every: int = Field(default=0, ge=0)
@@ -140,12 +169,23 @@ class TrainingSection(Strict):
 
     @model_validator(mode="after")
     def _whole_batches(self) -> TrainingSection:
-        if self.batch_size % self.micro_batch and self.micro_batch < self.batch_size:
+        if (
+            not self.pack_tokens
+            and self.batch_size % self.micro_batch
+            and self.micro_batch < self.batch_size
+        ):
             raise ValueError(
                 f"batch_size {self.batch_size} is not a multiple of micro_batch {self.micro_batch}"
             )
         if self.keep_best and not self.evaluate_every:
             raise ValueError("keep_best needs evaluate_every")
+        floors = max(self.min_learning_rate, self.warmup_learning_rate)
+        if floors > self.learning_rate:
+            raise ValueError(f"a floor of {floors:g} is above learning_rate {self.learning_rate:g}")
+        if self.min_learning_rate and self.schedule != "cosine":
+            raise ValueError(f"min_learning_rate is the cosine's; schedule is {self.schedule}")
+        if self.warmup_learning_rate and not self.min_learning_rate:
+            raise ValueError("warmup_learning_rate needs min_learning_rate")
         return self
 
 
@@ -181,11 +221,16 @@ class ReasonsSection(Strict):
 class EvalConfig(Strict):
     """What `eval_emotion.py --cfg-path` reads.
 
+    `model`: an artefact, or a released `.pth` checkpoint; `llm` and `layout` are of the latter, for
+    an artefact knows its own.
+
     `modality_report`: score every set of channels, not only all of them.
     """
 
     seed: int = 7
     model: Path
+    llm: str | None = None
+    layout: str = "emotion-llama-v1"
     output: Path
     data: EvalData
     batch_size: int = Field(default=8, ge=1)
@@ -200,8 +245,13 @@ class EvalConfig(Strict):
 C = TypeVar("C", TrainConfig, EvalConfig)
 
 
-def load_config(schema: type[C], path: Path, overrides: Sequence[str] = ()) -> C:
+def load_config(
+    schema: type[C], path: Path, overrides: Sequence[str] = (), dataset: str | None = None
+) -> C:
     """Read a YAML configuration and apply `a.b=c` overrides.
+
+    Keys of the released Emotion-LLaMA are moved to ours; `dataset` picks one of its
+    `evaluation_datasets`.
 
     Raises:
         EmollamaError: naming the file (or the override), the key, and the nearest known key.
@@ -227,9 +277,25 @@ def load_config(schema: type[C], path: Path, overrides: Sequence[str] = ()) -> C
     except OmegaConfBaseException as error:
         raise EmollamaError(f"{path}: {' '.join(str(error).split())}") from error
     try:
-        return schema.model_validate(plain)
+        return schema.model_validate(_in_our_words(schema, path, plain, dataset))
     except ValidationError as error:
         raise EmollamaError(f"{path}: {_first_problem(schema, error)}") from error
+
+
+def _in_our_words(schema: type[C], path: Path, plain: Any, dataset: str | None) -> dict[str, Any]:
+    """The values with the released system's keys moved to ours, what has no effect told once."""
+    try:
+        if schema is TrainConfig:
+            world = int(os.environ.get("WORLD_SIZE", "1"))
+            values, notes = translate_training(plain, world)
+        else:
+            values, notes = translate_evaluation(plain, dataset)
+    except (TypeError, ValueError, EmollamaError) as error:
+        raise EmollamaError(f"{path}: {error}") from error
+    if int(os.environ.get("RANK", "0")) == 0:
+        for note in notes:
+            print(f"note: {path}: {note}", file=sys.stderr, flush=True)
+    return values
 
 
 def _first_problem(schema: type[BaseModel], error: ValidationError) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import yaml
 
-from emollama import cli
+from emollama import cli, scripts
 from tests.training.corpus import make
 
 ROOT = Path(__file__).parents[1]
@@ -27,7 +27,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A corpus, a trained artefact, and the configuration that evaluates it."""
     folder = tmp_path_factory.mktemp("made")
     config = make(folder)
-    run(cli.train_main, "--cfg-path", config, "--options", "training.max_steps=1")
+    run(scripts.train_main, "--cfg-path", config, "--options", "training.max_steps=1")
     evaluation = {
         "model": str(folder / "run/model"),
         "output": str(folder / "eval"),
@@ -109,7 +109,7 @@ def test_a_wrong_option_of_training(
 ) -> None:
     before = files(folder)
     said = refused(
-        capsys, cli.train_main, "--cfg-path", folder / "config.yaml",
+        capsys, scripts.train_main, "--cfg-path", folder / "config.yaml",
         "--options", f"output={folder / 'new'}", override,
     )  # fmt: skip
     assert OVERRIDES[override] in said
@@ -121,7 +121,7 @@ def test_an_unknown_key_in_the_file_names_the_file(
 ) -> None:
     path = folder / "config.yaml"
     path.write_text(path.read_text().replace("max_steps", "max_step"))
-    said = refused(capsys, cli.train_main, "--cfg-path", path)
+    said = refused(capsys, scripts.train_main, "--cfg-path", path)
     assert f"{path}: unknown key 'training.max_step'; did you mean 'max_steps'?" in said
 
 
@@ -131,8 +131,8 @@ def test_a_configuration_that_is_none(
 ) -> None:
     path = folder / "config.yaml"
     path.write_text(text)
-    assert str(path) in refused(capsys, cli.train_main, "--cfg-path", path)
-    assert str(path) in refused(capsys, cli.evaluate_main, "--cfg-path", path)
+    assert str(path) in refused(capsys, scripts.train_main, "--cfg-path", path)
+    assert str(path) in refused(capsys, scripts.evaluate_main, "--cfg-path", path)
 
 
 def lines(folder: Path) -> list[str]:
@@ -183,7 +183,7 @@ def test_a_wrong_manifest(folder: Path, capsys: pytest.CaptureFixture[str], name
     (folder / "manifest.jsonl").write_text(text)
     before = files(folder)
     where = ("--options", f"output={folder / 'new'}")
-    for main, config in ((cli.train_main, "config.yaml"), (cli.evaluate_main, "eval.yaml")):
+    for main, config in ((scripts.train_main, "config.yaml"), (scripts.evaluate_main, "eval.yaml")):
         assert expected in refused(capsys, main, "--cfg-path", folder / config, *where)
     store = ("--store", folder / "store", "--encoders", "prosody")
     assert expected in refused(capsys, cli.main, "extract", folder / "manifest.jsonl", *store)
@@ -217,12 +217,12 @@ def test_a_feature_file_that_is_broken_is_named(
     # Training reads the training split, evaluation both: the baseline is fitted on it.
     if which:
         said = refused(
-            capsys, cli.train_main, "--cfg-path", folder / "config.yaml",
+            capsys, scripts.train_main, "--cfg-path", folder / "config.yaml",
             "--options", f"output={folder / 'new'}",
         )  # fmt: skip
         assert f"clip-{which:03d}.npy" in said
         assert not (folder / "new/model").exists()
-    said = refused(capsys, cli.evaluate_main, "--cfg-path", folder / "eval.yaml")
+    said = refused(capsys, scripts.evaluate_main, "--cfg-path", folder / "eval.yaml")
     # The first file of a folder says how wide the folder is.
     assert f"clip-{which:03d}.npy" in said or (
         which == 0 and "voice is 11 wide, the model was built for 12" in said
@@ -235,7 +235,7 @@ def test_a_feature_folder_of_another_width_than_the_models_stream(
 ) -> None:
     for path in (folder / "voice").glob("*.npy"):
         np.save(path, np.load(path)[:, :5])
-    said = refused(capsys, cli.evaluate_main, "--cfg-path", folder / "eval.yaml")
+    said = refused(capsys, scripts.evaluate_main, "--cfg-path", folder / "eval.yaml")
     assert "stream 'voice'" in said and "is 5 wide, the model was built for 12" in said
 
 
@@ -245,14 +245,14 @@ def test_an_artefact_of_another_label_set(folder: Path, capsys: pytest.CaptureFi
     header["manifest"]["labels"]["labels"].append("bored")
     text = "\n".join([json.dumps(header), *rows[1:]]) + "\n"
     (folder / "manifest.jsonl").write_text(text)
-    said = refused(capsys, cli.evaluate_main, "--cfg-path", folder / "eval.yaml")
+    said = refused(capsys, scripts.evaluate_main, "--cfg-path", folder / "eval.yaml")
     assert "run/model: was trained on the labels neutral, " in said and "bored" in said
 
 
 def test_corrupt_weights_of_an_artefact(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     weights = folder / "run/model/adapter_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:500])
-    said = refused(capsys, cli.evaluate_main, "--cfg-path", folder / "eval.yaml")
+    said = refused(capsys, scripts.evaluate_main, "--cfg-path", folder / "eval.yaml")
     assert "adapter_model.safetensors: is corrupt" in said
     assert not (folder / "eval").exists()
 
@@ -261,7 +261,13 @@ def test_names_that_no_file_can_have(folder: Path, capsys: pytest.CaptureFixture
     rows = lines(folder)
     odd = [edit(rows[2], id="感" * 150), edit(rows[2], id="null", video="a\x00b.mp4")]
     (folder / "manifest.jsonl").write_text("\n".join([*rows, *odd]) + "\n")
-    run(cli.train_main, "--cfg-path", folder / "config.yaml", "--options", "training.max_steps=1")
+    run(
+        scripts.train_main,
+        "--cfg-path",
+        folder / "config.yaml",
+        "--options",
+        "training.max_steps=1",
+    )
     assert "left out 2 samples" in capsys.readouterr().err
     run_app("extract", folder / "manifest.jsonl", "--store", folder / "s", "--encoders", "prosody")
     model = ("--model", folder / "run/model")
@@ -321,7 +327,10 @@ def test_a_folder_that_is_no_artefact(folder: Path, capsys: pytest.CaptureFixtur
         (("predict", "x.mp4"), "Missing option '--model'"),
         (("predict", "x.mp4", "--model", "{f}", "--dtype", "foo"), "'foo'"),
         (("predikt", "x.mp4"), "predikt"),
-        (("extract", "{f}/manifest.jsonl", "--store", "{f}/m", "--workers", "two"), "Invalid value for '--workers'"),
+        (
+            ("extract", "{f}/manifest.jsonl", "--store", "{f}/m", "--workers", "two"),
+            "Invalid value for '--workers'",
+        ),
         (("assets", "fetch", "whisper-tiny"), "did you mean 'whisper-tiny.en'?"),
     ],
 )

@@ -23,8 +23,11 @@ from emollama.evaluation.predictions import (
 )
 from emollama.evaluation.report import report_from_files
 from emollama.evaluation.words import sentence_features
+from emollama.files import read_json
 from emollama.llm import artefact
 from emollama.llm.device import default_device, resolve_dtype
+from emollama.llm.emotion_llama_v1 import SOURCES
+from emollama.llm.import_checkpoint import file_sha256, import_checkpoint
 from emollama.llm.inference import label_probabilities, reasons
 from emollama.llm.processing import Evidence
 from emollama.sample import Manifest, Sample, read_manifest
@@ -45,14 +48,18 @@ def evaluate(config: EvalConfig) -> dict[str, Any]:
             is the user's to mend.
     """
     device = default_device()
-    model = artefact.load(config.model, resolve_dtype(config.dtype, device), device)
     manifest = read_manifest(config.data.manifest)
+    folder = _artefact_folder(config, manifest)
+    model = artefact.load(folder, resolve_dtype(config.dtype, device), device)
     processor = model.processor
-    if processor.labels.labels != manifest.labels.labels:
+    trained = processor.labels.labels
+    if not set(manifest.labels.labels) <= set(trained):
         raise EmollamaError(
-            f"{config.model}: was trained on the labels {', '.join(processor.labels.labels)}, "
+            f"{config.model}: was trained on the labels {', '.join(trained)}, "
             f"{config.data.manifest} has {', '.join(manifest.labels.labels)}"
         )
+    # The question stays as it was trained; of its words those of this corpus can be the answer.
+    columns = [trained.index(label) for label in manifest.labels.labels]
     readers = open_readers(config.data.store, processor.streams)
     samples, left_out = usable(
         [s for s in manifest.split(config.data.split) if s.targets.emotion], readers
@@ -73,7 +80,7 @@ def evaluate(config: EvalConfig) -> dict[str, Any]:
     sets = channel_sets(present) if config.modality_report else [tuple(present)]
 
     header = Header(
-        labels=processor.labels,
+        labels=manifest.labels,
         corpus=manifest.corpus,
         split=config.data.split,
         model=config.model.as_posix(),
@@ -94,13 +101,14 @@ def evaluate(config: EvalConfig) -> dict[str, Any]:
         started = time.monotonic()
         probabilities = label_probabilities(
             model.model, processor, chosen, config.batch_size, progress=progress
-        )
+        )[:, columns]
+        probabilities /= probabilities.sum(axis=1, keepdims=True)
         milliseconds = round(1000 * (time.monotonic() - started) / len(samples), 1)
         for sample, row in zip(samples, probabilities, strict=True):
             more = written.get(sample.id, {}) if channels == sets[-1] else {}
             rows.append(
                 Prediction.scored(
-                    sample, processor.labels, row.tolist(), channels,
+                    sample, manifest.labels, row.tolist(), channels,
                     latency_ms=milliseconds, **more,
                 )
             )  # fmt: skip
@@ -115,6 +123,33 @@ def evaluate(config: EvalConfig) -> dict[str, Any]:
         seed=config.seed,
         clues_in=clues_in if manifest.corpus == "probe" else None,
     )
+
+
+def _artefact_folder(config: EvalConfig, manifest: Manifest) -> Path:
+    """The artefact to evaluate; a released checkpoint is imported once, beside the results."""
+    if not config.model.is_file():
+        return config.model
+    if config.llm is None:
+        raise EmollamaError(
+            f"{config.model}: a released checkpoint needs its language model; set model.llama_model"
+        )
+    folder = config.output / f"imported-{config.layout}"
+    if folder.exists():
+        record = read_json(folder / "training_record.json")
+        if record.get("sha256") != file_sha256(config.model):
+            raise EmollamaError(f"{folder}: is of another checkpoint; choose another output")
+    else:
+        # As the released system has it, the feature folders lie beside the list of clips.
+        sources = {
+            stream: source.replace("npy:", f"npy:{manifest.path.parent}/")
+            for stream, source in SOURCES.items()
+        }
+        report = import_checkpoint(
+            config.model, config.llm, config.layout, manifest.labels, folder, sources=sources
+        )
+        for line in report.lines():
+            _say(f"{config.model}: {line}")
+    return folder
 
 
 def _explain(
@@ -172,7 +207,7 @@ def _baseline(
         features["words"] = [sentence_features(llm, everyone)]
     _say("fitting the classical baselines")
     result = baseline_predictions(
-        features, model.processor.labels, train, test, validation, seed=config.seed
+        features, manifest.labels, train, test, validation, seed=config.seed
     )
     settings = {**header.settings, **result.settings}
     write_predictions(path, header.model_copy(update={"settings": settings}), result.predictions)

@@ -26,7 +26,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from emollama.assets import fetch
 from emollama.assets.registry import ASSETS
-from emollama.config import LoraSection
+from emollama.config import Attention, LoraSection, Quantisation
 from emollama.errors import EmollamaError, did_you_mean
 from emollama.files import read_json, read_text
 from emollama.labels import LabelSet
@@ -87,17 +87,52 @@ def weights_fingerprint(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def load_llm(folder: Path, dtype: torch.dtype) -> PreTrainedModel:
-    """The frozen causal language model of a folder."""
+def load_llm(
+    folder: Path,
+    dtype: torch.dtype,
+    attention: Attention = "sdpa",
+    quantise: Quantisation = "none",
+    device: torch.device | None = None,
+) -> PreTrainedModel:
+    """The frozen causal language model of a folder, in 8 or 4 bits where asked for."""
     try:
         model = AutoModelForCausalLM.from_pretrained(
             folder, dtype=dtype, local_files_only=True, trust_remote_code=False,
-            use_safetensors=True,
+            use_safetensors=True, attn_implementation=attention,
+            **_quantised(quantise, dtype, device),
         )  # fmt: skip
-    except (OSError, ValueError, SafetensorError) as error:
+    except (OSError, ValueError, ImportError, SafetensorError) as error:
         raise EmollamaError(f"{folder}: no language model can be loaded: {error}") from error
     model.requires_grad_(False)
     return model
+
+
+def empty_llm(folder: Path, attention: Attention = "sdpa") -> PreTrainedModel:
+    """The language model of a folder on the meta device: its shapes, and no values."""
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    with torch.device("meta"):
+        return AutoModelForCausalLM.from_config(config, attn_implementation=attention)
+
+
+def _quantised(
+    quantise: Quantisation, dtype: torch.dtype, device: torch.device | None
+) -> dict[str, Any]:
+    """bitsandbytes' settings: LLM.int8() or NF4 with double quantisation, on a GPU only."""
+    if quantise == "none":
+        return {}
+    if device is None or device.type != "cuda":
+        raise EmollamaError(f"model.quantise: {quantise} needs a GPU; use 'none' on a CPU")
+    from transformers import BitsAndBytesConfig
+
+    four = quantise == "4bit"
+    settings = BitsAndBytesConfig(
+        load_in_8bit=not four,
+        load_in_4bit=four,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+    )
+    return {"quantization_config": settings, "device_map": {"": device}}
 
 
 def build(
@@ -109,6 +144,9 @@ def build(
     dtype: torch.dtype,
     seed: int,
     clues: bool = True,
+    attention: Attention = "sdpa",
+    quantise: Quantisation = "none",
+    device: torch.device | None = None,
 ) -> tuple[PeftModel, EmotionLlamaProcessor]:
     """A new model to be trained: LoRA under the language model, projectors trained whole.
 
@@ -118,7 +156,7 @@ def build(
     fingerprint = weights_fingerprint(folder)
     tokenizer = load_tokenizer(folder)
     processor = EmotionLlamaProcessor(tokenizer, get_layout(layout), streams, labels, clues)
-    language_model = load_llm(folder, dtype)
+    language_model = load_llm(folder, dtype, attention, quantise, device)
     config = EmotionLlamaConfig(
         text_config=language_model.config,
         streams=[asdict(s) for s in streams],
@@ -155,6 +193,8 @@ def add_lora(model: EmotionLlama, lora: LoraSection) -> PeftModel:
             r=lora.r,
             lora_alpha=lora.alpha,
             lora_dropout=lora.dropout,
+            use_rslora=lora.rslora,
+            use_dora=lora.dora,
             target_modules=pattern,
             modules_to_save=[f"projector_{s.name}" for s in model.config.stream_configs],
         ),
@@ -173,10 +213,16 @@ def save(
     folder: Path,
     record: dict[str, Any],
     card: str,
+    weights: Path | None = None,
 ) -> None:
-    """Write an artefact whole or not at all; an older one at `folder` is replaced."""
+    """Write an artefact whole or not at all; an older one at `folder` is replaced.
+
+    `weights`: adapters and projectors to be written instead of those in memory.
+    """
     with written_whole(folder) as draft:
         model.save_pretrained(str(draft))
+        if weights is not None:
+            shutil.copyfile(weights, draft / ADAPTER_FILE)
         bare(model).config.save_pretrained(draft)
         save_rest(processor, clues, draft, record, card)
 
@@ -238,6 +284,13 @@ def load(folder: Path, dtype: torch.dtype, device: torch.device | None = None) -
         raise EmollamaError(f"{folder}: config.json and {PROCESSOR_FILE} name different streams")
     cast(torch.nn.Module, model).to(device or torch.device("cpu"))
     return Artefact(model.eval(), processor, clues, folder)
+
+
+def read_processor(folder: Path) -> EmotionLlamaProcessor:
+    """The processor of an artefact alone: what it reads, without its weights."""
+    if not (folder / PROCESSOR_FILE).is_file():
+        raise EmollamaError(f"{folder}: is not an artefact: {PROCESSOR_FILE} is missing")
+    return EmotionLlamaProcessor.from_pretrained(folder)
 
 
 def _load_adapter(folder: Path, config: EmotionLlamaConfig, dtype: torch.dtype) -> EmotionLlama:

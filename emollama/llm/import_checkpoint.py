@@ -20,7 +20,6 @@ import torch
 from peft import get_peft_model_state_dict
 from safetensors.torch import save_file
 from torch import Tensor
-from transformers import AutoConfig, AutoModelForCausalLM
 
 from emollama import __version__
 from emollama.config import LoraSection
@@ -117,10 +116,7 @@ def import_checkpoint(
     streams = v1.streams(sources)
     processor = EmotionLlamaProcessor(tokenizer, get_layout(layout), streams, labels)
     _require_llama_tokenizer(processor, folder)
-    with torch.device("meta"):
-        language_model = AutoModelForCausalLM.from_config(
-            AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        )
+    language_model = artefact.empty_llm(folder)
     config = EmotionLlamaConfig(
         text_config=language_model.config,
         streams=[vars(s) for s in streams],
@@ -136,7 +132,7 @@ def import_checkpoint(
     state = _translate(checkpoint, tensors, wanted, report)
     record = {
         "imported_from": checkpoint.name,
-        "sha256": _sha256(checkpoint),
+        "sha256": file_sha256(checkpoint),
         "layout": layout,
         "versions": {"emollama": __version__},
         "matched": len(report.matched),
@@ -149,6 +145,20 @@ def import_checkpoint(
         config.save_pretrained(draft)
         artefact.save_rest(processor, ClueWords(), draft, record, _card(checkpoint, layout))
     return report
+
+
+def read_state(path: Path, wanted: dict[str, Tensor]) -> tuple[dict[str, Tensor], ImportReport]:
+    """A released checkpoint as the adapter state of a model whose own state is `wanted`.
+
+    Raises:
+        EmollamaError: as `import_checkpoint`; also where the ranks differ.
+    """
+    tensors = read_checkpoint(path)
+    report = _report(path, tensors)
+    rank = next(v.shape[0] for k, v in wanted.items() if k.endswith("lora_A.weight"))
+    if rank != report.rank:
+        raise EmollamaError(f"{path}: its LoRA has rank {report.rank}, model.lora.r is {rank}")
+    return _translate(path, tensors, wanted, report), report
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
@@ -269,7 +279,8 @@ def _require_llama_tokenizer(processor: EmotionLlamaProcessor, folder: Path) -> 
             )
 
 
-def _sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):

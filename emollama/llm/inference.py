@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from emollama.llm.batch import Encoded
 from emollama.llm.modeling import EmotionLlama
-from emollama.llm.processing import EmotionLlamaProcessor, Encoded, Evidence
+from emollama.llm.processing import EmotionLlamaProcessor, Evidence
 from emollama.llm.scoring import Method, label_distribution, score_labels
 
 Progress = Callable[[int], None]

@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jinja2 import TemplateError
-from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from emollama.encoders.base import FeatureTrack
 from emollama.errors import EmollamaError
 from emollama.files import read_json, write_json
 from emollama.labels import LabelSet
+from emollama.llm import batch
+from emollama.llm.batch import Encoded
 from emollama.llm.configuration import StreamConfig
 from emollama.llm.instructions import instruction, instruction_pool
 from emollama.llm.layout import FIELD, Layout
@@ -53,18 +53,6 @@ class Turn:
 
     role: str
     text: str
-
-
-@dataclass
-class Encoded:
-    """One sample, laid out: lists over S positions, and [tokens, width] features a stream."""
-
-    input_ids: list[int]
-    stream_ids: list[int]
-    labels: list[int]
-    features: dict[str, np.ndarray]
-    present: dict[str, bool]
-    weight: float = 1.0
 
 
 def fit_steps(values: np.ndarray, tokens: int) -> np.ndarray:
@@ -327,30 +315,12 @@ class EmotionLlamaProcessor:
     # --- batches -------------------------------------------------------------------------------
 
     def collate(self, samples: Sequence[Encoded]) -> dict[str, Any]:
-        """Left-padded tensors for `EmotionLlama.forward`; see there for their shapes."""
-        size = max(len(s.input_ids) for s in samples)
+        """Left-padded rows for `EmotionLlama.forward`; see there for their shapes."""
+        return batch.padded(samples, self.streams, self.pad_id)
 
-        def padded(rows: Sequence[Sequence[int]], fill: int) -> Tensor:
-            return torch.tensor([[fill] * (size - len(r)) + list(r) for r in rows])
-
-        mask = padded([[1] * len(s.input_ids) for s in samples], 0)
-        batch: dict[str, Any] = {
-            "input_ids": padded([s.input_ids for s in samples], self.pad_id),
-            "stream_ids": padded([s.stream_ids for s in samples], TEXT),
-            "attention_mask": mask,
-            "position_ids": (mask.cumsum(1) - 1).clamp(min=0),
-            "labels": padded([s.labels for s in samples], IGNORED),
-            "loss_weights": torch.tensor([s.weight for s in samples]),
-            "features": {},
-            "present": {},
-        }
-        for stream in self.streams:
-            rows = [s for s in samples if stream.name in s.features]
-            if rows:
-                values = np.stack([s.features[stream.name] for s in rows])
-                batch["features"][stream.name] = torch.from_numpy(values)
-                batch["present"][stream.name] = torch.tensor([s.present[stream.name] for s in rows])
-        return batch
+    def pack(self, samples: Sequence[Encoded]) -> dict[str, Any]:
+        """The same samples in one row without padding."""
+        return batch.packed(samples, self.streams)
 
     # --- files ---------------------------------------------------------------------------------
 

@@ -3,24 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch.utils.data import Dataset
 
 from emollama.config import ModalityDropout, TasksSection
-from emollama.llm.processing import CHANNELS, EmotionLlamaProcessor, Encoded
+from emollama.llm.batch import Encoded
+from emollama.llm.processing import CHANNELS, EmotionLlamaProcessor
 from emollama.sample import Sample
 from emollama.training.draws import epoch_order, generator
 from emollama.training.evidence import EvidenceReader
+from emollama.training.packing import by_count, by_tokens
 
 
-class InstructionSchedule(Dataset[Encoded]):
+class InstructionSchedule(Dataset[list[list[Encoded]]]):
     """All samples of a run in order: epoch after epoch, cut into steps of `batch_size`.
 
-    Within a step samples stand by length, so that micro-batches of short questions are not padded
-    to the length of a reason; what a step holds, and so its gradient, is not changed by that.
-    Task, instruction and dropped channels of an item are functions of (seed, epoch, sample id).
-    With a sequential sampler the whole run is one pass, so resuming is skipping, and any number of
-    processes sees the same global batches.
+    An item is what one process does in one step: its micro-batches. Item i belongs to step
+    i // world and process i % world. A step's samples are dealt out by length, so that little is
+    padded (or rows are full, where they are packed); what a step holds, and so its gradient, is
+    not changed by that. Task, instruction and dropped channels of a sample are functions of
+    (seed, epoch, sample id). With a sequential sampler the whole run is one pass, so resuming is
+    skipping, and any number of processes sees the same steps.
+
+    Args:
+        samples: the training split.
+        evidence: reads their tracks.
+        processor: lays them out.
+        tasks: shares and weights.
+        dropout: of channels.
+        seed: of everything drawn.
+        steps: of the run.
+        batch_size: samples of a step over all processes.
+        world: processes.
+        micro_batch: samples of a padded micro-batch; 0 for all that a process has in a step.
+        pack_tokens: tokens of a packed row; 0 pads instead.
     """
 
     def __init__(
@@ -33,6 +50,9 @@ class InstructionSchedule(Dataset[Encoded]):
         seed: int,
         steps: int,
         batch_size: int,
+        world: int = 1,
+        micro_batch: int = 0,
+        pack_tokens: int = 0,
     ) -> None:
         self.samples = list(samples)
         self.evidence = evidence
@@ -42,19 +62,43 @@ class InstructionSchedule(Dataset[Encoded]):
         self.seed = seed
         self.steps = steps
         self.batch_size = batch_size
+        self.world = world
+        self.micro_batch = micro_batch or batch_size // world
+        self.pack_tokens = pack_tokens
         self._orders: dict[int, list[int]] = {}
-        self._step: tuple[int, list[Encoded]] = (-1, [])
+        self._groups: tuple[int, list[list[Encoded]]] = (-1, [])
 
     def __len__(self) -> int:
-        return self.steps * self.batch_size
+        return self.steps * self.world
 
-    def __getitem__(self, item: int) -> Encoded:
-        step, place = divmod(item, self.batch_size)
-        if self._step[0] != step:
-            first = step * self.batch_size
-            drawn = [self._drawn(i) for i in range(first, first + self.batch_size)]
-            self._step = (step, sorted(drawn, key=lambda e: len(e.input_ids)))
-        return self._step[1][place]
+    def __getitem__(self, item: int) -> list[list[Encoded]]:
+        step, rank = divmod(item, self.world)
+        if self._groups[0] != step:
+            drawn = self.step(step)
+            lengths = [len(e.input_ids) for e in drawn]
+            groups = (
+                by_tokens(lengths, self.pack_tokens, self.world)
+                if self.pack_tokens
+                else by_count(lengths, self.micro_batch)
+            )
+            self._groups = (step, [[drawn[i] for i in group] for group in groups])
+        return self._groups[1][rank :: self.world]
+
+    def step(self, step: int) -> list[Encoded]:
+        """The samples of one step, in the order in which they are drawn."""
+        first = step * self.batch_size
+        return [self._drawn(i) for i in range(first, first + self.batch_size)]
+
+    def collate(self, items: Sequence[list[list[Encoded]]]) -> dict[str, list[Any]]:
+        """Tensors of each micro-batch of one item; `share` is the part of the step's mean that
+        a micro-batch's own mean makes up, over all processes together.
+        """
+        (groups,) = items
+        form = self.processor.pack if self.pack_tokens else self.processor.collate
+        return {
+            "micro_batches": [form(group) for group in groups],
+            "shares": [len(group) * self.world / self.batch_size for group in groups],
+        }
 
     def _drawn(self, item: int) -> Encoded:
         """The item-th sample of the run, as asked in its epoch."""

@@ -16,7 +16,7 @@ import torch
 import yaml
 from peft import PeftModel
 from sklearn.metrics import f1_score
-from transformers import TrainingArguments, set_seed
+from transformers import set_seed
 
 from emollama import __version__
 from emollama.config import StreamSection, TrainConfig
@@ -30,6 +30,7 @@ from emollama.llm.device import default_device, resolve_dtype
 from emollama.llm.inference import label_probabilities
 from emollama.llm.processing import PROCESSOR_FILE, EmotionLlamaProcessor
 from emollama.sample import Sample, read_manifest
+from emollama.training.arguments import training_arguments
 from emollama.training.card import model_card
 from emollama.training.evidence import (
     EvidenceReader,
@@ -39,8 +40,11 @@ from emollama.training.evidence import (
     usable,
 )
 from emollama.training.instructions import InstructionSchedule
+from emollama.training.memory import memory_advice
 from emollama.training.probe import Shifts, start_from_probe
+from emollama.training.start import start_from
 from emollama.training.trainer import EmotionTrainer, KeepBest, PlainProgress, newest_checkpoint
+from emollama.training.zero import gathered
 
 PACKAGES = (
     "torch", "transformers", "peft", "accelerate", "deepspeed", "tokenizers", "safetensors",
@@ -68,7 +72,7 @@ def train(config: TrainConfig) -> Path:
     rank = int(os.environ.get("RANK", "0"))
     world = int(os.environ.get("WORLD_SIZE", "1"))
     say: Callable[[str], None] = _say if rank == 0 else _silent
-    micro, accumulation = _batches(config, world)
+    micro = _micro_batch(config, world)
     _require_same_run(config)
     device = default_device()
     if device.type == "cuda":
@@ -96,9 +100,15 @@ def train(config: TrainConfig) -> Path:
         resolve_dtype(config.model.dtype, device),
         config.seed,
         clues=config.tasks.clues,
+        attention=config.model.attention,
+        quantise=config.model.quantise,
+        device=device,
     )
-    fit_standardisers(artefact.bare(model), readers, samples)
     shifts: Shifts = {}
+    if config.model.start is not None:
+        say(start_from(model, config.model.start))
+    else:
+        fit_standardisers(artefact.bare(model), readers, samples)
     if probed := [s.name for s in config.model.streams if s.start == "probe"]:
         shifts = start_from_probe(artefact.bare(model), processor, probed, readers, samples)
         held_out = len(next(iter(shifts.values())))
@@ -110,9 +120,12 @@ def train(config: TrainConfig) -> Path:
         samples, shown, processor, config.tasks, config.modality_dropout, config.seed,
         steps=config.training.max_steps,
         batch_size=config.training.batch_size,
+        world=world,
+        micro_batch=micro,
+        pack_tokens=config.training.pack_tokens,
     )  # fmt: skip
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    epochs = len(schedule) / len(samples)
+    epochs = config.training.max_steps * config.training.batch_size / len(samples)
     say(
         f"{len(samples)} samples, {epochs:.1f} epochs of {config.training.max_steps} steps x "
         f"{config.training.batch_size}; {trainable:,} trainable parameters on {device.type}, "
@@ -121,7 +134,7 @@ def train(config: TrainConfig) -> Path:
 
     checkpoints = config.output / "checkpoints"
     keeper = _keeper(config, model, processor, evidence, clues, manifest, readers, device, say)
-    arguments = _arguments(config, checkpoints, micro, accumulation, device)
+    arguments = training_arguments(config, checkpoints, device)
     if rank == 0:
         _claim(config)
     if torch.distributed.is_initialized():
@@ -130,39 +143,40 @@ def train(config: TrainConfig) -> Path:
         model=model,
         args=arguments,
         train_dataset=schedule,
-        data_collator=processor.collate,
+        data_collator=schedule.collate,
         callbacks=[PlainProgress(config.training.max_steps, config.training.batch_size, say)]
         + ([keeper] if keeper else []),
         projector_learning_rate=config.training.projector_learning_rate,
+        loraplus_ratio=config.model.lora.plus_ratio,
     )
     _quiet(trainer)
     resume = newest_checkpoint(checkpoints) if config.training.resume == "auto" else None
     if resume is not None:
         say(f"going on from {resume}")
-    trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    with memory_advice(config):
+        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
 
     folder = config.output / "model"
-    if trainer.is_world_process_zero():
-        best = _best_record(config)
-        losses = [r for r in trainer.state.log_history if "loss" in r]
-        record = {
-            "config": config.model_dump(mode="json"),
-            "versions": versions(),
-            "samples": len(samples),
-            "left_out": left_out,
-            "world_size": world,
-            "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-            "steps": trainer.state.global_step,
-            "final_loss": losses[-1]["loss"] if losses else None,
-            "log": losses,
-            "validation": keeper.history if keeper else [],
-            "best": best,
-        }
-        if config.training.keep_best and best:
-            _load_adapter_into(model, config.output / "best")
-        card = model_card(config, manifest, record)
-        artefact.save(model, processor, clues, folder, record, card)
-        say(f"artefact written to {folder}")
+    with gathered(model):
+        if trainer.is_world_process_zero():
+            losses = [r for r in trainer.state.log_history if "loss" in r]
+            record = {
+                "config": config.model_dump(mode="json"),
+                "versions": versions(),
+                "samples": len(samples),
+                "left_out": left_out,
+                "world_size": world,
+                "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+                "steps": trainer.state.global_step,
+                "final_loss": losses[-1]["loss"] if losses else None,
+                "log": losses,
+                "validation": keeper.history if keeper else [],
+                "best": (best := _best_record(config)),
+            }
+            card = model_card(config, manifest, record)
+            weights = config.output / "best" / artefact.ADAPTER_FILE if best else None
+            artefact.save(model, processor, clues, folder, record, card, weights)
+            say(f"artefact written to {folder}")
     _leave_process_group(world)
     return folder
 
@@ -185,8 +199,8 @@ def _claim(config: TrainConfig) -> None:
     write_text(config.output / "config.yaml", values)
 
 
-def _batches(config: TrainConfig, world: int) -> tuple[int, int]:
-    """Micro-batch of a process and accumulation steps that make up the configured batch."""
+def _micro_batch(config: TrainConfig, world: int) -> int:
+    """Samples of a padded micro-batch, as many as configured or as a process has in a step."""
     total = config.training.batch_size
     if total % world:
         raise EmollamaError(
@@ -195,55 +209,12 @@ def _batches(config: TrainConfig, world: int) -> tuple[int, int]:
         )
     share = total // world
     micro = min(config.training.micro_batch, share)
-    if share % micro:
+    if share % micro and not config.training.pack_tokens:
         raise EmollamaError(
             f"training.micro_batch {micro} does not divide the {share} samples a process takes of "
             f"batch_size {total}"
         )
-    return micro, share // micro
-
-
-def _arguments(
-    config: TrainConfig, folder: Path, micro: int, accumulation: int, device: torch.device
-) -> TrainingArguments:
-    settings = config.training
-    distributed = int(os.environ.get("WORLD_SIZE", "1")) > 1
-    if settings.deepspeed is not None and not isinstance(read_json(settings.deepspeed), dict):
-        raise EmollamaError(f"training.deepspeed: {settings.deepspeed}: is not a JSON object")
-    if settings.deepspeed is not None and device.type == "cpu":
-        os.environ.setdefault("DS_ACCELERATOR", "cpu")
-    os.environ["TENSORBOARD_LOGGING_DIR"] = str(config.output / "tensorboard")
-    return TrainingArguments(
-        output_dir=str(folder),
-        max_steps=settings.max_steps,
-        per_device_train_batch_size=micro,
-        gradient_accumulation_steps=accumulation,
-        learning_rate=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        warmup_steps=settings.warmup_steps,
-        lr_scheduler_type={
-            "cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup",
-        }[settings.schedule],
-        max_grad_norm=settings.max_grad_norm,
-        logging_steps=settings.log_every,
-        logging_first_step=True,
-        save_steps=settings.save_every,
-        save_total_limit=2,
-        seed=config.seed,
-        data_seed=config.seed,
-        bf16=resolve_dtype(config.model.dtype, device) == torch.bfloat16,
-        use_cpu=device.type == "cpu",
-        ddp_backend=("gloo" if device.type == "cpu" else "nccl") if distributed else None,
-        ddp_find_unused_parameters=False if distributed else None,
-        gradient_checkpointing=settings.gradient_checkpointing,
-        deepspeed=str(settings.deepspeed) if settings.deepspeed else None,
-        remove_unused_columns=False,
-        dataloader_num_workers=0,
-        dataloader_pin_memory=device.type == "cuda",
-        report_to=["tensorboard"],
-        disable_tqdm=True,
-        log_level="error",
-    )  # fmt: skip
+    return micro
 
 
 def _labelled(samples: tuple[Sample, ...], path: Path) -> list[Sample]:
@@ -300,10 +271,12 @@ def _keeper(
         base.train(training)
         return float(f1_score(gold, probabilities.argmax(1), average="weighted"))
 
-    def save(step: int, value: float) -> None:
-        with artefact.written_whole(best) as draft:
-            model.save_pretrained(str(draft))
-            write_json(draft / "best.json", {"step": step, "weighted_f1": value})
+    def save(step: int, value: float, writes: bool) -> None:
+        with gathered(model):
+            if writes:
+                with artefact.written_whole(best) as draft:
+                    model.save_pretrained(str(draft))
+                    write_json(draft / "best.json", {"step": step, "weighted_f1": value})
 
     def so_far() -> float:
         record = _best_record(config)
@@ -315,14 +288,6 @@ def _keeper(
 def _best_record(config: TrainConfig) -> dict[str, float] | None:
     path = config.output / "best" / "best.json"
     return read_json(path) if config.training.keep_best and path.is_file() else None
-
-
-def _load_adapter_into(model: PeftModel, folder: Path) -> None:
-    """Put saved adapter and projectors into a model that is in memory."""
-    from peft import set_peft_model_state_dict
-    from safetensors.torch import load_file
-
-    set_peft_model_state_dict(model, load_file(folder / artefact.ADAPTER_FILE))
 
 
 def _require_same_run(config: TrainConfig) -> None:

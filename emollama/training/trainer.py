@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sized
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,41 +18,80 @@ from transformers import (
     TrainingArguments,
 )
 
+from emollama.training.zero import of_first_process
+
 
 class EmotionTrainer(Trainer):
     """Trains a peft-wrapped EmotionLlama on an `InstructionSchedule`.
 
-    Every optimizer step sees exactly the configured number of samples, so the mean of micro-batch
-    means over accumulation and processes is the mean over samples.
+    An item of the schedule is everything that one process does in one optimizer step, so the
+    micro-batches are gone through here and the library's own accumulation stays at 1. Each
+    micro-batch's mean enters by its share of the step, so the gradient is that of the mean over
+    the step's samples, however they are dealt out.
+
+    Args:
+        projector_learning_rate: of projectors; adapters have `args.learning_rate`.
+        loraplus_ratio: learning rate of LoRA's B over that of A (LoRA+, Hayou et al. 2024).
     """
 
-    def __init__(self, *args: Any, projector_learning_rate: float, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        projector_learning_rate: float,
+        loraplus_ratio: float = 1.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.projector_learning_rate = projector_learning_rate
-        # The model's loss is a mean over the samples of a micro-batch, not scaled for accumulation.
-        self.model_accepts_loss_kwargs = False
+        self.loraplus_ratio = loraplus_ratio
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler:
         return SequentialSampler(cast(Sized, self.train_dataset))
 
+    def training_step(
+        self, model: torch.nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None
+    ) -> torch.Tensor:
+        """Forward and backward over the micro-batches; returns this process's part of the loss,
+        so that the mean over processes is the step's.
+        """
+        del num_items_in_batch
+        model.train()
+        inputs = self._prepare_inputs(inputs)
+        micro_batches, shares = inputs["micro_batches"], inputs["shares"]
+        total = torch.zeros((), device=self.args.device)
+        for index, (micro_batch, share) in enumerate(zip(micro_batches, shares, strict=True)):
+            last = index == len(micro_batches) - 1
+            # Gradients travel between processes once a step, with the last micro-batch.
+            self.accelerator.gradient_state._set_sync_gradients(last)
+            with nullcontext() if last else self.accelerator.no_sync(model):
+                with self.compute_loss_context_manager():
+                    loss = self.compute_loss(model, micro_batch) * share
+                kwargs = {"scale_wrt_gas": False} if self.is_deepspeed_enabled else {}
+                self.accelerator.backward(loss, **kwargs)
+            total += loss.detach()
+        return total
+
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
-        """AdamW in four groups: LoRA and projectors, with and without weight decay."""
+        """AdamW: LoRA (its two halves) and projectors, with and without weight decay."""
         if self.optimizer is None:
-            groups: dict[tuple[bool, bool], list[torch.nn.Parameter]] = {}
+            groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}
             for name, parameter in cast(torch.nn.Module, model or self.model).named_parameters():
-                if parameter.requires_grad:
-                    kind = ("projector_" in name, parameter.ndim >= 2 and "absent" not in name)
-                    groups.setdefault(kind, []).append(parameter)
+                if not parameter.requires_grad:
+                    continue
+                rate = self.args.learning_rate
+                if "projector_" in name:
+                    rate = self.projector_learning_rate
+                elif ".lora_B." in name:
+                    rate *= self.loraplus_ratio
+                # Under ZeRO-3 a parameter at hand is flat; its own shape is kept beside it.
+                dimensions = len(getattr(parameter, "ds_shape", parameter.shape))
+                decays = dimensions >= 2 and "absent" not in name
+                key = (rate, self.args.weight_decay if decays else 0.0)
+                groups.setdefault(key, []).append(parameter)
             self.optimizer = torch.optim.AdamW(
                 [
-                    {
-                        "params": parameters,
-                        "lr": self.projector_learning_rate
-                        if projector
-                        else self.args.learning_rate,
-                        "weight_decay": self.args.weight_decay if decays else 0.0,
-                    }
-                    for (projector, decays), parameters in groups.items()
+                    {"params": parameters, "lr": rate, "weight_decay": decay}
+                    for (rate, decay), parameters in groups.items()
                 ],
                 lr=self.args.learning_rate,
                 betas=(0.9, 0.999),
@@ -101,15 +141,17 @@ class PlainProgress(TrainerCallback):
 class KeepBest(TrainerCallback):
     """Asks for the validation score every few steps; saves the weights of the best one.
 
-    `score` returns a figure to be maximised, and is called on every process. The best figure so
-    far is kept beside the weights, so that a resumed run compares with what came before it.
+    `score` returns a figure to be maximised; the first process's is taken everywhere. It and `save`
+    (whose last argument says which process writes) are called on all of them, because parameters
+    may lie apart. The best figure so far is kept beside the weights, so that a resumed run compares
+    with what came before it.
     """
 
     def __init__(
         self,
         every: int,
         score: Callable[[], float],
-        save: Callable[[int, float], None] | None,
+        save: Callable[[int, float, bool], None] | None,
         best: Callable[[], float],
         say: Callable[[str], None],
     ) -> None:
@@ -117,8 +159,15 @@ class KeepBest(TrainerCallback):
         self.score = score
         self.save = save
         self.best = best
+        self._best = float("-inf")
         self.say = say
         self.history: list[dict[str, float]] = []
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Read the best figure of the run so far, on every process."""
+        self._best = of_first_process(self.best())
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -126,12 +175,12 @@ class KeepBest(TrainerCallback):
         """Score, and save when it is the best so far."""
         if state.global_step % self.every and state.global_step != state.max_steps:
             return
-        value = self.score()
+        value = of_first_process(self.score())
         self.history.append({"step": state.global_step, "weighted_f1": value})
-        if state.is_world_process_zero:
-            self.say(f"step {state.global_step}  validation weighted F1 {value:.4f}")
-            if self.save is not None and value > self.best():
-                self.save(state.global_step, value)
+        self.say(f"step {state.global_step}  validation weighted F1 {value:.4f}")
+        if self.save is not None and value > self._best:
+            self._best = value
+            self.save(state.global_step, value, state.is_world_process_zero)
 
 
 def newest_checkpoint(folder: Path) -> Path | None:

@@ -52,11 +52,36 @@ def test_a_question_always_holds_some_evidence(processor) -> None:
     samples = [sample("a", None), sample("dark", None), sample("dark-b", "words"), sample("c", "x")]
     made = schedule(processor, samples, ModalityDropout(voice=0.7, face=0.7, words=0.7))
     absent = processor.text_ids('Words: "(not heard)"')
-    for item in range(len(made)):
-        encoded = made[item]
+    for encoded in (e for step in range(made.steps) for e in made.step(step)):
         ids = encoded.input_ids
         heard = not any(ids[i : i + len(absent)] == absent for i in range(len(ids)))
         assert any(encoded.present.values()) or heard
+
+
+def test_processes_and_packing_share_out_the_same_steps(processor) -> None:
+    """Every way of dealing a step out holds the same samples, and their shares make up its mean."""
+    samples = [sample(f"s{i}", "word " * (i % 7)) for i in range(11)]
+    reader = EvidenceReader({s.name: Tracks(s.name) for s in STREAMS}, ClueWords())
+    tasks = TasksSection.model_validate({"reason": {"share": 1.0}})
+
+    def steps(world: int, pack_tokens: int) -> list[list[list[int]]]:
+        made = InstructionSchedule(
+            samples, reader, processor, tasks, ModalityDropout(voice=0.3), 7, steps=4,
+            batch_size=8, world=world, micro_batch=2, pack_tokens=pack_tokens,
+        )  # type: ignore[arg-type]  # fmt: skip
+        found = []
+        for step in range(4):
+            groups = [made[step * world + rank] for rank in range(world)]
+            assert len({len(g) for g in groups}) == 1  # ZeRO's collectives need it
+            shares = [x for item in groups for x in made.collate([item])["shares"]]
+            assert sum(shares) == pytest.approx(world)
+            found.append(sorted(e.input_ids for item in groups for g in item for e in g))
+        return found
+
+    whole = steps(1, 0)
+    assert len({tuple(map(tuple, s)) for s in whole}) == 4
+    for world, pack_tokens in ((2, 0), (4, 0), (1, 300), (2, 300), (4, 300)):
+        assert steps(world, pack_tokens) == whole
 
 
 def test_clues_stand_in_a_reasons_prompt_unless_the_model_was_made_without(processor) -> None:

@@ -32,6 +32,7 @@ def test_the_loss_falls_on_one_repeated_batch(path: Path, tmp_path: Path) -> Non
     for stream in config.model.streams:
         stream.source = f"npy:{tmp_path / stream.channel}"
         assert stream.channel in WIDTHS
+    config.model.start = None
     config.model.llm, config.model.dtype = str(tmp_path / "llm"), "float32"
     config.data.manifest, config.data.store = tmp_path / "manifest.jsonl", None
     config.data.train_split, config.data.validation_split = "train+val", None
@@ -39,6 +40,9 @@ def test_the_loss_falls_on_one_repeated_batch(path: Path, tmp_path: Path) -> Non
     config.training.max_steps, config.training.batch_size = 40, 8
     config.training.micro_batch = min(config.training.micro_batch, 8)
     config.training.learning_rate = config.training.projector_learning_rate = 0.01
+    config.training.min_learning_rate = config.training.warmup_learning_rate = 0.0
+    config.training.warmup_steps, config.training.workers = 2, 0
+    config.training.evaluate_every, config.training.keep_best = 0, False
     config.training.log_every = 1
     folder = train(config)
     losses = [r["loss"] for r in json.loads((folder / "training_record.json").read_text())["log"]]

@@ -104,21 +104,73 @@ def test_starting_anew_forgets_what_an_older_run_left(config: Path, tmp_path: Pa
         assert torch.equal(tensor, weights(output)[name]), name
 
 
-def test_accumulation_processes_and_zero2_do_not_change_the_loss(
-    config: Path, tmp_path: Path
+EXACT = ("model.lora.dropout=0", "model.streams.0.dropout=0")
+
+
+def torchrun() -> tuple[str, ...]:
+    return (sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2",
+            "--master_port", str(random.randrange(20000, 40000)))  # fmt: skip
+
+
+def zero(stage: int) -> str:
+    return f"training.deepspeed={ROOT}/train_configs/deepspeed/zero{stage}.json"
+
+
+@pytest.fixture(scope="module")
+def single(config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("single")
+    losses = [r["loss"] for r in run(config, output, *EXACT)["log"]]
+    assert len(losses) == 6 and losses[0] != losses[-1]
+    return output
+
+
+WAYS = {
+    "accumulated": (("training.micro_batch=2",), 1),
+    "packed": (("training.pack_tokens=300",), 1),
+    "two processes": ((), 2),
+    "two processes, packed": (("training.pack_tokens=300",), 2),
+    "ZeRO-1": ((zero(1), "training.micro_batch=1"), 2),
+    "ZeRO-2": ((zero(2),), 2),
+    "ZeRO-3": ((zero(3), "training.pack_tokens=200"), 2),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_however_a_step_is_shared_out_the_loss_is_the_same(
+    config: Path, single: Path, tmp_path: Path, way: str
 ) -> None:
-    exact = ("model.lora.dropout=0", "model.streams.0.dropout=0", "training.max_steps=4")
-    torchrun = (sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2",
-                "--master_port", str(random.randrange(20000, 40000)))  # fmt: skip
-    zero = f"training.deepspeed={ROOT / 'train_configs/deepspeed/zero2.json'}"
-    single = run(config, tmp_path / "single", *exact)
-    others = {
-        "accumulated": run(config, tmp_path / "acc", *exact, "training.micro_batch=2"),
-        "two processes": run(config, tmp_path / "two", *exact, launcher=torchrun),
-        "ZeRO-2": run(config, tmp_path / "zero", *exact, zero, launcher=torchrun),
-    }
-    losses = [r["loss"] for r in single["log"]]
-    assert losses[0] != losses[-1]
-    for name, record in others.items():
-        found = [r["loss"] for r in record["log"]]
-        np.testing.assert_allclose(found, losses, atol=TOLERANCE, err_msg=name)
+    """And so are the weights that are saved, by however many processes."""
+    options, processes = WAYS[way]
+    launcher = torchrun() if processes > 1 else ()
+    record = run(config, tmp_path / "run", *EXACT, *options, launcher=launcher)
+    assert record["world_size"] == processes
+    expected = json.loads((single / "model/training_record.json").read_text())["log"]
+    np.testing.assert_allclose(
+        [r["loss"] for r in record["log"]], [r["loss"] for r in expected], atol=TOLERANCE
+    )
+    whole, found = weights(single), weights(tmp_path / "run")
+    assert whole.keys() == found.keys()
+    for name, tensor in whole.items():
+        torch.testing.assert_close(found[name], tensor, atol=5e-3, rtol=0, msg=name)
+
+
+@pytest.mark.parametrize("way", ["two processes, packed", "ZeRO-2", "ZeRO-3"])
+def test_several_processes_killed_go_on_as_if_never_interrupted(
+    config: Path, single: Path, tmp_path: Path, way: str
+) -> None:
+    options, _ = WAYS[way]
+    output = tmp_path / "run"
+    process = start(config, output, *EXACT, *options, launcher=torchrun())
+    deadline = time.monotonic() + 120
+    # The second checkpoint is being written or has been: the first one is whole.
+    while not list((output / "checkpoints").glob("checkpoint-4")) and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    record = run(config, output, *EXACT, *options, launcher=torchrun())
+    expected = json.loads((single / "model/training_record.json").read_text())["log"]
+    np.testing.assert_allclose(
+        [r["loss"] for r in record["log"]], [r["loss"] for r in expected], atol=TOLERANCE
+    )

@@ -1,0 +1,142 @@
+"""The lists that Emotion-LLaMA is trained and evaluated on: name, count, emotion(, valence).
+
+A `.txt` with `sample_00000047 22 surprise -0.61` a line goes with a folder of videos, a CSV of
+transcripts (`name`, `sentence`) and, for training, MERR's json of coarse or fine annotations
+keyed by name. The frame count and a valence of -10 (unused there) are not read.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from emollama.corpora.paths import path_in_manifest
+from emollama.corpora.report import PrepareReport
+from emollama.errors import EmollamaError
+from emollama.files import read_json, read_text
+from emollama.labels import LabelSet
+from emollama.sample import Sample, Targets, write_manifest
+
+REASON_KEYS = ("smp_reason_caption", "caption")
+"""Of an annotation, the text that the model learns to say: fine-grained, coarse."""
+
+SENTENCE_COLUMNS = ("sentence", "sentence_en", "english", "text")
+SUFFIXES = (".mp4", ".avi", ".mkv", ".mov")
+
+
+def prepare_nce(
+    annotations: Path,
+    out: Path,
+    *,
+    labels: LabelSet,
+    media: Path | None = None,
+    transcripts: Path | None = None,
+    reasons: Path | None = None,
+    split: str = "train",
+    validation: int = 0,
+) -> PrepareReport:
+    """Write a manifest from an annotation list.
+
+    Args:
+        annotations: the list, `name frames emotion [valence]` a line.
+        out: the manifest.
+        labels: set that emotions must belong to; synonyms are taken for their label.
+        media: folder of `<name>.mp4` or `.avi`; None where only features are at hand.
+        transcripts: CSV with `name` and one of `sentence`, `sentence_en`, `english`, `text`.
+        reasons: MERR's json; a text of its own there serves where transcripts have none.
+        split: which split the samples are.
+        validation: every so many-th sample, by name, is of split "val"; 0 for none.
+
+    Returns:
+        What was written; each line that is not in the manifest, with its reason.
+
+    Raises:
+        EmollamaError: a file is missing or no such list, or nothing in it can be used.
+    """
+    sentences = _sentences(transcripts) if transcripts else {}
+    told = _annotations(reasons) if reasons else {}
+    samples: dict[str, Sample] = {}
+    rejected: dict[str, str] = {}
+    silent = 0
+    for number, line in enumerate(read_text(annotations).splitlines(), start=1):
+        cells = line.split()
+        if not cells:
+            continue
+        where = f"{annotations.name}:{number}"
+        if len(cells) < 3:
+            raise EmollamaError(
+                f"{annotations}:{number}: must hold name, frame count and emotion, "
+                f"holds '{line.strip()}'"
+            )
+        name, emotion = cells[0], labels.require(cells[2], f"{annotations}:{number}")
+        if name in samples:
+            rejected[where] = "another line of the same name"
+            continue
+        video = _video(media, name) if media else None
+        if media and video is None:
+            rejected[name] = f"no video in {media}"
+            continue
+        if told and name not in told:
+            rejected[name] = f"not in {reasons.name if reasons else ''}"
+            continue
+        entry = told.get(name, {})
+        text = sentences.get(name) or _flat(entry.get("text"))
+        silent += text is None
+        samples[name] = Sample(
+            id=name,
+            video=path_in_manifest(video, out) if video else None,
+            text=text,
+            split=split,
+            targets=Targets(emotion=emotion, reason=_reason(entry)),
+        )
+    if not samples:
+        why = next(iter(rejected.items()), ("", "it is empty"))
+        raise EmollamaError(f"{annotations}: no line can be used: {why[0]} {why[1]}")
+    if validation:
+        for name in sorted(samples)[::validation]:
+            samples[name] = samples[name].model_copy(update={"split": "val"})
+    write_manifest(out, annotations.stem, labels, samples.values())
+    notes = [f"{silent} without a transcript"] if silent else []
+    if told:
+        notes.append(f"{sum(s.targets.reason is not None for s in samples.values())} with a reason")
+    return PrepareReport.of(out, list(samples.values()), rejected, notes)
+
+
+def _video(folder: Path, name: str) -> Path | None:
+    return next((p for s in SUFFIXES if (p := folder / f"{name}{s}").is_file()), None)
+
+
+def _flat(text: Any) -> str | None:
+    """Text on one line: the released annotations hold line breaks and indents."""
+    flat = " ".join(text.split()) if isinstance(text, str) else ""
+    return flat or None
+
+
+def _reason(entry: Mapping[str, Any]) -> str | None:
+    return next((flat for key in REASON_KEYS if (flat := _flat(entry.get(key)))), None)
+
+
+def _sentences(path: Path) -> dict[str, str]:
+    rows = csv.DictReader(io.StringIO(read_text(path).lstrip("\ufeff")))
+    columns = [c.strip() for c in rows.fieldnames or []]
+    column = next((c for c in SENTENCE_COLUMNS if c in columns), None)
+    if "name" not in columns or column is None:
+        raise EmollamaError(
+            f"{path}: must have the columns 'name' and one of {', '.join(SENTENCE_COLUMNS)}; "
+            f"it has {', '.join(columns)}"
+        )
+    rows.fieldnames = columns
+    found = ((row["name"], _flat(row[column])) for row in rows)
+    return {name.strip(): text for name, text in found if name and text}
+
+
+def _annotations(path: Path) -> dict[str, dict[str, Any]]:
+    values = read_json(path)
+    if not isinstance(values, dict) or not all(isinstance(v, dict) for v in values.values()):
+        raise EmollamaError(f"{path}: must hold an annotation for each name, as MERR's json does")
+    if values and not any(key in v for v in values.values() for key in REASON_KEYS):
+        raise EmollamaError(f"{path}: no annotation holds {' or '.join(REASON_KEYS)}")
+    return values

@@ -1,0 +1,86 @@
+"""From laid-out samples to the tensors that EmotionLlama reads: padded rows, or one packed row.
+
+Packed samples stand behind one another without padding. Their position ids restart, by which
+transformers knows where one ends and blocks attention to its neighbours, so that each sample's
+loss is what it is alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from emollama.llm.configuration import StreamConfig
+from emollama.llm.modeling import IGNORED, TEXT
+
+
+@dataclass
+class Encoded:
+    """One sample, laid out: lists over S positions, and [tokens, width] features a stream."""
+
+    input_ids: list[int]
+    stream_ids: list[int]
+    labels: list[int]
+    features: dict[str, np.ndarray]
+    present: dict[str, bool]
+    weight: float = 1.0
+
+
+def padded(
+    samples: Sequence[Encoded], streams: Sequence[StreamConfig], pad_id: int
+) -> dict[str, Any]:
+    """A row a sample, filled up on the left; see `EmotionLlama.forward` for the shapes."""
+    size = max(len(s.input_ids) for s in samples)
+
+    def rows(lists: Sequence[Sequence[int]], fill: int) -> Tensor:
+        return torch.tensor([[fill] * (size - len(r)) + list(r) for r in lists])
+
+    mask = rows([[1] * len(s.input_ids) for s in samples], 0)
+    return {
+        "input_ids": rows([s.input_ids for s in samples], pad_id),
+        "stream_ids": rows([s.stream_ids for s in samples], TEXT),
+        "attention_mask": mask,
+        "position_ids": (mask.cumsum(1) - 1).clamp(min=0),
+        "labels": rows([s.labels for s in samples], IGNORED),
+        **_beside(samples, streams),
+    }
+
+
+def packed(samples: Sequence[Encoded], streams: Sequence[StreamConfig]) -> dict[str, Any]:
+    """All samples in one row [1, S], without an attention mask; `sample_ids` tells them apart."""
+    lengths = [len(s.input_ids) for s in samples]
+    # The token before a sample's first is its neighbour's last, and must not learn to predict it.
+    labels = [[IGNORED, *s.labels[1:]] for s in samples]
+    return {
+        "input_ids": _row([s.input_ids for s in samples]),
+        "stream_ids": _row([s.stream_ids for s in samples]),
+        "position_ids": _row([range(n) for n in lengths]),
+        "sample_ids": _row([[i] * n for i, n in enumerate(lengths)]),
+        "labels": _row(labels),
+        **_beside(samples, streams),
+    }
+
+
+def _row(parts: Sequence[Sequence[int]]) -> Tensor:
+    return torch.tensor([[value for part in parts for value in part]])
+
+
+def _beside(samples: Sequence[Encoded], streams: Sequence[StreamConfig]) -> dict[str, Any]:
+    """Loss weights [N], and features and presence of the samples that have a stream's tokens."""
+    batch: dict[str, Any] = {
+        "loss_weights": torch.tensor([s.weight for s in samples]),
+        "features": {},
+        "present": {},
+    }
+    for stream in streams:
+        having = [s for s in samples if stream.name in s.features]
+        if having:
+            values = np.stack([s.features[stream.name] for s in having])
+            batch["features"][stream.name] = torch.from_numpy(values)
+            batch["present"][stream.name] = torch.tensor([s.present[stream.name] for s in having])
+    return batch

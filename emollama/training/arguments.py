@@ -1,0 +1,78 @@
+"""Our configuration as transformers' TrainingArguments."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import TrainingArguments
+
+from emollama.config import TrainConfig, TrainingSection
+from emollama.errors import EmollamaError
+from emollama.files import read_json
+from emollama.llm.device import resolve_dtype
+
+
+def training_arguments(
+    config: TrainConfig, folder: Path, device: torch.device
+) -> TrainingArguments:
+    """Arguments of a run that writes its checkpoints to `folder`.
+
+    One item of the dataset is all that a process does in a step (`InstructionSchedule`), so the
+    library's own batch size and accumulation are 1.
+    """
+    settings = config.training
+    distributed = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    if settings.deepspeed is not None:
+        if not isinstance(read_json(settings.deepspeed), dict):
+            raise EmollamaError(f"training.deepspeed: {settings.deepspeed}: is not a JSON object")
+        if device.type == "cpu":
+            os.environ.setdefault("DS_ACCELERATOR", "cpu")
+    os.environ["TENSORBOARD_LOGGING_DIR"] = str(config.output / "tensorboard")
+    schedule, options = _schedule(settings)
+    return TrainingArguments(
+        output_dir=str(folder),
+        max_steps=settings.max_steps,
+        per_device_train_batch_size=1,
+        gradient_accumulation_steps=1,
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        warmup_steps=settings.warmup_steps,
+        lr_scheduler_type=schedule,
+        lr_scheduler_kwargs=options,
+        max_grad_norm=settings.max_grad_norm,
+        neftune_noise_alpha=settings.neftune_alpha or None,
+        logging_steps=settings.log_every,
+        logging_first_step=True,
+        save_steps=settings.save_every,
+        save_total_limit=2,
+        seed=config.seed,
+        data_seed=config.seed,
+        bf16=resolve_dtype(config.model.dtype, device) == torch.bfloat16,
+        use_cpu=device.type == "cpu",
+        ddp_backend=("gloo" if device.type == "cpu" else "nccl") if distributed else None,
+        ddp_find_unused_parameters=False if distributed else None,
+        activation_checkpointing=settings.gradient_checkpointing,
+        activation_checkpointing_kwargs={"use_reentrant": False},
+        deepspeed=str(settings.deepspeed) if settings.deepspeed else None,
+        remove_unused_columns=False,
+        dataloader_num_workers=settings.workers,
+        dataloader_persistent_workers=settings.workers > 0,
+        dataloader_pin_memory=device.type == "cuda",
+        report_to=["tensorboard"],
+        disable_tqdm=True,
+        log_level="error",
+    )
+
+
+def _schedule(settings: TrainingSection) -> tuple[str, dict[str, Any]]:
+    """The library's name of a learning-rate schedule, and its options."""
+    if settings.min_learning_rate:
+        return "cosine_warmup_with_min_lr", {
+            "min_lr_rate": settings.min_learning_rate / settings.learning_rate,
+            "warmup_lr_rate": settings.warmup_learning_rate / settings.learning_rate or None,
+        }
+    names = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
+    return names[settings.schedule], {}

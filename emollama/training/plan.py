@@ -1,0 +1,354 @@
+"""What a run will cost, before it is started: `emollama plan --cfg-path X`.
+
+The model is built on the meta device, so a 7B model is planned on a laptop. Lengths are those of
+real samples of the manifest, laid out as training lays them out. Activations are not guessed from
+a formula: the decoder runs on the meta device, and what autograd would keep is added up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from peft import PeftModel
+from torch import nn
+
+from emollama.config import TrainConfig
+from emollama.errors import EmollamaError
+from emollama.features.store import StoredTracks, open_tracks
+from emollama.llm import artefact
+from emollama.llm.clues import ClueWords
+from emollama.llm.configuration import EmotionLlamaConfig, StreamConfig
+from emollama.llm.layout import get_layout
+from emollama.llm.modeling import IGNORED, EmotionLlama
+from emollama.llm.processing import EmotionLlamaProcessor, load_tokenizer
+from emollama.sample import read_manifest
+from emollama.training.evidence import EvidenceReader, open_readers, usable
+from emollama.training.instructions import InstructionSchedule
+
+STEPS_LOOKED_AT = 512
+"""Samples that are laid out for the distribution of lengths, about."""
+
+BYTES = {"float32": 4.0, "bfloat16": 2.0, "8bit": 1.0, "4bit": 0.53}
+"""Of one weight of the language model's linear layers; NF4 with double quantisation adds 0.03."""
+
+CONTEXT = 1e9
+"""Bytes that a CUDA context, its libraries and fragmentation take before anything is computed."""
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Tokens of samples, and of the micro-batches they are dealt into.
+
+    `padded` is the share of positions that hold a token when rows are padded as configured,
+    `packed` when they are packed; `longest` is the micro-batch with most positions in it.
+    """
+
+    samples: int
+    smallest: int
+    median: float
+    mean: float
+    p95: float
+    largest: int
+    supervised: float
+    padded: float
+    packed: float
+    longest: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Expected peak of one GPU in bytes, by what it is made of."""
+
+    precision: str
+    checkpointing: bool
+    parallelism: str
+    weights: float
+    trained: float
+    activations: float
+    head: float
+
+    @property
+    def total(self) -> float:
+        """Everything together, CUDA context included."""
+        return self.weights + self.trained + self.activations + self.head + CONTEXT
+
+
+@dataclass(frozen=True)
+class Plan:
+    """See `plan`."""
+
+    total_parameters: int
+    trainable_parameters: int
+    lengths: Lengths
+    tokens_a_step: float
+    flops_a_step: float
+    memory: tuple[Memory, ...]
+    configured: Memory
+    feature_bytes: int
+    checkpoint_bytes: int
+    steps: int
+    epochs: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, each memory with its total."""
+        found = asdict(self)
+        found["memory"] = [{**asdict(m), "total": m.total} for m in self.memory]
+        found["configured"] = {**asdict(self.configured), "total": self.configured.total}
+        return found
+
+
+def plan(config: TrainConfig, gpus: int = 1) -> Plan:
+    """What training as configured takes, on `gpus` GPUs.
+
+    Raises:
+        EmollamaError: as `train` for anything it reads: manifest, features, streams, labels.
+    """
+    manifest = read_manifest(config.data.manifest)
+    streams = []
+    for section in config.model.streams:
+        reader = open_tracks(config.data.store, section.source)
+        values = section.model_dump(exclude={"start"})
+        streams.append(StreamConfig(width=reader.width, **values))
+    readers = open_readers(config.data.store, streams)
+    samples = [
+        s for s in manifest.split(config.data.train_split) if s.targets.emotion or s.targets.reason
+    ]
+    samples, _ = usable(samples, readers)
+    if not samples:
+        raise EmollamaError(
+            f"{manifest.path}: no sample of split '{config.data.train_split}' has its features"
+        )
+    folder = artefact.resolve_llm(config.model.llm)
+    processor = EmotionLlamaProcessor(
+        load_tokenizer(folder), get_layout(config.model.layout), streams, manifest.labels,
+        config.tasks.clues,
+    )  # fmt: skip
+    model = _skeleton(config, folder, streams)
+    batch = config.training.batch_size
+    if batch % gpus:
+        raise EmollamaError(
+            f"training.batch_size {batch} cannot be shared by {gpus} GPUs; use a multiple of {gpus}"
+        )
+    schedule = InstructionSchedule(
+        samples, EvidenceReader(readers, ClueWords()), processor, config.tasks,
+        config.modality_dropout, config.seed, config.training.max_steps, batch, gpus,
+        min(config.training.micro_batch, batch // gpus), config.training.pack_tokens,
+    )  # fmt: skip
+    lengths = _lengths(schedule)
+    parameters = sum(p.numel() for p in model.parameters())
+    trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    tokens = lengths.mean * batch
+    memory = _Estimate(model, lengths, gpus)
+    configured = memory.of(
+        _precision(config), config.training.gradient_checkpointing, _parallelism(config, gpus)
+    )
+    return Plan(
+        total_parameters=parameters,
+        trainable_parameters=trainable,
+        lengths=lengths,
+        tokens_a_step=tokens,
+        flops_a_step=flops(model, tokens, lengths.mean),
+        memory=tuple(
+            memory.of(precision, checkpointing, parallelism)
+            for parallelism in ("one GPU or DDP", "ZeRO-2", "ZeRO-3")[: 1 if gpus == 1 else 3]
+            for precision in (("bfloat16", "8bit", "4bit") if parallelism != "ZeRO-3" else
+                              ("bfloat16",))
+            for checkpointing in (False, True)
+        ),
+        configured=configured,
+        feature_bytes=_feature_bytes(config),
+        checkpoint_bytes=trainable * (4 * 3) * 2 + trainable * 4 * 2,
+        steps=config.training.max_steps,
+        epochs=config.training.max_steps * batch / len(samples),
+    )  # fmt: skip
+
+
+def flops(model: PeftModel, tokens: float, length: float) -> float:
+    """Floating-point operations of one step over `tokens` in samples of `length`.
+
+    The convention: 4 a frozen weight of a linear layer and token (2 forward, 2 for the gradient
+    of the input; frozen weights have none of their own), 6 a trained one, and 12 x hidden size x
+    length / 2 a layer and token for causal attention. The head counts at every token, though it
+    runs at supervised positions only.
+    """
+    base = artefact.bare(model)
+    text = base.config.text_config
+    linear = sum(
+        m.weight.numel()
+        for name, m in base.language_model.named_modules()
+        if isinstance(m, nn.Linear) and "lora_" not in name
+    )
+    trained = sum(p.numel() for p in base.language_model.parameters() if p.requires_grad)
+    attention = 6 * text.num_hidden_layers * text.hidden_size * length
+    return tokens * (4 * linear + 6 * trained + attention)
+
+
+def _skeleton(config: TrainConfig, folder: Path, streams: list[StreamConfig]) -> PeftModel:
+    """The model as it will be trained, without values."""
+    language_model = artefact.empty_llm(folder, config.model.attention)
+    with torch.device("meta"):
+        shell = EmotionLlama(
+            EmotionLlamaConfig(
+                text_config=language_model.config, streams=[asdict(s) for s in streams]
+            ),
+            language_model,
+        )
+        return artefact.add_lora(shell, config.model.lora)
+
+
+def _lengths(schedule: InstructionSchedule) -> Lengths:
+    steps = max(1, min(schedule.steps, STEPS_LOOKED_AT // schedule.batch_size))
+    items = [schedule[i] for i in range(steps * schedule.world)]
+    groups = [group for item in items for group in item]
+    sizes = [[len(e.input_ids) for e in group] for group in groups]
+    flat = np.array([n for group in sizes for n in group])
+    total = int(flat.sum())
+    if schedule.pack_tokens:
+        positions = [sum(group) for group in sizes]
+        by_length = sorted(int(n) for n in flat)
+        width = schedule.micro_batch
+        rows = [by_length[i : i + width] for i in range(0, len(by_length), width)]
+        padded = total / sum(max(r) * len(r) for r in rows)
+        packed = total / (len(groups) * max(schedule.pack_tokens, max(positions)))
+    else:
+        positions = [max(group) * len(group) for group in sizes]
+        padded, packed = total / sum(positions), 1.0
+    worst = int(np.argmax(positions))
+    supervised = np.mean([sum(i != IGNORED for i in e.labels) for g in groups for e in g])
+    return Lengths(
+        samples=len(flat),
+        smallest=int(flat.min()),
+        median=float(np.median(flat)),
+        mean=float(flat.mean()),
+        p95=float(np.percentile(flat, 95)),
+        largest=int(flat.max()),
+        supervised=float(supervised),
+        padded=padded,
+        packed=packed,
+        longest=positions[worst],
+        rows=1 if schedule.pack_tokens else len(sizes[worst]),
+    )
+
+
+def _precision(config: TrainConfig) -> str:
+    if config.model.quantise != "none":
+        return config.model.quantise
+    return "float32" if config.model.dtype == "float32" else "bfloat16"
+
+
+def _parallelism(config: TrainConfig, gpus: int) -> str:
+    if config.training.deepspeed is None or gpus == 1:
+        return "one GPU or DDP"
+    from emollama.files import read_json
+
+    settings = read_json(config.training.deepspeed)
+    return f"ZeRO-{settings.get('zero_optimization', {}).get('stage', 0)}"
+
+
+class _Estimate:
+    """Peaks of one model and one micro-batch under several settings."""
+
+    def __init__(self, model: PeftModel, lengths: Lengths, gpus: int) -> None:
+        base = artefact.bare(model)
+        self._gpus = gpus
+        self._trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+        frozen = [p for p in base.language_model.parameters() if not p.requires_grad]
+        decoder = cast(nn.Module, base.language_model.get_decoder())
+        self._linear = sum(
+            m.weight.numel()
+            for name, m in decoder.named_modules()
+            if isinstance(m, nn.Linear) and "lora_" not in name
+        )
+        self._other = sum(p.numel() for p in frozen) - self._linear
+        self._lengths = lengths
+        self._vocabulary = base.config.text_config.vocab_size
+        self._kept = {
+            checkpointing: activation_bytes(base, lengths.rows, lengths.longest, checkpointing)
+            for checkpointing in (False, True)
+        }
+
+    def of(self, precision: str, checkpointing: bool, parallelism: str) -> Memory:
+        """The peak; trained parameters, their gradients and two moments are float32."""
+        parts = self._gpus if parallelism.startswith("ZeRO") else 1
+        whole = parts if parallelism == "ZeRO-3" else 1
+        other = 4.0 if precision == "float32" else 2.0
+        weights = (self._linear * BYTES[precision] + self._other * other) / whole
+        # ZeRO-1 keeps gradients whole.
+        gradients = 4 / (1 if parallelism in ("ZeRO-1", "one GPU or DDP") else parts)
+        trained = self._trained * (4 / whole + gradients + 8 / parts)
+        wide = 2.0 if precision == "float32" else 1.0
+        positions = self._lengths.longest / self._lengths.mean
+        supervised = self._lengths.supervised * positions
+        # Logits and their softmax in float32, and the gradient.
+        head = supervised * self._vocabulary * (4 + 4 + 4)
+        activations = self._kept[checkpointing] * wide
+        return Memory(precision, checkpointing, parallelism, weights, trained, activations, head)
+
+
+def activation_bytes(model: EmotionLlama, rows: int, positions: int, checkpointing: bool) -> float:
+    """Bytes in bfloat16 that autograd keeps of a forward of the decoder over so many positions.
+
+    Counted on the meta device: every storage that is saved for the backward pass, once, without
+    parameters. With checkpointing, one layer's own on top of the layers' inputs.
+    """
+    decoder = cast(Any, model.language_model.get_decoder())
+    layers = decoder.layers
+    width = max(1, positions // rows)
+    seen: dict[int, int] = {}
+    parameters = {p.untyped_storage()._cdata for p in model.parameters()}
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in parameters:
+            seen[storage._cdata] = storage.nbytes()
+        kept.append(tensor)
+        return tensor
+
+    kept: list[torch.Tensor] = []
+    before = {p: p.dtype for p in decoder.parameters()}
+    training = decoder.training
+    decoder.to(torch.bfloat16)
+    parameters |= {p.untyped_storage()._cdata for p in decoder.parameters()}
+    decoder.train()
+    try:
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
+            x = torch.empty(
+                rows, width, model.config.text_config.hidden_size,
+                dtype=torch.bfloat16, device="meta", requires_grad=True,
+            )  # fmt: skip
+            depth = len(layers)
+            # Layers are alike: two of them tell what each adds.
+            sizes = []
+            for count in (1, 2):
+                seen.clear()
+                kept.clear()
+                decoder.layers = layers[:count]
+                decoder(inputs_embeds=x, use_cache=False)
+                sizes.append(sum(seen.values()))
+    finally:
+        decoder.layers = layers
+        decoder.train(training)
+        for parameter, dtype in before.items():
+            parameter.data = parameter.data.to(dtype)
+    layer = sizes[1] - sizes[0]
+    rest = sizes[0] - layer
+    if not checkpointing:
+        return float(rest + depth * layer)
+    return float(rest + layer + depth * x.numel() * 2)
+
+
+def _feature_bytes(config: TrainConfig) -> int:
+    """Disk that the features of the streams take."""
+    total = 0
+    for section in config.model.streams:
+        reader = open_tracks(config.data.store, section.source)
+        folder = getattr(reader, "folder", None)
+        pattern = "*.safetensors" if isinstance(reader, StoredTracks) else "*.npy"
+        if folder is not None:
+            total += sum(p.stat().st_size for p in Path(folder).glob(pattern))
+    return total

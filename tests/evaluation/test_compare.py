@@ -1,0 +1,49 @@
+"""Artefacts held side by side: merged is the same, another training is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from emollama.cli import app
+from emollama.config import TrainConfig, load_config
+from emollama.errors import EmollamaError
+from emollama.evaluation.compare import compare
+from emollama.llm import artefact
+from emollama.training.sft import train
+from tests.training.corpus import make
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("compare")
+    config = make(folder)
+    train(load_config(TrainConfig, config, [f"output={folder}/a"]))
+    train(load_config(TrainConfig, config, [f"output={folder}/b", "seed=8"]))
+    return folder, config
+
+
+def test_merged_is_the_same_and_another_seed_is_not(trained: tuple[Path, Path]) -> None:
+    folder, _ = trained
+    artefact.merge(folder / "a/model", folder / "merged")
+    manifest = folder / "manifest.jsonl"
+    same = compare(folder / "a/model", folder / "merged", manifest, None, split="val")
+    assert same.same and same.largest < 1e-4 and same.settings == () and same.samples == 6
+    other = compare(folder / "a/model", folder / "b/model", manifest, None, split="val")
+    assert not other.same and other.largest > 0.1
+    call = ["compare", str(folder / "a/model"), str(folder / "b/model"), "--manifest",
+            str(manifest), "--split", "val"]  # fmt: skip
+    result = CliRunner().invoke(app, call)
+    assert result.exit_code == 1 and "they differ: logits by up to" in result.output
+
+
+def test_models_of_other_prompts_are_refused(trained: tuple[Path, Path]) -> None:
+    folder, config = trained
+    overrides = [f"output={folder}/c", "model.streams.0.tokens=1", "training.max_steps=1"]
+    train(load_config(TrainConfig, config, overrides))
+    with pytest.raises(EmollamaError, match="cannot be held side by side"):
+        compare(
+            folder / "a/model", folder / "c/model", folder / "manifest.jsonl", None, split="val"
+        )
