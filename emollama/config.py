@@ -181,7 +181,8 @@ class ReasonsSection(Strict):
 class EvalConfig(Strict):
     """What `eval_emotion.py --cfg-path` reads.
 
-    `modality_report`: score every set of channels, not only all of them.
+    `modality_report`: score "all" sets of channels, each of the "singles" and all together, or
+    "none" but all together.
     """
 
     seed: int = 7
@@ -190,7 +191,7 @@ class EvalConfig(Strict):
     data: EvalData
     batch_size: int = Field(default=8, ge=1)
     dtype: Precision = "auto"
-    modality_report: bool = True
+    modality_report: Literal["all", "singles", "none"] = "all"
     baseline: bool = True
     reasons: ReasonsSection = ReasonsSection()
     metric: Literal["weighted_f1", "accuracy", "uar", "macro_f1"] = "weighted_f1"
