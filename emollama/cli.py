@@ -239,6 +239,7 @@ def score(
     out: Annotated[Path, typer.Option(help="Folder of the report.")],
     baseline: Annotated[Path | None, typer.Option(help="Predictions of the baseline.")] = None,
     metric: Annotated[str, typer.Option(help="Metric of the modality report.")] = "weighted_f1",
+    bootstrap: Annotated[int, typer.Option(help="Resamples of the intervals.", min=100)] = 1000,
 ) -> None:
     """Make the report again from predictions files."""
     from emollama.corpora.probe.vocabulary import clues_in
@@ -248,7 +249,7 @@ def score(
 
     corpus = read_predictions(predictions).header.corpus
     report = report_from_files(
-        predictions, baseline, out, metric=metric,
+        predictions, baseline, out, metric=metric, resamples=bootstrap,
         clues_in=clues_in if corpus == "probe" else None,
     )  # fmt: skip
     print_report(report)

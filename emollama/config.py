@@ -224,7 +224,8 @@ class EvalConfig(Strict):
     `model`: an artefact, or a released `.pth` checkpoint; `llm` and `layout` are of the latter, for
     an artefact knows its own.
 
-    `modality_report`: score every set of channels, not only all of them.
+    `modality_report`: score "all" sets of channels, each of the "singles" and all together, or
+    "none" but all together.
     """
 
     seed: int = 7
@@ -235,7 +236,7 @@ class EvalConfig(Strict):
     data: EvalData
     batch_size: int = Field(default=8, ge=1)
     dtype: Precision = "auto"
-    modality_report: bool = True
+    modality_report: Literal["all", "singles", "none"] = "all"
     baseline: bool = True
     reasons: ReasonsSection = ReasonsSection()
     metric: Literal["weighted_f1", "accuracy", "uar", "macro_f1"] = "weighted_f1"

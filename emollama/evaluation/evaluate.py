@@ -77,7 +77,9 @@ def evaluate(config: EvalConfig) -> dict[str, Any]:
     present: list[Channel] = [
         c for c in CHANNELS if c == "words" or any(s.channel == c for s in processor.streams)
     ]
-    sets = channel_sets(present) if config.modality_report else [tuple(present)]
+    fewest = {"all": 2, "singles": 1, "none": 0}[config.modality_report]
+    whole = len(present)
+    sets = [c for c in channel_sets(present) if len(c) <= fewest or len(c) == whole]
 
     header = Header(
         labels=manifest.labels,

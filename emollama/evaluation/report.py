@@ -56,7 +56,7 @@ def report_from_files(
     *,
     metric: str = "weighted_f1",
     resamples: int = RESAMPLES,
-    seed: int = 0,
+    seed: int | None = None,
     by: By = "sample",
     clues_in: CluesIn | None = None,
 ) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def write_report(
     *,
     metric: str = "weighted_f1",
     resamples: int = RESAMPLES,
-    seed: int = 0,
+    seed: int | None = None,
     by: By = "sample",
     clues_in: CluesIn | None = None,
 ) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def build_report(
     *,
     metric: str = "weighted_f1",
     resamples: int = RESAMPLES,
-    seed: int = 0,
+    seed: int | None = None,
     by: By = "sample",
     clues_in: CluesIn | None = None,
 ) -> dict[str, Any]:
@@ -112,7 +112,8 @@ def build_report(
         baselines: rows of other systems on the same samples.
         metric: the metric that channel sets and systems are compared by (a key of `METRICS`).
         resamples: number of bootstrap resamples.
-        seed: seed of the resampling.
+        seed: seed of the resampling; the run's own, from the predictions' header, when None, so
+            that re-scoring committed predictions gives the same intervals.
         by: draw samples, or whole groups.
         clues_in: the clues that a reason names; with it, and where rows hold reasons and the
             clips' clues, the report tells whether reasons are faithful.
@@ -130,6 +131,7 @@ def build_report(
     if not any(r.reference is not None for r in rows):
         where = predictions.path or "the predictions"
         raise EmollamaError(f"{where}: no row has a reference; there is nothing to score against")
+    seed = every.header.seed if seed is None else seed
     options: dict[str, Any] = {"resamples": resamples, "seed": seed, "by": by}
     outcomes = Outcomes.of(rows, labels)
     beside = sorted(systems[1:], key=lambda s: _BESIDE.index(s) if s in _BESIDE else -1)
