@@ -29,7 +29,7 @@ def by_tokens(lengths: Sequence[int], budget: int, multiple: int = 1) -> list[li
         multiple: the number of groups is a multiple of this (the processes).
     """
     most = len(lengths) // multiple * multiple
-    count = max(multiple, -(-sum(lengths) // budget // multiple) * multiple)
+    count = max(multiple, -(-sum(min(n, budget) for n in lengths) // budget // multiple) * multiple)
     while True:
         count = min(count, most)
         groups = _dealt(lengths, count)

@@ -26,6 +26,7 @@ from emollama.llm.layout import get_layout
 from emollama.llm.modeling import IGNORED, EmotionLlama
 from emollama.llm.processing import EmotionLlamaProcessor, load_tokenizer
 from emollama.sample import read_manifest
+from emollama.training.activations import activation_bytes
 from emollama.training.evidence import EvidenceReader, open_readers, usable
 from emollama.training.instructions import InstructionSchedule
 
@@ -288,58 +289,6 @@ class _Estimate:
         head = supervised * self._vocabulary * (4 + 4 + 4)
         activations = self._kept[checkpointing] * wide
         return Memory(precision, checkpointing, parallelism, weights, trained, activations, head)
-
-
-def activation_bytes(model: EmotionLlama, rows: int, positions: int, checkpointing: bool) -> float:
-    """Bytes in bfloat16 that autograd keeps of a forward of the decoder over so many positions.
-
-    Counted on the meta device: every storage that is saved for the backward pass, once, without
-    parameters. With checkpointing, one layer's own on top of the layers' inputs.
-    """
-    decoder = cast(Any, model.language_model.get_decoder())
-    layers = decoder.layers
-    width = max(1, positions // rows)
-    seen: dict[int, int] = {}
-    parameters = {p.untyped_storage()._cdata for p in model.parameters()}
-
-    def pack(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage._cdata not in parameters:
-            seen[storage._cdata] = storage.nbytes()
-        kept.append(tensor)
-        return tensor
-
-    kept: list[torch.Tensor] = []
-    before = {p: p.dtype for p in decoder.parameters()}
-    training = decoder.training
-    decoder.to(torch.bfloat16)
-    parameters |= {p.untyped_storage()._cdata for p in decoder.parameters()}
-    decoder.train()
-    try:
-        with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
-            x = torch.empty(
-                rows, width, model.config.text_config.hidden_size,
-                dtype=torch.bfloat16, device="meta", requires_grad=True,
-            )  # fmt: skip
-            depth = len(layers)
-            # Layers are alike: two of them tell what each adds.
-            sizes = []
-            for count in (1, 2):
-                seen.clear()
-                kept.clear()
-                decoder.layers = layers[:count]
-                decoder(inputs_embeds=x, use_cache=False)
-                sizes.append(sum(seen.values()))
-    finally:
-        decoder.layers = layers
-        decoder.train(training)
-        for parameter, dtype in before.items():
-            parameter.data = parameter.data.to(dtype)
-    layer = sizes[1] - sizes[0]
-    rest = sizes[0] - layer
-    if not checkpointing:
-        return float(rest + depth * layer)
-    return float(rest + layer + depth * x.numel() * 2)
 
 
 def _feature_bytes(config: TrainConfig) -> int:

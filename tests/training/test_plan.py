@@ -1,0 +1,121 @@
+"""A plan against what it plans."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from typer.testing import CliRunner
+
+from emollama.cli import app
+from emollama.config import LoraSection, TrainConfig, load_config
+from emollama.labels import get_label_set
+from emollama.llm import artefact
+from emollama.llm.configuration import EmotionLlamaConfig
+from emollama.llm.modeling import EmotionLlama
+from emollama.training.activations import activation_bytes
+from emollama.training.plan import plan
+from emollama.training.sft import train
+from tests.llm.conftest import STREAMS
+from tests.training.corpus import make
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make(tmp_path_factory.mktemp("plan"))
+
+
+def _without_values(folder: Path):
+    language_model = artefact.empty_llm(folder)
+    with torch.device("meta"):
+        config = EmotionLlamaConfig(
+            text_config=language_model.config, streams=[asdict(s) for s in STREAMS]
+        )
+        return EmotionLlama(config, language_model)
+
+
+def test_parameters_and_epochs_are_those_of_the_run(config: Path, tmp_path: Path) -> None:
+    loaded = load_config(TrainConfig, config, [f"output={tmp_path}", "training.max_steps=3"])
+    found = plan(loaded)
+    record = json.loads((train(loaded) / "training_record.json").read_text())
+    weights = load_file(tmp_path / "model/adapter_model.safetensors")
+    buffers = sum(v.numel() for k, v in weights.items() if k.endswith((".mean", ".deviation")))
+    assert found.trainable_parameters == sum(v.numel() for v in weights.values()) - buffers
+    assert found.total_parameters > found.trainable_parameters
+    assert found.steps == record["steps"]
+    assert found.epochs == pytest.approx(3 * 4 / record["samples"])
+
+
+def test_packing_fills_rows_that_padding_does_not(config: Path) -> None:
+    padded = plan(load_config(TrainConfig, config)).lengths
+    packed = plan(load_config(TrainConfig, config, ["training.pack_tokens=400"])).lengths
+    assert padded.mean == packed.mean and padded.padded < 1
+    assert packed.longest <= 400 and packed.rows == 1
+    assert padded.smallest <= padded.median <= padded.p95 <= padded.largest
+    assert 0 < padded.supervised < padded.mean
+
+
+def test_activations_are_what_autograd_keeps(llm_folder: Path) -> None:
+    """Two layers of the tiny model, really run in bfloat16, against the count on no device."""
+    model, _ = artefact.build(
+        str(llm_folder), "emollama-chat", STREAMS, get_label_set("mer2023"),
+        LoraSection(r=4, alpha=8), torch.bfloat16, seed=3,
+    )  # fmt: skip
+    base = artefact.bare(model)
+    decoder = base.language_model.get_decoder().to(torch.bfloat16).train()
+    parameters = {p.untyped_storage().data_ptr() for p in decoder.parameters()}
+    kept: dict[int, int] = {}
+    alive = []
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in parameters:
+            kept[storage.data_ptr()] = storage.nbytes()
+        alive.append(tensor)
+        return tensor
+
+    x = torch.zeros(2, 50, 32, dtype=torch.bfloat16, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
+        decoder(inputs_embeds=x, use_cache=False)
+    empty = artefact.bare(artefact.add_lora(_without_values(llm_folder), LoraSection(r=4, alpha=8)))
+    counted = activation_bytes(empty, 2, 100, checkpointing=False)
+    assert counted == pytest.approx(sum(kept.values()), rel=0.05)
+    assert activation_bytes(empty, 2, 100, checkpointing=True) < 0.7 * counted
+
+
+@pytest.fixture(scope="module")
+def llm_folder(config: Path) -> Path:
+    return config.parent / "llm"
+
+
+def test_memory_falls_with_precision_checkpointing_and_sharing(config: Path) -> None:
+    rows = plan(load_config(TrainConfig, config), gpus=2).memory
+
+    def total(precision: str, checkpointing: bool, parallelism: str) -> float:
+        (row,) = [
+            m for m in rows
+            if (m.precision, m.checkpointing, m.parallelism)
+            == (precision, checkpointing, parallelism)
+        ]  # fmt: skip
+        return row.total
+
+    one = "one GPU or DDP"
+    assert total("bfloat16", False, one) > total("8bit", False, one) > total("4bit", False, one)
+    assert total("bfloat16", False, one) > total("bfloat16", True, one)
+    assert total("bfloat16", False, one) > total("bfloat16", False, "ZeRO-2")
+    assert total("bfloat16", False, "ZeRO-2") > total("bfloat16", False, "ZeRO-3")
+
+
+def test_what_would_not_fit_is_said(config: Path) -> None:
+    call = ["plan", "--cfg-path", str(config), "--memory", "0.5"]
+    said = CliRunner().invoke(app, call)
+    assert said.exit_code == 0, said.output
+    assert "would not fit" in said.output and "tokens of a sample" in said.output
+    fits = CliRunner().invoke(app, [*call[:-1], "80"]).output
+    assert "would not fit" not in fits
+    plain = CliRunner().invoke(app, [*call, "--json"]).output
+    assert json.loads(plain)["configured"]["total"] > 1e9
