@@ -23,6 +23,7 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from emollama import __version__
+from emollama.assets.fingerprint import weights_fingerprint
 from emollama.config import LoraSection
 from emollama.errors import EmollamaError
 from emollama.labels import LabelSet
@@ -125,7 +126,7 @@ def import_checkpoint(
         text_config=language_model.config,
         streams=[vars(s) for s in streams],
         llm=llm,
-        llm_sha256=artefact.weights_fingerprint(folder),
+        llm_sha256=weights_fingerprint(folder),
     )
     torch.manual_seed(seed)
     wrapped = artefact.add_lora(
