@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -17,7 +17,7 @@ from rich.table import Table
 from typer.exceptions import TyperException
 
 from emollama.config import Precision
-from emollama.errors import EXIT_CODE, EmollamaError, one_line_errors
+from emollama.errors import EXIT_CODE, EmollamaError, did_you_mean, one_line_errors
 
 app = typer.Typer(
     help="From a clip of a person to an emotion and the reasons for it.",
@@ -54,11 +54,22 @@ def _quiet_libraries() -> None:
 def assets_list() -> None:
     """List what there is and what is here already."""
     from emollama.assets import asset_home, list_assets
+    from emollama.assets.folders import list_models
 
+    console = Console()
     table = Table("name", "here", "licence", "what it is")
     for status in list_assets():
         table.add_row(status.name, "yes" if status.ready else "no", status.licence, status.about)
-    Console().print(table)
+    console.print(table)
+    models = Table()
+    models.add_column("full-size encoder", no_wrap=True)
+    models.add_column("here")
+    models.add_column("model hub", overflow="fold")
+    models.add_column("what it is")
+    for row in list_models():
+        here, hub = "yes" if row.folder else "no", row.model.hub or "on none"
+        models.add_row(row.model.name, here, hub, row.model.about)
+    console.print(models)
     print(f"cache: {asset_home()}")
 
 
@@ -66,12 +77,33 @@ def assets_list() -> None:
 def assets_fetch(
     names: Annotated[list[str] | None, typer.Argument(help="Names; all when none.")] = None,
 ) -> None:
-    """Fetch and convert assets, once."""
+    """Fetch and convert assets, once; full-size encoders only by name."""
     _quiet_libraries()
     from emollama.assets import fetch, list_assets
+    from emollama.assets.folders import model_folder
+    from emollama.assets.models import MODELS
 
-    for name in names or [s.name for s in list_assets()]:
-        print(f"{name}: {fetch(name, progress=_say)}")
+    small = [status.name for status in list_assets()]
+    for name in names or small:
+        if name not in (*small, *MODELS):
+            raise EmollamaError(f"asset '{name}' is unknown{did_you_mean(name, (*small, *MODELS))}")
+        get = model_folder if name in MODELS else fetch
+        print(f"{name}: {get(name, progress=_say)}")
+
+
+@assets_app.command("link")
+def assets_link(
+    name: Annotated[str, typer.Argument(help="Full-size encoder, by name.")],
+    folder: Annotated[Path, typer.Argument(help="Its weights in the transformers format.")],
+    convert: Annotated[
+        bool, typer.Option(help="Write a safetensors copy of pytorch_model.bin.")
+    ] = False,
+) -> None:
+    """Put the weights of a full-size encoder in place, after a look at them."""
+    from emollama.assets.folders import link
+
+    place = link(name, folder, convert)
+    print(f"{name}: {place}" + (f" -> {place.readlink()}" if place.is_symlink() else ""))
 
 
 @prepare_app.command("ravdess")
@@ -168,20 +200,41 @@ def extract(
     shard_size: Annotated[int, typer.Option(help="Ids a shard.")] = 1000,
     retry_failed: Annotated[bool, typer.Option(help="Try failed clips again.")] = False,
     strict: Annotated[bool, typer.Option(help="Exit code 2 if any clip failed.")] = False,
+    device: Annotated[
+        str, typer.Option(help="Of full-size encoders: auto, cpu, cuda or cuda:N.")
+    ] = "auto",
+    dtype: Annotated[
+        str, typer.Option(help="Of full-size encoders: auto, float32, float16 or bfloat16.")
+    ] = "auto",
+    format: Annotated[
+        Literal["store", "npy"],
+        typer.Option(help="npy also writes STORE/NAME-UTT and NAME-FRA folders of <id>.npy."),
+    ] = "store",
 ) -> None:
     """Run frozen encoders over a manifest, once; go on where an earlier run was stopped."""
     _quiet_libraries()
+    from functools import partial
+
+    from emollama.encoders.compute import Compute
     from emollama.encoders.table import parse_encoder
     from emollama.features.extract import extract as run
+    from emollama.features.npy_export import check_names, export_npy
     from emollama.features.progress import bar, failure_table
     from emollama.sample import read_manifest
 
     if batch_size < 1 or shard_size < 1 or workers < 0:
         raise EmollamaError("--batch-size and --shard-size must be at least 1, --workers 0 or more")
-    chosen = [parse_encoder(spec) for spec in encoders.split(",")]
+    compute = Compute(device, dtype)
+    compute.torch_dtype()  # what is wrong with them is said before anything is read
+    compute.torch_device()
+    build = partial(parse_encoder, compute=compute)
+    chosen = [build(spec) for spec in encoders.split(",")]
+    if format == "npy":
+        check_names([encoder.key for encoder in chosen])
+    corpus = read_manifest(manifest)
     with bar("clips") as advance:
         report = run(
-            read_manifest(manifest),
+            corpus,
             chosen,
             store,
             workers=workers or None,
@@ -189,6 +242,7 @@ def extract(
             shard_size=shard_size,
             retry_failed=retry_failed,
             progress=advance,
+            build=build,
         )
     if os.environ.get("RANK", "0") != "0":
         return  # every rank has the same report
@@ -197,6 +251,10 @@ def extract(
         print(f"{key}: {facts}")
     print(f"{report.computed} clips in {report.seconds:.1f} s ({report.rate:.1f} clips/s), "
           f"{report.kept} kept from before")  # fmt: skip
+    if format == "npy":
+        for encoder in chosen:
+            for line in export_npy(store, encoder.key, [s.id for s in corpus.samples]).lines():
+                print(line)
     if report.failures:
         Console(stderr=True).print(failure_table(report))
         if strict:
@@ -360,6 +418,20 @@ def import_checkpoint(
     for line in report.lines():
         print(line)
     print(f"artefact in {out}")
+
+
+@app.command("import-vision")
+def import_vision(
+    checkpoint: Path,
+    out: Annotated[Path, typer.Option(help="Folder to write; 'assets link eva-vit-g' takes it.")],
+) -> None:
+    """Read the weights of EVA's ViT-g (eva_vit_g.pth), the eye of Emotion-LLaMA."""
+    _quiet_libraries()
+    from emollama.encoders.import_eva import convert_eva
+
+    for line in convert_eva(checkpoint, out).lines():
+        print(line)
+    print(f"weights in {out}; put them in place with: emollama assets link eva-vit-g {out}")
 
 
 @app.command()

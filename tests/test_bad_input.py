@@ -321,8 +321,11 @@ def test_a_folder_that_is_no_artefact(folder: Path, capsys: pytest.CaptureFixtur
         (("predict", "x.mp4"), "Missing option '--model'"),
         (("predict", "x.mp4", "--model", "{f}", "--dtype", "foo"), "'foo'"),
         (("predikt", "x.mp4"), "predikt"),
-        (("extract", "{f}/manifest.jsonl", "--store", "{f}/m", "--workers", "two"), "Invalid value for '--workers'"),
-        (("assets", "fetch", "whisper-tiny"), "did you mean 'whisper-tiny.en'?"),
+        (
+            ("extract", "{f}/manifest.jsonl", "--store", "{f}/m", "--workers", "two"),
+            "Invalid value for '--workers'",
+        ),
+        (("assets", "fetch", "whisper-tiny.an"), "did you mean 'whisper-tiny.en'?"),
     ],
 )
 def test_a_wrong_argument_of_a_command(
