@@ -7,14 +7,14 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 from typer.exceptions import TyperException
 
+from emollama.cli_data import assets_app, prepare_app
 from emollama.config import Precision
 from emollama.errors import EXIT_CODE, EmollamaError, one_line_errors
 from emollama.scripts import quiet_libraries, run_evaluation, run_training
@@ -25,126 +25,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-assets_app = typer.Typer(help="Pretrained weights by name.", no_args_is_help=True)
-prepare_app = typer.Typer(help="Turn a corpus on disk into a manifest.", no_args_is_help=True)
 app.add_typer(assets_app, name="assets")
 app.add_typer(prepare_app, name="prepare")
 
 ModelOption = Annotated[Path, typer.Option("--model", help="Artefact that train.py wrote.")]
 ConfigOption = Annotated[Path, typer.Option("--cfg-path", help="YAML configuration.")]
-
-
-@assets_app.command("list")
-def assets_list() -> None:
-    """List what there is and what is here already."""
-    from emollama.assets import asset_home, list_assets
-
-    table = Table("name", "here", "licence", "what it is")
-    for status in list_assets():
-        table.add_row(status.name, "yes" if status.ready else "no", status.licence, status.about)
-    Console().print(table)
-    print(f"cache: {asset_home()}")
-
-
-@assets_app.command("fetch")
-def assets_fetch(
-    names: Annotated[list[str] | None, typer.Argument(help="Names; all when none.")] = None,
-) -> None:
-    """Fetch and convert assets, once."""
-    quiet_libraries()
-    from emollama.assets import fetch, list_assets
-
-    for name in names or [s.name for s in list_assets()]:
-        print(f"{name}: {fetch(name, progress=_say)}")
-
-
-@prepare_app.command("ravdess")
-def prepare_ravdess(
-    root: Path,
-    out: Annotated[Path, typer.Option(help="Manifest to write.")],
-    split: Annotated[str, typer.Option(help="Named split by actor.")] = "ravdess-a",
-    song: Annotated[bool, typer.Option(help="Take the sung clips instead of speech.")] = False,
-) -> None:
-    """RAVDESS: wav, flac or mp4, names MM-CC-EE-II-SS-RR-AA; splits by actor."""
-    from emollama.corpora import ravdess
-
-    for line in ravdess.prepare_ravdess(root, out, split=split, song=song).lines():
-        print(line)
-
-
-@prepare_app.command("csv")
-def prepare_csv(
-    table: Path,
-    out: Annotated[Path, typer.Option(help="Manifest to write.")],
-    labels: Annotated[str, typer.Option(help="Label set, by name.")] = "mer2023",
-    column: Annotated[
-        list[str] | None, typer.Option(help="field=column, where a column has another name.")
-    ] = None,
-    media_root: Annotated[Path | None, typer.Option(help="Folder that paths start from.")] = None,
-    split: Annotated[
-        str | None, typer.Option(help="fold=I/K or leave=GROUP; the table's own when not given.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the folds.")] = 0,
-) -> None:
-    """Any corpus: a CSV of paths, texts and labels."""
-    from emollama.corpora import csv_table
-    from emollama.labels import get_label_set
-
-    columns: dict[str, str] = {}
-    for item in column or []:
-        key, separator, value = item.partition("=")
-        if not separator:
-            raise EmollamaError(f"--column {item}: must have the form field=column")
-        columns[key] = value
-    report = csv_table.prepare_csv(
-        table,
-        out,
-        labels=get_label_set(labels),
-        columns=columns,
-        media_root=media_root,
-        split=split,
-        seed=seed,
-    )
-    for line in report.lines():
-        print(line)
-
-
-@prepare_app.command("nce")
-def prepare_nce(
-    annotations: Path,
-    out: Annotated[Path, typer.Option(help="Manifest to write.")],
-    labels: Annotated[str, typer.Option(help="Label set, by name.")] = "merr",
-    media: Annotated[Path | None, typer.Option(help="Folder of <name>.mp4 or .avi.")] = None,
-    transcripts: Annotated[
-        Path | None, typer.Option(help="CSV with the columns name and sentence.")
-    ] = None,
-    reasons: Annotated[Path | None, typer.Option(help="MERR's coarse or fine json.")] = None,
-    split: Annotated[str, typer.Option(help="Which split the samples are.")] = "train",
-    validation: Annotated[
-        int, typer.Option(help="Every so many-th sample is of split val; 0 for none.", min=0)
-    ] = 0,
-) -> None:
-    """MERR and MER2023 as Emotion-LLaMA lists them: name, frame count, emotion(, valence)."""
-    from emollama.corpora import nce_list
-    from emollama.labels import get_label_set
-
-    report = nce_list.prepare_nce(
-        annotations, out, labels=get_label_set(labels), media=media, transcripts=transcripts,
-        reasons=reasons, split=split, validation=validation,
-    )  # fmt: skip
-    for line in report.lines():
-        print(line)
-
-
-@prepare_app.command("npz")
-def prepare_npz(
-    archive: Path,
-    out: Annotated[Path, typer.Option(help="Folder of <id>.npy to write.")],
-) -> None:
-    """Features as one .npz (ids, values, columns) into a folder of <id>.npy."""
-    from emollama.corpora.npz_tracks import import_npz
-
-    print(f"{import_npz(archive, out)} tracks in {out}; name them as 'npy:{out}'")
 
 
 @app.command()
@@ -179,20 +64,41 @@ def extract(
     shard_size: Annotated[int, typer.Option(help="Ids a shard.")] = 1000,
     retry_failed: Annotated[bool, typer.Option(help="Try failed clips again.")] = False,
     strict: Annotated[bool, typer.Option(help="Exit code 2 if any clip failed.")] = False,
+    device: Annotated[
+        str, typer.Option(help="Of full-size encoders: auto, cpu, cuda or cuda:N.")
+    ] = "auto",
+    dtype: Annotated[
+        str, typer.Option(help="Of full-size encoders: auto, float32, float16 or bfloat16.")
+    ] = "auto",
+    format: Annotated[
+        Literal["store", "npy"],
+        typer.Option(help="npy also writes STORE/NAME-UTT and NAME-FRA folders of <id>.npy."),
+    ] = "store",
 ) -> None:
     """Run frozen encoders over a manifest, once; go on where an earlier run was stopped."""
     quiet_libraries()
+    from functools import partial
+
+    from emollama.encoders.compute import Compute
     from emollama.encoders.table import parse_encoder
     from emollama.features.extract import extract as run
+    from emollama.features.npy_export import check_names, export_npy
     from emollama.features.progress import bar, failure_table
     from emollama.sample import read_manifest
 
     if batch_size < 1 or shard_size < 1 or workers < 0:
         raise EmollamaError("--batch-size and --shard-size must be at least 1, --workers 0 or more")
-    chosen = [parse_encoder(spec) for spec in encoders.split(",")]
+    compute = Compute(device, dtype)
+    compute.torch_dtype()  # what is wrong with them is said before anything is read
+    compute.torch_device()
+    build = partial(parse_encoder, compute=compute)
+    chosen = [build(spec) for spec in encoders.split(",")]
+    if format == "npy":
+        check_names([encoder.key for encoder in chosen])
+    corpus = read_manifest(manifest)
     with bar("clips") as advance:
         report = run(
-            read_manifest(manifest),
+            corpus,
             chosen,
             store,
             workers=workers or None,
@@ -200,6 +106,7 @@ def extract(
             shard_size=shard_size,
             retry_failed=retry_failed,
             progress=advance,
+            build=build,
         )
     if os.environ.get("RANK", "0") != "0":
         return  # every rank has the same report
@@ -208,6 +115,10 @@ def extract(
         print(f"{key}: {facts}")
     print(f"{report.computed} clips in {report.seconds:.1f} s ({report.rate:.1f} clips/s), "
           f"{report.kept} kept from before")  # fmt: skip
+    if format == "npy":
+        for encoder in chosen:
+            for line in export_npy(store, encoder.key, [s.id for s in corpus.samples]).lines():
+                print(line)
     if report.failures:
         Console(stderr=True).print(failure_table(report))
         if strict:
@@ -377,6 +288,20 @@ def import_checkpoint(
     print(f"artefact in {out}")
 
 
+@app.command("import-vision")
+def import_vision(
+    checkpoint: Path,
+    out: Annotated[Path, typer.Option(help="Folder to write; 'assets link eva-vit-g' takes it.")],
+) -> None:
+    """Read the weights of EVA's ViT-g (eva_vit_g.pth), the eye of Emotion-LLaMA."""
+    quiet_libraries()
+    from emollama.encoders.import_eva import convert_eva
+
+    for line in convert_eva(checkpoint, out).lines():
+        print(line)
+    print(f"weights in {out}; put them in place with: emollama assets link eva-vit-g {out}")
+
+
 @app.command()
 def compare(
     first: Path,
@@ -446,10 +371,6 @@ def _show(clip: Path, answer: Any) -> None:
         console.print(f"  {answer.reason}", markup=False)
     for note in answer.notes:
         console.print(f"  note: {note}", markup=False)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 @one_line_errors

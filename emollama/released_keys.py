@@ -117,9 +117,9 @@ def translate_evaluation(
     sets = values.get("evaluation_datasets")
     rest = {k: v for k, v in values.items() if k not in ("evaluation_datasets", "datasets")}
     model = rest.get("model")
-    if not isinstance(model, Mapping):
-        found, notes = dict(rest), []
-    else:
+    found: dict[str, Any] = dict(rest)
+    notes: list[str] = []
+    if isinstance(model, Mapping):
         found, notes = _translate(rest, RENAMED_EVAL)
         if isinstance(found.get("model"), Mapping):
             raise EmollamaError("model.ckpt is missing: an artefact's folder, or a released .pth")

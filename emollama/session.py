@@ -12,15 +12,15 @@ from typing import Any
 from transformers import TextIteratorStreamer
 
 from emollama.encoders.base import Encoder, FeatureTrack
-from emollama.encoders.table import parse_encoder
+from emollama.encoders.table import encoder_of
 from emollama.errors import EmollamaError
 from emollama.features.store import EXTERNAL
+from emollama.features.worker import Job, clip_for, decode_views
 from emollama.llm import artefact
 from emollama.llm.configuration import require_same_encoder
 from emollama.llm.device import default_device, resolve_dtype
 from emollama.llm.inference import label_probabilities, reasons, to_device
 from emollama.llm.processing import LONGEST_TEXT, Evidence, Turn, cut_text
-from emollama.media.decode import decode_clip
 
 
 @dataclass(frozen=True)
@@ -76,10 +76,12 @@ class Session:
         device = default_device()
         loaded = artefact.load(folder, resolve_dtype(dtype, device), device)
         sources = {s.source for s in loaded.processor.streams if not s.source.startswith(EXTERNAL)}
-        encoders = {source: parse_encoder(source) for source in sorted(sources)}
+        encoders: dict[str, Encoder] = {}
         for stream in loaded.processor.streams:
-            if stream.source in encoders:
-                require_same_encoder(stream, encoders[stream.source].fingerprint, str(folder))
+            if (source := stream.source) in sources:
+                if source not in encoders:
+                    encoders[source] = encoder_of(source, stream.fingerprint, str(device))
+                require_same_encoder(stream, encoders[source].fingerprint, str(folder))
         return cls(loaded, encoders)
 
     def look(
@@ -94,17 +96,13 @@ class Session:
         Streams from external tracks cannot be made from a clip; they count as missing, and the
         look's notes say so.
         """
-        frames = max([e.frames for e in self.encoders.values()], default=0)
-        clip = decode_clip(
-            video,
-            start=start,
-            end=end,
-            frames=max(frames, 1),
-            want_video=frames > 0,
-            want_audio=any(e.channel == "voice" for e in self.encoders.values()),
-        )
-        clip = replace(clip, text=text)
-        made = {source: e.encode([clip])[0] for source, e in self.encoders.items()}
+        encoders = list(self.encoders.values())
+        clips = decode_views(Job("", video, None, start, end, text, ()), encoders)
+        clip = next(iter(clips.values()))
+        made = {
+            source: e.encode([replace(clip_for(e, clips), text=text)])[0]
+            for source, e in self.encoders.items()
+        }
         tracks: dict[str, FeatureTrack | None] = {}
         notes = list(clip.notes)
         for stream in self.artefact.processor.streams:

@@ -331,7 +331,7 @@ def test_a_folder_that_is_no_artefact(folder: Path, capsys: pytest.CaptureFixtur
             ("extract", "{f}/manifest.jsonl", "--store", "{f}/m", "--workers", "two"),
             "Invalid value for '--workers'",
         ),
-        (("assets", "fetch", "whisper-tiny"), "did you mean 'whisper-tiny.en'?"),
+        (("assets", "fetch", "whisper-tiny.an"), "did you mean 'whisper-tiny.en'?"),
     ],
 )
 def test_a_wrong_argument_of_a_command(

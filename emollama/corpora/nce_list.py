@@ -98,7 +98,7 @@ def prepare_nce(
     if validation:
         for name in sorted(samples)[::validation]:
             samples[name] = samples[name].model_copy(update={"split": "val"})
-    write_manifest(out, annotations.stem, labels, samples.values())
+    write_manifest(out, annotations.stem, labels, list(samples.values()))
     notes = [f"{silent} without a transcript"] if silent else []
     if told:
         notes.append(f"{sum(s.targets.reason is not None for s in samples.values())} with a reason")

@@ -34,7 +34,8 @@ class Encoder(Protocol):
             feature store.
         channel: which channel of a person it listens to.
         width: D of its tracks.
-        frames: how many video frames of a clip it needs (0 for voice and words).
+        frames: how many video frames of a clip it needs (0 for voice and words). An encoder
+            that has an attribute `opening`, and it is True, needs the clip's first frame.
         columns: names of the D columns where they have names, else ().
         fingerprint: changes whenever the numbers would (code version, weights, options).
     """

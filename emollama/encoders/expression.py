@@ -21,9 +21,10 @@ from torch import Tensor, nn
 from emollama.assets import fetch, weights_hash
 from emollama.assets.convert import WEIGHTS
 from emollama.encoders.base import Channel, FeatureTrack
+from emollama.encoders.crops import FaceFinder, spread
 from emollama.errors import EmollamaError
 from emollama.media.clip import Clip
-from emollama.media.faces import Face, FaceDetector, square_crops
+from emollama.media.faces import square_crops
 
 CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """What the network's seven outputs mean, in their order (FER2013)."""
@@ -70,10 +71,8 @@ class ExpressionEncoder:
         return MiniXception.from_asset()
 
     @cached_property
-    def _detectors(self) -> tuple[FaceDetector, FaceDetector]:
-        # The second look, for clips where the first finds nothing: a person far away.
-        nets = FaceDetector.from_asset()
-        return nets, FaceDetector(nets.nets, smallest=0.08, max_side=480)
+    def _finder(self) -> FaceFinder:
+        return FaceFinder()
 
     def encode(self, clips: Sequence[Clip]) -> list[FeatureTrack | None]:
         """One track [frames, 143] a clip; None without frames, or without a face in any."""
@@ -82,12 +81,8 @@ class ExpressionEncoder:
     def _encode(self, clip: Clip) -> FeatureTrack | None:
         if clip.frames is None or not len(clip.frames.images):
             return None
-        images, times = clip.frames.images, clip.frames.times
-        if len(images) > self.frames:
-            # Other encoders asked for more frames: take those at the centres of equal parts.
-            chosen = ((np.arange(self.frames) + 0.5) * len(images) / self.frames).astype(int)
-            images, times = images[chosen], times[chosen]
-        faces = self._find(images)
+        images, times = spread(clip.frames, self.frames)
+        faces = self._finder.find(images)
         if not any(faces):
             return None
         crops = square_crops(images, faces, _SIDE, _MARGIN)
@@ -95,14 +90,6 @@ class ExpressionEncoder:
         found = torch.tensor([[float(face is not None)] for face in faces])
         values = torch.cat([logits, logits.softmax(1), maps, found], dim=1)
         return FeatureTrack(values.numpy().astype(np.float32), times.astype(np.float32))
-
-    def _find(self, images: np.ndarray) -> list[Face | None]:
-        faces: list[Face | None] = []
-        for detector in self._detectors:
-            faces = detector.detect(images)
-            if any(faces):
-                break
-        return faces
 
 
 class _Block(nn.Module):

@@ -7,8 +7,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from emollama.assets.models import MODELS, PublishedModel
 from emollama.encoders.base import Encoder
+from emollama.encoders.compute import DTYPES, Compute
+from emollama.encoders.eva import EvaEncoder
 from emollama.encoders.expression import ExpressionEncoder
+from emollama.encoders.hf_audio import PaddedWhisperEncoder, WaveformEncoder
+from emollama.encoders.hf_text import TextEncoder
+from emollama.encoders.hf_vision import ImageEncoder, VideoEncoder
 from emollama.encoders.prosody import ProsodyEncoder
 from emollama.encoders.sentence import SentenceEncoder
 from emollama.encoders.whisper import WhisperEncoder
@@ -23,15 +29,40 @@ class Entry:
         build: takes the options by name.
         options: how each option's text is read; the reader raises ValueError on nonsense.
         about: one line for a listing.
+        full_size: whether `build` also takes a `compute`: device and number format.
     """
 
     build: Callable[..., Encoder]
     options: dict[str, Callable[[str], Any]]
     about: str
+    full_size: bool = False
 
 
 def _layer(text: str) -> int | str:
     return text if text == "all" else int(text)
+
+
+def _full_layer(text: str) -> int | str:
+    return text if text in ("last", "last4") else int(text)
+
+
+_READOUT: dict[str, Callable[[str], Any]] = {"layer": _full_layer, "level": str, "segments": int}
+_KINDS: dict[str, tuple[Callable[..., Encoder], dict[str, Callable[[str], Any]]]] = {
+    **dict.fromkeys(("hubert", "wav2vec2", "wavlm"), (WaveformEncoder, {**_READOUT, "chunk": int})),
+    "whisper": (PaddedWhisperEncoder, _READOUT),
+    **dict.fromkeys(
+        ("clip", "vit_mae", "dinov2"),
+        (ImageEncoder, {**_READOUT, "crop": str, "frames": int, "tokens": str}),
+    ),
+    "videomae": (VideoEncoder, {**_READOUT, "crop": str}),
+    "eva": (EvaEncoder, {"part": str, "frame": str}),
+    **dict.fromkeys(("bert", "roberta", "sentence"), (TextEncoder, _READOUT)),
+}
+
+
+def _full_size(model: PublishedModel) -> Entry:
+    build, options = _KINDS[model.kind]
+    return Entry(partial(build, model.name), options, model.about, full_size=True)
 
 
 ENCODERS: dict[str, Entry] = {
@@ -53,11 +84,17 @@ ENCODERS: dict[str, Entry] = {
         {},
         "words: mean of the last hidden states over the subtitle, before any tuning",
     ),
+    **{name: _full_size(model) for name, model in MODELS.items()},
 }
 
 
-def parse_encoder(spec: str) -> Encoder:
+def parse_encoder(spec: str, compute: Compute | None = None) -> Encoder:
     """The encoder that "name+option=value+option=value" describes.
+
+    Args:
+        spec: name and options; options that are left out have their default.
+        compute: where full-size encoders compute; CPU and float32 when None. The others are small
+            and stay there.
 
     Raises:
         EmollamaError: unknown name or option, with the nearest known one; a value out of range.
@@ -79,4 +116,20 @@ def parse_encoder(spec: str) -> Encoder:
         except ValueError as error:
             what = f"'{value}' is no value" if equals else "a value is missing"
             raise EmollamaError(f"encoder '{spec}': option '{option}': {what}") from error
+    if entry.full_size:
+        options["compute"] = compute
     return entry.build(**options)
+
+
+def encoder_of(spec: str, fingerprint: str, device: str) -> Encoder:
+    """The encoder of a spec on a device, in the number format that gives a fingerprint.
+
+    Features may have been extracted in float16 on a GPU; a clip that is looked at later must be
+    encoded the same way. Where no format gives the fingerprint, the encoder in float32.
+    """
+    encoders = [parse_encoder(spec, Compute(device, dtype)) for dtype in DTYPES]
+    if fingerprint and ENCODERS[spec.split("+")[0]].full_size:
+        for encoder in encoders:
+            if encoder.fingerprint == fingerprint:
+                return encoder
+    return encoders[0]

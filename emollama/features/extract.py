@@ -26,6 +26,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from emollama.encoders.base import Encoder
+from emollama.encoders.compute import Compute
 from emollama.encoders.table import parse_encoder
 from emollama.errors import EmollamaError
 from emollama.features.catalog import PARTS, Catalog
@@ -38,6 +39,7 @@ from emollama.sample import Manifest, Sample
 
 _PART = 64
 """Clips of a part file: about what a kill may lose."""
+_GPU_WORKERS = 4
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,8 @@ def extract(
         manifest: the clips.
         encoders: frozen models with distinct keys.
         store: folder; made if it is not there.
-        workers: processes; None is one a CPU core of this machine's ranks, 0 does the work in
-            this process.
+        workers: processes; None is one a CPU core of this machine's ranks, at most four where
+            encoders share a GPU; 0 does the work in this process.
         batch_size: clips that a worker takes at a time and an encoder sees together.
         shard_size: clips a shard file, about.
         retry_failed: extract clips again that failed before, though their media are unchanged.
@@ -122,6 +124,9 @@ def extract(
         todo = sum(len(work.jobs) for work in mine)
         if workers is None:
             workers = max(1, len(os.sched_getaffinity(0)) // ranks.local)
+            if any(_on_gpu(encoder) for encoder in encoders):
+                # Each holds its own copy of the weights there.
+                workers = min(workers, _GPU_WORKERS)
         batch_size = max(1, min(batch_size, todo // (4 * max(1, workers))))
         batches = _batches(mine, batch_size)
         workers = min(workers, -(-todo // batch_size))
@@ -141,6 +146,11 @@ def extract(
         counts, failures = _count(store, [e.key for e in encoders], names)
     kept = len(manifest.samples) - computed
     return ExtractReport(counts, failures, computed, kept, time.monotonic() - began)
+
+
+def _on_gpu(encoder: Encoder) -> bool:
+    compute = getattr(encoder, "compute", None)
+    return isinstance(compute, Compute) and compute.torch_device().type == "cuda"
 
 
 def _warn(text: str) -> None:

@@ -128,6 +128,11 @@ class Shard:
         """The entry of an id; KeyError where the shard has none."""
         return self.entries[self._positions[sample_id]]
 
+    def steps(self, sample_id: str) -> int:
+        """T of an id's track, 0 where there is none; its values are not read."""
+        position = self._positions[sample_id]
+        return int(self._offsets[position + 1] - self._offsets[position])
+
     def read(self, sample_id: str) -> Extracted:
         """The entry of an id with a copy of its track."""
         position = self._positions[sample_id]

@@ -142,6 +142,14 @@ class StoredTracks:
         entry = self._shard(sample_id).entry(sample_id)
         return f"failed: {entry.reason}" if entry.status == "failed" else entry.status
 
+    def steps(self, sample_id: str) -> int:
+        """T of an id's track; 0 where there is none."""
+        return self._shard(sample_id).steps(sample_id) if sample_id in self._where else 0
+
+    def path_of(self, sample_id: str) -> Path:
+        """The shard that holds an id of this store; KeyError for another one."""
+        return self.folder / self._where[sample_id]
+
     def get(self, sample_id: str) -> FeatureTrack | None:
         """The track of an id; None where the clip has no such channel.
 

@@ -79,13 +79,13 @@ def process(jobs: Sequence[Job], encoders: dict[str, Encoder]) -> list[dict[str,
     said all the same.
     """
     outcomes: list[dict[str, Outcome]] = [{} for _ in jobs]
-    clips: list[dict[int, Clip]] = []
+    clips: list[dict[_View, Clip]] = []
     for job, outcome in zip(jobs, outcomes, strict=True):
         keys = [key for key in job.keys if encoders[key].channel != "words"]
         clips.append({})
         try:
             if keys:
-                clips[-1] = _decode(job, [encoders[key] for key in keys])
+                clips[-1] = decode_views(job, [encoders[key] for key in keys])
         except MediaError as error:
             outcome.update(dict.fromkeys(keys, Failure(error.reason, str(error))))
         except Exception as error:
@@ -94,7 +94,7 @@ def process(jobs: Sequence[Job], encoders: dict[str, Encoder]) -> list[dict[str,
         words = encoder.channel == "words"
         which = [i for i, job in enumerate(jobs) if key in job.keys and (words or clips[i])]
         given = [
-            Clip(None, None, 0.0, text=jobs[i].text) if words else _clip_for(encoder, clips[i])
+            Clip(None, None, 0.0, text=jobs[i].text) if words else clip_for(encoder, clips[i])
             for i in which
         ]
         for i, value in zip(which, _encode(encoder, given), strict=True):
@@ -102,27 +102,37 @@ def process(jobs: Sequence[Job], encoders: dict[str, Encoder]) -> list[dict[str,
     return outcomes
 
 
-def _decode(job: Job, encoders: Sequence[Encoder]) -> dict[int, Clip]:
-    """The clip by number of frames; one decode unless encoders want different numbers."""
-    counts = sorted({e.frames for e in encoders if e.frames}) or [0]
+_View = tuple[int, bool]
+"""How many frames of a clip, and whether it is its opening frame that is wanted."""
+
+
+def decode_views(job: Job, encoders: Sequence[Encoder]) -> dict[_View, Clip]:
+    """The clip by view; one decode unless encoders want different ones."""
+    views = sorted({_view(e) for e in encoders if e.frames}) or [(0, False)]
     want_audio = any(e.channel == "voice" for e in encoders)
     return {
-        count: decode_clip(
+        (count, opening): decode_clip(
             job.video,
             job.audio,
             start=job.start,
             end=job.end,
             frames=max(count, 1),
+            opening=opening,
             want_video=count > 0,
             want_audio=want_audio and i == 0,
         )
-        for i, count in enumerate(counts)
+        for i, (count, opening) in enumerate(views)
     }
 
 
-def _clip_for(encoder: Encoder, clips: dict[int, Clip]) -> Clip:
+def _view(encoder: Encoder) -> _View:
+    return encoder.frames, getattr(encoder, "opening", False)
+
+
+def clip_for(encoder: Encoder, clips: dict[_View, Clip]) -> Clip:
+    """What an encoder is given out of `decode_views`."""
     # The sound was decoded with the first; an encoder of the voice wants no frames.
-    return clips[encoder.frames] if encoder.frames else next(iter(clips.values()))
+    return clips[_view(encoder)] if encoder.frames else next(iter(clips.values()))
 
 
 def _encode(encoder: Encoder, clips: Sequence[Clip]) -> list[Outcome]:

@@ -22,6 +22,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from emollama import __version__
+from emollama.assets.fingerprint import weights_fingerprint
 from emollama.config import LoraSection
 from emollama.errors import EmollamaError
 from emollama.labels import LabelSet
@@ -121,7 +122,7 @@ def import_checkpoint(
         text_config=language_model.config,
         streams=[vars(s) for s in streams],
         llm=llm,
-        llm_sha256=artefact.weights_fingerprint(folder),
+        llm_sha256=weights_fingerprint(folder),
     )
     torch.manual_seed(seed)
     wrapped = artefact.add_lora(

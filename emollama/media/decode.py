@@ -47,6 +47,7 @@ def decode_clip(
     start: float | None = None,
     end: float | None = None,
     frames: int = 8,
+    opening: bool = False,
     max_side: int = 480,
     want_video: bool = True,
     want_audio: bool = True,
@@ -62,6 +63,7 @@ def decode_clip(
         end: seconds, exclusive; None is the end of the file.
         frames: how many, at the centres of as many equal parts of the picture's time; a clip
             with fewer frames repeats them.
+        opening: the first frame of the span and no other, in place of `frames` spread over it.
         max_side: larger pictures are scaled down to this many pixels.
         want_video: False decodes no frames (`Clip.frames` is None).
         want_audio: False decodes no sound (`Clip.audio` is None).
@@ -78,12 +80,13 @@ def decode_clip(
     cut = end is None or end > high
     if video is None and audio is None:
         raise MediaError("a clip needs a video or an audio file", "missing")
+    count = 0 if opening else frames
     if video is None or audio is None or video == audio:
-        parts = [_read(video or audio, low, high, frames, max_side, want_video, want_audio)]
+        parts = [_read(video or audio, low, high, count, max_side, want_video, want_audio)]
     else:
         parts = [
-            _read(video, low, high, frames, max_side, want_video, False),
-            _read(audio, low, high, frames, max_side, False, want_audio),
+            _read(video, low, high, count, max_side, want_video, False),
+            _read(audio, low, high, count, max_side, False, want_audio),
         ]
     notes = [note for part in parts for note in part.notes]
     longest = max(part.length for part in parts)
@@ -117,7 +120,7 @@ def _read(
     want_video: bool,
     want_audio: bool,
 ) -> _Part:
-    """Decode [low, high) of one file."""
+    """Decode [low, high) of one file; a `count` of 0 is its first frame."""
     assert path is not None
     seek = low - _WARM_UP if low > _SEEK_FROM else None
     notes: list[str] = []
@@ -151,7 +154,7 @@ def _read(
     shown = packets.within(low, high)
     if want_video and shown:
         first, last = max(low, shown[0]), max(min(high, packets.end), shown[-1])
-        wanted = pick_times(shown, first, last, count)
+        wanted = pick_times(shown, first, last, count) if count else shown[:1]
         images, more = decode_frames(path, packets, wanted, seek, max_side)
         broken += more
     if want_video and picture is not None and images is None:

@@ -138,7 +138,7 @@ def test_specs_are_read_strictly() -> None:
     assert parse_encoder(encoder.key).fingerprint == encoder.fingerprint
     assert parse_encoder("expression").key == "expression+frames=8"
     for spec, words in [
-        ("whisper-tiny", "did you mean 'whisper-tiny.en'"),
+        ("whisper-tiny.an", "did you mean 'whisper-tiny.en'"),
         ("expression+frame=8", "did you mean 'frames'"),
         ("expression+frames", "a value is missing"),
         ("expression+frames=x", "'x' is no value"),

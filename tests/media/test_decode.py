@@ -41,6 +41,14 @@ def test_frames_are_nearest_to_the_centres_and_sound_is_mono_16k(tmp_path: Path)
     assert clip.duration == pytest.approx(3, abs=0.1) and clip.notes == ()
 
 
+def test_the_opening_frame_is_the_first_of_the_span(tmp_path: Path) -> None:
+    path = record(tmp_path / "a.mp4", seconds=2.0)
+    for start, time in ((None, 0.0), (0.99, 0.01)):
+        clip = decode_clip(path, start=start, opening=True, want_audio=False)
+        assert clip.frames is not None and clip.frames.images.shape == (1, 48, 64, 3)
+        np.testing.assert_allclose(clip.frames.times, [time], atol=1e-3)
+
+
 def test_stereo_44100_at_60_fps_keeps_pitch_and_level(tmp_path: Path) -> None:
     path = record(tmp_path / "a.mp4", fps=60, sound_rate=44100, stereo=True)
     clip = decode_clip(path)

@@ -1,0 +1,41 @@
+"""What encoders of the face look at: which frames of a clip, and where the face is in them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from emollama.media.clip import Frames
+from emollama.media.faces import Face, FaceDetector
+
+
+class FaceFinder:
+    """The speaker's face in each frame of a clip, with a second, finer look where there is none."""
+
+    @cached_property
+    def _detectors(self) -> tuple[FaceDetector, FaceDetector]:
+        # The second look, for clips where the first finds nothing: a person far away.
+        nets = FaceDetector.from_asset()
+        return nets, FaceDetector(nets.nets, smallest=0.08, max_side=480)
+
+    def find(self, images: np.ndarray) -> list[Face | None]:
+        """One face or None a frame; `images` is uint8 [N, H, W, 3] RGB."""
+        faces: list[Face | None] = []
+        for detector in self._detectors:
+            faces = detector.detect(images)
+            if any(faces):
+                break
+        return faces
+
+
+def spread(frames: Frames, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images and times of `count` frames; of more, those at the centres of equal parts.
+
+    A clip is decoded once for all who look at it, so there may be more than one asked for.
+    """
+    images, times = frames.images, frames.times
+    if len(images) > count:
+        chosen = ((np.arange(count) + 0.5) * len(images) / count).astype(int)
+        images, times = images[chosen], times[chosen]
+    return images, times

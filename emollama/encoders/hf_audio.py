@@ -1,0 +1,208 @@
+"""Voice: full-size speech models, read layer by layer.
+
+HuBERT (Hsu et al. 2021), wav2vec 2.0 (Baevski et al. 2020) and WavLM (Chen et al. 2022) read the
+waveform; Whisper's encoder (Radford et al. 2022) reads a log-mel spectrogram padded to 30 s, as it
+was trained, and only the steps of the clip itself are kept. Emotion-LLaMA's audio feature is
+`chinese-hubert-large+layer=last+level=utt`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from emollama.encoders.base import Channel, FeatureTrack
+from emollama.encoders.compute import Compute
+from emollama.encoders.full_size import FullSizeEncoder
+from emollama.encoders.hidden_states import HiddenStates, load_hidden_states
+from emollama.errors import EmollamaError
+from emollama.media.clip import SAMPLE_RATE, Clip
+
+_SHORTEST = 0.1  # seconds; less holds no voice
+_SILENCE = 1e-4  # peak; below the last bits of 16-bit sound there is no voice
+_UNNORMALISED = ("wavlm-base",)
+"""Models trained on sound as it is; the others on sound of zero mean and unit variance."""
+
+
+class _SpeechEncoder(FullSizeEncoder):
+    """What both kinds share: one clip at a time, in equal parts that are not too long."""
+
+    channel: Channel = "voice"
+    frames = 0
+
+    def encode(self, clips: Sequence[Clip]) -> list[FeatureTrack | None]:
+        """One track a clip; None without a sound track, or where it is silent."""
+        return [self._encode(clip.audio) for clip in clips]
+
+    def _encode(self, audio: np.ndarray | None) -> FeatureTrack | None:
+        if audio is None or len(audio) < _SHORTEST * SAMPLE_RATE:
+            return None
+        if np.abs(audio).max() < _SILENCE:
+            return None
+        tokens, times = [], []
+        for start, inputs, samples in self._parts(audio):
+            states = self._net.sum_of(self.readout.layers(self._net.total), inputs)[0]
+            centres = self._centres(len(states))
+            inside = max(1, int(np.searchsorted(centres, samples / SAMPLE_RATE)))
+            tokens.append(states[:inside].numpy())
+            times.append(start / SAMPLE_RATE + centres[:inside])
+        return self.readout.pool(np.concatenate(tokens), np.concatenate(times))
+
+    def _parts(self, audio: np.ndarray) -> Iterator[tuple[int, dict[str, Tensor], int]]:
+        """(first sample, inputs of the model, number of samples) of each part."""
+        raise NotImplementedError
+
+    def _spans(self, samples: int) -> list[tuple[int, int]]:
+        # Equal parts: cutting whole lengths off would leave a scrap at the end.
+        count = math.ceil(samples / (self._longest() * SAMPLE_RATE))
+        edges = np.linspace(0, samples, count + 1).round().astype(int).tolist()
+        return list(pairwise(edges))
+
+    def _longest(self) -> float:
+        """Seconds of a part at most."""
+        raise NotImplementedError
+
+    def _centres(self, steps: int) -> np.ndarray:
+        """Seconds from a part's start to the centre of each step."""
+        raise NotImplementedError
+
+    @cached_property
+    def _net(self) -> HiddenStates:
+        raise NotImplementedError
+
+    def _checked(self, extractor: Any) -> Any:
+        if extractor.sampling_rate != SAMPLE_RATE:
+            raise EmollamaError(
+                f"{self.folder}/preprocessor_config.json: sampling_rate is "
+                f"{extractor.sampling_rate}, only {SAMPLE_RATE} is supported"
+            )
+        return extractor
+
+
+class WaveformEncoder(_SpeechEncoder):
+    """Hidden states of HuBERT, wav2vec 2.0 or WavLM, 50 steps a second.
+
+    The sound is normalised over the whole clip. Clips longer than `chunk` seconds are encoded in
+    equal parts of at most that length, whose steps are joined: attention over a minute costs much
+    and was never trained.
+
+    Args:
+        name: a key of `MODELS`.
+        compute: device and number format.
+        chunk: seconds, 1 to 60.
+        options: see `FullSizeEncoder`.
+    """
+
+    def __init__(
+        self, name: str, compute: Compute | None = None, *, chunk: int = 10, **options: Any
+    ) -> None:
+        super().__init__(name, compute, more=f"+chunk={chunk}", **options)
+        if not 1 <= chunk <= 60:
+            raise EmollamaError(f"encoder '{self.key}': chunk must be 1 to 60 seconds")
+        self._chunk = chunk
+
+    def _longest(self) -> float:
+        return self._chunk
+
+    def model_class(self) -> Any:
+        """transformers' class of the model."""
+        from transformers import HubertModel, Wav2Vec2Model, WavLMModel
+
+        return {"hubert": HubertModel, "wav2vec2": Wav2Vec2Model, "wavlm": WavLMModel}[
+            self.model.kind
+        ]
+
+    @cached_property
+    def _net(self) -> HiddenStates:
+        last = max(self.readout.layers(self.config.num_hidden_layers))
+        return load_hidden_states(
+            self.model_class(), self.folder, self.config, last, "encoder.layers", self.compute
+        )
+
+    @cached_property
+    def extractor(self) -> Any:
+        """transformers' feature extractor, from the folder or with the published values.
+
+        Only models with layer norm in their convolutions were trained with an attention mask.
+        """
+        from transformers import Wav2Vec2FeatureExtractor
+
+        if (self.folder / "preprocessor_config.json").is_file():
+            extractor = Wav2Vec2FeatureExtractor.from_pretrained(self.folder, local_files_only=True)
+        else:
+            extractor = Wav2Vec2FeatureExtractor(
+                do_normalize=self.model.name not in _UNNORMALISED,
+                return_attention_mask=self.config.feat_extract_norm == "layer",
+            )
+        return self._checked(extractor)
+
+    def _parts(self, audio: np.ndarray) -> Iterator[tuple[int, dict[str, Tensor], int]]:
+        inputs = self.extractor(audio, sampling_rate=SAMPLE_RATE, return_tensors="pt")
+        for first, end in self._spans(len(audio)):
+            yield first, {name: x[:, first:end] for name, x in inputs.items()}, end - first
+
+    def _centres(self, steps: int) -> np.ndarray:
+        stride, reach = 1, 1
+        for kernel, step in zip(self.config.conv_kernel, self.config.conv_stride, strict=True):
+            reach += (kernel - 1) * stride
+            stride *= step
+        return (np.arange(steps) * stride + reach / 2) / SAMPLE_RATE
+
+
+class PaddedWhisperEncoder(_SpeechEncoder):
+    """Hidden states of Whisper's encoder in any size, 50 steps a second, padded to 30 s.
+
+    Clips longer than that are encoded in equal parts of at most 30 s.
+    """
+
+    def model_class(self) -> Any:
+        """transformers' class of the model."""
+        from transformers import WhisperModel
+
+        return WhisperModel
+
+    def _longest(self) -> float:
+        return float(self.extractor.chunk_length)
+
+    @cached_property
+    def _net(self) -> HiddenStates:
+        config = self.model_class().config_class.from_dict(self.config.to_dict())
+        config.decoder_layers = 1  # the decoder is not run
+        last = max(self.readout.layers(config.num_hidden_layers))
+        return load_hidden_states(
+            self.model_class(), self.folder, config, last, "layers", self.compute, part="encoder"
+        )
+
+    @cached_property
+    def extractor(self) -> Any:
+        """transformers' log-mel extractor, from the folder or with the published values."""
+        from transformers import WhisperFeatureExtractor
+
+        if (self.folder / "preprocessor_config.json").is_file():
+            extractor = WhisperFeatureExtractor.from_pretrained(self.folder, local_files_only=True)
+        else:
+            extractor = WhisperFeatureExtractor(feature_size=self.config.num_mel_bins)
+        if extractor.feature_size != self.config.num_mel_bins:
+            raise EmollamaError(
+                f"{self.folder}/preprocessor_config.json: feature_size is "
+                f"{extractor.feature_size}, config.json wants {self.config.num_mel_bins}"
+            )
+        return self._checked(extractor)
+
+    def _parts(self, audio: np.ndarray) -> Iterator[tuple[int, dict[str, Tensor], int]]:
+        for first, end in self._spans(len(audio)):
+            mel = self.extractor(
+                audio[first:end], sampling_rate=SAMPLE_RATE, return_tensors="pt"
+            ).input_features
+            yield first, {"input_features": torch.as_tensor(mel)}, end - first
+
+    def _centres(self, steps: int) -> np.ndarray:
+        hop = 2 * self.extractor.hop_length  # the second convolution halves the rate
+        return (np.arange(steps) + 0.5) * hop / SAMPLE_RATE
