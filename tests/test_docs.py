@@ -85,7 +85,8 @@ def test_every_command_and_option_exists() -> None:
     checked = set()
     for page, words in commands():
         if words[0] != "emollama":
-            assert set(long_options(words)) <= {"--cfg-path", "--options"}, (page, words)
+            known = {"--cfg-path", "--options", "--dataset"}
+            assert set(long_options(words)) <= known, (page, words)
             continue
         command: Any = typer.main.get_command(app)
         path = []
@@ -125,7 +126,9 @@ def test_configured_commands_in_the_pages_are_valid() -> None:
         assert preset.is_file(), f"{page}: {preset.name}"
         overrides = [w for w in words if "=" in w and not w.startswith("--")]
         if "eval" in words[0]:
-            load_config(EvalConfig, preset, overrides)
+            named = "--dataset" in words
+            dataset = words[words.index("--dataset") + 1] if named else None
+            load_config(EvalConfig, preset, overrides, dataset)
         else:
             load_config(TrainConfig, preset, overrides)
         checked += 1

@@ -76,21 +76,35 @@ def _released(name: str, prompt: str, start_tokens: int, tags: dict[str, str]) -
     )
 
 
+SYSTEM = "You read a person's emotion from voice, face and words."
+EVIDENCE = (
+    "Voice: {voice}\n",
+    "Face: {face}\n",
+    'Words: "{text}"\n',
+    "Meaning: {words}\n",
+    "Measured: {clues}\n",
+)
+"""The lines of our own layouts that hold a clip."""
+
 LAYOUTS: dict[str, Layout] = {
     layout.name: layout
     for layout in (
         Layout(
             name="emollama-chat",
-            system="You read a person's emotion from voice, face and words.",
-            lines=(
-                "Voice: {voice}\n",
-                "Face: {face}\n",
-                'Words: "{text}"\n',
-                "Meaning: {words}\n",
-                "Measured: {clues}\n",
-                "{instruction}",
-            ),
+            system=SYSTEM,
+            lines=(*EVIDENCE, "{instruction}"),
             text_absent="(not heard)",
+        ),
+        # LLaMA-2's own form, for folders whose tokenizer has no chat template.
+        Layout(
+            name="llama2-inst",
+            system="",
+            lines=(f"[INST] <<SYS>>\n{SYSTEM}\n<</SYS>>\n\n", *EVIDENCE, "{instruction} [/INST]"),
+            text_absent="(not heard)",
+            label_answer="{label}",
+            plain=True,
+            start_tokens=1,
+            turn="[INST] {instruction} [/INST]",
         ),
         _released("emotion-llama-v1", v1.PROMPT, 1, {"reason": "reason"}),
         _released("emotion-llama-v1-stage2", v1.PROMPT, 1, {"reason": "reason_v2"}),

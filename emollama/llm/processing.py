@@ -115,6 +115,11 @@ class EmotionLlamaProcessor:
         end = tokenizer.eos_token_id
         if end is None:
             raise EmollamaError("the tokenizer has no end-of-sequence token to end an answer with")
+        if not layout.plain and tokenizer.chat_template is None:
+            raise EmollamaError(
+                f"layout '{layout.name}' needs a chat template, this tokenizer has none; take a "
+                "chat model, or model.layout=llama2-inst for a LLaMA-2"
+            )
         self.end_id = int(end)
         self.pad_id = int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else end)
         names = {s.name for s in self.streams}

@@ -29,9 +29,13 @@ from emollama.sample import read_manifest
 from emollama.training.activations import activation_bytes
 from emollama.training.evidence import EvidenceReader, open_readers, usable
 from emollama.training.instructions import InstructionSchedule
+from emollama.training.packing import by_count
 
 STEPS_LOOKED_AT = 512
 """Samples that are laid out for the distribution of lengths, about."""
+
+ALONE = "no"
+"""Parallelism that shares no memory: one GPU, or DistributedDataParallel on several."""
 
 BYTES = {"float32": 4.0, "bfloat16": 2.0, "8bit": 1.0, "4bit": 0.53}
 """Of one weight of the language model's linear layers; NF4 with double quantisation adds 0.03."""
@@ -156,7 +160,7 @@ def plan(config: TrainConfig, gpus: int = 1) -> Plan:
         flops_a_step=flops(model, tokens, lengths.mean),
         memory=tuple(
             memory.of(precision, checkpointing, parallelism)
-            for parallelism in ("one GPU or DDP", "ZeRO-2", "ZeRO-3")[: 1 if gpus == 1 else 3]
+            for parallelism in (ALONE, "ZeRO-2", "ZeRO-3")[: 1 if gpus == 1 else 3]
             for precision in (("bfloat16", "8bit", "4bit") if parallelism != "ZeRO-3" else
                               ("bfloat16",))
             for checkpointing in (False, True)
@@ -211,10 +215,7 @@ def _lengths(schedule: InstructionSchedule) -> Lengths:
     total = int(flat.sum())
     if schedule.pack_tokens:
         positions = [sum(group) for group in sizes]
-        by_length = sorted(int(n) for n in flat)
-        width = schedule.micro_batch
-        rows = [by_length[i : i + width] for i in range(0, len(by_length), width)]
-        padded = total / sum(max(r) * len(r) for r in rows)
+        padded = total / sum(_padded_positions(schedule, step) for step in range(steps))
         packed = total / (len(groups) * max(schedule.pack_tokens, max(positions)))
     else:
         positions = [max(group) * len(group) for group in sizes]
@@ -236,6 +237,13 @@ def _lengths(schedule: InstructionSchedule) -> Lengths:
     )
 
 
+def _padded_positions(schedule: InstructionSchedule, step: int) -> int:
+    """Positions that a step would have in padded micro-batches."""
+    lengths = [len(e.input_ids) for e in schedule.step(step)]
+    rows = by_count(lengths, schedule.micro_batch)
+    return sum(max(lengths[i] for i in row) * len(row) for row in rows)
+
+
 def _precision(config: TrainConfig) -> str:
     if config.model.quantise != "none":
         return config.model.quantise
@@ -244,7 +252,7 @@ def _precision(config: TrainConfig) -> str:
 
 def _parallelism(config: TrainConfig, gpus: int) -> str:
     if config.training.deepspeed is None or gpus == 1:
-        return "one GPU or DDP"
+        return ALONE
     from emollama.files import read_json
 
     settings = read_json(config.training.deepspeed)
@@ -280,7 +288,7 @@ class _Estimate:
         other = 4.0 if precision == "float32" else 2.0
         weights = (self._linear * BYTES[precision] + self._other * other) / whole
         # ZeRO-1 keeps gradients whole.
-        gradients = 4 / (1 if parallelism in ("ZeRO-1", "one GPU or DDP") else parts)
+        gradients = 4 / (1 if parallelism in ("ZeRO-1", ALONE) else parts)
         trained = self._trained * (4 / whole + gradients + 8 / parts)
         wide = 2.0 if precision == "float32" else 1.0
         positions = self._lengths.longest / self._lengths.mean

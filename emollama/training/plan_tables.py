@@ -8,6 +8,8 @@ from rich.table import Table
 
 from emollama.training.plan import Memory, Plan
 
+SHORT = {"bfloat16": "bf16", "float32": "fp32"}
+
 
 def print_plan(found: Plan, gigabytes: float | None) -> None:
     """Print a plan; `gigabytes` of one GPU say what fits (this machine's GPU when None)."""
@@ -40,25 +42,28 @@ def print_plan(found: Plan, gigabytes: float | None) -> None:
     console.print(
         "Operations: 4 a frozen linear weight and token, 6 a trained one, and causal attention."
     )
+    of = "" if gigabytes is None else f" of {gigabytes:.0f} GB"
     table = Table(
-        "language model", "checkpointing", "parallelism", "weights", "trained", "activations",
-        "head", "peak", title="Expected peak memory of one GPU, an estimate",
+        "LLM", "recompute", "ZeRO", "weights", "trained", "kept", "head", "peak",
+        title=f"Expected peak of one GPU{of}, in GB, an estimate",
     )  # fmt: skip
     if gigabytes is not None:
-        table.add_column(f"in {gigabytes:.0f} GB")
+        table.add_column("fits")
     for memory in (found.configured, *found.memory):
         table.add_row(*_memory_row(memory, gigabytes), style="bold" if memory is found.configured
                       else None)  # fmt: skip
     console.print(table)
-    console.print("The first row is what the configuration says.")
+    console.print(
+        "The first row is what the configuration says. recompute: gradient checkpointing; kept: "
+        "activations for the backward pass; peak: with 1 GB for CUDA itself."
+    )
     if gigabytes is not None and found.configured.total > gigabytes * 1e9:
-        fitting = [m for m in found.memory if m.total <= gigabytes * 1e9]
-        console.print(
-            f"As configured it would not fit: {found.configured.total / 1e9:.1f} GB are needed."
-        )
-        console.print(
-            "These rows fit." if fitting else "No row fits: lower micro_batch or pack_tokens."
-        )
+        needed = found.configured.total / 1e9
+        console.print(f"As configured the run would not fit: {needed:.1f} GB are needed.")
+        if any(m.total <= gigabytes * 1e9 for m in found.memory):
+            console.print("The rows that fit say what to set.")
+        else:
+            console.print("No row fits: lower training.micro_batch or training.pack_tokens.")
 
 
 def _filled(padded: float, packed: float) -> str:
@@ -68,12 +73,13 @@ def _filled(padded: float, packed: float) -> str:
 
 def _memory_row(memory: Memory, gigabytes: float | None) -> list[str]:
     cells = [
-        memory.precision, "yes" if memory.checkpointing else "no", memory.parallelism,
-        *map(_size, (memory.weights, memory.trained, memory.activations, memory.head)),
-        _size(memory.total),
+        SHORT.get(memory.precision, memory.precision), "yes" if memory.checkpointing else "no",
+        memory.parallelism.removeprefix("ZeRO-"),
+        *(f"{part / 1e9:.2f}" for part in (memory.weights, memory.trained, memory.activations,
+                                           memory.head, memory.total)),
     ]  # fmt: skip
     if gigabytes is not None:
-        cells.append("fits" if memory.total <= gigabytes * 1e9 else "would not fit")
+        cells.append("yes" if memory.total <= gigabytes * 1e9 else "no")
     return cells
 
 

@@ -52,7 +52,7 @@ def test_extract_writes_what_the_store_holds(
     ]
     made, store = manifest(tmp_path, samples), tmp_path / "store"
     command = (
-        "extract", made.path, "--store", store, "--format", "npy", "--workers", 1, "--encoders",
+        "extract", made.path, "--store", store, "--format", "npy", "--workers", 0, "--encoders",
         "chinese-hubert-large+layer=last+level=utt,vit-mae-large+level=fra+crop=frame+frames=3,"
         "bert-base-uncased+level=fra",
     )  # fmt: skip

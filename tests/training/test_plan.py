@@ -18,7 +18,7 @@ from emollama.llm import artefact
 from emollama.llm.configuration import EmotionLlamaConfig
 from emollama.llm.modeling import EmotionLlama
 from emollama.training.activations import activation_bytes
-from emollama.training.plan import plan
+from emollama.training.plan import ALONE, plan
 from emollama.training.sft import train
 from tests.llm.conftest import STREAMS
 from tests.training.corpus import make
@@ -103,7 +103,7 @@ def test_memory_falls_with_precision_checkpointing_and_sharing(config: Path) -> 
         ]  # fmt: skip
         return row.total
 
-    one = "one GPU or DDP"
+    one = ALONE
     assert total("bfloat16", False, one) > total("8bit", False, one) > total("4bit", False, one)
     assert total("bfloat16", False, one) > total("bfloat16", True, one)
     assert total("bfloat16", False, one) > total("bfloat16", False, "ZeRO-2")

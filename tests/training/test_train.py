@@ -166,9 +166,10 @@ def test_several_processes_killed_go_on_as_if_never_interrupted(
     while not list((output / "checkpoints").glob("checkpoint-4")) and process.poll() is None:
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
+    assert process.poll() is None
+    os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    assert not (output / "model").exists()
     record = run(config, output, *EXACT, *options, launcher=torchrun())
     expected = json.loads((single / "model/training_record.json").read_text())["log"]
     np.testing.assert_allclose(
