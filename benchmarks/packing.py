@@ -8,15 +8,17 @@ them; "padded, by length" is our own padded form, whose rows are sorted first. F
 clipping and AdamW each. The head's saving is reported apart: the same padded step with logits at
 every position.
 
-"plain" is transformers and peft as one would put them together: logits everywhere, one sample a step
-as the public system trains, without and with its frozen vision tower inside the step (EVA ViT-g at
-448 pixels, real size, random weights). The tower's forward is timed once a round and added for each
+"plain" is transformers and peft as one would put them together: logits everywhere, one sample a
+step as the public system trains, without and with its frozen vision tower inside it (EVA ViT-g, 448
+pixels, real size, random weights). The tower's forward is timed once a round and added for each
 sample.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -36,9 +38,15 @@ from emollama.llm.processing import EmotionLlamaProcessor
 from emollama.training.packing import by_count, by_tokens
 
 WITH_TOWER = "plain, one a step, with the tower"
+SIDE = 448
 EVA = Blip2VisionConfig(
     hidden_size=1408, intermediate_size=6144, num_hidden_layers=39, num_attention_heads=16,
-    image_size=448, patch_size=14,
+    image_size=SIDE, patch_size=14,
+)  # fmt: skip
+WITH_TOWER = "plain, one a step, with the tower"
+EVA = Blip2VisionConfig(
+    hidden_size=1408, intermediate_size=6144, num_hidden_layers=39, num_attention_heads=16,
+    image_size=SIDE, patch_size=14,
 )  # fmt: skip
 STEP, REASONS, WORDS, MICRO_BATCH = 16, 4, 200, 8
 
@@ -64,12 +72,12 @@ class Stepper:
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(self.parameters, lr=1e-4, fused=True)
 
-    def step(self, losses: list[Any]) -> None:
-        """One optimizer step over losses that are called one after the other."""
-        for loss in losses:
+    def step(self, batches: list[dict[str, Any]]) -> None:
+        """One optimizer step over micro-batches."""
+        for batch in batches:
             with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.autocast):
-                value: Tensor = loss()
-            (value / len(losses)).backward()
+                value: Tensor = self.model(**batch).loss
+            (value / len(batches)).backward()
         nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad()
@@ -84,12 +92,7 @@ def main() -> None:
     parser.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16"))
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
-    step, reasons, repeats = (4, 1, 1) if options.quick else (WITH_TOWER = "plain, one a step, with the tower"
-EVA = Blip2VisionConfig(
-    hidden_size=1408, intermediate_size=6144, num_hidden_layers=39, num_attention_heads=16,
-    image_size=448, patch_size=14,
-)  # fmt: skip
-STEP, REASONS, options.repeats)
+    step, reasons, repeats = (4, 1, 1) if options.quick else (STEP, REASONS, options.repeats)
     device = default_device()
     dtype = resolve_dtype(options.dtype, device)
     autocast = dtype == torch.bfloat16
@@ -125,8 +128,9 @@ STEP, REASONS, options.repeats)
         ),
     )  # fmt: skip
     plain = Stepper(bare, device, autocast)
-    tower = Blip2VisionModel(EVA).to(device, dtype).eval().requires_grad_(False)
-    image = torch.zeros(1, 3, EVA.image_size, EVA.image_size, dtype=dtype, device=device)
+    tower: Any = Blip2VisionModel(EVA)
+    tower.to(device, dtype).eval().requires_grad_(False)
+    image = torch.zeros(1, 3, SIDE, SIDE, dtype=dtype, device=device)
     keys = ("input_ids", "attention_mask", "position_ids", "labels")
     alone = [
         {k: v for k, v in to_device(processor.collate([s]), device).items() if k in keys}
@@ -138,18 +142,15 @@ STEP, REASONS, options.repeats)
         with torch.no_grad():
             tower(image)
 
-    def one_by_one(loss: Any) -> None:
+    def one_by_one() -> None:
         for batch in alone:
-            plain.step([lambda b=batch: loss(b)])
+            plain.step([batch])
 
-    ways = {
-        name: (lambda found=found: ours.step([lambda b=b: model(**b).loss for b in found]))
-        for name, found in batches.items()
+    ways: dict[str, Callable[[], object]] = {
+        name: partial(ours.step, found) for name, found in batches.items()
     }
-    ways["plain, padded, all logits"] = lambda: plain.step(
-        [lambda b=b: bare(**b).loss for b in padded]
-    )
-    ways["plain, one sample a step"] = lambda: one_by_one(lambda b: bare(**b).loss)
+    ways["plain, padded, all logits"] = partial(plain.step, padded)
+    ways["plain, one sample a step"] = one_by_one
     ways["the vision tower, one image"] = look
     seconds = interleaved(ways, repeats, 0 if options.quick else 1)
     images = seconds.pop("the vision tower, one image")
