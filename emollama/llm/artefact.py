@@ -21,7 +21,12 @@ from typing import Any, cast
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from emollama.assets import fetch
 from emollama.assets.fingerprint import weights_fingerprint
@@ -90,6 +95,16 @@ def empty_llm(folder: Path, attention: Attention = "sdpa") -> PreTrainedModel:
         return AutoModelForCausalLM.from_config(config, attn_implementation=attention)
 
 
+def require_vocabulary(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Refuse a tokenizer that has more tokens than the language model has embeddings."""
+    size = read_json(folder / "config.json").get("vocab_size")
+    if isinstance(size, int) and len(tokenizer) > size:
+        raise EmollamaError(
+            f"{folder}: its tokenizer has {len(tokenizer)} tokens, its language model {size} "
+            "embeddings; is this another model's tokenizer?"
+        )
+
+
 def _quantised(
     quantise: Quantisation, dtype: torch.dtype, device: torch.device | None
 ) -> dict[str, Any]:
@@ -132,6 +147,7 @@ def build(
     fingerprint = weights_fingerprint(folder)
     tokenizer = load_tokenizer(folder)
     processor = EmotionLlamaProcessor(tokenizer, get_layout(layout), streams, labels, clues)
+    require_vocabulary(folder, tokenizer)
     language_model = load_llm(folder, dtype, attention, quantise, device)
     config = EmotionLlamaConfig(
         text_config=language_model.config,

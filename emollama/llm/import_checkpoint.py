@@ -116,7 +116,7 @@ def import_checkpoint(
     tokenizer = load_tokenizer(folder)
     streams = v1.streams(sources)
     processor = EmotionLlamaProcessor(tokenizer, get_layout(layout), streams, labels)
-    _require_llama_tokenizer(processor, folder)
+    require_llama_tokenizer(processor, folder)
     language_model = artefact.empty_llm(folder)
     config = EmotionLlamaConfig(
         text_config=language_model.config,
@@ -269,7 +269,7 @@ def _fold_vision_norm(tensors: dict[str, Tensor], state: dict[str, Tensor]) -> N
         state[key + "weight"] = weight * scale.repeat(repeats)
 
 
-def _require_llama_tokenizer(processor: EmotionLlamaProcessor, folder: Path) -> None:
+def require_llama_tokenizer(processor: EmotionLlamaProcessor, folder: Path) -> None:
     """Released weights know the pieces of Llama-2's sentencepiece model and no others."""
     for text, ids in (("[INST] <video>", [518, 25580, 29962, 529, 9641, 29958]),
                       ("worried", [6365, 1255])):  # fmt: skip

@@ -7,6 +7,26 @@ from typing import Any
 from emollama.config import TrainConfig
 from emollama.sample import Manifest
 
+TERMS: dict[str, str] = {
+    "ravdess": "RAVDESS is CC BY-NC-SA 4.0: what is trained on it is for non-commercial use.",
+    "merr": "MERR and the MER2023 clips it annotates are for research only, under their end-user "
+    "licence agreement.",
+    "mer2023": "MER2023 is for research only, under its end-user licence agreement.",
+    "mer2024": "MER2024 is for research only, under its end-user licence agreement.",
+    "relative": "MER2023 is for research only, under its end-user licence agreement.",
+    "meld": "MELD is GPL-3.0; its clips are from a television series and for research only.",
+    "probe": "The probe corpus is rendered: it holds no recordings of people.",
+}
+"""Terms of the training data by how a corpus' name begins."""
+
+
+def terms(corpus: str) -> str:
+    """What the data's terms mean for a model that was trained on it."""
+    for name, text in TERMS.items():
+        if corpus.lower().startswith(name):
+            return text
+    return f"The terms of `{corpus}` are not known here; they hold for this model too. See to them."
+
 
 def model_card(config: TrainConfig, manifest: Manifest, record: dict[str, Any]) -> str:
     """Markdown: what the model is, what it was trained on, what it is not for."""
@@ -33,6 +53,10 @@ Labels (`{manifest.labels.name}`): {", ".join(manifest.labels.labels)}.
 
 Use: `emollama predict CLIP --model FOLDER`. The effective configuration, the versions of all
 libraries and the training log are in `training_record.json`.
+
+## Terms
+
+{terms(manifest.corpus)} The language model `{config.model.llm}` keeps its own licence.
 
 ## Intended use
 

@@ -106,7 +106,7 @@ def train(config: TrainConfig) -> Path:
     )
     shifts: Shifts = {}
     if config.model.start is not None:
-        say(start_from(model, config.model.start))
+        say(start_from(model, processor, config.model.start))
     else:
         fit_standardisers(artefact.bare(model), readers, samples)
     if probed := [s.name for s in config.model.streams if s.start == "probe"]:

@@ -14,9 +14,10 @@ from emollama.errors import EmollamaError
 from emollama.files import read_json
 from emollama.llm import artefact, import_checkpoint
 from emollama.llm.emotion_llama_v1 import PROJECTORS
+from emollama.llm.processing import EmotionLlamaProcessor
 
 
-def start_from(model: PeftModel, source: Path) -> str:
+def start_from(model: PeftModel, processor: EmotionLlamaProcessor, source: Path) -> str:
     """Fill adapters, projectors and standardisers from an artefact or a released checkpoint.
 
     Returns:
@@ -29,6 +30,7 @@ def start_from(model: PeftModel, source: Path) -> str:
     if source.is_dir():
         return _from_artefact(model, source)
     if source.is_file():
+        import_checkpoint.require_llama_tokenizer(processor, source)
         return _from_checkpoint(model, source)
     raise EmollamaError(
         f"model.start: {source}: is neither an artefact's folder nor a released checkpoint (.pth)"
