@@ -93,6 +93,16 @@ class ModelSection(Strict):
     streams: list[StreamSection] = Field(min_length=1)
     lora: LoraSection = LoraSection()
 
+    @model_validator(mode="after")
+    def _one_beginning(self) -> ModelSection:
+        probed = [s.name for s in self.streams if s.start == "probe"]
+        if self.start is not None and probed:
+            raise ValueError(
+                f"start gives the projectors their weights; stream '{probed[0]}' must not have "
+                "start: probe"
+            )
+        return self
+
 
 class DataSection(Strict):
     """Which samples; a split may be the union of several ("train+val")."""

@@ -1,0 +1,91 @@
+"""Beginning with earlier weights, and what is told when they do not fit or memory runs out."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from emollama.config import TrainConfig, load_config
+from emollama.errors import EmollamaError
+from emollama.evaluation.compare import compare
+from emollama.llm import artefact
+from emollama.training.memory import memory_advice
+from emollama.training.sft import train
+from tests.training.corpus import make
+
+
+@pytest.fixture(scope="module")
+def stage1(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("start")
+    make(folder)
+    train(load_config(TrainConfig, folder / "config.yaml", [f"output={folder}/one"]))
+    return folder
+
+
+def stage2(folder: Path, output: Path, *options: str) -> Path:
+    given = [f"output={output}", f"model.start={folder}/one/model", "training.max_steps=1",
+             "model.streams.1.start=random", *options]  # fmt: skip
+    return train(load_config(TrainConfig, folder / "config.yaml", given))
+
+
+def test_stage_2_begins_where_stage_1_ended(stage1: Path, tmp_path: Path) -> None:
+    """Standardisers too, which another training split would have set differently."""
+    still = ("training.learning_rate=1e-12", "training.projector_learning_rate=1e-12",
+             "data.train_split=val")  # fmt: skip
+    second = stage2(stage1, tmp_path / "two", *still)
+    same = compare(stage1 / "one/model", second, stage1 / "manifest.jsonl", None, split="val")
+    assert same.same and same.largest < 1e-4
+    moved = stage2(stage1, tmp_path / "moved", "training.warmup_steps=0")
+    other = compare(stage1 / "one/model", moved, stage1 / "manifest.jsonl", None, split="val")
+    assert not other.same
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["model.lora.r=8"], "was trained with model.lora.r 4, the configuration says 8"),
+        (["model.lora.targets=[q_proj]"], "was trained with model.lora.targets"),
+        (["model.lora.dora=true"], "was trained with model.lora.dora False"),
+        (["model.streams.0.tokens=1"], "stream 'voice' has tokens 2, model.streams says 1"),
+        (["model.streams.0.name=voices"], "has the streams voice, face, model.streams names"),
+        (["model.start=nowhere"], "nowhere: is neither an artefact's folder nor a released"),
+        (["model.quantise=4bit"], "needs a GPU"),
+        (["model.streams.1.start=probe"], "stream 'face' must not have start: probe"),
+    ],
+)
+def test_what_does_not_fit_is_one_line(
+    stage1: Path, tmp_path: Path, options: list[str], said: str
+) -> None:
+    with pytest.raises(EmollamaError) as error:
+        stage2(stage1, tmp_path / "run", *options)
+    assert said in str(error.value) and "\n" not in str(error.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_adapter_for_another_backbone_is_refused(stage1: Path, tmp_path: Path) -> None:
+    other = tmp_path / "llm"
+    shutil.copytree(stage1 / "llm", other)
+    weights = load_file(other / "model.safetensors")
+    save_file({k: v + 1 for k, v in weights.items()}, other / "model.safetensors",
+              metadata={"format": "pt"})  # fmt: skip
+    with pytest.raises(EmollamaError, match=r"was trained on the weights of .*llm' has others"):
+        stage2(stage1, tmp_path / "run", f"model.llm={other}")
+
+
+def test_a_merged_artefact_says_where_to_start_from(stage1: Path, tmp_path: Path) -> None:
+    artefact.merge(stage1 / "one/model", tmp_path / "merged")
+    with pytest.raises(EmollamaError, match="is merged; start from the artefact it was made of"):
+        stage2(stage1, tmp_path / "run", f"model.start={tmp_path}/merged")
+
+
+def test_out_of_memory_says_what_would_help(stage1: Path) -> None:
+    config = load_config(TrainConfig, stage1 / "config.yaml")
+    with pytest.raises(EmollamaError) as error, memory_advice(config):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+    said = str(error.value)
+    assert "training.micro_batch=2, then training.gradient_checkpointing=true" in said
+    assert "emollama plan" in said and "\n" not in said
