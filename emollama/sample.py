@@ -23,12 +23,24 @@ MANIFEST_VERSION = 1
 
 
 class Targets(BaseModel):
-    """What is to be predicted; each is None where the corpus does not say."""
+    """What is to be predicted; each is None where the corpus does not say.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    `emotion` is of the manifest's label set, `native` the corpus' own word for it. `emotions` are
+    intensities by name where a clip shows several at once (0: not shown). `sentiment` is from -3
+    to 3, `valence` and `arousal` of the whole clip from -1 to 1 or in the corpus' own range;
+    `frames` names a file of targets over time, relative to the manifest as media are.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     emotion: str | None = None
     reason: str | None = None
+    native: str | None = None
+    emotions: dict[str, float] | None = None
+    sentiment: float | None = None
+    valence: float | None = None
+    arousal: float | None = None
+    frames: str | None = None
 
 
 class Sample(BaseModel):
