@@ -2,18 +2,19 @@
 
 All label words follow the prompt in one row. Under a tree mask each word sees the prompt and
 itself, its positions restarting where the prompt ends, so one forward gives what a forward a label
-would; the head runs only where a label token is predicted. Where a backbone does not take 4-D
+would; the head runs only where a label token is predicted. The opening that all prompts of a batch
+have in common is read once. Where a backbone does not take 4-D
 masks, `method="cache"` runs the prompt once and the words on a repeated key-value cache.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor
 
-from emollama.llm.modeling import EmotionLlama
+from emollama.llm.modeling import TEXT, EmotionLlama
 
 Method = Literal["tree", "cache"]
 
@@ -42,9 +43,41 @@ def label_distribution(scores: Tensor) -> Tensor:
     return scores.float().softmax(dim=-1)
 
 
+def shared_prefix(batch: dict[str, Any]) -> int:
+    """How many tokens all prompts of a batch begin with in common, before any stream.
+
+    The system sentence and the chat template's opening are the same for every clip; at least one
+    token of each prompt is left over.
+    """
+    lengths = batch["attention_mask"].sum(1)
+    if len(lengths) < 2:
+        return 0
+    first = batch["attention_mask"].shape[1] - lengths
+    steps = torch.arange(int(lengths.min()) - 1, device=lengths.device)
+    places = first[:, None] + steps
+    ids = batch["input_ids"].gather(1, places)
+    text = batch["stream_ids"].gather(1, places) == TEXT
+    same = ((ids == ids[:1]) & text).all(0)
+    return int(same.long().cumprod(0).sum())
+
+
 def _score_tree(model: EmotionLlama, batch: dict[str, Any], label_ids: list[list[int]]) -> Tensor:
     device = batch["input_ids"].device
-    prompts, length = batch["input_ids"].shape
+    table = model.get_input_embeddings()
+    decoder = cast(Any, model.language_model.get_decoder())
+    lengths = batch["attention_mask"].sum(1, keepdim=True)
+    # What all prompts begin with is read once, and its keys and values serve every row.
+    shared, cache = shared_prefix(batch), None
+    if shared:
+        start = int(batch["input_ids"].shape[1] - lengths[0])
+        opening = batch["input_ids"][:1, start : start + shared]
+        cache = decoder(inputs_embeds=table(opening), use_cache=True).past_key_values
+        cache.batch_repeat_interleave(len(lengths))
+    rest = {key: batch[key][:, shared:] for key in ("input_ids", "stream_ids", "position_ids")}
+    prompts, length = rest["input_ids"].shape
+    # In a row that begins later the cut took padding, and left as much of the prefix in its place.
+    real = torch.arange(length, device=device) >= length + shared - lengths
+
     # The last token of a label is only predicted, never read.
     inputs = [ids[:-1] for ids in label_ids]
     flat = torch.tensor([i for ids in inputs for i in ids], device=device, dtype=torch.long)
@@ -52,12 +85,9 @@ def _score_tree(model: EmotionLlama, batch: dict[str, Any], label_ids: list[list
     offset = torch.tensor([j for ids in inputs for j in range(len(ids))], device=device)
     added = len(flat)
 
-    table = model.get_input_embeddings()
     embeddings = torch.cat(
         [
-            model.embed(
-                batch["input_ids"], batch["stream_ids"], batch["features"], batch["present"]
-            ),
+            model.embed(rest["input_ids"], rest["stream_ids"], batch["features"], batch["present"]),
             table(flat).expand(prompts, -1, -1),
         ],
         dim=1,
@@ -66,19 +96,20 @@ def _score_tree(model: EmotionLlama, batch: dict[str, Any], label_ids: list[list
     allowed = torch.ones(size, size, dtype=torch.bool, device=device).tril()
     same = (owner[:, None] == owner[None, :]) if added else allowed.new_zeros(0, 0)
     allowed[length:, length:] &= same
-    valid = torch.cat([batch["attention_mask"].bool(), allowed.new_ones(prompts, added)], dim=1)
+    valid = torch.cat([real, allowed.new_ones(prompts, added)], dim=1)
     mask = allowed[None] & valid[:, None, :]
     # A padding position attends to itself, or its row of the softmax would be empty (NaN).
     mask |= torch.eye(size, dtype=torch.bool, device=device)
+    mask = torch.cat([mask.new_ones(prompts, size, shared), mask], dim=2)
     bias = torch.zeros(mask.shape, dtype=embeddings.dtype, device=device)
     bias.masked_fill_(~mask, torch.finfo(embeddings.dtype).min)
-    lengths = batch["attention_mask"].sum(1, keepdim=True)
-    positions = torch.cat([batch["position_ids"], lengths + offset[None]], dim=1)
-    hidden = model.language_model.get_decoder()(
+    positions = torch.cat([rest["position_ids"], lengths + offset[None]], dim=1)
+    hidden = decoder(
         inputs_embeds=embeddings,
         attention_mask=bias[:, None],
         position_ids=positions,
-        use_cache=False,
+        past_key_values=cache,
+        use_cache=cache is not None,
     ).last_hidden_state
 
     logs = model.get_output_embeddings()(hidden[:, length - 1 :]).float().log_softmax(dim=-1)

@@ -267,7 +267,7 @@ def checkpoint() -> dict[str, torch.Tensor]:
 def test_what_does_not_fit_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(import_checkpoint, "_require_llama_tokenizer", lambda *_: None)
+    monkeypatch.setattr(import_checkpoint, "require_llama_tokenizer", lambda *_: None)
     llm = tiny_llm(tmp_path / "llm")
     path = tmp_path / "c.pth"
     if name == "whole":

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from emollama.llm.processing import Evidence, Turn
-from emollama.llm.scoring import score_labels
+from emollama.llm.scoring import score_labels, shared_prefix
 from tests.llm.conftest import STREAMS, evidence
 
 QUESTION = "Which emotion?"
@@ -84,6 +84,28 @@ def test_tree_scores_equal_one_forward_a_label_and_the_cache(built):
             full = processor.with_answer(prompt, processor.label_answer(label))
             loss = base(**processor.collate([full])).sample_losses[0]
             assert -loss.item() * len(label_ids[k]) == pytest.approx(tree[row, k].item(), abs=1e-4)
+
+
+def test_what_prompts_begin_with_in_common_is_read_once(built):
+    """Up to the first stream, left-padded or not; the scores are those of each prompt alone."""
+    model, processor = built
+    base = model.get_base_model().eval()
+    prompts = [
+        encoded(processor, 0),
+        processor.encode_prompt(evidence(1, text="a longer one " * 4), QUESTION),
+        encoded(processor, 2, voice=True),
+    ]
+    batch = processor.collate(prompts)
+    shared = shared_prefix(batch)
+    assert shared == prompts[0].stream_ids.index(0) > 8
+    assert shared_prefix(processor.collate(prompts[:1])) == 0
+    together = score_labels(base, batch, processor.label_ids())
+    for row, prompt in enumerate(prompts):
+        alone = score_labels(base, processor.collate([prompt]), processor.label_ids())
+        torch.testing.assert_close(together[row], alone[0], atol=1e-4, rtol=0)
+    other = processor.encode_prompt(evidence(3), "Another?")
+    other.input_ids[4] += 1
+    assert shared_prefix(processor.collate([prompts[0], other])) == 4
 
 
 def test_text_cannot_inject_streams_or_special_tokens(built):
