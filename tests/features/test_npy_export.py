@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from emollama import cli
 from emollama.errors import EmollamaError
 from emollama.features.npy_export import export_npy
 from emollama.features.store import FeatureStore, open_tracks
@@ -17,6 +17,8 @@ from emollama.sample import Sample
 from tests.encoders.published import put
 from tests.features.made import manifest
 from tests.media.recording import record
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -26,20 +28,16 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
-def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
-    before, sys.argv = sys.argv, ["emollama", *map(str, words)]
-    try:
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-    finally:
-        sys.argv = before
-    out = capsys.readouterr()
-    return int(left.value.code or 0), out.out, out.err
+def run(*words: object) -> tuple[int, str, str]:
+    """A process of its own: worker processes keep the environment that the first of them saw."""
+    done = subprocess.run(
+        [sys.executable, "-m", "emollama", *map(str, words)],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr
 
 
-def test_extract_writes_what_the_store_holds(
-    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_extract_writes_what_the_store_holds(home: Path, tmp_path: Path) -> None:
     for name in ("chinese-hubert-large", "vit-mae-large", "bert-base-uncased"):
         put(name, tmp_path / "weights")
     record(tmp_path / "both.mp4", seconds=1.0)
@@ -52,11 +50,11 @@ def test_extract_writes_what_the_store_holds(
     ]
     made, store = manifest(tmp_path, samples), tmp_path / "store"
     command = (
-        "extract", made.path, "--store", store, "--format", "npy", "--workers", 0, "--encoders",
+        "extract", made.path, "--store", store, "--format", "npy", "--workers", 1, "--encoders",
         "chinese-hubert-large+layer=last+level=utt,vit-mae-large+level=fra+crop=frame+frames=3,"
         "bert-base-uncased+level=fra",
     )  # fmt: skip
-    code, out, err = run(capsys, *command)
+    code, out, err = run(*command)
     assert code == 0, err
     assert f"{store}/chinese-hubert-large-UTT: 1 written, 0 kept, 1 absent (mute), 1 failed (bad)" \
         in out  # fmt: skip
@@ -85,20 +83,20 @@ def test_extract_writes_what_the_store_holds(
     )
 
     # Again: everything is kept; a removed, an older and a stale file are put right.
-    code, out, _ = run(capsys, *command)
+    code, out, _ = run(*command)
     assert "vit-mae-large-UTT: 0 written, 2 kept" in out
     (store / "vit-mae-large-UTT/mute.npy").unlink()
     os.utime(store / "vit-mae-large-UTT/dia/one.npy", ns=(1, 1))
     np.save(store / "vit-mae-large-UTT/bad.npy", np.zeros(32))
-    code, out, _ = run(capsys, *command)
+    code, out, _ = run(*command)
     assert "vit-mae-large-UTT: 2 written, 0 kept, 1 failed (bad)" in out
     assert not (store / "vit-mae-large-UTT/bad.npy").exists()
     np.testing.assert_array_equal(np.load(store / "vit-mae-large-UTT/mute.npy"), mean)
 
     # Another layer of the same model does not get into the same folder.
-    code, _, err = run(capsys, *command[:-1], "vit-mae-large+layer=2+crop=frame+frames=3")
+    code, _, err = run(*command[:-1], "vit-mae-large+layer=2+crop=frame+frames=3")
     assert code == 2 and "holds vectors of 'vit-mae-large+layer=last+level=fra" in err
-    code, _, err = run(capsys, *command[:-1], "hubert-base+layer=1,hubert-base+layer=2")
+    code, _, err = run(*command[:-1], "hubert-base+layer=1,hubert-base+layer=2")
     assert code == 2 and "'hubert-base' is named twice with different options" in err
 
 
