@@ -86,7 +86,8 @@ def translate_training(values: Mapping[str, Any], world: int) -> tuple[dict[str,
     if (epochs is None) != (steps is None):
         raise EmollamaError("run.max_epoch and run.iters_per_epoch go together: both or neither")
     if epochs is not None:
-        _put(found, "training.max_steps", int(epochs) * int(steps), "run.max_epoch")
+        total = _whole("run.max_epoch", epochs) * _whole("run.iters_per_epoch", steps)
+        _put(found, "training.max_steps", total, "run.max_epoch")
     found.pop("run", None)
     if run:
         known = [
@@ -196,6 +197,12 @@ def _put(found: dict[str, Any], key: str, value: Any, theirs: str) -> None:
     section[last] = value
 
 
+def _whole(key: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise EmollamaError(f"key '{key}': '{value}' is not a whole number")
+    return value
+
+
 def _datasets(found: dict[str, Any], world: int) -> None:
     """`datasets.<name>.batch_size` is of one process there; ours is of a step over all of them."""
     sets = found.pop("datasets", None)
@@ -210,8 +217,8 @@ def _datasets(found: dict[str, Any], world: int) -> None:
                 f"unknown key 'datasets.{name}.{key}'{did_you_mean(key, _DATASET_KEYS)}"
             )
     if "batch_size" in (inner or {}):
-        size = int(inner["batch_size"])
         theirs = f"datasets.{name}.batch_size"
+        size = _whole(theirs, inner["batch_size"])
         _put(found, "training.batch_size", size * world, theirs)
         found["training"].setdefault("micro_batch", size)
     if "task_pool" in (inner or {}):

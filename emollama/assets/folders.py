@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 from filelock import FileLock
@@ -25,6 +24,7 @@ from emollama.assets.cache import asset_home, from_hub
 from emollama.assets.convert import WEIGHTS
 from emollama.assets.fingerprint import weights_fingerprint
 from emollama.assets.models import MODEL_TYPES, MODELS, PublishedModel, get_model
+from emollama.assets.pickled import read_pickled
 from emollama.errors import EmollamaError
 from emollama.files import read_json
 
@@ -196,15 +196,7 @@ def read_tensors(path: Path) -> dict[str, Any]:
     """
     import torch
 
-    try:
-        loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise EmollamaError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (RuntimeError, UnpicklingError, EOFError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise EmollamaError(
-            f"{path}: is not a file of plain tensors, or is cut short ({reason})"
-        ) from error
+    loaded = read_pickled(path)
     for wrapper in ("model", "state_dict"):
         if isinstance(loaded, dict) and isinstance(loaded.get(wrapper), dict):
             loaded = loaded[wrapper]

@@ -13,8 +13,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from pickle import UnpicklingError
-from typing import Any, cast
+from typing import cast
 
 import torch
 from peft import get_peft_model_state_dict
@@ -23,6 +22,7 @@ from torch import Tensor
 
 from emollama import __version__
 from emollama.assets.fingerprint import weights_fingerprint
+from emollama.assets.pickled import read_pickled
 from emollama.config import LoraSection
 from emollama.errors import EmollamaError
 from emollama.labels import LabelSet
@@ -164,15 +164,7 @@ def read_state(path: Path, wanted: dict[str, Tensor]) -> tuple[dict[str, Tensor]
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """The tensors of a checkpoint by name, wrappers and prefixes taken off."""
-    try:
-        loaded: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except OSError as error:
-        raise EmollamaError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (RuntimeError, UnpicklingError, EOFError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise EmollamaError(
-            f"{path}: is not a checkpoint of plain tensors, or is cut short ({reason})"
-        ) from error
+    loaded = read_pickled(path)
     if isinstance(loaded, dict) and isinstance(loaded.get("model"), dict):
         loaded = loaded["model"]
     if not isinstance(loaded, dict) or not all(isinstance(k, str) for k in loaded):

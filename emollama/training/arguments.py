@@ -25,11 +25,8 @@ def training_arguments(
     """
     settings = config.training
     distributed = int(os.environ.get("WORLD_SIZE", "1")) > 1
-    if settings.deepspeed is not None:
-        if not isinstance(read_json(settings.deepspeed), dict):
-            raise EmollamaError(f"training.deepspeed: {settings.deepspeed}: is not a JSON object")
-        if device.type == "cpu":
-            os.environ.setdefault("DS_ACCELERATOR", "cpu")
+    if settings.deepspeed is not None and device.type == "cpu":
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
     os.environ["TENSORBOARD_LOGGING_DIR"] = str(config.output / "tensorboard")
     schedule, options = _schedule(settings)
     return TrainingArguments(
@@ -65,6 +62,30 @@ def training_arguments(
         disable_tqdm=True,
         log_level="error",
     )
+
+
+def require_deepspeed(config: TrainConfig) -> None:
+    """Refuse in one line what DeepSpeed itself would end in a traceback over."""
+    path = config.training.deepspeed
+    if path is None:
+        return
+    values = read_json(path)
+    if not isinstance(values, dict):
+        raise EmollamaError(f"training.deepspeed: {path}: is not a JSON object")
+    zero = values.get("zero_optimization", {})
+    stage = zero.get("stage", 0) if isinstance(zero, dict) else None
+    if stage not in (0, 1, 2, 3):
+        raise EmollamaError(f"{path}: zero_optimization.stage must be 0, 1, 2 or 3, not {stage}")
+    if "WORLD_SIZE" not in os.environ:
+        raise EmollamaError(
+            "training.deepspeed: start the run with torchrun, for one process too: "
+            "torchrun --nproc_per_node 1 train.py ..."
+        )
+    if stage == 3 and config.model.quantise != "none":
+        raise EmollamaError(
+            f"{path}: ZeRO-3 cuts weights that model.quantise={config.model.quantise} has packed; "
+            "take zero2.json, or quantise: none"
+        )
 
 
 def _schedule(settings: TrainingSection) -> tuple[str, dict[str, Any]]:

@@ -30,7 +30,7 @@ from emollama.llm.device import default_device, resolve_dtype
 from emollama.llm.inference import label_probabilities
 from emollama.llm.processing import PROCESSOR_FILE, EmotionLlamaProcessor
 from emollama.sample import Sample, read_manifest
-from emollama.training.arguments import training_arguments
+from emollama.training.arguments import require_deepspeed, training_arguments
 from emollama.training.card import model_card
 from emollama.training.evidence import (
     EvidenceReader,
@@ -73,6 +73,7 @@ def train(config: TrainConfig) -> Path:
     world = int(os.environ.get("WORLD_SIZE", "1"))
     say: Callable[[str], None] = _say if rank == 0 else _silent
     micro = _micro_batch(config, world)
+    require_deepspeed(config)
     _require_same_run(config)
     device = default_device()
     if device.type == "cuda":

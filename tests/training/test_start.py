@@ -54,14 +54,18 @@ def test_stage_2_begins_where_stage_1_ended(stage1: Path, tmp_path: Path) -> Non
         (["model.streams.0.name=voices"], "has the streams voice, face, model.streams names"),
         (["model.start=nowhere"], "nowhere: is neither an artefact's folder nor a released"),
         (["model.quantise=4bit"], "needs a GPU"),
+        (["training.deepspeed=train_configs/deepspeed/zero2.json"], "start the run with torchrun"),
+        (["training.deepspeed={f}/stage7.json"], "stage must be 0, 1, 2 or 3, not 7"),
         (["model.streams.1.start=probe"], "stream 'face' must not have start: probe"),
     ],
 )
 def test_what_does_not_fit_is_one_line(
     stage1: Path, tmp_path: Path, options: list[str], said: str
 ) -> None:
+    (tmp_path / "stage7.json").write_text('{"zero_optimization": {"stage": 7}}')
+    given = [o.replace("{f}", str(tmp_path)) for o in options]
     with pytest.raises(EmollamaError) as error:
-        stage2(stage1, tmp_path / "run", *options)
+        stage2(stage1, tmp_path / "run", *given)
     assert said in str(error.value) and "\n" not in str(error.value)
     assert not (tmp_path / "run").exists()
 
