@@ -1,0 +1,35 @@
+"""Released weights in torch's pickle format: only tensors and plain containers are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from emollama.errors import EmollamaError
+
+
+def read_pickled(path: Path) -> Any:
+    """What a `.pth` or `.bin` file holds, mapped from disk; no code of its own is run.
+
+    Raises:
+        EmollamaError: the file is missing, cut short, no such file, or holds more than tensors
+            and plain containers.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
+    except OSError as error:
+        raise EmollamaError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except Exception as error:
+        # torch's reader raises whatever its parsers do: struct.error, UnpicklingError, ...
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise EmollamaError(
+            f"{path}: is not a checkpoint of plain tensors, or is cut short ({reason})"
+        ) from error
+
+
+def _is_zip(path: Path) -> bool:
+    """Files of old torch releases are no archives and cannot be mapped."""
+    with path.open("rb") as file:
+        return file.read(2) == b"PK"
