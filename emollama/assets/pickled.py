@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -21,6 +22,11 @@ def read_pickled(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
     except OSError as error:
         raise EmollamaError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except UnpicklingError as error:
+        # The library's own text offers to run whatever the file holds.
+        raise EmollamaError(
+            f"{path}: is not a checkpoint of plain tensors: it holds objects, or is no such file"
+        ) from error
     except Exception as error:
         # torch's reader raises whatever its parsers do: struct.error, UnpicklingError, ...
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -141,7 +141,7 @@ def test_every_wrong_checkpoint_is_one_line(tmp_path: Path) -> None:
     )
     assert "lacks 'cls_token'; it is no eva_vit_g.pth" in told({"a": torch.zeros(1)})
     assert "do not fit 5 heads" in told(good, heads=5)
-    assert "is not a file of plain tensors" in told({"model": Path("x")})
+    assert "is not a checkpoint of plain tensors" in told({"model": Path("x")})
     (tmp_path / "full").mkdir()
     (tmp_path / "full/mine.txt").touch()
     with pytest.raises(EmollamaError, match="full: is there already and not empty"):
