@@ -100,8 +100,6 @@ def test_nothing_but_tensors_is_unpickled(home: Path, tmp_path: Path) -> None:
     (folder / "model.safetensors").unlink()
     torch.save({"a": Path("/")}, folder / "pytorch_model.bin")
     with pytest.raises(EmollamaError, match=r"model.bin: is not a checkpoint of plain tensors"):
-        EmollamaError, match=r"pytorch_model.bin: is not a checkpoint of plain tensors"
-    ):
         link("hubert-base", folder, convert=True)
     assert not (home / "hubert-base").exists() and not list(home.glob(".*.tmp"))
 
