@@ -29,7 +29,7 @@ Attention = Literal["sdpa", "eager", "flash_attention_2"]
 class Strict(BaseModel):
     """A section of a configuration: unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class StreamSection(Strict):
@@ -71,9 +71,10 @@ class LoraSection(Strict):
     rslora: bool = False
     dora: bool = False
     plus_ratio: float = Field(default=1.0, ge=1)
-    targets: list[str] = [
-        "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj",
-    ]  # fmt: skip
+    targets: list[str] = Field(
+        default=["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
+        min_length=1,
+    )
 
 
 class ModelSection(Strict):

@@ -81,7 +81,10 @@ def translate_training(values: Mapping[str, Any], world: int) -> tuple[dict[str,
         EmollamaError: where a key is given under both names, or says what cannot be done.
     """
     found, notes = _translate(values, RENAMED)
-    run = dict(found.get("run") or {})
+    given = found.get("run")
+    if given is not None and not isinstance(given, Mapping):
+        raise EmollamaError(f"run: must hold keys and values, not '{given}'")
+    run = dict(given or {})
     epochs, steps = run.pop("max_epoch", None), run.pop("iters_per_epoch", None)
     if (epochs is None) != (steps is None):
         raise EmollamaError("run.max_epoch and run.iters_per_epoch go together: both or neither")
@@ -130,11 +133,14 @@ def translate_evaluation(
         return found, notes
     if not isinstance(sets, Mapping) or not sets:
         raise EmollamaError("evaluation_datasets must hold data sets by name")
+    sets = {str(key): value for key, value in sets.items()}
     name = dataset if dataset is not None or len(sets) > 1 else next(iter(sets))
     if name not in sets:
         given = f"--dataset {name}" if name else "--dataset is missing"
         hint = did_you_mean(name, sets) if name else f"; there are {', '.join(sets)}"
         raise EmollamaError(f"evaluation_datasets: {given}{hint}")
+    if sets[name] is not None and not isinstance(sets[name], Mapping):
+        raise EmollamaError(f"evaluation_datasets.{name}: must hold keys and values")
     one = dict(sets[name] or {})
     for theirs, ours in (
         ("eval_file_path", "data.manifest"),
@@ -190,7 +196,9 @@ def _put(found: dict[str, Any], key: str, value: Any, theirs: str) -> None:
     section = found
     for part in path:
         inner = section.get(part)
-        section[part] = dict(inner) if isinstance(inner, Mapping) else {}
+        if inner is not None and not isinstance(inner, Mapping):
+            raise EmollamaError(f"key '{part}': must hold keys and values, not '{inner}'")
+        section[part] = dict(inner or {})
         section = section[part]
     if last in section:
         raise EmollamaError(f"'{theirs}' is '{key}' here, and both are given; leave one out")
@@ -211,17 +219,20 @@ def _datasets(found: dict[str, Any], world: int) -> None:
     if not isinstance(sets, Mapping) or len(sets) != 1:
         raise EmollamaError("datasets: one data set is trained on; make one manifest of several")
     name, inner = next(iter(sets.items()))
-    for key in inner or {}:
+    if inner is not None and not isinstance(inner, Mapping):
+        raise EmollamaError(f"datasets.{name}: must hold keys and values, not '{inner}'")
+    inner = inner or {}
+    for key in inner:
         if key not in (*_DATASET_KEYS, "task_pool"):
             raise EmollamaError(
                 f"unknown key 'datasets.{name}.{key}'{did_you_mean(key, _DATASET_KEYS)}"
             )
-    if "batch_size" in (inner or {}):
+    if "batch_size" in inner:
         theirs = f"datasets.{name}.batch_size"
         size = _whole(theirs, inner["batch_size"])
         _put(found, "training.batch_size", size * world, theirs)
         found["training"].setdefault("micro_batch", size)
-    if "task_pool" in (inner or {}):
+    if "task_pool" in inner:
         found["task_pool"] = inner["task_pool"]
 
 
@@ -232,7 +243,7 @@ def _tasks(found: dict[str, Any], pool: Any) -> None:
         raise EmollamaError("task_pool must be a list, such as [emotion, reason]")
     shares = {"emotion": 0.0, "reason": 0.0}
     for task in pool:
-        if task not in known:
+        if not isinstance(task, str) or task not in known:
             raise EmollamaError(f"task_pool: '{task}' is unknown{did_you_mean(str(task), known)}")
         shares[known[task]] += 1.0
     for task, share in shares.items():

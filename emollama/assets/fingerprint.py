@@ -14,7 +14,7 @@ def weights_fingerprint(folder: Path) -> str:
     It covers every safetensors header (names, types, shapes, offsets) and 64 stretches of 4 KiB
     spread evenly over each file.
     """
-    files = sorted(folder.glob("*.safetensors"))
+    files = sorted(p for p in folder.glob("*.safetensors") if p.is_file())
     if not files:
         raise EmollamaError(f"{folder}: holds no .safetensors weights")
     digest = hashlib.sha256()

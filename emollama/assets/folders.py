@@ -98,6 +98,7 @@ def check_folder(model: PublishedModel, folder: Path) -> None:
     """See that a folder holds this model's architecture as safetensors; nothing is loaded."""
     _check_config(model, folder)
     if any(folder.glob("*.safetensors")):
+        weights_fingerprint(folder)  # reads every header
         return
     if any(folder.glob(_PICKLED)):
         raise EmollamaError(
@@ -201,7 +202,11 @@ def read_tensors(path: Path) -> dict[str, Any]:
         if isinstance(loaded, dict) and isinstance(loaded.get(wrapper), dict):
             loaded = loaded[wrapper]
     items = loaded.items() if isinstance(loaded, dict) else ()
-    tensors = {key: value for key, value in items if isinstance(value, torch.Tensor)}
+    tensors = {
+        key: value
+        for key, value in items
+        if isinstance(key, str) and isinstance(value, torch.Tensor)
+    }
     if not tensors:
         raise EmollamaError(f"{path}: holds no tensors by name")
     return tensors

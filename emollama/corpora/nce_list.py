@@ -16,6 +16,7 @@ from typing import Any
 from emollama.corpora.paths import path_in_manifest
 from emollama.corpora.report import PrepareReport
 from emollama.errors import EmollamaError
+from emollama.features.external import stays_inside
 from emollama.files import read_json, read_text
 from emollama.labels import LabelSet
 from emollama.sample import Sample, Targets, write_manifest
@@ -56,6 +57,8 @@ def prepare_nce(
     Raises:
         EmollamaError: a file is missing or no such list, or nothing in it can be used.
     """
+    if media is not None and not media.is_dir():
+        raise EmollamaError(f"--media {media}: no such folder")
     sentences = _sentences(transcripts) if transcripts else {}
     told = _annotations(reasons) if reasons else {}
     samples: dict[str, Sample] = {}
@@ -72,6 +75,8 @@ def prepare_nce(
                 f"holds '{line.strip()}'"
             )
         name, emotion = cells[0], labels.require(cells[2], f"{annotations}:{number}")
+        if not stays_inside(name):
+            raise EmollamaError(f"{annotations}:{number}: '{name}' cannot name a clip")
         if name in samples:
             rejected[where] = "another line of the same name"
             continue
@@ -112,6 +117,8 @@ def _video(folder: Path, name: str) -> Path | None:
 def _flat(text: Any) -> str | None:
     """Text on one line: the released annotations hold line breaks and indents."""
     flat = " ".join(text.split()) if isinstance(text, str) else ""
+    # Half of a surrogate pair, as broken exports hold them, cannot be written.
+    flat = flat.encode("utf-8", "replace").decode("utf-8")
     return flat or None
 
 
@@ -120,7 +127,7 @@ def _reason(entry: Mapping[str, Any]) -> str | None:
 
 
 def _sentences(path: Path) -> dict[str, str]:
-    rows = csv.DictReader(io.StringIO(read_text(path).lstrip("\ufeff")))
+    rows = csv.DictReader(io.StringIO(read_text(path).lstrip("\ufeff")), strict=True)
     columns = [c.strip() for c in rows.fieldnames or []]
     column = next((c for c in SENTENCE_COLUMNS if c in columns), None)
     if "name" not in columns or column is None:
@@ -129,7 +136,10 @@ def _sentences(path: Path) -> dict[str, str]:
             f"it has {', '.join(columns)}"
         )
     rows.fieldnames = columns
-    found = ((row["name"], _flat(row[column])) for row in rows)
+    try:
+        found = [(row["name"], _flat(row[column])) for row in rows]
+    except csv.Error as error:
+        raise EmollamaError(f"{path}:{rows.line_num}: is no CSV: {error}") from error
     return {name.strip(): text for name, text in found if name and text}
 
 

@@ -86,7 +86,7 @@ def convert_eva(
             "[width, 3, patch, patch]"
         )
     width, patch_side = patch.shape[0], patch.shape[2]
-    if width % heads or side % patch_side:
+    if not patch.numel() or width % heads or side % patch_side:
         raise EmollamaError(
             f"{checkpoint}: is {width} wide with patches of {patch_side}, which do not fit "
             f"{heads} heads and {side} pixels; it is no eva_vit_g.pth"

@@ -43,6 +43,7 @@ def training_arguments(
         neftune_noise_alpha=settings.neftune_alpha or None,
         logging_steps=settings.log_every,
         logging_first_step=True,
+        logging_nan_inf_filter=False,
         save_steps=settings.save_every,
         save_total_limit=2,
         seed=config.seed,

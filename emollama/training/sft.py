@@ -75,6 +75,8 @@ def train(config: TrainConfig) -> Path:
     micro = _micro_batch(config, world)
     require_deepspeed(config)
     _require_same_run(config)
+    checkpoints = config.output / "checkpoints"
+    resume = newest_checkpoint(checkpoints) if config.training.resume == "auto" else None
     device = default_device()
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
@@ -107,7 +109,9 @@ def train(config: TrainConfig) -> Path:
     )
     shifts: Shifts = {}
     if config.model.start is not None:
-        say(start_from(model, processor, config.model.start))
+        # A checkpoint of this run holds everything; what it started from may be gone by now.
+        if config.model.start.exists() or resume is None:
+            say(start_from(model, processor, config.model.start))
     else:
         fit_standardisers(artefact.bare(model), readers, samples)
     if probed := [s.name for s in config.model.streams if s.start == "probe"]:
@@ -133,7 +137,6 @@ def train(config: TrainConfig) -> Path:
         f"language model in {str(artefact.bare(model).language_model.dtype)[6:]}"
     )
 
-    checkpoints = config.output / "checkpoints"
     keeper = _keeper(config, model, processor, evidence, clues, manifest, readers, device, say)
     arguments = training_arguments(config, checkpoints, device)
     if rank == 0:
@@ -151,7 +154,6 @@ def train(config: TrainConfig) -> Path:
         loraplus_ratio=config.model.lora.plus_ratio,
     )
     _quiet(trainer)
-    resume = newest_checkpoint(checkpoints) if config.training.resume == "auto" else None
     if resume is not None:
         say(f"going on from {resume}")
     with memory_advice(config):
@@ -192,8 +194,11 @@ def _stream(config: TrainConfig, section: StreamSection) -> StreamConfig:
 
 
 def _claim(config: TrainConfig) -> None:
-    """Make the output folder this run's; what an older run left is removed if it starts anew."""
-    if config.training.resume == "never":
+    """Make the output folder this run's; what an older run left is removed if it starts anew.
+
+    A run killed before its first checkpoint leaves its best weights: they are not this run's.
+    """
+    if config.training.resume == "never" or not newest_checkpoint(config.output / "checkpoints"):
         for name in ("checkpoints", "best"):
             shutil.rmtree(config.output / name, ignore_errors=True)
     values = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)

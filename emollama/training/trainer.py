@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sized
 from contextlib import nullcontext
@@ -18,6 +19,7 @@ from transformers import (
     TrainingArguments,
 )
 
+from emollama.errors import EmollamaError
 from emollama.training.zero import of_first_process
 
 
@@ -125,7 +127,12 @@ class PlainProgress(TrainerCallback):
         logs: dict[str, float] | None = None,
         **_: Any,
     ) -> None:
-        """Print what was logged."""
+        """Print what was logged; a loss that is no number ends the run."""
+        if logs and not math.isfinite(float(logs.get("loss", 0.0))):
+            raise EmollamaError(
+                f"the loss is {logs['loss']} at step {state.global_step}: training has diverged; "
+                "lower training.learning_rate and start anew with training.resume=never"
+            )
         if not state.is_world_process_zero or not logs or "loss" not in logs:
             return
         done = state.global_step - self.first_step

@@ -44,11 +44,26 @@ def test_stage_2_begins_where_stage_1_ended(stage1: Path, tmp_path: Path) -> Non
     assert not other.same
 
 
+def test_a_run_goes_on_when_what_it_started_from_is_gone(stage1: Path, tmp_path: Path) -> None:
+    source = tmp_path / "one"
+    shutil.copytree(stage1 / "one/model", source)
+    steps = (f"model.start={source}", "training.max_steps=4", "training.save_every=2")
+    whole = stage2(stage1, tmp_path / "whole", *steps)
+    cut = stage2(stage1, tmp_path / "cut", *steps)
+    shutil.rmtree(cut)
+    shutil.rmtree(tmp_path / "cut/checkpoints/checkpoint-4")
+    shutil.rmtree(source)
+    again = stage2(stage1, tmp_path / "cut", *steps)
+    same = compare(whole, again, stage1 / "manifest.jsonl", None, split="val")
+    assert same.same and same.largest == 0
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         (["model.lora.r=8"], "was trained with model.lora.r 4, the configuration says 8"),
         (["model.lora.targets=[q_proj]"], "was trained with model.lora.targets"),
+        (["model.lora.targets=[]"], "key 'model.lora.targets'"),
         (["model.lora.dora=true"], "was trained with model.lora.dora False"),
         (["model.streams.0.tokens=1"], "stream 'voice' has tokens 2, model.streams says 1"),
         (["model.streams.0.name=voices"], "has the streams voice, face, model.streams names"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -79,6 +80,26 @@ def test_killed_three_times_it_ends_as_if_never_interrupted(
     assert whole.keys() == resumed.keys()
     for name, tensor in whole.items():
         assert torch.equal(tensor, resumed[name]), name
+
+
+def test_best_weights_without_a_checkpoint_are_not_this_runs(config: Path, tmp_path: Path) -> None:
+    """A run killed after its first validation, before its first checkpoint, leaves only those."""
+    output = tmp_path / "run"
+    best = ("training.evaluate_every=1", "training.keep_best=true", "training.max_steps=1")
+    run(config, output, *best, "model.lora.r=2")
+    shutil.rmtree(output / "checkpoints")
+    (output / "best/best.json").write_text('{"step": 1, "weighted_f1": 1.0}')
+    record = run(config, output, *best)
+    assert record["best"]["weighted_f1"] < 1
+    assert all(t.shape[0] == 4 for n, t in weights(output).items() if n.endswith("lora_A.weight"))
+
+
+def test_a_run_that_diverges_ends_in_one_line(config: Path, tmp_path: Path) -> None:
+    process = start(config, tmp_path, "training.learning_rate=1e30", "training.max_steps=4",
+                    "training.max_grad_norm=0")  # fmt: skip
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 2 and "Traceback" not in said
+    assert "error: the loss is nan at step" in said and "training.learning_rate" in said
 
 
 def test_another_configuration_does_not_go_on_from_these_checkpoints(
