@@ -331,7 +331,8 @@ def plan(
     options: Annotated[list[str] | None, typer.Option(help="Overrides, a.b=c.")] = None,
     gpus: Annotated[int, typer.Option(help="GPUs that share a step.", min=1)] = 1,
     memory: Annotated[
-        float | None, typer.Option(help="GB of one GPU; that of this machine's by default.")
+        float | None,
+        typer.Option(help="GB of one GPU; that of this machine's by default.", min=0.1),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -24,6 +24,7 @@ from emollama.released_keys import translate_evaluation, translate_training
 Precision = Literal["auto", "float32", "bfloat16"]
 Quantisation = Literal["none", "8bit", "4bit"]
 Attention = Literal["sdpa", "eager", "flash_attention_2"]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class Strict(BaseModel):
@@ -151,9 +152,9 @@ class TrainingSection(Strict):
 
     `micro_batch` is what one process holds at a time; the rest is accumulated. `pack_tokens` above
     0 packs samples into rows of at most so many tokens instead; `micro_batch` is then not used.
-    `neftune_alpha` adds noise to token embeddings (Jain et al. 2023). `workers` lay samples out
-    ahead of the model. `resume`: "auto" goes on from the newest checkpoint of this run, "never"
-    starts anew.
+    `neftune_alpha` adds noise to token embeddings (Jain et al. 2023), sized by the length of the
+    row, which must therefore hold one sample. `workers` lay samples out ahead of the model.
+    `resume`: "auto" goes on from the newest checkpoint of this run, "never" starts anew.
     """
 
     max_steps: int = Field(ge=1)
@@ -188,6 +189,8 @@ class TrainingSection(Strict):
             raise ValueError(
                 f"batch_size {self.batch_size} is not a multiple of micro_batch {self.micro_batch}"
             )
+        if self.neftune_alpha and self.pack_tokens:
+            raise ValueError("neftune_alpha sizes its noise by the sample; set pack_tokens: 0")
         if self.keep_best and not self.evaluate_every:
             raise ValueError("keep_best needs evaluate_every")
         floors = max(self.min_learning_rate, self.warmup_learning_rate)
@@ -203,7 +206,7 @@ class TrainingSection(Strict):
 class TrainConfig(Strict):
     """What `train.py --cfg-path` reads."""
 
-    seed: int = 7
+    seed: Seed = 7
     output: Path
     data: DataSection
     model: ModelSection
@@ -239,7 +242,7 @@ class EvalConfig(Strict):
     "none" but all together.
     """
 
-    seed: int = 7
+    seed: Seed = 7
     model: Path
     llm: str | None = None
     layout: str = "emotion-llama-v1"

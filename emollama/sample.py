@@ -20,6 +20,8 @@ from emollama.files import read_jsonl, write_jsonl
 from emollama.labels import LabelSet
 
 MANIFEST_VERSION = 1
+LONGEST_ID = 200
+"""Characters of an id: it names files."""
 
 
 class Targets(BaseModel):
@@ -54,7 +56,7 @@ class Sample(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    id: str = Field(min_length=1, max_length=200)
+    id: str = Field(min_length=1, max_length=LONGEST_ID)
     video: str | None = None
     audio: str | None = None
     start: float | None = Field(default=None, ge=0)

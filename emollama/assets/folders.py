@@ -24,7 +24,7 @@ from emollama.assets.cache import asset_home, from_hub
 from emollama.assets.convert import WEIGHTS
 from emollama.assets.fingerprint import weights_fingerprint
 from emollama.assets.models import MODEL_TYPES, MODELS, PublishedModel, get_model
-from emollama.assets.pickled import read_pickled
+from emollama.assets.pickled import read_tensors
 from emollama.errors import EmollamaError
 from emollama.files import read_json
 
@@ -187,29 +187,6 @@ def _convert(folder: Path, out: Path) -> None:
     for name in _BESIDE:
         if (folder / name).is_file():
             shutil.copyfile(folder / name, out / name)
-
-
-def read_tensors(path: Path) -> dict[str, Any]:
-    """The tensors of a pickled state dict by name; nothing else in it is unpickled.
-
-    A dict under "model" or "state_dict" is taken for the state dict. Entries that are no tensors
-    are passed over.
-    """
-    import torch
-
-    loaded = read_pickled(path)
-    for wrapper in ("model", "state_dict"):
-        if isinstance(loaded, dict) and isinstance(loaded.get(wrapper), dict):
-            loaded = loaded[wrapper]
-    items = loaded.items() if isinstance(loaded, dict) else ()
-    tensors = {
-        key: value
-        for key, value in items
-        if isinstance(key, str) and isinstance(value, torch.Tensor)
-    }
-    if not tensors:
-        raise EmollamaError(f"{path}: holds no tensors by name")
-    return tensors
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from pickle import UnpicklingError
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from emollama.errors import EmollamaError
 
@@ -33,6 +34,25 @@ def read_pickled(path: Path) -> Any:
         raise EmollamaError(
             f"{path}: is not a checkpoint of plain tensors, or is cut short ({reason})"
         ) from error
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a pickled state dict by name; nothing else in it is unpickled.
+
+    A dict under "model" or "state_dict" is taken for the state dict. Entries that are no tensors
+    are passed over.
+    """
+    loaded = read_pickled(path)
+    for wrapper in ("model", "state_dict"):
+        if isinstance(loaded, dict) and isinstance(loaded.get(wrapper), dict):
+            loaded = loaded[wrapper]
+    items = loaded.items() if isinstance(loaded, dict) else ()
+    tensors = {
+        key: value for key, value in items if isinstance(key, str) and isinstance(value, Tensor)
+    }
+    if not tensors:
+        raise EmollamaError(f"{path}: holds no tensors by name")
+    return tensors
 
 
 def _is_zip(path: Path) -> bool:

@@ -19,12 +19,13 @@ from emollama.errors import EmollamaError
 from emollama.features.external import stays_inside
 from emollama.files import read_json, read_text
 from emollama.labels import LabelSet
-from emollama.sample import Sample, Targets, write_manifest
+from emollama.sample import LONGEST_ID, Sample, Targets, write_manifest
 
 REASON_KEYS = ("smp_reason_caption", "caption")
 """Of an annotation, the text that the model learns to say: fine-grained, coarse."""
 
 SENTENCE_COLUMNS = ("sentence", "sentence_en", "english", "text")
+LONGEST_FILE_NAME = 250  # bytes, without the suffix
 SUFFIXES = (".mp4", ".avi", ".mkv", ".mov")
 
 
@@ -57,6 +58,8 @@ def prepare_nce(
     Raises:
         EmollamaError: a file is missing or no such list, or nothing in it can be used.
     """
+    if not split or "+" in split:
+        raise EmollamaError(f"--split '{split}': must be the name of one split")
     if media is not None and not media.is_dir():
         raise EmollamaError(f"--media {media}: no such folder")
     sentences = _sentences(transcripts) if transcripts else {}
@@ -75,7 +78,7 @@ def prepare_nce(
                 f"holds '{line.strip()}'"
             )
         name, emotion = cells[0], labels.require(cells[2], f"{annotations}:{number}")
-        if not stays_inside(name):
+        if not stays_inside(name) or len(name) > LONGEST_ID:
             raise EmollamaError(f"{annotations}:{number}: '{name}' cannot name a clip")
         if name in samples:
             rejected[where] = "another line of the same name"
@@ -111,6 +114,8 @@ def prepare_nce(
 
 
 def _video(folder: Path, name: str) -> Path | None:
+    if len(name.encode()) > LONGEST_FILE_NAME:
+        return None
     return next((p for s in SUFFIXES if (p := folder / f"{name}{s}").is_file()), None)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -75,7 +76,7 @@ class Readout:
         )
 
 
-class FullSizeEncoder:
+class FullSizeEncoder(ABC):
     """A frozen model with published weights, found by name.
 
     Nothing is looked for until the width, the fingerprint or a track is asked for.
@@ -150,6 +151,6 @@ class FullSizeEncoder:
         text = ":".join([str(_CODE), self.key, *facts, *([dtype] if dtype != "float32" else [])])
         return hashlib.sha256(text.encode()).hexdigest()
 
+    @abstractmethod
     def model_class(self) -> Any:
         """transformers' class of the model."""
-        raise NotImplementedError

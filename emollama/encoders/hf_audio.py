@@ -9,6 +9,7 @@ was trained, and only the steps of the clip itself are kept. Emotion-LLaMA's aud
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
@@ -55,9 +56,9 @@ class _SpeechEncoder(FullSizeEncoder):
             times.append(start / SAMPLE_RATE + centres[:inside])
         return self.readout.pool(np.concatenate(tokens), np.concatenate(times))
 
+    @abstractmethod
     def _parts(self, audio: np.ndarray) -> Iterator[tuple[int, dict[str, Tensor], int]]:
         """(first sample, inputs of the model, number of samples) of each part."""
-        raise NotImplementedError
 
     def _spans(self, samples: int) -> list[tuple[int, int]]:
         # Equal parts: cutting whole lengths off would leave a scrap at the end.
@@ -65,17 +66,18 @@ class _SpeechEncoder(FullSizeEncoder):
         edges = np.linspace(0, samples, count + 1).round().astype(int).tolist()
         return list(pairwise(edges))
 
+    @abstractmethod
     def _longest(self) -> float:
         """Seconds of a part at most."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _centres(self, steps: int) -> np.ndarray:
         """Seconds from a part's start to the centre of each step."""
-        raise NotImplementedError
 
     @cached_property
+    @abstractmethod
     def _net(self) -> HiddenStates:
-        raise NotImplementedError
+        """The model, ready to run."""
 
     def _checked(self, extractor: Any) -> Any:
         if extractor.sampling_rate != SAMPLE_RATE:

@@ -8,6 +8,7 @@ values. The masked autoencoder runs without masking and with its patches in rast
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -55,8 +56,9 @@ class _PictureEncoder(FullSizeEncoder):
         return self._fingerprint(folder_hash(self.folder), *facts)
 
     @property
+    @abstractmethod
     def _count(self) -> int:
-        raise NotImplementedError
+        """Pictures of a clip that are looked at."""
 
     @cached_property
     def _finder(self) -> FaceFinder:
@@ -135,8 +137,9 @@ class _PictureEncoder(FullSizeEncoder):
         prepared = self.pictures(clip.frames)
         return None if prepared is None else self._look(*prepared)
 
+    @abstractmethod
     def _look(self, pixels: Tensor, times: np.ndarray) -> FeatureTrack:
-        raise NotImplementedError
+        """The track of pictures [N, 3, H, W] that were taken at `times` [N]."""
 
 
 class ImageEncoder(_PictureEncoder):

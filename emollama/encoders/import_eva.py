@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from emollama.assets.convert import WEIGHTS
-from emollama.assets.folders import read_tensors, staged
+from emollama.assets.folders import staged
+from emollama.assets.pickled import read_tensors
 from emollama.errors import EmollamaError
 
 LAYERS, HEADS, SIDE = 39, 16, 448

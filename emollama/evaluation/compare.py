@@ -28,7 +28,7 @@ class Comparison:
     """How far two artefacts differ on the same samples.
 
     Attributes:
-        samples: compared.
+        samples: compared; the first that have the features of both.
         largest: largest absolute difference of a logit, at the sample `worst`.
         mean: mean absolute difference of logits.
         probability: largest difference of a label's probability.
@@ -102,8 +102,13 @@ def compare(
             vocabularies or prompts of different length, so that no logits stand side by side.
     """
     samples = [s for s in read_manifest(manifest_path).split(split) if s.targets.emotion]
-    seen = [_look(folder, samples, store, count, dtype) for folder in (first, second)]
-    a, b = seen
+    for folder in (first, second):
+        streams = artefact.read_processor(folder).streams
+        samples, _ = usable(samples, open_readers(store, streams))
+        if not samples:
+            raise EmollamaError(f"{folder}: no sample has the features of its streams in {store}")
+    chosen = samples[:count]
+    a, b = (_look(folder, chosen, store, dtype) for folder in (first, second))
     settings = tuple(
         f"{key}: {a.settings[key]} against {b.settings[key]}"
         for key in a.settings
@@ -120,7 +125,7 @@ def compare(
     return Comparison(
         samples=len(gaps),
         largest=largest[worst],
-        worst=_usable(samples, first, store, count)[worst].id,
+        worst=chosen[worst].id,
         mean=float(torch.cat([g.flatten() for g in gaps]).mean()),
         probability=float((a.probabilities - b.probabilities).abs().max()),
         disagreements=int((a.probabilities.argmax(1) != b.probabilities.argmax(1)).sum()),
@@ -129,27 +134,14 @@ def compare(
     )
 
 
-def _usable(
-    samples: Sequence[Sample], folder: Path, store: Path | None, count: int
-) -> list[Sample]:
-    streams = artefact.read_processor(folder).streams
-    kept, _ = usable(samples, open_readers(store, streams))
-    if not kept:
-        raise EmollamaError(f"{folder}: no sample has the features of its streams in {store}")
-    return kept[:count]
-
-
 @torch.inference_mode()
-def _look(
-    folder: Path, samples: Sequence[Sample], store: Path | None, count: int, dtype: torch.dtype
-) -> _Seen:
-    chosen = _usable(samples, folder, store, count)
+def _look(folder: Path, samples: Sequence[Sample], store: Path | None, dtype: torch.dtype) -> _Seen:
     found = artefact.load(folder, dtype, default_device())
     processor, device = found.processor, default_device()
     reader = EvidenceReader(open_readers(store, processor.streams), found.clues)
-    evidence = [reader.read(s) for s in chosen]
+    evidence = [reader.read(s) for s in samples]
     logits = []
-    for sample, known in zip(chosen, evidence, strict=True):
+    for sample, known in zip(samples, evidence, strict=True):
         prompt = processor.encode_prompt(known, processor.instruction("emotion"))
         answer = processor.label_answer(str(sample.targets.emotion))
         batch = to_device(processor.collate([processor.with_answer(prompt, answer)]), device)

@@ -88,11 +88,11 @@ def load_llm(
     return model
 
 
-def empty_llm(folder: Path, attention: Attention = "sdpa") -> PreTrainedModel:
+def empty_llm(folder: Path) -> PreTrainedModel:
     """The language model of a folder on the meta device: its shapes, and no values."""
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     with torch.device("meta"):
-        return AutoModelForCausalLM.from_config(config, attn_implementation=attention)
+        return AutoModelForCausalLM.from_config(config)
 
 
 def require_vocabulary(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -165,18 +165,14 @@ def add_lora(model: EmotionLlama, lora: LoraSection) -> PeftModel:
     """Wrap: adapters on the named linear layers of the language model, projectors whole."""
     targets = "|".join(re.escape(t) for t in lora.targets)
     pattern = rf"language_model\..*\.({targets})"
-    known = {
-        name.rsplit(".", 1)[-1]
-        for name, module in cast(
-            torch.nn.Module, model.language_model.get_decoder()
-        ).named_modules()
-        if isinstance(module, torch.nn.Linear)
-    }
+    decoder = cast(torch.nn.Module, model.language_model.get_decoder())
+    linear = [n for n, module in decoder.named_modules() if isinstance(module, torch.nn.Linear)]
     for target in lora.targets:
-        if target.rsplit(".", 1)[-1] not in known:
+        if not any(f".{name}".endswith(f".{target}") for name in linear):
+            known = sorted({name.rsplit(".", 1)[-1] for name in linear})
             raise EmollamaError(
                 f"model.lora.targets: '{target}' is no linear layer of this language model; "
-                f"it has {', '.join(sorted(known))}"
+                f"it has {', '.join(known)}"
             )
     model.requires_grad_(False)
     return get_peft_model(

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from emollama import __version__
 from emollama.assets.fingerprint import weights_fingerprint
-from emollama.assets.pickled import read_pickled
+from emollama.assets.pickled import read_tensors
 from emollama.config import LoraSection
 from emollama.errors import EmollamaError
 from emollama.labels import LabelSet
@@ -116,7 +116,7 @@ def import_checkpoint(
     tokenizer = load_tokenizer(folder)
     streams = v1.streams(sources)
     processor = EmotionLlamaProcessor(tokenizer, get_layout(layout), streams, labels)
-    require_llama_tokenizer(processor, folder)
+    require_llama_tokenizer(processor, llm)
     language_model = artefact.empty_llm(folder)
     config = EmotionLlamaConfig(
         text_config=language_model.config,
@@ -164,20 +164,12 @@ def read_state(path: Path, wanted: dict[str, Tensor]) -> tuple[dict[str, Tensor]
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """The tensors of a checkpoint by name, wrappers and prefixes taken off."""
-    loaded = read_pickled(path)
-    if isinstance(loaded, dict) and isinstance(loaded.get("model"), dict):
-        loaded = loaded["model"]
-    if not isinstance(loaded, dict) or not all(isinstance(k, str) for k in loaded):
-        raise EmollamaError(f"{path}: holds no tensors by name")
     tensors: dict[str, Tensor] = {}
-    for key, value in loaded.items():
-        if isinstance(value, Tensor):
-            name = key.removeprefix("module.").removeprefix("model.").replace(".default.", ".")
-            if name in tensors:
-                raise EmollamaError(f"{path}: holds '{name}' twice")
-            tensors[name] = value
-    if not tensors:
-        raise EmollamaError(f"{path}: holds no tensors by name")
+    for key, value in read_tensors(path).items():
+        name = key.removeprefix("module.").removeprefix("model.").replace(".default.", ".")
+        if name in tensors:
+            raise EmollamaError(f"{path}: holds '{name}' twice")
+        tensors[name] = value
     return tensors
 
 
@@ -261,13 +253,13 @@ def _fold_vision_norm(tensors: dict[str, Tensor], state: dict[str, Tensor]) -> N
         state[key + "weight"] = weight * scale.repeat(repeats)
 
 
-def require_llama_tokenizer(processor: EmotionLlamaProcessor, folder: Path) -> None:
+def require_llama_tokenizer(processor: EmotionLlamaProcessor, llm: str) -> None:
     """Released weights know the pieces of Llama-2's sentencepiece model and no others."""
     for text, ids in (("[INST] <video>", [518, 25580, 29962, 529, 9641, 29958]),
                       ("worried", [6365, 1255])):  # fmt: skip
         if processor.text_ids(text) != ids:
             raise EmollamaError(
-                f"{folder}: is not Llama-2's tokenizer, which these weights were trained with: "
+                f"{llm}: its tokenizer is not Llama-2's, which these weights were trained with: "
                 f"'{text}' is {processor.text_ids(text)}, expected {ids}"
             )
 

@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, PreTrainedModel
 from transformers.utils import ModelOutput
 
-from emollama.llm.configuration import EmotionLlamaConfig
+from emollama.llm.configuration import EmotionLlamaConfig, StreamConfig
+from emollama.llm.partitioned import whole
 from emollama.llm.projector import Projector
 
 IGNORED = -100
@@ -61,11 +62,13 @@ class EmotionLlama(PreTrainedModel):
                 copy.deepcopy(config.text_config), attn_implementation=config._attn_implementation
             )
         self.language_model = language_model
-        table = cast(Tensor, language_model.get_input_embeddings().weight)
-        # `from_pretrained` builds on the meta device, without values, and fills in all of them.
-        scale = 0.0 if table.is_meta else float(table[:4096].detach().float().std())
+        embeddings = cast(nn.Embedding, language_model.get_input_embeddings())
+        with whole([cast(nn.Parameter, embeddings.weight)]):
+            table = embeddings.weight.detach()
+            # `from_pretrained` builds on the meta device, without values, and fills in all of them.
+            scale = 0.0 if table.is_meta else float(table[:4096].float().std())
         for stream in config.stream_configs:
-            projector = Projector(stream, table.shape[1], scale if scale > 0 else 0.02)
+            projector = Projector(stream, embeddings.embedding_dim, scale if scale > 0 else 0.02)
             self.add_module(f"projector_{stream.name}", projector)
         self.post_init()
 
@@ -103,16 +106,27 @@ class EmotionLlama(PreTrainedModel):
         """
         embeddings = self.get_input_embeddings()(input_ids)
         for index, stream in enumerate(self.config.stream_configs):
-            if stream.name not in features:
-                continue
             # Called through the module, not a method of it, so that peft's wrapper around a
             # projector that is trained whole is in the path.
-            projected = getattr(self, f"projector_{stream.name}")(
-                features[stream.name], present[stream.name]
-            )
+            projector = getattr(self, f"projector_{stream.name}")
+            if stream.name not in features:
+                if self.training:
+                    embeddings = embeddings + self._unused(projector, stream).to(embeddings)
+                continue
+            projected = projector(features[stream.name], present[stream.name])
             mask = (stream_ids == index).unsqueeze(-1).expand_as(embeddings)
             embeddings = embeddings.masked_scatter(mask, projected.to(embeddings.dtype))
         return embeddings
+
+    def _unused(self, projector: nn.Module, stream: StreamConfig) -> Tensor:
+        """Zero, by way of a projector that this batch has no positions for.
+
+        Which streams a micro-batch holds differs between processes; gradients and parameters are
+        exchanged by all of them (DistributedDataParallel, ZeRO), so each must run every projector.
+        """
+        features = torch.zeros(1, stream.tokens, stream.width, device=self.device)
+        present = torch.zeros(1, dtype=torch.bool, device=self.device)
+        return projector(features, present).sum() * 0.0
 
     def hidden_states(
         self,

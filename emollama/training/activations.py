@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface
 
+from emollama.config import Attention
 from emollama.llm.modeling import EmotionLlama
 
 ATTENTION = "emollama_kept_by_fused_attention"
@@ -38,18 +39,22 @@ def _attend(
 AttentionInterface.register(ATTENTION, _attend)
 
 
-def activation_bytes(model: EmotionLlama, rows: int, positions: int, checkpointing: bool) -> float:
+def activation_bytes(
+    model: EmotionLlama, rows: int, positions: int, attention: Attention = "sdpa"
+) -> tuple[float, float]:
     """Bytes in bfloat16 that autograd keeps of a forward of the decoder over so many positions.
 
     The model is on the meta device: every storage that is saved for the backward pass counts
-    once, parameters do not. Layers are alike, so two of them tell what each adds. With
-    checkpointing, the inputs of all layers and one layer's own.
+    once, parameters do not. Layers are alike, so two of them tell what each adds.
 
     Args:
         model: with LoRA, and without values.
         rows: of the micro-batch.
         positions: in all its rows together.
-        checkpointing: whether layers are recomputed in the backward pass.
+        attention: "eager" keeps the weights of all pairs of positions, the others do not.
+
+    Returns:
+        What is kept, and what with checkpointing: the inputs of all layers and one layer's own.
     """
     decoder = cast(Any, model.language_model.get_decoder())
     layers, implementation = decoder.layers, decoder.config._attn_implementation
@@ -64,14 +69,15 @@ def activation_bytes(model: EmotionLlama, rows: int, positions: int, checkpointi
 
     try:
         decoder.to(torch.bfloat16).train()
-        decoder.config._attn_implementation = ATTENTION
+        decoder.config._attn_implementation = "eager" if attention == "eager" else ATTENTION
         own = {p.untyped_storage()._cdata for p in decoder.parameters()}
         x = torch.empty(
             rows, width, model.config.text_config.hidden_size,
             dtype=torch.bfloat16, device="meta", requires_grad=True,
         )  # fmt: skip
         # A mask of its own keeps the library from looking into positions that have no values.
-        mask = torch.empty(rows, 1, width, width, dtype=torch.bool, device="meta")
+        kind = torch.bfloat16 if attention == "eager" else torch.bool
+        mask = torch.empty(rows, 1, width, width, dtype=kind, device="meta")
         sizes = []
         for count in (1, 2):
             kept.clear()
@@ -88,4 +94,4 @@ def activation_bytes(model: EmotionLlama, rows: int, positions: int, checkpointi
     layer = sizes[1] - sizes[0]
     rest = sizes[0] - layer
     inputs = len(layers) * x.numel() * x.element_size()
-    return float(rest + layer + inputs if checkpointing else rest + len(layers) * layer)
+    return float(rest + len(layers) * layer), float(rest + layer + inputs)

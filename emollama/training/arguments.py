@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from transformers import TrainingArguments
 from emollama.config import TrainConfig, TrainingSection
 from emollama.errors import EmollamaError
 from emollama.files import read_json
-from emollama.llm.device import resolve_dtype
+from emollama.llm.device import default_device, resolve_dtype
+
+BATCH_KEYS = ("train_batch_size", "train_micro_batch_size_per_gpu", "gradient_accumulation_steps")
 
 
 def training_arguments(
@@ -24,12 +27,10 @@ def training_arguments(
     library's own batch size and accumulation are 1.
     """
     settings = config.training
-    distributed = int(os.environ.get("WORLD_SIZE", "1")) > 1
-    if settings.deepspeed is not None and device.type == "cpu":
-        os.environ.setdefault("DS_ACCELERATOR", "cpu")
+    distributed = _world() > 1
     os.environ["TENSORBOARD_LOGGING_DIR"] = str(config.output / "tensorboard")
     schedule, options = _schedule(settings)
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(folder),
         max_steps=settings.max_steps,
         per_device_train_batch_size=1,
@@ -63,6 +64,84 @@ def training_arguments(
         disable_tqdm=True,
         log_level="error",
     )
+    if settings.deepspeed is not None:
+        import deepspeed
+
+        # ZeRO-3 reads weights in parts as soon as there is a model, and must know the processes.
+        backend = "gloo" if device.type == "cpu" else "nccl"
+        deepspeed.init_distributed(dist_backend=backend, auto_mpi_discovery=False)
+    return arguments
+
+
+def micro_batch(config: TrainConfig, world: int) -> int:
+    """Samples of a padded micro-batch, as many as configured or as a process has in a step."""
+    total = config.training.batch_size
+    if total % world:
+        raise EmollamaError(
+            f"training.batch_size {total} cannot be shared by {world} processes; "
+            f"use a multiple of {world}"
+        )
+    share = total // world
+    micro = min(config.training.micro_batch, share)
+    if share % micro and not config.training.pack_tokens:
+        raise EmollamaError(
+            f"training.micro_batch {micro} does not divide the {share} samples a process takes of "
+            f"batch_size {total}"
+        )
+    return micro
+
+
+def zero_stage(path: Path) -> int:
+    """The ZeRO stage of a DeepSpeed file, 0 where it names none.
+
+    Raises:
+        EmollamaError: where the file is not one, or sets batch sizes of its own: those follow
+            from ours.
+    """
+    values = read_json(path)
+    if not isinstance(values, dict):
+        raise EmollamaError(f"training.deepspeed: {path}: is not a JSON object")
+    zero = values.get("zero_optimization", {})
+    stage = zero.get("stage", 0) if isinstance(zero, dict) else None
+    if isinstance(stage, bool) or stage not in (0, 1, 2, 3):
+        raise EmollamaError(f"{path}: zero_optimization.stage must be 0, 1, 2 or 3, not {stage}")
+    for key in BATCH_KEYS:
+        if values.get(key) != "auto":
+            raise EmollamaError(
+                f'{path}: "{key}" must be "auto", not {json.dumps(values.get(key))}: '
+                "training.batch_size and micro_batch decide it"
+            )
+    for key in ("optimizer", "scheduler"):
+        if key in values:
+            raise EmollamaError(f'{path}: "{key}" is decided by the section training; remove it')
+    return int(stage)
+
+
+def _require_settings(path: Path) -> None:
+    """Have DeepSpeed read its file, but for what only a run can fill in."""
+    if default_device().type == "cpu":
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
+    from deepspeed.runtime.config import DeepSpeedConfig
+
+    try:
+        DeepSpeedConfig({**_known(read_json(path)), "train_batch_size": _world()})
+    except (AssertionError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise EmollamaError(f"{path}: DeepSpeed refuses it: {' '.join(str(error).split())}") from (
+            error
+        )
+
+
+def _known(values: dict[str, Any]) -> dict[str, Any]:
+    """Without the values that are left to "auto"."""
+    return {
+        key: _known(value) if isinstance(value, dict) else value
+        for key, value in values.items()
+        if value != "auto"
+    }
+
+
+def _world() -> int:
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def require_deepspeed(config: TrainConfig) -> None:
@@ -70,13 +149,8 @@ def require_deepspeed(config: TrainConfig) -> None:
     path = config.training.deepspeed
     if path is None:
         return
-    values = read_json(path)
-    if not isinstance(values, dict):
-        raise EmollamaError(f"training.deepspeed: {path}: is not a JSON object")
-    zero = values.get("zero_optimization", {})
-    stage = zero.get("stage", 0) if isinstance(zero, dict) else None
-    if stage not in (0, 1, 2, 3):
-        raise EmollamaError(f"{path}: zero_optimization.stage must be 0, 1, 2 or 3, not {stage}")
+    stage = zero_stage(path)
+    _require_settings(path)
     if "WORLD_SIZE" not in os.environ:
         raise EmollamaError(
             "training.deepspeed: start the run with torchrun, for one process too: "

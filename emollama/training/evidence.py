@@ -9,15 +9,47 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from emollama.config import DataSection, StreamSection
 from emollama.encoders.base import FeatureTrack
 from emollama.errors import EmollamaError
-from emollama.features.store import open_tracks
+from emollama.features.store import StoredTracks, open_tracks
 from emollama.features.tracks import TrackReader
 from emollama.llm.clues import ClueWords
 from emollama.llm.configuration import StreamConfig, require_same_encoder
 from emollama.llm.modeling import EmotionLlama
 from emollama.llm.processing import Evidence, fit_steps
-from emollama.sample import Sample
+from emollama.sample import Manifest, Sample
+
+
+def stream_config(store: Path | None, section: StreamSection) -> StreamConfig:
+    """A stream as an artefact keeps it: its source in full, and which encoder made it."""
+    reader = open_tracks(store, section.source)
+    values = section.model_dump(exclude={"start"})
+    if isinstance(reader, StoredTracks):
+        values["source"] = reader.key
+    return StreamConfig(width=reader.width, fingerprint=reader.fingerprint, **values)
+
+
+def training_samples(
+    manifest: Manifest, data: DataSection, readers: Mapping[str, TrackReader]
+) -> tuple[list[Sample], dict[str, str]]:
+    """Samples of the training split with something to learn and features to learn it from.
+
+    The second value says of the others why their features cannot be read (`usable`).
+    """
+    split = manifest.split(data.train_split)
+    samples = [s for s in split if s.targets.emotion or s.targets.reason]
+    if not samples:
+        raise EmollamaError(
+            f"{manifest.path}: no training sample has an emotion or a reason to learn"
+        )
+    kept, left_out = usable(samples, readers)
+    if not kept:
+        raise EmollamaError(
+            f"{manifest.path}: no sample of split '{data.train_split}' has its features in "
+            f"{data.store}; run: emollama extract {manifest.path} --store DIR"
+        )
+    return kept, left_out
 
 
 def open_readers(store: Path | None, streams: Sequence[StreamConfig]) -> dict[str, TrackReader]:

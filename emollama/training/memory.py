@@ -16,7 +16,7 @@ def memory_advice(config: TrainConfig) -> Iterator[None]:
     """Turn an accelerator that is out of memory into an `EmollamaError` that says what to change.
 
     Checkpoints written so far are kept, and the same command goes on from them once the settings
-    that shape memory, not the run, are lower.
+    that shape memory, not the run, are lower; precision and parallelism need a new start.
     """
     try:
         yield
@@ -36,10 +36,15 @@ def advice(config: TrainConfig) -> str:
         ways.append(f"training.micro_batch={settings.micro_batch // 2}")
     if not settings.gradient_checkpointing:
         ways.append("training.gradient_checkpointing=true")
+    anew = []
     if config.model.dtype == "float32":
-        ways.append("model.dtype=bfloat16")
+        anew.append("model.dtype=bfloat16")
     if config.model.quantise == "none":
-        ways.append("model.quantise=4bit")
+        anew.append("model.quantise=4bit")
     if settings.deepspeed is None:
-        ways.append("training.deepspeed=train_configs/deepspeed/zero3.json on several GPUs")
-    return "try " + ", then ".join(ways) if ways else "a GPU with more memory is needed"
+        anew.append("training.deepspeed=train_configs/deepspeed/zero3.json on several GPUs")
+    if not ways and not anew:
+        return "a GPU with more memory is needed"
+    going_on = "to go on from the last checkpoint try " + ", then ".join(ways) if ways else ""
+    fresh = "with training.resume=never " + ", then ".join(anew) if anew else ""
+    return "; ".join(part for part in (going_on, fresh) if part)

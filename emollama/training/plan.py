@@ -16,20 +16,26 @@ import torch
 from peft import PeftModel
 from torch import nn
 
-from emollama.config import TrainConfig
-from emollama.errors import EmollamaError
+from emollama.config import Attention, TrainConfig
 from emollama.features.store import StoredTracks, open_tracks
 from emollama.llm import artefact
-from emollama.llm.clues import ClueWords
 from emollama.llm.configuration import EmotionLlamaConfig, StreamConfig
 from emollama.llm.layout import get_layout
 from emollama.llm.modeling import IGNORED, EmotionLlama
 from emollama.llm.processing import EmotionLlamaProcessor, load_tokenizer
 from emollama.sample import read_manifest
 from emollama.training.activations import activation_bytes
-from emollama.training.evidence import EvidenceReader, open_readers, usable
+from emollama.training.arguments import micro_batch, zero_stage
+from emollama.training.evidence import (
+    EvidenceReader,
+    fit_clues,
+    open_readers,
+    stream_config,
+    training_samples,
+)
 from emollama.training.instructions import InstructionSchedule
 from emollama.training.packing import by_count
+from emollama.training.start import require_start
 
 STEPS_LOOKED_AT = 512
 """Samples that are laid out for the distribution of lengths, about."""
@@ -113,21 +119,14 @@ def plan(config: TrainConfig, gpus: int = 1) -> Plan:
     Raises:
         EmollamaError: as `train` for anything it reads: manifest, features, streams, labels.
     """
+    micro = micro_batch(config, gpus)
+    parallelism = _parallelism(config, gpus)
     manifest = read_manifest(config.data.manifest)
-    streams = []
-    for section in config.model.streams:
-        reader = open_tracks(config.data.store, section.source)
-        values = section.model_dump(exclude={"start"})
-        streams.append(StreamConfig(width=reader.width, **values))
+    streams = [stream_config(config.data.store, section) for section in config.model.streams]
     readers = open_readers(config.data.store, streams)
-    samples = [
-        s for s in manifest.split(config.data.train_split) if s.targets.emotion or s.targets.reason
-    ]
-    samples, _ = usable(samples, readers)
-    if not samples:
-        raise EmollamaError(
-            f"{manifest.path}: no sample of split '{config.data.train_split}' has its features"
-        )
+    samples, _ = training_samples(manifest, config.data, readers)
+    if config.model.start is not None:
+        require_start(config.model.start)
     folder = artefact.resolve_llm(config.model.llm)
     processor = EmotionLlamaProcessor(
         load_tokenizer(folder), get_layout(config.model.layout), streams, manifest.labels,
@@ -135,23 +134,18 @@ def plan(config: TrainConfig, gpus: int = 1) -> Plan:
     )  # fmt: skip
     model = _skeleton(config, folder, streams)
     batch = config.training.batch_size
-    if batch % gpus:
-        raise EmollamaError(
-            f"training.batch_size {batch} cannot be shared by {gpus} GPUs; use a multiple of {gpus}"
-        )
     schedule = InstructionSchedule(
-        samples, EvidenceReader(readers, ClueWords()), processor, config.tasks,
+        samples, EvidenceReader(readers, fit_clues(readers, samples)), processor, config.tasks,
         config.modality_dropout, config.seed, config.training.max_steps, batch, gpus,
-        min(config.training.micro_batch, batch // gpus), config.training.pack_tokens,
+        micro, config.training.pack_tokens,
     )  # fmt: skip
     lengths = _lengths(schedule)
-    parameters = sum(p.numel() for p in model.parameters())
+    # peft keeps a projector's first values beside the trained ones: no part of the model.
+    parameters = sum(p.numel() for n, p in model.named_parameters() if ".original_module." not in n)
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     tokens = lengths.mean * batch
-    memory = _Estimate(model, lengths, gpus)
-    configured = memory.of(
-        _precision(config), config.training.gradient_checkpointing, _parallelism(config, gpus)
-    )
+    memory = _Estimate(model, lengths, gpus, config.model.attention)
+    configured = memory.of(_precision(config), config.training.gradient_checkpointing, parallelism)
     return Plan(
         total_parameters=parameters,
         trainable_parameters=trainable,
@@ -159,9 +153,9 @@ def plan(config: TrainConfig, gpus: int = 1) -> Plan:
         tokens_a_step=tokens,
         flops_a_step=flops(model, tokens, lengths.mean),
         memory=tuple(
-            memory.of(precision, checkpointing, parallelism)
-            for parallelism in (ALONE, "ZeRO-2", "ZeRO-3")[: 1 if gpus == 1 else 3]
-            for precision in (("bfloat16", "8bit", "4bit") if parallelism != "ZeRO-3" else
+            memory.of(precision, checkpointing, shared)
+            for shared in (ALONE, "ZeRO-2", "ZeRO-3")[: 1 if gpus == 1 else 3]
+            for precision in (("bfloat16", "8bit", "4bit") if shared != "ZeRO-3" else
                               ("bfloat16",))
             for checkpointing in (False, True)
         ),
@@ -183,19 +177,24 @@ def flops(model: PeftModel, tokens: float, length: float) -> float:
     """
     base = artefact.bare(model)
     text = base.config.text_config
-    linear = sum(
-        m.weight.numel()
-        for name, m in base.language_model.named_modules()
-        if isinstance(m, nn.Linear) and "lora_" not in name
-    )
+    linear = _linear_weights(base.language_model)
     trained = sum(p.numel() for p in base.language_model.parameters() if p.requires_grad)
     attention = 6 * text.num_hidden_layers * text.hidden_size * length
     return tokens * (4 * linear + 6 * trained + attention)
 
 
+def _linear_weights(module: nn.Module) -> int:
+    """Weights of the frozen linear layers."""
+    return sum(
+        m.weight.numel()
+        for name, m in module.named_modules()
+        if isinstance(m, nn.Linear) and "lora_" not in name
+    )
+
+
 def _skeleton(config: TrainConfig, folder: Path, streams: list[StreamConfig]) -> PeftModel:
     """The model as it will be trained, without values."""
-    language_model = artefact.empty_llm(folder, config.model.attention)
+    language_model = artefact.empty_llm(folder)
     with torch.device("meta"):
         shell = EmotionLlama(
             EmotionLlamaConfig(
@@ -251,35 +250,24 @@ def _precision(config: TrainConfig) -> str:
 
 
 def _parallelism(config: TrainConfig, gpus: int) -> str:
-    if config.training.deepspeed is None or gpus == 1:
-        return ALONE
-    from emollama.files import read_json
-
-    settings = read_json(config.training.deepspeed)
-    return f"ZeRO-{settings.get('zero_optimization', {}).get('stage', 0)}"
+    stage = 0 if config.training.deepspeed is None else zero_stage(config.training.deepspeed)
+    return f"ZeRO-{stage}" if stage and gpus > 1 else ALONE
 
 
 class _Estimate:
     """Peaks of one model and one micro-batch under several settings."""
 
-    def __init__(self, model: PeftModel, lengths: Lengths, gpus: int) -> None:
+    def __init__(self, model: PeftModel, lengths: Lengths, gpus: int, attention: Attention) -> None:
         base = artefact.bare(model)
         self._gpus = gpus
         self._trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
         frozen = [p for p in base.language_model.parameters() if not p.requires_grad]
         decoder = cast(nn.Module, base.language_model.get_decoder())
-        self._linear = sum(
-            m.weight.numel()
-            for name, m in decoder.named_modules()
-            if isinstance(m, nn.Linear) and "lora_" not in name
-        )
+        self._linear = _linear_weights(decoder)
         self._other = sum(p.numel() for p in frozen) - self._linear
         self._lengths = lengths
         self._vocabulary = base.config.text_config.vocab_size
-        self._kept = {
-            checkpointing: activation_bytes(base, lengths.rows, lengths.longest, checkpointing)
-            for checkpointing in (False, True)
-        }
+        self._kept = activation_bytes(base, lengths.rows, lengths.longest, attention)
 
     def of(self, precision: str, checkpointing: bool, parallelism: str) -> Memory:
         """The peak; trained parameters, their gradients and two moments are float32."""
@@ -288,14 +276,14 @@ class _Estimate:
         other = 4.0 if precision == "float32" else 2.0
         weights = (self._linear * BYTES[precision] + self._other * other) / whole
         # ZeRO-1 keeps gradients whole.
-        gradients = 4 / (1 if parallelism in ("ZeRO-1", ALONE) else parts)
+        gradients = 4 / (1 if parallelism == "ZeRO-1" else parts)
         trained = self._trained * (4 / whole + gradients + 8 / parts)
         wide = 2.0 if precision == "float32" else 1.0
         positions = self._lengths.longest / self._lengths.mean
         supervised = self._lengths.supervised * positions
         # Logits and their softmax in float32, and the gradient.
         head = supervised * self._vocabulary * (4 + 4 + 4)
-        activations = self._kept[checkpointing] * wide
+        activations = self._kept[int(checkpointing)] * wide
         return Memory(precision, checkpointing, parallelism, weights, trained, activations, head)
 
 

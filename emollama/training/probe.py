@@ -27,6 +27,7 @@ from sklearn.model_selection import GroupKFold, StratifiedKFold
 from emollama.errors import EmollamaError
 from emollama.features.tracks import TrackReader
 from emollama.llm.modeling import EmotionLlama
+from emollama.llm.partitioned import whole
 from emollama.llm.processing import EmotionLlamaProcessor, fit_steps
 from emollama.sample import Sample
 
@@ -62,8 +63,11 @@ def start_from_probe(
     blocks = [_standardised(model, name, readers[name], labelled) for name in streams]
     x = np.concatenate(blocks, axis=1)
     classes, rows = _probe(x, targets)
-    table = cast(torch.Tensor, model.get_input_embeddings().weight)
-    words = torch.stack([table[processor.label_ids()[k][:-1]].float().mean(dim=0) for k in classes])
+    table = cast(torch.nn.Parameter, model.get_input_embeddings().weight)
+    with whole([table]):
+        words = torch.stack(
+            [table[processor.label_ids()[k][:-1]].float().mean(dim=0) for k in classes]
+        )
     common = words.mean(dim=0)
     weight = (words - common).T @ torch.from_numpy(rows).float()
     scale = model.projector(streams[0]).output_scale

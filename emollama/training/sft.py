@@ -19,37 +19,51 @@ from sklearn.metrics import f1_score
 from transformers import set_seed
 
 from emollama import __version__
-from emollama.config import StreamSection, TrainConfig
+from emollama.config import TrainConfig
 from emollama.errors import EmollamaError
-from emollama.features.store import StoredTracks, open_tracks
 from emollama.files import read_json, read_text, write_json, write_text
 from emollama.llm import artefact
 from emollama.llm.clues import ClueWords
-from emollama.llm.configuration import StreamConfig
 from emollama.llm.device import default_device, resolve_dtype
 from emollama.llm.inference import label_probabilities
+from emollama.llm.partitioned import gathered
 from emollama.llm.processing import PROCESSOR_FILE, EmotionLlamaProcessor
-from emollama.sample import Sample, read_manifest
-from emollama.training.arguments import require_deepspeed, training_arguments
+from emollama.sample import read_manifest
+from emollama.training.arguments import micro_batch, require_deepspeed, training_arguments
 from emollama.training.card import model_card
 from emollama.training.evidence import (
     EvidenceReader,
     fit_clues,
     fit_standardisers,
     open_readers,
+    stream_config,
+    training_samples,
     usable,
 )
 from emollama.training.instructions import InstructionSchedule
 from emollama.training.memory import memory_advice
 from emollama.training.probe import Shifts, start_from_probe
 from emollama.training.start import start_from
-from emollama.training.trainer import EmotionTrainer, KeepBest, PlainProgress, newest_checkpoint
-from emollama.training.zero import gathered
+from emollama.training.trainer import (
+    VALIDATION,
+    EmotionTrainer,
+    KeepBest,
+    PlainProgress,
+    newest_checkpoint,
+)
 
 PACKAGES = (
     "torch", "transformers", "peft", "accelerate", "deepspeed", "tokenizers", "safetensors",
     "numpy", "av", "scikit-learn",
 )  # fmt: skip
+
+
+MAY_CHANGE = (
+    *(("training", key) for key in ("log_every", "save_every", "resume", "workers", "micro_batch",
+                                    "pack_tokens", "gradient_checkpointing")),
+    ("model", "attention"),
+)  # fmt: skip
+"""Settings under which a run may go on: they shape memory and speed, not what a step learns."""
 
 
 def versions() -> dict[str, str]:
@@ -69,10 +83,15 @@ def train(config: TrainConfig) -> Path:
     Raises:
         EmollamaError: for anything the user can mend (files, labels, widths, batch sizes).
     """
+    with memory_advice(config):
+        return _train(config)
+
+
+def _train(config: TrainConfig) -> Path:
     rank = int(os.environ.get("RANK", "0"))
     world = int(os.environ.get("WORLD_SIZE", "1"))
     say: Callable[[str], None] = _say if rank == 0 else _silent
-    micro = _micro_batch(config, world)
+    micro = micro_batch(config, world)
     require_deepspeed(config)
     _require_same_run(config)
     checkpoints = config.output / "checkpoints"
@@ -82,17 +101,13 @@ def train(config: TrainConfig) -> Path:
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
     manifest = read_manifest(config.data.manifest)
-    streams = [_stream(config, section) for section in config.model.streams]
+    streams = [stream_config(config.data.store, section) for section in config.model.streams]
     readers = open_readers(config.data.store, streams)
-    samples = _labelled(manifest.split(config.data.train_split), manifest.path)
-    samples, left_out = usable(samples, readers)
+    samples, left_out = training_samples(manifest, config.data, readers)
     _tell_left_out(left_out, say)
-    if not samples:
-        raise EmollamaError(
-            f"{manifest.path}: no sample of split '{config.data.train_split}' has its features in "
-            f"{config.data.store}; run: emollama extract {manifest.path} --store DIR"
-        )
 
+    # Before the model: under ZeRO-3 the arguments are what has the weights read in parts.
+    arguments = training_arguments(config, checkpoints, device)
     set_seed(config.seed)
     model, processor = artefact.build(
         config.model.llm,
@@ -138,7 +153,6 @@ def train(config: TrainConfig) -> Path:
     )
 
     keeper = _keeper(config, model, processor, evidence, clues, manifest, readers, device, say)
-    arguments = training_arguments(config, checkpoints, device)
     if rank == 0:
         _claim(config)
     if torch.distributed.is_initialized():
@@ -156,8 +170,7 @@ def train(config: TrainConfig) -> Path:
     _quiet(trainer)
     if resume is not None:
         say(f"going on from {resume}")
-    with memory_advice(config):
-        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    trainer.train(resume_from_checkpoint=str(resume) if resume else None)
 
     folder = config.output / "model"
     with gathered(model):
@@ -173,7 +186,11 @@ def train(config: TrainConfig) -> Path:
                 "steps": trainer.state.global_step,
                 "final_loss": losses[-1]["loss"] if losses else None,
                 "log": losses,
-                "validation": keeper.history if keeper else [],
+                "validation": [
+                    {"step": r["step"], "weighted_f1": r[VALIDATION]}
+                    for r in trainer.state.log_history
+                    if VALIDATION in r
+                ],
                 "best": (best := _best_record(config)),
             }
             card = model_card(config, manifest, record)
@@ -182,15 +199,6 @@ def train(config: TrainConfig) -> Path:
             say(f"artefact written to {folder}")
     _leave_process_group(world)
     return folder
-
-
-def _stream(config: TrainConfig, section: StreamSection) -> StreamConfig:
-    """A stream as the artefact keeps it: its source in full, and which encoder made it."""
-    reader = open_tracks(config.data.store, section.source)
-    values = section.model_dump(exclude={"start"})
-    if isinstance(reader, StoredTracks):
-        values["source"] = reader.key
-    return StreamConfig(width=reader.width, fingerprint=reader.fingerprint, **values)
 
 
 def _claim(config: TrainConfig) -> None:
@@ -203,32 +211,6 @@ def _claim(config: TrainConfig) -> None:
             shutil.rmtree(config.output / name, ignore_errors=True)
     values = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
     write_text(config.output / "config.yaml", values)
-
-
-def _micro_batch(config: TrainConfig, world: int) -> int:
-    """Samples of a padded micro-batch, as many as configured or as a process has in a step."""
-    total = config.training.batch_size
-    if total % world:
-        raise EmollamaError(
-            f"training.batch_size {total} cannot be shared by {world} processes; "
-            f"use a multiple of {world}"
-        )
-    share = total // world
-    micro = min(config.training.micro_batch, share)
-    if share % micro and not config.training.pack_tokens:
-        raise EmollamaError(
-            f"training.micro_batch {micro} does not divide the {share} samples a process takes of "
-            f"batch_size {total}"
-        )
-    return micro
-
-
-def _labelled(samples: tuple[Sample, ...], path: Path) -> list[Sample]:
-    """Samples with something to learn; none at all is an error."""
-    kept = [s for s in samples if s.targets.emotion or s.targets.reason]
-    if not kept:
-        raise EmollamaError(f"{path}: no training sample has an emotion or a reason to learn")
-    return kept
 
 
 def _tell_left_out(left_out: dict[str, str], say: Callable[[str], None]) -> None:
@@ -309,9 +291,9 @@ def _require_same_run(config: TrainConfig) -> None:
         raise EmollamaError(f"{config.output}: holds checkpoints but no config.yaml")
     before = yaml.safe_load(read_text(path))
     now = config.model_dump(mode="json")
-    for changing in ("log_every", "save_every", "resume"):
-        before.get("training", {}).pop(changing, None)
-        now["training"].pop(changing)
+    for section, key in MAY_CHANGE:
+        for values in (before, now):
+            values.get(section, {}).pop(key, None)
     if before != now:
         raise EmollamaError(
             f"{config.output}: holds checkpoints of another configuration (see {path}); "

@@ -27,14 +27,19 @@ def start_from(model: PeftModel, processor: EmotionLlamaProcessor, source: Path)
         EmollamaError: where the source was trained on another language model, or has other
             streams, widths, LoRA layers or another rank.
     """
+    require_start(source)
     if source.is_dir():
         return _from_artefact(model, source)
-    if source.is_file():
-        import_checkpoint.require_llama_tokenizer(processor, source)
-        return _from_checkpoint(model, source)
-    raise EmollamaError(
-        f"model.start: {source}: is neither an artefact's folder nor a released checkpoint (.pth)"
-    )
+    return _from_checkpoint(model, processor, source)
+
+
+def require_start(source: Path) -> None:
+    """Refuse a path at which nothing is that a run could begin with."""
+    if not source.is_dir() and not source.is_file():
+        raise EmollamaError(
+            f"model.start: {source}: is neither an artefact's folder nor a released checkpoint "
+            "(.pth)"
+        )
 
 
 def _from_artefact(model: PeftModel, folder: Path) -> str:
@@ -86,7 +91,7 @@ def _require_same_form(model: PeftModel, folder: Path, config: dict[str, Any]) -
             )
 
 
-def _from_checkpoint(model: PeftModel, path: Path) -> str:
+def _from_checkpoint(model: PeftModel, processor: EmotionLlamaProcessor, path: Path) -> str:
     streams = {s.name for s in artefact.bare(model).config.stream_configs}
     if streams != PROJECTORS.keys():
         raise EmollamaError(
@@ -95,6 +100,7 @@ def _from_checkpoint(model: PeftModel, path: Path) -> str:
         )
     wanted = cast(dict[str, Tensor], get_peft_model_state_dict(model))
     state, report = import_checkpoint.read_state(path, wanted)
+    import_checkpoint.require_llama_tokenizer(processor, artefact.bare(model).config.llm)
     _fill(model, state, path)
     return f"start from {path}: " + "; ".join(report.lines())
 

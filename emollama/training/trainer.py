@@ -20,7 +20,10 @@ from transformers import (
 )
 
 from emollama.errors import EmollamaError
-from emollama.training.zero import of_first_process
+from emollama.llm.partitioned import of_first_process
+
+VALIDATION = "validation_weighted_f1"
+"""Key of the records that `KeepBest` leaves in the trainer's log."""
 
 
 class EmotionTrainer(Trainer):
@@ -168,7 +171,6 @@ class KeepBest(TrainerCallback):
         self.best = best
         self._best = float("-inf")
         self.say = say
-        self.history: list[dict[str, float]] = []
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -183,7 +185,8 @@ class KeepBest(TrainerCallback):
         if state.global_step % self.every and state.global_step != state.max_steps:
             return
         value = of_first_process(self.score())
-        self.history.append({"step": state.global_step, "weighted_f1": value})
+        # In the state, and so in every checkpoint: a resumed run knows what came before it.
+        state.log_history.append({"step": state.global_step, VALIDATION: value})
         self.say(f"step {state.global_step}  validation weighted F1 {value:.4f}")
         if self.save is not None and value > self._best:
             self._best = value

@@ -285,7 +285,7 @@ def test_what_does_not_fit_is_refused(
 
 def test_another_tokenizer_is_refused(tmp_path: Path) -> None:
     torch.save(checkpoint(), tmp_path / "c.pth")
-    with pytest.raises(EmollamaError, match="is not Llama-2's tokenizer"):
+    with pytest.raises(EmollamaError, match="llm: its tokenizer is not Llama-2's"):
         run(tmp_path / "c.pth", str(tiny_llm(tmp_path / "llm")), "emotion-llama-v1", LABELS,
             tmp_path / "out")  # fmt: skip
 

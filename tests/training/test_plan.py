@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,13 +16,16 @@ from emollama.cli import app
 from emollama.config import LoraSection, TrainConfig, load_config
 from emollama.labels import get_label_set
 from emollama.llm import artefact
+from emollama.llm.clues import VOICE_RULES
 from emollama.llm.configuration import EmotionLlamaConfig
 from emollama.llm.modeling import EmotionLlama
+from emollama.sample import read_manifest
 from emollama.training.activations import activation_bytes
+from emollama.training.evidence import EvidenceReader, open_readers
 from emollama.training.plan import ALONE, plan
 from emollama.training.sft import train
 from tests.llm.conftest import STREAMS
-from tests.training.corpus import make
+from tests.training.corpus import WIDTHS, make
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +52,34 @@ def test_parameters_and_epochs_are_those_of_the_run(config: Path, tmp_path: Path
     assert found.total_parameters > found.trainable_parameters
     assert found.steps == record["steps"]
     assert found.epochs == pytest.approx(3 * 4 / record["samples"])
+
+
+def test_lengths_are_those_of_the_prompts_that_training_writes(
+    config: Path, tmp_path: Path
+) -> None:
+    """Clue words of named columns included, as a reason's prompt holds them."""
+    shutil.copytree(config.parent / "voice", tmp_path / "named")
+    names = [rule.column for rule in VOICE_RULES]
+    names += [f"other_{i}" for i in range(len(names), WIDTHS["voice"])]
+    (tmp_path / "named/columns.json").write_text(json.dumps(names))
+    options = [f"model.streams.0.source=npy:{tmp_path}/named", f"output={tmp_path}/run",
+               "tasks.emotion.share=0"]  # fmt: skip
+    loaded = load_config(TrainConfig, config, options)
+    found = plan(loaded).lengths
+    artefacts = artefact.load(train(loaded), torch.float32)
+    streams = artefacts.processor.streams
+    reader = EvidenceReader(open_readers(None, streams), artefacts.clues)
+    lengths = []
+    for sample in read_manifest(config.parent / "manifest.jsonl").split("train"):
+        known = reader.read(sample)
+        prompts = [
+            artefacts.processor.encode_prompt(known, artefacts.processor.instruction("reason", k))
+            for k in range(artefacts.processor.instruction_count("reason"))
+        ]
+        done = [artefacts.processor.with_answer(p, sample.targets.reason) for p in prompts]
+        lengths += [len(e.input_ids) for e in done]
+    assert known.clues["voice"]
+    assert min(lengths) <= found.smallest <= found.largest <= max(lengths)
 
 
 def test_packing_fills_rows_that_padding_does_not(config: Path) -> None:
@@ -82,9 +114,13 @@ def test_activations_are_what_autograd_keeps(llm_folder: Path) -> None:
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
         decoder(inputs_embeds=x, use_cache=False)
     empty = artefact.bare(artefact.add_lora(_without_values(llm_folder), LoraSection(r=4, alpha=8)))
-    counted = activation_bytes(empty, 2, 100, checkpointing=False)
+    counted, recomputed = activation_bytes(empty, 2, 100)
     assert counted == pytest.approx(sum(kept.values()), rel=0.05)
-    assert activation_bytes(empty, 2, 100, checkpointing=True) < 0.7 * counted
+    assert recomputed < 0.7 * counted
+    # Scores, softmax and its float32 source: at least one weight a head and pair of positions.
+    pairs = 2 * 50 * 50 * empty.config.text_config.num_attention_heads
+    eager, _ = activation_bytes(empty, 2, 100, "eager")
+    assert eager > counted + 2 * pairs * 2
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +140,15 @@ def test_memory_falls_with_precision_checkpointing_and_sharing(config: Path) -> 
         return row.total
 
     one = ALONE
+    found = plan(load_config(TrainConfig, config), gpus=2)
+    frozen = found.total_parameters - found.trainable_parameters
+    for memory in found.memory:
+        whole = 2 if memory.parallelism == "ZeRO-3" else 1
+        if memory.precision == "bfloat16":
+            assert memory.weights == pytest.approx(frozen * 2 / whole)
+        # Value, gradient and two moments in float32, each in one part or in two.
+        share = {ALONE: 16, "ZeRO-2": 4 + 2 + 4, "ZeRO-3": 8}[memory.parallelism]
+        assert memory.trained == pytest.approx(found.trainable_parameters * share)
     assert total("bfloat16", False, one) > total("8bit", False, one) > total("4bit", False, one)
     assert total("bfloat16", False, one) > total("bfloat16", True, one)
     assert total("bfloat16", False, one) > total("bfloat16", False, "ZeRO-2")

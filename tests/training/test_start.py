@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from emollama.config import TrainConfig, load_config
 from emollama.errors import EmollamaError
 from emollama.evaluation.compare import compare
 from emollama.llm import artefact
+from emollama.training.arguments import BATCH_KEYS
 from emollama.training.memory import memory_advice
 from emollama.training.sft import train
 from tests.training.corpus import make
@@ -71,13 +73,32 @@ def test_a_run_goes_on_when_what_it_started_from_is_gone(stage1: Path, tmp_path:
         (["model.quantise=4bit"], "needs a GPU"),
         (["training.deepspeed=train_configs/deepspeed/zero2.json"], "start the run with torchrun"),
         (["training.deepspeed={f}/stage7.json"], "stage must be 0, 1, 2 or 3, not 7"),
+        (["training.deepspeed={f}/list.json"], "list.json: is not a JSON object"),
+        (["training.deepspeed={f}/three.json"], "stage must be 0, 1, 2 or 3, not None"),
+        (["training.deepspeed={f}/empty.json"], '"train_batch_size" must be "auto", not null'),
+        (["training.deepspeed={f}/adam.json"], '"optimizer" is decided by the section training'),
+        (["training.deepspeed={f}/odd.json"], "DeepSpeed refuses it: 1 validation error"),
+        (["model.lora.targets=[foo.q_proj]"], "'foo.q_proj' is no linear layer"),
+        (["seed=-1"], "key 'seed'"),
+        (["seed=4294967296"], "key 'seed'"),
+        (["training.neftune_alpha=5", "training.pack_tokens=400"], "set pack_tokens: 0"),
         (["model.streams.1.start=probe"], "stream 'face' must not have start: probe"),
     ],
 )
 def test_what_does_not_fit_is_one_line(
     stage1: Path, tmp_path: Path, options: list[str], said: str
 ) -> None:
-    (tmp_path / "stage7.json").write_text('{"zero_optimization": {"stage": 7}}')
+    auto = dict.fromkeys(BATCH_KEYS, "auto")
+    files = {
+        "stage7": {"zero_optimization": {"stage": 7}},
+        "list": [1],
+        "three": {"zero_optimization": 3},
+        "empty": {},
+        "adam": {**auto, "optimizer": {"type": "Adam"}},
+        "odd": {**auto, "zero_optimization": {"stage": 2, "stages": 3}},
+    }
+    for name, values in files.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(values))
     given = [o.replace("{f}", str(tmp_path)) for o in options]
     with pytest.raises(EmollamaError) as error:
         stage2(stage1, tmp_path / "run", *given)
@@ -106,5 +127,6 @@ def test_out_of_memory_says_what_would_help(stage1: Path) -> None:
     with pytest.raises(EmollamaError) as error, memory_advice(config):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
     said = str(error.value)
-    assert "training.micro_batch=2, then training.gradient_checkpointing=true" in said
+    assert "go on from the last checkpoint try training.micro_batch=2, then training.grad" in said
+    assert "with training.resume=never model.dtype=bfloat16, then model.quantise" in said
     assert "emollama plan" in said and "\n" not in said

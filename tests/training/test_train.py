@@ -175,6 +175,52 @@ def test_however_a_step_is_shared_out_the_loss_is_the_same(
         torch.testing.assert_close(found[name], tensor, atol=5e-3, rtol=0, msg=name)
 
 
+@pytest.fixture(scope="module")
+def omitting(config: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[list, list[str]]:
+    """A run in which micro-batches lack streams, and the options that make it one."""
+    options = [*EXACT, "training.micro_batch=1", "modality_dropout.voice=0.6"]
+    options += [f"model.streams.{i}.absent=omit" for i in (0, 1)]
+    return run(config, tmp_path_factory.mktemp("omitting"), *options)["log"], options
+
+
+@pytest.mark.parametrize("way", ["two processes", "ZeRO-3"])
+def test_processes_need_not_have_the_same_streams_in_a_step(
+    config: Path, omitting: tuple[list, list[str]], tmp_path: Path, way: str
+) -> None:
+    """Scored on the way too: under ZeRO-3 that gathers parameters while training goes on."""
+    expected, options = omitting
+    options = [*options, *(o for o in WAYS[way][0] if "pack" not in o)]
+    best = ("training.evaluate_every=3", "training.keep_best=true")
+    record = run(config, tmp_path / "run", *options, *best, launcher=torchrun())
+    np.testing.assert_allclose(
+        [r["loss"] for r in record["log"]], [r["loss"] for r in expected], atol=TOLERANCE
+    )
+    assert [r["step"] for r in record["validation"]] == [3, 6]
+    assert record["best"]["weighted_f1"] == max(r["weighted_f1"] for r in record["validation"])
+
+
+def test_settings_of_memory_may_change_on_the_way(
+    config: Path, single: Path, tmp_path: Path
+) -> None:
+    """What an out-of-memory error advises is accepted; validation scores so far are kept."""
+    output = tmp_path / "run"
+    options = [*EXACT, "training.evaluate_every=1"]
+    process = start(config, output, *options)
+    deadline = time.monotonic() + 120
+    while not list((output / "checkpoints").glob("checkpoint-4")) and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    lower = ("training.gradient_checkpointing=true", "training.micro_batch=2", "training.workers=1")
+    record = run(config, output, *options, *lower)
+    assert [r["step"] for r in record["validation"]] == [1, 2, 3, 4, 5, 6]
+    expected = json.loads((single / "model/training_record.json").read_text())["log"]
+    np.testing.assert_allclose(
+        [r["loss"] for r in record["log"]], [r["loss"] for r in expected], atol=TOLERANCE
+    )
+
+
 @pytest.mark.parametrize("way", ["two processes, packed", "ZeRO-2", "ZeRO-3"])
 def test_several_processes_killed_go_on_as_if_never_interrupted(
     config: Path, single: Path, tmp_path: Path, way: str
