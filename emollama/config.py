@@ -216,10 +216,15 @@ class TrainConfig(Strict):
 
 
 class EvalData(Strict):
-    """Which samples are evaluated, and with which the classical baseline is fitted."""
+    """Which samples are evaluated, and with which the classical baseline is fitted.
+
+    `features`: where the folders of `npy:` streams lie for this corpus; a model remembers those
+    that it was trained from.
+    """
 
     manifest: Path
     store: Path | None = None
+    features: Path | None = None
     split: str = "test"
     train_split: str = "train"
     validation_split: str | None = "val"

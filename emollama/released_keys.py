@@ -146,6 +146,7 @@ def translate_evaluation(
         ("eval_file_path", "data.manifest"),
         ("split", "data.split"),
         ("store", "data.store"),
+        ("features", "data.features"),
         ("max_new_tokens", "reasons.max_new_tokens"),
         ("batch_size", "batch_size"),
     ):

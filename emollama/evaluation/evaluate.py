@@ -31,7 +31,7 @@ from emollama.llm.import_checkpoint import file_sha256, import_checkpoint
 from emollama.llm.inference import label_probabilities, reasons
 from emollama.llm.processing import Evidence
 from emollama.sample import Manifest, Sample, read_manifest
-from emollama.training.evidence import EvidenceReader, open_readers, usable
+from emollama.training.evidence import EvidenceReader, open_readers, relocated, usable
 
 PREDICTIONS_FILE = "predictions.jsonl"
 BASELINE_FILE = "baseline.jsonl"
@@ -60,7 +60,7 @@ def evaluate(config: EvalConfig) -> dict[str, Any]:
         )
     # The question stays as it was trained; of its words those of this corpus can be the answer.
     columns = [trained.index(label) for label in manifest.labels.labels]
-    readers = open_readers(config.data.store, processor.streams)
+    readers = open_readers(config.data.store, relocated(processor.streams, config.data.features))
     samples, left_out = usable(
         [s for s in manifest.split(config.data.split) if s.targets.emotion], readers
     )

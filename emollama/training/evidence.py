@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ import torch
 from emollama.config import DataSection, StreamSection
 from emollama.encoders.base import FeatureTrack
 from emollama.errors import EmollamaError
-from emollama.features.store import StoredTracks, open_tracks
+from emollama.features.store import EXTERNAL, StoredTracks, open_tracks
 from emollama.features.tracks import TrackReader
 from emollama.llm.clues import ClueWords
 from emollama.llm.configuration import StreamConfig, require_same_encoder
@@ -28,6 +28,18 @@ def stream_config(store: Path | None, section: StreamSection) -> StreamConfig:
     if isinstance(reader, StoredTracks):
         values["source"] = reader.key
     return StreamConfig(width=reader.width, fingerprint=reader.fingerprint, **values)
+
+
+def relocated(streams: Sequence[StreamConfig], folder: Path | None) -> list[StreamConfig]:
+    """The streams with `npy:` folders of the same names in `folder`; as they are when None."""
+    if folder is None:
+        return list(streams)
+    return [
+        replace(s, source=f"{EXTERNAL}{folder / PurePath(s.source.removeprefix(EXTERNAL)).name}")
+        if s.source.startswith(EXTERNAL)
+        else s
+        for s in streams
+    ]
 
 
 def training_samples(

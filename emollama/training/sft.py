@@ -48,6 +48,7 @@ from emollama.training.trainer import (
     VALIDATION,
     EmotionTrainer,
     KeepBest,
+    MarkWhole,
     PlainProgress,
     newest_checkpoint,
 )
@@ -162,8 +163,11 @@ def _train(config: TrainConfig) -> Path:
         args=arguments,
         train_dataset=schedule,
         data_collator=schedule.collate,
-        callbacks=[PlainProgress(config.training.max_steps, config.training.batch_size, say)]
-        + ([keeper] if keeper else []),
+        callbacks=[
+            PlainProgress(config.training.max_steps, config.training.batch_size, say),
+            MarkWhole(),
+            *([keeper] if keeper else []),
+        ],
         projector_learning_rate=config.training.projector_learning_rate,
         loraplus_ratio=config.model.lora.plus_ratio,
     )

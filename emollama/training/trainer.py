@@ -22,6 +22,9 @@ from transformers import (
 from emollama.errors import EmollamaError
 from emollama.llm.partitioned import of_first_process
 
+WHOLE = "whole"
+"""File in a checkpoint that says that nothing is missing."""
+
 VALIDATION = "validation_weighted_f1"
 """Key of the records that `KeepBest` leaves in the trainer's log."""
 
@@ -193,7 +196,20 @@ class KeepBest(TrainerCallback):
             self.save(state.global_step, value, state.is_world_process_zero)
 
 
+class MarkWhole(TrainerCallback):
+    """Marks a checkpoint when every process has written its part of it."""
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Wait for the others, then mark."""
+        if torch.distributed.is_initialized():
+            torch.distributed.barrier()
+        if state.is_world_process_zero:
+            (Path(str(args.output_dir)) / f"checkpoint-{state.global_step}" / WHOLE).touch()
+
+
 def newest_checkpoint(folder: Path) -> Path | None:
     """The checkpoint with the highest step that was written whole, or None."""
-    whole = [p for p in folder.glob("checkpoint-*") if (p / "trainer_state.json").is_file()]
+    whole = [p for p in folder.glob("checkpoint-*") if (p / WHOLE).is_file()]
     return max(whole, key=lambda p: int(p.name.rsplit("-", 1)[1]), default=None)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from emollama.cli import app
@@ -37,6 +39,23 @@ def test_merged_is_the_same_and_another_seed_is_not(trained: tuple[Path, Path]) 
             str(manifest), "--split", "val"]  # fmt: skip
     result = CliRunner().invoke(app, call)
     assert result.exit_code == 1 and "they differ: logits by up to" in result.output
+
+
+def test_samples_are_those_that_both_can_read(trained: tuple[Path, Path], tmp_path: Path) -> None:
+    """The second model's features lack a clip that the first one's have."""
+    folder, config = trained
+    shutil.copytree(folder / "voice", tmp_path / "voice")
+    source = f"model.streams.0.source=npy:{tmp_path}/voice"
+    train(load_config(TrainConfig, config, [f"output={tmp_path}/d", source]))
+    missing = sorted((tmp_path / "voice").glob("*.npy"))[0]
+    missing.unlink()
+    found = compare(
+        folder / "a/model", tmp_path / "d/model", folder / "manifest.jsonl", None, split="val",
+        count=6, dtype=torch.bfloat16,
+    )  # fmt: skip
+    assert found.samples == 5 and found.worst != missing.stem
+    assert found.same and found.tolerance == 0.25
+    assert any("streams: " in line for line in found.settings)
 
 
 def test_models_of_other_prompts_are_refused(trained: tuple[Path, Path]) -> None:

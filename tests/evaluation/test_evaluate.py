@@ -1,0 +1,37 @@
+"""Evaluating where the corpus is not the one that the model was trained on."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from emollama.config import EvalConfig, EvalData, TrainConfig, load_config
+from emollama.errors import EmollamaError
+from emollama.evaluation.evaluate import evaluate
+from emollama.evaluation.predictions import read_predictions
+from emollama.training.sft import train
+from tests.training.corpus import make
+
+
+def test_external_features_of_another_corpus_lie_in_a_folder_of_their_own(tmp_path: Path) -> None:
+    config = load_config(TrainConfig, make(tmp_path), ["training.max_steps=1"])
+    model = train(config)
+
+    def run(name: str, features: Path | None) -> list[list[float]]:
+        data = EvalData(manifest=config.data.manifest, split="val", features=features)
+        evaluate(
+            EvalConfig(model=model, output=tmp_path / name, data=data, baseline=False,
+                       modality_report="none")
+        )  # fmt: skip
+        written = read_predictions(tmp_path / name / "predictions.jsonl")
+        return [list((row.scores or {}).values()) for row in written.rows]
+
+    before = run("before", None)
+    for stream in ("voice", "face"):
+        (tmp_path / "elsewhere").mkdir(exist_ok=True)
+        shutil.move(tmp_path / stream, tmp_path / "elsewhere" / stream)
+    with pytest.raises(EmollamaError, match="voice"):
+        run("lost", None)
+    assert run("after", tmp_path / "elsewhere") == before and before[0]
