@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from typer.exceptions import TyperException
 
+import emollama.cli_corpora  # noqa: F401  the corpora's commands add themselves
 from emollama.cli_data import assets_app, prepare_app
 from emollama.config import Precision
 from emollama.errors import EXIT_CODE, EmollamaError, one_line_errors

@@ -100,6 +100,14 @@ LABEL_SETS: dict[str, LabelSet] = {
             "surprised",
         ),
         label_set("meld", "neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger"),
+        label_set("iemocap4", "neutral", "happy", "sad", "angry"),
+        label_set("iemocap6", "neutral", "happy", "sad", "angry", "excited", "frustrated"),
+        label_set("crema-d", "angry", "disgust", "fearful", "happy", "neutral", "sad"),
+        label_set(
+            "dfew", "happy", "sad", "neutral", "angry", "surprise", "disgust", "fear"
+        ),
+        # The order of the data's own columns.
+        label_set("mosei", "happy", "sad", "anger", "surprise", "disgust", "fear"),
     )
 }  # fmt: skip
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from emollama.corpora.csv_rows import records
 from emollama.corpora.paths import path_in_manifest
 from emollama.corpora.report import PrepareReport
 from emollama.corpora.splits import k_fold, leave_one_group_out, require_whole_groups, with_split
@@ -111,16 +110,16 @@ def _read(table: Path, columns: dict[str, str]) -> tuple[list[_Row], list[str]]:
     header_line = text.lstrip("\r\n").partition("\n")[0]
     # The first of the most frequent: a header of one column has none and reads as commas.
     separator = max(",;\t", key=header_line.count)
-    records = list(_records(text, separator, table))
-    if not records:
+    lines = list(records(text, separator, table))
+    if not lines:
         raise EmollamaError(f"{table}: is empty; it must begin with a line of column names")
-    line, names = records[0][0], [name.strip() for name in records[0][1]]
+    line, names = lines[0][0], [name.strip() for name in lines[0][1]]
     for name in names:
         if name and names.count(name) > 1:
             raise EmollamaError(f"{table}:{line}: column '{name}' is there twice")
     of_field = _columns_of_fields(table, line, names, columns)
     rows: list[_Row] = []
-    for number, cells in records[1:]:
+    for number, cells in lines[1:]:
         where = f"{table}:{number}"
         if len(cells) != len(names):
             raise EmollamaError(
@@ -132,21 +131,6 @@ def _read(table: Path, columns: dict[str, str]) -> tuple[list[_Row], list[str]]:
         raise EmollamaError(f"{table}: holds no rows, only a header")
     unread = [n for i, n in enumerate(names) if n and i not in of_field.values()]
     return rows, [f"columns not read: {', '.join(unread)}"] if unread else []
-
-
-def _records(text: str, separator: str, table: Path) -> Iterator[tuple[int, list[str]]]:
-    """(line on which it begins, cells) of each record that is not blank."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    while True:
-        begin = reader.line_num + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise EmollamaError(f"{table}:{begin}: is not a row of a CSV: {error}") from error
-        if any(cell.strip() for cell in cells):
-            yield begin, cells
 
 
 def _columns_of_fields(

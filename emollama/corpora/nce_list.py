@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,26 +62,17 @@ def prepare_nce(
         raise EmollamaError(f"--split '{split}': must be the name of one split")
     if media is not None and not media.is_dir():
         raise EmollamaError(f"--media {media}: no such folder")
-    sentences = _sentences(transcripts) if transcripts else {}
-    told = _annotations(reasons) if reasons else {}
+    sentences = read_sentences(transcripts) if transcripts else {}
+    told = read_annotations(reasons) if reasons else {}
     samples: dict[str, Sample] = {}
     rejected: dict[str, str] = {}
     silent = 0
-    for number, line in enumerate(read_text(annotations).splitlines(), start=1):
-        cells = line.split()
-        if not cells:
-            continue
-        where = f"{annotations.name}:{number}"
-        if len(cells) < 3:
-            raise EmollamaError(
-                f"{annotations}:{number}: must hold name, frame count and emotion, "
-                f"holds '{line.strip()}'"
-            )
-        name, emotion = cells[0], labels.require(cells[2], f"{annotations}:{number}")
-        if not stays_inside(name) or len(name) > LONGEST_ID:
-            raise EmollamaError(f"{annotations}:{number}: '{name}' cannot name a clip")
+    for where, name, word in read_list(annotations):
+        emotion = labels.require(word, where)
         if name in samples:
-            rejected[where] = "another line of the same name"
+            rejected[f"{annotations.name}:{where.rpartition(':')[2]}"] = (
+                "another line of the same name"
+            )
             continue
         video = _video(media, name) if media else None
         if media and video is None:
@@ -91,14 +82,14 @@ def prepare_nce(
             rejected[name] = f"not in {reasons.name if reasons else ''}"
             continue
         entry = told.get(name, {})
-        text = sentences.get(name) or _flat(entry.get("text"))
+        text = sentences.get(name) or flat(entry.get("text"))
         silent += text is None
         samples[name] = Sample(
             id=name,
             video=path_in_manifest(video, out) if video else None,
             text=text,
             split=split,
-            targets=Targets(emotion=emotion, reason=_reason(entry)),
+            targets=Targets(emotion=emotion, reason=reason_of(entry)),
         )
     if not samples:
         why = next(iter(rejected.items()), ("", "it is empty"))
@@ -113,25 +104,42 @@ def prepare_nce(
     return PrepareReport.of(out, list(samples.values()), rejected, notes)
 
 
+def read_list(path: Path) -> Iterator[tuple[str, str, str]]:
+    """("file:line", name, emotion as it is spelled) of each line that is not blank."""
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
+        cells = line.split()
+        if not cells:
+            continue
+        if len(cells) < 3:
+            raise EmollamaError(
+                f"{path}:{number}: must hold name, frame count and emotion, holds '{line.strip()}'"
+            )
+        if not stays_inside(cells[0]) or len(cells[0]) > LONGEST_ID:
+            raise EmollamaError(f"{path}:{number}: '{cells[0]}' cannot name a clip")
+        yield f"{path}:{number}", cells[0], cells[2]
+
+
 def _video(folder: Path, name: str) -> Path | None:
     if len(name.encode()) > LONGEST_FILE_NAME:
         return None
     return next((p for s in SUFFIXES if (p := folder / f"{name}{s}").is_file()), None)
 
 
-def _flat(text: Any) -> str | None:
+def flat(text: Any) -> str | None:
     """Text on one line: the released annotations hold line breaks and indents."""
-    flat = " ".join(text.split()) if isinstance(text, str) else ""
+    words = " ".join(text.split()) if isinstance(text, str) else ""
     # Half of a surrogate pair, as broken exports hold them, cannot be written.
-    flat = flat.encode("utf-8", "replace").decode("utf-8")
-    return flat or None
+    words = words.encode("utf-8", "replace").decode("utf-8")
+    return words or None
 
 
-def _reason(entry: Mapping[str, Any]) -> str | None:
-    return next((flat for key in REASON_KEYS if (flat := _flat(entry.get(key)))), None)
+def reason_of(entry: Mapping[str, Any]) -> str | None:
+    """The text of an annotation that a model learns to say, on one line."""
+    return next((told for key in REASON_KEYS if (told := flat(entry.get(key)))), None)
 
 
-def _sentences(path: Path) -> dict[str, str]:
+def read_sentences(path: Path) -> dict[str, str]:
+    """{name: sentence} of a CSV with `name` and one of `SENTENCE_COLUMNS`."""
     rows = csv.DictReader(io.StringIO(read_text(path).lstrip("\ufeff")), strict=True)
     columns = [c.strip() for c in rows.fieldnames or []]
     column = next((c for c in SENTENCE_COLUMNS if c in columns), None)
@@ -142,13 +150,14 @@ def _sentences(path: Path) -> dict[str, str]:
         )
     rows.fieldnames = columns
     try:
-        found = [(row["name"], _flat(row[column])) for row in rows]
+        found = [(row["name"], flat(row[column])) for row in rows]
     except csv.Error as error:
         raise EmollamaError(f"{path}:{rows.line_num}: is no CSV: {error}") from error
     return {name.strip(): text for name, text in found if name and text}
 
 
-def _annotations(path: Path) -> dict[str, dict[str, Any]]:
+def read_annotations(path: Path) -> dict[str, dict[str, Any]]:
+    """MERR's json: {name: annotation}, each with one of `REASON_KEYS` where it has a reason."""
     values = read_json(path)
     if not isinstance(values, dict) or not all(isinstance(v, dict) for v in values.values()):
         raise EmollamaError(f"{path}: must hold an annotation for each name, as MERR's json does")

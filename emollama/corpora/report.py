@@ -23,6 +23,7 @@ class PrepareReport:
         splits: samples per split; "(none)" where a sample has none.
         emotions: samples per split and emotion, {split: {emotion: n}}.
         notes: what else a reader should know, a line each.
+        faults: splits that have not the official number of samples, a line each.
     """
 
     out: Path
@@ -31,6 +32,7 @@ class PrepareReport:
     splits: dict[str, int] = field(default_factory=dict)
     emotions: dict[str, dict[str, int]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -39,6 +41,7 @@ class PrepareReport:
         samples: Sequence[Sample],
         rejected: dict[str, str],
         notes: Iterable[str] = (),
+        faults: Iterable[str] = (),
     ) -> PrepareReport:
         """Count `samples` by split and emotion."""
         names = sorted({s.split or "(none)" for s in samples}, key=_split_order)
@@ -55,7 +58,7 @@ class PrepareReport:
             for name in names
         }
         splits = {name: sum(counts.values()) for name, counts in emotions.items()}
-        return cls(out, len(samples), rejected, splits, emotions, tuple(notes))
+        return cls(out, len(samples), rejected, splits, emotions, tuple(notes), tuple(faults))
 
     def lines(self) -> list[str]:
         """The report for a person to read: every reason for a rejection, and how often."""
@@ -63,6 +66,7 @@ class PrepareReport:
         for split, counts in self.emotions.items():
             told = ", ".join(f"{emotion} {n}" for emotion, n in counts.items())
             lines.append(f"  {split}: {self.splits[split]} ({told})")
+        lines += [f"  NOT AS PUBLISHED: {fault}" for fault in self.faults]
         lines += [f"  {note}" for note in self.notes]
         by_reason: dict[str, list[str]] = {}
         for path, reason in self.rejected.items():

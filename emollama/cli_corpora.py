@@ -1,0 +1,127 @@
+"""`emollama prepare <corpus>`: one command a corpus in its released layout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from emollama.cli_data import prepare_app
+from emollama.corpora.report import PrepareReport
+
+Out = Annotated[Path, typer.Option(help="Manifest to write.")]
+Strict = Annotated[bool, typer.Option(help="Other counts than the published are an error.")]
+KeepBad = Annotated[bool, typer.Option(help="Take clips that are known to be broken.")]
+Transcripts = Annotated[Path | None, typer.Option(help="CSV with the columns name and sentence.")]
+
+
+@prepare_app.command("meld")
+def prepare_meld(root: Path, out: Out, strict: Strict = False, keep_bad: KeepBad = False) -> None:
+    """MELD: <split>_sent_emo.csv and folders of clips; official splits."""
+    from emollama.corpora import meld
+
+    show(meld.prepare_meld(root, out, strict=strict, keep_bad=keep_bad))
+
+
+@prepare_app.command("iemocap")
+def prepare_iemocap(
+    root: Path,
+    out: Out,
+    classes: Annotated[int, typer.Option(help="4, or 6 with excited and frustrated.")] = 4,
+    test_session: Annotated[int, typer.Option(help="Session to test on, 1 to 5.")] = 5,
+    val_session: Annotated[int | None, typer.Option(help="Session to validate on.")] = None,
+    media: Annotated[
+        Literal["audio", "video"],
+        typer.Option(help="wav of the utterance, or avi of the dialogue with start and end."),
+    ] = "audio",
+    strict: Strict = False,
+) -> None:
+    """IEMOCAP: IEMOCAP_full_release; leave one session out."""
+    from emollama.corpora import iemocap
+
+    report = iemocap.prepare_iemocap(
+        root, out, classes=classes, test_session=test_session, val_session=val_session,
+        media=media, strict=strict,
+    )  # fmt: skip
+    show(report)
+
+
+@prepare_app.command("mer2023")
+def prepare_mer2023(
+    root: Path, out: Out, transcripts: Transcripts = None, strict: Strict = False
+) -> None:
+    """MER2023: train-label.csv, test-labels/ and folders of clips; official splits."""
+    from emollama.corpora import mer2023
+
+    show(mer2023.prepare_mer2023(root, out, transcripts=transcripts, strict=strict))
+
+
+@prepare_app.command("merr")
+def prepare_merr(
+    root: Path,
+    out: Out,
+    part: Annotated[Literal["fine", "coarse"], typer.Option(help="Which annotations.")] = "fine",
+    media: Annotated[Path | None, typer.Option(help="Folder of <name>.mp4 or .avi.")] = None,
+    transcripts: Transcripts = None,
+    validation: Annotated[
+        int, typer.Option(help="Every so many-th sample is of split val; 0 for none.", min=0)
+    ] = 0,
+    strict: Strict = False,
+) -> None:
+    """MERR: MERR_fine_grained or MERR_coarse_grained, json and list."""
+    from emollama.corpora import merr
+
+    report = merr.prepare_merr(
+        root, out, part=part, media=media, transcripts=transcripts, validation=validation,
+        strict=strict,
+    )  # fmt: skip
+    show(report)
+
+
+@prepare_app.command("crema-d")
+def prepare_crema_d(
+    root: Path,
+    out: Out,
+    fold: Annotated[int, typer.Option(help="Fold of actors to test on, 1 to 5.")] = 1,
+    strict: Strict = False,
+    keep_bad: KeepBad = False,
+) -> None:
+    """CREMA-D: AudioWAV and VideoFlash; five folds by actor."""
+    from emollama.corpora import crema_d
+
+    show(crema_d.prepare_crema_d(root, out, fold=fold, strict=strict, keep_bad=keep_bad))
+
+
+@prepare_app.command("dfew")
+def prepare_dfew(
+    root: Path,
+    out: Out,
+    fold: Annotated[int, typer.Option(help="Official fold, 1 to 5.")] = 1,
+    media: Annotated[Path | None, typer.Option(help="Folder of the original <name>.mp4.")] = None,
+    strict: Strict = False,
+) -> None:
+    """DFEW: EmoLabel_DataSplit and original clips; five official folds."""
+    from emollama.corpora import dfew
+
+    show(dfew.prepare_dfew(root, out, fold=fold, media=media, strict=strict))
+
+
+@prepare_app.command("mosei")
+def prepare_mosei(
+    root: Path,
+    out: Out,
+    corpus: Annotated[Literal["mosei", "mosi"], typer.Option(help="Which of the two.")] = "mosei",
+    pickle: Annotated[Path | None, typer.Option(help="MMSA's pickle, aligned or not.")] = None,
+    strict: Strict = False,
+) -> None:
+    """CMU-MOSEI or CMU-MOSI: MMSA's pickle, raw transcripts and videos, csd labels."""
+    from emollama.corpora import mosei
+
+    show(mosei.prepare_mosei(root, out, corpus=corpus, pickle=pickle, strict=strict))
+
+
+def show(report: PrepareReport) -> None:
+    """Print what came of it."""
+    for line in report.lines():
+        print(line)

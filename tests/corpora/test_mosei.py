@@ -1,0 +1,177 @@
+"""CMU-MOSEI in miniature: a pickle that runs nothing, transcripts, csd labels."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from emollama.corpora.mosei import prepare_mosei
+from emollama.corpora.safe_pickle import read_pickle
+from emollama.errors import EmollamaError
+from tests.corpora.trees import plant, samples_of
+
+
+def part(*names: str, sentiment: float = 1.5) -> dict[str, Any]:
+    n = len(names)
+    return {
+        "id": list(names),
+        "raw_text": np.array([f"  words of {name}\n" for name in names], dtype=object),
+        "regression_labels": np.full(n, sentiment, np.float32),
+        "annotations": ["Positive"] * n,
+        "audio": np.zeros((n, 2, 3), np.float32),
+        "text_bert": np.zeros((n, 3, 2)),
+    }
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    data = {"train": part("-a_b$_$0", "-a_b$_$1"), "valid": part("c$_$0"), "test": part("d$_$12")}
+    root = plant(
+        tmp_path / "mosei",
+        {
+            "aligned_50.pkl": pickle.dumps(data),
+            "Raw/Transcript/Segmented/Combined/-a_b.txt": (
+                "-a_b___0___0.0___4.57___first\n-a_b___1___4.57___9.5___second___word\n"
+            ),
+            "Raw/Transcript/Segmented/Combined/c.txt": "c___0___1.25___2.5___third\n",
+            "Raw/Videos/Full/Combined/-a_b.mp4": b"x",
+        },
+    )
+    with h5py.File(root / "CMU_MOSEI_Labels.csd", "w") as file:
+        group = file.create_group("All Labels/data/-a_b")
+        group["intervals"] = np.array([[4.56, 9.5], [30.0, 31.0]])
+        group["features"] = np.array(
+            [[1.5, 0, 0.3333333, 0.6666667, 1, 2, 3], [0] * 7], np.float32
+        )  # fmt: skip
+        file.create_group("All Labels/metadata")
+    return root
+
+
+def test_sentiment_words_spans_and_emotions(root: Path, tmp_path: Path) -> None:
+    report = prepare_mosei(root, tmp_path / "m.jsonl")
+    samples = samples_of(tmp_path / "m.jsonl")
+    assert list(samples) == ["-a_b_0", "-a_b_1"]
+    first, second = samples.values()
+    assert first.targets.emotions is None and first.start == 0.0
+    assert second.targets.emotions == {
+        "happy": 0.0, "sad": 0.3333, "anger": 0.6667, "surprise": 1.0, "disgust": 2.0, "fear": 3.0,
+    }  # fmt: skip
+    assert (second.start, second.end, second.group) == (4.57, 9.5, "-a_b")
+    assert second.text == "words of -a_b$_$1" and second.targets.sentiment == 1.5
+    assert second.video == "mosei/Raw/Videos/Full/Combined/-a_b.mp4"
+    assert second.targets.native == "Positive" and second.targets.emotion is None
+    assert report.rejected == {"c_0": "file is missing", "d_12": "not in the raw transcripts"}
+    assert "1 have no emotions within 0.1 s of their start" in report.notes
+    assert "split 'train': 2 samples found, 16326 expected" in report.faults
+    with pytest.raises(EmollamaError, match="split 'val': 1 samples found, 1871 expected"):
+        prepare_mosei(root, tmp_path / "m.jsonl", strict=True)
+
+
+def test_the_pickle_alone_and_mosi(root: Path, tmp_path: Path) -> None:
+    alone = plant(tmp_path / "alone", {"aligned_50.pkl": (root / "aligned_50.pkl").read_bytes()})
+    report = prepare_mosei(alone, tmp_path / "m.jsonl", corpus="mosi")
+    assert report.splits == {"train": 2, "val": 1, "test": 1}
+    assert "split 'test': 1 samples found, 686 expected" in report.faults
+    assert samples_of(tmp_path / "m.jsonl")["d_12"].video is None
+    with pytest.raises(EmollamaError, match="has none of unaligned_50"):
+        prepare_mosei(tmp_path, tmp_path / "m.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"valid": {}}, "valid: 'id' must be a list"),
+        ({"valid": part("-a_b$_$0")}, r"valid\[0\]: id '-a_b_0' is already at .*train\[0\]"),
+        ({"test": part("d12")}, r"test\[0\]: id 'd12' must have the form"),
+        ({"test": part("d$_$1", sentiment=4)}, r"test\[0\]: sentiment 4 is not from -3 to 3"),
+        ({"test": part("d$_$1", sentiment=np.nan)}, "regression_labels: 'nan' is not a number"),
+        ({"test": {**part("d$_$1"), "raw_text": []}}, "test: 0 of 'raw_text', 1 of 'id'"),
+        ({"test": None}, "has no part 'test'"),
+    ],
+)
+def test_pickles_of_another_form(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+    data = {"train": part("-a_b$_$0"), "valid": part("c$_$0"), "test": part("d$_$1"), **change}
+    plant(tmp_path, {"aligned_50.pkl": pickle.dumps(data)})
+    with pytest.raises(EmollamaError, match=said):
+        prepare_mosei(tmp_path, tmp_path / "m.jsonl")
+
+
+def test_transcripts_and_csd_of_another_form(root: Path, tmp_path: Path) -> None:
+    (root / "CMU_MOSEI_Labels.csd").write_bytes(b"no HDF5")
+    with pytest.raises(EmollamaError, match="is not a csd file of labels"):
+        prepare_mosei(root, tmp_path / "m.jsonl")
+    with h5py.File(root / "CMU_MOSEI_Labels.csd", "w") as file:
+        file.create_group("x/data/v").update({"features": [[1.0]], "intervals": [[0, 1]]})
+    with pytest.raises(EmollamaError, match=r"'v': features must be \[n, 7\], not \[1, 1\]"):
+        prepare_mosei(root, tmp_path / "m.jsonl")
+    plant(root, {"Raw/Transcript/Segmented/Combined/c.txt": "c___0___2.5___1.25___third\n"})
+    with pytest.raises(EmollamaError, match=r"c.txt:1: 2.5 to 1.25 s is no span"):
+        prepare_mosei(root, tmp_path / "m.jsonl")
+    plant(root, {"Raw/Transcript/Segmented/Combined/c.txt": "c___0___2.5\n"})
+    with pytest.raises(EmollamaError, match=r"c.txt:1: must hold id___segment"):
+        prepare_mosei(root, tmp_path / "m.jsonl")
+
+
+class Runs:
+    """What unpickling must never call."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_arrays_and_containers_are_read_and_nothing_is_run(tmp_path: Path, protocol: int) -> None:
+    data = {
+        "a": np.arange(6, dtype=np.float32).reshape(2, 3).T,
+        "b": [np.float64(2.5), "é", b"\xff", b""],
+        "c": (None, {1, 2}, np.array(["x", None], object)), "d": np.array(["ab", "c"]),
+    }  # fmt: skip
+    plain, evil = tmp_path / "plain.pkl", tmp_path / "evil.pkl"
+    plain.write_bytes(pickle.dumps(data, protocol))
+    read = read_pickle(plain)
+    np.testing.assert_array_equal(read["a"], data["a"])
+    assert read["b"] == data["b"] and read["c"][1] == {1, 2}
+    assert read["c"][2].tolist() == ["x", None] and read["d"].tolist() == ["ab", "c"]
+    evil.write_bytes(pickle.dumps([np.zeros(2), Runs(tmp_path / "made")], protocol))
+    with pytest.raises(EmollamaError, match=r"names '(posix|nt|os|copy_?reg)\.\w+'; only numpy"):
+        read_pickle(evil)
+    inside = np.array([Runs(tmp_path / "made")], dtype=object)
+    evil.write_bytes(pickle.dumps(inside, protocol))
+    with pytest.raises(EmollamaError, match="refused"):
+        read_pickle(evil)
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize(
+    "value", [OrderedDict(), eval, os.system, Path("x"), np.load, np.ma.masked_array([1])]
+)
+def test_every_other_name_is_refused(tmp_path: Path, value: object) -> None:
+    (tmp_path / "p").write_bytes(pickle.dumps(value))
+    with pytest.raises(EmollamaError, match="only numpy arrays and plain containers are read"):
+        read_pickle(tmp_path / "p")
+
+
+def test_codecs_of_bytes_are_latin_1_alone(tmp_path: Path) -> None:
+    (tmp_path / "p").write_bytes(b"c_codecs\nencode\n(Vx\nVrot13\ntR.")
+    with pytest.raises(EmollamaError, match="codec 'rot13' is not allowed"):
+        read_pickle(tmp_path / "p")
+
+
+def test_damaged_pickles_are_one_line(tmp_path: Path) -> None:
+    whole = pickle.dumps({"train": part("a$_$0")})
+    for cut in range(0, len(whole) - 1, 7):
+        (tmp_path / "p").write_bytes(whole[:cut])
+        with pytest.raises(EmollamaError):
+            read_pickle(tmp_path / "p")
+    with pytest.raises(EmollamaError, match="cannot be read"):
+        read_pickle(tmp_path / "none")
