@@ -121,6 +121,49 @@ def prepare_mosei(
     show(mosei.prepare_mosei(root, out, corpus=corpus, pickle=pickle, strict=strict))
 
 
+@prepare_app.command("emer")
+def prepare_emer(
+    root: Path,
+    out: Out,
+    version: Annotated[int, typer.Option(help="1 (100 clips) or 2 (332).")] = 1,
+    language: Annotated[
+        Literal["english", "chinese"], typer.Option(help="Of the descriptions.")
+    ] = "english",
+    media: Annotated[Path | None, typer.Option(help="Folder of MER2023's clips.")] = None,
+    strict: Strict = False,
+) -> None:
+    """EMER: gt-eng.csv or final-EMER-reason.csv; described clips of MER2023."""
+    from emollama.corpora import emer
+
+    report = emer.prepare_emer(
+        root, out, version=version, language=language, media=media, strict=strict
+    )
+    show(report)
+
+
+@prepare_app.command("aff-wild2")
+def prepare_aff_wild2(
+    root: Path,
+    out: Out,
+    edition: Annotated[
+        Literal["abaw3", "abaw5"], typer.Option(help="Challenge whose counts are checked.")
+    ] = "abaw5",
+    strict: Strict = False,
+) -> None:
+    """Aff-Wild2: VA_Estimation_Challenge, valence and arousal of every frame."""
+    from emollama.corpora import aff_wild2
+
+    show(aff_wild2.prepare_aff_wild2(root, out, edition=edition, strict=strict))
+
+
+@prepare_app.command("ave")
+def prepare_ave(root: Path, out: Out, strict: Strict = False) -> None:
+    """AVE: trainSet.txt, valSet.txt, testSet.txt and AVE/*.mp4; events, not emotions."""
+    from emollama.corpora import ave
+
+    show(ave.prepare_ave(root, out, strict=strict))
+
+
 def show(report: PrepareReport) -> None:
     """Print what came of it."""
     for line in report.lines():
