@@ -142,18 +142,11 @@ def prepare_emer(
 
 
 @prepare_app.command("aff-wild2")
-def prepare_aff_wild2(
-    root: Path,
-    out: Out,
-    edition: Annotated[
-        Literal["abaw3", "abaw5"], typer.Option(help="Challenge whose counts are checked.")
-    ] = "abaw5",
-    strict: Strict = False,
-) -> None:
+def prepare_aff_wild2(root: Path, out: Out, strict: Strict = False) -> None:
     """Aff-Wild2: VA_Estimation_Challenge, valence and arousal of every frame."""
     from emollama.corpora import aff_wild2
 
-    show(aff_wild2.prepare_aff_wild2(root, out, edition=edition, strict=strict))
+    show(aff_wild2.prepare_aff_wild2(root, out, strict=strict))
 
 
 @prepare_app.command("ave")

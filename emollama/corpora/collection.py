@@ -55,6 +55,10 @@ class Collection:
         if name in self._first:
             raise EmollamaError(f"{where}: id '{name}' is already at {self._first[name]}")
         self._first[name] = where
+        self.tally(split, native)
+
+    def tally(self, split: str, native: str) -> None:
+        """Take note of a counted sample under another heading too, e.g. the whole corpus."""
         self._found[split, native] += 1
 
     def usable(self, name: str, split: str, *files: Path | None) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from emollama.corpora.iemocap import prepare_iemocap
+from emollama.corpora.iemocap import SESSIONS, SIX, prepare_iemocap
 from emollama.errors import EmollamaError
 from tests.corpora.trees import plant, samples_of
 
@@ -61,7 +61,8 @@ def test_four_classes_of_sound(root: Path, tmp_path: Path) -> None:
         "Ses01F_impro01_M001": "label 'xxx' is none of the 5 taken",
         "Ses01F_impro01_F002": "file is missing",
     }
-    assert report.faults[0] == "split 'all sessions': 4 samples found, 5531 expected"
+    assert report.faults[0] == "split 'session 1': 3 samples found, 1085 expected"
+    assert "split 'session 1': files of 1 of 3 samples are missing" in report.faults
     assert "no Session2" in report.notes
 
 
@@ -78,8 +79,16 @@ def test_six_classes_of_pictures_with_another_test(root: Path, tmp_path: Path) -
 
 
 def test_strict(root: Path, tmp_path: Path) -> None:
-    with pytest.raises(EmollamaError, match="4 samples found, 5531 expected"):
+    with pytest.raises(EmollamaError, match="session 5': 1 samples found, 1241 expected"):
         prepare_iemocap(root, tmp_path / "m.jsonl", strict=True)
+    with pytest.raises(EmollamaError, match="all sessions': 5 samples found, 7380 expected"):
+        prepare_iemocap(root, tmp_path / "m.jsonl", classes=6, strict=True)
+
+
+def test_published_counts_add_up() -> None:
+    whole = {label: sum(s[label] for s in SESSIONS.values()) for label in SESSIONS[1]}
+    assert whole == {"angry": 1103, "happy": 1636, "sad": 1084, "neutral": 1708}
+    assert SIX["happy"] + SIX["excited"] == whole["happy"] and sum(SIX.values()) == 7380
 
 
 @pytest.mark.parametrize(
