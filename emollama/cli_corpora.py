@@ -149,6 +149,36 @@ def prepare_aff_wild2(root: Path, out: Out, strict: Strict = False) -> None:
     show(aff_wild2.prepare_aff_wild2(root, out, strict=strict))
 
 
+@prepare_app.command("aff-wild2-h5")
+def prepare_aff_wild2_h5(
+    root: Path,
+    out: Out,
+    features: Annotated[str, typer.Option(help="Comma-separated names; all when empty.")] = "",
+    strict: Strict = False,
+) -> None:
+    """Aff-Wild2 as HDF5: targets/ and features/; writes frames/ and tracks/ beside the manifest."""
+    from emollama.corpora import aff_wild2_h5
+
+    names = [name.strip() for name in features.split(",") if name.strip()]
+    show(aff_wild2_h5.prepare_aff_wild2_h5(root, out, features=names, strict=strict))
+
+
+@prepare_app.command("mvsa")
+def prepare_mvsa(root: Path, out: Out, strict: Strict = False) -> None:
+    """MVSA-Single: labelResultAll.txt and data/; sentiment of tweets with a picture."""
+    from emollama.corpora import mvsa
+
+    show(mvsa.prepare_mvsa(root, out, strict=strict))
+
+
+@prepare_app.command("ur-funny")
+def prepare_ur_funny(root: Path, out: Out, strict: Strict = False) -> None:
+    """UR-FUNNY, version 2: data_folds.pkl, humor_label_sdk.pkl, language_sdk.pkl and clips."""
+    from emollama.corpora import ur_funny
+
+    show(ur_funny.prepare_ur_funny(root, out, strict=strict))
+
+
 @prepare_app.command("ave")
 def prepare_ave(root: Path, out: Out, strict: Strict = False) -> None:
     """AVE: trainSet.txt, valSet.txt, testSet.txt and AVE/*.mp4; events, not emotions."""

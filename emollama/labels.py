@@ -106,6 +106,8 @@ LABEL_SETS: dict[str, LabelSet] = {
         label_set(
             "dfew", "happy", "sad", "neutral", "angry", "surprise", "disgust", "fear"
         ),
+        label_set("mvsa", "positive", "neutral", "negative"),
+        label_set("ur-funny", "funny", "not funny"),
         # The order of the data's own columns.
         label_set("mosei", "happy", "sad", "anger", "surprise", "disgust", "fear"),
     )

@@ -32,6 +32,7 @@ class Collection:
         samples: what goes into the manifest.
         rejected: {id or file: reason} of what does not.
         notes: what else the report is to say.
+        faults: what is not as it should be besides counts and files; errors where strict.
     """
 
     corpus: str
@@ -42,6 +43,7 @@ class Collection:
     samples: list[Sample] = field(default_factory=list)
     rejected: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
     _first: dict[str, str] = field(default_factory=dict)
     _found: Counter[tuple[str, str]] = field(default_factory=Counter)
     _missing: Counter[str] = field(default_factory=Counter)
@@ -95,7 +97,7 @@ class Collection:
         Raises:
             EmollamaError: nothing can be used, or (strict) a split is not as published.
         """
-        faults = [*_mismatches(self._found, expected), *self._shortages()]
+        faults = [*_mismatches(self._found, expected), *self._shortages(), *self.faults]
         if not self.samples:
             raise EmollamaError(f"{self.corpus}: no sample can be used{self._most_common()}")
         if strict and faults:
