@@ -16,6 +16,7 @@ from typer.exceptions import TyperException
 
 import emollama.cli_corpora  # noqa: F401  the corpora's commands add themselves
 from emollama.cli_data import assets_app, prepare_app
+from emollama.cli_split import split
 from emollama.config import Precision
 from emollama.errors import EXIT_CODE, EmollamaError, one_line_errors
 from emollama.scripts import quiet_libraries, run_evaluation, run_training
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 app.add_typer(assets_app, name="assets")
 app.add_typer(prepare_app, name="prepare")
+app.command("split")(split)
 
 ModelOption = Annotated[Path, typer.Option("--model", help="Artefact that train.py wrote.")]
 ConfigOption = Annotated[Path, typer.Option("--cfg-path", help="YAML configuration.")]

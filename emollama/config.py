@@ -107,9 +107,13 @@ class ModelSection(Strict):
 
 
 class DataSection(Strict):
-    """Which samples; a split may be the union of several ("train+val")."""
+    """Which samples; a split may be the union of several ("train+val").
+
+    `split_file`: splits that take the place of the manifest's own (see `emollama.split_file`).
+    """
 
     manifest: Path
+    split_file: Path | None = None
     store: Path | None = None
     train_split: str = "train"
     validation_split: str | None = "val"
@@ -218,11 +222,12 @@ class TrainConfig(Strict):
 class EvalData(Strict):
     """Which samples are evaluated, and with which the classical baseline is fitted.
 
-    `features`: where the folders of `npy:` streams lie for this corpus; a model remembers those
-    that it was trained from.
+    `split_file`: splits that take the place of the manifest's own. `features`: where the folders of
+    `npy:` streams lie for this corpus; a model remembers those that it was trained from.
     """
 
     manifest: Path
+    split_file: Path | None = None
     store: Path | None = None
     features: Path | None = None
     split: str = "test"

@@ -71,12 +71,13 @@ class Sample(BaseModel):
 
 @dataclass(frozen=True)
 class Manifest:
-    """A corpus as read from one file."""
+    """A corpus as read from one file; `split_sha256` is of the file that its splits are from."""
 
     path: Path
     corpus: str
     labels: LabelSet
     samples: tuple[Sample, ...]
+    split_sha256: str | None = None
 
     def media(self, name: str) -> Path:
         """The path of a media file that a sample names."""

@@ -1,11 +1,14 @@
 """Splits that never cut through a speaker: named ones, k-fold by group, leave one group out.
 
-Clips of one person in both training and test teach a model the person, not the emotion; every
-function here gives whole groups away, and `require_whole_groups` checks any split for it.
+Clips of one person in both training and test teach a model the person, not the emotion. Functions
+here give whole groups away unless they say otherwise, and `require_whole_groups` checks any split
+for it.
 """
 
 from __future__ import annotations
 
+import random
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -42,55 +45,124 @@ def ravdess_split(name: str) -> NamedSplit:
     return RAVDESS_SPLITS[name]
 
 
-def k_fold(samples: Sequence[Sample], fold: int, folds: int = 5, seed: int = 0) -> dict[str, str]:
-    """{id: "train" or "test"} for fold `fold` of `folds`, whole groups, labels balanced.
+def k_fold(
+    samples: Sequence[Sample],
+    fold: int,
+    folds: int = 5,
+    seed: int = 0,
+    *,
+    validate: bool = False,
+    whole_groups: bool = True,
+) -> dict[str, str]:
+    """{id: "train", "val" or "test"} for fold `fold` of `folds`, labels balanced.
 
     The same samples and seed give the same folds, whatever the order of the samples. Over all
-    folds each sample is tested once.
+    folds each sample is tested once. Labels are emotions, or the sign of the sentiment.
+
+    Args:
+        samples: all of the corpus.
+        fold: the fold to test, from 0.
+        folds: how many.
+        seed: of the folds.
+        validate: the next fold is "val", after the last one the first; it takes three folds.
+        whole_groups: no group is cut; without it groups are not asked for, and may be cut.
 
     Raises:
-        EmollamaError: a sample without group or emotion, fewer groups than folds, no such fold.
+        EmollamaError: no samples, one without group where groups are kept, fewer groups than
+            folds, no such fold.
     """
-    from sklearn.model_selection import StratifiedGroupKFold
-
     ordered = sorted(samples, key=lambda s: s.id)
-    groups = _groups(ordered)
-    count = len(set(groups))
-    if folds < 2:
-        raise EmollamaError(f"folds must be at least 2, not {folds}")
+    groups = _groups(ordered) if whole_groups else [s.id for s in ordered]
+    count, what = len(set(groups)), "groups" if whole_groups else "samples"
+    fewest = 3 if validate else 2
+    if folds < fewest:
+        raise EmollamaError(f"folds must be at least {fewest}, not {folds}")
     if count < folds:
-        raise EmollamaError(f"{folds} folds need at least {folds} groups; there are {count}")
+        raise EmollamaError(f"{folds} folds need at least {folds} {what}; there are {count}")
     if not 0 <= fold < folds:
         raise EmollamaError(f"fold {fold} does not exist; there are 0 to {folds - 1}")
-    emotions: list[str] = []
-    for sample in ordered:
-        if sample.targets.emotion is None:
-            raise EmollamaError(f"sample '{sample.id}' has no emotion to balance the folds by")
-        emotions.append(sample.targets.emotion)
-    folding = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    parts = list(folding.split(emotions, emotions, groups))
-    if any(not len(test) for _, test in parts):
-        raise EmollamaError(f"{folds} folds of {count} groups leave a fold empty; ask for fewer")
-    test = set(parts[fold][1].tolist())
-    split = {s.id: "test" if i in test else "train" for i, s in enumerate(ordered)}
-    require_whole_groups(ordered, split)
+    parts = _folds(ordered, groups, folds, seed)
+    if not all(parts):
+        raise EmollamaError(f"{folds} folds of {count} {what} leave a fold empty; ask for fewer")
+    names = dict.fromkeys(parts[fold], "test")
+    if validate:
+        names |= dict.fromkeys(parts[(fold + 1) % folds], "val")
+    split = {s.id: names.get(i, "train") for i, s in enumerate(ordered)}
+    if whole_groups:
+        require_whole_groups(ordered, split)
     return split
 
 
-def leave_one_group_out(samples: Sequence[Sample], group: str) -> dict[str, str]:
-    """{id: split} with `group` as the test and everybody else for training.
+def _folds(
+    ordered: Sequence[Sample], groups: Sequence[str], folds: int, seed: int
+) -> list[list[int]]:
+    """Positions of the samples of each fold."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    labels = [stratum(s) for s in ordered]
+    folding = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        # A label with fewer samples than folds is balanced as far as it goes.
+        warnings.simplefilter("ignore")
+        # So that it is not refused where every label is that rare, they are one then.
+        if max(map(labels.count, set(labels))) < folds:
+            labels = [""] * len(labels)
+        return [test.tolist() for _, test in folding.split(labels, labels, groups)]
+
+
+def leave_one_group_out(
+    samples: Sequence[Sample], group: str, validated: str | None = None
+) -> dict[str, str]:
+    """{id: split} with `group` as the test, `validated` as "val" and all others for training.
 
     Raises:
         EmollamaError: a sample without group, an unknown group, or no other group to train on.
     """
     groups = _groups(samples)
-    if group not in groups:
-        raise EmollamaError(f"group '{group}' has no samples{did_you_mean(group, set(groups))}")
-    if len(set(groups)) == 1:
-        raise EmollamaError(f"group '{group}' is the only one; nothing is left to train on")
-    split = {s.id: "test" if s.group == group else "train" for s in samples}
+    for name in (group, validated or group):
+        if name not in groups:
+            raise EmollamaError(f"group '{name}' has no samples{did_you_mean(name, set(groups))}")
+    if validated == group:
+        raise EmollamaError(f"group '{group}' cannot be both validated on and tested")
+    if set(groups) <= {group, validated}:
+        only = "is the only one" if validated is None else f"and '{validated}' are the only ones"
+        raise EmollamaError(f"group '{group}' {only}; nothing is left to train on")
+    names = {group: "test", validated: "val"}
+    split = {s.id: names.get(s.group, "train") for s in samples}
     require_whole_groups(samples, split)
     return split
+
+
+def random_split(samples: Sequence[Sample], seed: int = 0) -> dict[str, str]:
+    """{id: split} at random, 80 % train, 10 % test and the rest val of each label.
+
+    Papers without an official split do so. Groups are cut: the score is of known speakers.
+
+    Raises:
+        EmollamaError: fewer than ten samples of every label.
+    """
+    by_label: dict[str, list[str]] = {}
+    for sample in samples:
+        by_label.setdefault(stratum(sample), []).append(sample.id)
+    split: dict[str, str] = {}
+    for label, ids in sorted(by_label.items()):
+        ids.sort()
+        random.Random(f"{seed}:{label}").shuffle(ids)
+        train, test = len(ids) * 8 // 10, len(ids) // 10
+        split |= dict.fromkeys(ids[:train], "train")
+        split |= dict.fromkeys(ids[train : train + test], "test")
+        split |= dict.fromkeys(ids[train + test :], "val")
+    if "test" not in split.values():
+        raise EmollamaError("80/10/10 needs at least ten samples of some label")
+    return split
+
+
+def stratum(sample: Sample) -> str:
+    """What splits are balanced by: the emotion, else the sign of the sentiment, else nothing."""
+    targets = sample.targets
+    if targets.emotion is not None or targets.sentiment is None:
+        return targets.emotion or ""
+    return "+" if targets.sentiment > 0 else "-" if targets.sentiment < 0 else "0"
 
 
 def require_whole_groups(samples: Iterable[Sample], split: Mapping[str, str | None]) -> None:

@@ -30,7 +30,8 @@ from emollama.llm.emotion_llama_v1 import SOURCES
 from emollama.llm.import_checkpoint import file_sha256, import_checkpoint
 from emollama.llm.inference import label_probabilities, reasons
 from emollama.llm.processing import Evidence
-from emollama.sample import Manifest, Sample, read_manifest
+from emollama.sample import Manifest, Sample
+from emollama.split_file import leakage, read_with_splits
 from emollama.training.evidence import EvidenceReader, open_readers, relocated, usable
 
 PREDICTIONS_FILE = "predictions.jsonl"
@@ -48,7 +49,7 @@ def evaluate(config: EvalConfig) -> dict[str, Any]:
             is the user's to mend.
     """
     device = default_device()
-    manifest = read_manifest(config.data.manifest)
+    manifest = read_with_splits(config.data.manifest, config.data.split_file)
     folder = _artefact_folder(config, manifest)
     model = artefact.load(folder, resolve_dtype(config.dtype, device), device)
     processor = model.processor
@@ -81,14 +82,16 @@ def evaluate(config: EvalConfig) -> dict[str, Any]:
     whole = len(present)
     sets = [c for c in channel_sets(present) if len(c) <= fewest or len(c) == whole]
 
+    settings = {"left out": str(len(left_out)), **_split_warnings(config, manifest, folder)}
     header = Header(
         labels=manifest.labels,
         corpus=manifest.corpus,
         split=config.data.split,
+        split_sha256=manifest.split_sha256,
         model=config.model.as_posix(),
         config_hash=hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:16],
         seed=config.seed,
-        settings={"left out": str(len(left_out))},
+        settings=settings,
     )
     # The baselines come first: they read every feature that there is to read, in seconds.
     baseline: Path | None = None
@@ -125,6 +128,25 @@ def evaluate(config: EvalConfig) -> dict[str, Any]:
         seed=config.seed,
         clues_in=clues_in if manifest.corpus == "probe" else None,
     )
+
+
+def _split_warnings(config: EvalConfig, manifest: Manifest, folder: Path) -> dict[str, str]:
+    """What spoils a score by the split, for the report; said on stderr too."""
+    found: dict[str, str] = {}
+    if manifest.split_sha256 is not None:
+        found = {f"{leak.kind} on both sides": str(leak) for leak in leakage(manifest.samples)}
+    path = folder / "training_record.json"
+    record = read_json(path) if path.is_file() else {}
+    data = record.get("config", {}).get("data", {})
+    trained = record.get("split_sha256")
+    if data.get("manifest") == str(config.data.manifest) and trained != manifest.split_sha256:
+        found["split"] = (
+            "the model was trained with another split file: what is tested here may be what it "
+            "was trained on"
+        )
+    for text in found.values():
+        _say(f"WARNING: {text}")
+    return found
 
 
 def _artefact_folder(config: EvalConfig, manifest: Manifest) -> Path:

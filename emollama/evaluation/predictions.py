@@ -47,7 +47,8 @@ def set_name(channels: Sequence[str]) -> str:
 class Header(BaseModel):
     """What is true of every row of a predictions file.
 
-    `model` is the model's name or path, `config_hash` that of its effective configuration;
+    `split_sha256` is of the split file, where the manifest's own splits were not used; `model` is
+    the model's name or path, `config_hash` that of its effective configuration;
     `settings` holds what a reader of the table should know of each system, e.g. the
     regularisation that a baseline chose.
     """
@@ -58,6 +59,7 @@ class Header(BaseModel):
     labels: LabelSet
     corpus: str = ""
     split: str = ""
+    split_sha256: str | None = None
     model: str = ""
     config_hash: str = ""
     seed: int = 0

@@ -154,6 +154,7 @@ def build_report(
         "report": REPORT_VERSION,
         "corpus": header.corpus,
         "split": header.split,
+        "split_sha256": header.split_sha256,
         "label_set": header.labels.name,
         "labels": labels.labels,
         "system": main,

@@ -279,6 +279,8 @@ def markdown(report: dict[str, Any]) -> str:
     """The report as a Markdown page."""
     parts = [f"# {report_title(report)}", ""]
     facts = [("model", report["model"]), ("configuration", report["config_hash"])]
+    if report.get("split_sha256"):
+        facts.append(("split file", f"SHA-256 {report['split_sha256']}"))
     facts += [
         (f"{f['role']} predictions", f"{f['name']}, SHA-256 {f['sha256']}")
         for f in report["files"]

@@ -23,7 +23,7 @@ from emollama.llm.configuration import EmotionLlamaConfig, StreamConfig
 from emollama.llm.layout import get_layout
 from emollama.llm.modeling import IGNORED, EmotionLlama
 from emollama.llm.processing import EmotionLlamaProcessor, load_tokenizer
-from emollama.sample import read_manifest
+from emollama.split_file import read_with_splits
 from emollama.training.activations import activation_bytes
 from emollama.training.arguments import micro_batch, zero_stage
 from emollama.training.evidence import (
@@ -121,7 +121,7 @@ def plan(config: TrainConfig, gpus: int = 1) -> Plan:
     """
     micro = micro_batch(config, gpus)
     parallelism = _parallelism(config, gpus)
-    manifest = read_manifest(config.data.manifest)
+    manifest = read_with_splits(config.data.manifest, config.data.split_file)
     streams = [stream_config(config.data.store, section) for section in config.model.streams]
     readers = open_readers(config.data.store, streams)
     samples, _ = training_samples(manifest, config.data, readers)

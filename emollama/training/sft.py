@@ -28,7 +28,7 @@ from emollama.llm.device import default_device, resolve_dtype
 from emollama.llm.inference import label_probabilities
 from emollama.llm.partitioned import gathered
 from emollama.llm.processing import PROCESSOR_FILE, EmotionLlamaProcessor
-from emollama.sample import read_manifest
+from emollama.split_file import leakage, read_with_splits
 from emollama.training.arguments import micro_batch, require_deepspeed, training_arguments
 from emollama.training.card import model_card
 from emollama.training.evidence import (
@@ -101,7 +101,9 @@ def _train(config: TrainConfig) -> Path:
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
-    manifest = read_manifest(config.data.manifest)
+    manifest = read_with_splits(config.data.manifest, config.data.split_file)
+    for leak in leakage(manifest.samples) if manifest.split_sha256 else ():
+        say(f"WARNING: {leak}")
     streams = [stream_config(config.data.store, section) for section in config.model.streams]
     readers = open_readers(config.data.store, streams)
     samples, left_out = training_samples(manifest, config.data, readers)
@@ -184,6 +186,7 @@ def _train(config: TrainConfig) -> Path:
                 "config": config.model_dump(mode="json"),
                 "versions": versions(),
                 "samples": len(samples),
+                "split_sha256": manifest.split_sha256,
                 "left_out": left_out,
                 "world_size": world,
                 "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",

@@ -1,0 +1,124 @@
+"""The schemes of `emollama split`: from a manifest to a split file, and what there is to say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emollama.corpora.published_splits import PUBLISHED_SPLITS, published_split
+from emollama.corpora.report import PrepareReport
+from emollama.corpora.splits import k_fold, leave_one_group_out, random_split
+from emollama.errors import EmollamaError, did_you_mean
+from emollama.sample import Manifest, Sample
+from emollama.split_file import SplitFile, apply_split, leakage, write_split_file
+
+OFFICIAL, K_FOLD, LEAVE_ONE_OUT, RANDOM = (
+    "official", "k-fold", "leave-one-group-out", "random-80-10-10",
+)  # fmt: skip
+
+DEFAULTS: dict[str, dict[str, Any]] = {
+    OFFICIAL: {},
+    K_FOLD: {"fold": None, "folds": 5, "seed": 0, "by": "group", "val": True},
+    LEAVE_ONE_OUT: {"group": None, "val_group": None, "by": "group"},
+    RANDOM: {"seed": 0},
+    **{name: {"lists": None} for name in PUBLISHED_SPLITS},
+}
+"""{scheme: its options with what they are when not given}."""
+
+REQUIRED = {
+    K_FOLD: "fold", LEAVE_ONE_OUT: "group", **dict.fromkeys(PUBLISHED_SPLITS, "lists"),
+}  # fmt: skip
+"""The one option that a scheme cannot do without."""
+
+
+@dataclass(frozen=True)
+class SplitReport:
+    """A split file that was written; `notes` and `warnings` are a line each."""
+
+    file: SplitFile
+    counts: PrepareReport
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    def lines(self) -> list[str]:
+        """The report for a person to read."""
+        told = [f"WARNING: {line}" for line in self.warnings]
+        told += [f"  {line}" for line in self.notes]
+        return [*self.counts.lines(), *told, f"  SHA-256 {self.file.sha256}"]
+
+
+def write_split(
+    manifest: Manifest, out: Path, scheme: str, given: Mapping[str, Any]
+) -> SplitReport:
+    """Split a manifest's samples and write the split file.
+
+    Args:
+        manifest: of which every sample gets a line.
+        out: the split file.
+        scheme: one of `DEFAULTS`.
+        given: options that were given; see `DEFAULTS`.
+
+    Raises:
+        EmollamaError: an unknown scheme, an option that it does not have or cannot do without, or
+            samples that cannot be split so.
+    """
+    options = _options(scheme, given)
+    splits, notes = _split(manifest, scheme, options)
+    written = {k: v for k, v in options.items() if v is not None and k != "lists"}
+    file = write_split_file(out, manifest.corpus, scheme, written, splits)
+    placed = [s for s in apply_split(manifest, file).samples if s.split is not None]
+    if not any(s.speaker or s.group for s in placed):
+        notes = [*notes, "no sample names a speaker or a group: what leaks cannot be told"]
+    return SplitReport(
+        file,
+        PrepareReport.of(out, placed, {}),
+        tuple(notes),
+        tuple(str(found) for found in leakage(placed)),
+    )
+
+
+def _options(scheme: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    if scheme not in DEFAULTS:
+        raise EmollamaError(f"--scheme '{scheme}' is unknown{did_you_mean(scheme, DEFAULTS)}")
+    known = DEFAULTS[scheme]
+    for name, value in given.items():
+        if value is not None and name not in known:
+            takes = ", ".join(_flag(k) for k in known) or "no options"
+            raise EmollamaError(f"{_flag(name)}: scheme '{scheme}' does not take it, but {takes}")
+    options = {k: v if given.get(k) is None else given[k] for k, v in known.items()}
+    needed = REQUIRED.get(scheme)
+    if needed and options[needed] is None:
+        raise EmollamaError(f"scheme '{scheme}' needs {_flag(needed)}")
+    return options
+
+
+def _split(
+    manifest: Manifest, scheme: str, options: Mapping[str, Any]
+) -> tuple[Mapping[str, str | None], list[str]]:
+    """{id: split} of every sample, and what there is to say of it."""
+    samples: Sequence[Sample] = manifest.samples
+    if scheme in PUBLISHED_SPLITS:
+        ids = [s.id for s in samples]
+        return published_split(scheme, options["lists"], manifest.corpus, ids)
+    if scheme == OFFICIAL:
+        if not any(s.split for s in samples):
+            raise EmollamaError(f"{manifest.path}: no sample has a split; choose another scheme")
+        return {s.id: s.split for s in samples}, []
+    if scheme == RANDOM:
+        return random_split(samples, options["seed"]), []
+    by = options["by"]
+    if by == "speaker":
+        samples = [s.model_copy(update={"group": s.speaker}) for s in samples]
+    if scheme == LEAVE_ONE_OUT:
+        return leave_one_group_out(samples, options["group"], options["val_group"]), []
+    folds = k_fold(
+        samples, options["fold"], options["folds"], options["seed"],
+        validate=options["val"], whole_groups=by != "none",
+    )  # fmt: skip
+    return folds, []
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
