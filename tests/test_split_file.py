@@ -88,7 +88,7 @@ def test_ids_that_are_not_there_or_missing(manifest: Path, tmp_path: Path) -> No
     path.write_bytes("\ufeff".encode() + path.read_bytes().replace(b"\n", b"\r\n"))
     assert read_split_file(path).splits == {"a/1 b": "train"}
     path.write_bytes(path.read_text("utf-8-sig").encode("utf-16"))
-    with pytest.raises(EmollamaError, match=r"s.jsonl: is not UTF-8"):
+    with pytest.raises(EmollamaError, match=r"s.jsonl:1: is not UTF-8"):
         read_split_file(path)
 
 

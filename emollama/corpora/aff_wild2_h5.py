@@ -22,7 +22,6 @@ import numpy as np
 from emollama.corpora.collection import Collection, require_root
 from emollama.corpora.report import PrepareReport
 from emollama.errors import EmollamaError, did_you_mean
-from emollama.features.external import stays_inside
 from emollama.files import atomic_path, write_text
 from emollama.labels import get_label_set
 from emollama.sample import Sample, Targets
@@ -77,8 +76,6 @@ def _targets(collection: Collection, path: Path, split: str) -> dict[str, int]:
     with _opened(path) as file:
         for name, group in file.items():
             where = f"{path}: '{name}'"
-            if not stays_inside(name):
-                raise EmollamaError(f"{where}: cannot be the name of a file")
             collection.count(name, split, "", where)
             lengths[name] = int(np.ravel(group["length"][()])[0])
             special = "special" in group and bool(np.ravel(group["special"][()])[0])

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from emollama.corpora.overlaps import overlaps
 from emollama.corpora.paths import path_in_manifest
 from emollama.corpora.report import PrepareReport
 from emollama.errors import EmollamaError
+from emollama.features.external import stays_inside
 from emollama.labels import LabelSet
 from emollama.sample import Sample, write_manifest
 
@@ -52,8 +54,9 @@ class Collection:
         """Take note of an annotated sample, whether or not its file is there.
 
         Raises:
-            EmollamaError: the id was there before, at `where` of then.
+            EmollamaError: the id was there before, at `where` of then, or cannot name a clip.
         """
+        require_name(name, where)
         if name in self._first:
             raise EmollamaError(f"{where}: id '{name}' is already at {self._first[name]}")
         self._first[name] = where
@@ -97,6 +100,11 @@ class Collection:
         Raises:
             EmollamaError: nothing can be used, or (strict) a split is not as published.
         """
+        shared = overlaps(self.samples)
+        if leaks := [found for found in shared if found.leaks()]:
+            self.faults.append(f"{len(leaks)} spans overlap one of another split, e.g. {leaks[0]}")
+        if inside := [found for found in shared if not found.leaks()]:
+            self.notes.append(f"{len(inside)} spans overlap one of their split, e.g. {inside[0]}")
         faults = [*_mismatches(self._found, expected), *self._shortages(), *self.faults]
         if not self.samples:
             raise EmollamaError(f"{self.corpus}: no sample can be used{self._most_common()}")
@@ -121,6 +129,15 @@ class Collection:
         reason, count = Counter(self.rejected.values()).most_common(1)[0]
         name = next(n for n, r in self.rejected.items() if r == reason)
         return f"; {len(self.rejected)} left out, most often ({count}, e.g. {name}): {reason}"
+
+
+def require_name(name: str, where: str) -> None:
+    """A sample's id names files of features: one that cannot is an `EmollamaError`."""
+    if not 0 < len(name) <= 200 or not name.isprintable() or not stays_inside(name):
+        raise EmollamaError(
+            f"{where}: '{name[:80]}' cannot name a clip: an id has 1 to 200 printable characters "
+            "and is no path that leads out of a folder"
+        )
 
 
 def missing(file: Path | None) -> str | None:

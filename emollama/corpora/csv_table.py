@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from emollama.corpora.collection import require_name
 from emollama.corpora.csv_rows import records
+from emollama.corpora.overlaps import overlaps
 from emollama.corpora.paths import path_in_manifest
 from emollama.corpora.report import PrepareReport
 from emollama.corpora.splits import k_fold, leave_one_group_out, require_whole_groups, with_split
@@ -68,7 +70,7 @@ def prepare_csv(
 
     Raises:
         EmollamaError: a missing column, an unknown label, a number that is none, an id twice, a
-            split that cuts a group, or no row with a file; it names the table's line.
+            split that cuts a group or a span, or no row with a file; it names the table's line.
     """
     rows, notes = _read(table, dict(columns or {}))
     root = media_root if media_root is not None else table.parent
@@ -97,6 +99,15 @@ def prepare_csv(
             f"start from {root}, which media_root (--media-root) changes"
         )
     chosen, split_notes = _split(tuple(samples), table, split, seed, rows[0].cells)
+    shared = overlaps(chosen)
+    for found in shared:
+        if found.leaks():
+            raise EmollamaError(
+                f"{first[found.later.id]}: {found} of {first[found.earlier.id]}, which is in split "
+                f"'{found.earlier.split}' and not in '{found.later.split}'"
+            )
+    if shared:
+        split_notes.append(f"{len(shared)} spans overlap another of their file, e.g. {shared[0]}")
     unlabelled = sum(1 for s in chosen if s.targets.emotion is None)
     if unlabelled:
         notes.append(f"{unlabelled} without a label")
@@ -174,8 +185,7 @@ def _media(row: _Row, root: Path) -> dict[str, Path]:
 
 
 def _sample(row: _Row, name: str, media: dict[str, Path], labels: LabelSet, out: Path) -> Sample:
-    if len(name) > 200 or not name.isprintable():
-        raise EmollamaError(f"{row.where}: column 'id': must be 1 to 200 printable characters")
+    require_name(name, f"{row.where}: column 'id'")
     label = row.get("label")
     emotion = labels.require(label, f"{row.where}: column 'label'") if label else None
     start, end = _seconds(row, "start"), _seconds(row, "end")

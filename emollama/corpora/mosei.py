@@ -160,6 +160,7 @@ def _rows(data: Any, part: str, path: Path) -> list[tuple[str, str, str, float, 
 def _segments(folder: Path) -> dict[str, Segment]:
     """{video_clip: segment} of `id___segment___start___end___text` lines."""
     found: dict[str, Segment] = {}
+    first: dict[str, str] = {}
     for path in sorted(folder.glob("*.txt")):
         for number, line in enumerate(read_text(path).split("\n"), start=1):
             if not line.strip():
@@ -172,5 +173,9 @@ def _segments(folder: Path) -> dict[str, Segment]:
             start, end = (finite(cell, where) for cell in cells[1:3])
             if not 0 <= start < end:
                 raise EmollamaError(f"{where}: {start:g} to {end:g} s is no span")
-            found[f"{name}_{cells[0]}"] = Segment(start, end, cells[3].strip())
+            segment = f"{name}_{cells[0]}"
+            if segment in first:
+                raise EmollamaError(f"{where}: segment '{segment}' is already at {first[segment]}")
+            first[segment] = where
+            found[segment] = Segment(start, end, cells[3].strip())
     return found

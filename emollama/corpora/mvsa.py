@@ -15,7 +15,6 @@ from emollama.corpora.csv_rows import without_c1
 from emollama.corpora.nce_list import flat
 from emollama.corpora.report import PrepareReport
 from emollama.errors import EmollamaError
-from emollama.features.external import stays_inside
 from emollama.files import read_text
 from emollama.labels import get_label_set
 from emollama.sample import Sample, Targets
@@ -94,8 +93,6 @@ def _lines(path: Path) -> Iterator[tuple[str, str, str, str]]:
             raise EmollamaError(
                 f"{where}: must hold id, tab, text,image; holds '{line.strip()[:80]}'"
             )
-        if not stays_inside(name.strip()):
-            raise EmollamaError(f"{where}: '{name.strip()}' cannot name a post")
         yield where, name.strip(), halves[0], halves[1]
 
 

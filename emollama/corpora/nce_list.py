@@ -7,19 +7,18 @@ keyed by name. The frame count and a valence of -10 (unused there) are not read.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from emollama.corpora.collection import require_name
+from emollama.corpora.csv_rows import read_rows
 from emollama.corpora.paths import path_in_manifest
 from emollama.corpora.report import PrepareReport
 from emollama.errors import EmollamaError
-from emollama.features.external import stays_inside
 from emollama.files import read_json, read_text
 from emollama.labels import LabelSet
-from emollama.sample import LONGEST_ID, Sample, Targets, write_manifest
+from emollama.sample import Sample, Targets, write_manifest
 
 REASON_KEYS = ("smp_reason_caption", "caption")
 """Of an annotation, the text that the model learns to say: fine-grained, coarse."""
@@ -114,8 +113,7 @@ def read_list(path: Path) -> Iterator[tuple[str, str, str]]:
             raise EmollamaError(
                 f"{path}:{number}: must hold name, frame count and emotion, holds '{line.strip()}'"
             )
-        if not stays_inside(cells[0]) or len(cells[0]) > LONGEST_ID:
-            raise EmollamaError(f"{path}:{number}: '{cells[0]}' cannot name a clip")
+        require_name(cells[0], f"{path}:{number}")
         yield f"{path}:{number}", cells[0], cells[2]
 
 
@@ -140,20 +138,18 @@ def reason_of(entry: Mapping[str, Any]) -> str | None:
 
 def read_sentences(path: Path) -> dict[str, str]:
     """{name: sentence} of a CSV with `name` and one of `SENTENCE_COLUMNS`."""
-    rows = csv.DictReader(io.StringIO(read_text(path).lstrip("\ufeff")), strict=True)
-    columns = [c.strip() for c in rows.fieldnames or []]
-    column = next((c for c in SENTENCE_COLUMNS if c in columns), None)
-    if "name" not in columns or column is None:
-        raise EmollamaError(
-            f"{path}: must have the columns 'name' and one of {', '.join(SENTENCE_COLUMNS)}; "
-            f"it has {', '.join(columns)}"
-        )
-    rows.fieldnames = columns
-    try:
-        found = [(row["name"], flat(row[column])) for row in rows]
-    except csv.Error as error:
-        raise EmollamaError(f"{path}:{rows.line_num}: is no CSV: {error}") from error
-    return {name.strip(): text for name, text in found if name and text}
+    found: dict[str, str] = {}
+    for row in read_rows(path, ("name",)):
+        column = next((c for c in SENTENCE_COLUMNS if c in row.cells), None)
+        if column is None:
+            raise EmollamaError(
+                f"{path}: must have the columns 'name' and one of {', '.join(SENTENCE_COLUMNS)}; "
+                f"it has {', '.join(row.cells)}"
+            )
+        text = flat(row.get(column))
+        if text and (name := row.get("name")):
+            found[name] = text
+    return found
 
 
 def read_annotations(path: Path) -> dict[str, dict[str, Any]]:

@@ -1,0 +1,53 @@
+"""Spans of one media file that overlap: the same seconds in two samples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from emollama.sample import Sample
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Two samples of one file that share some seconds; `later` begins no earlier."""
+
+    earlier: Sample
+    later: Sample
+
+    def leaks(self) -> bool:
+        """Whether the shared seconds are in two splits."""
+        splits = {self.earlier.split, self.later.split}
+        return len(splits) == 2 and None not in splits
+
+    def __str__(self) -> str:
+        span = f"{self.later.start or 0:g} to {_end(self.later):g} s"
+        return f"'{self.later.id}' ({span}) overlaps '{self.earlier.id}'"
+
+
+def overlaps(samples: Iterable[Sample]) -> list[Overlap]:
+    """For each sample that begins before an earlier one of its file ends, the pair.
+
+    Samples without a span are whole files and not looked at. Of the earlier ones that reach so far
+    a sample is told with one of another split, if there is one, else with that which ends last.
+    """
+    by_file: dict[tuple[str | None, str | None], list[Sample]] = {}
+    for sample in samples:
+        if sample.start is not None or sample.end is not None:
+            by_file.setdefault((sample.video, sample.audio), []).append(sample)
+    found: list[Overlap] = []
+    for spans in by_file.values():
+        reach: dict[str | None, Sample] = {}  # split to its sample that ends last so far
+        for sample in sorted(spans, key=lambda s: (s.start or 0.0, s.id)):
+            open_ = [Overlap(s, sample) for s in reach.values() if _end(s) > (sample.start or 0.0)]
+            if open_:
+                found.append(max(open_, key=lambda o: (o.leaks(), _end(o.earlier))))
+            mine = reach.get(sample.split)
+            if mine is None or _end(sample) > _end(mine):
+                reach[sample.split] = sample
+    return found
+
+
+def _end(sample: Sample) -> float:
+    return math.inf if sample.end is None else sample.end
