@@ -24,7 +24,7 @@ from emollama.sample import Sample, Targets
 
 EXPECTED: Expected = {"train": 3373, "test1": 411, "test2": 412, "test3": 834}
 NO_VALENCE = -10.0
-"""What stands for a valence that was not annotated; others are from -5 to 5."""
+"""What stands for a valence that was not annotated."""
 
 
 def prepare_mer2023(

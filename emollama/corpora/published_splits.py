@@ -1,8 +1,8 @@
 """Random splits that papers report on, by name, from the lists that their authors publish.
 
 The lists are their authors' and are read from a folder that the user has; what is known here is
-which files they are, how a line names a sample and how many lines there are. Those of AMST (Ren et
-al. 2025) are in `code/data/<corpus>` of its repository, or made by the script there.
+which files they are, how a line names a sample and how many lines there are. Those of AMST are in
+`code/data/<corpus>` of its repository (CXianRen/AMST), or made by the script there.
 """
 
 from __future__ import annotations

@@ -111,6 +111,12 @@ def _split(
     by = options["by"]
     if by == "speaker":
         samples = [s.model_copy(update={"group": s.speaker}) for s in samples]
+    alone = next((s.id for s in samples if s.group is None), None)
+    if alone is not None and by != "none":
+        loose = "; '--by none' cuts through anything" if scheme == K_FOLD else ""
+        raise EmollamaError(f"{manifest.path}: sample '{alone}' has no {by} to split by{loose}")
+    if scheme == LEAVE_ONE_OUT and by == "none":
+        raise EmollamaError(f"--by none: scheme '{scheme}' leaves out a group or a speaker")
     if scheme == LEAVE_ONE_OUT:
         return leave_one_group_out(samples, options["group"], options["val_group"]), []
     folds = k_fold(

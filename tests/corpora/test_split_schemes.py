@@ -107,7 +107,7 @@ def test_random_says_how_many_speakers_leak(
 def test_without_groups(tmp_path: Path) -> None:
     loose = corpus(tmp_path / "m.jsonl", group=None, speaker=None, split=None)
     given: dict[str, Any] = {"fold": 1}
-    with pytest.raises(EmollamaError, match="has no group to split by"):
+    with pytest.raises(EmollamaError, match="has no group to split by; '--by none'"):
         write_split(loose, tmp_path / "s.jsonl", "k-fold", given)
     report = write_split(loose, tmp_path / "s.jsonl", "k-fold", {**given, "by": "none"})
     assert report.counts.splits["test"] in (23, 24, 25)
@@ -138,6 +138,7 @@ def test_labels_rarer_than_folds_and_sentiment(tmp_path: Path) -> None:
         ("official", {"seed": 1}, "--seed: scheme 'official' does not take it"),
         ("random-80-10-10", {"val_group": "s1"}, "--val-group: .* but --seed"),
         ("leave-one-group-out", {}, "needs --group"),
+        ("leave-one-group-out", {"group": "s1", "by": "none"}, "leaves out a group or a speaker"),
         ("leave-one-group-out", {"group": "s1", "val_group": "s1"}, "both validated on and tested"),
         ("leave-one-group-out", {"group": "s9"}, "group 's9' has no samples"),
         ("amst-crema-d", {}, "needs --lists"),
