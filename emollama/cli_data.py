@@ -79,11 +79,13 @@ def prepare_ravdess(
     out: Annotated[Path, typer.Option(help="Manifest to write.")],
     split: Annotated[str, typer.Option(help="Named split by actor.")] = "ravdess-a",
     song: Annotated[bool, typer.Option(help="Take the sung clips instead of speech.")] = False,
+    strict: Annotated[bool, typer.Option(help="All 1,440 spoken clips must be there.")] = False,
 ) -> None:
     """RAVDESS: wav, flac or mp4, names MM-CC-EE-II-SS-RR-AA; splits by actor."""
     from emollama.corpora import ravdess
 
-    for line in ravdess.prepare_ravdess(root, out, split=split, song=song).lines():
+    report = ravdess.prepare_ravdess(root, out, split=split, song=song, strict=strict)
+    for line in report.lines():
         print(line)
 
 

@@ -24,6 +24,8 @@ EMOTIONS = {
 }  # fmt: skip
 STATEMENTS = {"01": "Kids are talking by the door.", "02": "Dogs are sitting by the door."}
 INTENSITIES = {"01": "normal", "02": "strong"}
+SPEECH = 1440
+"""Spoken utterances of all 24 actors; those sung are not counted, since actor 18 has none."""
 
 _SOUND = (".wav", ".flac")  # in order of preference
 _VIDEO = (".mp4",)
@@ -40,7 +42,7 @@ _FIELDS: tuple[tuple[str, frozenset[str]], ...] = (
 
 
 def prepare_ravdess(
-    root: Path, out: Path, split: str = "ravdess-a", song: bool = False
+    root: Path, out: Path, split: str = "ravdess-a", song: bool = False, strict: bool = False
 ) -> PrepareReport:
     """Write a manifest of the RAVDESS files anywhere below `root`.
 
@@ -53,12 +55,14 @@ def prepare_ravdess(
         out: the manifest.
         split: one of `splits.RAVDESS_SPLITS`.
         song: take the sung clips instead of the spoken ones.
+        strict: another number of spoken clips than 1,440 is an error.
 
     Returns:
         What was written; each media file that is not in the manifest, with its reason.
 
     Raises:
-        EmollamaError: unknown split, `root` is no folder, or nothing below it fits.
+        EmollamaError: unknown split, `root` is no folder, nothing below it fits, or (strict) it is
+            not all there.
     """
     actors = ravdess_split(split)
     if not root.is_dir():
@@ -99,7 +103,7 @@ def prepare_ravdess(
                 speaker=f"actor-{actor}",
                 group=f"actor-{actor}",
                 split=actors.of(int(actor)),
-                targets=Targets(emotion=EMOTIONS[emotion]),
+                targets=Targets(emotion=EMOTIONS[emotion], native=emotion),
                 truth={"intensity": INTENSITIES[intensity]},
             )
         )
@@ -114,6 +118,11 @@ def prepare_ravdess(
             f"MM-CC-EE-II-SS-RR-AA are expected{why}"
         )
     require_whole_groups(samples, {s.id: s.split for s in samples})
+    faults = []
+    if not song and len(samples) != SPEECH:
+        faults = [f"{len(samples)} spoken utterances found, {SPEECH} expected"]
+    if strict and faults:
+        raise EmollamaError(f"{root}: {faults[0]}")
     write_manifest(out, "ravdess", get_label_set("ravdess"), samples)
     both = sum(1 for s in samples if s.video and s.audio)
     notes = (
@@ -121,7 +130,7 @@ def prepare_ravdess(
         f"{both} with video and audio files, {sum(1 for s in samples if not s.video)} audio only, "
         f"{sum(1 for s in samples if not s.audio)} video only",
     )
-    return PrepareReport.of(out, samples, dict(sorted(rejected.items())), notes)
+    return PrepareReport.of(out, samples, dict(sorted(rejected.items())), notes, faults)
 
 
 def misfit(path: Path) -> str | None:

@@ -114,4 +114,8 @@ def test_empty_folders_and_unknown_splits_are_one_line(root: Path, tmp_path: Pat
 
 def test_links_that_lead_back_end(root: Path, tmp_path: Path) -> None:
     (root / "Actor_03" / "up").symlink_to(root)
-    assert prepare_ravdess(root, tmp_path / "manifest.jsonl").samples == 3
+    report = prepare_ravdess(root, tmp_path / "manifest.jsonl")
+    assert report.samples == 3
+    assert report.faults == ("3 spoken utterances found, 1440 expected",)
+    with pytest.raises(EmollamaError, match="3 spoken utterances found, 1440 expected"):
+        prepare_ravdess(root, tmp_path / "strict.jsonl", strict=True)
