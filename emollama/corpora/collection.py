@@ -13,7 +13,7 @@ from emollama.corpora.report import PrepareReport
 from emollama.errors import EmollamaError
 from emollama.features.external import stays_inside
 from emollama.labels import LabelSet
-from emollama.sample import Sample, write_manifest
+from emollama.sample import LONGEST_ID, Sample, write_manifest
 
 Expected = Mapping[str, int | Mapping[str, int]]
 """Official counts: {split: samples} or {split: {native label: samples}}."""
@@ -133,16 +133,19 @@ class Collection:
 
 def require_name(name: str, where: str) -> None:
     """A sample's id names files of features: one that cannot is an `EmollamaError`."""
-    if not 0 < len(name) <= 200 or not name.isprintable() or not stays_inside(name):
+    if not 0 < len(name) <= LONGEST_ID or not name.isprintable() or not stays_inside(name):
         raise EmollamaError(
-            f"{where}: '{name[:80]}' cannot name a clip: an id has 1 to 200 printable characters "
-            "and is no path that leads out of a folder"
+            f"{where}: '{name[:80]}' cannot name a clip: an id has 1 to {LONGEST_ID} printable "
+            "characters and is no path that leads out of a folder"
         )
 
 
 def missing(file: Path | None) -> str | None:
     """Why a media file cannot be used, or None where it can."""
-    if file is None or not file.is_file():
+    try:
+        if file is None or not file.is_file():
+            return "file is missing"
+    except OSError:  # a name longer than this file system allows
         return "file is missing"
     # A pointer is some 130 bytes; no media file is that small.
     if file.stat().st_size < 1024 and file.read_bytes().startswith(_LFS):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from emollama.corpora.collection import require_name
+from emollama.corpora.collection import missing, require_name
 from emollama.corpora.csv_rows import records
 from emollama.corpora.overlaps import overlaps
 from emollama.corpora.paths import path_in_manifest
@@ -87,9 +87,9 @@ def prepare_csv(
             raise EmollamaError(f"{row.where}: id '{name}' is already at {first[name]}{hint}")
         first[name] = row.where
         sample = _sample(row, name, media, labels, out)
-        missing = [path for path in media.values() if not path.is_file()]
-        if missing:
-            rejected[f"{row.where}: {missing[0]}"] = "media file is missing"
+        absent = next((path for path in media.values() if missing(path)), None)
+        if absent is not None:
+            rejected[f"{row.where}: {absent}"] = f"media {missing(absent)}"
         else:
             samples.append(sample)
     if not samples:

@@ -23,6 +23,12 @@ TEXTS = [(name, file) for name, m in MINIATURES.items() for file in m.texts]
 TABLES = [(name, file) for name, m in MINIATURES.items() for file in m.tables]
 
 
+@pytest.fixture(autouse=True)
+def unsynced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is waited for makes minutes of a thousand manifests that nobody keeps."""
+    monkeypatch.setattr("os.fsync", lambda descriptor: None)
+
+
 def prepared(miniature: Miniature, root: Path, out: Path) -> str:
     """The samples of the manifest, in an order of their own."""
     miniature.prepare(root, out)
@@ -167,6 +173,18 @@ def test_one_line_with_file_and_line(
     root = miniature.plant(tmp_path, **{file: text.replace(old, new)})
     with pytest.raises(EmollamaError, match=said):
         miniature.prepare(root, tmp_path / "m.jsonl")
+
+
+def test_names_longer_than_a_file_system_allows(tmp_path: Path) -> None:
+    long = MINIATURES["csv"].texts["clips.csv"].replace("c/d,1.mp4", f"c/d,{'x' * 300}.mp4")
+    root = MINIATURES["csv"].plant(tmp_path / "csv", **{"clips.csv": long})
+    report = MINIATURES["csv"].prepare(root, tmp_path / "m.jsonl")
+    assert list(report.rejected.values()) == ["media file is missing"]
+    file = "Session1/dialog/EmoEvaluation/Ses01F_impro01.txt"
+    told = MINIATURES["iemocap"].texts[file].replace("_impro01_M0", f"_impro01_{'é' * 130}_M0")
+    root = MINIATURES["iemocap"].plant(tmp_path / "iemocap", **{file: told})
+    report = MINIATURES["iemocap"].prepare(root, tmp_path / "m.jsonl")
+    assert list(report.rejected.values()) == ["file is missing"]
 
 
 def test_spans_that_overlap_in_one_split_are_told(tmp_path: Path) -> None:
