@@ -15,6 +15,7 @@ from rich.markup import escape
 from typer.exceptions import TyperException
 
 from emollama.cli_data import assets_app, prepare_app
+from emollama.cli_doctor import doctor
 from emollama.config import Precision
 from emollama.errors import EXIT_CODE, EmollamaError, one_line_errors
 from emollama.scripts import quiet_libraries, run_evaluation, run_training
@@ -50,6 +51,9 @@ def synth(
     if sheet is not None:
         contact_sheet(manifest, sheet)
         print(f"pictures in {sheet}")
+
+
+app.command()(doctor)
 
 
 @app.command()

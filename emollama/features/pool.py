@@ -168,9 +168,7 @@ class WorkerPool(Generic[T]):
         if not worker.ready:
             for key, fingerprint in message.items():
                 if fingerprint != self._fingerprints[key]:
-                    raise EmollamaError(
-                        f"'{key}' differs between this process and its workers"
-                    )
+                    raise EmollamaError(f"'{key}' differs between this process and its workers")
             worker.ready = True
             return
         yield worker.batches.popleft(), message

@@ -11,7 +11,6 @@ from emollama.media.container import (
     audio_stream,
     header_seconds,
     open_media,
-    packet_seconds,
     time_zero,
     video_stream,
 )
