@@ -47,7 +47,13 @@ def doctor(
         bar=bar,
     )
     print_report(found.report, Console(highlight=False))
-    print(f"{found.looked} clips looked at in {found.seconds:.1f} s ({found.rate:.1f} clips/s), "
-          f"{found.kept} kept from before; report in {folder}")  # fmt: skip
+    if found.looked:
+        speed = f"{found.seconds:.1f} s ({found.rate:.1f} clips/s)"
+        print(f"{found.looked} clips looked at in {speed}, {found.kept} kept from before")
+    elif found.kept:
+        print(f"all {found.kept} clips were looked at before; they have not changed")
+    else:
+        print("no sample names media: texts, labels and splits were checked")
+    print(f"report in {folder}")
     if found.report.errors:
         raise typer.Exit(1)

@@ -134,7 +134,7 @@ def _tracks(looked: Looked, limits: Limits) -> _Found:
         elif voice.level is None:
             yield "unreadable", f"{name}: its sound cannot be decoded"
         elif voice.level < limits.silence:
-            yield "silent", f"{name}: {voice.level:.0f} dBFS"
+            yield "silent", f"nowhere louder than {voice.level:.0f} dBFS"
     if damaged := sum(facts.damaged for facts in looked.files):
         yield "damaged", f"{damaged} packets of {looked.sample.video or looked.sample.audio}"
 

@@ -17,7 +17,7 @@ from emollama.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, STYLE, VERM
 
 _COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, GREY)
 _LABELS = 24  # at most so many are drawn, the most frequent ones
-_BINS = 40
+_MOST_BINS = 40
 
 
 def draw_distributions(
@@ -80,7 +80,7 @@ def _labels(axes: Axes, counts: LabelCounts, colours: Mapping[str, str]) -> None
     axes.set_xlabel("share of the split's labels (number: samples)")
     left_out = len(total) - len(shown)
     axes.set_title(f"Labels ({left_out} rarer ones not shown)" if left_out else "Labels")
-    axes.legend(loc="best", fontsize=9)
+    axes.legend(loc="best", fontsize=9, frameon=True, edgecolor="none", framealpha=0.9)
 
 
 def _lengths(
@@ -94,10 +94,13 @@ def _lengths(
     high = high if behind else float(everything.max())
     low = min(float(everything.min()), high)
     if unit == "words":
-        step = max(1, round((high - low) / _BINS))
+        step = max(1, round((high - low) / _MOST_BINS))
         edges = np.arange(np.floor(low) - 0.5, high + step + 0.5, step)
     else:
-        edges = np.linspace(low, high if high > low else low + 1, _BINS + 1)
+        # As coarse as the smallest split needs: a bin of two clips says nothing.
+        fewest = min(len(own) for own in lengths.values() if len(own))
+        bins = min(max(round(2.5 * fewest ** (1 / 3)), 8), _MOST_BINS)
+        edges = np.linspace(low, high if high > low else low + 1, bins + 1)
     for split, own in lengths.items():
         values = np.asarray(own, float)
         if not len(values):
@@ -112,4 +115,4 @@ def _lengths(
     axes.set_xlabel("length of the text (words)" if unit == "words" else "duration (s)")
     what = "Words" if unit == "words" else "Durations"
     axes.set_title(f"{what} ({behind} above {high:.3g} in the last bin)" if behind else what)
-    axes.legend(loc="best", fontsize=9)
+    axes.legend(loc="best", fontsize=9, frameon=True, edgecolor="none", framealpha=0.9)

@@ -18,8 +18,8 @@ class Limits:
         min_seconds: a shorter clip is too short.
         max_seconds: a longer clip is too long; by default what an encoder would not hear.
         tolerance: seconds that lengths may differ by.
-        silence: dBFS of the root mean square; quieter sound is silent. Full scale is 0, a voice
-            about -30, the noise of a 16-bit file without any signal about -96.
+        silence: dBFS; a clip whose loudest tenth of a second is quieter is silent. Full scale is
+            0, a voice from -50 to -10, the noise of a 16-bit file without any signal about -96.
         min_label: fewer samples of a label in a split are too few.
         text_words: shorter texts ("oh my god") are no duplicates; people do say them again.
     """

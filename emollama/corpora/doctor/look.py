@@ -18,7 +18,7 @@ import numpy as np
 
 from emollama.errors import EmollamaError
 from emollama.features.worker import Failure, Job, unforeseen
-from emollama.media.clip import Clip, MediaError
+from emollama.media.clip import SAMPLE_RATE, Clip, MediaError
 from emollama.media.decode import decode_clip
 from emollama.media.lengths import Stretch, TrackLengths, track_lengths
 
@@ -43,7 +43,8 @@ class FileFacts:
         has_picture: whether the header lists a track of pictures.
         has_sound: whether it lists a track of sound.
         frames: how many frames were decoded (at most `_FRAMES`).
-        level: root mean square of the span's sound in dBFS; None where none was decoded.
+        level: root mean square of the loudest tenth of a second in dBFS; None where no sound was
+            decoded.
         sound_digest: SHA-256 of the decoded sound as 16-bit numbers; None likewise.
         damaged: packets passed over.
     """
@@ -240,7 +241,10 @@ def _sound(audio: np.ndarray | None) -> tuple[float | None, str | None]:
     """dBFS and digest of float32 [n]."""
     if audio is None or not len(audio):
         return None, None
-    power = float(np.mean(np.square(audio, dtype=np.float64)))
+    # The loudest tenth of a second: a quiet voice between long pauses is no silence.
+    window = min(len(audio), SAMPLE_RATE // 10)
+    blocks = audio[: len(audio) // window * window].reshape(-1, window)
+    power = float(np.square(blocks, dtype=np.float64).mean(1).max())
     level = max(10 * math.log10(power), _QUIETEST) if power > 0 else _QUIETEST
     numbers = np.round(audio * 32767).astype("<i2")
     return round(level, 2), hashlib.sha256(numbers.tobytes()).hexdigest()

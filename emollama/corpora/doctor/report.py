@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -20,7 +21,7 @@ from emollama.corpora.doctor.limits import Limits
 from emollama.corpora.report import split_order
 
 REPORT_VERSION = 1
-_SHOWN = 4  # ids of a kind that are named in the table
+_SHOWN = 2  # findings of a kind that the table tells
 
 
 @dataclass(frozen=True)
@@ -124,28 +125,27 @@ def print_report(report: Report, console: Console) -> None:
         console.print(_labels_table(report.labels))
     if report.findings:
         console.print(_findings_table(report.findings))
-    errors, warnings = report.errors, len(report.findings) - report.errors
-    told = f"{errors} errors, {warnings} warnings" if report.findings else "nothing found"
-    console.print(Text(told, style="red" if errors else "green"))
+    told = f"{report.errors} errors (red), {len(report.findings) - report.errors} warnings"
+    console.print(Text(told, style="red" if report.errors else "green"))
 
 
 def _splits_table(splits: Mapping[str, SplitFacts]) -> Table:
-    table = Table(title="splits", title_justify="left")
-    for column in (
-        "split", "samples", "with media", "with text", "speakers", "groups", "hours",
-        "shortest s", "median s", "longest s",
-    ):  # fmt: skip
-        table.add_column(column, justify="left" if column == "split" else "right")
+    table = Table("split", title="splits", title_justify="left", box=SIMPLE)
+    columns = "samples media text speakers groups hours min_s median_s max_s"
+    for column in columns.split():
+        table.add_column(column.replace("_", " "), justify="right", no_wrap=True)
     for name, facts in splits.items():
-        lengths = [f"{s:.2f}" for s in facts.seconds] if facts.seconds else ["–"] * 3
-        whole = (facts.samples, facts.media, facts.text, facts.speakers, facts.groups)
-        table.add_row(Text(name), *map(str, whole), f"{facts.hours:.2f}", *lengths)
+        counts = (facts.samples, facts.media, facts.text, facts.speakers, facts.groups)
+        lengths = ["–"] * 4
+        if facts.seconds:
+            lengths = [f"{facts.hours:.2f}", *(f"{s:.1f}" for s in facts.seconds)]
+        table.add_row(Text(name), *map(str, counts), *lengths)
     return table
 
 
 def _labels_table(counts: LabelCounts) -> Table:
     """A row a label, so that a set of many labels goes down the page and not off its edge."""
-    table = Table("label", title="labels", title_justify="left")
+    table = Table("label", title="labels", title_justify="left", box=SIMPLE)
     for split in counts:
         table.add_column(Text(split), justify="right")
     whole = {split: max(sum(own.values()), 1) for split, own in counts.items()}
@@ -156,24 +156,28 @@ def _labels_table(counts: LabelCounts) -> Table:
 
 
 def _findings_table(findings: Sequence[Finding]) -> Table:
-    table = Table(title="findings", title_justify="left")
-    for column in ("", "kind", "found", "samples", "ids", "for example"):
-        right = column in ("found", "samples")
-        table.add_column(column, justify="right" if right else "left", overflow="fold")
+    table = Table(title="findings", title_justify="left", box=SIMPLE)
+    table.add_column("kind", max_width=18)
+    table.add_column("found", justify="right")
+    table.add_column("samples", justify="right")
+    table.add_column("for example", overflow="fold")
     by_kind: dict[str, list[Finding]] = {}
     for finding in findings:
         by_kind.setdefault(finding.kind, []).append(finding)
     for kind, own in by_kind.items():
-        ids = list(dict.fromkeys(i for finding in own for i in finding.ids))
-        more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
         error = KINDS[kind].severity == "error"
         # Text, not str: rich would read square brackets in an id as markup.
         table.add_row(
-            Text("error" if error else "warning", style="bold red" if error else "yellow"),
-            Text(kind),
+            Text(kind, style="bold red" if error else "yellow"),
             str(len(own)),
-            str(len(ids)) if ids else "–",
-            Text(", ".join(ids[:_SHOWN]) + more),
-            Text(own[0].detail),
+            str(len({i for finding in own for i in finding.ids}) or "–"),
+            Text("\n").join(Text(_example(finding)) for finding in own[:_SHOWN]),
         )
     return table
+
+
+def _example(finding: Finding) -> str:
+    if not finding.ids:
+        return finding.detail
+    others = f" and {len(finding.ids) - 1} more" if len(finding.ids) > 1 else ""
+    return f"{finding.ids[0]}{others}: {finding.detail}"
