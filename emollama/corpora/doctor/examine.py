@@ -28,7 +28,7 @@ from emollama.corpora.doctor.look import (
 from emollama.corpora.doctor.record import Record
 from emollama.corpora.doctor.report import Report, split_facts
 from emollama.corpora.doctor.splits import split_findings
-from emollama.corpora.doctor.tracks import track_findings
+from emollama.corpora.doctor.tracks import open_store, track_findings
 from emollama.corpora.report import split_order
 from emollama.features.pool import WorkerPool
 from emollama.features.signature import signature
@@ -109,6 +109,7 @@ def examine(
     limits = limits or Limits()
     faults: list[LineFault] = []
     corpus = scan_manifest(manifest, faults.append)
+    features = None if store is None else open_store(store)
     began = time.monotonic()
     clips, looked = _look(
         corpus, out, faces, workers, retry_failed, bar, clip_seconds, build
@@ -125,9 +126,9 @@ def examine(
         *text_duplicates(samples, limits),
         *label_findings(counts, limits),
     ]
-    if store is not None:
+    if features is not None:
         with bar("tracks") as advance:
-            findings += track_findings(corpus, clips, store, limits, advance)
+            findings += track_findings(corpus, clips, features, limits, advance)
     report = Report(
         manifest=manifest,
         corpus=corpus.corpus,

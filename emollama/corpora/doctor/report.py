@@ -125,7 +125,7 @@ def print_report(report: Report, console: Console) -> None:
         console.print(_labels_table(report.labels))
     if report.findings:
         console.print(_findings_table(report.findings))
-    told = f"{report.errors} errors (red), {len(report.findings) - report.errors} warnings"
+    told = f"errors: {report.errors}, warnings: {len(report.findings) - report.errors}"
     console.print(Text(told, style="red" if report.errors else "green"))
 
 

@@ -22,10 +22,22 @@ _WINDOW = 30.0
 """Seconds: encoders of the voice may stop listening there, so a track may end there too."""
 
 
+def open_store(path: Path) -> FeatureStore:
+    """The feature store in a folder.
+
+    Raises:
+        EmollamaError: there is none, or it holds no features at all.
+    """
+    store = FeatureStore.open(path)
+    if not store.encoders():
+        raise EmollamaError(f"{path}: holds no features; fill it with `emollama extract`")
+    return store
+
+
 def track_findings(
     manifest: Manifest,
     clips: Sequence[Looked],
-    store: Path,
+    store: FeatureStore,
     limits: Limits,
     progress: Callable[[int, int], None],
 ) -> list[Finding]:
@@ -37,20 +49,15 @@ def track_findings(
     Args:
         manifest: whose samples the clips are.
         clips: in the manifest's order.
-        store: folder of the feature store.
+        store: a store with features in it.
         limits: of which `tolerance` is used.
         progress: called with (tracks read, tracks to read).
-
-    Raises:
-        EmollamaError: there is no such store, or it holds no features at all.
     """
-    encoders = FeatureStore.open(store).encoders()
-    if not encoders:
-        raise EmollamaError(f"{store}: holds no features; fill it with `emollama extract`")
+    encoders = store.encoders()
     done, total = 0, len(encoders) * len(clips)
     findings: list[Finding] = []
     for key in encoders:
-        for found in _of_encoder(manifest, clips, store / key, limits):
+        for found in _of_encoder(manifest, clips, store.path / key, limits):
             findings.extend(found)
             done += 1
             if done % 100 == 0:
