@@ -130,7 +130,9 @@ def print_report(report: Report, console: Console) -> None:
 
 
 def _splits_table(splits: Mapping[str, SplitFacts]) -> Table:
-    table = Table("split", title="splits", title_justify="left", box=SIMPLE)
+    # Narrow gaps: ten columns on a terminal of 80.
+    gap = (0, 1, 0, 0)
+    table = Table("split", title="splits", title_justify="left", box=SIMPLE, padding=gap)
     columns = "samples media text speakers groups hours min_s median_s max_s"
     for column in columns.split():
         table.add_column(column.replace("_", " "), justify="right", no_wrap=True)

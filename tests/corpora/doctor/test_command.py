@@ -47,7 +47,13 @@ def test_errors_exit_with_1_and_warnings_with_0(
     corpus.write()
     code, out, _ = run(capsys, path, "--no-faces", "--min-label", 1, "--workers", 1)
     assert code == 1 and "errors: 1, warnings: 1" in out
-    assert "group 'group of train-0': 1 in train, 1 in test" in " ".join(out.split())
+    report = json.loads((corpus.folder / "manifest-doctor" / "report.json").read_text())
+    assert report["findings"][0] == {
+        "severity": "error",
+        "kind": "group in several splits",
+        "ids": ["train-0", "leak"],
+        "detail": "group 'group of train-0': 1 in train, 1 in test",
+    }
     assert "1 clips looked at" in out and "13 kept from before" in out
     assert run(capsys, path, "--no-faces")[1].count("they have not changed") == 1
 
