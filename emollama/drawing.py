@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from emollama.files import atomic_path
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#E69F00", "#009E73", "#6E6E6E"
-VERMILION, SKY, PURPLE = "#D55E00", "#56B4E9", "#CC79A7"
+SKY, PURPLE = "#56B4E9", "#CC79A7"
 
 STYLE = {
     "font.size": 10,

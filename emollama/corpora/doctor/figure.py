@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
 from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.patches import Patch
 
 from emollama.corpora.doctor.labels import LabelCounts
-from emollama.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, STYLE, VERMILION, save_figure
+from emollama.drawing import BLUE, GREEN, ORANGE, PURPLE, SKY, STYLE, save_figure
 
-_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, GREY)
+_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY)
+_REST = "all others"
 _LABELS = 24  # at most so many are drawn, the most frequent ones
 _MOST_BINS = 40
 
@@ -32,8 +32,9 @@ def draw_distributions(
         lengths: of the clips of each split, in `unit`.
         unit: "s", or "words" where there are no media.
     """
+    counts, lengths = _largest(counts, lengths)
     splits = list(dict.fromkeys([*counts, *lengths]))
-    colours = dict(zip(splits, islice(cycle(_COLOURS), len(splits)), strict=True))
+    colours = dict(zip(splits, _COLOURS, strict=False))
     panels = [bool(counts), any(lengths.values())]
     if not any(panels):
         path.unlink(missing_ok=True)
@@ -48,7 +49,46 @@ def draw_distributions(
         if panels[1]:
             _lengths(axes.pop(0), lengths, colours, unit)
         figure.suptitle(title, x=0.01, ha="left", fontsize=12)
+        # Outside the axes, where no bar can lie behind it.
+        handles = [
+            Patch(color=colour, label=_told(split, counts.get(split), lengths.get(split), unit))
+            for split, colour in colours.items()
+        ]
+        figure.legend(handles=handles, loc="outside lower left", ncols=3 * sum(panels) // 2)
         save_figure(figure, path)
+
+
+def _largest(
+    counts: LabelCounts, lengths: Mapping[str, Sequence[float]]
+) -> tuple[LabelCounts, dict[str, list[float]]]:
+    """Each split by itself as long as there are colours, else the smaller ones together."""
+    splits = list(dict.fromkeys([*counts, *lengths]))
+    size = {s: max(len(lengths.get(s, ())), sum(counts.get(s, {}).values())) for s in splits}
+    most = len(_COLOURS)
+    alone = splits if len(splits) <= most else sorted(splits, key=lambda s: -size[s])[: most - 1]
+    labels: LabelCounts = {}
+    merged: dict[str, list[float]] = {}
+    for split in sorted(splits, key=lambda s: (s not in alone, splits.index(s))):
+        name = split if split in alone else _REST
+        if split in counts:
+            own = labels.setdefault(name, dict.fromkeys(counts[split], 0))
+            for label, n in counts[split].items():
+                own[label] += n
+        if split in lengths:
+            merged.setdefault(name, []).extend(lengths[split])
+    return labels, merged
+
+
+def _told(
+    split: str, own: Mapping[str, int] | None, lengths: Sequence[float] | None, unit: str
+) -> str:
+    """'train: 832 labels, median 3.7 s'."""
+    facts = []
+    if own:
+        facts.append(f"{sum(own.values()):,} labels")
+    if lengths:
+        facts.append(f"median {np.median(lengths):.3g} {unit}")
+    return f"{split}: {', '.join(facts)}"
 
 
 def _labels(axes: Axes, counts: LabelCounts, colours: Mapping[str, str]) -> None:
@@ -65,22 +105,21 @@ def _labels(axes: Axes, counts: LabelCounts, colours: Mapping[str, str]) -> None
         shares = [own[name] / max(whole, 1) for name in shown]
         longest = max(longest, *shares)
         y = places + (k - (len(counts) - 1) / 2) * height
-        axes.barh(y, shares, height * 0.9, color=colours[split], label=f"{split} ({whole:,})")
+        axes.barh(y, shares, height * 0.9, color=colours[split])
         for place, share, name in zip(y, shares, shown, strict=True):
             axes.annotate(
                 f"{own[name]:,}", (share, place), (3, 0), textcoords="offset points",
-                va="center", fontsize=7.5 if len(counts) > 2 else 8.5, color="#444444",
+                va="center", fontsize=7.5 if len(counts) < 4 else 6.5, color="#444444",
             )  # fmt: skip
     axes.set_yticks(places, shown)
     axes.invert_yaxis()
     axes.set_xlim(0, longest * 1.14 or 1)
-    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.xaxis.set_major_formatter(_percent)
     axes.grid(axis="x")
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("share of the split's labels (number: samples)")
     left_out = len(total) - len(shown)
     axes.set_title(f"Labels ({left_out} rarer ones not shown)" if left_out else "Labels")
-    axes.legend(loc="best", fontsize=9, frameon=True, edgecolor="none", framealpha=0.9)
 
 
 def _lengths(
@@ -106,13 +145,17 @@ def _lengths(
         if not len(values):
             continue
         counted, _ = np.histogram(np.minimum(values, high), edges)
-        label = f"{split}: median {np.median(values):.3g} {unit}"
-        axes.stairs(counted / len(values), edges, color=colours[split], linewidth=1.7, label=label)
+        axes.stairs(counted / len(values), edges, color=colours[split], linewidth=1.7)
     axes.set_ylim(bottom=0)
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.yaxis.set_major_formatter(_percent)
     axes.grid(axis="y")
     axes.set_ylabel("share of the split's samples")
     axes.set_xlabel("length of the text (words)" if unit == "words" else "duration (s)")
     what = "Words" if unit == "words" else "Durations"
     axes.set_title(f"{what} ({behind} above {high:.3g} in the last bin)" if behind else what)
-    axes.legend(loc="best", fontsize=9, frameon=True, edgecolor="none", framealpha=0.9)
+
+
+def _percent(share: float, place: object) -> str:
+    """'2.5%', and '5%' beside it."""
+    del place
+    return f"{round(100 * share, 2):g}%"

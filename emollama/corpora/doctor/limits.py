@@ -37,7 +37,7 @@ class Limits:
                 f"--min-seconds {self.min_seconds:g} must be 0 or more and below --max-seconds "
                 f"{self.max_seconds:g}"
             )
-        if self.silence > 0:
+        if not self.silence <= 0:
             raise EmollamaError(f"--silence {self.silence:g}: dB below full scale are 0 or less")
         for name, value in asdict(self).items():
             if name != "silence" and not value >= 0:
