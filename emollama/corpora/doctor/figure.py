@@ -41,7 +41,8 @@ def draw_distributions(
         return
     rows = min(len(next(iter(counts.values()), {})), _LABELS) * max(len(counts), 1)
     height = min(max(3.8, 1.4 + 0.21 * rows), 14) if counts else 3.8
-    with style.context(["default", STYLE]):
+    # A label or split of somebody's may hold a dollar sign and mean no formula.
+    with style.context(["default", STYLE, {"text.parse_math": False}]):
         figure = Figure(figsize=(5.6 * sum(panels), height), layout="constrained")
         axes = list(np.atleast_1d(figure.subplots(1, sum(panels))))
         if panels[0]:
