@@ -16,6 +16,7 @@ from typer.exceptions import TyperException
 
 import emollama.cli_corpora  # noqa: F401  the corpora's commands add themselves
 from emollama.cli_data import assets_app, prepare_app
+from emollama.cli_doctor import doctor
 from emollama.cli_split import split
 from emollama.config import Precision
 from emollama.errors import EXIT_CODE, EmollamaError, one_line_errors
@@ -53,6 +54,9 @@ def synth(
     if sheet is not None:
         contact_sheet(manifest, sheet)
         print(f"pictures in {sheet}")
+
+
+app.command()(doctor)
 
 
 @app.command()

@@ -91,18 +91,26 @@ def read_json(path: Path) -> Any:
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line number, object) of a JSON Lines file; blank lines are passed over."""
+    for number, line in read_lines(path):
+        yield number, parse_row(path, number, line)
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield (line number, text) of a file's lines; blank ones are passed over."""
     # Not splitlines(): U+2028 and its like may stand inside a JSON string.
     for number, line in enumerate(read_text(path).split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise EmollamaError(f"{path}:{number}: is not JSON: {error.msg}") from error
-        except (RecursionError, ValueError) as error:
-            raise EmollamaError(
-                f"{path}:{number}: is not JSON that can be read: {error}"
-            ) from error
-        if not isinstance(row, dict):
-            raise EmollamaError(f"{path}:{number}: is not a JSON object")
-        yield number, row
+        if line.strip():
+            yield number, line
+
+
+def parse_row(path: Path, number: int, line: str) -> dict[str, Any]:
+    """The object on one line of a JSON Lines file; anything else is an `EmollamaError`."""
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise EmollamaError(f"{path}:{number}: is not JSON: {error.msg}") from error
+    except (RecursionError, ValueError) as error:
+        raise EmollamaError(f"{path}:{number}: is not JSON that can be read: {error}") from error
+    if not isinstance(row, dict):
+        raise EmollamaError(f"{path}:{number}: is not a JSON object")
+    return row

@@ -8,7 +8,7 @@ A manifest is JSON Lines. The first line is the header,
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from emollama.errors import EmollamaError
-from emollama.files import read_jsonl, write_jsonl
+from emollama.files import parse_row, read_lines, write_jsonl
 from emollama.labels import LabelSet
 
 MANIFEST_VERSION = 1
@@ -99,17 +99,45 @@ class Manifest:
         return tuple(s for s in self.samples if s.split in names)
 
 
+@dataclass(frozen=True)
+class LineFault:
+    """A line of a manifest that cannot be used: its number, what is wrong, and the id if read.
+
+    `message` is one line that begins with file and line number; `twice` says that the line is
+    valid in itself, but its id stands on an earlier one.
+    """
+
+    line: int
+    message: str
+    id: str | None = None
+    twice: bool = False
+
+
 def read_manifest(path: Path) -> Manifest:
     """Read and validate a manifest: schema, distinct ids, labels of the declared set."""
-    rows = list(read_jsonl(path))
-    if not rows:
+    return scan_manifest(path, _refuse)
+
+
+def _refuse(fault: LineFault) -> None:
+    raise EmollamaError(fault.message)
+
+
+def scan_manifest(path: Path, complain: Callable[[LineFault], None]) -> Manifest:
+    """Read a manifest, telling `complain` of each line that cannot be used, and leave those out.
+
+    Raises:
+        EmollamaError: the file or its header cannot be read, or there is no usable sample.
+    """
+    lines = list(read_lines(path))
+    if not lines:
         raise EmollamaError(f"{path}: is empty; a manifest begins with a header line")
-    header = rows[0][1].get("manifest")
+    first = lines[0][0]
+    header = parse_row(path, *lines[0]).get("manifest")
     if not isinstance(header, dict) or not isinstance(header.get("labels"), dict):
-        raise EmollamaError(f"{path}:{rows[0][0]}: the first line must be the manifest header")
+        raise EmollamaError(f"{path}:{first}: the first line must be the manifest header")
     if header.get("version") != MANIFEST_VERSION:
         raise EmollamaError(
-            f"{path}:{rows[0][0]}: manifest version {header.get('version')} is not readable here; "
+            f"{path}:{first}: manifest version {header.get('version')} is not readable here; "
             f"this release reads version {MANIFEST_VERSION}"
         )
     try:
@@ -121,21 +149,28 @@ def read_manifest(path: Path) -> Manifest:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise EmollamaError(
-            f"{path}:{rows[0][0]}: 'labels' must hold a name and a list of labels"
+            f"{path}:{first}: 'labels' must hold a name and a list of labels"
         ) from error
     samples: list[Sample] = []
     seen: dict[str, int] = {}
-    for number, row in rows[1:]:
-        sample = _parse_sample(path, number, row, labels)
+    for number, line in lines[1:]:
+        try:
+            sample = _parse_sample(path, number, parse_row(path, number, line), labels)
+        except EmollamaError as error:
+            complain(LineFault(number, str(error)))
+            continue
         if sample.id in seen:
-            raise EmollamaError(
+            message = (
                 f"{path}:{number}: id '{sample.id}' is already on line {seen[sample.id]}; "
                 "ids must be distinct"
             )
+            complain(LineFault(number, message, sample.id, twice=True))
+            continue
         seen[sample.id] = number
         samples.append(sample)
     if not samples:
-        raise EmollamaError(f"{path}: holds no samples, only a header")
+        what = "only a header" if len(lines) == 1 else "no line of it can be used"
+        raise EmollamaError(f"{path}: holds no samples, {what}")
     return Manifest(path, str(header.get("corpus", "")), labels, tuple(samples))
 
 

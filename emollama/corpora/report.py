@@ -44,7 +44,7 @@ class PrepareReport:
         faults: Iterable[str] = (),
     ) -> PrepareReport:
         """Count `samples` by split and emotion."""
-        names = sorted({s.split or "(none)" for s in samples}, key=_split_order)
+        names = sorted({s.split or "(none)" for s in samples}, key=split_order)
         emotions = {
             name: dict(
                 sorted(
@@ -81,6 +81,7 @@ class PrepareReport:
         return lines
 
 
-def _split_order(name: str) -> tuple[int, str]:
+def split_order(name: str) -> tuple[int, str]:
+    """Sorts names of splits: train, val and test first, in this order."""
     order = ("train", "val", "test")
     return (order.index(name) if name in order else len(order), name)

@@ -1,9 +1,4 @@
-"""Figures of a report: confusion, reliability, per class, channels.
-
-Drawn without pyplot (no global state), in Okabe and Ito's colours, which stay apart for
-colour-blind readers. The files hold no date and no software version: the same report gives the
-same bytes.
-"""
+"""Figures of a report: confusion, reliability, per class, channels."""
 
 from __future__ import annotations
 
@@ -14,30 +9,15 @@ from typing import Any
 import numpy as np
 from matplotlib import style
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 
+from emollama.drawing import BLUE, GREEN, GREY, ORANGE, STYLE, save_figure
 from emollama.evaluation.baseline import JOINT, LATE, MAJORITY
 from emollama.evaluation.tables import METRIC_NAMES, report_title
-from emollama.files import atomic_path
 
-BLUE, ORANGE, GREEN, GREY = "#0072B2", "#E69F00", "#009E73", "#6E6E6E"
 FEW = 10
 """A reliability bin with fewer clips is drawn pale: its height says little."""
-
-STYLE = {
-    "font.size": 10,
-    "axes.titlesize": 11,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "grid.color": "#DDDDDD",
-    "grid.linewidth": 0.7,
-    "legend.frameon": False,
-    "savefig.dpi": 150,
-}
 
 
 def draw_figures(report: dict[str, Any], out_dir: Path) -> list[str]:
@@ -49,10 +29,7 @@ def draw_figures(report: dict[str, Any], out_dir: Path) -> list[str]:
             path.unlink(missing_ok=True)
             continue
         with style.context(["default", STYLE]):
-            figure = draw(report)
-            FigureCanvasAgg(figure)
-            with atomic_path(path) as temporary:
-                figure.savefig(temporary, format="png", metadata={"Software": None})
+            save_figure(draw(report), path)
         drawn.append(name)
     return drawn
 

@@ -12,7 +12,6 @@ number of workers and any number of ranks give the same values.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import sys
@@ -33,6 +32,7 @@ from emollama.features.catalog import PARTS, Catalog
 from emollama.features.pool import WorkerPool
 from emollama.features.ranks import joined_ranks
 from emollama.features.shards import SUFFIX, Entry, Extracted, Shard, write_shard
+from emollama.features.signature import signature, text_signature
 from emollama.features.store import RECORD, EncoderRecord, read_record, write_index, write_record
 from emollama.features.worker import Failure, Job, Outcome, process
 from emollama.sample import Manifest, Sample
@@ -132,7 +132,7 @@ def extract(
         workers = min(workers, -(-todo // batch_size))
         if workers:
             fingerprints = {e.key: e.fingerprint for e in encoders}
-            pool = WorkerPool(workers, fingerprints, build, clip_seconds=clip_seconds)
+            pool = WorkerPool(workers, fingerprints, build, process, clip_seconds=clip_seconds)
             results = stack.enter_context(pool).run(batches)
         else:
             results = _here(batches, encoders)
@@ -209,26 +209,6 @@ def _plan(
         digest = hashlib.sha256("\n".join(s.id for s in part).encode()).hexdigest()
         plan.append((f"{number:05d}-{digest[:10]}", part))
     return plan
-
-
-def signature(manifest: Manifest, sample: Sample) -> str:
-    """Identifies the media of a sample: paths as the manifest has them, span, size and time."""
-    facts: list[object] = [sample.start, sample.end]
-    for name in (sample.video, sample.audio):
-        if name is None:
-            facts.append(None)
-            continue
-        try:
-            status = manifest.media(name).stat()
-            facts.append([name, status.st_size, status.st_mtime_ns])
-        except (OSError, ValueError):  # not there, or no name that a file can have
-            facts.append([name, None])
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:20]
-
-
-def text_signature(sample: Sample) -> str:
-    """Identifies the subtitle of a sample, which is all that an encoder of words reads."""
-    return hashlib.sha256(json.dumps(sample.text).encode()).hexdigest()[:20]
 
 
 class _ShardWork:

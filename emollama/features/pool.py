@@ -14,11 +14,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from emollama.encoders.base import Encoder
 from emollama.errors import EmollamaError
-from emollama.features.worker import Failure, Job, Outcome, serve
+from emollama.features.worker import Failure, Job, Tool, serve
+
+T = TypeVar("T")  # what the work gives for a clip and a tool
+E = TypeVar("E", bound=Tool)
 
 _DEPTH = 2  # batches a worker holds: the one it works on and the next, so that it never waits
 _PRELOAD = ["emollama.features.worker", "torch", "emollama.encoders.table"]
@@ -35,13 +37,15 @@ class _Worker:
         self.since = time.monotonic()
 
 
-class WorkerPool:
+class WorkerPool(Generic[T]):
     """Runs batches of jobs in `size` processes.
 
     Args:
         size: number of processes.
-        fingerprints: encoder key to fingerprint; a worker whose encoder differs is refused.
-        build: makes an encoder from its key inside the worker; a function of a module.
+        fingerprints: key of each tool (an encoder, a check) to its fingerprint; a worker whose
+            tool differs is refused.
+        build: makes a tool from its key inside the worker; a function of a module.
+        work: what is done there with a batch and the tools by key; a function of a module.
         threads: torch threads in each worker.
         clip_seconds: a clip that takes longer is given up and its worker replaced.
     """
@@ -50,7 +54,8 @@ class WorkerPool:
         self,
         size: int,
         fingerprints: Mapping[str, str],
-        build: Callable[[str], Encoder],
+        build: Callable[[str], E],
+        work: Callable[[Sequence[Job], dict[str, E]], list[dict[str, T | Failure]]],
         threads: int = 1,
         clip_seconds: float = 300.0,
     ) -> None:
@@ -63,12 +68,13 @@ class WorkerPool:
             self._context.set_forkserver_preload(_PRELOAD)
         self._fingerprints = dict(fingerprints)
         self._build = build
+        self._work = work
         self._threads = threads
         self._clip_seconds = clip_seconds
         self._size = size
         self._workers: list[_Worker] = []
 
-    def __enter__(self) -> WorkerPool:
+    def __enter__(self) -> WorkerPool[T]:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -83,14 +89,14 @@ class WorkerPool:
 
     def run(
         self, batches: Iterator[list[Job]]
-    ) -> Iterator[tuple[Sequence[Job], Sequence[dict[str, Outcome]]]]:
+    ) -> Iterator[tuple[Sequence[Job], Sequence[dict[str, T | Failure]]]]:
         """Yield (jobs, their outcomes) as they are done, in any order.
 
         `batches` is drawn from only when a worker is free, so a corpus of any size is never in
         memory. A worker that dies or hangs fails the clip it was at, and no other.
 
         Raises:
-            EmollamaError: where an encoder cannot be built, or workers die at their start.
+            EmollamaError: where a tool cannot be built, or workers die at their start.
         """
         again: deque[list[Job]] = deque()
         exhausted = False
@@ -128,7 +134,7 @@ class WorkerPool:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
             target=serve,
-            args=(theirs, tuple(self._fingerprints), self._build, self._threads),
+            args=(theirs, tuple(self._fingerprints), self._build, self._work, self._threads),
             daemon=True,
         )
         process.start()
@@ -148,7 +154,7 @@ class WorkerPool:
 
     def _receive(
         self, worker: _Worker, again: deque[list[Job]]
-    ) -> Iterator[tuple[Sequence[Job], Sequence[dict[str, Outcome]]]]:
+    ) -> Iterator[tuple[Sequence[Job], Sequence[dict[str, T | Failure]]]]:
         try:
             message = worker.connection.recv()
         except (EOFError, OSError):
@@ -162,16 +168,14 @@ class WorkerPool:
         if not worker.ready:
             for key, fingerprint in message.items():
                 if fingerprint != self._fingerprints[key]:
-                    raise EmollamaError(
-                        f"encoder '{key}' differs between this process and its workers"
-                    )
+                    raise EmollamaError(f"'{key}' differs between this process and its workers")
             worker.ready = True
             return
         yield worker.batches.popleft(), message
 
     def _bury(
         self, worker: _Worker, again: deque[list[Job]], why: Failure
-    ) -> Iterator[tuple[Sequence[Job], Sequence[dict[str, Outcome]]]]:
+    ) -> Iterator[tuple[Sequence[Job], Sequence[dict[str, T | Failure]]]]:
         """Take a dead worker out; its first batch holds the culprit, the others go on."""
         self._workers.remove(worker)
         worker.connection.close()

@@ -6,13 +6,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from emollama.features.extract import ExtractReport
+if TYPE_CHECKING:  # who only wants the bar should not wait for the encoders
+    from emollama.features.extract import ExtractReport
 
 PLAIN_SECONDS = 10.0
 """Between two lines where there is no terminal."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from emollama.media.decode import decode_clip
 
 @dataclass(frozen=True)
 class Job:
-    """A clip to be decoded once, and the keys of the encoders that want it."""
+    """A clip to be decoded once, and the keys of the tools that want it."""
 
     id: str
     video: Path | None
@@ -46,12 +47,27 @@ Outcome = FeatureTrack | Failure | None
 """Of one clip and one encoder; None: the clip has no such channel."""
 
 
-def serve(
-    connection: Connection, keys: Sequence[str], build: Callable[[str], Encoder], threads: int
-) -> None:
-    """Answer lists of `Job` with lists of {encoder key: Outcome} until the pipe closes.
+class Tool(Protocol):
+    """What a worker builds once and uses on every clip: an encoder, or a check of the media."""
 
-    The first message out is the fingerprint of each encoder, or the text of the `EmollamaError`
+    @property
+    def fingerprint(self) -> str: ...  # noqa: D102
+
+
+E = TypeVar("E", bound=Tool)
+T = TypeVar("T")
+
+
+def serve(
+    connection: Connection,
+    keys: Sequence[str],
+    build: Callable[[str], E],
+    work: Callable[[Sequence[Job], dict[str, E]], list[dict[str, T | Failure]]],
+    threads: int,
+) -> None:
+    """Answer lists of `Job` with what `work` makes of them until the pipe closes.
+
+    The first message out is the fingerprint of each tool, or the text of the `EmollamaError`
     that kept one from being built.
     """
     # Ctrl-C reaches every process of the terminal; the parent decides what becomes of it.
@@ -62,10 +78,10 @@ def serve(
     torch.set_num_threads(threads)
     logging.disable_progress_bar()  # one bar belongs on the terminal, and it is the parent's
     try:
-        encoders = {key: build(key) for key in keys}
-        connection.send({key: encoder.fingerprint for key, encoder in encoders.items()})
+        tools = {key: build(key) for key in keys}
+        connection.send({key: tool.fingerprint for key, tool in tools.items()})
         while True:
-            connection.send(process(connection.recv(), encoders))
+            connection.send(work(connection.recv(), tools))
     except EmollamaError as error:
         connection.send(str(error))
     except (EOFError, BrokenPipeError, ConnectionResetError):
@@ -89,7 +105,7 @@ def process(jobs: Sequence[Job], encoders: dict[str, Encoder]) -> list[dict[str,
         except MediaError as error:
             outcome.update(dict.fromkeys(keys, Failure(error.reason, str(error))))
         except Exception as error:
-            outcome.update(dict.fromkeys(keys, _unforeseen("decoding", error)))
+            outcome.update(dict.fromkeys(keys, unforeseen("decoding", error)))
     for key, encoder in encoders.items():
         words = encoder.channel == "words"
         which = [i for i, job in enumerate(jobs) if key in job.keys and (words or clips[i])]
@@ -145,7 +161,7 @@ def _encode(encoder: Encoder, clips: Sequence[Clip]) -> list[Outcome]:
         raise
     except Exception as error:
         if len(clips) == 1:
-            return [_unforeseen(encoder.key, error)]
+            return [unforeseen(encoder.key, error)]
         return [_encode(encoder, [clip])[0] for clip in clips]
     return [_checked(encoder, track) for track in tracks]
 
@@ -165,6 +181,7 @@ def _checked(encoder: Encoder, track: FeatureTrack | None) -> Outcome:
     return FeatureTrack(values, times)
 
 
-def _unforeseen(where: str, error: Exception) -> Failure:
+def unforeseen(where: str, error: Exception) -> Failure:
+    """An exception that nobody expected, as the failure of one clip."""
     text = " ".join(str(error).split()) or "no message"
     return Failure(type(error).__name__, f"{where}: {type(error).__name__}: {text}")

@@ -51,6 +51,7 @@ class Clip:
         duration: seconds.
         text: what is said, for encoders of the words; decoding leaves it None.
         notes: what a reader of the result should know, e.g. "no audio track".
+        damaged: packets that could not be decoded and were passed over.
     """
 
     frames: Frames | None
@@ -58,3 +59,4 @@ class Clip:
     duration: float
     notes: tuple[str, ...] = ()
     text: str | None = None
+    damaged: int = 0

@@ -97,6 +97,7 @@ def decode_clip(
         audio=next((p.audio for p in parts if p.audio is not None), None),
         duration=max(p.duration for p in parts),
         notes=tuple(dict.fromkeys(notes)),
+        damaged=sum(part.damaged for part in parts),
     )
 
 
@@ -109,6 +110,7 @@ class _Part:
     duration: float
     length: float
     notes: tuple[str, ...]
+    damaged: int
 
 
 def _read(
@@ -168,7 +170,7 @@ def _read(
         raise MediaError(f"{path}: nothing in it can be decoded; it is damaged", "unreadable")
     if images is not None:
         images = Frames(images.images, images.times - low)
-    return _Part(images, heard, min(high, actual) - low, length, tuple(notes))
+    return _Part(images, heard, min(high, actual) - low, length, tuple(notes), broken)
 
 
 def _demux(

@@ -1,0 +1,136 @@
+"""What has been seen of each clip, on disk: one line a clip and check, appended as it comes in.
+
+A line counts as long as the clip has the same signature (paths, span, size and time of its files)
+and the check the same fingerprint; so a run that was killed goes on where it was, and clips that
+changed are looked at again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
+
+from filelock import FileLock, Timeout
+
+from emollama.corpora.doctor.look import FACE, FaceFacts, Facts, FileFacts, MediaFacts
+from emollama.errors import EmollamaError
+from emollama.features.worker import Failure
+
+LOOKS = "looks.jsonl"
+
+
+class Record:
+    """The facts known so far, in a folder that one run at a time writes to.
+
+    Args:
+        folder: made if it is not there.
+        fingerprints: of the checks, by key; lines of others are not read.
+
+    Raises:
+        EmollamaError: the folder cannot be written, or another run is writing to it.
+    """
+
+    def __init__(self, folder: Path, fingerprints: Mapping[str, str]) -> None:
+        self.path = folder / LOOKS
+        self._fingerprints = dict(fingerprints)
+        self._known: dict[tuple[str, str], tuple[str, Facts | Failure]] = {}
+        self._out: TextIO | None = None
+        self._lock = FileLock(folder / ".lock", timeout=0)
+
+    def __enter__(self) -> Record:
+        folder = self.path.parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire()
+            self._read()
+            self._out = self.path.open("a", encoding="utf-8")
+        except Timeout as error:
+            raise EmollamaError(f"{folder}: another doctor is writing to this folder") from error
+        except OSError as error:
+            raise EmollamaError(
+                f"{folder}: cannot be written: {error.strerror or error}"
+            ) from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._out is not None:
+            self._out.close()
+        self._lock.release()
+
+    def get(self, sample_id: str, signature: str, key: str) -> Facts | Failure | None:
+        """What is known of a clip with this signature, or None."""
+        known = self._known.get((sample_id, key))
+        return known[1] if known is not None and known[0] == signature else None
+
+    def add(self, sample_id: str, signature: str, facts: Mapping[str, Facts | Failure]) -> None:
+        """Keep what was seen of a clip, by check; it is on disk after `flush`."""
+        assert self._out is not None, "used outside its `with` block"
+        for key, value in facts.items():
+            self._known[sample_id, key] = signature, value
+            row = {
+                "id": sample_id,
+                "signature": signature,
+                "check": key,
+                "fingerprint": self._fingerprints[key],
+                "failure" if isinstance(value, Failure) else "facts": asdict(value),
+            }
+            self._out.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+    def flush(self) -> None:
+        """Hand what was added to the system; a full disk is an `EmollamaError`."""
+        assert self._out is not None, "used outside its `with` block"
+        try:
+            self._out.flush()
+        except OSError as error:
+            raise EmollamaError(
+                f"{self.path}: cannot be written: {error.strerror or error}"
+            ) from error
+
+    def _read(self) -> None:
+        """Take over what an earlier run wrote; a line that was cut off by its end is removed."""
+        if not self.path.is_file():
+            return
+        whole = 0
+        with self.path.open("rb") as lines:
+            for line in lines:
+                if not line.endswith(b"\n"):
+                    break
+                whole += len(line)
+                # A line that is none (an edit, another version) is as good as not there.
+                with suppress(ValueError, KeyError, TypeError):
+                    self._take(json.loads(line))
+        if whole < self.path.stat().st_size:
+            with self.path.open("rb+") as content:
+                content.truncate(whole)
+
+    def _take(self, row: dict[str, Any]) -> None:
+        key = row["check"]
+        if row["fingerprint"] != self._fingerprints.get(key):
+            return
+        if "failure" in row:
+            facts: Facts | Failure = Failure(**row["failure"])
+        elif key == FACE:
+            facts = FaceFacts(**row["facts"])
+        else:
+            facts = MediaFacts(**{k: _file(v) for k, v in row["facts"].items()})
+        self._known[row["id"], key] = row["signature"], facts
+
+
+def _file(row: dict[str, Any] | None) -> FileFacts | Failure | None:
+    if row is None:
+        return None
+    if "reason" in row:
+        return Failure(**row)
+    for key in ("picture", "sound"):
+        row[key] = None if row[key] is None else (row[key][0], row[key][1])
+    return FileFacts(**row)

@@ -1,0 +1,80 @@
+"""How long the tracks of a media file really are, told by their packets without decoding them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+
+from emollama.media.container import (
+    audio_stream,
+    header_seconds,
+    open_media,
+    time_zero,
+    video_stream,
+)
+from emollama.media.video import PacketTimes
+
+Stretch = tuple[float, float]
+"""First moment and end of a track, in seconds from the file's own beginning."""
+
+
+@dataclass(frozen=True)
+class TrackLengths:
+    """What a file holds.
+
+    Attributes:
+        stated: seconds the file's header says it lasts; None where it says nothing.
+        picture: the moving-picture track; None where there is none, or none of its packets.
+        sound: the sound track, likewise.
+        has_picture: whether the header lists a moving-picture track.
+        has_sound: whether it lists a sound track.
+    """
+
+    stated: float | None
+    picture: Stretch | None
+    sound: Stretch | None
+    has_picture: bool
+    has_sound: bool
+
+    @property
+    def end(self) -> float:
+        """Seconds at which the last track ends; 0 where no packet says a time."""
+        return max((track[1] for track in (self.picture, self.sound) if track), default=0.0)
+
+
+def track_lengths(path: Path) -> TrackLengths:
+    """Read every packet of a file's first picture and sound track (some microseconds each).
+
+    A file that was cut off is measured up to the cut.
+
+    Raises:
+        MediaError: the file is missing, empty, no media file, or its picture is too large.
+    """
+    with open_media(path) as container:
+        picture, sound = video_stream(container, path), audio_stream(container)
+        stated, zero = header_seconds(container), time_zero(container)
+        streams = [stream for stream in (picture, sound) if stream is not None]
+        # Packets of sound have times and lengths as those of pictures do.
+        packets = {stream.index: PacketTimes() for stream in streams}
+        try:
+            for packet in container.demux(*streams) if streams else ():
+                if packet.size > 0:
+                    packets[packet.stream.index].add(packet, zero)
+        except (av.error.FFmpegError, OSError):
+            pass  # cut off: what came before the cut has been counted
+        return TrackLengths(
+            stated,
+            _stretch(packets[picture.index]) if picture is not None else None,
+            _stretch(packets[sound.index]) if sound is not None else None,
+            picture is not None,
+            sound is not None,
+        )
+
+
+def _stretch(packets: PacketTimes) -> Stretch | None:
+    if not packets.times or packets.end <= 0:
+        return None
+    # Sound codecs put packets before the beginning to warm up; nobody hears those.
+    return max(min(packets.times), 0.0), packets.end
