@@ -20,6 +20,7 @@ from yaml import YAMLError
 from emollama.errors import EmollamaError, did_you_mean
 from emollama.files import read_text
 from emollama.released_keys import translate_evaluation, translate_training
+from emollama.sample import LONGEST_CONTEXT
 
 Precision = Literal["auto", "float32", "bfloat16"]
 Quantisation = Literal["none", "8bit", "4bit"]
@@ -83,7 +84,8 @@ class ModelSection(Strict):
 
     `start`: an artefact whose adapters, projectors and standardisers the run begins with (stage 2
     after stage 1), or a released `.pth`. `quantise`: hold the frozen language model in 8 or 4 bits
-    (bitsandbytes, on a GPU; QLoRA, Dettmers et al. 2023).
+    (bitsandbytes, on a GPU; QLoRA, Dettmers et al. 2023). `streams`: none for words alone.
+    `context`: how many turns of a conversation before the clip are read.
     """
 
     llm: str = "smollm2-135m-instruct"
@@ -92,7 +94,8 @@ class ModelSection(Strict):
     dtype: Precision = "auto"
     quantise: Quantisation = "none"
     attention: Attention = "sdpa"
-    streams: list[StreamSection] = Field(min_length=1)
+    streams: list[StreamSection] = []
+    context: int = Field(default=0, ge=0, le=LONGEST_CONTEXT)
     lora: LoraSection = LoraSection()
 
     @model_validator(mode="after")

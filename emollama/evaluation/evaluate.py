@@ -6,6 +6,7 @@ import hashlib
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ def evaluate(config: EvalConfig) -> dict[str, Any]:
     rows: list[Prediction] = []
     written = _explain(config, model, samples, known)
     for channels in sets:
-        chosen = [Evidence(e.tracks, e.text, {}, frozenset(channels)) for e in known]
+        chosen = [replace(e, clues={}, channels=frozenset(channels)) for e in known]
         progress = _progress(f"labels from {' + '.join(channels)}", len(samples))
         started = time.monotonic()
         probabilities = label_probabilities(

@@ -135,6 +135,7 @@ def build(
     dtype: torch.dtype,
     seed: int,
     clues: bool = True,
+    context: int = 0,
     attention: Attention = "sdpa",
     quantise: Quantisation = "none",
     device: torch.device | None = None,
@@ -146,7 +147,9 @@ def build(
     folder = resolve_llm(llm)
     fingerprint = weights_fingerprint(folder)
     tokenizer = load_tokenizer(folder)
-    processor = EmotionLlamaProcessor(tokenizer, get_layout(layout), streams, labels, clues)
+    processor = EmotionLlamaProcessor(
+        tokenizer, get_layout(layout), streams, labels, clues, context
+    )
     require_vocabulary(folder, tokenizer)
     language_model = load_llm(folder, dtype, attention, quantise, device)
     config = EmotionLlamaConfig(

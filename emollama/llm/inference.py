@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ def label_probabilities(
     Prompts are batched by length, so that little is padded; results do not depend on batch mates.
     """
     question = processor.instruction("emotion")
-    stripped = [Evidence(e.tracks, e.text, {}, e.channels) for e in evidence]
+    stripped = [replace(e, clues={}) for e in evidence]
     prompts = [processor.encode_prompt(e, question) for e in stripped]
     label_ids = processor.label_ids()
     result = np.zeros((len(prompts), len(label_ids)))

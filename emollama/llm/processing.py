@@ -39,12 +39,14 @@ LONGEST_TEXT = 300
 class Evidence:
     """What is known of one clip: a track for each stream (None where missing), the subtitle, and
     measured clues in words. `channels` are those to be used; the others count as missing.
+    `context` is what was said before, oldest first; it belongs to the words.
     """
 
     tracks: Mapping[str, FeatureTrack | None]
     text: str | None = None
     clues: Mapping[str, str] = field(default_factory=dict)
     channels: frozenset[str] = frozenset(CHANNELS)
+    context: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,8 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 class EmotionLlamaProcessor:
     """Tokenizer, layout, streams and label set, saved together with the model.
 
-    `clues`: whether measured clues in words stand in the prompt of a reason.
+    `clues`: whether measured clues in words stand in the prompt of a reason. `context`: how many
+    of the turns before the clip are read.
     """
 
     def __init__(
@@ -106,12 +109,14 @@ class EmotionLlamaProcessor:
         streams: Sequence[StreamConfig],
         labels: LabelSet,
         clues: bool = True,
+        context: int = 0,
     ) -> None:
         self.tokenizer = tokenizer
         self.layout = layout
         self.streams = tuple(streams)
         self.labels = labels
         self.clues = clues
+        self.context = context
         end = tokenizer.eos_token_id
         if end is None:
             raise EmollamaError("the tokenizer has no end-of-sequence token to end an answer with")
@@ -225,9 +230,12 @@ class EmotionLlamaProcessor:
     def _field(self, name: str, evidence: Evidence, instruction: str) -> list[str | int]:
         if name == "instruction":
             return [instruction]
+        heard = evidence.text if "words" in evidence.channels else None
         if name == "text":
-            heard = evidence.text if "words" in evidence.channels else None
             return [cut_text(heard) if heard else self.layout.text_absent]
+        if name == "context":
+            before = evidence.context[-self.context :] if self.context else ()
+            return [" / ".join(map(cut_text, before))] if before and heard else []
         if name == "clues":
             if not self.clues:
                 return []
@@ -339,6 +347,7 @@ class EmotionLlamaProcessor:
                 "streams": [asdict(s) for s in self.streams],
                 "labels": self.labels.to_dict(),
                 "clues": self.clues,
+                "context": self.context,
             },
         )
 
@@ -356,6 +365,7 @@ class EmotionLlamaProcessor:
             layout = Layout.from_dict(saved["layout"])
             streams = [StreamConfig.from_dict(s) for s in saved["streams"]]
             clues = bool(saved.get("clues", True))
+            context = int(saved.get("context", 0))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise EmollamaError(f"{folder / PROCESSOR_FILE}: lacks {error}") from error
-        return cls(tokenizer, layout, streams, labels, clues)
+        return cls(tokenizer, layout, streams, labels, clues, context)

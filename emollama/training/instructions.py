@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from torch.utils.data import Dataset
@@ -123,7 +124,7 @@ class InstructionSchedule(Dataset[list[list[Encoded]]]):
             known = self.processor.channels(evidence) or CHANNELS
             kept = [c for c in known if draw.random() >= getattr(self.dropout, c)]
             chosen = frozenset(kept or [draw.choice(known)])
-            evidence = type(evidence)(evidence.tracks, evidence.text, {}, chosen)
+            evidence = replace(evidence, clues={}, channels=chosen)
             answer = self.processor.label_answer(sample.targets.emotion or "")
             weight = self.tasks.emotion.weight
         prompt = self.processor.encode_prompt(evidence, question)
