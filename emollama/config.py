@@ -25,6 +25,7 @@ from emollama.sample import LONGEST_CONTEXT
 Precision = Literal["auto", "float32", "bfloat16"]
 Quantisation = Literal["none", "8bit", "4bit"]
 Attention = Literal["sdpa", "eager", "flash_attention_2"]
+Clues = Literal["reasons", "always", "never"]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
@@ -128,12 +129,13 @@ class TaskSection(Strict):
 class TasksSection(Strict):
     """The tasks; a sample without a reference reason is always asked for its emotion.
 
-    `clues`: whether the prompt of the reason task holds the measured clues in words.
+    `clues`: whether prompts hold clues in words, measured or given with the corpus: in "reasons",
+    "always" (an emotion is asked with them too), or "never".
     """
 
     emotion: TaskSection = TaskSection()
     reason: TaskSection = TaskSection(share=0.0)
-    clues: bool = True
+    clues: Clues = "reasons"
 
     @model_validator(mode="after")
     def _some_task(self) -> TasksSection:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -54,6 +54,7 @@ class Sample(BaseModel):
     `audio` is None the voice is the audio track of `video`. `start` and `end` are seconds in
     the file. `group` is what a split must never cut through (a speaker, a session).
     `context` is what was said before in the same conversation, oldest first, "SPEAKER: words".
+    `clues` are words on a channel that come with the corpus, e.g. {"voice": "speaks calmly"}.
     `truth` holds what a synthetic corpus knows of each channel, e.g. {"voice": "sad"}.
     """
 
@@ -70,6 +71,7 @@ class Sample(BaseModel):
     group: str | None = None
     split: str | None = None
     targets: Targets = Targets()
+    clues: dict[Literal["voice", "face"], str] = Field(default_factory=dict)
     truth: dict[str, Any] = Field(default_factory=dict)
 
 

@@ -108,6 +108,8 @@ class EvidenceReader:
         tracks = read_tracks(self.readers, sample.id)
         shown = {name: self._shifted(name, sample.id, track) for name, track in tracks.items()}
         clues = self.clues.describe(tracks)
+        for channel, words in sample.clues.items():
+            clues[channel] = "; ".join(filter(None, (clues.get(channel), words)))
         return Evidence(tracks=shown, text=sample.text, clues=clues, context=sample.context)
 
     def _shifted(

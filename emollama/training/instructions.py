@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from torch.utils.data import Dataset
@@ -124,7 +123,7 @@ class InstructionSchedule(Dataset[list[list[Encoded]]]):
             known = self.processor.channels(evidence) or CHANNELS
             kept = [c for c in known if draw.random() >= getattr(self.dropout, c)]
             chosen = frozenset(kept or [draw.choice(known)])
-            evidence = replace(evidence, clues={}, channels=chosen)
+            evidence = self.processor.for_label(evidence, chosen)
             answer = self.processor.label_answer(sample.targets.emotion or "")
             weight = self.tasks.emotion.weight
         prompt = self.processor.encode_prompt(evidence, question)
