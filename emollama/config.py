@@ -20,10 +20,12 @@ from yaml import YAMLError
 from emollama.errors import EmollamaError, did_you_mean
 from emollama.files import read_text
 from emollama.released_keys import translate_evaluation, translate_training
+from emollama.sample import LONGEST_CONTEXT
 
 Precision = Literal["auto", "float32", "bfloat16"]
 Quantisation = Literal["none", "8bit", "4bit"]
 Attention = Literal["sdpa", "eager", "flash_attention_2"]
+Clues = Literal["reasons", "always", "never"]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
@@ -83,7 +85,8 @@ class ModelSection(Strict):
 
     `start`: an artefact whose adapters, projectors and standardisers the run begins with (stage 2
     after stage 1), or a released `.pth`. `quantise`: hold the frozen language model in 8 or 4 bits
-    (bitsandbytes, on a GPU; QLoRA, Dettmers et al. 2023).
+    (bitsandbytes, on a GPU; QLoRA, Dettmers et al. 2023). `streams`: none for words alone.
+    `context`: how many turns of a conversation before the clip are read.
     """
 
     llm: str = "smollm2-135m-instruct"
@@ -92,7 +95,8 @@ class ModelSection(Strict):
     dtype: Precision = "auto"
     quantise: Quantisation = "none"
     attention: Attention = "sdpa"
-    streams: list[StreamSection] = Field(min_length=1)
+    streams: list[StreamSection] = []
+    context: int = Field(default=0, ge=0, le=LONGEST_CONTEXT)
     lora: LoraSection = LoraSection()
 
     @model_validator(mode="after")
@@ -129,12 +133,13 @@ class TaskSection(Strict):
 class TasksSection(Strict):
     """The tasks; a sample without a reference reason is always asked for its emotion.
 
-    `clues`: whether the prompt of the reason task holds the measured clues in words.
+    `clues`: whether prompts hold clues in words, measured or given with the corpus: in "reasons",
+    "always" (an emotion is asked with them too), or "never".
     """
 
     emotion: TaskSection = TaskSection()
     reason: TaskSection = TaskSection(share=0.0)
-    clues: bool = True
+    clues: Clues = "reasons"
 
     @model_validator(mode="after")
     def _some_task(self) -> TasksSection:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -20,6 +20,8 @@ from emollama.files import parse_row, read_lines, write_jsonl
 from emollama.labels import LabelSet
 
 MANIFEST_VERSION = 1
+LONGEST_CONTEXT = 12
+"""Turns of a conversation that a sample keeps of what was said before it."""
 LONGEST_ID = 200
 """Characters of an id: it names files."""
 
@@ -51,6 +53,8 @@ class Sample(BaseModel):
     `video` is the file that frames come from, `audio` the one the voice comes from; where
     `audio` is None the voice is the audio track of `video`. `start` and `end` are seconds in
     the file. `group` is what a split must never cut through (a speaker, a session).
+    `context` is what was said before in the same conversation, oldest first, "SPEAKER: words".
+    `clues` are words on a channel that come with the corpus, e.g. {"voice": "speaks calmly"}.
     `truth` holds what a synthetic corpus knows of each channel, e.g. {"voice": "sad"}.
     """
 
@@ -62,10 +66,12 @@ class Sample(BaseModel):
     start: float | None = Field(default=None, ge=0)
     end: float | None = Field(default=None, gt=0)
     text: str | None = None
+    context: tuple[str, ...] = Field(default=(), max_length=LONGEST_CONTEXT)
     speaker: str | None = None
     group: str | None = None
     split: str | None = None
     targets: Targets = Targets()
+    clues: dict[Literal["voice", "face"], str] = Field(default_factory=dict)
     truth: dict[str, Any] = Field(default_factory=dict)
 
 

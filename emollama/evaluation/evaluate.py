@@ -76,7 +76,9 @@ def evaluate(config: EvalConfig) -> dict[str, Any]:
     evidence = EvidenceReader(readers, model.clues)
     known = [evidence.read(s) for s in samples]
     present: list[Channel] = [
-        c for c in CHANNELS if c == "words" or any(s.channel == c for s in processor.streams)
+        c
+        for c in CHANNELS
+        if c == "words" or any(c in processor.channels(e) for e in known)
     ]
     fewest = {"all": 2, "singles": 1, "none": 0}[config.modality_report]
     whole = len(present)
@@ -101,7 +103,7 @@ def evaluate(config: EvalConfig) -> dict[str, Any]:
     rows: list[Prediction] = []
     written = _explain(config, model, samples, known)
     for channels in sets:
-        chosen = [Evidence(e.tracks, e.text, {}, frozenset(channels)) for e in known]
+        chosen = [processor.for_label(e, channels) for e in known]
         progress = _progress(f"labels from {' + '.join(channels)}", len(samples))
         started = time.monotonic()
         probabilities = label_probabilities(

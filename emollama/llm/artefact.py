@@ -31,7 +31,7 @@ from transformers import (
 from emollama.assets import fetch
 from emollama.assets.fingerprint import weights_fingerprint
 from emollama.assets.registry import ASSETS
-from emollama.config import Attention, LoraSection, Quantisation
+from emollama.config import Attention, Clues, LoraSection, Quantisation
 from emollama.errors import EmollamaError, did_you_mean
 from emollama.files import read_json, read_text
 from emollama.labels import LabelSet
@@ -134,7 +134,8 @@ def build(
     lora: LoraSection,
     dtype: torch.dtype,
     seed: int,
-    clues: bool = True,
+    clues: Clues = "reasons",
+    context: int = 0,
     attention: Attention = "sdpa",
     quantise: Quantisation = "none",
     device: torch.device | None = None,
@@ -146,7 +147,9 @@ def build(
     folder = resolve_llm(llm)
     fingerprint = weights_fingerprint(folder)
     tokenizer = load_tokenizer(folder)
-    processor = EmotionLlamaProcessor(tokenizer, get_layout(layout), streams, labels, clues)
+    processor = EmotionLlamaProcessor(
+        tokenizer, get_layout(layout), streams, labels, clues, context
+    )
     require_vocabulary(folder, tokenizer)
     language_model = load_llm(folder, dtype, attention, quantise, device)
     config = EmotionLlamaConfig(

@@ -37,8 +37,7 @@ def label_probabilities(
     Prompts are batched by length, so that little is padded; results do not depend on batch mates.
     """
     question = processor.instruction("emotion")
-    stripped = [Evidence(e.tracks, e.text, {}, e.channels) for e in evidence]
-    prompts = [processor.encode_prompt(e, question) for e in stripped]
+    prompts = [processor.encode_prompt(processor.for_label(e), question) for e in evidence]
     label_ids = processor.label_ids()
     result = np.zeros((len(prompts), len(label_ids)))
     for rows in _by_length(prompts, batch_size):

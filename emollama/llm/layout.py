@@ -5,8 +5,8 @@ it was not trained on. A layout is a system sentence and the lines of the user's
 template of the backbone wraps them, unless the layout is `plain`: then its lines are the prompt,
 as released systems without a template have it. Fields of a line: `{voice}`, `{face}` and
 `{words}` (all streams of that channel, in order), a stream's own name, `{text}` (the subtitle),
-`{clues}` (measured clues in words) and `{instruction}`. A line all of whose fields are empty is
-left out.
+`{context}` (what was said before), `{clues}` (measured clues in words) and `{instruction}`. A line
+all of whose fields are empty is left out.
 """
 
 from __future__ import annotations
@@ -80,6 +80,7 @@ SYSTEM = "You read a person's emotion from voice, face and words."
 EVIDENCE = (
     "Voice: {voice}\n",
     "Face: {face}\n",
+    "Before: {context}\n",
     'Words: "{text}"\n',
     "Meaning: {words}\n",
     "Measured: {clues}\n",

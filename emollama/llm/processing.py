@@ -8,8 +8,8 @@ ordinary tokens; only the backbone's own chat template yields special tokens.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import numpy as np
 from jinja2 import TemplateError
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from emollama.config import Clues
 from emollama.encoders.base import FeatureTrack
 from emollama.errors import EmollamaError
 from emollama.files import read_json, write_json
@@ -39,12 +40,14 @@ LONGEST_TEXT = 300
 class Evidence:
     """What is known of one clip: a track for each stream (None where missing), the subtitle, and
     measured clues in words. `channels` are those to be used; the others count as missing.
+    `context` is what was said before, oldest first; it belongs to the words.
     """
 
     tracks: Mapping[str, FeatureTrack | None]
     text: str | None = None
     clues: Mapping[str, str] = field(default_factory=dict)
     channels: frozenset[str] = frozenset(CHANNELS)
+    context: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,8 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 class EmotionLlamaProcessor:
     """Tokenizer, layout, streams and label set, saved together with the model.
 
-    `clues`: whether measured clues in words stand in the prompt of a reason.
+    `clues`: whether clues in words stand in the prompts of "reasons", "always", in those of
+    emotions too, or "never". `context`: how many of the turns before the clip are read.
     """
 
     def __init__(
@@ -105,13 +109,15 @@ class EmotionLlamaProcessor:
         layout: Layout,
         streams: Sequence[StreamConfig],
         labels: LabelSet,
-        clues: bool = True,
+        clues: Clues = "reasons",
+        context: int = 0,
     ) -> None:
         self.tokenizer = tokenizer
         self.layout = layout
         self.streams = tuple(streams)
         self.labels = labels
         self.clues = clues
+        self.context = context
         end = tokenizer.eos_token_id
         if end is None:
             raise EmollamaError("the tokenizer has no end-of-sequence token to end an answer with")
@@ -225,11 +231,14 @@ class EmotionLlamaProcessor:
     def _field(self, name: str, evidence: Evidence, instruction: str) -> list[str | int]:
         if name == "instruction":
             return [instruction]
+        heard = evidence.text if "words" in evidence.channels else None
         if name == "text":
-            heard = evidence.text if "words" in evidence.channels else None
             return [cut_text(heard) if heard else self.layout.text_absent]
+        if name == "context":
+            before = evidence.context[-self.context :] if self.context else ()
+            return [" / ".join(map(cut_text, before))] if before and heard else []
         if name == "clues":
-            if not self.clues:
+            if self.clues == "never":
                 return []
             words = [w for c, w in evidence.clues.items() if c in evidence.channels and w]
             return ["; ".join(words)] if words else []
@@ -243,13 +252,21 @@ class EmotionLlamaProcessor:
         ]
 
     def channels(self, evidence: Evidence) -> tuple[str, ...]:
-        """The channels that a clip has: a track of one of our streams, or a subtitle."""
+        """The channels that a clip has: a track of one of our streams, a subtitle, or clues where
+        an emotion is asked with them.
+        """
         return tuple(
             c
             for c in CHANNELS
             if (c == "words" and evidence.text)
+            or (self.clues == "always" and evidence.clues.get(c))
             or any(s.channel == c and evidence.tracks.get(s.name) is not None for s in self.streams)
         )
+
+    def for_label(self, evidence: Evidence, channels: Iterable[str] = CHANNELS) -> Evidence:
+        """What the question for the emotion shows of these channels."""
+        clues = evidence.clues if self.clues == "always" else {}
+        return replace(evidence, clues=clues, channels=evidence.channels & frozenset(channels))
 
     def _track(self, stream: StreamConfig, evidence: Evidence) -> np.ndarray | None:
         track = evidence.tracks.get(stream.name)
@@ -339,6 +356,7 @@ class EmotionLlamaProcessor:
                 "streams": [asdict(s) for s in self.streams],
                 "labels": self.labels.to_dict(),
                 "clues": self.clues,
+                "context": self.context,
             },
         )
 
@@ -355,7 +373,8 @@ class EmotionLlamaProcessor:
             )
             layout = Layout.from_dict(saved["layout"])
             streams = [StreamConfig.from_dict(s) for s in saved["streams"]]
-            clues = bool(saved.get("clues", True))
+            clues = saved["clues"]
+            context = int(saved.get("context", 0))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise EmollamaError(f"{folder / PROCESSOR_FILE}: lacks {error}") from error
-        return cls(tokenizer, layout, streams, labels, clues)
+        return cls(tokenizer, layout, streams, labels, clues, context)

@@ -107,7 +107,10 @@ class EvidenceReader:
         """The evidence of one sample, all channels in use."""
         tracks = read_tracks(self.readers, sample.id)
         shown = {name: self._shifted(name, sample.id, track) for name, track in tracks.items()}
-        return Evidence(tracks=shown, text=sample.text, clues=self.clues.describe(tracks))
+        clues = self.clues.describe(tracks)
+        for channel, words in sample.clues.items():
+            clues[channel] = "; ".join(filter(None, (clues.get(channel), words)))
+        return Evidence(tracks=shown, text=sample.text, clues=clues, context=sample.context)
 
     def _shifted(
         self, name: str, sample_id: str, track: FeatureTrack | None

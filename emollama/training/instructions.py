@@ -123,7 +123,7 @@ class InstructionSchedule(Dataset[list[list[Encoded]]]):
             known = self.processor.channels(evidence) or CHANNELS
             kept = [c for c in known if draw.random() >= getattr(self.dropout, c)]
             chosen = frozenset(kept or [draw.choice(known)])
-            evidence = type(evidence)(evidence.tracks, evidence.text, {}, chosen)
+            evidence = self.processor.for_label(evidence, chosen)
             answer = self.processor.label_answer(sample.targets.emotion or "")
             weight = self.tasks.emotion.weight
         prompt = self.processor.encode_prompt(evidence, question)

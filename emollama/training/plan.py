@@ -130,7 +130,7 @@ def plan(config: TrainConfig, gpus: int = 1) -> Plan:
     folder = artefact.resolve_llm(config.model.llm)
     processor = EmotionLlamaProcessor(
         load_tokenizer(folder), get_layout(config.model.layout), streams, manifest.labels,
-        config.tasks.clues,
+        config.tasks.clues, config.model.context,
     )  # fmt: skip
     model = _skeleton(config, folder, streams)
     batch = config.training.batch_size

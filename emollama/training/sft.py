@@ -121,6 +121,7 @@ def _train(config: TrainConfig) -> Path:
         resolve_dtype(config.model.dtype, device),
         config.seed,
         clues=config.tasks.clues,
+        context=config.model.context,
         attention=config.model.attention,
         quantise=config.model.quantise,
         device=device,

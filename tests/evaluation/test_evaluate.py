@@ -11,6 +11,7 @@ from emollama.config import EvalConfig, EvalData, TrainConfig, load_config
 from emollama.errors import EmollamaError
 from emollama.evaluation.evaluate import evaluate
 from emollama.evaluation.predictions import read_predictions
+from emollama.sample import read_manifest, write_manifest
 from emollama.training.sft import train
 from tests.training.corpus import make
 
@@ -35,3 +36,30 @@ def test_external_features_of_another_corpus_lie_in_a_folder_of_their_own(tmp_pa
     with pytest.raises(EmollamaError, match="voice"):
         run("lost", None)
     assert run("after", tmp_path / "elsewhere") == before and before[0]
+
+
+def test_words_alone_with_the_turns_before_them(tmp_path: Path) -> None:
+    """No stream at all: trained, evaluated, and what was said before changes the answer."""
+    path = make(tmp_path)
+    options = ["model.streams=[]", "model.context=3", "tasks.reason.share=0",
+               "training.pack_tokens=400", "training.max_steps=3"]  # fmt: skip
+    config = load_config(TrainConfig, path, options)
+    manifest = read_manifest(config.data.manifest)
+
+    def answers(name: str, context: tuple[str, ...]) -> list[dict[str, float] | None]:
+        samples = [s.model_copy(update={"context": context}) for s in manifest.samples]
+        write_manifest(config.data.manifest, "tiny", manifest.labels, samples)
+        data = EvalData(manifest=config.data.manifest, split="val")
+        report = evaluate(
+            EvalConfig(model=config.output / "model", output=tmp_path / name, data=data,
+                       baseline=False)
+        )  # fmt: skip
+        assert report
+        written = read_predictions(tmp_path / name / "predictions.jsonl")
+        assert {row.channels for row in written.rows} == {("words",)}
+        return [row.scores for row in written.rows]
+
+    train(config)
+    alone = answers("alone", ())
+    assert answers("told", ("Ann: I am so angry!", "Bob: Calm down.")) != alone
+    assert answers("again", ()) == alone

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from emollama.llm.processing import Evidence, Turn
+from emollama.config import LoraSection
+from emollama.labels import get_label_set
+from emollama.llm import artefact
+from emollama.llm.processing import EmotionLlamaProcessor, Evidence, Turn
 from emollama.llm.scoring import score_labels, shared_prefix
 from tests.llm.conftest import STREAMS, evidence
 
@@ -166,6 +171,31 @@ def test_conversation_turns_follow_the_clip(built):
     text = processor.tokenizer.decode(prompt.input_ids)
     assert text.index("Which emotion?") < text.index("happy<|im_end|>") < text.index("Why?")
     assert text.endswith("<|im_start|>assistant\n")
+
+
+def test_what_was_said_before_stands_before_the_words(llm, tmp_path):
+    """As many turns as the model was made for; without the words, none of them."""
+    _, processor = artefact.build(
+        str(llm), "emollama-chat", (), get_label_set("meld"), LoraSection(r=4, alpha=8),
+        torch.float32, seed=3, context=2,
+    )  # fmt: skip
+    said = ("Ross: first", "Joey: second", "Ross: third")
+    known = Evidence({}, "And now?", context=said)
+
+    def prompt(of, evidence):
+        return of.tokenizer.decode(of.encode_prompt(evidence, QUESTION).input_ids)
+
+    asked = prompt(processor, known)
+    assert 'Before: Joey: second / Ross: third\nWords: "And now?"' in asked
+    assert "first" not in asked
+    assert "Before" not in prompt(processor, Evidence({}, "And now?"))
+    silent = replace(known, channels=frozenset({"voice"}))
+    assert "second" not in prompt(processor, silent)
+    processor.save_pretrained(tmp_path)
+    assert prompt(EmotionLlamaProcessor.from_pretrained(tmp_path), known) == asked
+    none = replace(known, context=())
+    without = EmotionLlamaProcessor(processor.tokenizer, processor.layout, (), processor.labels)
+    assert prompt(without, known) == prompt(processor, none)
 
 
 def test_feature_width_that_differs_is_one_line(built):

@@ -89,6 +89,6 @@ def test_clues_stand_in_a_reasons_prompt_unless_the_model_was_made_without(proce
     said = type(said)(said.tracks, said.text, {"voice": "high pitch"}, said.channels)
     prompt = processor.tokenizer.decode(processor.encode_prompt(said, "Why?").input_ids)
     assert "Measured: high pitch" in prompt
-    processor.clues = False
+    processor.clues = "never"
     prompt = processor.tokenizer.decode(processor.encode_prompt(said, "Why?").input_ids)
     assert "Measured" not in prompt and "high pitch" not in prompt
