@@ -19,7 +19,7 @@ from emollama.corpora.csv_rows import read_rows, without_c1
 from emollama.corpora.report import PrepareReport
 from emollama.errors import EmollamaError
 from emollama.labels import get_label_set
-from emollama.sample import Sample, Targets
+from emollama.sample import LONGEST_CONTEXT, Sample, Targets
 
 COLUMNS = ("Utterance", "Speaker", "Emotion", "Sentiment", "Dialogue_ID", "Utterance_ID")
 SENTIMENTS = ("positive", "neutral", "negative")
@@ -50,8 +50,9 @@ def prepare_meld(
 ) -> PrepareReport:
     """Write a manifest of MELD; the official dev split is called "val".
 
-    Where a split's folder of clips is not there, its samples have words only. Season, episode and
-    the sentiment's name are kept in `truth`.
+    Where a split's folder of clips is not there, its samples have words only. What was said before
+    in the dialogue is the sample's `context`, utterances without a usable clip included. Season,
+    episode and the sentiment's name are kept in `truth`.
 
     Args:
         root: folder with `<split>_sent_emo.csv` and the clips, as `MELD.Raw` unpacks; the csv of a
@@ -92,6 +93,9 @@ def _split(collection: Collection, table: Path, clips: Path | None, part: str) -
     with_media = collection.note_unless_any(files, split, f"CLIPS ({FOLDERS[part]}/*.mp4)")
     used: set[str] = set()
     mended = 0
+    said: dict[int, dict[int, str]] = {}
+    places: list[tuple[int, int]] = []
+    first = len(collection.samples)
     for row in read_rows(table, COLUMNS):
         dialogue, utterance = (_index(row.require(c), row.where) for c in COLUMNS[-2:])
         clip = f"dia{dialogue}_utt{utterance}"
@@ -105,9 +109,12 @@ def _split(collection: Collection, table: Path, clips: Path | None, part: str) -
             )
         collection.count(name, split, emotion, row.where)
         used.add(clip)
+        text, speaker = (without_c1(row.get(c) or "") for c in ("Utterance", "Speaker"))
+        if text:
+            said.setdefault(dialogue, {})[utterance] = f"{speaker}: {text}" if speaker else text
         if with_media and not collection.usable(name, split, files.get(clip)):
             continue
-        text, speaker = (without_c1(row.get(c) or "") for c in ("Utterance", "Speaker"))
+        places.append((dialogue, utterance))
         mended += text != (row.get("Utterance") or "")
         told = {"season": row.get("Season"), "episode": row.get("Episode")}
         collection.samples.append(
@@ -122,6 +129,10 @@ def _split(collection: Collection, table: Path, clips: Path | None, part: str) -
                 truth={"sentiment": sentiment, **{k: v for k, v in told.items() if v}},
             )
         )
+    for index, (dialogue, utterance) in enumerate(places, start=first):
+        before = [words for at, words in sorted(said.get(dialogue, {}).items()) if at < utterance]
+        context = {"context": tuple(before[-LONGEST_CONTEXT:])}
+        collection.samples[index] = collection.samples[index].model_copy(update=context)
     if mended:
         collection.notes.append(f"{table.name}: {mended} texts with mis-encoded characters mended")
     for clip in sorted(files.keys() - used):

@@ -76,9 +76,7 @@ def evaluate(config: EvalConfig) -> dict[str, Any]:
     evidence = EvidenceReader(readers, model.clues)
     known = [evidence.read(s) for s in samples]
     present: list[Channel] = [
-        c
-        for c in CHANNELS
-        if c == "words" or any(c in processor.channels(e) for e in known)
+        c for c in CHANNELS if c == "words" or any(c in processor.channels(e) for e in known)
     ]
     fewest = {"all": 2, "singles": 1, "none": 0}[config.modality_report]
     whole = len(present)

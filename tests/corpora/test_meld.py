@@ -52,6 +52,9 @@ def test_clips_words_and_what_is_left_out(root: Path, tmp_path: Path) -> None:
     assert first.truth == {"sentiment": "positive", "season": "8", "episode": "21"}
     assert samples["train_dia0_utt1"].targets.emotion == "anger"
     assert samples["train_dia0_utt1"].text == "Rosé’s late"
+    assert first.context == () and samples["train_dia0_utt1"].context == (
+        "Joey: That’s it, – you!",
+    )
     # No folder of dev clips: words alone.
     assert samples["dev_dia0_utt0"].split == "val" and samples["dev_dia0_utt0"].video is None
     assert report.rejected == {
@@ -68,6 +71,17 @@ def test_clips_words_and_what_is_left_out(root: Path, tmp_path: Path) -> None:
     told = "\n".join(report.lines())
     assert "NOT AS PUBLISHED: split 'val'" in told and "NO CLIPS" in told
     assert "train_sent_emo.csv: 1 texts with mis-encoded characters mended" in told
+
+
+def test_context_is_the_dialogue_so_far_whatever_the_order_of_rows(tmp_path: Path) -> None:
+    rows = [row(3, n, f"Line {n}.") for n in range(15)]
+    table = HEADER + "".join([rows[14], *rows[:14], row(4, 1, "Another.")])
+    root = plant(tmp_path / "MELD.Raw", {"train_sent_emo.csv": table})
+    prepare_meld(root, tmp_path / "m.jsonl")
+    samples = samples_of(tmp_path / "m.jsonl")
+    assert samples["train_dia3_utt14"].context == tuple(f"Joey: Line {n}." for n in range(2, 14))
+    assert samples["train_dia3_utt1"].context == ("Joey: Line 0.",)
+    assert samples["train_dia4_utt1"].context == ()
 
 
 def test_known_bad_clips_can_be_kept(root: Path, tmp_path: Path) -> None:
