@@ -1,0 +1,200 @@
+"""`emollama score ...`: metrics and reports, a pure function of predictions files."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from emollama.errors import EmollamaError, did_you_mean
+
+if TYPE_CHECKING:
+    from emollama.evaluation.judge import CachedJudge
+    from emollama.evaluation.predictions import Predictions
+    from emollama.evaluation.registry import Context
+    from emollama.evaluation.wheel_tables import Rules, WheelTables
+
+Format = Literal["table", "json", "markdown"]
+
+
+def score(
+    predictions: Path,
+    out: Annotated[Path | None, typer.Option(help="Folder of the report, or of metrics.*.")] = None,
+    baseline: Annotated[Path | None, typer.Option(help="Predictions of the baseline.")] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option(help="Metric, as often as wanted; docs/metrics.md.")
+    ] = None,
+    bootstrap: Annotated[int, typer.Option(help="Resamples of the intervals.", min=100)] = 1000,
+    by: Annotated[
+        Literal["sample", "group"], typer.Option(help="What a resample draws.")
+    ] = "sample",
+    compare: Annotated[
+        Path | None, typer.Option(help="Other predictions: paired differences to them.")
+    ] = None,
+    format: Annotated[Format, typer.Option(help="What is printed.")] = "table",
+    reader: Annotated[
+        str | None, typer.Option(help="Of a public system: emotion-llama, mertools or openset.")
+    ] = None,
+    labels: Annotated[str, typer.Option(help="Label set of a public system.")] = "mer2023",
+    reference: Annotated[
+        Path | None, typer.Option(help="Csv of true values, for a public system.")
+    ] = None,
+    wheel: Annotated[Path | None, typer.Option(help="Folder of the emotion-wheel tables.")] = None,
+    wheel_rules: Annotated[
+        Literal["mer2025", "mer2026"] | None,
+        typer.Option(help="Conventions; by default those of the tables' year."),
+    ] = None,
+    validation: Annotated[
+        Path | None, typer.Option(help="Predictions that thresholds of labels are fitted on.")
+    ] = None,
+    judge_url: Annotated[
+        str | None, typer.Option(help="OpenAI-compatible server of the judge.")
+    ] = None,
+    judge_model: Annotated[str | None, typer.Option(help="The judge's name there.")] = None,
+    judge_key_env: Annotated[
+        str | None, typer.Option(help="Environment variable that holds the server's key.")
+    ] = None,
+    judge_folder: Annotated[Path | None, typer.Option(help="A local model as judge.")] = None,
+    judge_cache: Annotated[Path | None, typer.Option(help="Where its answers are kept.")] = None,
+) -> None:
+    """Score predictions: the metrics asked for, or with --out alone the whole report again."""
+    from emollama.evaluation.metrics import METRICS as OF_LABELS
+    from emollama.evaluation.predictions import read_predictions
+    from emollama.evaluation.readers.public import read_public
+    from emollama.evaluation.registry import METRICS, Context
+    from emollama.labels import get_label_set
+
+    names = metric or []
+    for name in names:
+        if name not in METRICS:
+            raise EmollamaError(f"metric '{name}' is unknown{did_you_mean(name, METRICS)}")
+    if reader is None and reference is not None:
+        raise EmollamaError("--reference belongs to --reader; predictions hold their own truth")
+
+    def read(path: Path) -> Predictions:
+        if reader is None:
+            return read_predictions(path)
+        return read_public(path, reader, get_label_set(labels), reference)
+
+    found = read(predictions)
+    plain = (compare, reader, wheel, validation, judge_url, judge_folder)
+    whole = out is not None and all(x is None for x in plain) and format == "table"
+    if names:
+        whole = whole and len(names) == 1 and names[0] in OF_LABELS
+    else:
+        whole = whole and any(r.reference is not None for r in found.rows)
+    if whole and out is not None:
+        _report(predictions, baseline, out, (*names, "weighted_f1")[0], bootstrap, by, found)
+        return
+    if baseline is not None:
+        raise EmollamaError(
+            "--baseline goes into the report, which needs --out and at most one --metric of "
+            f"{', '.join(OF_LABELS)}; to set two files beside each other use --compare"
+        )
+    context = Context(
+        found.header.labels,
+        _wheel(wheel, wheel_rules),
+        _thresholds(validation, found),
+        _judge(judge_url, judge_model, judge_key_env, judge_folder, judge_cache, out),
+    )
+    _metrics(found, context, names, read(compare) if compare else None, out, bootstrap, by, format)
+
+
+def _report(
+    predictions: Path, baseline: Path | None, out: Path, metric: str, bootstrap: int,
+    by: Literal["sample", "group"], found: Predictions,
+) -> None:  # fmt: skip
+    from emollama.corpora.probe.vocabulary import clues_in
+    from emollama.evaluation.report import report_from_files
+    from emollama.evaluation.tables import print_report
+
+    report = report_from_files(
+        predictions, baseline, out, metric=metric, resamples=bootstrap, by=by,
+        clues_in=clues_in if found.header.corpus == "probe" else None,
+    )  # fmt: skip
+    print_report(report)
+
+
+def _metrics(
+    found: Predictions, context: Context, names: list[str], other: Predictions | None,
+    out: Path | None, bootstrap: int, by: Literal["sample", "group"], format: Format,
+) -> None:  # fmt: skip
+    from rich.console import Console
+
+    from emollama.evaluation.curves import draw_curves
+    from emollama.evaluation.scoring import score_predictions, score_tables
+    from emollama.evaluation.tables import table_markdown, table_rich
+    from emollama.files import write_json, write_text
+
+    result = score_predictions(found, context, names, other, resamples=bootstrap, by=by)
+    tables = score_tables(result)
+    page = "\n\n".join(f"## {t.title}\n\n{table_markdown(t)}" for t in tables) + "\n"
+    if out is not None:
+        result["figures"] = draw_curves(found, out)
+        write_json(out / "metrics.json", result)
+        write_text(out / "metrics.md", page)
+    if format == "json":
+        print(json.dumps(result, indent=2, ensure_ascii=False))
+    elif format == "markdown":
+        print(page, end="")
+    else:
+        console = Console()
+        for table in tables:
+            console.print(table_rich(table))
+
+
+def _wheel(folder: Path | None, rules: Rules | None) -> WheelTables | None:
+    from emollama.evaluation.wheel_tables import read_wheel_tables
+
+    if folder is None:
+        if rules is not None:
+            raise EmollamaError("--wheel-rules needs --wheel DIR")
+        return None
+    return read_wheel_tables(folder, rules)
+
+
+def _thresholds(validation: Path | None, found: Predictions) -> dict[str, float] | None:
+    from emollama.evaluation.multilabel import fit_thresholds
+    from emollama.evaluation.predictions import read_predictions
+
+    if validation is None:
+        return None
+    held = read_predictions(validation)
+    if held.header.labels.labels != found.header.labels.labels:
+        raise EmollamaError(f"{validation}: its labels are not those of the predictions")
+    both = {r.id for r in held.rows} & {r.id for r in found.rows}
+    if both:
+        raise EmollamaError(
+            f"{validation}: '{min(both)}' is also among the predictions; thresholds are fitted on "
+            "other samples than they are scored on"
+        )
+    try:
+        return fit_thresholds(held.rows, held.header.labels)
+    except EmollamaError as error:
+        raise EmollamaError(f"{validation}: {error}") from error
+
+
+def _judge(
+    url: str | None, model: str | None, key_env: str | None, folder: Path | None,
+    cache: Path | None, out: Path | None,
+) -> CachedJudge | None:  # fmt: skip
+    from emollama.evaluation.judge import CachedJudge, EndpointJudge, LocalJudge
+
+    if url is not None and folder is not None:
+        raise EmollamaError("--judge-url and --judge-folder name two judges; give one")
+    kept = cache or (out / "judge" if out is not None else None)
+    if folder is not None:
+        return CachedJudge(LocalJudge(folder, model or ""), kept)
+    if url is None:
+        return None
+    if not model:
+        raise EmollamaError("--judge-url needs --judge-model, the model's name on that server")
+    key = None
+    if key_env is not None:
+        key = os.environ.get(key_env)
+        if not key:
+            raise EmollamaError(f"--judge-key-env: environment variable '{key_env}' is not set")
+    return CachedJudge(EndpointJudge(model, url, key), kept)

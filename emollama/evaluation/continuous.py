@@ -1,0 +1,172 @@
+"""Regression: sentiment as MOSI and MOSEI score it, and concordance of valence and arousal.
+
+With y the truth and x the answer, over clips (sentiment) or over all frames of all clips
+(concordance):
+
+- MAE = mean |x - y|; Pearson r = cov(x, y) / (sd x * sd y).
+- Acc-7 = share of round(clip(x, -3, 3)) = round(clip(y, -3, 3)), Acc-5 the same within -2..2;
+  halves round to the even number, as numpy and torch do (MMSA: Mao et al., ACL 2022).
+- Acc-2 (negative / non-negative) = share of [x >= 0] = [y >= 0], over all clips;
+  Acc-2 (negative / positive) = share of [x > 0] = [y > 0], over clips with y != 0, where an
+  answer of exactly 0 counts as negative. F1 is weighted by true support in both.
+- CCC = 2 cov(x, y) / (var x + var y + (mean x - mean y)^2), population (co)variances (Lin, 1989),
+  over all frames of all clips as one sequence; not the mean of clips' CCCs.
+
+A row without the answer is left out and counted: there is no wrong number to score instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from emollama.errors import EmollamaError
+from emollama.evaluation.answers import series
+from emollama.evaluation.measure import Measure, Statistic, count_failures, in_order, ratio
+from emollama.evaluation.metrics import accuracy, weighted_f1
+from emollama.evaluation.predictions import Prediction
+
+SENTIMENT = "sentiment"
+
+
+def numbers(row: Prediction, side: str, name: str) -> tuple[float, ...] | None:
+    """One quantity of a row as a series; `side` is `values` or `reference_values`."""
+    found = (getattr(row, side) or {}).get(name)
+    return None if found is None else series(found)
+
+
+def _answered(
+    rows: Sequence[Prediction], names: Sequence[str]
+) -> tuple[list[Prediction], dict[str, int]]:
+    """Rows whose truth and answer hold every quantity, and the others that have the truth."""
+    known = [
+        r for r in in_order(rows)
+        if all(numbers(r, "reference_values", n) is not None for n in names)
+    ]  # fmt: skip
+    kept = [r for r in known if all(numbers(r, "values", n) is not None for n in names)]
+    ids = {r.id for r in kept}
+    return kept, count_failures(r for r in known if r.id not in ids)
+
+
+def _moments(rows: Sequence[Prediction], name: str) -> np.ndarray:
+    """Sums over frames of each row: count, x, y, xx, yy, xy, |x - y|; float [n, 7]."""
+    made = np.zeros((len(rows), 7))
+    pairs = [
+        (np.array(numbers(r, "values", name)), np.array(numbers(r, "reference_values", name)))
+        for r in rows
+    ]
+    if not pairs:
+        return made
+    # Moments about a common centre: sums of squares of far-off numbers would lose digits.
+    centre = np.concatenate([y for _, y in pairs]).mean()
+    for i, (x, y) in enumerate(pairs):
+        p, q = x - centre, y - centre
+        made[i] = (
+            len(x), p.sum(), q.sum(), (p * p).sum(), (q * q).sum(), (p * q).sum(),
+            np.abs(x - y).sum(),
+        )  # fmt: skip
+    return made
+
+
+def _spread(sums: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Means, population variances and covariance [r] of summed moments [r, 7]."""
+    x, y, xx, yy, xy = (ratio(sums[:, k], sums[:, 0]) for k in range(1, 6))
+    # A constant sequence has variance 0; rounding may make it a little less.
+    return x, y, np.maximum(xx - x * x, 0), np.maximum(yy - y * y, 0), xy - x * y
+
+
+def _ccc(sums: np.ndarray) -> np.ndarray:
+    x, y, var_x, var_y, cov = _spread(sums)
+    return ratio(2 * cov, var_x + var_y + (x - y) ** 2)
+
+
+def _pearson(sums: np.ndarray) -> np.ndarray:
+    _, _, var_x, var_y, cov = _spread(sums)
+    return ratio(cov, np.sqrt(var_x * var_y))
+
+
+def _mae(sums: np.ndarray) -> np.ndarray:
+    return ratio(sums[:, 6], sums[:, 0])
+
+
+def ccc(rows: Sequence[Prediction], *names: str) -> Measure:
+    """CCC of one quantity, or its mean over several (ABAW: valence and arousal)."""
+    return _of_moments(rows, names, _ccc)
+
+
+def pearson(rows: Sequence[Prediction], name: str = SENTIMENT) -> Measure:
+    """Pearson's r; undefined where answers or truths are all the same."""
+    return _of_moments(rows, (name,), _pearson)
+
+
+def mae(rows: Sequence[Prediction], name: str = SENTIMENT) -> Measure:
+    """Mean absolute error, in the quantity's own unit."""
+    return _of_moments(rows, (name,), _mae)
+
+
+def _of_moments(rows: Sequence[Prediction], names: Sequence[str], function: Statistic) -> Measure:
+    kept, failures = _answered(rows, names)
+    sums = [_moments(kept, name) for name in names]
+
+    def statistic(weights: np.ndarray) -> np.ndarray:
+        return np.stack([function(weights @ s) for s in sums]).mean(0)
+
+    frames = int(sums[0][:, 0].sum())
+    detail: dict[str, object] = {}
+    if frames != len(kept):
+        detail["frames"] = frames
+    if len(names) > 1 and kept:
+        every = np.ones((1, len(kept)))
+        for name, s in zip(names, sums, strict=True):
+            value = float(function(every @ s)[0])
+            detail[name] = None if np.isnan(value) else value
+    note = f"{frames} frames" if frames != len(kept) else ""
+    return Measure(tuple(kept), statistic, len(rows), failures, detail, note)
+
+
+def grade_accuracy(rows: Sequence[Prediction], bound: int) -> Measure:
+    """Acc-7 (`bound` 3) or Acc-5 (`bound` 2) of sentiment."""
+    kept, failures = _answered(rows, (SENTIMENT,))
+    x, y = _clip_values(kept)
+    hits = (np.rint(np.clip(x, -bound, bound)) == np.rint(np.clip(y, -bound, bound))).astype(float)
+    return Measure(
+        tuple(kept), lambda w: ratio(w @ hits, w.sum(1)), len(rows), failures
+    )  # fmt: skip
+
+
+def sign_metric(rows: Sequence[Prediction], metric: str, zero: bool) -> Measure:
+    """Acc-2 or F1 of sentiment's sign.
+
+    Args:
+        rows: one system's rows.
+        metric: "accuracy" or "weighted_f1".
+        zero: True for negative / non-negative over all clips, False for negative / positive over
+            those whose truth is not 0.
+    """
+    kept, failures = _answered(rows, (SENTIMENT,))
+    if not zero:
+        kept = [r for r in kept if _clip_values([r])[1][0] != 0]
+    x, y = _clip_values(kept)
+    answer, truth = (v >= 0 if zero else v > 0 for v in (x, y))
+    # Cells of a 2 x 3 confusion matrix, its last column (unparsed) empty.
+    cells = np.zeros((len(kept), 6))
+    cells[np.arange(len(kept)), truth * 3 + answer] = 1
+    function: Callable[[np.ndarray], np.ndarray] = accuracy if metric == "accuracy" else weighted_f1
+    return Measure(
+        tuple(kept), lambda w: function((w @ cells).reshape(-1, 2, 3)), len(rows), failures,
+        note="" if zero else "clips whose true sentiment is 0 are left out",
+    )  # fmt: skip
+
+
+def _clip_values(rows: Sequence[Prediction]) -> tuple[np.ndarray, np.ndarray]:
+    """Answers and truths [n] of one sentiment a clip."""
+    for row in rows:
+        found = numbers(row, "values", SENTIMENT) or ()
+        if len(found) != 1:
+            raise EmollamaError(
+                f"id '{row.id}': sentiment needs one number a clip, not {len(found)}"
+            )
+    sides = ("values", "reference_values")
+    x, y = (np.array([(numbers(r, s, SENTIMENT) or (0.0,))[0] for r in rows]) for s in sides)
+    return x, y
