@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from emollama.errors import EmollamaError, did_you_mean
+from emollama.scripts import quiet_libraries
 
 if TYPE_CHECKING:
     from emollama.evaluation.judge import CachedJudge
@@ -98,7 +99,7 @@ def score(
         found.header.labels,
         _wheel(wheel, wheel_rules),
         _thresholds(validation, found),
-        _judge(judge_url, judge_model, judge_key_env, judge_folder, judge_cache, out),
+        _judge(judge_url, judge_model, judge_key_env, judge_folder, judge_cache),
     )
     _metrics(found, context, names, read(compare) if compare else None, out, bootstrap, by, format)
 
@@ -179,14 +180,16 @@ def _thresholds(validation: Path | None, found: Predictions) -> dict[str, float]
 
 def _judge(
     url: str | None, model: str | None, key_env: str | None, folder: Path | None,
-    cache: Path | None, out: Path | None,
+    cache: Path | None,
 ) -> CachedJudge | None:  # fmt: skip
+    from emollama.assets.cache import asset_home
     from emollama.evaluation.judge import CachedJudge, EndpointJudge, LocalJudge
 
     if url is not None and folder is not None:
         raise EmollamaError("--judge-url and --judge-folder name two judges; give one")
-    kept = cache or (out / "judge" if out is not None else None)
+    kept = cache or asset_home() / "judge"
     if folder is not None:
+        quiet_libraries()
         return CachedJudge(LocalJudge(folder, model or ""), kept)
     if url is None:
         return None
