@@ -19,6 +19,9 @@ from emollama.evaluation.bootstrap import RESAMPLES, By, interval, resample, two
 from emollama.evaluation.predictions import Prediction
 
 NO_ANSWER = "no answer"
+_TRUTHS = (
+    "reference", "reference_labels", "reference_values", "reference_words", "reference_reason",
+)  # fmt: skip
 Statistic = Callable[[np.ndarray], np.ndarray]
 """Weights [r, n] over the rows to values [r]; NaN where a draw leaves the metric undefined."""
 
@@ -165,9 +168,10 @@ def paired(
         raise EmollamaError(f"{name}: the two files have no scored sample in common")
     left, right = ([r for r in in_order(x) if r.id in ids] for x in (a, b))
     for x, y in zip(left, right, strict=True):
-        for truth in ("reference", "reference_labels", "reference_values", "reference_words",
-                      "reference_reason"):  # fmt: skip
-            if getattr(x, truth) != getattr(y, truth):
+        for truth in _TRUTHS:
+            here, there = getattr(x, truth), getattr(y, truth)
+            # What only one file knows says nothing against the other.
+            if here is not None and there is not None and here != there:
                 raise EmollamaError(
                     f"id '{x.id}' has another {truth} in one file than in the other"
                 )

@@ -39,11 +39,18 @@ class Published:
     def _maps(self) -> list[dict[str, str]]:
         return [wheel.published(self.level) for wheel in self.tables.wheels]
 
+    @cached_property
+    def _known(self) -> dict[str, list[str]]:
+        """Words looked up before: a file repeats the same few."""
+        return {}
+
     def category(self, word: str, wheel: int, clean: bool = True) -> str | None:
         """The category on wheel 0..4, or None; `clean` lower-cases and strips first."""
         key = word.lower().strip() if clean else word
+        if key not in self._known:
+            self._known[key] = self.tables.candidates(key)
         places = self._maps[wheel]
-        return next((places[w] for w in self.tables.candidates(key) if w in places), None)
+        return next((places[w] for w in self._known[key] if w in places), None)
 
     def categories(self, words: Iterable[str], wheel: int, clean: bool = True) -> frozenset[str]:
         """Categories of several words, those without one left out."""
@@ -79,6 +86,15 @@ class Corrected:
 
     def category(self, word: str, wheel: int) -> str:
         """The category on wheel 0..4; never None."""
+        if (word, wheel) not in self._known:
+            self._known[word, wheel] = self._look_up(word, wheel)
+        return self._known[word, wheel]
+
+    @cached_property
+    def _known(self) -> dict[tuple[str, int], str]:
+        return {}
+
+    def _look_up(self, word: str, wheel: int) -> str:
         key = " ".join(word.lower().split()).strip(" .!?;:")
         if self._is_neutral(key):
             return NEUTRAL

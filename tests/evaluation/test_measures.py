@@ -234,7 +234,8 @@ def test_paired_difference_of_any_metric() -> None:
     found = paired("mae", mae, better, rows[:150], resamples=200)
     assert found.n == 150 and found.ci_high < 0 and found.p == pytest.approx(2 / 201)
     assert found.value == pytest.approx(-np.abs(x - y)[:150].mean() / 2)
-    same = paired("mae", mae, rows, rows, resamples=100)
+    told = [r.model_copy(update={"reference_reason": "He smiles."}) for r in rows]
+    same = paired("mae", mae, rows, told, resamples=100)
     assert (same.value, same.p) == (0, 1)
     other = [rows[0].model_copy(update={"reference_values": {"sentiment": 2.9}})]
     with pytest.raises(EmollamaError, match="another reference_values"):
