@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -22,7 +23,9 @@ Format = Literal["table", "json", "markdown"]
 
 
 def score(
-    predictions: Path,
+    predictions: Annotated[
+        list[Path], typer.Argument(help="Predictions; several files are folds, scored together.")
+    ],
     out: Annotated[Path | None, typer.Option(help="Folder of the report, or of metrics.*.")] = None,
     baseline: Annotated[Path | None, typer.Option(help="Predictions of the baseline.")] = None,
     metric: Annotated[
@@ -37,11 +40,21 @@ def score(
     ] = None,
     format: Annotated[Format, typer.Option(help="What is printed.")] = "table",
     reader: Annotated[
-        str | None, typer.Option(help="Of a public system: emotion-llama, mertools or openset.")
+        str | None,
+        typer.Option(help="Of a public system: emotion-llama, mertools, openset, preference."),
     ] = None,
     labels: Annotated[str, typer.Option(help="Label set of a public system.")] = "mer2023",
     reference: Annotated[
-        Path | None, typer.Option(help="Csv of true values, for a public system.")
+        Path | None, typer.Option(help="True values for a public system: csv, or MERTools' npz.")
+    ] = None,
+    parser: Annotated[
+        str | None, typer.Option(help="Read labels anew from answers: words or upstream.")
+    ] = None,
+    swapped: Annotated[
+        Path | None, typer.Option(help="The same preferences asked in the other order.")
+    ] = None,
+    synonyms: Annotated[
+        Path | None, typer.Option(help="Stored groups of synonyms, for MER2024-OV.")
     ] = None,
     wheel: Annotated[Path | None, typer.Option(help="Folder of the emotion-wheel tables.")] = None,
     wheel_rules: Annotated[
@@ -63,9 +76,13 @@ def score(
 ) -> None:
     """Score predictions: the metrics asked for, or with --out alone the whole report again."""
     from emollama.evaluation.metrics import METRICS as OF_LABELS
+    from emollama.evaluation.parsing import parse_again
+    from emollama.evaluation.pooling import pooled
     from emollama.evaluation.predictions import read_predictions
+    from emollama.evaluation.preference import order_averaged
     from emollama.evaluation.readers.public import read_public
     from emollama.evaluation.registry import METRICS, Context
+    from emollama.evaluation.synonyms import read_groups
     from emollama.labels import get_label_set
 
     names = metric or []
@@ -77,18 +94,33 @@ def score(
 
     def read(path: Path) -> Predictions:
         if reader is None:
-            return read_predictions(path)
-        return read_public(path, reader, get_label_set(labels), reference)
+            found = read_predictions(path)
+        else:
+            found = read_public(path, reader, get_label_set(labels), reference)
+        if parser is not None:
+            try:
+                rows = parse_again(found.rows, found.header.labels, parser)
+            except EmollamaError as error:
+                raise EmollamaError(f"{path}: {error}") from error
+            found = replace(found, rows=tuple(rows))
+        return found
 
-    found = read(predictions)
-    plain = (compare, reader, wheel, validation, judge_url, judge_folder)
-    whole = out is not None and all(x is None for x in plain) and format == "table"
+    found = pooled([read(path) for path in predictions])
+    if swapped is not None:
+        found = order_averaged(found, read(swapped))
+    plain = (compare, reader, parser, swapped, synonyms, wheel, validation, judge_url, judge_folder)
+    whole = (
+        len(predictions) == 1
+        and out is not None
+        and all(x is None for x in plain)
+        and format == "table"
+    )
     if names:
         whole = whole and len(names) == 1 and names[0] in OF_LABELS
     else:
         whole = whole and any(r.reference is not None for r in found.rows)
     if whole and out is not None:
-        _report(predictions, baseline, out, (*names, "weighted_f1")[0], bootstrap, by, found)
+        _report(predictions[0], baseline, out, (*names, "weighted_f1")[0], bootstrap, by, found)
         return
     if baseline is not None:
         raise EmollamaError(
@@ -100,6 +132,7 @@ def score(
         _wheel(wheel, wheel_rules),
         _thresholds(validation, found),
         _judge(judge_url, judge_model, judge_key_env, judge_folder, judge_cache),
+        read_groups(synonyms) if synonyms else None,
     )
     _metrics(found, context, names, read(compare) if compare else None, out, bootstrap, by, format)
 

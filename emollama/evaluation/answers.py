@@ -12,6 +12,9 @@ from emollama.labels import LabelSet
 if TYPE_CHECKING:
     from emollama.evaluation.predictions import Prediction, Quantity
 
+NO_WORDS = "no words"
+"""The failure of a row that names none."""
+
 
 def series(value: Quantity) -> tuple[float, ...]:
     """A quantity as numbers over time; a number of the whole clip is a series of one."""

@@ -4,11 +4,15 @@ With y the truth and x the answer, over clips (sentiment) or over all frames of 
 (concordance):
 
 - MAE = mean |x - y|; Pearson r = cov(x, y) / (sd x * sd y).
-- Acc-7 = share of round(clip(x, -3, 3)) = round(clip(y, -3, 3)), Acc-5 the same within -2..2;
-  halves round to the even number, as numpy and torch do (MMSA: Mao et al., ACL 2022).
+- Acc-7 = share of round(clip(x, -3, 3)) = round(clip(y, -3, 3)), Acc-5 the same within -2..2 and
+  Acc-3 within -1..1; halves round to the even number, as numpy and torch do (MMSA: Mao et al.,
+  ACL 2022).
 - Acc-2 (negative / non-negative) = share of [x >= 0] = [y >= 0], over all clips;
   Acc-2 (negative / positive) = share of [x > 0] = [y > 0], over clips with y != 0, where an
-  answer of exactly 0 counts as negative. F1 is weighted by true support in both.
+  answer of exactly 0 counts as negative; in AffectGPT's form an answer of 0 is neutral, wrong
+  whichever the truth is. F1 is weighted by true support in all of them.
+- SIMS has sentiment in -1..1 and cuts it where MMSA does: Acc-2 at 0 (0 is negative), Acc-3 at
+  -0.1 and 0.1, Acc-5 at -0.7, -0.1, 0.1 and 0.7; a number on a cut belongs below it.
 - CCC = 2 cov(x, y) / (var x + var y + (mean x - mean y)^2), population (co)variances (Lin, 1989),
   over all frames of all clips as one sequence; not the mean of clips' CCCs.
 
@@ -18,6 +22,7 @@ A row without the answer is left out and counted: there is no wrong number to sc
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -28,6 +33,7 @@ from emollama.evaluation.metrics import accuracy, weighted_f1
 from emollama.evaluation.predictions import Prediction
 
 SENTIMENT = "sentiment"
+Sign = Literal["nonneg", "pos", "affectgpt", "sims"]
 
 
 def numbers(row: Prediction, side: str, name: str) -> tuple[float, ...] | None:
@@ -126,36 +132,49 @@ def _of_moments(rows: Sequence[Prediction], names: Sequence[str], function: Stat
 
 
 def grade_accuracy(rows: Sequence[Prediction], bound: int) -> Measure:
-    """Acc-7 (`bound` 3) or Acc-5 (`bound` 2) of sentiment."""
+    """Acc-7 (`bound` 3), Acc-5 (2) or Acc-3 (1) of sentiment."""
+    return _same_class(rows, lambda v: np.rint(np.clip(v, -bound, bound)))
+
+
+def step_accuracy(rows: Sequence[Prediction], cuts: Sequence[float]) -> Measure:
+    """Share of clips whose answer lies between the same `cuts` as the truth; SIMS' accuracies."""
+    return _same_class(rows, lambda v: np.digitize(v, cuts, right=True))
+
+
+def _same_class(
+    rows: Sequence[Prediction], grade: Callable[[np.ndarray], np.ndarray]
+) -> Measure:  # fmt: skip
     kept, failures = _answered(rows, (SENTIMENT,))
     x, y = _clip_values(kept)
-    hits = (np.rint(np.clip(x, -bound, bound)) == np.rint(np.clip(y, -bound, bound))).astype(float)
-    return Measure(
-        tuple(kept), lambda w: ratio(w @ hits, w.sum(1)), len(rows), failures
-    )  # fmt: skip
+    hits = (grade(x) == grade(y)).astype(float)
+    return Measure(tuple(kept), lambda w: ratio(w @ hits, w.sum(1)), len(rows), failures)
 
 
-def sign_metric(rows: Sequence[Prediction], metric: str, zero: bool) -> Measure:
+def sign_metric(rows: Sequence[Prediction], metric: str, form: Sign) -> Measure:
     """Acc-2 or F1 of sentiment's sign.
 
     Args:
         rows: one system's rows.
         metric: "accuracy" or "weighted_f1".
-        zero: True for negative / non-negative over all clips, False for negative / positive over
-            those whose truth is not 0.
+        form: "nonneg": negative / non-negative over all clips; "pos": negative / positive over
+            those whose truth is not 0; "affectgpt": as "pos", and an answer of 0 is wrong;
+            "sims": 0 or less / positive over all clips.
     """
     kept, failures = _answered(rows, (SENTIMENT,))
-    if not zero:
+    every = form in ("nonneg", "sims")
+    if not every:
         kept = [r for r in kept if _clip_values([r])[1][0] != 0]
     x, y = _clip_values(kept)
-    answer, truth = (v >= 0 if zero else v > 0 for v in (x, y))
-    # Cells of a 2 x 3 confusion matrix, its last column (unparsed) empty.
+    answer, truth = ((v >= 0 if form == "nonneg" else v > 0).astype(int) for v in (x, y))
+    if form == "affectgpt":
+        answer = np.where(x == 0, 2, answer)
+    # Cells of a 2 x 3 confusion matrix; its last column holds what is neither.
     cells = np.zeros((len(kept), 6))
     cells[np.arange(len(kept)), truth * 3 + answer] = 1
     function: Callable[[np.ndarray], np.ndarray] = accuracy if metric == "accuracy" else weighted_f1
     return Measure(
         tuple(kept), lambda w: function((w @ cells).reshape(-1, 2, 3)), len(rows), failures,
-        note="" if zero else "clips whose true sentiment is 0 are left out",
+        note="" if every else "clips whose true sentiment is 0 are left out",
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ scored as a wrong answer.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -29,6 +30,25 @@ def label_metric(rows: Sequence[Prediction], labels: LabelSet, metric: str) -> M
         tuple(scored), lambda w: function(confusion(w)), len(rows),
         count_failures(r for r in scored if r.label is None),
     )  # fmt: skip
+
+
+def upstream_f1(rows: Sequence[Prediction], labels: LabelSet) -> Measure:
+    """Weighted F1 as the released Emotion-LLaMA scores it: what it cannot read is "neutral".
+
+    A failure is then right wherever the truth is neutral, and lowers neutral's precision elsewhere;
+    `weighted_f1` stands beside it.
+
+    Raises:
+        EmollamaError: a label set without "neutral".
+    """
+    neutral = labels.require("neutral", "weighted_f1_upstream")
+    measure = label_metric(
+        [r if r.label else r.model_copy(update={"label": neutral}) for r in rows],
+        labels, "weighted_f1",
+    )  # fmt: skip
+    failures = count_failures(r for r in rows if r.reference is not None and r.label is None)
+    note = "answers without a label count as neutral" if failures else ""
+    return replace(measure, failures=failures, note=note)
 
 
 def fold_mean(rows: Sequence[Prediction], labels: LabelSet, metric: str) -> Measure:

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from emollama.errors import EmollamaError, did_you_mean
-from emollama.evaluation import continuous, label_scores, multilabel, overlap, wheels
+from emollama.evaluation import (
+    continuous,
+    label_scores,
+    multilabel,
+    overlap,
+    synonyms,
+    wheels,
+)
 from emollama.evaluation.judge import Judge
 from emollama.evaluation.measure import Measure
 from emollama.evaluation.predictions import Prediction
@@ -27,12 +34,14 @@ class Context:
         wheel: emotion-wheel tables, for the wheel metrics.
         thresholds: of each label, fitted on validation rows.
         judge: who marks explanations.
+        synonyms: of each clip, groups of words that mean the same there.
     """
 
     labels: LabelSet
     wheel: WheelTables | None = None
     thresholds: dict[str, float] | None = None
     judge: Judge | None = None
+    synonyms: synonyms.Groups | None = None
 
     def tables(self) -> WheelTables:
         """The wheel tables, or what to do about it."""
@@ -42,6 +51,15 @@ class Context:
                 "(format.csv, synonym.xlsx, wheel1..5.xlsx, as MERTools publishes them)"
             )
         return self.wheel
+
+    def groups(self) -> synonyms.Groups:
+        """The groups of synonyms, or what to do about it."""
+        if self.synonyms is None:
+            raise EmollamaError(
+                "MER2024-OV needs --synonyms PATH: the folder of <name>.npy files that MERTools "
+                "stores, or JSON {name: [[word, ...], ...]}"
+            )
+        return self.synonyms
 
     def asked(self) -> Judge:
         """The judge, or what to do about it."""
@@ -100,9 +118,24 @@ def _sets(title: str, name: multilabel.SetMetric) -> Metric:
     )
 
 
-def _sign(title: str, name: str, zero: bool) -> Metric:
+def _sign(title: str, name: str, form: continuous.Sign, family: str = "sentiment") -> Metric:
+    return Metric(title, family, lambda rows, context: continuous.sign_metric(rows, name, form))
+
+
+def _grade(title: str, bound: int) -> Metric:
+    return Metric(title, "sentiment", lambda rows, context: continuous.grade_accuracy(rows, bound))
+
+
+def _sims(title: str, *cuts: float) -> Metric:
+    return Metric(title, "sims", lambda rows, context: continuous.step_accuracy(rows, cuts))
+
+
+def _merged(title: str, part: synonyms.Part, *beside: str) -> Metric:
     return Metric(
-        title, "sentiment", lambda rows, context: continuous.sign_metric(rows, name, zero)
+        title,
+        "synonyms",
+        lambda rows, context: synonyms.merged_overlap(rows, context.groups(), part),
+        beside,
     )
 
 
@@ -137,6 +170,12 @@ METRICS: dict[str, Metric] = {
     "accuracy": _label("accuracy (WAR)", "accuracy"),
     "uar": _label("UAR (macro recall)", "uar"),
     "macro_f1": _label("macro F1", "macro_f1"),
+    "weighted_f1_upstream": Metric(
+        "weighted F1, unread is neutral",
+        "upstream",
+        lambda rows, context: label_scores.upstream_f1(rows, context.labels),
+        ("weighted_f1",),
+    ),
     "war_folds": _folds("WAR, mean over folds", "accuracy"),
     "uar_folds": _folds("UAR, mean over folds", "uar"),
     "mer2023": Metric(
@@ -144,14 +183,21 @@ METRICS: dict[str, Metric] = {
         "mer2023",
         lambda rows, context: label_scores.mer2023_combined(rows, context.labels),
     ),
-    "acc2_nonneg": _sign("Acc-2, negative / non-negative", "accuracy", True),
-    "f1_nonneg": _sign("F1, negative / non-negative", "weighted_f1", True),
-    "acc2_pos": _sign("Acc-2, negative / positive", "accuracy", False),
-    "f1_pos": _sign("F1, negative / positive", "weighted_f1", False),
-    "acc5": Metric("Acc-5", "sentiment", lambda rows, context: continuous.grade_accuracy(rows, 2)),
-    "acc7": Metric("Acc-7", "sentiment", lambda rows, context: continuous.grade_accuracy(rows, 3)),
+    "acc2_nonneg": _sign("Acc-2, negative / non-negative", "accuracy", "nonneg"),
+    "f1_nonneg": _sign("F1, negative / non-negative", "weighted_f1", "nonneg"),
+    "acc2_pos": _sign("Acc-2, negative / positive", "accuracy", "pos"),
+    "f1_pos": _sign("F1, negative / positive", "weighted_f1", "pos"),
+    "acc2_affectgpt": _sign("Acc-2, 0 is no answer", "accuracy", "affectgpt"),
+    "f1_affectgpt": _sign("F1, 0 is no answer", "weighted_f1", "affectgpt"),
+    "acc3": _grade("Acc-3", 1),
+    "acc5": _grade("Acc-5", 2),
+    "acc7": _grade("Acc-7", 3),
     "mae": Metric("MAE", "sentiment", lambda rows, context: continuous.mae(rows)),
     "pearson": Metric("Pearson r", "sentiment", lambda rows, context: continuous.pearson(rows)),
+    "sims_acc2": _sign("SIMS: Acc-2", "accuracy", "sims", "sims"),
+    "sims_f1": _sign("SIMS: F1", "weighted_f1", "sims", "sims"),
+    "sims_acc3": _sims("SIMS: Acc-3", -0.1, 0.1),
+    "sims_acc5": _sims("SIMS: Acc-5", -0.7, -0.1, 0.1, 0.7),
     "ccc_valence": _ccc("CCC, valence", "valence", "valence"),
     "ccc_arousal": _ccc("CCC, arousal", "arousal", "arousal"),
     "ccc_mean": _ccc("CCC, mean of both", "valence and arousal", "valence", "arousal"),
@@ -190,6 +236,11 @@ METRICS: dict[str, Metric] = {
     "ew_precision_corrected": _ew("EW precision, corrected", "precision", corrected=True),
     "ew_recall_corrected": _ew("EW recall, corrected", "recall", corrected=True),
     "ew_f_corrected": _ew("EW F, corrected", "f", corrected=True),
+    "mer2024_ov": _merged(
+        "MER2024-OV: mean of both", "mean", "mer2024_ov_accuracy", "mer2024_ov_recall"
+    ),
+    "mer2024_ov_accuracy": _merged("MER2024-OV: set accuracy", "accuracy"),
+    "mer2024_ov_recall": _merged("MER2024-OV: set recall", "recall"),
     "clue_overlap": Metric(
         "clue overlap",
         "reason",
@@ -204,9 +255,11 @@ METRICS: dict[str, Metric] = {
 
 NEEDS: dict[str, str] = {
     "label": "reference",
+    "upstream": "reference",
     "folds": "reference and fold",
     "mer2023": "reference and reference_values.valence",
     "sentiment": "reference_values.sentiment",
+    "sims": "reference_values.sentiment",
     "valence": "reference_values.valence",
     "arousal": "reference_values.arousal",
     "valence and arousal": "reference_values.valence and .arousal",
@@ -214,6 +267,7 @@ NEEDS: dict[str, str] = {
     "label scores": "reference_labels and label_scores",
     "hit": "reference, or one word in reference_words",
     "wheel": "reference_words or reference",
+    "synonyms": "reference_words, and groups of synonyms",
     "reason": "reference_reason",
 }
 """What a row must hold for a metric of each family."""
@@ -236,7 +290,8 @@ def chosen(names: Sequence[str]) -> list[str]:
 def fitting(rows: Rows, context: Context) -> list[str]:
     """The metrics that rows have the truth for, when none is asked for by name.
 
-    Those of a judge cost time or money and are computed only by name.
+    Those of a judge cost time or money, those of SIMS and of the released Emotion-LLaMA are for
+    whoever compares with them: all of these are computed only by name.
     """
     truths = {k for r in rows for k in r.reference_values or ()}
     one = any(r.reference is not None for r in rows)
@@ -251,6 +306,7 @@ def fitting(rows: Rows, context: Context) -> list[str]:
         "valence and arousal": {"valence", "arousal"} <= truths,
         "labels": any(r.reference_labels is not None for r in rows),
         "label scores": any(r.reference_labels and r.label_scores for r in rows),
+        "synonyms": context.synonyms is not None and words,
         "hit": context.wheel is not None and one and not words,
         "wheel": context.wheel is not None and words,
     }

@@ -8,13 +8,21 @@ from scipy import stats
 from sklearn import metrics as sk
 
 from emollama.errors import EmollamaError
-from emollama.evaluation.continuous import ccc, grade_accuracy, mae, pearson, sign_metric
-from emollama.evaluation.label_scores import fold_mean, label_metric, mer2023_combined
+from emollama.evaluation.continuous import (
+    ccc,
+    grade_accuracy,
+    mae,
+    pearson,
+    sign_metric,
+    step_accuracy,
+)
+from emollama.evaluation.label_scores import fold_mean, label_metric, mer2023_combined, upstream_f1
 from emollama.evaluation.measure import paired, scored
 from emollama.evaluation.metrics import evaluate
 from emollama.evaluation.multilabel import fit_thresholds, rank_metric, set_metric
 from emollama.evaluation.predictions import Prediction
 from emollama.evaluation.ranking import average_precision, roc_auc
+from emollama.labels import LabelSet
 
 from .made import MER2023, random_predictions
 
@@ -38,19 +46,26 @@ def test_sentiment_equals_sklearn_and_scipy() -> None:
     some = y != 0
     f1 = {"average": "weighted"}
     expected = {
-        "acc2_nonneg": (sign_metric(rows, "accuracy", True), ((x >= 0) == (y >= 0)).mean()),
-        "f1_nonneg": (sign_metric(rows, "weighted_f1", True), sk.f1_score(y >= 0, x >= 0, **f1)),
+        "acc2_nonneg": (sign_metric(rows, "accuracy", "nonneg"), ((x >= 0) == (y >= 0)).mean()),
+        "f1_nonneg": (
+            sign_metric(rows, "weighted_f1", "nonneg"),
+            sk.f1_score(y >= 0, x >= 0, **f1),
+        ),
         "acc2_pos": (
-            sign_metric(rows, "accuracy", False),
+            sign_metric(rows, "accuracy", "pos"),
             sk.accuracy_score(y[some] > 0, x[some] > 0),
         ),
         "f1_pos": (
-            sign_metric(rows, "weighted_f1", False),
+            sign_metric(rows, "weighted_f1", "pos"),
             sk.f1_score(y[some] > 0, x[some] > 0, **f1),
         ),
         "acc5": (
             grade_accuracy(rows, 2),
             np.mean(np.round(x.clip(-2, 2)) == np.round(y.clip(-2, 2))),
+        ),
+        "acc3": (
+            grade_accuracy(rows, 1),
+            np.mean(np.round(x.clip(-1, 1)) == np.round(y.clip(-1, 1))),
         ),
         "acc7": (
             grade_accuracy(rows, 3),
@@ -61,10 +76,40 @@ def test_sentiment_equals_sklearn_and_scipy() -> None:
     }
     for name, (measure, value) in expected.items():
         assert measure.value() == pytest.approx(value, abs=1e-12), name
-    assert len(sign_metric(rows, "accuracy", False).rows) == some.sum()
+    assert len(sign_metric(rows, "accuracy", "pos").rows) == some.sum()
     lost = [rows[0].model_copy(update={"values": None, "parse_failure": "no number"}), *rows[1:]]
     measure = mae(lost)
     assert (len(measure.rows), measure.n_total, measure.failures) == (199, 200, {"no number": 1})
+
+
+def test_affectgpt_counts_an_answer_of_zero_as_wrong() -> None:
+    rows, x, y = sentiments()
+    some = y != 0
+    x = np.where(np.arange(len(x)) % 7, x, 0.0)
+    rows = [
+        r.model_copy(update={"values": {"sentiment": v}})
+        for r, v in zip(rows, x.tolist(), strict=True)
+    ]
+    truth = np.where(y[some] > 0, "positive", "negative")
+    answer = np.select([x[some] > 0, x[some] < 0], ["positive", "negative"], "neutral")
+    assert (answer == "neutral").sum() > 0
+    expected = sk.f1_score(truth, answer, average="weighted", zero_division=0)
+    found = sign_metric(rows, "weighted_f1", "affectgpt")
+    assert found.value() == pytest.approx(expected, abs=1e-12)
+    assert sign_metric(rows, "accuracy", "affectgpt").value() == pytest.approx(
+        (truth == answer).mean()
+    )
+
+
+def test_sims_cuts_belong_below() -> None:
+    pairs = [(0.1, 0.05), (0.11, 0.1), (-0.1, -0.5), (-0.7, -0.9), (0.7, 0.2), (0.0, -1.0)]
+    rows = [
+        Prediction(id=str(i), values={"sentiment": x}, reference_values={"sentiment": y})
+        for i, (x, y) in enumerate(pairs)
+    ]
+    assert step_accuracy(rows, (-0.1, 0.1)).value() == pytest.approx(4 / 6)
+    assert step_accuracy(rows, (-0.7, -0.1, 0.1, 0.7)).value() == pytest.approx(4 / 6)
+    assert sign_metric(rows, "accuracy", "sims").value() == 1
 
 
 def test_ccc_is_over_all_frames_of_all_clips() -> None:
@@ -205,6 +250,19 @@ def test_mean_over_folds_and_pooled() -> None:
         fold_mean([*rows, Prediction(id="z", reference="sad", label="sad")], MER2023, "uar")
     with pytest.raises(EmollamaError, match="a mean over folds needs two"):
         fold_mean(rows[:20], MER2023, "uar")
+
+
+def test_the_released_system_reads_failures_as_neutral() -> None:
+    rows = random_predictions(80, unparsed=0.3)
+    expected = sk.f1_score(
+        [r.reference for r in rows], [r.label or "neutral" for r in rows],
+        labels=list(MER2023.labels), average="weighted",
+    )  # fmt: skip
+    measure = upstream_f1(rows, MER2023)
+    assert measure.value() == pytest.approx(expected, abs=1e-12)
+    assert set(measure.failures) == {"two labels"} and "count as neutral" in measure.note
+    with pytest.raises(EmollamaError, match="'neutral' is not in label set"):
+        upstream_f1(rows, LabelSet("two", ("sad", "happy")))
 
 
 def test_mer2023_combined() -> None:

@@ -41,7 +41,7 @@ def test_emotion_llama_csv_with_references(tmp_path: Path) -> None:
     path.write_text("name,label\na,HAPPINESS\nb,he is sad or angry\nc,\n")
     rows = read_public(path, "emotion-llama", MER2023).rows
     assert [r.label for r in rows] == ["happy", None, None]
-    assert [r.parse_failure for r in rows][1:] == ["no one label in the answer", "empty"]
+    assert [r.parse_failure for r in rows][1:] == ["several labels named", "empty answer"]
 
 
 @pytest.mark.parametrize(
@@ -82,9 +82,47 @@ def test_mertools_scores_and_valence(tmp_path: Path) -> None:
     np.savez(path, names=np.array(["a", "a"]), emo_probs=logits)
     with pytest.raises(EmollamaError, match="'a' stands twice"):
         read_public(path, "mertools", MER2023)
-    np.savez(path, other=logits)
+    np.savez(path, other=logits, args=np.array(Evals(), dtype=object))
     with pytest.raises(EmollamaError, match="holds neither emo_probs nor val_preds"):
         read_public(path, "mertools", MER2023)
+
+
+def test_results_without_names_are_in_the_order_of_the_labels_file(tmp_path: Path) -> None:
+    path, truth = tmp_path / "test1.npz", tmp_path / "label-6way.npz"
+    logits = np.eye(6, dtype=np.float32)[[2, 3, 0]]
+    # Beside the scores stand the program's own arguments, pickled; they are not touched.
+    np.savez_compressed(path, emo_probs=logits, args=np.array(Evals(), dtype=object))
+    corpora = {
+        "train_corpus": {"x": {"emo": "sad", "val": 0.5}},
+        "test1_corpus": {
+            "b": {"emo": "happy", "val": -1.5},
+            "a": {"emo": "sad", "val": ""},
+            "c": {"emo": "angry", "val": -10},
+        },
+    }
+    np.savez_compressed(truth, **corpora)
+    rows = read_public(path, "mertools", MER2023, truth).rows
+    assert [(r.id, r.label, r.reference) for r in rows] == [
+        ("b", "happy", "happy"), ("a", "sad", "sad"), ("c", "neutral", "angry"),
+    ]  # fmt: skip
+    assert [r.reference_values for r in rows] == [{"valence": -1.5}, None, None]
+    np.savez(path, emo_probs=logits[:2])
+    with pytest.raises(EmollamaError, match=r"name no clips, .* tables of 1, 3"):
+        read_public(path, "mertools", MER2023, truth)
+    np.savez(path, names=np.array(["a", "zz"]), emo_probs=logits[:2])
+    assert [r.reference for r in read_public(path, "mertools", MER2023, truth).rows] == [
+        "sad",
+        None,
+    ]
+    for bad, message in (
+        ({"test1_corpus": {"a": {"emo": "bored"}}}, "'a': 'bored' is not in label set"),
+        ({"test1_corpus": {"a": {"val": "high"}}}, "'a': 'val' is not a number"),
+        ({"test1_corpus": {"a": 3}}, "'a': must be a dictionary"),
+        ({"names": np.array(["a"])}, "holds no <split>_corpus"),
+    ):
+        np.savez(truth, **bad)
+        with pytest.raises(EmollamaError, match=message):
+            read_public(path, "mertools", MER2023, truth)
 
 
 def test_name2reason_is_read_without_unpickling(tmp_path: Path) -> None:
@@ -142,6 +180,20 @@ def test_no_code_of_a_file_runs(tmp_path: Path) -> None:
             with pytest.raises(EmollamaError, match="holds more than text and numbers") as error:
                 read_npz(path)
             assert "\n" not in str(error.value) and not planted.exists()
+
+
+def test_preferences_have_labels_of_their_own(tmp_path: Path) -> None:
+    path, truth = tmp_path / "p.csv", tmp_path / "track3_emoprefer.csv"
+    path.write_text("preference,name\na2,x\nA1 is better,y\nneither,z\n")
+    truth.write_text("name,a1,a2,preference\nx,He smiles.,He frowns.,a2\ny,A,B,a2\nz,A,B,a1\n")
+    found = read_public(path, "preference", MER2023, truth)
+    assert found.header.labels.labels == ("a1", "a2")
+    assert [(r.label, r.reference) for r in found.rows] == [
+        ("a2", "a2"),
+        ("a1", "a2"),
+        (None, "a1"),
+    ]
+    assert found.rows[2].parse_failure == "no label named"
 
 
 def test_numbers_inside_objects_and_broken_files(tmp_path: Path) -> None:

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from emollama.errors import EmollamaError
+from emollama.evaluation.parsing import parse_words
 from emollama.evaluation.predictions import Prediction
 from emollama.evaluation.wheel_words import split_words
 from emollama.files import read_text
 from emollama.labels import LabelSet
 
 NAMES = ("name", "names", "id", "filename", "filenames", "sample")
-LABELS = ("discrete", "emotion", "label")
+LABELS = ("discrete", "emotion", "label", "preference")
 WORDS = ("openset", "emotions")
 VALENCES = ("valence", "val")
 REASONS = ("reason", "reasons", "english", "eng_reasons", "chi_reasons", "chinese")
@@ -26,61 +27,19 @@ NO_VALENCE = -10.0
 def read_answers(path: Path, labels: LabelSet) -> list[Prediction]:
     """Rows of a csv of answers; a label outside the set is a parse failure, not an error.
 
+    The text that a label was read from is kept, so that another parser can read it again.
+
     Raises:
         EmollamaError: no name column, none with answers, a name that stands twice.
     """
-    return [_answer(row, labels) for _, row in _rows(path)]
+    return [_answer(row, labels) for _, row in read_table(path)]
 
 
-def with_references(rows: list[Prediction], path: Path, labels: LabelSet) -> list[Prediction]:
-    """The rows with what a csv of true values says of them; others stay without a reference.
+def read_table(path: Path) -> list[tuple[int, dict[str, Any]]]:
+    """(line, {id, label, words, valence, reason}) of each row that names a clip.
 
-    Raises:
-        EmollamaError: as `read_answers`, a true label outside the set, or no name in common.
+    Columns may stand in any order; those that are not known are passed over.
     """
-    truths = {}
-    for number, row in _rows(path):
-        where = f"{path}:{number}"
-        known: dict[str, Any] = {}
-        if row.get("label"):
-            known["reference"] = labels.require(row["label"], where)
-        if "words" in row:
-            known["reference_words"] = split_words(row["words"])
-        if "valence" in row:
-            known["reference_values"] = {"valence": row["valence"]}
-        if row.get("reason"):
-            known["reference_reason"] = row["reason"]
-        truths[row["id"]] = known
-    if not any(r.id in truths for r in rows):
-        raise EmollamaError(f"{path}: has no name in common with the predictions")
-    made = []
-    for prediction in rows:
-        update = truths.get(prediction.id, {})
-        if "reference" in update and prediction.label is None and not prediction.parse_failure:
-            # Words and reasons are answers of another kind; a label is not among them.
-            update = {**update, "parse_failure": "no label in the file"}
-        made.append(prediction.model_copy(update=update))
-    return made
-
-
-def _answer(row: dict[str, Any], labels: LabelSet) -> Prediction:
-    given: dict[str, Any] = {"id": row["id"]}
-    if "label" in row:
-        word = row["label"]
-        given["label"] = labels.canonical(word) or labels.parse(word)
-        if given["label"] is None:
-            given["parse_failure"] = "no one label in the answer" if word.strip() else "empty"
-    if "words" in row:
-        given["words"] = split_words(row["words"])
-    if "valence" in row:
-        given["values"] = {"valence": row["valence"]}
-    if row.get("reason"):
-        given["reason"] = row["reason"]
-    return Prediction(**given)
-
-
-def _rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
-    """(line, {id, label, words, valence, reason}) of each row that names a clip."""
     reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
     columns = {(c or "").strip().lower(): c for c in reader.fieldnames or ()}
 
@@ -115,6 +74,20 @@ def _rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
     except csv.Error as error:
         raise EmollamaError(f"{path}:{reader.line_num}: is not csv: {error}") from error
     return found
+
+
+def _answer(row: dict[str, Any], labels: LabelSet) -> Prediction:
+    given: dict[str, Any] = {"id": row["id"]}
+    if "label" in row:
+        found = parse_words(row["label"], labels)
+        given |= {"label": found.label, "parse_failure": found.failure, "answer": row["label"]}
+    if "words" in row:
+        given["words"] = split_words(row["words"])
+    if "valence" in row:
+        given["values"] = {"valence": row["valence"]}
+    if row.get("reason"):
+        given["reason"] = row["reason"]
+    return Prediction(**given)
 
 
 def _valence(where: str, value: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ import io
 import pickle
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,13 @@ LARGEST = 512 * 1024 * 1024
 _SCALARS = {"f4", "f8", "f2", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"}
 
 
-def read_npz(path: Path) -> dict[str, Any]:
+def read_npz(
+    path: Path, wanted: Callable[[str], bool] = lambda name: True
+) -> dict[str, Any]:  # fmt: skip
     """Arrays by name; an object array comes as nested lists, one without dimensions as its value.
+
+    Arrays that are not `wanted` are not looked at: real files hold the arguments of their program
+    beside the numbers, pickled.
 
     Raises:
         EmollamaError: no file, not an .npz file, too large, or a pickle that holds more than text,
@@ -35,8 +41,9 @@ def read_npz(path: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     try:
         with zipfile.ZipFile(path) as archive:
-            for name in archive.namelist():
-                if not name.endswith(".npy"):
+            names = [n for n in archive.namelist() if n.endswith(".npy")]
+            for name in names:
+                if not wanted(name.removesuffix(".npy")):
                     continue
                 with archive.open(name) as part:
                     data = part.read(LARGEST + 1)
@@ -47,7 +54,7 @@ def read_npz(path: Path) -> dict[str, Any]:
         raise EmollamaError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise EmollamaError(f"{path}: is not an .npz file: {error}") from error
-    if not found:
+    if not names:
         raise EmollamaError(f"{path}: holds no arrays")
     return found
 

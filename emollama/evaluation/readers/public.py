@@ -11,9 +11,12 @@ from typing import Any
 import numpy as np
 
 from emollama.errors import EmollamaError, did_you_mean
+from emollama.evaluation.answers import NO_WORDS
 from emollama.evaluation.predictions import Header, Prediction, Predictions
-from emollama.evaluation.readers.columns import NO_VALENCE, read_answers, with_references
+from emollama.evaluation.preference import PREFERENCE
+from emollama.evaluation.readers.columns import NO_VALENCE, read_answers
 from emollama.evaluation.readers.npz import read_npz
+from emollama.evaluation.readers.truths import UNNAMED, with_references
 from emollama.evaluation.wheel_words import split_words
 from emollama.files import read_text
 from emollama.labels import LabelSet
@@ -30,13 +33,14 @@ def read_public(
         path: the result file.
         reader: a key of `READERS`.
         labels: the label set its labels are of, in the order of its class numbers.
-        reference: csv of true values by clip name, where the results hold none.
+        reference: true values, where the results hold none; see `with_references`.
 
     Raises:
         EmollamaError: an unknown reader, or a file that is not in its format.
     """
     if reader not in READERS:
         raise EmollamaError(f"reader '{reader}' is unknown{did_you_mean(reader, READERS)}")
+    labels = OWN_LABELS.get(reader, labels)
     rows = READERS[reader](path, labels)
     if not rows:
         raise EmollamaError(f"{path}: holds no results")
@@ -76,20 +80,18 @@ def mertools(path: Path, labels: LabelSet) -> list[Prediction]:
 
     Arrays, with or without the underscore: `names` or `filenames`; `emo_probs` [n, K] (scores, or
     logits, which become probabilities), `emo_labels` [n]; `val_preds`, `val_labels` [n]. Class k
-    is the label set's k-th label. A valence of -10 means none.
+    is the label set's k-th label. A valence of -10 means none. Files of 2023 and 2024 hold
+    `emo_probs` alone, in the order of the labels' file: `with_references` gives them their names.
     """
-    arrays = {k.replace("_", "").lower(): v for k, v in read_npz(path).items()}
+    arrays = {_plain(k): v for k, v in read_npz(path, lambda k: _plain(k) in _MERTOOLS).items()}
     if "name2reason" in arrays:
         return _reasons(path, arrays["name2reason"])
     known = [k for k in ("emoprobs", "valpreds") if _size(arrays.get(k))]
     if not known:
-        raise EmollamaError(
-            f"{path}: holds neither emo_probs nor val_preds nor name2reason, but "
-            f"{', '.join(sorted(arrays))}"
-        )
+        raise EmollamaError(f"{path}: holds neither emo_probs nor val_preds nor name2reason")
     n = _size(arrays[known[0]])
     names = arrays.get("names", arrays.get("filenames"))
-    ids = [f"row{i:06d}" for i in range(n)] if names is None else _texts(path, "names", names)
+    ids = [UNNAMED.format(i) for i in range(n)] if names is None else _texts(path, "names", names)
     columns: dict[str, np.ndarray] = {}
     for key in ("emoprobs", "emolabels", "valpreds", "vallabels"):
         if _size(arrays.get(key)):
@@ -107,10 +109,10 @@ def mertools(path: Path, labels: LabelSet) -> list[Prediction]:
 def openset(path: Path, labels: LabelSet) -> list[Prediction]:
     """AffectGPT's `*-openset.npz`: `filenames`, and `fileitems` (a list of words, or its text)."""
     del labels
-    arrays = read_npz(path)
+    arrays = read_npz(path, lambda name: name in ("filenames", "fileitems"))
     missing = [k for k in ("filenames", "fileitems") if k not in arrays]
     if missing:
-        raise EmollamaError(f"{path}: holds no '{missing[0]}' but {', '.join(sorted(arrays))}")
+        raise EmollamaError(f"{path}: holds no '{missing[0]}'")
     ids = _texts(path, "filenames", arrays["filenames"])
     items = arrays["fileitems"]
     items = items.tolist() if isinstance(items, np.ndarray) else items
@@ -119,16 +121,32 @@ def openset(path: Path, labels: LabelSet) -> list[Prediction]:
     rows = []
     for name, item in zip(ids, items, strict=True):
         words = tuple(map(str, item)) if isinstance(item, list) else split_words(str(item or ""))
-        failure = None if words else "no words"
+        failure = None if words else NO_WORDS
         rows.append(Prediction(id=name, words=words, parse_failure=failure))
     return _distinct(path, rows)
+
+
+def preference(path: Path, labels: LabelSet) -> list[Prediction]:
+    """A csv of `name` and `preference` (a1 or a2), as MER2026's track 3 has it."""
+    return read_answers(path, labels)
 
 
 READERS: dict[str, Callable[[Path, LabelSet], list[Prediction]]] = {
     "emotion-llama": emotion_llama,
     "mertools": mertools,
     "openset": openset,
+    "preference": preference,
 }
+OWN_LABELS = {"preference": PREFERENCE}
+"""Label set of a reader whose answers are no emotions."""
+
+_MERTOOLS = {
+    "names", "filenames", "emoprobs", "emolabels", "valpreds", "vallabels", "name2reason",
+}  # fmt: skip
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()
 
 
 def _mertools_row(
