@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -14,7 +13,6 @@ from emollama.errors import EmollamaError, did_you_mean
 from emollama.scripts import quiet_libraries
 
 if TYPE_CHECKING:
-    from emollama.evaluation.judge import CachedJudge
     from emollama.evaluation.predictions import Predictions
     from emollama.evaluation.registry import Context
     from emollama.evaluation.wheel_tables import Rules, WheelTables
@@ -75,6 +73,7 @@ def score(
     judge_cache: Annotated[Path | None, typer.Option(help="Where its answers are kept.")] = None,
 ) -> None:
     """Score predictions: the metrics asked for, or with --out alone the whole report again."""
+    from emollama.evaluation.judge import open_judge
     from emollama.evaluation.metrics import METRICS as OF_LABELS
     from emollama.evaluation.parsing import parse_again
     from emollama.evaluation.pooling import pooled
@@ -85,6 +84,8 @@ def score(
     from emollama.evaluation.synonyms import read_groups
     from emollama.labels import get_label_set
 
+    if judge_folder is not None:
+        quiet_libraries()
     names = metric or []
     for name in names:
         if name not in METRICS:
@@ -131,7 +132,7 @@ def score(
         found.header.labels,
         _wheel(wheel, wheel_rules),
         _thresholds(validation, found),
-        _judge(judge_url, judge_model, judge_key_env, judge_folder, judge_cache),
+        open_judge(judge_url, judge_model, judge_key_env, judge_folder, judge_cache),
         read_groups(synonyms) if synonyms else None,
     )
     _metrics(found, context, names, read(compare) if compare else None, out, bootstrap, by, format)
@@ -156,28 +157,25 @@ def _metrics(
     found: Predictions, context: Context, names: list[str], other: Predictions | None,
     out: Path | None, bootstrap: int, by: Literal["sample", "group"], format: Format,
 ) -> None:  # fmt: skip
-    from rich.console import Console
-
-    from emollama.evaluation.curves import draw_curves
-    from emollama.evaluation.scoring import score_predictions, score_tables
-    from emollama.evaluation.tables import table_markdown, table_rich
-    from emollama.files import write_json, write_text
+    from emollama.evaluation.score_figures import draw_score_figures
+    from emollama.evaluation.scoring import (
+        score_page,
+        score_predictions,
+        score_tables,
+        write_scores,
+    )
+    from emollama.evaluation.tables import print_tables
 
     result = score_predictions(found, context, names, other, resamples=bootstrap, by=by)
-    tables = score_tables(result)
-    page = "\n\n".join(f"## {t.title}\n\n{table_markdown(t)}" for t in tables) + "\n"
     if out is not None:
-        result["figures"] = draw_curves(found, out)
-        write_json(out / "metrics.json", result)
-        write_text(out / "metrics.md", page)
+        options = {k: v for k, v in result["bootstrap"].items() if k != "level"}
+        write_scores(out, result, draw_score_figures(found, context, out, **options))
     if format == "json":
         print(json.dumps(result, indent=2, ensure_ascii=False))
     elif format == "markdown":
-        print(page, end="")
+        print(score_page(result), end="")
     else:
-        console = Console()
-        for table in tables:
-            console.print(table_rich(table))
+        print_tables(score_tables(result))
 
 
 def _wheel(folder: Path | None, rules: Rules | None) -> WheelTables | None:
@@ -209,28 +207,3 @@ def _thresholds(validation: Path | None, found: Predictions) -> dict[str, float]
         return fit_thresholds(held.rows, held.header.labels)
     except EmollamaError as error:
         raise EmollamaError(f"{validation}: {error}") from error
-
-
-def _judge(
-    url: str | None, model: str | None, key_env: str | None, folder: Path | None,
-    cache: Path | None,
-) -> CachedJudge | None:  # fmt: skip
-    from emollama.assets.cache import asset_home
-    from emollama.evaluation.judge import CachedJudge, EndpointJudge, LocalJudge
-
-    if url is not None and folder is not None:
-        raise EmollamaError("--judge-url and --judge-folder name two judges; give one")
-    kept = cache or asset_home() / "judge"
-    if folder is not None:
-        quiet_libraries()
-        return CachedJudge(LocalJudge(folder, model or ""), kept)
-    if url is None:
-        return None
-    if not model:
-        raise EmollamaError("--judge-url needs --judge-model, the model's name on that server")
-    key = None
-    if key_env is not None:
-        key = os.environ.get(key_env)
-        if not key:
-            raise EmollamaError(f"--judge-key-env: environment variable '{key_env}' is not set")
-    return CachedJudge(EndpointJudge(model, url, key), kept)

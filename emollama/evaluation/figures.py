@@ -7,7 +7,7 @@ same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +40,20 @@ STYLE = {
 }
 
 
-def draw_figures(report: dict[str, Any], out_dir: Path) -> list[str]:
-    """Draw what there is to draw into `out_dir`; return the names of the files."""
+def draw_figures(
+    report: dict[str, Any], out_dir: Path, names: Collection[str] | None = None
+) -> list[str]:
+    """Draw what there is to draw into `out_dir`; return the names of the files.
+
+    Args:
+        report: what `build_report` gives, or as much of it as the figures need.
+        out_dir: figures of an earlier report that this one has not, are removed there.
+        names: keys of `FIGURES`; all by default.
+    """
     drawn = []
     for name, (draw, wanted) in FIGURES.items():
+        if names is not None and name not in names:
+            continue
         path = out_dir / name
         if not wanted(report):
             path.unlink(missing_ok=True)

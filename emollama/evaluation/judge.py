@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 import urllib.error
 import urllib.request
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from emollama.assets.cache import asset_home
 from emollama.errors import EmollamaError
 from emollama.files import read_json, write_json
 
@@ -36,6 +38,39 @@ class Judge(Protocol):
 
     def ask(self, prompt: str) -> str:
         """The answer to one prompt at temperature 0."""
+
+
+def open_judge(
+    url: str | None, model: str | None, key_env: str | None, folder: Path | None,
+    cache: Path | None,
+) -> CachedJudge | None:  # fmt: skip
+    """The judge that a user names, its answers kept; None where none is named.
+
+    Args:
+        url: of an OpenAI-compatible server.
+        model: its name there, or what results call a local one.
+        key_env: environment variable that holds the server's key.
+        folder: a local model's.
+        cache: where answers are kept; a folder of the asset cache by default.
+
+    Raises:
+        EmollamaError: two judges, a server without a model's name, a variable that is not set.
+    """
+    if url is not None and folder is not None:
+        raise EmollamaError("the judge's url and its folder name two judges; give one")
+    kept = cache or asset_home() / "judge"
+    if folder is not None:
+        return CachedJudge(LocalJudge(folder, model or ""), kept)
+    if url is None:
+        return None
+    if not model:
+        raise EmollamaError("a judge's url needs the judge's model, its name on that server")
+    key = None
+    if key_env is not None:
+        key = os.environ.get(key_env)
+        if not key:
+            raise EmollamaError(f"the judge's key: environment variable '{key_env}' is not set")
+    return CachedJudge(EndpointJudge(model, url, key), kept)
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

@@ -18,13 +18,15 @@ label.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.metrics import precision_recall_curve
 
 from emollama.errors import EmollamaError
 from emollama.evaluation.measure import Measure, Statistic, count_failures, in_order, ratio
+from emollama.evaluation.measure import scored as measured
+from emollama.evaluation.metrics import ClassScore
 from emollama.evaluation.predictions import Prediction
 from emollama.evaluation.ranking import average_precision, roc_auc
 from emollama.labels import LabelSet
@@ -76,9 +78,7 @@ def set_metric(
     """
     scored = [r for r in in_order(rows) if r.reference_labels is not None]
     truth = _truth(scored, labels).astype(float)
-    answer = np.array(
-        [_answer(r, labels, thresholds) for r in scored], dtype=float
-    ).reshape(truth.shape)  # fmt: skip
+    answer = _answers(scored, labels, thresholds)
     failed = count_failures(r for r in scored if r.labels is None and r.label_scores is None)
     detail: dict[str, object] = {"thresholds": dict(thresholds)} if thresholds else {}
     return Measure(
@@ -103,6 +103,35 @@ def _set_statistic(truth: np.ndarray, answer: np.ndarray, metric: SetMetric) -> 
         return ratio(2 * hits, sizes, 0.0).mean(1)
 
     return statistic
+
+
+def per_label(
+    rows: Sequence[Prediction],
+    labels: LabelSet,
+    thresholds: Mapping[str, float] | None = None,
+    **options: Any,
+) -> list[ClassScore]:
+    """Precision, recall and F1 (with its interval) of each label, in the set's order.
+
+    `options` are those of the bootstrap: resamples, seed, by.
+    """
+    scored = [r for r in in_order(rows) if r.reference_labels is not None]
+    truth = _truth(scored, labels).astype(float)
+    answer = _answers(scored, labels, thresholds)
+    found = []
+    for k, label in enumerate(labels.labels):
+        one = Measure(tuple(scored), _set_statistic(truth[:, [k]], answer[:, [k]], "micro_f1"), 0)
+        score = measured(label, one, **options)
+        both, held, given = (truth * answer)[:, k].sum(), truth[:, k].sum(), answer[:, k].sum()
+        shown = held > 0
+        found.append(
+            ClassScore(
+                label, float(both / given) if given else 0.0, float(both / held) if shown else None,
+                *((score.value, score.ci_low, score.ci_high) if shown else (None, None, None)),
+                int(held), int(given),
+            )
+        )  # fmt: skip
+    return found
 
 
 def rank_metric(rows: Sequence[Prediction], labels: LabelSet, metric: RankMetric) -> Measure:
@@ -141,6 +170,14 @@ def _truth(rows: Sequence[Prediction], labels: LabelSet) -> np.ndarray:
 
 def _scores(rows: Sequence[Prediction], labels: LabelSet) -> np.ndarray:
     found = [[(r.label_scores or {})[x] for x in labels.labels] for r in rows]
+    return np.array(found, dtype=float).reshape(len(rows), len(labels.labels))
+
+
+def _answers(
+    rows: Sequence[Prediction], labels: LabelSet, thresholds: Mapping[str, float] | None
+) -> np.ndarray:
+    """Answered sets as float [n, K] of 0 and 1."""
+    found = [_answer(r, labels, thresholds) for r in rows]
     return np.array(found, dtype=float).reshape(len(rows), len(labels.labels))
 
 

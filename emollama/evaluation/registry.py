@@ -18,6 +18,7 @@ from emollama.evaluation import (
 from emollama.evaluation.judge import Judge
 from emollama.evaluation.measure import Measure
 from emollama.evaluation.predictions import Prediction
+from emollama.evaluation.synonyms import Groups
 from emollama.evaluation.wheel_tables import WheelTables
 from emollama.evaluation.wheel_words import Corrected, Published
 from emollama.labels import LabelSet
@@ -41,7 +42,7 @@ class Context:
     wheel: WheelTables | None = None
     thresholds: dict[str, float] | None = None
     judge: Judge | None = None
-    synonyms: synonyms.Groups | None = None
+    synonyms: Groups | None = None
 
     def tables(self) -> WheelTables:
         """The wheel tables, or what to do about it."""
@@ -52,7 +53,7 @@ class Context:
             )
         return self.wheel
 
-    def groups(self) -> synonyms.Groups:
+    def groups(self) -> Groups:
         """The groups of synonyms, or what to do about it."""
         if self.synonyms is None:
             raise EmollamaError(

@@ -40,6 +40,7 @@ from emollama.evaluation.predictions import (
 )
 from emollama.evaluation.tables import METRIC_NAMES, markdown
 from emollama.files import write_json, write_text
+from emollama.labels import LabelSet
 
 REPORT_VERSION = 1
 UNPARSED = "unparsed"
@@ -133,7 +134,6 @@ def build_report(
         raise EmollamaError(f"{where}: no row has a reference; there is nothing to score against")
     seed = every.header.seed if seed is None else seed
     options: dict[str, Any] = {"resamples": resamples, "seed": seed, "by": by}
-    outcomes = Outcomes.of(rows, labels)
     beside = sorted(systems[1:], key=lambda s: _BESIDE.index(s) if s in _BESIDE else -1)
     others = []
     for system in beside:
@@ -165,16 +165,8 @@ def build_report(
         "metric": metric,
         "bootstrap": {**options, "level": LEVEL},
         "channels": full,
-        "scores": _plain(evaluate(rows, labels, **options)),
-        "failures": outcomes.failures,
         "latency_ms": _latency(rows),
-        "per_class": [asdict(c) for c in per_class(rows, labels, **options)],
-        "confusion": {
-            "rows": labels.labels,
-            "columns": (*labels.labels, UNPARSED),
-            "counts": confusion_matrix(outcomes).tolist(),
-        },
-        "reliability": [asdict(b) for b in reliability(rows, labels)],
+        **label_part(rows, labels, **options),
         "others": others,
         "modality": asdict(modality),
         "faithfulness": _faithfulness(rows, clues_in, resamples, seed),
@@ -182,6 +174,27 @@ def build_report(
     plain: dict[str, Any] = json.loads(json.dumps(_rounded(report), allow_nan=False))
     plain["findings"] = _findings(plain)
     return plain
+
+
+def label_part(
+    rows: Sequence[Prediction], labels: LabelSet, **options: Any
+) -> dict[str, Any]:  # fmt: skip
+    """Scores, failures, classes, confusion and reliability of one system's labels.
+
+    `options` are those of the bootstrap: resamples, seed, by.
+    """
+    outcomes = Outcomes.of(rows, labels)
+    return {
+        "scores": _plain(evaluate(rows, labels, **options)),
+        "failures": outcomes.failures,
+        "per_class": [asdict(c) for c in per_class(rows, labels, **options)],
+        "confusion": {
+            "rows": labels.labels,
+            "columns": (*labels.labels, UNPARSED),
+            "counts": confusion_matrix(outcomes).tolist(),
+        },
+        "reliability": [asdict(b) for b in reliability(rows, labels)],
+    }
 
 
 def _plain(scores: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from emollama.errors import EmollamaError
@@ -13,9 +14,11 @@ from emollama.evaluation.bootstrap import LEVEL, RESAMPLES, By
 from emollama.evaluation.measure import paired, scored
 from emollama.evaluation.predictions import Prediction, Predictions, set_name
 from emollama.evaluation.registry import METRICS, NEEDS, Context, chosen, fitting
-from emollama.evaluation.tables import Table
+from emollama.evaluation.tables import Table, table_markdown
+from emollama.files import write_json, write_text
 
 SCORES_VERSION = 1
+METRICS_FILE = "metrics.json"
 
 
 def score_predictions(
@@ -85,6 +88,19 @@ def score_predictions(
     }
     plain: dict[str, Any] = json.loads(json.dumps(result, allow_nan=False))
     return plain
+
+
+def write_scores(out_dir: Path, result: dict[str, Any], figures: Sequence[str] = ()) -> None:
+    """Write a result as metrics.json and metrics.md, with `figures` that lie beside them."""
+    write_json(out_dir / METRICS_FILE, {**result, "figures": list(figures)})
+    write_text(out_dir / "metrics.md", score_page(result, figures))
+
+
+def score_page(result: dict[str, Any], figures: Sequence[str] = ()) -> str:
+    """A result as a Markdown page."""
+    parts = [f"## {t.title}\n\n{table_markdown(t)}" for t in score_tables(result)]
+    parts += [f"![{name.removesuffix('.png')}]({name})" for name in figures]
+    return "\n\n".join(parts) + "\n"
 
 
 def _rows(predictions: Predictions) -> tuple[str, tuple[str, ...], list[Prediction]]:

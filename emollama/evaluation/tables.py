@@ -325,11 +325,17 @@ def table_rich(table: Table) -> RichTable:
     return shown
 
 
+def print_tables(tables: Sequence[Table], console: Console | None = None) -> None:
+    """Print tables to the terminal."""
+    console = console or Console()
+    for table in tables:
+        console.print(table_rich(table))
+
+
 def print_report(report: dict[str, Any], console: Console | None = None) -> None:
     """Print a report (as `write_report` returns it, or read from report.json)."""
     console = console or Console()
     console.print(f"[bold]{escape(report_title(report))}[/bold]")
-    for table in report_tables(report):
-        console.print(table_rich(table))
+    print_tables(list(report_tables(report)), console)
     for sentence in report["findings"]:
         console.print(f"• {escape(sentence)}")

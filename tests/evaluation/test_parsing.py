@@ -83,7 +83,8 @@ def test_whatever_the_text_there_is_a_label_or_a_reason() -> None:
     draw = random.Random(0)
     pieces = [
         *MERR.labels, *MERR.synonyms, "not", "n't", "no", "without", "rather", "than", "[", "(",
-        "*", ".", "\n", "\u2019", "\x00", "\U0001f600", "\u2028", "but", "-", "'", '"', "", "\ufeff",
+        "*", ".", "\n",
+        "\u2019", "\x00", "\U0001f600", "\u2028", "but", "-", "'", '"', "", "\ufeff",
     ]  # fmt: skip
     for _ in range(3000):
         text = draw.choice(["", " "]).join(draw.choices(pieces, k=draw.randrange(9)))

@@ -48,11 +48,12 @@ def test_metrics_by_name_in_three_formats(tmp_path: Path) -> None:
     assert first["ci_low"] < first["value"] < first["ci_high"]
     page = run(*call, "--format", "markdown")
     assert f"| UAR (macro recall) | {first['value']:.4f} |" in page
-    assert page == (tmp_path / "o" / "metrics.md").read_text()
-    assert result == json.loads((tmp_path / "o" / "metrics.json").read_text()) | {
-        "figures": ["roc.png", "pr.png"]
-    }
-    assert (tmp_path / "o" / "roc.png").stat().st_size > 1000
+    figures = ["confusion.png", "per_class.png", "reliability.png", "roc.png", "pr.png"]
+    shown = (tmp_path / "o" / "metrics.md").read_text()
+    assert shown.startswith(page.rstrip()) and "![confusion](confusion.png)" in shown
+    whole = json.loads((tmp_path / "o" / "metrics.json").read_text())
+    assert whole == result | {"figures": figures}
+    assert all((tmp_path / "o" / name).stat().st_size > 1000 for name in figures)
     assert str(tmp_path) not in json.dumps(result) and "UAR" in run(*call)
 
 
@@ -64,6 +65,36 @@ def test_without_names_what_the_rows_hold_is_scored(tmp_path: Path) -> None:
     names = [r["metric"] for r in json.loads(run(path, "--format", "json"))["results"]]
     assert names == [n for n, m in METRICS.items() if m.family in ("labels", "label scores")]
     assert {m.family for m in METRICS.values()} == set(NEEDS)
+
+
+def test_figures_are_of_what_the_rows_hold(tmp_path: Path) -> None:
+    out = tmp_path / "o"
+    call = ("--metric", "micro_f1", "--out", out)
+    run(written(tmp_path / "a.jsonl", random_predictions(40)), "--metric", "uar", "--out", out,
+        "--metric", "accuracy")  # fmt: skip
+    assert (out / "confusion.png").exists()
+    run(written(tmp_path / "m.jsonl", several()[0]), *call)
+    assert {p.name for p in out.glob("*.png")} == {"per_class.png", "roc.png", "pr.png"}
+    run(written(tmp_path / "s.jsonl", sentiments()[0]), "--metric", "mae", "--out", out)
+    assert not list(out.glob("*.png"))
+
+
+def test_labels_are_read_anew_and_folds_are_pooled(tmp_path: Path) -> None:
+    rows = [
+        Prediction(id=f"{i}", reference="sad", label="angry", answer=text)
+        for i, text in enumerate(("not angry but sad", "angry", "Sad.", "neutral"))
+    ]
+    one = written(tmp_path / "1.jsonl", rows[:2])
+    two = written(tmp_path / "2.jsonl", rows[2:])
+    call = (one, two, "--metric", "war_folds", "--metric", "weighted_f1_upstream")
+    out = json.loads(run(*call, "--parser", "upstream", "--format", "json"))["results"]
+    found = {r["metric"]: r for r in out}
+    assert [f["value"] for f in found["war_folds"]["detail"]["folds"]] == [0.5, 0.0]
+    assert found["accuracy"]["value"] == 0.25 and found["accuracy"]["n_scored"] == 4
+    assert found["accuracy"]["failures"] == {"last word is no label": 1}
+    assert found["weighted_f1_upstream"]["value"] == found["weighted_f1"]["value"]
+    with pytest.raises(EmollamaError, match="'0' is also in"):
+        run(one, one)
 
 
 def test_compare_gives_paired_differences(tmp_path: Path) -> None:
@@ -114,7 +145,7 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
         (("--reference", path), "--reference belongs to --reader"),
         (("--wheel-rules", "mer2025"), "--wheel-rules needs --wheel"),
         (("--wheel", tmp_path), "holds no format.csv"),
-        (("--judge-url", "http://127.0.0.1:1"), "needs --judge-model"),
+        (("--judge-url", "http://127.0.0.1:1"), "needs the judge's model"),
         (("--judge-url", "http://127.0.0.1:1", "--judge-model", "m", "--judge-key-env", "NO_SUCH"),
          "'NO_SUCH' is not set"),
     ):  # fmt: skip
