@@ -45,6 +45,9 @@ def score(
     reference: Annotated[
         Path | None, typer.Option(help="True values for a public system: csv, or MERTools' npz.")
     ] = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="Clips that must be answered, and what is true of them.")
+    ] = None,
     parser: Annotated[
         str | None, typer.Option(help="Read labels anew from answers: words or upstream.")
     ] = None,
@@ -73,6 +76,7 @@ def score(
     judge_cache: Annotated[Path | None, typer.Option(help="Where its answers are kept.")] = None,
 ) -> None:
     """Score predictions: the metrics asked for, or with --out alone the whole report again."""
+    from emollama.evaluation.against import against_manifest
     from emollama.evaluation.judge import open_judge
     from emollama.evaluation.metrics import METRICS as OF_LABELS
     from emollama.evaluation.parsing import parse_again
@@ -83,6 +87,7 @@ def score(
     from emollama.evaluation.registry import METRICS, Context
     from emollama.evaluation.synonyms import read_groups
     from emollama.labels import get_label_set
+    from emollama.sample import read_manifest
 
     if judge_folder is not None:
         quiet_libraries()
@@ -92,6 +97,8 @@ def score(
             raise EmollamaError(f"metric '{name}' is unknown{did_you_mean(name, METRICS)}")
     if reader is None and reference is not None:
         raise EmollamaError("--reference belongs to --reader; predictions hold their own truth")
+
+    clips = read_manifest(manifest) if manifest else None
 
     def read(path: Path) -> Predictions:
         if reader is None:
@@ -104,12 +111,23 @@ def score(
             except EmollamaError as error:
                 raise EmollamaError(f"{path}: {error}") from error
             found = replace(found, rows=tuple(rows))
-        return found
+        return found if clips is None else against_manifest(found, clips)
 
     found = pooled([read(path) for path in predictions])
     if swapped is not None:
         found = order_averaged(found, read(swapped))
-    plain = (compare, reader, parser, swapped, synonyms, wheel, validation, judge_url, judge_folder)
+    plain = (
+        compare,
+        reader,
+        manifest,
+        parser,
+        swapped,
+        synonyms,
+        wheel,
+        validation,
+        judge_url,
+        judge_folder,
+    )
     whole = (
         len(predictions) == 1
         and out is not None

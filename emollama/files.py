@@ -66,7 +66,8 @@ def read_text(path: Path) -> str:
     except OSError as error:
         raise EmollamaError(f"{path}: cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
-        raise EmollamaError(f"{path}: is not UTF-8 text (byte {error.start})") from error
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise EmollamaError(f"{path}:{line}: is not UTF-8 text (byte {error.start})") from error
 
 
 def read_json(path: Path) -> Any:

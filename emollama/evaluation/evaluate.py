@@ -96,14 +96,16 @@ def evaluate(config: EvalConfig) -> Evaluated:
             seed=config.seed,
             settings={"left out": str(len(left_out))},
         )
+        # A file that cannot be read is told before hours are spent on those that can.
+        for sample in samples[ranks.rank :: ranks.world]:
+            questions.reader.read(sample)
+        baseline: Path | None = None
+        if config.baseline and config.task == "emotion":
+            baseline = config.output / BASELINE_FILE
+            if ranks.rank == 0:
+                _baseline(config, model, manifest, samples, readers, header, baseline)
         identity = _identity(config, folder, [s.id for s in samples])
         with kept_answers(config.output / PARTIAL, identity, ranks) as partial:
-            baseline: Path | None = None
-            if config.baseline and config.task == "emotion":
-                baseline = config.output / BASELINE_FILE
-            if baseline is not None and ranks.rank == 0:
-                # Before all else: it reads every feature that there is to read, in seconds.
-                _baseline(config, model, manifest, samples, readers, header, baseline)
             shown = _progress if ranks.rank == 0 else None
             answers = run_passes(questions.passes(), partial, ranks, shown)
             if ranks.rank == 0:

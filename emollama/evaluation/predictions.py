@@ -32,6 +32,7 @@ MODEL = "model"
 """`Prediction.system` of the model under evaluation; baselines carry other names."""
 
 SUM_TOLERANCE = 1e-3
+LONGEST_ID = 200
 Quantity = float | tuple[float, ...]
 """A number of the whole clip, or one a frame."""
 
@@ -99,7 +100,7 @@ class Prediction(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    id: str = Field(min_length=1, max_length=200)
+    id: str = Field(min_length=1, max_length=LONGEST_ID)
     channels: tuple[Channel, ...] = CHANNELS
     system: str = Field(default=MODEL, min_length=1)
     reference: str | None = None
@@ -261,7 +262,7 @@ def read_predictions(path: Path) -> Predictions:
             try:
                 yield where, Prediction.model_validate(value)
             except ValidationError as error:
-                raise EmollamaError(f"{where}: {_first(error)}") from error
+                raise EmollamaError(f"{where}: {first_problem(error)}") from error
 
     checked = _checked(rows(), header.labels)
     if not checked:
@@ -284,12 +285,13 @@ def _read_header(path: Path, number: int, line: dict[str, Any]) -> Header:
     try:
         return Header.model_validate(value)
     except ValidationError as error:
-        raise EmollamaError(f"{path}:{number}: header: {_first(error)}") from error
+        raise EmollamaError(f"{path}:{number}: header: {first_problem(error)}") from error
     except EmollamaError as error:
         raise EmollamaError(f"{path}:{number}: header: {error}") from error
 
 
-def _first(error: ValidationError) -> str:
+def first_problem(error: ValidationError) -> str:
+    """What is wrong first, in one line."""
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
     return f"'{key}': {first['msg']}" if key else str(first["msg"])

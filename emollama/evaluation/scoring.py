@@ -62,14 +62,16 @@ def score_predictions(
     for name in wanted:
         metric = METRICS[name]
         build = partial(metric.build, context=context)
-        measure = build(rows)
-        if not measure.rows and not measure.failures and measure.empty is None:
-            raise EmollamaError(
-                f"{where}: {name} needs {NEEDS[metric.family]}; no row can be scored"
-            )
-        results.append({"title": metric.title, **asdict(scored(name, measure, **options))})
-        if other is not None:
-            differences.append(asdict(paired(name, build, rows, other, **options)))
+        try:
+            measure = build(rows)
+            if not measure.rows and not measure.failures and measure.empty is None:
+                raise EmollamaError(f"{name} needs {NEEDS[metric.family]}; no row can be scored")
+            results.append({"title": metric.title, **asdict(scored(name, measure, **options))})
+            if other is not None:
+                differences.append(asdict(paired(name, build, rows, other, **options)))
+        except EmollamaError as error:
+            # A metric knows rows, not the file they are from.
+            raise EmollamaError(f"{where}: {error}") from error
     header = predictions.header
     result = {
         "scores": SCORES_VERSION,

@@ -16,6 +16,7 @@ from emollama.evaluation import judge as judges
 from emollama.evaluation.judge import LocalJudge
 from emollama.evaluation.predictions import Header, Prediction, write_predictions
 from emollama.evaluation.registry import METRICS, NEEDS
+from emollama.sample import Sample, Targets, write_manifest
 from tests.tiny import tiny_llm
 
 from .made import MER2023, random_predictions
@@ -95,6 +96,25 @@ def test_labels_are_read_anew_and_folds_are_pooled(tmp_path: Path) -> None:
     assert found["weighted_f1_upstream"]["value"] == found["weighted_f1"]["value"]
     with pytest.raises(EmollamaError, match="'0' is also in"):
         run(one, one)
+
+
+def test_rows_are_held_against_the_manifest(tmp_path: Path) -> None:
+    samples = [
+        Sample(id=i, split=split, targets=Targets(emotion="sad", valence=0.5))
+        for i, split in (("a", "test"), ("b", "test"), ("c", "train"))
+    ]
+    manifest = tmp_path / "m.jsonl"
+    write_manifest(manifest, "made", MER2023, samples)
+    row = Prediction(id="a", label="sad")
+    call = ("--manifest", manifest, "--metric", "accuracy", "--format", "json")
+    out = json.loads(run(written(tmp_path / "p.jsonl", [row]), *call))["results"][0]
+    assert (out["value"], out["n_scored"], out["failures"]) == (0.5, 2, {"no row in the file": 1})
+    for bad, message in (
+        (Prediction(id="c", label="sad"), r"p.jsonl:3: id 'c' is not in .*m.jsonl, split test"),
+        (Prediction(id="b", label="sad", reference="angry"), r":3: id 'b' has reference 'angry'"),
+    ):
+        with pytest.raises(EmollamaError, match=message):
+            run(written(tmp_path / "p.jsonl", [row, bad]), *call)
 
 
 def test_compare_gives_paired_differences(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from emollama.errors import EmollamaError
 from emollama.evaluation.parsing import parse_words
-from emollama.evaluation.predictions import Prediction
+from emollama.evaluation.predictions import LONGEST_ID, Prediction
 from emollama.evaluation.wheel_words import split_words
 from emollama.files import read_text
 from emollama.labels import LabelSet
@@ -62,6 +62,8 @@ def read_table(path: Path) -> list[tuple[int, dict[str, Any]]]:
             clip = (row[name] or "").strip()
             if not clip:
                 raise EmollamaError(f"{path}:{line}: '{name}' is empty")
+            if len(clip) > LONGEST_ID:
+                raise EmollamaError(f"{path}:{line}: '{clip[:40]}...' is too long for a name")
             if clip in seen:
                 raise EmollamaError(f"{path}:{line}: '{clip}' is already on line {seen[clip]}")
             seen[clip] = line

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from emollama.errors import EmollamaError, did_you_mean
 from emollama.evaluation.answers import NO_WORDS
-from emollama.evaluation.predictions import Header, Prediction, Predictions
+from emollama.evaluation.predictions import Header, Prediction, Predictions, first_problem
 from emollama.evaluation.preference import PREFERENCE
 from emollama.evaluation.readers.columns import NO_VALENCE, read_answers
 from emollama.evaluation.readers.npz import read_npz
@@ -41,7 +42,10 @@ def read_public(
     if reader not in READERS:
         raise EmollamaError(f"reader '{reader}' is unknown{did_you_mean(reader, READERS)}")
     labels = OWN_LABELS.get(reader, labels)
-    rows = READERS[reader](path, labels)
+    try:
+        rows = READERS[reader](path, labels)
+    except ValidationError as error:
+        raise EmollamaError(f"{path}: {first_problem(error)}") from error
     if not rows:
         raise EmollamaError(f"{path}: holds no results")
     if reference is not None:
