@@ -22,17 +22,20 @@ A row without the answer is left out and counted: there is no wrong number to sc
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from emollama.errors import EmollamaError
 from emollama.evaluation.answers import series
-from emollama.evaluation.measure import Measure, Statistic, count_failures, in_order, ratio
+from emollama.evaluation.measure import Measure, count_failures, in_order, ratio
 from emollama.evaluation.metrics import accuracy, weighted_f1
 from emollama.evaluation.predictions import Prediction
 
 SENTIMENT = "sentiment"
+ROUNDING = 1e-14
+"""Of a mean square: a variance below this share of it is none."""
 Sign = Literal["nonneg", "pos", "affectgpt", "sims"]
 
 
@@ -55,36 +58,57 @@ def _answered(
     return kept, count_failures(r for r in known if r.id not in ids)
 
 
-def _moments(rows: Sequence[Prediction], name: str) -> np.ndarray:
-    """Sums over frames of each row: count, x, y, xx, yy, xy, |x - y|; float [n, 7]."""
+@dataclass(frozen=True)
+class _Moments:
+    """Sums over the frames of each row, about a centre of each side.
+
+    Attributes:
+        sums: float [n, 7]: count, x, y, xx, yy, xy (centred) and |x - y|.
+        gap: centre of the answers minus that of the truths.
+    """
+
+    sums: np.ndarray
+    gap: float
+
+
+def _moments(rows: Sequence[Prediction], name: str) -> _Moments:
     made = np.zeros((len(rows), 7))
     pairs = [
         (np.array(numbers(r, "values", name)), np.array(numbers(r, "reference_values", name)))
         for r in rows
     ]
     if not pairs:
-        return made
-    # Moments about a common centre: sums of squares of far-off numbers would lose digits.
-    centre = np.concatenate([y for _, y in pairs]).mean()
+        return _Moments(made, 0.0)
+    # Sums of squares of far-off numbers would lose digits.
+    left, right = (_centre(np.concatenate([p[k] for p in pairs])) for k in (0, 1))
     for i, (x, y) in enumerate(pairs):
-        p, q = x - centre, y - centre
+        p, q = x - left, y - right
         made[i] = (
             len(x), p.sum(), q.sum(), (p * p).sum(), (q * q).sum(), (p * q).sum(),
             np.abs(x - y).sum(),
         )  # fmt: skip
-    return made
+    return _Moments(made, left - right)
+
+
+def _centre(values: np.ndarray) -> float:
+    """The mean, and of equal values the value itself, which their rounded mean need not be."""
+    return float(values[0] if (values == values[0]).all() else values.mean())
 
 
 def _spread(sums: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Means, population variances and covariance [r] of summed moments [r, 7]."""
+    """Centred means, population variances and covariance [r] of summed moments [r, 7]."""
     x, y, xx, yy, xy = (ratio(sums[:, k], sums[:, 0]) for k in range(1, 6))
-    # A constant sequence has variance 0; rounding may make it a little less.
-    return x, y, np.maximum(xx - x * x, 0), np.maximum(yy - y * y, 0), xy - x * y
+    # A draw of one value over and over has variance 0, but for the rounding of its square.
+    var_x, var_y = (
+        np.where(square - mean * mean <= ROUNDING * square, 0.0, square - mean * mean)
+        for mean, square in ((x, xx), (y, yy))
+    )
+    return x, y, var_x, var_y, xy - x * y
 
 
-def _ccc(sums: np.ndarray) -> np.ndarray:
+def _ccc(sums: np.ndarray, gap: float) -> np.ndarray:
     x, y, var_x, var_y, cov = _spread(sums)
-    return ratio(2 * cov, var_x + var_y + (x - y) ** 2)
+    return ratio(2 * cov, var_x + var_y + (x - y + gap) ** 2)
 
 
 def _pearson(sums: np.ndarray) -> np.ndarray:
@@ -103,29 +127,33 @@ def ccc(rows: Sequence[Prediction], *names: str) -> Measure:
 
 def pearson(rows: Sequence[Prediction], name: str = SENTIMENT) -> Measure:
     """Pearson's r; undefined where answers or truths are all the same."""
-    return _of_moments(rows, (name,), _pearson)
+    return _of_moments(rows, (name,), lambda sums, gap: _pearson(sums))
 
 
 def mae(rows: Sequence[Prediction], name: str = SENTIMENT) -> Measure:
     """Mean absolute error, in the quantity's own unit."""
-    return _of_moments(rows, (name,), _mae)
+    return _of_moments(rows, (name,), lambda sums, gap: _mae(sums))
 
 
-def _of_moments(rows: Sequence[Prediction], names: Sequence[str], function: Statistic) -> Measure:
+def _of_moments(
+    rows: Sequence[Prediction],
+    names: Sequence[str],
+    function: Callable[[np.ndarray, float], np.ndarray],
+) -> Measure:
     kept, failures = _answered(rows, names)
-    sums = [_moments(kept, name) for name in names]
+    moments = [_moments(kept, name) for name in names]
 
     def statistic(weights: np.ndarray) -> np.ndarray:
-        return np.stack([function(weights @ s) for s in sums]).mean(0)
+        return np.stack([function(weights @ m.sums, m.gap) for m in moments]).mean(0)
 
-    frames = int(sums[0][:, 0].sum())
+    frames = int(moments[0].sums[:, 0].sum())
     detail: dict[str, object] = {}
     if frames != len(kept):
         detail["frames"] = frames
     if len(names) > 1 and kept:
         every = np.ones((1, len(kept)))
-        for name, s in zip(names, sums, strict=True):
-            value = float(function(every @ s)[0])
+        for name, m in zip(names, moments, strict=True):
+            value = float(function(every @ m.sums, m.gap)[0])
             detail[name] = None if np.isnan(value) else value
     note = f"{frames} frames" if frames != len(kept) else ""
     return Measure(tuple(kept), statistic, len(rows), failures, detail, note)

@@ -152,6 +152,24 @@ def test_ccc_is_over_all_frames_of_all_clips() -> None:
     assert ccc(same, "valence").value() is None
 
 
+def test_regression_far_from_zero_and_without_spread() -> None:
+    for seed in range(40):
+        draw = np.random.default_rng(seed)
+        n, far = int(draw.integers(3, 60)), 10 ** draw.uniform(-3, 5)
+        y = draw.normal(far, 1, n)
+        x = y * 0.5 + draw.normal(far, 1, n)
+        rows = [
+            Prediction(id=f"{i:02d}", values={"sentiment": a}, reference_values={"sentiment": b})
+            for i, (a, b) in enumerate(zip(x.tolist(), y.tolist(), strict=True))
+        ]
+        cov = np.cov(x, y, ddof=0)
+        lin = 2 * cov[0, 1] / (cov[0, 0] + cov[1, 1] + (x.mean() - y.mean()) ** 2)
+        assert pearson(rows).value() == pytest.approx(stats.pearsonr(x, y).statistic, abs=1e-9)
+        assert ccc(rows, "sentiment").value() == pytest.approx(lin, abs=1e-9)
+        flat = [r.model_copy(update={"values": {"sentiment": float(x[0])}}) for r in rows]
+        assert pearson(flat).value() is None and ccc(flat, "sentiment").value() == 0
+
+
 def several(n: int = 120, seed: int = 0) -> tuple[list[Prediction], np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     truth = rng.random((n, 6)) < 0.3
