@@ -34,7 +34,8 @@ def score(
         Literal["sample", "group"], typer.Option(help="What a resample draws.")
     ] = "sample",
     compare: Annotated[
-        Path | None, typer.Option(help="Other predictions: paired differences to them.")
+        list[Path] | None,
+        typer.Option(help="Other predictions: paired differences to them; once a fold."),
     ] = None,
     format: Annotated[Format, typer.Option(help="What is printed.")] = "table",
     reader: Annotated[
@@ -116,24 +117,11 @@ def score(
     found = pooled([read(path) for path in predictions])
     if swapped is not None:
         found = order_averaged(found, read(swapped))
-    plain = (
-        compare,
-        reader,
-        manifest,
-        parser,
-        swapped,
-        synonyms,
-        wheel,
-        validation,
-        judge_url,
-        judge_folder,
-    )
-    whole = (
-        len(predictions) == 1
-        and out is not None
-        and all(x is None for x in plain)
-        and format == "table"
-    )
+    other = pooled([read(path) for path in compare]) if compare else None
+    special = (other, reader, manifest, parser, swapped, synonyms, wheel, validation, judge_url,
+               judge_folder)  # fmt: skip
+    whole = out is not None and len(predictions) == 1 and format == "table"
+    whole = whole and all(x is None for x in special)
     if names:
         whole = whole and len(names) == 1 and names[0] in OF_LABELS
     else:
@@ -153,7 +141,7 @@ def score(
         open_judge(judge_url, judge_model, judge_key_env, judge_folder, judge_cache),
         read_groups(synonyms) if synonyms else None,
     )
-    _metrics(found, context, names, read(compare) if compare else None, out, bootstrap, by, format)
+    _metrics(found, context, names, other, out, bootstrap, by, format)
 
 
 def _report(

@@ -69,7 +69,8 @@ def evaluate(config: EvalConfig) -> Evaluated:
     metrics = chosen(_metrics(config, judge))
     with joined_ranks() as ranks:
         if ranks.world > 1 and torch.cuda.is_available():
-            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+            local = int(os.environ.get("LOCAL_RANK", "0"))
+            torch.cuda.set_device(local % torch.cuda.device_count())
         device = default_device()
         manifest = read_manifest(config.data.manifest)
         if ranks.rank == 0:
@@ -104,7 +105,7 @@ def evaluate(config: EvalConfig) -> Evaluated:
             baseline = config.output / BASELINE_FILE
             if ranks.rank == 0:
                 _baseline(config, model, manifest, samples, readers, header, baseline)
-        identity = _identity(config, folder, [s.id for s in samples])
+        identity = _identity(config, folder, readers, len(samples))
         with kept_answers(config.output / PARTIAL, identity, ranks) as partial:
             shown = _progress if ranks.rank == 0 else None
             answers = run_passes(questions.passes(), partial, ranks, shown)
@@ -181,14 +182,14 @@ def _samples(
     return samples, left_out
 
 
-def _identity(config: EvalConfig, folder: Path, ids: Sequence[str]) -> dict[str, Any]:
+def _identity(config: EvalConfig, folder: Path, readers: Any, count: int) -> dict[str, Any]:
     """What kept answers must have in common with this evaluation."""
-    settings = config.model_dump(mode="json", exclude=set(_SCORING))
     files = sorted(p for p in folder.rglob("*") if p.is_file())
     return {
-        "settings": settings,
+        "settings": config.model_dump(mode="json", exclude=set(_SCORING)),
         "manifest": file_sha256(config.data.manifest),
-        "samples": len(ids),
+        "samples": count,
+        "features": {name: reader.fingerprint for name, reader in readers.items()},
         "model": [
             (p.relative_to(folder).as_posix(), p.stat().st_size, p.stat().st_mtime_ns)
             for p in files

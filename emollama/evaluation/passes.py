@@ -107,7 +107,7 @@ def run_passes(
     ranks: Ranks,
     progress: Callable[[str, int], Callable[[int], None]] | None = None,
 ) -> dict[str, dict[str, Answer]]:
-    """This rank's share of what is not answered yet; then the answers of all ranks.
+    """This rank's share of what is not answered yet; then, on rank 0, the answers of all ranks.
 
     Args:
         passes: the same on every rank.
@@ -116,7 +116,7 @@ def run_passes(
         progress: name of a pass and samples to do, to a function that counts them up.
 
     Returns:
-        {pass: {id: answer}}, each id answered once.
+        {pass: {id: answer}}, each id answered once; nothing on the other ranks.
 
     Raises:
         EmollamaError: an answer that cannot be kept, or a rank that has stopped.
@@ -138,6 +138,8 @@ def run_passes(
             if advance is not None:
                 advance(len(ids))
     ranks.barrier()
+    if ranks.rank != 0:
+        return {}
     done = _read(folder)
     found: dict[str, dict[str, Answer]] = {}
     for one in passes:

@@ -18,6 +18,7 @@ import numpy as np
 from emollama.errors import EmollamaError
 from emollama.evaluation.baseline import CHANCE, JOINT, LATE, MAJORITY
 from emollama.evaluation.bootstrap import LEVEL, RESAMPLES, By
+from emollama.evaluation.curves import draw_curves
 from emollama.evaluation.faithfulness import CluesIn, clue_faithfulness
 from emollama.evaluation.figures import draw_figures
 from emollama.evaluation.metrics import (
@@ -83,14 +84,14 @@ def write_report(
 ) -> dict[str, Any]:
     """Write report.json, report.md and the figures into `out_dir`; return the report.
 
-    Figures: confusion.png, per_class.png, and where there is something to draw reliability.png
-    (label scores) and modality.png (more than one channel set).
+    Figures: confusion.png, per_class.png, and where there is something to draw reliability.png,
+    roc.png and pr.png (label scores) and modality.png (more than one channel set).
     """
     report = build_report(
         predictions, baselines,
         metric=metric, resamples=resamples, seed=seed, by=by, clues_in=clues_in,
     )  # fmt: skip
-    report["figures"] = draw_figures(report, out_dir)
+    report["figures"] = [*draw_figures(report, out_dir), *draw_curves(predictions, out_dir)]
     write_json(out_dir / "report.json", report)
     write_text(out_dir / "report.md", markdown(report))
     return report
