@@ -132,7 +132,7 @@ def test_name2reason_is_read_without_unpickling(tmp_path: Path) -> None:
     assert (a.id, a.reason, b.reason) == ("a", "He smiles. 他很高兴", None)
 
 
-def test_openset(tmp_path: Path) -> None:
+def test_openset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "x-openset.npz"
     names = np.array(["a", "b", "c"])
     np.savez(path, filenames=names, fileitems=np.array(["[sad, angry]", "['let down']", "[]"]))
@@ -147,6 +147,11 @@ def test_openset(tmp_path: Path) -> None:
     truth.write_text('name,openset\na,"sad, hurt"\n')
     rows = read_public(path, "openset", MER2023, truth).rows
     assert rows[0].reference_words == ("sad", "hurt") and rows[1].reference_words is None
+    assert "2 of 3 results are of clips that it does not name, e.g. 'b'" in capsys.readouterr().err
+    truth.write_text("name,discrete\na,sad\nb,sad\nc,sad\nd,sad\n")
+    rows = read_public(path, "openset", MER2023, truth).rows
+    assert [r.parse_failure for r in rows] == ["no label in the file"] * 2 + ["no words"]
+    assert "1 of its 4 clips have no result and are not scored, e.g. 'd'" in capsys.readouterr().err
     truth.write_text("name,openset\nz,sad\n")
     with pytest.raises(EmollamaError, match="no name in common"):
         read_public(path, "openset", MER2023, truth)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from emollama.errors import EmollamaError
+from emollama.evaluation.answers import NO_WORDS
 from emollama.evaluation.predictions import Prediction
 from emollama.evaluation.readers.columns import NO_VALENCE, read_table
 from emollama.evaluation.readers.npz import read_npz
@@ -34,6 +36,8 @@ def with_references(rows: list[Prediction], path: Path, labels: LabelSet) -> lis
             dictionaries {name: {"emo": label, "val": valence}}.
         labels: the label set that true labels are of.
 
+    Names that only one of the two has are told on stderr.
+
     Raises:
         EmollamaError: a file in neither form, a true label outside the set, no name in common,
             or unnamed rows that fit no table or several.
@@ -49,16 +53,25 @@ def with_references(rows: list[Prediction], path: Path, labels: LabelSet) -> lis
             )
         tables = fitting
         rows = [r.model_copy(update={"id": n}) for r, n in zip(rows, fitting[0], strict=True)]
-    truths = {name: known for table in tables for name, known in table.items()}
-    if not any(r.id in truths for r in rows):
+    ids = {r.id for r in rows}
+    shared = [t for t in tables if not ids.isdisjoint(t)]
+    if not shared:
         raise EmollamaError(f"{path}: has no name in common with the predictions")
+    truths = {name: known for table in shared for name, known in table.items()}
+    for names, what in (
+        (ids - truths.keys(), f"of {len(ids)} results are of clips that it does not name"),
+        (truths.keys() - ids, f"of its {len(truths)} clips have no result and are not scored"),
+    ):
+        if names:
+            print(f"note: {path}: {len(names)} {what}, e.g. '{min(names)}'", file=sys.stderr)
     return [_joined(row, truths.get(row.id, {})) for row in rows]
 
 
 def _joined(row: Prediction, known: Known) -> Prediction:
     if "reference" in known and row.label is None and not row.parse_failure:
         # Words and reasons are answers of another kind; a label is not among them.
-        known = {**known, "parse_failure": "no label in the file"}
+        why = NO_WORDS if row.words == () else "no label in the file"
+        known = {**known, "parse_failure": why}
     return row.model_copy(update=known)
 
 
