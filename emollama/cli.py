@@ -17,6 +17,7 @@ from typer.exceptions import TyperException
 import emollama.cli_corpora  # noqa: F401  the corpora's commands add themselves
 from emollama.cli_data import assets_app, prepare_app
 from emollama.cli_doctor import doctor
+from emollama.cli_score import score
 from emollama.cli_split import split
 from emollama.config import Precision
 from emollama.errors import EXIT_CODE, EmollamaError, one_line_errors
@@ -151,26 +152,7 @@ def evaluate(
     run_evaluation(cfg_path, options or [], dataset)
 
 
-@app.command()
-def score(
-    predictions: Path,
-    out: Annotated[Path, typer.Option(help="Folder of the report.")],
-    baseline: Annotated[Path | None, typer.Option(help="Predictions of the baseline.")] = None,
-    metric: Annotated[str, typer.Option(help="Metric of the modality report.")] = "weighted_f1",
-    bootstrap: Annotated[int, typer.Option(help="Resamples of the intervals.", min=100)] = 1000,
-) -> None:
-    """Make the report again from predictions files."""
-    from emollama.corpora.probe.vocabulary import clues_in
-    from emollama.evaluation.predictions import read_predictions
-    from emollama.evaluation.report import report_from_files
-    from emollama.evaluation.tables import print_report
-
-    corpus = read_predictions(predictions).header.corpus
-    report = report_from_files(
-        predictions, baseline, out, metric=metric, resamples=bootstrap,
-        clues_in=clues_in if corpus == "probe" else None,
-    )  # fmt: skip
-    print_report(report)
+app.command()(score)
 
 
 @app.command()

@@ -228,7 +228,8 @@ class EvalData(Strict):
     """Which samples are evaluated, and with which the classical baseline is fitted.
 
     `split_file`: splits that take the place of the manifest's own. `features`: where the folders of
-    `npy:` streams lie for this corpus; a model remembers those that it was trained from.
+    `npy:` streams lie for this corpus; a model remembers those that it was trained from. `fold`
+    names the cross-validation fold that the predictions are of.
     """
 
     manifest: Path
@@ -238,6 +239,7 @@ class EvalData(Strict):
     split: str = "test"
     train_split: str = "train"
     validation_split: str | None = "val"
+    fold: int | str | None = None
 
 
 class ReasonsSection(Strict):
@@ -247,11 +249,38 @@ class ReasonsSection(Strict):
     max_new_tokens: int = Field(default=96, ge=1)
 
 
+class AnswersSection(Strict):
+    """How an emotion is answered: `by` "scores", the most probable label; or by "text", a greedy
+    answer that `parser` reads (`emollama.evaluation.parsing`), of at most `max_new_tokens`.
+    """
+
+    by: Literal["scores", "text"] = "scores"
+    parser: Literal["words", "upstream"] = "words"
+    max_new_tokens: int = Field(default=16, ge=1)
+
+
+class JudgeSection(Strict):
+    """Who marks reasons: `model` on the OpenAI-compatible server at `url`, or a local `folder`.
+
+    `key_env` names the environment variable that holds the server's key.
+    """
+
+    url: str | None = None
+    model: str | None = None
+    key_env: str | None = None
+    folder: Path | None = None
+
+
 class EvalConfig(Strict):
     """What `eval_emotion.py --cfg-path` reads.
 
     `model`: an artefact, or a released `.pth` checkpoint; `llm` and `layout` are of the latter, for
     an artefact knows its own.
+
+    `task`: "emotion" answers every sample with a label, "reason" with an explanation, in which a
+    label is looked for where the corpus has one.
+
+    `metrics`: further ones of `emollama score --metric`, beside the report.
 
     `modality_report`: score "all" sets of channels, each of the "singles" and all together, or
     "none" but all together.
@@ -267,7 +296,11 @@ class EvalConfig(Strict):
     dtype: Precision = "auto"
     modality_report: Literal["all", "singles", "none"] = "all"
     baseline: bool = True
+    task: Literal["emotion", "reason"] = "emotion"
+    answers: AnswersSection = AnswersSection()
     reasons: ReasonsSection = ReasonsSection()
+    metrics: list[str] = []
+    judge: JudgeSection = JudgeSection()
     metric: Literal["weighted_f1", "accuracy", "uar", "macro_f1"] = "weighted_f1"
     bootstrap: int = Field(default=1000, ge=100)
 

@@ -66,17 +66,8 @@ def read_text(path: Path) -> str:
     except OSError as error:
         raise EmollamaError(f"{path}: cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
-        raise EmollamaError(f"{path}:{_line_of_fault(path)}: is not UTF-8 text") from error
-
-
-def _line_of_fault(path: Path) -> int:
-    """The line of the first byte that is not UTF-8."""
-    raw = path.read_bytes()
-    try:
-        raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        return raw.count(b"\n", 0, error.start) + 1
-    return 1
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise EmollamaError(f"{path}:{line}: is not UTF-8 text (byte {error.start})") from error
 
 
 def read_json(path: Path) -> Any:

@@ -6,7 +6,6 @@ order differs from MERTools'), so an integer never leaves a reader.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 
 from emollama.errors import EmollamaError, did_you_mean
@@ -46,18 +45,6 @@ class LabelSet:
             hint = did_you_mean(word, (*self.labels, *self.synonyms))
             raise EmollamaError(f"{where}: '{word}' is not in label set '{self.name}'{hint}")
         return label
-
-    def parse(self, text: str) -> str | None:
-        """The one label that a free answer names, or None when it names none or several.
-
-        Words are matched whole, so 'unhappy' does not mean 'happy'. An answer that names two
-        different labels is ambiguous: a parse failure, to be counted and never guessed away.
-        """
-        words = {w.lower() for w in (*self.labels, *self.synonyms)}
-        pattern = "|".join(re.escape(w) for w in sorted(words, key=len, reverse=True))
-        found = re.findall(rf"(?<![\w'-])({pattern})(?![\w'-])", text.lower())
-        meant = {self.canonical(word) for word in found}
-        return meant.pop() if len(meant) == 1 else None
 
     def to_dict(self) -> dict[str, object]:
         """What an artefact stores: enough to rebuild the set without this table."""

@@ -41,10 +41,17 @@ def run_evaluation(path: Path, options: list[str], dataset: str | None = None) -
     quiet_libraries()
     from emollama.config import EvalConfig, load_config
     from emollama.evaluation.evaluate import evaluate
-    from emollama.evaluation.tables import print_report
+    from emollama.evaluation.scoring import score_tables
+    from emollama.evaluation.tables import print_report, print_tables
 
     config = load_config(EvalConfig, path, options, dataset)
-    print_report(evaluate(config))
+    found = evaluate(config)
+    if int(os.environ.get("RANK", "0")) != 0:
+        return  # every rank has the same report
+    if found.report is not None:
+        print_report(found.report)
+    if found.scores is not None:
+        print_tables(score_tables(found.scores))
     print(f"report in {config.output}")
 
 

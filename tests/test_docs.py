@@ -17,6 +17,8 @@ from emollama.assets.registry import ASSETS
 from emollama.cli import app
 from emollama.config import EvalConfig, TrainConfig, load_config
 from emollama.encoders.table import ENCODERS
+from emollama.evaluation.readers.public import READERS
+from emollama.evaluation.registry import METRICS
 from emollama.labels import LABEL_SETS
 
 ROOT = Path(__file__).parent.parent
@@ -145,8 +147,19 @@ def test_pages_that_are_linked_exist() -> None:
 
 @pytest.mark.parametrize(
     ("page", "names"),
-    [("assets.md", ASSETS), ("features.md", ENCODERS), ("manifest.md", LABEL_SETS)],
+    [
+        ("assets.md", ASSETS),
+        ("features.md", ENCODERS),
+        ("manifest.md", LABEL_SETS),
+        ("metrics.md", READERS),
+    ],
 )
 def test_tables_of_names_are_told_whole(page: str, names: dict[str, object]) -> None:
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     assert [n for n in names if f"`{n}`" not in text] == []
+
+
+def test_every_metric_is_on_its_page() -> None:
+    text = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    told = [n.removesuffix("_level2") for n in METRICS]
+    assert [n for n in told if f"`{n}`" not in text] == []

@@ -3,134 +3,210 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from emollama.config import EvalConfig
-from emollama.corpora.probe.vocabulary import clues_in, rendered_clues
+from emollama.corpora.probe.vocabulary import clues_in
 from emollama.encoders.base import Channel
 from emollama.errors import EmollamaError
+from emollama.evaluation.asking import Questions
 from emollama.evaluation.baseline import FeatureMatrix, baseline_predictions, pool_tracks
-from emollama.evaluation.predictions import (
-    CHANNELS,
-    Header,
-    Prediction,
-    channel_sets,
-    write_predictions,
-)
+from emollama.evaluation.judge import CachedJudge, open_judge
+from emollama.evaluation.passes import kept_answers, run_passes
+from emollama.evaluation.predictions import Header, read_predictions, write_predictions
+from emollama.evaluation.registry import Context, chosen
 from emollama.evaluation.report import report_from_files
+from emollama.evaluation.scoring import METRICS_FILE, score_predictions, write_scores
 from emollama.evaluation.words import sentence_features
+from emollama.features.ranks import joined_ranks
 from emollama.files import read_json
 from emollama.llm import artefact
 from emollama.llm.device import default_device, resolve_dtype
 from emollama.llm.emotion_llama_v1 import SOURCES
 from emollama.llm.import_checkpoint import file_sha256, import_checkpoint
-from emollama.llm.inference import label_probabilities, reasons
-from emollama.llm.processing import Evidence
 from emollama.sample import Manifest, Sample
 from emollama.split_file import leakage, read_with_splits
 from emollama.training.evidence import EvidenceReader, open_readers, relocated, usable
 
 PREDICTIONS_FILE = "predictions.jsonl"
 BASELINE_FILE = "baseline.jsonl"
+REPORT_FILE = "report.json"
+PARTIAL = "partial"
+"""Folder inside the output that answers are kept in until all are there."""
+
+_SCORING = ("output", "seed", "bootstrap", "metric", "metrics", "judge", "baseline")
+"""Keys that change what is made of the answers, not the answers."""
 
 
-def evaluate(config: EvalConfig) -> dict[str, Any]:
-    """Score a split with every set of channels, explain some clips, and write the report.
+@dataclass(frozen=True)
+class Evaluated:
+    """What report.json and metrics.json hold; None where there is nothing for one of them."""
 
-    Writes `predictions.jsonl`, `baseline.jsonl` and the report into `config.output`; the report
-    can be made again from the two files (`emollama score`).
+    report: dict[str, Any] | None
+    scores: dict[str, Any] | None
+
+
+def evaluate(config: EvalConfig) -> Evaluated:
+    """Ask about a split with every set of channels, explain some clips, and write the report.
+
+    Under torchrun each rank asks its share; rank 0 scores. Answers are kept as they come, so the
+    same call goes on where an earlier one was stopped. Writes `predictions.jsonl`,
+    `baseline.jsonl` and the report into `config.output`; the report can be made again from the two
+    files (`emollama score`).
 
     Raises:
         EmollamaError: when the artefact's label set is not the manifest's, and for whatever else
             is the user's to mend.
     """
-    device = default_device()
-    manifest = read_with_splits(config.data.manifest, config.data.split_file)
-    folder = _artefact_folder(config, manifest)
-    model = artefact.load(folder, resolve_dtype(config.dtype, device), device)
-    processor = model.processor
-    trained = processor.labels.labels
-    if not set(manifest.labels.labels) <= set(trained):
-        raise EmollamaError(
-            f"{config.model}: was trained on the labels {', '.join(trained)}, "
-            f"{config.data.manifest} has {', '.join(manifest.labels.labels)}"
+    judge = _judge(config)
+    metrics = chosen(_metrics(config, judge))
+    with joined_ranks() as ranks:
+        if ranks.world > 1 and torch.cuda.is_available():
+            local = int(os.environ.get("LOCAL_RANK", "0"))
+            torch.cuda.set_device(local % torch.cuda.device_count())
+        device = default_device()
+        manifest = read_with_splits(config.data.manifest, config.data.split_file)
+        if ranks.rank == 0:
+            _artefact_folder(config, manifest)
+        ranks.barrier()
+        folder = _artefact_folder(config, manifest)
+        model = artefact.load(folder, resolve_dtype(config.dtype, device), device)
+        readers = open_readers(
+            config.data.store, relocated(model.processor.streams, config.data.features)
         )
-    # The question stays as it was trained; of its words those of this corpus can be the answer.
-    columns = [trained.index(label) for label in manifest.labels.labels]
-    readers = open_readers(config.data.store, relocated(processor.streams, config.data.features))
-    samples, left_out = usable(
-        [s for s in manifest.split(config.data.split) if s.targets.emotion], readers
-    )
-    if left_out:
-        first = next(iter(left_out.items()))
-        _say(f"left out {len(left_out)} samples without features, e.g. {first[0]} ({first[1]})")
-    if not samples:
+        samples, left_out = _samples(config, manifest, readers)
+        if left_out and ranks.rank == 0:
+            name, why = next(iter(left_out.items()))
+            _say(f"left out {len(left_out)} samples without features, e.g. {name} ({why})")
+        questions = Questions(
+            config, model, manifest.labels, samples, EvidenceReader(readers, model.clues)
+        )
+        settings = {"left out": str(len(left_out))}
+        settings |= _split_warnings(config, manifest, folder, ranks.rank == 0)
+        header = Header(
+            labels=manifest.labels,
+            corpus=manifest.corpus,
+            split=config.data.split,
+            split_sha256=manifest.split_sha256,
+            model=config.model.as_posix(),
+            config_hash=hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:16],
+            seed=config.seed,
+            settings=settings,
+        )
+        # A file that cannot be read is told before hours are spent on those that can.
+        for sample in samples[ranks.rank :: ranks.world]:
+            questions.reader.read(sample)
+        baseline: Path | None = None
+        if config.baseline and config.task == "emotion":
+            baseline = config.output / BASELINE_FILE
+            if ranks.rank == 0:
+                _baseline(config, model, manifest, samples, readers, header, baseline)
+        identity = _identity(config, manifest, folder, readers, len(samples))
+        with kept_answers(config.output / PARTIAL, identity, ranks) as partial:
+            shown = _progress if ranks.rank == 0 else None
+            answers = run_passes(questions.passes(), partial, ranks, shown)
+            if ranks.rank == 0:
+                rows = questions.predictions(answers)
+                write_predictions(config.output / PREDICTIONS_FILE, header, rows)
+                _score(config, baseline, metrics, judge)
+    return Evaluated(*(_read(config.output / name) for name in (REPORT_FILE, METRICS_FILE)))
+
+
+def _score(
+    config: EvalConfig, baseline: Path | None, metrics: Sequence[str], judge: CachedJudge | None
+) -> None:
+    """Write report and metrics; those of an earlier evaluation that this one has not, are removed.
+
+    Raises:
+        EmollamaError: nothing that could be scored; the predictions are there all the same.
+    """
+    path = config.output / PREDICTIONS_FILE
+    predictions = read_predictions(path)
+    header = predictions.header
+    for name in (REPORT_FILE, METRICS_FILE):
+        (config.output / name).unlink(missing_ok=True)
+    labelled = any(r.reference is not None for r in predictions.rows)
+    if labelled:
+        report_from_files(
+            path, baseline, config.output,
+            metric=config.metric, resamples=config.bootstrap, seed=config.seed,
+            clues_in=clues_in if header.corpus == "probe" else None,
+        )  # fmt: skip
+    if metrics:
+        result = score_predictions(
+            predictions, Context(header.labels, judge=judge), metrics, resamples=config.bootstrap
+        )
+        write_scores(config.output, result)
+    elif not labelled:
         raise EmollamaError(
-            f"{config.data.manifest}: no sample of split '{config.data.split}' has a label and "
+            f"{path}: explanations of clips without a label can be scored by a judge only: set "
+            "judge, or run emollama score with --metric clue_overlap --metric label_overlap"
+        )
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    found: dict[str, Any] | None = read_json(path) if path.is_file() else None
+    return found
+
+
+def _judge(config: EvalConfig) -> CachedJudge | None:
+    given = config.judge
+    return open_judge(given.url, given.model, given.key_env, given.folder, None)
+
+
+def _metrics(config: EvalConfig, judge: CachedJudge | None) -> list[str]:
+    """Those asked for, and with a judge what it is for."""
+    overlaps = ["clue_overlap", "label_overlap"] if judge and config.task == "reason" else []
+    return [*config.metrics, *(n for n in overlaps if n not in config.metrics)]
+
+
+def _samples(
+    config: EvalConfig, manifest: Manifest, readers: Any
+) -> tuple[list[Sample], dict[str, str]]:
+    """Samples that there is something to hold an answer against, and why others are left out."""
+    known = [
+        s for s in manifest.split(config.data.split)
+        if s.targets.emotion or (config.task == "reason" and s.targets.reason)
+    ]  # fmt: skip
+    samples, left_out = usable(known, readers)
+    if not samples:
+        what = "a label" if config.task == "emotion" else "a label or a reason"
+        raise EmollamaError(
+            f"{config.data.manifest}: no sample of split '{config.data.split}' has {what} and "
             f"features in {config.data.store}"
         )
-    evidence = EvidenceReader(readers, model.clues)
-    known = [evidence.read(s) for s in samples]
-    present: list[Channel] = [
-        c for c in CHANNELS if c == "words" or any(c in processor.channels(e) for e in known)
-    ]
-    fewest = {"all": 2, "singles": 1, "none": 0}[config.modality_report]
-    whole = len(present)
-    sets = [c for c in channel_sets(present) if len(c) <= fewest or len(c) == whole]
-
-    settings = {"left out": str(len(left_out)), **_split_warnings(config, manifest, folder)}
-    header = Header(
-        labels=manifest.labels,
-        corpus=manifest.corpus,
-        split=config.data.split,
-        split_sha256=manifest.split_sha256,
-        model=config.model.as_posix(),
-        config_hash=hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:16],
-        seed=config.seed,
-        settings=settings,
-    )
-    # The baselines come first: they read every feature that there is to read, in seconds.
-    baseline: Path | None = None
-    if config.baseline:
-        baseline = config.output / BASELINE_FILE
-        _baseline(config, model, manifest, samples, readers, header, baseline)
-    rows: list[Prediction] = []
-    written = _explain(config, model, samples, known)
-    for channels in sets:
-        chosen = [processor.for_label(e, channels) for e in known]
-        progress = _progress(f"labels from {' + '.join(channels)}", len(samples))
-        started = time.monotonic()
-        probabilities = label_probabilities(
-            model.model, processor, chosen, config.batch_size, progress=progress
-        )[:, columns]
-        probabilities /= probabilities.sum(axis=1, keepdims=True)
-        milliseconds = round(1000 * (time.monotonic() - started) / len(samples), 1)
-        for sample, row in zip(samples, probabilities, strict=True):
-            more = written.get(sample.id, {}) if channels == sets[-1] else {}
-            rows.append(
-                Prediction.scored(
-                    sample, manifest.labels, row.tolist(), channels,
-                    latency_ms=milliseconds, **more,
-                )
-            )  # fmt: skip
-    predictions = config.output / PREDICTIONS_FILE
-    write_predictions(predictions, header, rows)
-    return report_from_files(
-        predictions,
-        baseline,
-        config.output,
-        metric=config.metric,
-        resamples=config.bootstrap,
-        seed=config.seed,
-        clues_in=clues_in if manifest.corpus == "probe" else None,
-    )
+    return samples, left_out
 
 
-def _split_warnings(config: EvalConfig, manifest: Manifest, folder: Path) -> dict[str, str]:
+def _identity(
+    config: EvalConfig, manifest: Manifest, folder: Path, readers: Any, count: int
+) -> dict[str, Any]:
+    """What kept answers must have in common with this evaluation."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    return {
+        "settings": config.model_dump(mode="json", exclude=set(_SCORING)),
+        "manifest": file_sha256(config.data.manifest),
+        "splits": manifest.split_sha256,
+        "samples": count,
+        "features": {name: reader.fingerprint for name, reader in readers.items()},
+        "model": [
+            (p.relative_to(folder).as_posix(), p.stat().st_size, p.stat().st_mtime_ns)
+            for p in files
+        ],
+    }
+
+
+def _split_warnings(
+    config: EvalConfig, manifest: Manifest, folder: Path, tell: bool
+) -> dict[str, str]:
     """What spoils a score by the split, for the report; said on stderr too."""
     found: dict[str, str] = {}
     if manifest.split_sha256 is not None:
@@ -144,7 +220,7 @@ def _split_warnings(config: EvalConfig, manifest: Manifest, folder: Path) -> dic
             "the model was trained with another split file: what is tested here may be what it "
             "was trained on"
         )
-    for text in found.values():
+    for text in found.values() if tell else ():
         _say(f"WARNING: {text}")
     return found
 
@@ -174,35 +250,6 @@ def _artefact_folder(config: EvalConfig, manifest: Manifest) -> Path:
         for line in report.lines():
             _say(f"{config.model}: {line}")
     return folder
-
-
-def _explain(
-    config: EvalConfig,
-    model: artefact.Artefact,
-    samples: Sequence[Sample],
-    known: Sequence[Evidence],
-) -> dict[str, dict[str, Any]]:
-    """Generated reasons of the first clips, and where the corpus knows them the true clues."""
-    count = min(config.reasons.count, len(samples))
-    if not count:
-        return {}
-    texts = reasons(
-        model.model,
-        model.processor,
-        known[:count],
-        config.reasons.max_new_tokens,
-        config.batch_size,
-        progress=_progress("reasons", count),
-    )
-    return {
-        sample.id: {
-            "reason": text,
-            "clues": tuple(sorted(rendered_clues(sample.truth)))
-            if "face_units" in sample.truth
-            else None,
-        }
-        for sample, text in zip(samples, texts, strict=False)
-    }
 
 
 def _baseline(

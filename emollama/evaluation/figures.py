@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,20 @@ FEW = 10
 """A reliability bin with fewer clips is drawn pale: its height says little."""
 
 
-def draw_figures(report: dict[str, Any], out_dir: Path) -> list[str]:
-    """Draw what there is to draw into `out_dir`; return the names of the files."""
+def draw_figures(
+    report: dict[str, Any], out_dir: Path, names: Collection[str] | None = None
+) -> list[str]:
+    """Draw what there is to draw into `out_dir`; return the names of the files.
+
+    Args:
+        report: what `build_report` gives, or as much of it as the figures need.
+        out_dir: figures of an earlier report that this one has not, are removed there.
+        names: keys of `FIGURES`; all by default.
+    """
     drawn = []
     for name, (draw, wanted) in FIGURES.items():
+        if names is not None and name not in names:
+            continue
         path = out_dir / name
         if not wanted(report):
             path.unlink(missing_ok=True)

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from emollama.encoders.base import Channel
 from emollama.errors import EmollamaError
+from emollama.evaluation.answers import checked_answers
 from emollama.files import read_jsonl, write_jsonl
 from emollama.labels import LabelSet
 from emollama.sample import Sample
@@ -31,6 +32,12 @@ MODEL = "model"
 """`Prediction.system` of the model under evaluation; baselines carry other names."""
 
 SUM_TOLERANCE = 1e-3
+LONGEST_ID = 200
+Quantity = float | tuple[float, ...]
+"""A number of the whole clip, or one a frame."""
+
+_TRUTHS = ("reference", "reference_values", "reference_labels", "reference_words")
+"""What is true of a sample, whoever answers."""
 
 
 def channel_sets(channels: Sequence[Channel] = CHANNELS) -> list[tuple[Channel, ...]]:
@@ -83,11 +90,19 @@ class Prediction(BaseModel):
         truth: each channel's own emotion, where the corpus knows it.
         latency_ms: time from prompt to answer.
         group: what a resample must not cut through (a speaker), if resampling by group.
+        values: answered quantities (sentiment, valence, arousal): one number, or one a frame.
+        reference_values: the true ones, the same number of frames.
+        labels: every label answered, where a sample may show several; () says "none of them".
+        reference_labels: every true label.
+        label_scores: a score in 0..1 of every label of the set, each by itself (no sum).
+        words: emotion words answered freely, as written; they need not be labels.
+        reference_words: the true words.
+        fold: of the cross-validation that the row belongs to.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    id: str = Field(min_length=1, max_length=200)
+    id: str = Field(min_length=1, max_length=LONGEST_ID)
     channels: tuple[Channel, ...] = CHANNELS
     system: str = Field(default=MODEL, min_length=1)
     reference: str | None = None
@@ -101,6 +116,14 @@ class Prediction(BaseModel):
     truth: dict[Channel, str] | None = None
     latency_ms: float | None = None
     group: str | None = None
+    values: dict[str, Quantity] | None = None
+    reference_values: dict[str, Quantity] | None = None
+    labels: tuple[str, ...] | None = None
+    reference_labels: tuple[str, ...] | None = None
+    label_scores: dict[str, float] | None = None
+    words: tuple[str, ...] | None = None
+    reference_words: tuple[str, ...] | None = None
+    fold: str | None = None
 
     @field_validator("channels")
     @classmethod
@@ -241,7 +264,7 @@ def read_predictions(path: Path) -> Predictions:
             try:
                 yield where, Prediction.model_validate(value)
             except ValidationError as error:
-                raise EmollamaError(f"{where}: {_first(error)}") from error
+                raise EmollamaError(f"{where}: {first_problem(error)}") from error
 
     checked = _checked(rows(), header.labels)
     if not checked:
@@ -264,12 +287,13 @@ def _read_header(path: Path, number: int, line: dict[str, Any]) -> Header:
     try:
         return Header.model_validate(value)
     except ValidationError as error:
-        raise EmollamaError(f"{path}:{number}: header: {_first(error)}") from error
+        raise EmollamaError(f"{path}:{number}: header: {first_problem(error)}") from error
     except EmollamaError as error:
         raise EmollamaError(f"{path}:{number}: header: {error}") from error
 
 
-def _first(error: ValidationError) -> str:
+def first_problem(error: ValidationError) -> str:
+    """What is wrong first, in one line."""
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
     return f"'{key}': {first['msg']}" if key else str(first["msg"])
@@ -279,7 +303,7 @@ def _checked(rows: Iterable[tuple[str, Prediction]], labels: LabelSet) -> list[P
     """Rows with canonical labels, or an `EmollamaError` that begins with the row's place."""
     checked: list[Prediction] = []
     seen: dict[tuple[str, tuple[str, ...], str], str] = {}
-    references: dict[str, tuple[str, str | None]] = {}
+    references: dict[str, tuple[str, Prediction]] = {}
     for where, raw in rows:
         row = _with_labels(where, raw, labels)
         key = (row.id, row.channels, row.system)
@@ -289,12 +313,14 @@ def _checked(rows: Iterable[tuple[str, Prediction]], labels: LabelSet) -> list[P
                 f"'{row.system}' is already at {seen[key]}; each may stand once"
             )
         seen[key] = where
-        before, reference = references.setdefault(row.id, (where, row.reference))
-        if reference != row.reference:
-            raise EmollamaError(
-                f"{where}: id '{row.id}' has reference {row.reference!r} here and {reference!r} "
-                f"at {before}; a sample has one reference"
-            )
+        before, first = references.setdefault(row.id, (where, row))
+        for name in _TRUTHS:
+            here, there = getattr(row, name), getattr(first, name)
+            if here != there:
+                raise EmollamaError(
+                    f"{where}: id '{row.id}' has {name} {here!r} here and {there!r} "
+                    f"at {before}; a sample has one reference"
+                )
         checked.append(row)
     return checked
 
@@ -317,6 +343,7 @@ def _with_labels(where: str, row: Prediction, labels: LabelSet) -> Prediction:
         }
     if row.scores is not None:
         update["scores"] = _checked_scores(place, row.scores, labels)
+    update |= checked_answers(place, row, labels)
     if row.latency_ms is not None and not (math.isfinite(row.latency_ms) and row.latency_ms >= 0):
         raise EmollamaError(f"{place}: latency_ms must be a finite number of milliseconds")
     return row.model_copy(update=update)

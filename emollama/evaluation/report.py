@@ -18,6 +18,7 @@ import numpy as np
 from emollama.errors import EmollamaError
 from emollama.evaluation.baseline import CHANCE, JOINT, LATE, MAJORITY
 from emollama.evaluation.bootstrap import LEVEL, RESAMPLES, By
+from emollama.evaluation.curves import draw_curves
 from emollama.evaluation.faithfulness import CluesIn, clue_faithfulness
 from emollama.evaluation.figures import draw_figures
 from emollama.evaluation.metrics import (
@@ -40,6 +41,7 @@ from emollama.evaluation.predictions import (
 )
 from emollama.evaluation.tables import METRIC_NAMES, markdown
 from emollama.files import write_json, write_text
+from emollama.labels import LabelSet
 
 REPORT_VERSION = 1
 UNPARSED = "unparsed"
@@ -82,14 +84,14 @@ def write_report(
 ) -> dict[str, Any]:
     """Write report.json, report.md and the figures into `out_dir`; return the report.
 
-    Figures: confusion.png, per_class.png, and where there is something to draw reliability.png
-    (label scores) and modality.png (more than one channel set).
+    Figures: confusion.png, per_class.png, and where there is something to draw reliability.png,
+    roc.png and pr.png (label scores) and modality.png (more than one channel set).
     """
     report = build_report(
         predictions, baselines,
         metric=metric, resamples=resamples, seed=seed, by=by, clues_in=clues_in,
     )  # fmt: skip
-    report["figures"] = draw_figures(report, out_dir)
+    report["figures"] = [*draw_figures(report, out_dir), *draw_curves(predictions, out_dir)]
     write_json(out_dir / "report.json", report)
     write_text(out_dir / "report.md", markdown(report))
     return report
@@ -133,7 +135,6 @@ def build_report(
         raise EmollamaError(f"{where}: no row has a reference; there is nothing to score against")
     seed = every.header.seed if seed is None else seed
     options: dict[str, Any] = {"resamples": resamples, "seed": seed, "by": by}
-    outcomes = Outcomes.of(rows, labels)
     beside = sorted(systems[1:], key=lambda s: _BESIDE.index(s) if s in _BESIDE else -1)
     others = []
     for system in beside:
@@ -166,16 +167,8 @@ def build_report(
         "metric": metric,
         "bootstrap": {**options, "level": LEVEL},
         "channels": full,
-        "scores": _plain(evaluate(rows, labels, **options)),
-        "failures": outcomes.failures,
         "latency_ms": _latency(rows),
-        "per_class": [asdict(c) for c in per_class(rows, labels, **options)],
-        "confusion": {
-            "rows": labels.labels,
-            "columns": (*labels.labels, UNPARSED),
-            "counts": confusion_matrix(outcomes).tolist(),
-        },
-        "reliability": [asdict(b) for b in reliability(rows, labels)],
+        **label_part(rows, labels, **options),
         "others": others,
         "modality": asdict(modality),
         "faithfulness": _faithfulness(rows, clues_in, resamples, seed),
@@ -183,6 +176,27 @@ def build_report(
     plain: dict[str, Any] = json.loads(json.dumps(_rounded(report), allow_nan=False))
     plain["findings"] = _findings(plain)
     return plain
+
+
+def label_part(
+    rows: Sequence[Prediction], labels: LabelSet, **options: Any
+) -> dict[str, Any]:  # fmt: skip
+    """Scores, failures, classes, confusion and reliability of one system's labels.
+
+    `options` are those of the bootstrap: resamples, seed, by.
+    """
+    outcomes = Outcomes.of(rows, labels)
+    return {
+        "scores": _plain(evaluate(rows, labels, **options)),
+        "failures": outcomes.failures,
+        "per_class": [asdict(c) for c in per_class(rows, labels, **options)],
+        "confusion": {
+            "rows": labels.labels,
+            "columns": (*labels.labels, UNPARSED),
+            "counts": confusion_matrix(outcomes).tolist(),
+        },
+        "reliability": [asdict(b) for b in reliability(rows, labels)],
+    }
 
 
 def _plain(scores: dict[str, Any]) -> dict[str, Any]:

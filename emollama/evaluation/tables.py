@@ -312,21 +312,32 @@ def _row(cells: tuple[str, ...]) -> str:
     return "| " + " | ".join(c.replace("|", "\\|").replace("\n", " ") for c in cells) + " |"
 
 
+def table_rich(table: Table) -> RichTable:
+    """A table for the terminal."""
+    shown = RichTable(
+        title=escape(table.title),
+        title_justify="left",
+        caption=escape(table.note) or None,
+        caption_justify="left",
+    )
+    for k, column in enumerate(table.columns):
+        shown.add_column(escape(column), justify="right" if k else "left", overflow="fold")
+    for row in table.rows:
+        shown.add_row(*(escape(cell) for cell in row))
+    return shown
+
+
+def print_tables(tables: Sequence[Table], console: Console | None = None) -> None:
+    """Print tables to the terminal."""
+    console = console or Console()
+    for table in tables:
+        console.print(table_rich(table))
+
+
 def print_report(report: dict[str, Any], console: Console | None = None) -> None:
     """Print a report (as `write_report` returns it, or read from report.json)."""
     console = console or Console()
     console.print(f"[bold]{escape(report_title(report))}[/bold]")
-    for table in report_tables(report):
-        shown = RichTable(
-            title=escape(table.title),
-            title_justify="left",
-            caption=escape(table.note) or None,
-            caption_justify="left",
-        )
-        for k, column in enumerate(table.columns):
-            shown.add_column(escape(column), justify="right" if k else "left", overflow="fold")
-        for row in table.rows:
-            shown.add_row(*(escape(cell) for cell in row))
-        console.print(shown)
+    print_tables(list(report_tables(report)), console)
     for sentence in report["findings"]:
         console.print(f"• {escape(sentence)}")

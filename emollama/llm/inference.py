@@ -59,7 +59,23 @@ def reasons(
     **options: Any,
 ) -> list[str]:
     """A generated reason for each piece of evidence; greedy unless `options` say otherwise."""
-    question = processor.instruction("reason")
+    return written(
+        model, processor, evidence, "reason", max_new_tokens, batch_size, progress, **options
+    )
+
+
+def written(
+    model: EmotionLlama,
+    processor: EmotionLlamaProcessor,
+    evidence: Sequence[Evidence],
+    task: str,
+    max_new_tokens: int,
+    batch_size: int = 8,
+    progress: Progress | None = None,
+    **options: Any,
+) -> list[str]:
+    """The generated answer to a task's question for each piece of evidence."""
+    question = processor.instruction(task)
     prompts = [processor.encode_prompt(e, question) for e in evidence]
     answers = [""] * len(prompts)
     for rows in _by_length(prompts, batch_size):

@@ -47,6 +47,28 @@ def test_written_equals_read(tmp_path):
     assert back.channel_sets() == [("voice", "words"), ("voice", "face", "words")]
 
 
+def test_answers_of_other_kinds_are_read_back(tmp_path):
+    path = tmp_path / "p.jsonl"
+    row = Prediction(
+        id="a",
+        values={"valence": (0.5, -1.0), "sentiment": 2.0},
+        reference_values={"valence": (0.25, 1.0)},
+        labels=("SADNESS", "angry"),
+        reference_labels=(),
+        label_scores=dict.fromkeys(MER2023.labels, 0.9),
+        words=("let down",),
+        reference_words=("hurt",),
+        fold="1",
+    )
+    write_predictions(path, HEADER, [row])
+    back = read_predictions(path).rows[0]
+    assert back == row.model_copy(update={"labels": ("angry", "sad")})
+    assert "null" not in path.read_text().split("\n")[1], "fields without a value are not written"
+    other = row.model_copy(update={"system": "x", "reference_words": ("glad",)})
+    with pytest.raises(EmollamaError, match="has reference_words"):
+        write_predictions(path, HEADER, [row, other])
+
+
 def test_channel_sets():
     assert [set_name(s) for s in channel_sets()] == [
         "voice", "face", "words", "voice + face", "voice + words", "face + words",
@@ -70,6 +92,15 @@ BAD = [
     ({"id": "a", "label": "sad", "lable": "sad"}, "'lable'"),
     ({"label": "sad"}, "'id'"),
     ({"id": "a", "label": "sad", "truth": {"voice": "bored"}}, "truth.voice: 'bored'"),
+    ({"id": "a", "values": {"valence": [1, None]}}, "'values.valence"),
+    ({"id": "a", "values": {"valence": []}}, "values.valence is an empty list"),
+    ({"id": "a", "reference_values": {"arousal": [0.1, 1e999]}}, "arousal holds inf"),
+    ({"id": "a", "values": {"v": 1}, "reference_values": {"v": [1, 2]}}, "v has 1 numbers and"),
+    ({"id": "a", "labels": ["sad", "sadness"]}, "labels: a label is named twice"),
+    ({"id": "a", "reference_labels": ["dull"]}, "reference_labels: 'dull' is not in"),
+    ({"id": "a", "label_scores": {**SCORES, "sad": 1.1}}, "label_scores.sad is 1.1"),
+    ({"id": "a", "label_scores": {"sad": 1}}, "label_scores: 'angry' is missing"),
+    ({"id": "a", "label": "sad", "fold": " "}, "fold is empty"),
 ]  # fmt: skip
 
 

@@ -59,8 +59,8 @@ def test_report_is_a_pure_function_of_the_files(files, tmp_path):
     first = write("a", files / "model.jsonl")
     assert first == write("b", files / "model.jsonl")
     assert sorted(first) == [
-        "confusion.png", "modality.png", "per_class.png", "reliability.png", "report.json",
-        "report.md",
+        "confusion.png", "modality.png", "per_class.png", "pr.png", "reliability.png",
+        "report.json", "report.md", "roc.png",
     ]  # fmt: skip
     # The order of rows changes the file's hash and nothing else.
     read = read_predictions(files / "model.jsonl")

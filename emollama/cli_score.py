@@ -1,0 +1,215 @@
+"""`emollama score ...`: metrics and reports, a pure function of predictions files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from emollama.errors import EmollamaError, did_you_mean
+from emollama.scripts import quiet_libraries
+
+if TYPE_CHECKING:
+    from emollama.evaluation.predictions import Predictions
+    from emollama.evaluation.registry import Context
+    from emollama.evaluation.wheel_tables import Rules, WheelTables
+
+Format = Literal["table", "json", "markdown"]
+
+
+def score(
+    predictions: Annotated[
+        list[Path], typer.Argument(help="Predictions; several files are folds, scored together.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="Folder of the report, or of metrics.*.")] = None,
+    baseline: Annotated[Path | None, typer.Option(help="Predictions of the baseline.")] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option(help="Metric, as often as wanted; docs/metrics.md.")
+    ] = None,
+    bootstrap: Annotated[int, typer.Option(help="Resamples of the intervals.", min=100)] = 1000,
+    by: Annotated[
+        Literal["sample", "group"], typer.Option(help="What a resample draws.")
+    ] = "sample",
+    compare: Annotated[
+        list[Path] | None,
+        typer.Option(help="Other predictions: paired differences to them; once a fold."),
+    ] = None,
+    format: Annotated[Format, typer.Option(help="What is printed.")] = "table",
+    reader: Annotated[
+        str | None,
+        typer.Option(help="Of a public system: emotion-llama, mertools, openset, preference."),
+    ] = None,
+    labels: Annotated[str, typer.Option(help="Label set of a public system.")] = "mer2023",
+    reference: Annotated[
+        Path | None, typer.Option(help="True values for a public system: csv, or MERTools' npz.")
+    ] = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="Clips that must be answered, and what is true of them.")
+    ] = None,
+    parser: Annotated[
+        str | None, typer.Option(help="Read labels anew from answers: words or upstream.")
+    ] = None,
+    swapped: Annotated[
+        Path | None, typer.Option(help="The same preferences asked in the other order.")
+    ] = None,
+    synonyms: Annotated[
+        Path | None, typer.Option(help="Stored groups of synonyms, for MER2024-OV.")
+    ] = None,
+    wheel: Annotated[Path | None, typer.Option(help="Folder of the emotion-wheel tables.")] = None,
+    wheel_rules: Annotated[
+        Literal["mer2025", "mer2026"] | None,
+        typer.Option(help="Conventions; by default those of the tables' year."),
+    ] = None,
+    validation: Annotated[
+        Path | None, typer.Option(help="Predictions that thresholds of labels are fitted on.")
+    ] = None,
+    judge_url: Annotated[
+        str | None, typer.Option(help="OpenAI-compatible server of the judge.")
+    ] = None,
+    judge_model: Annotated[str | None, typer.Option(help="The judge's name there.")] = None,
+    judge_key_env: Annotated[
+        str | None, typer.Option(help="Environment variable that holds the server's key.")
+    ] = None,
+    judge_folder: Annotated[Path | None, typer.Option(help="A local model as judge.")] = None,
+    judge_cache: Annotated[Path | None, typer.Option(help="Where its answers are kept.")] = None,
+) -> None:
+    """Score predictions: the metrics asked for, or with --out alone the whole report again."""
+    from emollama.evaluation.against import against_manifest
+    from emollama.evaluation.judge import open_judge
+    from emollama.evaluation.metrics import METRICS as OF_LABELS
+    from emollama.evaluation.parsing import parse_again
+    from emollama.evaluation.pooling import pooled
+    from emollama.evaluation.predictions import read_predictions
+    from emollama.evaluation.preference import order_averaged
+    from emollama.evaluation.readers.public import read_public
+    from emollama.evaluation.registry import METRICS, Context
+    from emollama.evaluation.synonyms import read_groups
+    from emollama.labels import get_label_set
+    from emollama.sample import read_manifest
+
+    if judge_folder is not None:
+        quiet_libraries()
+    names = metric or []
+    for name in names:
+        if name not in METRICS:
+            raise EmollamaError(f"metric '{name}' is unknown{did_you_mean(name, METRICS)}")
+    if reader is None and reference is not None:
+        raise EmollamaError("--reference belongs to --reader; predictions hold their own truth")
+
+    clips = read_manifest(manifest) if manifest else None
+
+    def read(path: Path) -> Predictions:
+        if reader is None:
+            found = read_predictions(path)
+        else:
+            found = read_public(path, reader, get_label_set(labels), reference)
+        if parser is not None:
+            try:
+                rows = parse_again(found.rows, found.header.labels, parser)
+            except EmollamaError as error:
+                raise EmollamaError(f"{path}: {error}") from error
+            found = replace(found, rows=tuple(rows))
+        return found if clips is None else against_manifest(found, clips)
+
+    found = pooled([read(path) for path in predictions])
+    if swapped is not None:
+        found = order_averaged(found, read(swapped))
+    other = pooled([read(path) for path in compare]) if compare else None
+    special = (other, reader, manifest, parser, swapped, synonyms, wheel, validation, judge_url,
+               judge_folder)  # fmt: skip
+    whole = out is not None and len(predictions) == 1 and format == "table"
+    whole = whole and all(x is None for x in special)
+    if names:
+        whole = whole and len(names) == 1 and names[0] in OF_LABELS
+    else:
+        whole = whole and any(r.reference is not None for r in found.rows)
+    if whole and out is not None:
+        _report(predictions[0], baseline, out, (*names, "weighted_f1")[0], bootstrap, by, found)
+        return
+    if baseline is not None:
+        raise EmollamaError(
+            "--baseline goes into the report, which needs --out and at most one --metric of "
+            f"{', '.join(OF_LABELS)}; to set two files beside each other use --compare"
+        )
+    context = Context(
+        found.header.labels,
+        _wheel(wheel, wheel_rules),
+        _thresholds(validation, found),
+        open_judge(judge_url, judge_model, judge_key_env, judge_folder, judge_cache),
+        read_groups(synonyms) if synonyms else None,
+    )
+    _metrics(found, context, names, other, out, bootstrap, by, format)
+
+
+def _report(
+    predictions: Path, baseline: Path | None, out: Path, metric: str, bootstrap: int,
+    by: Literal["sample", "group"], found: Predictions,
+) -> None:  # fmt: skip
+    from emollama.corpora.probe.vocabulary import clues_in
+    from emollama.evaluation.report import report_from_files
+    from emollama.evaluation.tables import print_report
+
+    report = report_from_files(
+        predictions, baseline, out, metric=metric, resamples=bootstrap, by=by,
+        clues_in=clues_in if found.header.corpus == "probe" else None,
+    )  # fmt: skip
+    print_report(report)
+
+
+def _metrics(
+    found: Predictions, context: Context, names: list[str], other: Predictions | None,
+    out: Path | None, bootstrap: int, by: Literal["sample", "group"], format: Format,
+) -> None:  # fmt: skip
+    from emollama.evaluation.score_figures import draw_score_figures
+    from emollama.evaluation.scoring import (
+        score_page,
+        score_predictions,
+        score_tables,
+        write_scores,
+    )
+    from emollama.evaluation.tables import print_tables
+
+    result = score_predictions(found, context, names, other, resamples=bootstrap, by=by)
+    if out is not None:
+        options = {k: v for k, v in result["bootstrap"].items() if k != "level"}
+        write_scores(out, result, draw_score_figures(found, context, out, **options))
+    if format == "json":
+        print(json.dumps(result, indent=2, ensure_ascii=False))
+    elif format == "markdown":
+        print(score_page(result), end="")
+    else:
+        print_tables(score_tables(result))
+
+
+def _wheel(folder: Path | None, rules: Rules | None) -> WheelTables | None:
+    from emollama.evaluation.wheel_tables import read_wheel_tables
+
+    if folder is None:
+        if rules is not None:
+            raise EmollamaError("--wheel-rules needs --wheel DIR")
+        return None
+    return read_wheel_tables(folder, rules)
+
+
+def _thresholds(validation: Path | None, found: Predictions) -> dict[str, float] | None:
+    from emollama.evaluation.multilabel import fit_thresholds
+    from emollama.evaluation.predictions import read_predictions
+
+    if validation is None:
+        return None
+    held = read_predictions(validation)
+    if held.header.labels.labels != found.header.labels.labels:
+        raise EmollamaError(f"{validation}: its labels are not those of the predictions")
+    both = {r.id for r in held.rows} & {r.id for r in found.rows}
+    if both:
+        raise EmollamaError(
+            f"{validation}: '{min(both)}' is also among the predictions; thresholds are fitted on "
+            "other samples than they are scored on"
+        )
+    try:
+        return fit_thresholds(held.rows, held.header.labels)
+    except EmollamaError as error:
+        raise EmollamaError(f"{validation}: {error}") from error

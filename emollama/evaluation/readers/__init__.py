@@ -1,0 +1,1 @@
+"""Outputs of public systems, read into predictions."""

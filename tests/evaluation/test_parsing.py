@@ -1,0 +1,114 @@
+"""Labels read from free answers: whole words, denials, the released system's rule."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from emollama.errors import EmollamaError
+from emollama.evaluation.parsing import (
+    DENIED,
+    EMPTY,
+    LAST_WORD,
+    NONE,
+    PARSERS,
+    SEVERAL,
+    parse_again,
+    parse_last_word,
+    parse_words,
+)
+from emollama.evaluation.predictions import Prediction
+from emollama.labels import get_label_set
+
+from .made import MER2023
+
+MERR = get_label_set("merr")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Happy", "happy"),
+        ("The person seems HAPPY, even joyful.", "happy"),
+        ("He is unhappy.", "sad"),
+        ("not happy but sad", "sad"),
+        ("She isn\u2019t angry; she is worried.", "worried"),
+        ("sad rather than angry", "sad"),
+        ("neither angry nor sad, simply neutral", "neutral"),
+        ("no doubt he is angry", "angry"),
+        ("not only angry but furious", "angry"),
+        ("He is no longer sad", DENIED),
+        ("not at all very happy", DENIED),
+        ("There was nothing he could do: happy", "happy"),
+        ("happy or sad", SEVERAL),
+        ("a happy-go-lucky tone", NONE),
+        ("happyness", NONE),
+        ("", EMPTY),
+        (" \n", EMPTY),
+        ("\u4ed6\u5f88\u9ad8\u5174", NONE),
+    ],
+)
+def test_words(text: str, expected: str) -> None:
+    found = parse_words(text, MER2023)
+    assert expected in (found.label, found.failure) and None in (found.label, found.failure)
+
+
+def test_doubt_that_is_denied_is_no_label() -> None:
+    assert parse_words("Without any doubt she is happy.", MERR).label == "happy"
+    assert parse_words("He looks doubtful.", MERR).label == "doubt"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("the emotion is happy", "happy"),
+        ("sad", "sad"),
+        ("not happy but sad", "sad"),
+        ("sad or angry", "angry"),
+        ("happy.", LAST_WORD),
+        ("Happy", LAST_WORD),
+        ("it is happiness", LAST_WORD),
+        ("happy ", LAST_WORD),
+        ("he is\nhappy", LAST_WORD),
+        ("", EMPTY),
+    ],
+)
+def test_the_released_rule_is_the_last_word_as_written(text: str, expected: str) -> None:
+    found = parse_last_word(text, MER2023)
+    assert expected in (found.label, found.failure)
+
+
+def test_whatever_the_text_there_is_a_label_or_a_reason() -> None:
+    draw = random.Random(0)
+    pieces = [
+        *MERR.labels, *MERR.synonyms, "not", "n't", "no", "without", "rather", "than", "[", "(",
+        "*", ".", "\n",
+        "\u2019", "\x00", "\U0001f600", "\u2028", "but", "-", "'", '"', "", "\ufeff",
+    ]  # fmt: skip
+    for _ in range(3000):
+        text = draw.choice(["", " "]).join(draw.choices(pieces, k=draw.randrange(9)))
+        for rule in PARSERS.values():
+            found = rule(text, MERR)
+            assert (found.label is None) != (found.failure is None)
+            assert found.label is None or found.label in MERR.labels
+    for label in MERR.labels:
+        for rule in PARSERS.values():
+            assert rule(label, MERR).label == label
+
+
+def test_rows_are_read_again() -> None:
+    rows = [
+        Prediction(id="a", reference="sad", label="happy", answer="not happy but sad"),
+        Prediction(id="b", reference="sad", label="sad", answer="Sad."),
+        Prediction(id="c", reference="sad", label="sad"),
+    ]
+    again = parse_again(rows, MER2023, "upstream")
+    assert [(r.label, r.parse_failure) for r in again] == [
+        ("sad", None), (None, LAST_WORD), ("sad", None),
+    ]  # fmt: skip
+    assert parse_again(rows, MER2023, "words")[1].label == "sad"
+    with pytest.raises(EmollamaError, match="did you mean 'words'"):
+        parse_again(rows, MER2023, "word")
+    with pytest.raises(EmollamaError, match="no row holds the text"):
+        parse_again(rows[2:], MER2023, "words")
