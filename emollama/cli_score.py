@@ -148,13 +148,13 @@ def _report(
     predictions: Path, baseline: Path | None, out: Path, metric: str, bootstrap: int,
     by: Literal["sample", "group"], found: Predictions,
 ) -> None:  # fmt: skip
-    from emollama.corpora.probe.vocabulary import clues_in
+    from emollama.evaluation.known_clues import KNOWN_CLUES
     from emollama.evaluation.report import report_from_files
     from emollama.evaluation.tables import print_report
 
     report = report_from_files(
         predictions, baseline, out, metric=metric, resamples=bootstrap, by=by,
-        clues_in=clues_in if found.header.corpus == "probe" else None,
+        clues_in=known.named_in if (known := KNOWN_CLUES.get(found.header.corpus)) else None,
     )  # fmt: skip
     print_report(report)
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from emollama.corpora.action_units import in_words
 from emollama.corpora.collection import (
     Collection,
     files_by_stem,
@@ -44,8 +45,9 @@ def prepare_merr(
 ) -> PrepareReport:
     """Write a manifest of MERR; all of it is of split "train".
 
-    The units of the clip and of its peak frame, the peak's index and the words on the voice are
-    kept in `truth` as `units`, `peak_units`, `peak` and `tone`.
+    The units of the clip and of its peak frame by name, and the words on the voice, are the
+    sample's `clues`; `truth` keeps them with the peak's index as `units`, `peak_units`, `peak` and
+    `tone`.
 
     Args:
         root: folder with `MERR_<part>_grained.json` and, if there, `.txt`, `video/` and
@@ -82,6 +84,7 @@ def prepare_merr(
         if with_media and not collection.usable(name, "train", files.get(name)):
             continue
         entry = told[name]
+        truth = _clues(entry, f"MERR_{part}_grained.json: '{name}'")
         collection.samples.append(
             Sample(
                 id=name,
@@ -89,7 +92,8 @@ def prepare_merr(
                 text=sentences.get(name) or flat(entry.get("text")),
                 split="train",
                 targets=Targets(emotion=emotion, native=native, reason=reason_of(entry)),
-                truth=_clues(entry, f"MERR_{part}_grained.json: '{name}'"),
+                clues=_in_words(truth),
+                truth=truth,
             )
         )
     if validation:
@@ -131,3 +135,15 @@ def _clues(entry: dict[str, Any], where: str) -> dict[str, Any]:
     if tone := flat(entry.get("audio_prior_list")):
         clues["tone"] = tone
     return clues
+
+
+def _in_words(truth: dict[str, Any]) -> dict[Literal["voice", "face"], str]:
+    """Face and voice as a prompt can hold them."""
+    clip, peak = (in_words(truth.get(key, ())) for key in ("units", "peak_units"))
+    face = "; ".join(filter(None, (clip, f"at the peak {peak}" if peak else "")))
+    found: dict[Literal["voice", "face"], str] = {}
+    if face:
+        found["face"] = face
+    if "tone" in truth:
+        found["voice"] = truth["tone"]
+    return found

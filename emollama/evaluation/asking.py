@@ -8,9 +8,9 @@ from functools import cached_property, partial
 from typing import Any
 
 from emollama.config import EvalConfig
-from emollama.corpora.probe.vocabulary import rendered_clues
 from emollama.encoders.base import Channel
 from emollama.errors import EmollamaError
+from emollama.evaluation.known_clues import KNOWN_CLUES
 from emollama.evaluation.parsing import Parsed, get_parser, parse_words
 from emollama.evaluation.passes import Answer, Pass, chunks_of
 from emollama.evaluation.predictions import (
@@ -42,6 +42,7 @@ class Questions:
         labels: the corpus's label set; of the model's labels these can be the answer.
         samples: in the order of the predictions file.
         reader: of the samples' evidence.
+        corpus: its name in the manifest.
     """
 
     config: EvalConfig
@@ -49,6 +50,7 @@ class Questions:
     labels: LabelSet
     samples: Sequence[Sample]
     reader: EvidenceReader
+    corpus: str
 
     def __post_init__(self) -> None:
         trained = self.model.processor.labels.labels
@@ -132,11 +134,9 @@ class Questions:
 
     def _reason(self, sample: Sample, text: str) -> dict[str, Any]:
         """The reason, and where the corpus knows them the clues that are there."""
-        known = "face_units" in sample.truth
-        return {
-            "reason": text,
-            "clues": tuple(sorted(rendered_clues(sample.truth))) if known else None,
-        }
+        known = KNOWN_CLUES.get(self.corpus)
+        clues = known.of(sample.truth) if known else None
+        return {"reason": text, "clues": tuple(sorted(clues)) if clues else None}
 
     def _chunks(self, samples: Sequence[Sample]) -> tuple[tuple[str, ...], ...]:
         size = BATCHES * self.config.batch_size

@@ -14,12 +14,12 @@ from typing import Any
 import torch
 
 from emollama.config import EvalConfig
-from emollama.corpora.probe.vocabulary import clues_in
 from emollama.encoders.base import Channel
 from emollama.errors import EmollamaError
 from emollama.evaluation.asking import Questions
 from emollama.evaluation.baseline import FeatureMatrix, baseline_predictions, pool_tracks
 from emollama.evaluation.judge import CachedJudge, open_judge
+from emollama.evaluation.known_clues import KNOWN_CLUES
 from emollama.evaluation.passes import kept_answers, run_passes
 from emollama.evaluation.predictions import Header, read_predictions, write_predictions
 from emollama.evaluation.registry import Context, chosen
@@ -87,7 +87,12 @@ def evaluate(config: EvalConfig) -> Evaluated:
             name, why = next(iter(left_out.items()))
             _say(f"left out {len(left_out)} samples without features, e.g. {name} ({why})")
         questions = Questions(
-            config, model, manifest.labels, samples, EvidenceReader(readers, model.clues)
+            config,
+            model,
+            manifest.labels,
+            samples,
+            EvidenceReader(readers, model.clues),
+            manifest.corpus,
         )
         settings = {"left out": str(len(left_out))}
         settings |= _split_warnings(config, manifest, folder, ranks.rank == 0)
@@ -138,7 +143,7 @@ def _score(
         report_from_files(
             path, baseline, config.output,
             metric=config.metric, resamples=config.bootstrap, seed=config.seed,
-            clues_in=clues_in if header.corpus == "probe" else None,
+            clues_in=known.named_in if (known := KNOWN_CLUES.get(header.corpus)) else None,
         )  # fmt: skip
     if metrics:
         result = score_predictions(

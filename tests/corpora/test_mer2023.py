@@ -101,6 +101,9 @@ def test_merr_with_its_list_clips_and_clues(tmp_path: Path) -> None:
     assert sample.truth == {
         "units": ["AU04"], "peak_units": ["AU01"], "peak": 20, "tone": "a low tone",
     }  # fmt: skip
+    assert sample.clues == {
+        "face": "brow lowerer; at the peak inner brow raiser", "voice": "a low tone",
+    }  # fmt: skip
     assert report.rejected == {
         "sample_2": "file is missing", "sample_3": "not in MERR_fine_grained.json",
     }  # fmt: skip

@@ -1,0 +1,80 @@
+"""Facial action units: what FACS calls them, and the words by which prose names them.
+
+Units and their names are of the Facial Action Coding System (Ekman, Friesen & Hager 2002), those
+that OpenFace measures. MERR's annotators paraphrase them freely ("brow lowerer" becomes "furrowed
+brows"), so a text is searched for what a unit does to which part of the face.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+UNIT_NAMES: dict[str, str] = {
+    "AU01": "inner brow raiser",
+    "AU02": "outer brow raiser",
+    "AU04": "brow lowerer",
+    "AU05": "upper lid raiser",
+    "AU06": "cheek raiser",
+    "AU07": "lid tightener",
+    "AU09": "nose wrinkler",
+    "AU10": "upper lip raiser",
+    "AU12": "lip corner puller",
+    "AU14": "dimpler",
+    "AU15": "lip corner depressor",
+    "AU17": "chin raiser",
+    "AU20": "lip stretcher",
+    "AU23": "lip tightener",
+    "AU25": "lips part",
+    "AU26": "jaw drop",
+    "AU28": "lip suck",
+    "AU45": "blink",
+}
+
+_UP = r"(?:rais|lift|elevat|arch)\w*"
+_DOWN = r"(?:lower|furrow|knit|drawn?|droop|depress|downturn|down|turned down|frown)\w*"
+_NEAR = r"(?:\W+\w+){0,3}?\W+"
+"""Up to three words between the part of the face and what it does."""
+
+
+def _either(part: str, doing: str) -> str:
+    return rf"{part}{_NEAR}{doing}|{doing}{_NEAR}{part}"
+
+
+_BROW, _LIP, _MOUTH = r"(?:eye)?brows?", r"lips?", r"(?:mouth|lips?)"
+_PATTERNS: dict[str, str] = {
+    "AU01": _either(rf"(?:inner )?{_BROW}", _UP),
+    "AU02": _either(rf"(?:outer )?{_BROW}", _UP),
+    "AU04": rf"{_either(_BROW, _DOWN)}|frown\w*",
+    "AU05": r"eyes? wid\w+|wid\w+(?: open)?\W+eyes?|wide-eyed|"
+    + _either(r"(?:upper )?(?:eye)?lids?", _UP),
+    "AU06": _either(r"cheeks?", r"(?:rais|lift)\w*") + r"|eyes? narrow\w*|narrow\w* eyes?",
+    "AU07": _either(r"(?:eye)?lids?", r"(?:tight|tens)\w*") + r"|squint\w*|facial tightness",
+    "AU09": _either(r"nose", r"(?:wrinkl|curl|pucker|scrunch)\w*"),
+    "AU10": _either(r"(?:upper )?lips?", _UP) + r"|lips? curl\w*|show\w* teeth",
+    "AU12": r"smil\w*|grin\w*|" + _either(r"corners?", r"(?:up|upturn|pull|rais|lift)\w*"),
+    "AU14": r"dimpl\w*|indentation\w*",
+    "AU15": _either(
+        rf"(?:corners?|{_MOUTH})", r"(?:droop|depress|downturn|downward|turned down)\w*"
+    ),
+    "AU17": _either(r"chin", r"(?:rais|lift|held|high)\w*"),
+    "AU20": _either(_MOUTH, r"(?:stretch)\w*") + r"|(?:nasal|nostrils?) (?:flar|enlarg)\w*",
+    "AU23": _either(_LIP, r"(?:tight|press|purs)\w*"),
+    "AU25": _either(_LIP, r"(?:part|apart)\w*") + r"|slightly open(?:ed)? mouth",
+    "AU26": r"jaw\W+drop\w*|dropped\W+jaw|"
+    + _either(r"mouth", r"(?:open|wide|agape)\w*")
+    + r"|wide-mouthed",
+    "AU28": _either(_LIP, r"(?:suck|drawn? in|pucker)\w*"),
+    "AU45": r"blink\w*",
+}
+_COMPILED = {unit: re.compile(rf"\b(?:{p})", re.IGNORECASE) for unit, p in _PATTERNS.items()}
+
+
+def in_words(units: Iterable[str]) -> str:
+    """The units by name, in the order given; one without a name stays as it is written."""
+    return ", ".join(UNIT_NAMES.get(unit, unit) for unit in units)
+
+
+def units_in(text: str) -> set[str]:
+    """The units that a text names. Brows that are raised without "inner" or "outer" are both."""
+    return {unit for unit, pattern in _COMPILED.items() if pattern.search(text)}

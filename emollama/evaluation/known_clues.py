@@ -1,0 +1,39 @@
+"""Corpora that know what can be seen and heard in a clip, and how a text names it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from emollama.corpora.action_units import units_in
+from emollama.corpora.probe.vocabulary import clues_in, rendered_clues
+from emollama.evaluation.faithfulness import CluesIn
+
+
+@dataclass(frozen=True)
+class KnownClues:
+    """`of` reads a clip's clues from `Sample.truth`, None where that does not say; `named_in`
+    finds those that a text names, in the same vocabulary.
+    """
+
+    of: Callable[[Mapping[str, Any]], set[str] | None]
+    named_in: CluesIn
+
+
+def _rendered(truth: Mapping[str, Any]) -> set[str] | None:
+    return rendered_clues(truth) if "face_units" in truth else None
+
+
+def _units(truth: Mapping[str, Any]) -> set[str] | None:
+    """Units of the clip and of its peak frame: a reason may name either."""
+    found = {*truth.get("units", ()), *truth.get("peak_units", ())}
+    return found or None
+
+
+KNOWN_CLUES: dict[str, KnownClues] = {
+    "probe": KnownClues(_rendered, clues_in),
+    "merr-fine": KnownClues(_units, units_in),
+    "merr-coarse": KnownClues(_units, units_in),
+}
+"""By the corpus' name in the manifest."""
