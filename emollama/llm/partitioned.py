@@ -26,9 +26,29 @@ def whole(parameters: Sequence[torch.nn.Parameter]) -> Iterator[None]:
 
 @contextmanager
 def gathered(model: torch.nn.Module) -> Iterator[None]:
-    """Trainable parameters whole on every process, for saving, whichever of them writes."""
-    with whole([p for p in model.parameters() if p.requires_grad]):
-        yield
+    """Trainable parameters whole and in float32 on every process, for saving, whichever writes.
+
+    ZeRO-1 and ZeRO-2 in bfloat16 compute with rounded copies; what is learned is in the
+    optimizer's own.
+    """
+    trained = [p for p in model.parameters() if p.requires_grad]
+    with whole(trained):
+        rounded = [(p, p.data) for p in trained if hasattr(p, "_hp_mapping")]
+        for parameter, _ in rounded:
+            parameter.data = _master(parameter)
+        try:
+            yield
+        finally:
+            for parameter, values in rounded:
+                parameter.data = values
+
+
+def _master(parameter: torch.nn.Parameter) -> torch.Tensor:
+    """The optimizer's float32 values of a parameter; every process must ask."""
+    from deepspeed.utils import safe_get_full_fp32_param
+
+    found: torch.Tensor = safe_get_full_fp32_param(parameter)
+    return found.to(parameter.device)
 
 
 def of_first_process(value: float) -> float:

@@ -91,20 +91,23 @@ def micro_batch(config: TrainConfig, world: int) -> int:
     return micro
 
 
-def zero_stage(path: Path) -> int:
-    """The ZeRO stage of a DeepSpeed file, 0 where it names none.
+def zero_stage(config: TrainConfig) -> int:
+    """The ZeRO stage of the DeepSpeed file, 0 without one.
 
     Raises:
-        EmollamaError: where the file is not one, or sets batch sizes of its own: those follow
-            from ours.
+        EmollamaError: where the file is not one, DeepSpeed refuses it, or it decides what follows
+            from our configuration.
     """
+    path = config.training.deepspeed
+    if path is None:
+        return 0
     values = read_json(path)
     if not isinstance(values, dict):
         raise EmollamaError(f"training.deepspeed: {path}: is not a JSON object")
-    zero = values.get("zero_optimization", {})
-    stage = zero.get("stage", 0) if isinstance(zero, dict) else None
-    if isinstance(stage, bool) or stage not in (0, 1, 2, 3):
-        raise EmollamaError(f"{path}: zero_optimization.stage must be 0, 1, 2 or 3, not {stage}")
+    zero = values.get("zero_optimization")
+    stage = zero.get("stage") if isinstance(zero, dict) else None
+    if isinstance(stage, bool) or stage not in (1, 2, 3):
+        raise EmollamaError(f"{path}: zero_optimization.stage must be 1, 2 or 3, not {stage}")
     for key in BATCH_KEYS:
         if values.get(key) != "auto":
             raise EmollamaError(
@@ -114,7 +117,29 @@ def zero_stage(path: Path) -> int:
     for key in ("optimizer", "scheduler"):
         if key in values:
             raise EmollamaError(f'{path}: "{key}" is decided by the section training; remove it')
+    _require_precision(config, path, values)
+    clipping = values.get("gradient_clipping", "auto")
+    if clipping not in ("auto", config.training.max_grad_norm):
+        raise EmollamaError(
+            f'{path}: "gradient_clipping" must be "auto", not {json.dumps(clipping)}: '
+            "training.max_grad_norm decides it"
+        )
+    _require_settings(path)
     return int(stage)
+
+
+def _require_precision(config: TrainConfig, path: Path, values: dict[str, Any]) -> None:
+    """The sections bf16 and fp16 must leave the number format to model.dtype."""
+    dtype = resolve_dtype(config.model.dtype, default_device())
+    for key, fitting in (("bf16", ("auto", dtype == torch.bfloat16)), ("fp16", ("auto", False))):
+        section = values.get(key, {})
+        if not isinstance(section, dict):
+            raise EmollamaError(f'{path}: "{key}" must be an object such as {{"enabled": "auto"}}')
+        if section.get("enabled", "auto") not in fitting:
+            raise EmollamaError(
+                f'{path}: {key}.enabled must be "auto", not {json.dumps(section["enabled"])}: '
+                "model.dtype decides it"
+            )
 
 
 def _require_settings(path: Path) -> None:
@@ -146,11 +171,9 @@ def _world() -> int:
 
 def require_deepspeed(config: TrainConfig) -> None:
     """Refuse in one line what DeepSpeed itself would end in a traceback over."""
-    path = config.training.deepspeed
+    path, stage = config.training.deepspeed, zero_stage(config)
     if path is None:
         return
-    stage = zero_stage(path)
-    _require_settings(path)
     if "WORLD_SIZE" not in os.environ:
         raise EmollamaError(
             "training.deepspeed: start the run with torchrun, for one process too: "

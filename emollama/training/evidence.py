@@ -31,15 +31,27 @@ def stream_config(store: Path | None, section: StreamSection) -> StreamConfig:
 
 
 def relocated(streams: Sequence[StreamConfig], folder: Path | None) -> list[StreamConfig]:
-    """The streams with `npy:` folders of the same names in `folder`; as they are when None."""
+    """The streams with `npy:` folders of the same names in `folder`; as they are when None.
+
+    Raises:
+        EmollamaError: where two sources would become one folder.
+    """
     if folder is None:
         return list(streams)
-    return [
-        replace(s, source=f"{EXTERNAL}{folder / PurePath(s.source.removeprefix(EXTERNAL)).name}")
-        if s.source.startswith(EXTERNAL)
-        else s
-        for s in streams
-    ]
+    moved: list[StreamConfig] = []
+    origins: dict[str, str] = {}
+    for stream in streams:
+        if stream.source.startswith(EXTERNAL):
+            name = PurePath(stream.source.removeprefix(EXTERNAL)).name
+            source = f"{EXTERNAL}{folder / name}"
+            if not name or origins.setdefault(source, stream.source) != stream.source:
+                raise EmollamaError(
+                    f"data.features {folder}: cannot tell the folders of {stream.source} and "
+                    f"{origins.get(source, 'others')} apart, for their names are the same"
+                )
+            stream = replace(stream, source=source)
+        moved.append(stream)
+    return moved
 
 
 def training_samples(

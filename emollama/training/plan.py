@@ -250,7 +250,7 @@ def _precision(config: TrainConfig) -> str:
 
 
 def _parallelism(config: TrainConfig, gpus: int) -> str:
-    stage = 0 if config.training.deepspeed is None else zero_stage(config.training.deepspeed)
+    stage = zero_stage(config)
     return f"ZeRO-{stage}" if stage and gpus > 1 else ALONE
 
 

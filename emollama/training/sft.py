@@ -6,7 +6,9 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
+from filelock import FileLock, Timeout
 from peft import PeftModel
 from sklearn.metrics import f1_score
 from transformers import set_seed
@@ -46,6 +49,7 @@ from emollama.training.probe import Shifts, start_from_probe
 from emollama.training.start import start_from
 from emollama.training.trainer import (
     VALIDATION,
+    WHOLE,
     EmotionTrainer,
     KeepBest,
     MarkWhole,
@@ -84,17 +88,17 @@ def train(config: TrainConfig) -> Path:
     Raises:
         EmollamaError: for anything the user can mend (files, labels, widths, batch sizes).
     """
-    with memory_advice(config):
-        return _train(config)
+    with memory_advice(config), ExitStack() as held:
+        return _train(config, held)
 
 
-def _train(config: TrainConfig) -> Path:
+def _train(config: TrainConfig, held: ExitStack) -> Path:
     rank = int(os.environ.get("RANK", "0"))
     world = int(os.environ.get("WORLD_SIZE", "1"))
     say: Callable[[str], None] = _say if rank == 0 else _silent
     micro = micro_batch(config, world)
     require_deepspeed(config)
-    _require_same_run(config)
+    _require_same_run(config, world)
     checkpoints = config.output / "checkpoints"
     resume = newest_checkpoint(checkpoints) if config.training.resume == "auto" else None
     device = default_device()
@@ -158,7 +162,8 @@ def _train(config: TrainConfig) -> Path:
 
     keeper = _keeper(config, model, processor, evidence, clues, manifest, readers, device, say)
     if rank == 0:
-        _claim(config)
+        held.enter_context(_sole_run(config.output))
+        _claim(config, say)
     if torch.distributed.is_initialized():
         torch.distributed.barrier()
     trainer = EmotionTrainer(
@@ -209,12 +214,35 @@ def _train(config: TrainConfig) -> Path:
     return folder
 
 
-def _claim(config: TrainConfig) -> None:
+@contextmanager
+def _sole_run(output: Path) -> Iterator[None]:
+    """Keep a second run out of the output folder while this one's first process lives."""
+    lock = FileLock(output / ".lock", timeout=0)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout as error:
+        raise EmollamaError(f"{output}: another run is writing to it") from error
+    except OSError as error:
+        raise EmollamaError(f"{output}: cannot be written: {error.strerror or error}") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _claim(config: TrainConfig, say: Callable[[str], None]) -> None:
     """Make the output folder this run's; what an older run left is removed if it starts anew.
 
     A run killed before its first checkpoint leaves its best weights: they are not this run's.
+    Checkpoints none of which is whole are set aside, for somebody may know what they lack.
     """
-    if config.training.resume == "never" or not newest_checkpoint(config.output / "checkpoints"):
+    folder = config.output / "checkpoints"
+    if config.training.resume == "never" or not newest_checkpoint(folder):
+        if config.training.resume == "auto" and any(folder.glob("*/trainer_state.json")):
+            aside = folder.with_name(f"checkpoints-{time.strftime('%Y%m%d-%H%M%S')}")
+            folder.rename(aside)
+            say(f"none of the checkpoints is whole: set aside in {aside}; starting anew")
         for name in ("checkpoints", "best"):
             shutil.rmtree(config.output / name, ignore_errors=True)
     values = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
@@ -286,15 +314,22 @@ def _best_record(config: TrainConfig) -> dict[str, float] | None:
     return read_json(path) if config.training.keep_best and path.is_file() else None
 
 
-def _require_same_run(config: TrainConfig) -> None:
+def _require_same_run(config: TrainConfig, world: int) -> None:
     """A folder that holds checkpoints of another configuration is not mixed with this run."""
     model = config.output / "model"
     ours = not model.exists() or (model / PROCESSOR_FILE).is_file()
     if not ours and (not model.is_dir() or any(model.iterdir())):
         raise EmollamaError(f"{model}: is there and no artefact; choose another output")
     path = config.output / "config.yaml"
-    if config.training.resume == "never" or not newest_checkpoint(config.output / "checkpoints"):
+    newest = newest_checkpoint(config.output / "checkpoints")
+    if config.training.resume == "never" or newest is None:
         return
+    processes = read_json(newest / WHOLE)["processes"]
+    if config.training.deepspeed is not None and processes != world:
+        raise EmollamaError(
+            f"{newest}: was written by {processes} processes, and DeepSpeed goes on with as many "
+            f"only, not {world}; training.resume=never starts anew"
+        )
     if not path.is_file():
         raise EmollamaError(f"{config.output}: holds checkpoints but no config.yaml")
     before = yaml.safe_load(read_text(path))

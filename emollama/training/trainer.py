@@ -20,10 +20,11 @@ from transformers import (
 )
 
 from emollama.errors import EmollamaError
+from emollama.files import write_json
 from emollama.llm.partitioned import of_first_process
 
-WHOLE = "whole"
-"""File in a checkpoint that says that nothing is missing."""
+WHOLE = "whole.json"
+"""File in a checkpoint that says that nothing is missing, and how many processes wrote it."""
 
 VALIDATION = "validation_weighted_f1"
 """Key of the records that `KeepBest` leaves in the trainer's log."""
@@ -206,7 +207,8 @@ class MarkWhole(TrainerCallback):
         if torch.distributed.is_initialized():
             torch.distributed.barrier()
         if state.is_world_process_zero:
-            (Path(str(args.output_dir)) / f"checkpoint-{state.global_step}" / WHOLE).touch()
+            folder = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
+            write_json(folder / WHOLE, {"processes": args.world_size})
 
 
 def newest_checkpoint(folder: Path) -> Path | None:

@@ -72,10 +72,15 @@ def test_a_run_goes_on_when_what_it_started_from_is_gone(stage1: Path, tmp_path:
         (["model.start=nowhere"], "nowhere: is neither an artefact's folder nor a released"),
         (["model.quantise=4bit"], "needs a GPU"),
         (["training.deepspeed=train_configs/deepspeed/zero2.json"], "start the run with torchrun"),
-        (["training.deepspeed={f}/stage7.json"], "stage must be 0, 1, 2 or 3, not 7"),
+        (["training.deepspeed={f}/stage7.json"], "stage must be 1, 2 or 3, not 7"),
         (["training.deepspeed={f}/list.json"], "list.json: is not a JSON object"),
-        (["training.deepspeed={f}/three.json"], "stage must be 0, 1, 2 or 3, not None"),
-        (["training.deepspeed={f}/empty.json"], '"train_batch_size" must be "auto", not null'),
+        (["training.deepspeed={f}/three.json"], "stage must be 1, 2 or 3, not None"),
+        (["training.deepspeed={f}/empty.json"], "stage must be 1, 2 or 3, not None"),
+        (["training.deepspeed={f}/size.json"], '"train_batch_size" must be "auto", not null'),
+        (["training.deepspeed={f}/half.json"], 'fp16.enabled must be "auto", not true'),
+        (["training.deepspeed={f}/bf16.json"], '"bf16" must be an object'),
+        (["training.deepspeed={f}/wide.json"], 'bf16.enabled must be "auto", not true'),
+        (["training.deepspeed={f}/clip.json"], '"gradient_clipping" must be "auto", not 0.5'),
         (["training.deepspeed={f}/adam.json"], '"optimizer" is decided by the section training'),
         (["training.deepspeed={f}/odd.json"], "DeepSpeed refuses it: 1 validation error"),
         (["model.lora.targets=[foo.q_proj]"], "'foo.q_proj' is no linear layer"),
@@ -88,8 +93,13 @@ def test_a_run_goes_on_when_what_it_started_from_is_gone(stage1: Path, tmp_path:
 def test_what_does_not_fit_is_one_line(
     stage1: Path, tmp_path: Path, options: list[str], said: str
 ) -> None:
-    auto = dict.fromkeys(BATCH_KEYS, "auto")
+    auto = {**dict.fromkeys(BATCH_KEYS, "auto"), "zero_optimization": {"stage": 2}}
     files = {
+        "size": {"zero_optimization": {"stage": 2}},
+        "half": {**auto, "fp16": {"enabled": True}},
+        "bf16": {**auto, "bf16": "auto"},
+        "wide": {**auto, "bf16": {"enabled": True}},
+        "clip": {**auto, "gradient_clipping": 0.5},
         "stage7": {"zero_optimization": {"stage": 7}},
         "list": [1],
         "three": {"zero_optimization": 3},

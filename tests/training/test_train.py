@@ -15,8 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from safetensors.torch import load_file
 
+from emollama.training.trainer import WHOLE, newest_checkpoint
 from tests.training.corpus import make
 
 ROOT = Path(__file__).parents[2]
@@ -128,8 +130,8 @@ def test_starting_anew_forgets_what_an_older_run_left(config: Path, tmp_path: Pa
 EXACT = ("model.lora.dropout=0", "model.streams.0.dropout=0")
 
 
-def torchrun() -> tuple[str, ...]:
-    return (sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2",
+def torchrun(processes: int = 2) -> tuple[str, ...]:
+    return (sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(processes),
             "--master_port", str(random.randrange(20000, 40000)))  # fmt: skip
 
 
@@ -221,24 +223,90 @@ def test_settings_of_memory_may_change_on_the_way(
     )
 
 
+def descendants(pid: int) -> list[int]:
+    """A process' children and theirs; torchrun's workers have sessions of their own."""
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        children = [int(c) for task in tasks for c in (task / "children").read_text().split()]
+    except OSError:
+        return []
+    return children + [d for child in children for d in descendants(child)]
+
+
+def kill_all(process: subprocess.Popen) -> None:
+    """SIGKILL to launcher and workers, and none of them left."""
+    pids = [*descendants(process.pid), process.pid]
+    assert len(pids) > 2
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    process.wait()
+    deadline = time.monotonic() + 60
+    while alive := [p for p in pids if Path(f"/proc/{p}").exists()]:
+        assert time.monotonic() < deadline, alive
+        time.sleep(0.02)
+
+
 @pytest.mark.parametrize("way", ["two processes, packed", "ZeRO-2", "ZeRO-3"])
 def test_several_processes_killed_go_on_as_if_never_interrupted(
     config: Path, single: Path, tmp_path: Path, way: str
 ) -> None:
-    options, _ = WAYS[way]
+    options = [*EXACT, *WAYS[way][0], "training.save_every=1"]
     output = tmp_path / "run"
-    process = start(config, output, *EXACT, *options, launcher=torchrun())
+    process = start(config, output, *options, launcher=torchrun())
     deadline = time.monotonic() + 120
     # The second checkpoint is being written or has been: the first one is whole.
-    while not list((output / "checkpoints").glob("checkpoint-4")) and process.poll() is None:
+    while not list((output / "checkpoints").glob("checkpoint-2")) and process.poll() is None:
         assert time.monotonic() < deadline
-        time.sleep(0.02)
-    assert process.poll() is None
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+        time.sleep(0.005)
+    kill_all(process)
     assert not (output / "model").exists()
-    record = run(config, output, *EXACT, *options, launcher=torchrun())
+    newest = newest_checkpoint(output / "checkpoints")
+    assert newest is not None and newest.name < "checkpoint-6"
+    process = start(config, output, *options, launcher=torchrun())
+    said, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+    assert f"going on from {newest}" in said and "step 6/6" in said and "step 1/6" not in said
+    record = json.loads((output / "model" / "training_record.json").read_text())
     expected = json.loads((single / "model/training_record.json").read_text())["log"]
     np.testing.assert_allclose(
         [r["loss"] for r in record["log"]], [r["loss"] for r in expected], atol=TOLERANCE
     )
+    if way.startswith("ZeRO"):
+        shutil.rmtree(output / "checkpoints/checkpoint-6")
+        process = start(config, output, *options, launcher=torchrun(1))
+        said, _ = process.communicate(timeout=300)
+        assert process.returncode != 0 and "was written by 2 processes" in said
+
+
+def test_checkpoints_that_are_not_whole_are_kept(config: Path, tmp_path: Path) -> None:
+    output = tmp_path / "run"
+    run(config, output, "training.max_steps=2")
+    (output / "checkpoints/checkpoint-2" / WHOLE).unlink()
+    process = start(config, output, "training.max_steps=2")
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 0 and "step 1/2" in said
+    (aside,) = output.glob("checkpoints-*")
+    assert f"set aside in {aside}" in said and (aside / "checkpoint-2").is_dir()
+
+
+def test_one_run_at_a_time(config: Path, tmp_path: Path) -> None:
+    output = tmp_path / "run"
+    output.mkdir()
+    with FileLock(output / ".lock"):
+        process = start(config, output, "training.max_steps=2")
+        said, _ = process.communicate(timeout=120)
+    assert process.returncode == 2 and "Traceback" not in said
+    assert said.endswith(f"error: {output}: another run is writing to it\n")
+
+
+@pytest.mark.parametrize("stage", [1, 2, 3])
+def test_zero_in_bfloat16_saves_what_is_learned_in_float32(
+    config: Path, tmp_path: Path, stage: int
+) -> None:
+    options = [*EXACT, "model.dtype=bfloat16", zero(stage), "training.max_steps=2"]
+    run(config, tmp_path / "run", *options, launcher=torchrun())
+    saved = weights(tmp_path / "run")
+    assert {t.dtype for t in saved.values()} == {torch.float32}
+    # Not rounded ones written wide, either.
+    learned = [t for n, t in saved.items() if "lora_B" in n]
+    assert any(not torch.equal(t, t.bfloat16().float()) for t in learned)
