@@ -111,7 +111,8 @@ def test_a_run_takes_its_splits_from_the_file(tmp_path: Path) -> None:
             "bootstrap": 100, "baseline": False, "modality_report": "none",
         }
     )  # fmt: skip
-    report = evaluate(evaluation)
+    report = evaluate(evaluation).report
+    assert report is not None
     assert report["split_sha256"] == file.sha256 and report["scores"]["accuracy"]["n_scored"] == 8
     assert report["settings"]["groups on both sides"].startswith("4 of 4 groups")
     assert "split" not in report["settings"]
@@ -119,4 +120,5 @@ def test_a_run_takes_its_splits_from_the_file(tmp_path: Path) -> None:
 
     other = write_split_file(tmp_path / "t.jsonl", "tiny", "y", {}, dict.fromkeys(ids, "test"))
     evaluation.data.split_file = other.path
-    assert "another split file" in evaluate(evaluation)["settings"]["split"]
+    again = evaluate(evaluation).report
+    assert again is not None and "another split file" in again["settings"]["split"]

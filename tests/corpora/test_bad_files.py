@@ -69,7 +69,7 @@ def test_another_encoding_is_told_with_its_line(name: str, file: str, tmp_path: 
     first, *rest = miniature.texts[file].split("\n")
     spoiled = "\n".join([first, "caf\xe9", *rest]).encode("latin-1")
     root = miniature.plant(tmp_path, **{file: spoiled})
-    with pytest.raises(EmollamaError, match=r":2: is not UTF-8 text$") as told:
+    with pytest.raises(EmollamaError, match=r":2: is not UTF-8 text \(byte \d+\)$") as told:
         miniature.prepare(root, tmp_path / "m.jsonl")
     assert file in str(told.value)
 
