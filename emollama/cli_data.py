@@ -44,16 +44,18 @@ def assets_list() -> None:
 def assets_fetch(
     names: Annotated[list[str] | None, typer.Argument(help="Names; all when none.")] = None,
 ) -> None:
-    """Fetch and convert assets, once; full-size encoders only by name."""
+    """Fetch and convert assets, once; what the embedded default does not need, only by name."""
     quiet_libraries()
-    from emollama.assets import fetch, list_assets
+    from emollama.assets import fetch
     from emollama.assets.folders import model_folder
     from emollama.assets.models import MODELS
+    from emollama.assets.registry import ASSETS
 
-    small = [status.name for status in list_assets()]
-    for name in names or small:
-        if name not in (*small, *MODELS):
-            raise EmollamaError(f"asset '{name}' is unknown{did_you_mean(name, (*small, *MODELS))}")
+    for name in names or [a.name for a in ASSETS.values() if a.embedded]:
+        if name not in (*ASSETS, *MODELS):
+            raise EmollamaError(
+                f"asset '{name}' is unknown{did_you_mean(name, (*ASSETS, *MODELS))}"
+            )
         get = model_folder if name in MODELS else fetch
         print(f"{name}: {get(name, progress=say)}")
 

@@ -14,12 +14,14 @@ def split(
     scheme: Annotated[
         str,
         typer.Option(
-            help="official, k-fold, leave-one-group-out, random-80-10-10, or a published one: "
-            "amst-crema-d, amst-iemocap, amst-mvsa, amst-ur-funny."
+            help="official, k-fold, leave-one-group-out, random-80-10-10, id-hash, or a published "
+            "one: amst-crema-d, amst-iemocap, amst-mvsa, amst-ur-funny."
         ),
     ],
-    fold: Annotated[int | None, typer.Option(help="k-fold: which is tested, from 0.")] = None,
-    folds: Annotated[int | None, typer.Option(help="k-fold: how many; 5.")] = None,
+    fold: Annotated[
+        int | None, typer.Option(help="k-fold, id-hash: which is tested, from 0.")
+    ] = None,
+    folds: Annotated[int | None, typer.Option(help="k-fold, id-hash: how many; 5.")] = None,
     val: Annotated[
         bool | None, typer.Option("--val/--no-val", help="k-fold: the next fold is val; it is.")
     ] = None,

@@ -282,6 +282,9 @@ class EvalConfig(Strict):
 
     `metrics`: further ones of `emollama score --metric`, beside the report.
 
+    `baseline_words`: a source in the store whose tracks are the baseline's words, in place of the
+    language model's own states.
+
     `modality_report`: score "all" sets of channels, each of the "singles" and all together, or
     "none" but all together.
     """
@@ -296,6 +299,7 @@ class EvalConfig(Strict):
     dtype: Precision = "auto"
     modality_report: Literal["all", "singles", "none"] = "all"
     baseline: bool = True
+    baseline_words: str | None = None
     task: Literal["emotion", "reason"] = "emotion"
     answers: AnswersSection = AnswersSection()
     reasons: ReasonsSection = ReasonsSection()

@@ -6,6 +6,7 @@ inside, so that listing assets costs nothing.
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -161,6 +162,12 @@ def _whisper_state(variables: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     put("encoder.conv2", "encoder/conv2")
     state["decoder.embed_tokens.weight"] = variables["decoder/embeddings/weight"].astype(np.float32)
     return state
+
+
+def as_it_is(source: Path, out: Path) -> None:
+    """A transformers folder with safetensors: nothing to convert."""
+    for path in source.iterdir():
+        shutil.copyfile(path, out / path.name)
 
 
 def mtcnn(source: Path, out: Path) -> None:

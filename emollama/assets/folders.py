@@ -20,11 +20,12 @@ from typing import Any
 
 from filelock import FileLock
 
-from emollama.assets.cache import asset_home, from_hub
+from emollama.assets.cache import asset_home, fetch, from_hub
 from emollama.assets.convert import WEIGHTS
 from emollama.assets.fingerprint import weights_fingerprint
 from emollama.assets.models import MODEL_TYPES, MODELS, PublishedModel, get_model
 from emollama.assets.pickled import read_tensors
+from emollama.assets.registry import ASSETS
 from emollama.errors import EmollamaError
 from emollama.files import read_json
 
@@ -67,6 +68,8 @@ def model_folder(name: str, progress: Callable[[str], None] | None = None) -> Pa
     if folder.is_dir() and any(folder.iterdir()):
         check_folder(model, folder)
         return folder
+    if name in ASSETS and not folder.is_symlink():
+        return fetch(name, progress)
     if folder.is_symlink() and not folder.exists():
         raise EmollamaError(f"{folder}: is a link to {folder.readlink()}, which is not there")
     try:

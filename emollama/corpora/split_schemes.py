@@ -9,13 +9,13 @@ from typing import Any
 
 from emollama.corpora.published_splits import PUBLISHED_SPLITS, published_split
 from emollama.corpora.report import PrepareReport
-from emollama.corpora.splits import k_fold, leave_one_group_out, random_split
+from emollama.corpora.splits import by_id_hash, k_fold, leave_one_group_out, random_split
 from emollama.errors import EmollamaError, did_you_mean
 from emollama.sample import Manifest, Sample
 from emollama.split_file import SplitFile, apply_split, leakage, write_split_file
 
-OFFICIAL, K_FOLD, LEAVE_ONE_OUT, RANDOM = (
-    "official", "k-fold", "leave-one-group-out", "random-80-10-10",
+OFFICIAL, K_FOLD, LEAVE_ONE_OUT, RANDOM, ID_HASH = (
+    "official", "k-fold", "leave-one-group-out", "random-80-10-10", "id-hash",
 )  # fmt: skip
 
 DEFAULTS: dict[str, dict[str, Any]] = {
@@ -23,6 +23,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     K_FOLD: {"fold": None, "folds": 5, "seed": 0, "by": "group", "val": True},
     LEAVE_ONE_OUT: {"group": None, "val_group": None, "by": "group"},
     RANDOM: {"seed": 0},
+    ID_HASH: {"fold": 0, "folds": 5},
     **{name: {"lists": None} for name in PUBLISHED_SPLITS},
 }
 """{scheme: its options with what they are when not given}."""
@@ -108,6 +109,8 @@ def _split(
         return {s.id: s.split for s in samples}, []
     if scheme == RANDOM:
         return random_split(samples, options["seed"]), []
+    if scheme == ID_HASH:
+        return by_id_hash(samples, options["fold"], options["folds"]), []
     by = options["by"]
     if by == "speaker":
         samples = [s.model_copy(update={"group": s.speaker}) for s in samples]

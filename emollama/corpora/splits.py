@@ -7,6 +7,7 @@ for it.
 
 from __future__ import annotations
 
+import hashlib
 import random
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -108,6 +109,26 @@ def _folds(
         if max(map(labels.count, set(labels))) < folds:
             labels = [""] * len(labels)
         return [test.tolist() for _, test in folding.split(labels, labels, groups)]
+
+
+def by_id_hash(samples: Sequence[Sample], fold: int, folds: int = 5) -> dict[str, str]:
+    """{id: "test" or "train"}: tested are ids whose SHA-256 leaves `fold` on division by `folds`.
+
+    For corpora that name no groups: a sample's side never depends on which others are there.
+
+    Raises:
+        EmollamaError: fewer than two folds, or no such fold.
+    """
+    if folds < 2:
+        raise EmollamaError(f"folds must be at least 2, not {folds}")
+    if not 0 <= fold < folds:
+        raise EmollamaError(f"fold {fold} does not exist; there are 0 to {folds - 1}")
+
+    def side(name: str) -> str:
+        digest = hashlib.sha256(name.encode()).digest()
+        return "test" if int.from_bytes(digest, "big") % folds == fold else "train"
+
+    return {s.id: side(s.id) for s in samples}
 
 
 def leave_one_group_out(

@@ -25,8 +25,9 @@ from emollama.evaluation.predictions import Header, read_predictions, write_pred
 from emollama.evaluation.registry import Context, chosen
 from emollama.evaluation.report import report_from_files
 from emollama.evaluation.scoring import METRICS_FILE, score_predictions, write_scores
-from emollama.evaluation.words import sentence_features
+from emollama.evaluation.words import clue_features, sentence_features
 from emollama.features.ranks import joined_ranks
+from emollama.features.store import open_tracks
 from emollama.files import read_json
 from emollama.llm import artefact
 from emollama.llm.device import default_device, resolve_dtype
@@ -278,7 +279,14 @@ def _baseline(
         features.setdefault(stream.channel, []).append(
             pool_tracks(stream.name, readers[stream.name], ids)
         )
-    if "words" not in features and any(s.text for s in everyone):
+    if model.processor.clues == "always":
+        given = {channel for sample in everyone for channel in sample.clues}
+        for channel in sorted(given):
+            features.setdefault(channel, []).append(clue_features(channel, everyone))
+    if config.baseline_words is not None:
+        tracks = open_tracks(config.data.store, config.baseline_words)
+        features["words"] = [pool_tracks("words", tracks, ids)]
+    elif "words" not in features and any(s.text for s in everyone):
         llm = artefact.resolve_llm(model.model.config.llm)
         features["words"] = [sentence_features(llm, everyone)]
     _say("fitting the classical baselines")

@@ -1,17 +1,44 @@
-"""Sentence features for the classical baseline: what the frozen language model makes of them."""
+"""What is said in words, as features for the classical baseline."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
+from sklearn.feature_extraction.text import CountVectorizer
 from transformers import AutoTokenizer
 
 from emollama.evaluation.baseline import FeatureMatrix
 from emollama.llm.artefact import load_llm
 from emollama.sample import Sample
+
+
+def clue_features(channel: Literal["voice", "face"], samples: Sequence[Sample]) -> FeatureMatrix:
+    """Which phrases and words the given clues of a channel hold, [n, D] of 0 and 1.
+
+    Clues are phrases between commas in parts between semicolons; a phrase of another part ("at the
+    peak") is another column. Those that fewer than two samples hold are left out.
+    """
+
+    def pieces(clue: str) -> list[str]:
+        found = []
+        for place, part in enumerate(clue.lower().split(";")):
+            phrases = [phrase.strip(" .") for phrase in part.split(",")]
+            words = [word for phrase in phrases for word in phrase.split()]
+            found += [f"{place}:{piece}" for piece in (*phrases, *words)]
+        return found
+
+    texts = [s.clues.get(channel, "") for s in samples]
+    bag = CountVectorizer(analyzer=pieces, binary=True, min_df=2)
+    try:
+        values = bag.fit_transform(texts).toarray().astype(np.float32)
+    except ValueError:  # no phrase stands in two clips
+        values = np.zeros((len(texts), 1), np.float32)
+    present = np.array([bool(text) for text in texts])
+    return FeatureMatrix("clues", tuple(s.id for s in samples), values, present)
 
 
 @torch.inference_mode()

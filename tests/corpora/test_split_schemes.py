@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,17 @@ def test_random_says_how_many_speakers_leak(
     assert tested == {"happy": 4, "sad": 3, "neutral": 3}
     other = write_split(manifest, tmp_path / "u.jsonl", "random-80-10-10", {"seed": 5})
     assert other.file.splits != report.file.splits
+
+
+def test_a_hash_of_the_id_decides_whatever_else_is_there(
+    manifest: Manifest, tmp_path: Path
+) -> None:
+    given = {"fold": 1, "folds": 3}
+    whole = write_split(manifest, tmp_path / "whole.jsonl", "id-hash", given).file.splits
+    assert set(whole.values()) == {"train", "test"}
+    half = replace(manifest, samples=manifest.samples[::2])
+    found = write_split(half, tmp_path / "half.jsonl", "id-hash", given).file.splits
+    assert found == {name: whole[name] for name in found} and len(found) == 60
 
 
 def test_without_groups(tmp_path: Path) -> None:
