@@ -67,16 +67,24 @@ def prepare_merr(
     validation: Annotated[
         int, typer.Option(help="Every so many-th sample is of split val; 0 for none.", min=0)
     ] = 0,
+    tracks: Annotated[
+        Path | None, typer.Option(help="Folder for the annotated units and tone as npy streams.")
+    ] = None,
     strict: Strict = False,
 ) -> None:
     """MERR: MERR_fine_grained or MERR_coarse_grained, json and list."""
     from emollama.corpora import merr
+    from emollama.corpora.merr_tracks import write_merr_tracks
+    from emollama.sample import read_manifest
 
     report = merr.prepare_merr(
         root, out, part=part, media=media, transcripts=transcripts, validation=validation,
         strict=strict,
     )  # fmt: skip
     show(report)
+    if tracks is not None:
+        for name, count in write_merr_tracks(read_manifest(out).samples, tracks).items():
+            print(f"  {tracks / name}: {count} tracks; name them as 'npy:{tracks / name}'")
 
 
 @prepare_app.command("crema-d")

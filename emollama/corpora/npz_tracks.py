@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -59,12 +60,19 @@ def import_npz(
     columns: list[str] | None = None
     if columns_key in arrays:
         columns = _names(npz, columns_key, arrays[columns_key], values.shape[-1])
-    for name, row in zip(ids, values, strict=True):
-        with atomic_path(out_dir / f"{name}.npy") as temporary, temporary.open("wb") as file:
+    write_npy_folder(out_dir, zip(ids, values, strict=True), columns)
+    return len(ids)
+
+
+def write_npy_folder(
+    folder: Path, rows: Iterable[tuple[str, np.ndarray]], columns: Sequence[str] | None
+) -> None:
+    """Write a folder of `<id>.npy` with the names of the columns, as `npy:` streams read it."""
+    for name, row in rows:
+        with atomic_path(folder / f"{name}.npy") as temporary, temporary.open("wb") as file:
             np.save(file, row, allow_pickle=False)
     if columns is not None:
-        write_json(out_dir / COLUMNS_FILE, columns)
-    return len(ids)
+        write_json(folder / COLUMNS_FILE, list(columns))
 
 
 def _load(npz: Path, keys: tuple[str, ...], optional: set[str]) -> dict[str, np.ndarray]:

@@ -6,10 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from emollama import cli
 from emollama.corpora.mer2023 import prepare_mer2023
 from emollama.corpora.merr import prepare_merr
 from emollama.errors import EmollamaError
+from emollama.features.external import ExternalTracks
 from tests.corpora.trees import plant, samples_of
 
 REAL = Path(__file__).parents[3] / "shared/data"
@@ -154,3 +157,24 @@ def test_the_released_fine_annotations_with_and_without_the_list(tmp_path: Path)
     prepare_merr(folder, tmp_path / "j.jsonl")
     alone = samples_of(tmp_path / "j.jsonl")
     assert {n: s.targets for n, s in alone.items()} == {n: s.targets for n, s in samples.items()}
+
+
+def test_merr_units_and_tone_as_tracks(tmp_path: Path) -> None:
+    told = {
+        "a": {**FINE["sample_1"], "audio_prior_list": "A low, calm tone."},
+        "b": {**FINE["sample_1"], "AU_list": [], "peak_AU_list": ["AU12", "AU99"],
+              "audio_prior_list": "low"},
+        "c": {k: v for k, v in FINE["sample_1"].items() if "AU_list" not in k
+              and k != "audio_prior_list"},
+    }  # fmt: skip
+    root = plant(tmp_path / "merr", {"MERR_fine_grained.json": json.dumps(told)})
+    words = ["prepare", "merr", str(root), "--out", str(tmp_path / "m.jsonl"), "--tracks",
+             str(tmp_path / "tracks")]  # fmt: skip
+    said = CliRunner().invoke(cli.app, words)
+    assert said.exit_code == 0 and "units: 2 tracks" in said.output, said.output
+    units = ExternalTracks(tmp_path / "tracks/units")
+    on = {i: {units.columns[k] for k in units.get(i).values[0].nonzero()[0]} for i in "ab"}
+    assert on == {"a": {"clip:AU04", "peak:AU01"}, "b": {"peak:AU12"}}
+    assert units.status("a") == "ok" and units.status("c") == "missing"
+    tone = ExternalTracks(tmp_path / "tracks/tone")
+    assert tone.columns == ("low",) and tone.get("a").values.tolist() == [[1.0]]
