@@ -44,6 +44,7 @@ def test_the_loss_falls_on_one_repeated_batch(
     config.model.start = None
     config.model.llm, config.model.dtype = str(tmp_path / "llm"), "float32"
     config.data.manifest, config.data.store = tmp_path / "manifest.jsonl", None
+    config.data.split_file = None
     config.data.train_split, config.data.validation_split = "train+val", None
     config.output = tmp_path / "run"
     config.training.max_steps, config.training.batch_size = 40, 8
