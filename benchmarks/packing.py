@@ -30,12 +30,12 @@ from benchmarks.measure import LLM, built, compare, evidence, interleaved, machi
 from benchmarks.training_step import REASON
 from emollama.config import LoraSection
 from emollama.llm.artefact import load_llm, resolve_llm
-from emollama.llm.batch import Encoded
+from emollama.llm.batch import Encoded, by_count
 from emollama.llm.device import default_device, resolve_dtype
 from emollama.llm.inference import to_device
 from emollama.llm.instructions import instruction
 from emollama.llm.processing import EmotionLlamaProcessor
-from emollama.training.packing import by_count, by_tokens
+from emollama.training.packing import by_tokens
 
 WITH_TOWER = "plain, one a step, with the tower"
 SIDE = 448

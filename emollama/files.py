@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from emollama.errors import EmollamaError
 
 
@@ -38,6 +40,44 @@ def atomic_path(path: Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def sole_writer(folder: Path, busy: str) -> Iterator[None]:
+    """Keep other processes that ask for it out of `folder`, made if it is not there.
+
+    The lock ends with the process that holds it, however that ends.
+
+    Args:
+        folder: to be written to.
+        busy: what is said where another process has it.
+
+    Raises:
+        EmollamaError: another process has it, or it cannot be written.
+    """
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout as error:
+        raise EmollamaError(busy) from error
+    except OSError as error:
+        raise EmollamaError(f"{folder}: cannot be written: {error.strerror or error}") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def cut_torn_line(path: Path) -> None:
+    """Remove what a killed process left of a line at the end of a file, if there is one."""
+    if not path.is_file():
+        return
+    data = path.read_bytes()
+    whole = data.rfind(b"\n") + 1
+    if whole < len(data):
+        with path.open("rb+") as file:
+            file.truncate(whole)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -16,16 +16,15 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from emollama.errors import EmollamaError
 from emollama.features.ranks import Ranks
-from emollama.files import read_json, write_json, write_text
+from emollama.files import cut_torn_line, read_json, sole_writer, write_json
+from emollama.llm.batch import by_count
 
 IDENTITY = "identity.json"
 Answer = dict[str, Any]
@@ -49,10 +48,7 @@ class Pass:
 
 def chunks_of(ids: Sequence[str], lengths: Sequence[int], size: int) -> tuple[tuple[str, ...], ...]:
     """Ids in chunks of `size`, like lengths together, so that little of a batch is padding."""
-    order = sorted(range(len(ids)), key=lambda i: (lengths[i], i))
-    return tuple(
-        tuple(ids[i] for i in order[start : start + size]) for start in range(0, len(ids), size)
-    )
+    return tuple(tuple(ids[i] for i in chunk) for chunk in by_count(lengths, size))
 
 
 @contextmanager
@@ -65,24 +61,16 @@ def kept_answers(folder: Path, identity: dict[str, Any], ranks: Ranks) -> Iterat
     Raises:
         EmollamaError: another evaluation is writing there, or the folder cannot be written.
     """
-    lock = FileLock(folder / ".lock", timeout=0)
-    try:
-        if ranks.rank == 0:
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-                lock.acquire()
-            except Timeout as error:
-                raise EmollamaError(f"{folder.parent}: another evaluation writes there") from error
-            except OSError as error:
-                raise EmollamaError(f"{folder}: cannot be written: {error.strerror}") from error
+    first = ranks.rank == 0
+    busy = f"{folder.parent}: another evaluation writes there"
+    with sole_writer(folder, busy) if first else nullcontext():
+        if first:
             _claim(folder, identity)
         ranks.barrier()
         yield folder
         ranks.barrier()
-        if ranks.rank == 0:
+        if first:
             shutil.rmtree(folder, ignore_errors=True)
-    finally:
-        lock.release()
 
 
 def _claim(folder: Path, identity: dict[str, Any]) -> None:
@@ -122,7 +110,7 @@ def run_passes(
         EmollamaError: an answer that cannot be kept, or a rank that has stopped.
     """
     mine = folder / f"rank{ranks.rank}.jsonl"
-    _cut_torn_line(mine)
+    cut_torn_line(mine)
     done = _read(folder)
     for one in passes:
         todo = [
@@ -163,16 +151,6 @@ def _append(path: Path, line: dict[str, Any]) -> None:
             os.fsync(out.fileno())
     except OSError as error:
         raise EmollamaError(f"{path}: cannot be written: {error.strerror or error}") from error
-
-
-def _cut_torn_line(path: Path) -> None:
-    """Remove what a killed process left of a line, so that the next one begins at its beginning."""
-    if not path.is_file():
-        return
-    data = path.read_bytes()
-    whole = data[: data.rfind(b"\n") + 1]
-    if whole != data:
-        write_text(path, whole.decode())
 
 
 def _read(folder: Path) -> dict[tuple[str, int], dict[str, Any]]:

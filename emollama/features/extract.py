@@ -22,8 +22,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from emollama.encoders.base import Encoder
 from emollama.encoders.compute import Compute
 from emollama.encoders.table import parse_encoder
@@ -35,6 +33,7 @@ from emollama.features.shards import SUFFIX, Entry, Extracted, Shard, write_shar
 from emollama.features.signature import signature, text_signature
 from emollama.features.store import RECORD, EncoderRecord, read_record, write_index, write_record
 from emollama.features.worker import Failure, Job, Outcome, process
+from emollama.files import sole_writer
 from emollama.sample import Manifest, Sample
 
 _PART = 64
@@ -173,13 +172,7 @@ def _check(encoders: Sequence[Encoder], batch_size: int, shard_size: int) -> Non
 
 def _prepare(store: Path, encoders: Sequence[Encoder], stack: ExitStack) -> None:
     """Take the store for ourselves and see that each encoder is the one it knows."""
-    try:
-        store.mkdir(parents=True, exist_ok=True)
-        stack.enter_context(FileLock(store / ".lock", timeout=0))
-    except Timeout as error:
-        raise EmollamaError(f"{store}: another extraction is writing to this store") from error
-    except OSError as error:
-        raise EmollamaError(f"{store}: cannot be written: {error.strerror or error}") from error
+    stack.enter_context(sole_writer(store, f"{store}: another extraction is writing to this store"))
     for encoder in encoders:
         folder = store / encoder.key
         if not (folder / RECORD).is_file():

@@ -31,6 +31,12 @@ class Encoded:
     weight: float = 1.0
 
 
+def by_count(lengths: Sequence[int], size: int) -> list[list[int]]:
+    """Indices in groups of `size`, shortest first, so that like stands with like."""
+    order = sorted(range(len(lengths)), key=lambda i: (lengths[i], i))
+    return [order[i : i + size] for i in range(0, len(order), size)]
+
+
 def padded(
     samples: Sequence[Encoded], streams: Sequence[StreamConfig], pad_id: int
 ) -> dict[str, Any]:

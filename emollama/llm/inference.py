@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from emollama.llm.batch import Encoded
+from emollama.llm.batch import by_count
 from emollama.llm.modeling import EmotionLlama
 from emollama.llm.processing import EmotionLlamaProcessor, Evidence
 from emollama.llm.scoring import Method, label_distribution, score_labels
@@ -40,7 +40,7 @@ def label_probabilities(
     prompts = [processor.encode_prompt(processor.for_label(e), question) for e in evidence]
     label_ids = processor.label_ids()
     result = np.zeros((len(prompts), len(label_ids)))
-    for rows in _by_length(prompts, batch_size):
+    for rows in by_count([len(p.input_ids) for p in prompts], batch_size):
         batch = to_device(processor.collate([prompts[i] for i in rows]), _device(model))
         scores = score_labels(model, batch, label_ids, method)
         result[rows] = label_distribution(scores).double().cpu().numpy()
@@ -78,7 +78,7 @@ def written(
     question = processor.instruction(task)
     prompts = [processor.encode_prompt(e, question) for e in evidence]
     answers = [""] * len(prompts)
-    for rows in _by_length(prompts, batch_size):
+    for rows in by_count([len(p.input_ids) for p in prompts], batch_size):
         batch = to_device(processor.collate([prompts[i] for i in rows]), _device(model))
         ids = generate(model, processor, batch, max_new_tokens, **options)
         for row, answer in zip(rows, ids, strict=True):
@@ -108,11 +108,6 @@ def generate(
         pad_token_id=processor.pad_id,
         **options,
     ).tolist()
-
-
-def _by_length(prompts: Sequence[Encoded], batch_size: int) -> list[list[int]]:
-    order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i].input_ids), i))
-    return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
 
 
 def _device(model: EmotionLlama) -> torch.device:

@@ -124,7 +124,7 @@ def zero_stage(config: TrainConfig) -> int:
             f'{path}: "gradient_clipping" must be "auto", not {json.dumps(clipping)}: '
             "training.max_grad_norm decides it"
         )
-    _require_settings(path)
+    _require_settings(path, values)
     return int(stage)
 
 
@@ -142,14 +142,14 @@ def _require_precision(config: TrainConfig, path: Path, values: dict[str, Any]) 
             )
 
 
-def _require_settings(path: Path) -> None:
-    """Have DeepSpeed read its file, but for what only a run can fill in."""
+def _require_settings(path: Path, values: dict[str, Any]) -> None:
+    """Have DeepSpeed read its settings, but for what only a run can fill in."""
     if default_device().type == "cpu":
         os.environ.setdefault("DS_ACCELERATOR", "cpu")
     from deepspeed.runtime.config import DeepSpeedConfig
 
     try:
-        DeepSpeedConfig({**_known(read_json(path)), "train_batch_size": _world()})
+        DeepSpeedConfig({**_known(values), "train_batch_size": _world()})
     except (AssertionError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise EmollamaError(f"{path}: DeepSpeed refuses it: {' '.join(str(error).split())}") from (
             error

@@ -21,13 +21,20 @@ from emollama.llm.processing import Evidence, fit_steps
 from emollama.sample import Manifest, Sample
 
 
-def stream_config(store: Path | None, section: StreamSection) -> StreamConfig:
-    """A stream as an artefact keeps it: its source in full, and which encoder made it."""
-    reader = open_tracks(store, section.source)
-    values = section.model_dump(exclude={"start"})
-    if isinstance(reader, StoredTracks):
-        values["source"] = reader.key
-    return StreamConfig(width=reader.width, fingerprint=reader.fingerprint, **values)
+def open_streams(
+    store: Path | None, sections: Sequence[StreamSection]
+) -> tuple[list[StreamConfig], dict[str, TrackReader]]:
+    """Streams as an artefact keeps them (source in full, which encoder made it), and readers."""
+    streams: list[StreamConfig] = []
+    readers: dict[str, TrackReader] = {}
+    for section in sections:
+        reader = open_tracks(store, section.source)
+        values = section.model_dump(exclude={"start"})
+        if isinstance(reader, StoredTracks):
+            values["source"] = reader.key
+        streams.append(StreamConfig(width=reader.width, fingerprint=reader.fingerprint, **values))
+        readers[section.name] = reader
+    return streams, readers
 
 
 def relocated(streams: Sequence[StreamConfig], folder: Path | None) -> list[StreamConfig]:

@@ -8,12 +8,12 @@ from typing import Any
 from torch.utils.data import Dataset
 
 from emollama.config import ModalityDropout, TasksSection
-from emollama.llm.batch import Encoded
+from emollama.llm.batch import Encoded, by_count
 from emollama.llm.processing import CHANNELS, EmotionLlamaProcessor
 from emollama.sample import Sample
 from emollama.training.draws import epoch_order, generator
 from emollama.training.evidence import EvidenceReader
-from emollama.training.packing import by_count, by_tokens
+from emollama.training.packing import by_tokens
 
 
 class InstructionSchedule(Dataset[list[list[Encoded]]]):

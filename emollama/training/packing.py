@@ -1,20 +1,14 @@
 """Which samples of a step go through the model together.
 
-A step's samples are fixed before; here they are dealt into micro-batches: rows of like length to
-be padded, or rows of at most so many tokens to be packed. The same number for every process, as
-ZeRO's collective calls need it, and a function of the lengths alone.
+A step's samples are fixed before; here they are dealt into rows of at most so many tokens to be
+packed (`llm.batch.by_count` deals rows of like length to be padded). The same number for every
+process, as ZeRO's collective calls need it, and a function of the lengths alone.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
-
-
-def by_count(lengths: Sequence[int], size: int) -> list[list[int]]:
-    """Indices in groups of `size`, shortest first, so that like stands with like."""
-    order = sorted(range(len(lengths)), key=lambda i: (lengths[i], i))
-    return [order[i : i + size] for i in range(0, len(order), size)]
 
 
 def by_tokens(lengths: Sequence[int], budget: int, multiple: int = 1) -> list[list[int]]:

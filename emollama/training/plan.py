@@ -7,6 +7,7 @@ a formula: the decoder runs on the meta device, and what autograd would keep is 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -17,8 +18,10 @@ from peft import PeftModel
 from torch import nn
 
 from emollama.config import Attention, TrainConfig
-from emollama.features.store import StoredTracks, open_tracks
+from emollama.features.store import StoredTracks
+from emollama.features.tracks import TrackReader
 from emollama.llm import artefact
+from emollama.llm.batch import by_count
 from emollama.llm.configuration import EmotionLlamaConfig, StreamConfig
 from emollama.llm.layout import get_layout
 from emollama.llm.modeling import IGNORED, EmotionLlama
@@ -29,12 +32,10 @@ from emollama.training.arguments import micro_batch, zero_stage
 from emollama.training.evidence import (
     EvidenceReader,
     fit_clues,
-    open_readers,
-    stream_config,
+    open_streams,
     training_samples,
 )
 from emollama.training.instructions import InstructionSchedule
-from emollama.training.packing import by_count
 from emollama.training.start import require_start
 
 STEPS_LOOKED_AT = 512
@@ -122,8 +123,7 @@ def plan(config: TrainConfig, gpus: int = 1) -> Plan:
     micro = micro_batch(config, gpus)
     parallelism = _parallelism(config, gpus)
     manifest = read_with_splits(config.data.manifest, config.data.split_file)
-    streams = [stream_config(config.data.store, section) for section in config.model.streams]
-    readers = open_readers(config.data.store, streams)
+    streams, readers = open_streams(config.data.store, config.model.streams)
     samples, _ = training_samples(manifest, config.data, readers)
     if config.model.start is not None:
         require_start(config.model.start)
@@ -160,7 +160,7 @@ def plan(config: TrainConfig, gpus: int = 1) -> Plan:
             for checkpointing in (False, True)
         ),
         configured=configured,
-        feature_bytes=_feature_bytes(config),
+        feature_bytes=_feature_bytes(readers.values()),
         checkpoint_bytes=trainable * (4 * 3) * 2 + trainable * 4 * 2,
         steps=config.training.max_steps,
         epochs=config.training.max_steps * batch / len(samples),
@@ -287,11 +287,10 @@ class _Estimate:
         return Memory(precision, checkpointing, parallelism, weights, trained, activations, head)
 
 
-def _feature_bytes(config: TrainConfig) -> int:
+def _feature_bytes(readers: Iterable[TrackReader]) -> int:
     """Disk that the features of the streams take."""
     total = 0
-    for section in config.model.streams:
-        reader = open_tracks(config.data.store, section.source)
+    for reader in readers:
         folder = getattr(reader, "folder", None)
         pattern = "*.safetensors" if isinstance(reader, StoredTracks) else "*.npy"
         if folder is not None:

@@ -7,8 +7,8 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
-from filelock import FileLock, Timeout
 from peft import PeftModel
 from sklearn.metrics import f1_score
 from transformers import set_seed
@@ -24,7 +23,7 @@ from transformers import set_seed
 from emollama import __version__
 from emollama.config import TrainConfig
 from emollama.errors import EmollamaError
-from emollama.files import read_json, read_text, write_json, write_text
+from emollama.files import read_json, read_text, sole_writer, write_json, write_text
 from emollama.llm import artefact
 from emollama.llm.clues import ClueWords
 from emollama.llm.device import default_device, resolve_dtype
@@ -38,8 +37,7 @@ from emollama.training.evidence import (
     EvidenceReader,
     fit_clues,
     fit_standardisers,
-    open_readers,
-    stream_config,
+    open_streams,
     training_samples,
     usable,
 )
@@ -108,8 +106,7 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
     manifest = read_with_splits(config.data.manifest, config.data.split_file)
     for leak in leakage(manifest.samples) if manifest.split_sha256 else ():
         say(f"WARNING: {leak}")
-    streams = [stream_config(config.data.store, section) for section in config.model.streams]
-    readers = open_readers(config.data.store, streams)
+    streams, readers = open_streams(config.data.store, config.model.streams)
     samples, left_out = training_samples(manifest, config.data, readers)
     _tell_left_out(left_out, say)
 
@@ -162,7 +159,8 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
 
     keeper = _keeper(config, model, processor, evidence, clues, manifest, readers, device, say)
     if rank == 0:
-        held.enter_context(_sole_run(config.output))
+        busy = f"{config.output}: another run is writing to it"
+        held.enter_context(sole_writer(config.output, busy))
         _claim(config, say)
     if torch.distributed.is_initialized():
         torch.distributed.barrier()
@@ -212,23 +210,6 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
             say(f"artefact written to {folder}")
     _leave_process_group(world)
     return folder
-
-
-@contextmanager
-def _sole_run(output: Path) -> Iterator[None]:
-    """Keep a second run out of the output folder while this one's first process lives."""
-    lock = FileLock(output / ".lock", timeout=0)
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout as error:
-        raise EmollamaError(f"{output}: another run is writing to it") from error
-    except OSError as error:
-        raise EmollamaError(f"{output}: cannot be written: {error.strerror or error}") from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _claim(config: TrainConfig, say: Callable[[str], None]) -> None:

@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from emollama.training.packing import by_count, by_tokens
+from emollama.llm.batch import by_count
+from emollama.training.packing import by_tokens
 
 
 @pytest.mark.parametrize("world", [1, 2, 4])

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
-from filelock import FileLock, Timeout
-
 from emollama.corpora.doctor.look import FACE, FaceFacts, Facts, FileFacts, MediaFacts
 from emollama.errors import EmollamaError
 from emollama.features.worker import Failure
+from emollama.files import cut_torn_line, sole_writer
 
 LOOKS = "looks.jsonl"
 
@@ -40,21 +39,21 @@ class Record:
         self._fingerprints = dict(fingerprints)
         self._known: dict[tuple[str, str], tuple[str, Facts | Failure]] = {}
         self._out: TextIO | None = None
-        self._lock = FileLock(folder / ".lock", timeout=0)
+        self._held = ExitStack()
 
     def __enter__(self) -> Record:
         folder = self.path.parent
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire()
-            self._read()
-            self._out = self.path.open("a", encoding="utf-8")
-        except Timeout as error:
-            raise EmollamaError(f"{folder}: another doctor is writing to this folder") from error
-        except OSError as error:
-            raise EmollamaError(
-                f"{folder}: cannot be written: {error.strerror or error}"
-            ) from error
+        busy = f"{folder}: another doctor is writing to this folder"
+        with ExitStack() as held:
+            held.enter_context(sole_writer(folder, busy))
+            try:
+                self._read()
+                self._out = held.enter_context(self.path.open("a", encoding="utf-8"))
+            except OSError as error:
+                raise EmollamaError(
+                    f"{folder}: cannot be written: {error.strerror or error}"
+                ) from error
+            self._held = held.pop_all()
         return self
 
     def __exit__(
@@ -63,9 +62,7 @@ class Record:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._out is not None:
-            self._out.close()
-        self._lock.release()
+        self._held.close()
 
     def get(self, sample_id: str, signature: str, key: str) -> Facts | Failure | None:
         """What is known of a clip with this signature, or None."""
@@ -100,18 +97,12 @@ class Record:
         """Take over what an earlier run wrote; a line that was cut off by its end is removed."""
         if not self.path.is_file():
             return
-        whole = 0
+        cut_torn_line(self.path)
         with self.path.open("rb") as lines:
             for line in lines:
-                if not line.endswith(b"\n"):
-                    break
-                whole += len(line)
                 # A line that is none (an edit, another version) is as good as not there.
                 with suppress(ValueError, KeyError, TypeError):
                     self._take(json.loads(line))
-        if whole < self.path.stat().st_size:
-            with self.path.open("rb+") as content:
-                content.truncate(whole)
 
     def _take(self, row: dict[str, Any]) -> None:
         key = row["check"]
