@@ -1,0 +1,1 @@
+"""Fusion models: small classifiers and regressors over the same feature tracks as the LLM."""

@@ -1,0 +1,81 @@
+"""What every fusion model reads: per-modality sequences with masks, times, and targets.
+
+A mask is True where valid. A modality that a sample lacks is a row without a valid step, never a
+vector of zeros that looks like data: whatever stands under an invalid position must not reach an
+output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Target:
+    """One thing to be predicted of each row, where it is known.
+
+    Attributes:
+        values: label int64 [B]; labels float [B, K]; values float [B, T]; frames float [B, L, T].
+        valid: bool, of the shape of `values` (per label and per quantity: some may be unknown).
+    """
+
+    values: Tensor
+    valid: Tensor
+
+
+@dataclass(frozen=True)
+class FusionBatch:
+    """B samples, collated once; row i of every tensor is `ids[i]`.
+
+    Attributes:
+        ids: the samples' ids.
+        values: by modality: tracks float32 [B, L, D] (an utterance vector is L = 1), token ids
+            int64 [B, L], waveforms float32 [B, L, S] (L chunks), frames float32 [B, L, C, H, W].
+        valid: by modality, bool [B, L].
+        times: by modality, float32 [B, L]: seconds of each step's centre, 0 where invalid.
+        targets: by name: "label", "labels", "values", "frames".
+        groups: what a split must not cut through, None where not known.
+        reset: bool [B], True where a carried state must not be used (a video begins).
+    """
+
+    ids: tuple[str, ...]
+    values: Mapping[str, Tensor]
+    valid: Mapping[str, Tensor]
+    times: Mapping[str, Tensor]
+    targets: Mapping[str, Target] = field(default_factory=dict)
+    groups: tuple[str | None, ...] = ()
+    reset: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def present(self, modality: str) -> Tensor:
+        """Bool [B]: which rows have anything of this modality."""
+        return self.valid[modality].any(dim=1)
+
+    def without(self, modalities: Collection[str]) -> FusionBatch:
+        """The same rows as if these modalities had never been recorded."""
+        return replace(
+            self,
+            valid={
+                name: torch.zeros_like(mask) if name in modalities else mask
+                for name, mask in self.valid.items()
+            },
+        )
+
+    def to(self, device: torch.device | str) -> FusionBatch:
+        """The batch with every tensor on a device."""
+        return replace(
+            self,
+            values={k: v.to(device, non_blocking=True) for k, v in self.values.items()},
+            valid={k: v.to(device, non_blocking=True) for k, v in self.valid.items()},
+            times={k: v.to(device, non_blocking=True) for k, v in self.times.items()},
+            targets={
+                k: Target(t.values.to(device), t.valid.to(device)) for k, t in self.targets.items()
+            },
+            reset=None if self.reset is None else self.reset.to(device),
+        )

@@ -1,0 +1,164 @@
+"""What a fusion model is made of: modalities, a task, and the options of its system."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, ValidationError, model_validator
+from transformers import PreTrainedConfig
+
+from emollama.config import Strict
+from emollama.errors import EmollamaError, did_you_mean
+
+TaskKind = Literal["label", "labels", "values", "label+values", "frames"]
+
+
+class ModalitySection(Strict):
+    """One input: a feature track of the store, or raw media for an encoder that is trained.
+
+    `kind` "track" reads `source` as a stream does; "tokens", "waveform", "frames" and "fbank" read
+    the manifest's own text and media. `pool` makes one vector of a track ("mean" over its steps,
+    "mean+std" with their deviation); `segments` above 0 averages a longer track into so many.
+    `width` and `fingerprint` are read from the store and kept with the model.
+    """
+
+    name: str
+    channel: Literal["voice", "face", "words"]
+    kind: Literal["track", "tokens", "waveform", "frames", "fbank"] = "track"
+    source: str = ""
+    pool: Literal["none", "mean", "mean+std"] = "none"
+    segments: int = Field(default=0, ge=0)
+    standardise: bool = True
+    width: int = Field(default=0, ge=0)
+    fingerprint: str = ""
+
+    @model_validator(mode="after")
+    def _sound(self) -> ModalitySection:
+        if not self.name.isidentifier():
+            raise ValueError(f"modality '{self.name}': the name must be a plain identifier")
+        if self.kind == "track" and not self.source:
+            raise ValueError(f"modality '{self.name}': a track needs a source")
+        if self.pool != "none" and self.segments:
+            raise ValueError(f"modality '{self.name}': pool makes one vector; segments is not used")
+        return self
+
+
+class FusionTask(Strict):
+    """What is predicted.
+
+    `kind`: one "label" of the manifest's set, several "labels" at once (multi-label), "values" of
+    the clip (`values` names them: valence, arousal, sentiment), "label+values", or "frames": the
+    values over time. `class_weights: balanced` weighs a label by the inverse of its count in
+    training (for labels: positives by negatives / positives). `value_loss`: mean squared error,
+    1 - CCC over the batch, or a classification over `bins` bins with 1 - CCC of its expectation.
+    """
+
+    kind: TaskKind = "label"
+    values: tuple[str, ...] = ()
+    class_weights: Literal["none", "balanced"] = "none"
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    value_loss: Literal["mse", "ccc", "ce+ccc"] = "mse"
+    value_weight: float = Field(default=1.0, gt=0)
+    bins: int = Field(default=22, ge=2)
+
+    @model_validator(mode="after")
+    def _values_where_asked(self) -> FusionTask:
+        wanted = self.kind in ("values", "label+values", "frames")
+        if wanted != bool(self.values):
+            raise ValueError(
+                f"task {self.kind}: name the values, e.g. [valence]"
+                if wanted
+                else f"task {self.kind} predicts no values"
+            )
+        if len(set(self.values)) != len(self.values):
+            raise ValueError("values: a name stands there twice")
+        return self
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether the label set is used."""
+        return self.kind in ("label", "labels", "label+values")
+
+    def width(self, labels: Sequence[str]) -> int:
+        """Columns of the logits: labels first, then values (`bins` columns each under CE)."""
+        each = self.bins if self.value_loss == "ce+ccc" else 1
+        return (len(labels) if self.has_labels else 0) + each * len(self.values)
+
+
+class FusionConfig(PreTrainedConfig):
+    """Configuration of a `FusionModel`; a system's own subclass names its options.
+
+    Args:
+        modalities: `ModalitySection`s as dictionaries, in order.
+        labels: the label set, in order; empty where the task has none.
+        task: a `FusionTask` as a dictionary.
+        options: the system's options as a dictionary, see its `options_class`.
+        class_weights: one factor a label, fitted on the training split; empty for none.
+    """
+
+    model_type = "emollama_fusion"
+    system: ClassVar[str] = ""
+    options_class: ClassVar[type[Strict]] = Strict
+
+    def __init__(
+        self,
+        modalities: Sequence[dict[str, Any]] | None = None,
+        labels: Sequence[str] | None = None,
+        task: dict[str, Any] | None = None,
+        options: dict[str, Any] | None = None,
+        class_weights: Sequence[float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        try:
+            sections = [ModalitySection.model_validate(m) for m in modalities or []]
+            wanted = FusionTask.model_validate(task or {})
+        except ValidationError as error:
+            raise EmollamaError(f"{self.system}: {error.errors()[0]['msg']}") from error
+        names = [m.name for m in sections]
+        if len(set(names)) != len(names):
+            raise EmollamaError(f"modalities: names must be distinct, got {', '.join(names)}")
+        self.modalities = [m.model_dump() for m in sections]
+        self.labels = list(labels or [])
+        self.task = wanted.model_dump(mode="json")
+        self.options = self.checked_options(options or {}).model_dump(mode="json")
+        self.class_weights = [float(w) for w in class_weights or []]
+        # The label set is ours: transformers' id2label would repeat it under other names.
+        super().__init__(**kwargs)
+
+    @classmethod
+    def checked_options(cls, options: dict[str, Any]) -> Strict:
+        """The options with their defaults; one line for an unknown key or a bad value."""
+        try:
+            return cls.options_class.model_validate(options)
+        except ValidationError as error:
+            first = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")[0]
+            key = ".".join(str(part) for part in first["loc"])
+            where = f"fusion.options of {cls.system}"
+            if first["type"] == "extra_forbidden":
+                known = list(cls.options_class.model_fields)
+                raise EmollamaError(
+                    f"{where}: unknown key '{key}'{did_you_mean(key, known)}"
+                ) from error
+            message = str(first["msg"]).removeprefix("Value error, ")
+            raise EmollamaError(f"{where}: key '{key}': {message}") from error
+
+    @property
+    def sections(self) -> tuple[ModalitySection, ...]:
+        """The modalities in order."""
+        return tuple(ModalitySection.model_validate(m) for m in self.modalities)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The modalities' names in order."""
+        return tuple(m["name"] for m in self.modalities)
+
+    @property
+    def goal(self) -> FusionTask:
+        """The task."""
+        return FusionTask.model_validate(self.task)
+
+    @property
+    def width(self) -> int:
+        """Columns of the logits."""
+        return self.goal.width(self.labels)

@@ -1,0 +1,169 @@
+"""Layers that several systems share: standardiser, encoders, masked pooling and attention.
+
+All of them take a validity mask, True where valid, and give results that do not depend on what
+stands at invalid positions, on how many there are, or on the other rows of the batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence
+
+Pooling = Literal["cls", "mean", "max", "min"]
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """One modality after its encoder: values [B, L, d], valid [B, L], times [B, L] in seconds."""
+
+    values: Tensor
+    valid: Tensor
+    times: Tensor
+
+    @property
+    def present(self) -> Tensor:
+        """Bool [B]: which rows have anything."""
+        return self.valid.any(dim=1)
+
+
+class Standardiser(nn.Module):
+    """Columns to mean 0 and deviation 1 over the training split, clipped at 10 deviations.
+
+    Mean and deviation are buffers, so they are saved with the model and cannot be forgotten.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("deviation", torch.ones(width))
+
+    @torch.no_grad()
+    def set(self, mean: Tensor, deviation: Tensor) -> None:
+        """Store column means and deviations [width]; a constant column is only centred."""
+        self.mean.copy_(mean)
+        self.deviation.copy_(torch.where(deviation > 1e-6, deviation, 1.0))
+
+    def forward(self, values: Tensor, valid: Tensor) -> Tensor:
+        """Standardised [B, L, width], 0 where not valid."""
+        scaled = ((values - self.mean) / self.deviation).clamp(-10, 10)
+        return torch.where(valid[..., None], scaled, 0.0)
+
+
+class MLPEncoder(nn.Module):
+    """MERBench's utterance encoder: dropout, then three times Linear and ReLU."""
+
+    def __init__(self, width: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Dropout(dropout),
+            nn.Linear(width, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(),
+        )
+
+    def forward(self, values: Tensor) -> Tensor:
+        """[..., width] to [..., hidden]."""
+        encoded: Tensor = self.layers(values)
+        return encoded
+
+
+class LSTMEncoder(nn.Module):
+    """MERBench's frame encoder: an LSTM's state after the last valid step, dropout, Linear."""
+
+    def __init__(self, width: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(width, hidden, batch_first=True)
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(hidden, hidden)
+
+    def forward(self, values: Tensor, valid: Tensor) -> Tensor:
+        """[B, L, width] to [B, hidden]; a row without a valid step gives that of a zero state."""
+        lengths = valid.sum(dim=1)
+        # Valid steps first, in their order: what stands between them takes no step.
+        order = (~valid).to(torch.int8).argsort(dim=1, stable=True)
+        steps = values.gather(1, order[..., None].expand_as(values))
+        packed = pack_padded_sequence(
+            steps, lengths.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False
+        )
+        last = self.lstm(packed)[1][0][-1]
+        last = torch.where((lengths > 0)[:, None], last, 0.0)
+        encoded: Tensor = self.output(self.dropout(last))
+        return encoded
+
+
+def masked_mean(values: Tensor, valid: Tensor) -> Tensor:
+    """Mean over valid steps: [B, L, d] to [B, d]; 0 for a row that has none."""
+    weight = valid[..., None].to(values.dtype)
+    return torch.where(valid[..., None], values, 0.0).sum(1) / weight.sum(1).clamp(min=1)
+
+
+def masked_pool(values: Tensor, valid: Tensor, how: Pooling) -> Tensor:
+    """[B, L, d] to [B, d] over valid steps: the first ("cls"), mean, max or min; 0 for none."""
+    if how == "mean":
+        return masked_mean(values, valid)
+    if how == "cls":
+        first = valid.to(torch.int8).argmax(dim=1)
+        pooled = values[torch.arange(len(values), device=values.device), first]
+    else:
+        floor = torch.finfo(values.dtype).max
+        if how == "max":
+            pooled = values.masked_fill(~valid[..., None], -floor).amax(dim=1)
+        else:
+            pooled = values.masked_fill(~valid[..., None], floor).amin(dim=1)
+    return torch.where(valid.any(dim=1, keepdim=True), pooled, 0.0)
+
+
+class AttentionPool(nn.Module):
+    """Softmax of a learned score over valid steps, then their weighted sum."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.score = nn.Linear(width, 1)
+
+    def forward(self, values: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+        """Pooled [B, d] (0 for a row that has nothing) and weights [B, L]."""
+        weights = masked_softmax(self.score(values).squeeze(-1), valid)
+        return (weights[..., None] * torch.where(valid[..., None], values, 0.0)).sum(1), weights
+
+
+def masked_softmax(scores: Tensor, valid: Tensor) -> Tensor:
+    """Softmax over the last dimension where valid; all 0 for a row that has nothing valid."""
+    filled = scores.masked_fill(~valid, torch.finfo(scores.dtype).min)
+    return torch.where(valid, filled.softmax(dim=-1), 0.0)
+
+
+class Attention(nn.Module):
+    """Multi-head attention (Vaswani et al. 2017) over valid keys only.
+
+    A query that has no valid key gets 0 (and no NaN); its weights are all 0.
+    """
+
+    def __init__(self, width: int, heads: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(width, heads, dropout=dropout, batch_first=True)
+
+    def forward(
+        self, queries: Tensor, keys: Tensor, valid: Tensor, explain: bool = False
+    ) -> tuple[Tensor, Tensor | None]:
+        """Attended [B, Lq, d] and, if `explain`, head-averaged weights [B, Lq, Lk]."""
+        some = valid.any(dim=1)
+        # An empty row attends to its first key, so that softmax stays finite, and is then 0.
+        usable = valid.clone()
+        usable[:, 0] |= ~some
+        attended, weights = self.attention(
+            queries, keys, keys, key_padding_mask=~usable, need_weights=explain
+        )
+        attended = torch.where(some[:, None, None], attended, 0.0)
+        if weights is not None:
+            weights = torch.where(some[:, None, None], weights, 0.0)
+        return attended, weights

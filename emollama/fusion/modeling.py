@@ -1,0 +1,103 @@
+"""`FusionModel`: what all fusion systems have in common, and what strategies ask of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers.utils import ModelOutput
+
+from emollama.fusion.batch import FusionBatch
+from emollama.fusion.configuration import FusionConfig
+from emollama.fusion.layers import Standardiser, Tokens
+
+
+@dataclass
+class FusionOutput(ModelOutput):
+    """What a fusion model answers.
+
+    Attributes:
+        logits: [B, W] for a clip, [B, L, W] for frames; W is `config.width`.
+        valid: bool [B, L], which frames the logits are of; None for a clip.
+        features: [B, F], what the head read.
+        auxiliary: a scalar to be added to the loss (MISA), or None.
+        maps: with `explain=True` only: attention, gates and alignments by name.
+        state: what a recurrent system carries into the next window; detached by the strategy.
+    """
+
+    logits: Tensor | None = None
+    valid: Tensor | None = None
+    features: Tensor | None = None
+    auxiliary: Tensor | None = None
+    maps: dict[str, Tensor] | None = None
+    state: dict[str, Tensor] | None = None
+
+
+class FusionModel(PreTrainedModel):
+    """Encoders of each modality, then a fusion with its head; a system subclasses this.
+
+    A subclass fills `self.encoders` (one module a modality, named as it is), writes
+    `encode_one` and `fuse`, and calls `post_init()`. `fuse` must accept any non-empty subset of
+    the modalities, and rows in which a modality has no valid step.
+
+    Skipping a modality is leaving it out of `only`: its encoder then runs no forward.
+    """
+
+    config_class: type[FusionConfig] = FusionConfig
+    config: FusionConfig
+    main_input_name = "batch"
+    base_model_prefix = ""
+    encoders: nn.ModuleDict
+
+    def __init__(self, config: FusionConfig) -> None:
+        super().__init__(config)
+        self.standardisers = nn.ModuleDict(
+            {m.name: Standardiser(m.width) for m in config.sections if m.kind == "track"}
+        )
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """Layers keep the initialisation that torch (or the system) gave them."""
+
+    def encode(self, batch: FusionBatch, only: Collection[str] | None = None) -> dict[str, Tokens]:
+        """Tokens of each modality in order; of those in `only`, where it is given."""
+        tokens = {}
+        for section in self.config.sections:
+            name = section.name
+            if name not in batch.values or (only is not None and name not in only):
+                continue
+            values, valid = batch.values[name], batch.valid[name]
+            if section.kind == "track" and section.standardise:
+                values = self.standardisers[name](values, valid)
+            tokens[name] = self.encode_one(name, values, valid, batch.times[name])
+        return tokens
+
+    def encode_one(self, name: str, values: Tensor, valid: Tensor, times: Tensor) -> Tokens:
+        """One modality through its encoder."""
+        raise NotImplementedError
+
+    def fuse(
+        self,
+        tokens: Mapping[str, Tokens],
+        state: Mapping[str, Tensor] | None = None,
+        explain: bool = False,
+    ) -> FusionOutput:
+        """Tokens of some or all modalities to an answer."""
+        raise NotImplementedError
+
+    def forward(
+        self,
+        batch: FusionBatch,
+        only: Collection[str] | None = None,
+        state: Mapping[str, Tensor] | None = None,
+        explain: bool = False,
+        **kwargs: Any,
+    ) -> FusionOutput:
+        """Answer a batch; see `FusionOutput` for shapes."""
+        return self.fuse(self.encode(batch, only), state=state, explain=explain)
+
+    def parameters_of(self, modality: str) -> Iterator[nn.Parameter]:
+        """Parameters that belong to one modality alone."""
+        return self.encoders[modality].parameters()

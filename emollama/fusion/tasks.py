@@ -1,0 +1,121 @@
+"""What is predicted: the loss against the targets, and how logits become an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from emollama.fusion.batch import Target
+from emollama.fusion.configuration import FusionConfig
+from emollama.fusion.modeling import FusionOutput
+
+
+def split_logits(config: FusionConfig, logits: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    """Columns of the labels [..., K] and of the values [..., T] (or [..., T, bins]), or None."""
+    goal = config.goal
+    at = len(config.labels) if goal.has_labels else 0
+    values = logits[..., at:] if goal.values else None
+    if values is not None and goal.value_loss == "ce+ccc":
+        values = values.unflatten(-1, (len(goal.values), goal.bins))
+    return (logits[..., :at] if at else None), values
+
+
+def bin_centres(bins: int, like: Tensor) -> Tensor:
+    """Centres [bins] that cut -1..1 evenly, both ends included."""
+    return torch.linspace(-1, 1, bins, dtype=like.dtype, device=like.device)
+
+
+def expectation(config: FusionConfig, values: Tensor) -> Tensor:
+    """The answered values [..., T] of the value columns of `split_logits`."""
+    if config.goal.value_loss != "ce+ccc":
+        return values
+    return (values.softmax(-1) * bin_centres(config.goal.bins, values)).sum(-1)
+
+
+def ccc_loss(answer: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
+    """1 - concordance correlation (Lin 1989), population variance, over valid entries of one value.
+
+    Fewer than two valid entries say nothing of concordance: the loss is 0 with a gradient of 0.
+    """
+    weight = valid.to(answer.dtype)
+    count = weight.sum().clamp(min=1)
+    truth = torch.where(valid, truth, 0.0)
+    answer = torch.where(valid, answer, 0.0)
+    mean_a, mean_t = answer.sum() / count, truth.sum() / count
+    da = (answer - mean_a) * weight
+    dt = (truth - mean_t) * weight
+    covariance = (da * dt).sum() / count
+    spread = (da**2).sum() / count + (dt**2).sum() / count + (mean_a - mean_t) ** 2
+    concordance = 2 * covariance / (spread + 1e-8)
+    enough = (valid.sum() >= 2).to(answer.dtype)
+    return (1 - concordance) * enough
+
+
+def loss(config: FusionConfig, output: FusionOutput, targets: Mapping[str, Target]) -> Tensor:
+    """The task's loss (a scalar) with the model's auxiliary one; unknown targets count for nothing.
+
+    A batch in which nothing is known gives 0 with a gradient of 0.
+    """
+    goal = config.goal
+    assert output.logits is not None
+    labels, values = split_logits(config, output.logits)
+    total = output.logits.sum() * 0
+    if labels is not None and goal.kind == "labels":
+        total = total + _labels_loss(config, labels, targets["labels"])
+    elif labels is not None:
+        total = total + _label_loss(config, labels, targets["label"])
+    if values is not None:
+        target = targets["frames" if goal.kind == "frames" else "values"]
+        valid = target.valid
+        if output.valid is not None:
+            valid = valid & output.valid[..., None]
+        total = total + goal.value_weight * _values_loss(config, values, target.values, valid)
+    if output.auxiliary is not None:
+        total = total + output.auxiliary
+    return total
+
+
+def _weights(config: FusionConfig, like: Tensor) -> Tensor | None:
+    weights = config.class_weights
+    return torch.tensor(weights, dtype=like.dtype, device=like.device) if weights else None
+
+
+def _label_loss(config: FusionConfig, logits: Tensor, target: Target) -> Tensor:
+    if not bool(target.valid.any()):
+        return logits.sum() * 0
+    return F.cross_entropy(
+        logits[target.valid],
+        target.values[target.valid],
+        weight=_weights(config, logits),
+        label_smoothing=config.goal.label_smoothing,
+    )
+
+
+def _labels_loss(config: FusionConfig, logits: Tensor, target: Target) -> Tensor:
+    each = F.binary_cross_entropy_with_logits(
+        logits,
+        torch.where(target.valid, target.values, 0.0),
+        pos_weight=_weights(config, logits),
+        reduction="none",
+    )
+    return (each * target.valid).sum() / target.valid.sum().clamp(min=1)
+
+
+def _values_loss(config: FusionConfig, columns: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
+    goal = config.goal
+    answers = expectation(config, columns)
+    if goal.value_loss == "mse":
+        error = (answers - torch.where(valid, truth, answers.detach())) ** 2
+        return (error * valid).sum() / valid.sum().clamp(min=1)
+    each = [
+        ccc_loss(answers[..., i], truth[..., i], valid[..., i]) for i in range(len(goal.values))
+    ]
+    total = torch.stack(each).mean()
+    if goal.value_loss == "ce+ccc" and bool(valid.any()):
+        nearest = columns.new_tensor(1.0) * (truth[..., None] - bin_centres(goal.bins, columns))
+        wanted = nearest.abs().argmin(-1)
+        total = total + F.cross_entropy(columns[valid], wanted[valid])
+    return total
