@@ -101,6 +101,12 @@ class FusionConfig(PreTrainedConfig):
     system: ClassVar[str] = ""
     options_class: ClassVar[type[Strict]] = Strict
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        # transformers writes an __init__ of its own into configuration classes that have none.
+        if "__init__" not in cls.__dict__:
+            cls.__init__ = FusionConfig.__init__  # type: ignore[method-assign]
+        super().__init_subclass__(**kwargs)
+
     def __init__(
         self,
         modalities: Sequence[dict[str, Any]] | None = None,
