@@ -20,7 +20,9 @@ class ModalitySection(Strict):
     `kind` "track" reads `source` as a stream does; "tokens", "waveform", "frames" and "fbank" read
     the manifest's own text and media. `pool` makes one vector of a track ("mean" over its steps,
     "mean+std" with their deviation); `segments` above 0 averages a longer track into so many.
-    `width` and `fingerprint` are read from the store and kept with the model.
+    For "tokens" and "waveform", `source` is the local folder of a transformers model, which is
+    trained with the fusion unless `frozen`. `width` and `fingerprint` are read from the store and
+    kept with the model.
     """
 
     name: str
@@ -30,6 +32,7 @@ class ModalitySection(Strict):
     pool: Literal["none", "mean", "mean+std"] = "none"
     segments: int = Field(default=0, ge=0)
     standardise: bool = True
+    frozen: bool = False
     width: int = Field(default=0, ge=0)
     fingerprint: str = ""
 
@@ -39,6 +42,8 @@ class ModalitySection(Strict):
             raise ValueError(f"modality '{self.name}': the name must be a plain identifier")
         if self.kind == "track" and not self.source:
             raise ValueError(f"modality '{self.name}': a track needs a source")
+        if self.kind == "track" and self.frozen:
+            raise ValueError(f"modality '{self.name}': frozen is for raw input; a track always is")
         if self.pool != "none" and self.segments:
             raise ValueError(f"modality '{self.name}': pool makes one vector; segments is not used")
         return self
@@ -95,6 +100,8 @@ class FusionConfig(PreTrainedConfig):
         task: a `FusionTask` as a dictionary.
         options: the system's options as a dictionary, see its `options_class`.
         class_weights: one factor a label, fitted on the training split; empty for none.
+        backbones: by modality, what a trainable encoder was built from (see `TrainableEncoder`);
+            recorded when the model is made, so that its folder is not needed to load it.
     """
 
     model_type = "emollama_fusion"
@@ -114,6 +121,7 @@ class FusionConfig(PreTrainedConfig):
         task: dict[str, Any] | None = None,
         options: dict[str, Any] | None = None,
         class_weights: Sequence[float] | None = None,
+        backbones: dict[str, dict[str, Any]] | None = None,
         **kwargs: Any,
     ) -> None:
         try:
@@ -129,6 +137,7 @@ class FusionConfig(PreTrainedConfig):
         self.task = wanted.model_dump(mode="json")
         self.options = self.checked_options(options or {}).model_dump(mode="json")
         self.class_weights = [float(w) for w in class_weights or []]
+        self.backbones = dict(backbones or {})
         # The label set is ours: transformers' id2label would repeat it under other names.
         super().__init__(**kwargs)
 

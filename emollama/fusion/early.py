@@ -41,11 +41,11 @@ class Early(FusionModel):
         super().__init__(config)
         self.encoders = nn.ModuleDict({m.name: nn.Identity() for m in config.sections})
         self.dropout = nn.Dropout(config.options["dropout"])
-        self.output = nn.Linear(sum(m.width for m in config.sections), config.width)
+        self.output = nn.Linear(sum(self.widths.values()), config.width)
         self.post_init()
 
     def encode_one(self, name: str, values: Tensor, valid: Tensor, times: Tensor) -> Tokens:
-        """The track as it is."""
+        """The modality as it is."""
         return Tokens(values, valid, times)
 
     def fuse(
@@ -57,10 +57,10 @@ class Early(FusionModel):
         """Columns of a modality that is not there are 0, the mean of the standardised features."""
         some = next(iter(tokens.values())).values
         parts = [
-            masked_mean(tokens[m.name].values, tokens[m.name].valid)
-            if m.name in tokens
-            else some.new_zeros(len(some), m.width)
-            for m in self.config.sections
+            masked_mean(tokens[name].values, tokens[name].valid)
+            if name in tokens
+            else some.new_zeros(len(some), width)
+            for name, width in self.widths.items()
         ]
         features = torch.cat(parts, dim=-1)
         return FusionOutput(logits=self.output(self.dropout(features)), features=features)

@@ -6,6 +6,7 @@ stands at invalid positions, on how many there are, or on the other rows of the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -89,9 +90,7 @@ class LSTMEncoder(nn.Module):
     def forward(self, values: Tensor, valid: Tensor) -> Tensor:
         """[B, L, width] to [B, hidden]; a row without a valid step gives that of a zero state."""
         lengths = valid.sum(dim=1)
-        # Valid steps first, in their order: what stands between them takes no step.
-        order = (~valid).to(torch.int8).argsort(dim=1, stable=True)
-        steps = values.gather(1, order[..., None].expand_as(values))
+        steps = gather_steps(values, valid_first(valid))
         packed = pack_padded_sequence(
             steps, lengths.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False
         )
@@ -99,6 +98,39 @@ class LSTMEncoder(nn.Module):
         last = torch.where((lengths > 0)[:, None], last, 0.0)
         encoded: Tensor = self.output(self.dropout(last))
         return encoded
+
+
+def valid_first(valid: Tensor) -> Tensor:
+    """Indices [B, L] that put the valid steps first, in their order."""
+    return (~valid).to(torch.int8).argsort(dim=1, stable=True)
+
+
+def gather_steps(values: Tensor, order: Tensor) -> Tensor:
+    """Steps of [B, L, ...] in the order of indices [B, L]."""
+    index = order.reshape(*order.shape, *[1] * (values.dim() - 2)).expand_as(values)
+    return values.gather(1, index)
+
+
+def compact(tokens: Tokens) -> Tokens:
+    """The valid steps first, zeros behind: a step's index no longer depends on the padding."""
+    order = valid_first(tokens.valid)
+    valid = gather_steps(tokens.valid, order)
+    values = gather_steps(tokens.values, order).masked_fill(~valid[..., None], 0)
+    return Tokens(values, valid, gather_steps(tokens.times, order))
+
+
+def sinusoids(length: int, width: int, like: Tensor) -> Tensor:
+    """Positions as sines and cosines, [length, width] (Vaswani et al. 2017); width is even."""
+    half = torch.arange(width // 2, device=like.device, dtype=torch.float32)
+    angles = torch.arange(length, device=like.device)[:, None] * 10000 ** (-2 * half / width)
+    return torch.cat([angles.sin(), angles.cos()], dim=-1).to(like.dtype)
+
+
+def directed_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Every (query, key) of two modalities; of a single one, itself."""
+    if len(names) == 1:
+        return [(names[0], names[0])]
+    return [(query, key) for query in names for key in names if query != key]
 
 
 def masked_mean(values: Tensor, valid: Tensor) -> Tensor:
@@ -124,11 +156,14 @@ def masked_pool(values: Tensor, valid: Tensor, how: Pooling) -> Tensor:
 
 
 class AttentionPool(nn.Module):
-    """Softmax of a learned score over valid steps, then their weighted sum."""
+    """Softmax of a learned score over valid steps, then their weighted sum.
+
+    The score has no bias: softmax cancels it, so that it would never get a gradient.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.score = nn.Linear(width, 1)
+        self.score = nn.Linear(width, 1, bias=False)
 
     def forward(self, values: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
         """Pooled [B, d] (0 for a row that has nothing) and weights [B, L]."""
@@ -150,20 +185,31 @@ class Attention(nn.Module):
 
     def __init__(self, width: int, heads: int, dropout: float = 0.0) -> None:
         super().__init__()
+        self.heads = heads
         self.attention = nn.MultiheadAttention(width, heads, dropout=dropout, batch_first=True)
 
     def forward(
         self, queries: Tensor, keys: Tensor, valid: Tensor, explain: bool = False
     ) -> tuple[Tensor, Tensor | None]:
-        """Attended [B, Lq, d] and, if `explain`, head-averaged weights [B, Lq, Lk]."""
-        some = valid.any(dim=1)
-        # An empty row attends to its first key, so that softmax stays finite, and is then 0.
+        """Attended [B, Lq, d] and, if `explain`, head-averaged weights [B, Lq, Lk].
+
+        `valid` is [B, Lk], or [B, Lq, Lk] where queries differ in what they may see.
+        """
+        some = valid.any(dim=-1)
+        # Without a valid key the first is attended, so that softmax stays finite; then it is 0.
         usable = valid.clone()
-        usable[:, 0] |= ~some
+        usable[..., 0] |= ~some
+        each_query = valid.dim() == 3
+        some = some[..., None] if each_query else some[:, None, None]
         attended, weights = self.attention(
-            queries, keys, keys, key_padding_mask=~usable, need_weights=explain
+            queries,
+            keys,
+            keys,
+            key_padding_mask=None if each_query else ~usable,
+            attn_mask=~usable.repeat_interleave(self.heads, dim=0) if each_query else None,
+            need_weights=explain,
         )
-        attended = torch.where(some[:, None, None], attended, 0.0)
+        attended = torch.where(some, attended, 0.0)
         if weights is not None:
-            weights = torch.where(some[:, None, None], weights, 0.0)
+            weights = torch.where(some, weights, 0.0)
         return attended, weights

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.utils import ModelOutput
 
+from emollama.errors import EmollamaError
 from emollama.fusion.batch import FusionBatch
 from emollama.fusion.configuration import FusionConfig
 from emollama.fusion.layers import Standardiser, Tokens
+from emollama.fusion.trainable import TrainableEncoder
 
 
 @dataclass
@@ -24,7 +28,9 @@ class FusionOutput(ModelOutput):
         valid: bool [B, L], which frames the logits are of; None for a clip.
         features: [B, F], what the head read.
         auxiliary: a scalar to be added to the loss (MISA), or None.
-        maps: with `explain=True` only: attention, gates and alignments by name.
+        maps: with `explain=True` only: attention, gates and alignments by name. Attention of one
+            modality's steps over another's is "query>key" [B, Lq, Lk], attention pooling
+            "pool:modality" [B, L], weights of the modalities "modalities" [B, M].
         state: what a recurrent system carries into the next window; detached by the strategy.
     """
 
@@ -43,6 +49,9 @@ class FusionModel(PreTrainedModel):
     `encode_one` and `fuse`, and calls `post_init()`. `fuse` must accept any non-empty subset of
     the modalities, and rows in which a modality has no valid step.
 
+    Raw text and sound go through a `TrainableEncoder` (in `self.backbones`) first, so that a system
+    sees sequences of vectors of `self.widths` whatever a modality's kind.
+
     Skipping a modality is leaving it out of `only`: its encoder then runs no forward.
     """
 
@@ -53,10 +62,24 @@ class FusionModel(PreTrainedModel):
     encoders: nn.ModuleDict
 
     def __init__(self, config: FusionConfig) -> None:
-        super().__init__(config)
+        # A copy, since backbones are recorded: the caller's may be used for another model.
+        super().__init__(copy.deepcopy(config))
+        for name in config.names:
+            if hasattr(nn.ModuleDict(), name) or hasattr(nn.ParameterDict(), name):
+                raise EmollamaError(f"modality '{name}': torch needs this name; choose another")
+        if not config.sections:
+            raise EmollamaError(f"{config.system}: needs at least one modality")
         self.standardisers = nn.ModuleDict(
             {m.name: Standardiser(m.width) for m in config.sections if m.kind == "track"}
         )
+        self.backbones = nn.ModuleDict()
+        self.widths = {m.name: m.width for m in config.sections}
+        for section in config.sections:
+            if section.kind in ("tokens", "waveform"):
+                backbone = TrainableEncoder(section, config.backbones.get(section.name))
+                self.backbones[section.name] = backbone
+                self.widths[section.name] = backbone.width
+                self.config.backbones[section.name] = backbone.record
 
     def _init_weights(self, module: nn.Module) -> None:
         """Layers keep the initialisation that torch (or the system) gave them."""
@@ -68,10 +91,14 @@ class FusionModel(PreTrainedModel):
             name = section.name
             if name not in batch.values or (only is not None and name not in only):
                 continue
-            values, valid = batch.values[name], batch.valid[name]
-            if section.kind == "track" and section.standardise:
+            values, valid, times = batch.values[name], batch.valid[name], batch.times[name]
+            if name in self.backbones:
+                values, valid, times = self.backbones[name](values, valid, times)
+            elif section.kind == "track" and section.standardise:
                 values = self.standardisers[name](values, valid)
-            tokens[name] = self.encode_one(name, values, valid, batch.times[name])
+            elif section.kind == "track":
+                values = torch.where(valid[..., None], values, 0.0)
+            tokens[name] = self.encode_one(name, values, valid, times)
         return tokens
 
     def encode_one(self, name: str, values: Tensor, valid: Tensor, times: Tensor) -> Tokens:
@@ -100,4 +127,6 @@ class FusionModel(PreTrainedModel):
 
     def parameters_of(self, modality: str) -> Iterator[nn.Parameter]:
         """Parameters that belong to one modality alone."""
-        return self.encoders[modality].parameters()
+        yield from self.encoders[modality].parameters()
+        if modality in self.backbones:
+            yield from self.backbones[modality].parameters()

@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 from emollama.errors import EmollamaError, did_you_mean
+from emollama.fusion.attention_pooling import AttentionPooling
 from emollama.fusion.configuration import FusionConfig
 from emollama.fusion.early import Early
+from emollama.fusion.fine_grained import FineGrained
+from emollama.fusion.lmf import LMF
+from emollama.fusion.memocmt import MemoCMT
+from emollama.fusion.merbench_attention import MERBenchAttention
+from emollama.fusion.misa import MISA
 from emollama.fusion.modeling import FusionModel
+from emollama.fusion.mult import MulT
+from emollama.fusion.tfn import TFN
 
 SYSTEMS: dict[str, type[FusionModel]] = {
     "early": Early,
+    "attention_pooling": AttentionPooling,
+    "fine_grained": FineGrained,
+    "memocmt": MemoCMT,
+    "merbench_attention": MERBenchAttention,
+    "lmf": LMF,
+    "tfn": TFN,
+    "mult": MulT,
+    "misa": MISA,
 }
 
 

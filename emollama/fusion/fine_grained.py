@@ -1,0 +1,107 @@
+"""Fine-grained fusion: every modality's steps look at every other's, then attention pooling.
+
+The third of the MELD project's systems (union-point/emotion_detection), there with text that
+queries audio and audio that queries text. What a modality finds in the others is added to it.
+
+With three modalities each queries both others; with a single one it queries itself. A row without
+a modality finds nothing there, so that the residual stands alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from emollama.config import Strict
+from emollama.fusion.configuration import FusionConfig
+from emollama.fusion.layers import Attention, AttentionPool, Tokens, directed_pairs
+from emollama.fusion.modeling import FusionModel, FusionOutput
+
+
+class FineGrainedOptions(Strict):
+    """`width` of the common space, `heads` of each attention, `dropout` there and at the head."""
+
+    width: int = Field(default=256, ge=1)
+    heads: int = Field(default=4, ge=1)
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _whole_heads(self) -> FineGrainedOptions:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} must be a multiple of heads ({self.heads})")
+        return self
+
+
+class FineGrainedConfig(FusionConfig):
+    """Configuration of `FineGrained`."""
+
+    model_type = "emollama_fine_grained"
+    system = "fine_grained"
+    options_class = FineGrainedOptions
+
+
+class FineGrained(FusionModel):
+    """Linear projections, cross-attention in both directions, attention pooling, linear.
+
+    Maps: "query>key" [B, Lq, Lk] and "pool:modality" [B, L].
+    """
+
+    config_class = FineGrainedConfig
+
+    def __init__(self, config: FusionConfig) -> None:
+        super().__init__(config)
+        options = FineGrainedOptions.model_validate(config.options)
+        self.encoders = nn.ModuleDict(
+            {name: nn.Linear(width, options.width) for name, width in self.widths.items()}
+        )
+        self.pairs = directed_pairs(config.names)
+        self.attentions = nn.ModuleDict(
+            {
+                f"{query}>{key}": Attention(options.width, options.heads, options.dropout)
+                for query, key in self.pairs
+            }
+        )
+        self.pools = nn.ModuleDict({name: AttentionPool(options.width) for name in config.names})
+        self.dropout = nn.Dropout(options.dropout)
+        self.output = nn.Linear(options.width * len(config.names), config.width)
+        self.post_init()
+
+    def encode_one(self, name: str, values: Tensor, valid: Tensor, times: Tensor) -> Tokens:
+        """Every step in the common space."""
+        return Tokens(self.encoders[name](values), valid, times)
+
+    def fuse(
+        self,
+        tokens: Mapping[str, Tokens],
+        state: Mapping[str, Tensor] | None = None,
+        explain: bool = False,
+    ) -> FusionOutput:
+        """Attend, add, pool; columns of an absent modality are 0."""
+        maps: dict[str, Tensor] = {}
+        summed = {name: one.values for name, one in tokens.items()}
+        for query, key in self.pairs:
+            if query not in tokens or key not in tokens:
+                continue
+            attended, weights = self.attentions[f"{query}>{key}"](
+                tokens[query].values, tokens[key].values, tokens[key].valid, explain
+            )
+            summed[query] = summed[query] + attended
+            if weights is not None:
+                maps[f"{query}>{key}"] = weights
+        some = next(iter(summed.values()))
+        parts = []
+        for name in self.config.names:
+            if name in tokens:
+                pooled, maps[f"pool:{name}"] = self.pools[name](summed[name], tokens[name].valid)
+            else:
+                pooled = some.new_zeros(len(some), some.shape[-1])
+            parts.append(pooled)
+        features = torch.cat(parts, dim=-1)
+        return FusionOutput(
+            logits=self.output(self.dropout(features)),
+            features=features,
+            maps=maps if explain else None,
+        )
