@@ -81,14 +81,14 @@ CASES: dict[str, list[Case]] = {
         Case({**_SMALL, "rank": 3}, learning_rate=1e-2),
         Case({**_SMALL, "encoder": "frames"}, learning_rate=1e-2),
     ],
-    "tfn": [Case({"hidden": 8}, learning_rate=1e-2)],
+    "tfn": [Case(_SMALL, learning_rate=2e-2)],
     "mult": [
         Case(_MULT, maps=(">",)),
         Case({**_MULT, "causal": True, "positions": False, "kernel": 1}, maps=(">",)),
     ],
     "misa": [
-        Case(_SMALL),
-        Case({**_SMALL, "reconstruction": 0, "encoder": "frames"}, learning_rate=1e-2),
+        Case({"hidden": 64}, learning_rate=1e-3),
+        Case({"hidden": 64, "reconstruction": 0, "encoder": "frames"}, learning_rate=1e-3),
     ],
 }
 
@@ -110,9 +110,21 @@ def made(system: str, case: Case, names: tuple[str, ...]) -> tuple[FusionModel, 
     return model_of(system, case.options, names, case.kind), batch_of(names, case.kind)
 
 
+def distinct(rows: list[torch.Tensor]) -> int:
+    return len({tuple(row.flatten().tolist()) for row in rows})
+
+
 def test_every_system_has_its_cases() -> None:
     assert set(CASES) == set(SYSTEMS)
     assert all(fusion_system(name)[0].system == name for name in SYSTEMS)
+
+
+def test_the_page_tells_every_system_and_option() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "fusion_systems.md").read_text(encoding="utf-8")
+    for name in SYSTEMS:
+        row = next((x for x in page.splitlines() if x.startswith(f"| `{name}` | ")), "")
+        options = fusion_system(name)[0].options_class.model_fields
+        assert [option for option in options if f"`{option}`" not in row] == [], name
 
 
 @every
@@ -127,7 +139,7 @@ def test_padding_and_batch_mates_change_nothing(
     assert_same(alone, wanted)
     order = [4, 2, 5, 0, 3, 1]
     assert_same(answers(model, rows_of(batch, order)), [wanted[i] for i in order])
-    assert len({tuple(row.flatten().tolist()) for row in wanted}) == ROWS
+    assert distinct(wanted) == ROWS
 
 
 @every
@@ -151,6 +163,7 @@ def test_what_is_absent_was_never_given(system: str, case: Case, names: tuple[st
     for name in names[: len(names) if len(names) > 1 else 0]:
         rest = [n for n in names if n != name]
         never = answers(model, batch, only=rest)
+        assert distinct(never) == ROWS  # what is there still counts
         assert_same(answers(model, batch.without({name})), never)
         mixed = answers(model, padded(lacking(batch, {name}, [0, 3]), *case.padding))
         assert_same([mixed[0], mixed[3]], [never[0], never[3]])

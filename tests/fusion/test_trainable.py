@@ -25,7 +25,7 @@ from transformers import (
 
 from emollama.errors import EmollamaError
 from emollama.fusion.batch import FusionBatch
-from emollama.fusion.configuration import ModalitySection
+from emollama.fusion.configuration import FusionConfig, ModalitySection
 from emollama.fusion.modeling import FusionModel
 from emollama.fusion.systems import SYSTEMS, fusion_system
 from emollama.fusion.tasks import loss
@@ -98,17 +98,20 @@ def raw_batch() -> FusionBatch:
     )
 
 
-def fusion(folder: Path, system: str = "fine_grained", **more: Any) -> FusionModel:
-    options = {"width": 16, "heads": 2} if system in ("fine_grained", "memocmt") else {}
-    config = fusion_system(system)[0](
+def raw_config(folder: Path, system: str = "fine_grained", **more: Any) -> FusionConfig:
+    return fusion_system(system)[0](
         modalities=[
             section("waveform", saved_speech(folder / "speech"), **more).model_dump(),
             section("tokens", saved_text(folder / "text"), **more).model_dump(),
         ],
         labels=["happy", "neutral", "sad"],
         task={"kind": "label+values", "values": ["valence"]},
-        options=options,
+        options={} if system == "early" else {"width": 16, "heads": 2},
     )
+
+
+def fusion(folder: Path, system: str = "fine_grained", **more: Any) -> FusionModel:
+    config = raw_config(folder, system, **more)
     torch.manual_seed(0)
     return SYSTEMS[system](config).eval()
 
@@ -198,20 +201,21 @@ def test_frozen_encoders_run_in_evaluation_mode(tmp_path: Path) -> None:
     assert any(p.grad is not None for p in model.backbones["words"].parameters())
 
 
+def test_every_model_of_a_configuration_begins_with_the_folders_weights(tmp_path: Path) -> None:
+    config = raw_config(tmp_path)
+    first, second = (SYSTEMS["fine_grained"](config).backbones.state_dict() for _ in range(2))
+    assert not config.backbones
+    assert_same(list(first.values()), list(second.values()))
+
+
 def test_a_saved_model_needs_no_folder(tmp_path: Path) -> None:
-    model, batch = fusion(tmp_path), raw_batch()
-    again = type(model)(fusion_config := fusion(tmp_path).config.__class__(
-        **{**model.config.to_dict(), "backbones": None}
-    ))  # fmt: skip
-    assert not fusion_config.backbones
-    assert_same(
-        list(again.backbones.state_dict().values()), list(model.backbones.state_dict().values())
-    )
+    model, batch = fusion(tmp_path, frozen=True), raw_batch()
     model.save_pretrained(tmp_path / "fusion")
     for folder in ("speech", "text"):
         shutil.rmtree(tmp_path / folder)
     loaded = type(model).from_pretrained(tmp_path / "fusion").eval()
     assert_same(answers(loaded, batch), answers(model, batch))
+    assert not any(p.requires_grad for p in loaded.backbones.parameters())
 
 
 def test_mistakes_are_one_line(tmp_path: Path) -> None:
