@@ -83,6 +83,8 @@ class TrainableEncoder(nn.Module):
     def train(self, mode: bool = True) -> TrainableEncoder:
         """Training mode; a frozen encoder stays in evaluation mode."""
         super().train(mode and not self.frozen)
+        if self.frozen:  # loading a model makes its parameters anew, and then calls this
+            self.requires_grad_(False)
         return self
 
     def forward(

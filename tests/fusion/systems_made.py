@@ -93,6 +93,22 @@ def rows_of(batch: FusionBatch, rows: Sequence[int]) -> FusionBatch:
     )
 
 
+def trimmed(batch: FusionBatch) -> FusionBatch:
+    """The same rows without the steps at the end that are valid in none."""
+    longest = {k: max(1, int(v.sum(dim=1).max())) for k, v in batch.valid.items()}
+    targets = dict(batch.targets)
+    if "frames" in targets:
+        target, length = targets["frames"], next(iter(longest.values()))
+        targets["frames"] = Target(target.values[:, :length], target.valid[:, :length])
+    return replace(
+        batch,
+        values={k: v[:, : longest[k]] for k, v in batch.values.items()},
+        valid={k: v[:, : longest[k]] for k, v in batch.valid.items()},
+        times={k: v[:, : longest[k]] for k, v in batch.times.items()},
+        targets=targets,
+    )
+
+
 def padded(batch: FusionBatch, before: int, after: int) -> FusionBatch:
     """The same rows among steps that are not valid and hold garbage, as do those that were there.
 

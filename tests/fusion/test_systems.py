@@ -28,6 +28,7 @@ from tests.fusion.systems_made import (
     of_rows,
     padded,
     rows_of,
+    trimmed,
 )
 
 
@@ -135,7 +136,7 @@ def test_padding_and_batch_mates_change_nothing(
     wanted = answers(model, batch)
     assert_same(answers(model, padded(batch, *case.padding)), wanted)
     assert_same(answers(model, padded(batch, 0, 1)), wanted)
-    alone = [answers(model, rows_of(batch, [i]))[0] for i in range(ROWS)]
+    alone = [answers(model, trimmed(rows_of(batch, [i])))[0] for i in range(ROWS)]
     assert_same(alone, wanted)
     order = [4, 2, 5, 0, 3, 1]
     assert_same(answers(model, rows_of(batch, order)), [wanted[i] for i in order])
@@ -168,12 +169,15 @@ def test_what_is_absent_was_never_given(system: str, case: Case, names: tuple[st
         mixed = answers(model, padded(lacking(batch, {name}, [0, 3]), *case.padding))
         assert_same([mixed[0], mixed[3]], [never[0], never[3]])
         assert_same([mixed[i] for i in (1, 2, 4, 5)], [whole[i] for i in (1, 2, 4, 5)])
-    for rows in ([1], range(ROWS)):
-        nothing = lacking(batch, names, rows)
+    for poor in (
+        lacking(batch, names, [1]),
+        lacking(batch, names, range(ROWS)),
+        trimmed(rows_of(batch, [3])),
+    ):
         model.zero_grad()
-        output = model(nothing)
+        output = model(poor)
         assert all(row.isfinite().all() for row in of_rows(output))
-        loss(model.config, output, nothing.targets).backward()
+        loss(model.config, output, poor.targets).backward()
         gradients = [p.grad for p in model.parameters() if p.grad is not None]
         assert all(gradient.isfinite().all() for gradient in gradients)
 
