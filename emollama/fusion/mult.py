@@ -150,7 +150,7 @@ class MulT(FusionModel):
                 for query, key in self.pairs
             }
         )
-        each = hidden * max(1, len(config.names) - 1)
+        each = self.crossed_width = hidden * max(1, len(config.names) - 1)
         depth = max(self.chosen.layers, _LEAST_SELF_LAYERS)
         self.selves = nn.ModuleDict(
             {name: PreNormStack(each, heads, depth, dropout) for name in config.names}
@@ -186,11 +186,10 @@ class MulT(FusionModel):
             if weights is not None:
                 maps[f"{query}>{key}"] = weights
         some = next(iter(found.values()))[0]
-        width = self.selves[self.config.names[0]].norm.normalized_shape[0]
         last = [
             self._last(name, torch.cat(found[name], dim=-1), tokens[name].valid)
             if name in tokens
-            else some.new_zeros(len(some), width)
+            else some.new_zeros(len(some), self.crossed_width)
             for name in self.config.names
         ]
         joined = torch.cat(last, dim=-1)
