@@ -12,6 +12,7 @@ from emollama.config import Strict
 from emollama.errors import EmollamaError, did_you_mean
 
 TaskKind = Literal["label", "labels", "values", "label+values", "frames"]
+ModalityKind = Literal["track", "tokens", "waveform", "frames", "fbank"]
 
 
 class ModalitySection(Strict):
@@ -25,7 +26,7 @@ class ModalitySection(Strict):
 
     name: str
     channel: Literal["voice", "face", "words"]
-    kind: Literal["track", "tokens", "waveform", "frames", "fbank"] = "track"
+    kind: ModalityKind = "track"
     source: str = ""
     pool: Literal["none", "mean", "mean+std"] = "none"
     segments: int = Field(default=0, ge=0)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, get_args
 
+import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.utils import ModelOutput
 
+from emollama.errors import EmollamaError
 from emollama.fusion.batch import FusionBatch
-from emollama.fusion.configuration import FusionConfig
+from emollama.fusion.configuration import FusionConfig, ModalityKind
 from emollama.fusion.layers import Standardiser, Tokens
 
 
@@ -26,6 +28,7 @@ class FusionOutput(ModelOutput):
         auxiliary: a scalar to be added to the loss (MISA), or None.
         maps: with `explain=True` only: attention, gates and alignments by name.
         state: what a recurrent system carries into the next window; detached by the strategy.
+            Every tensor has the rows of the batch first, and a row of zeros means a fresh start.
     """
 
     logits: Tensor | None = None
@@ -36,6 +39,16 @@ class FusionOutput(ModelOutput):
     state: dict[str, Tensor] | None = None
 
 
+def restarted(state: Mapping[str, Tensor], reset: Tensor) -> dict[str, Tensor]:
+    """A carried state in which the rows where `reset` [B] is True begin anew."""
+    return {
+        name: torch.where(
+            reset.reshape(-1, *[1] * (value.dim() - 1)), torch.zeros_like(value), value
+        )
+        for name, value in state.items()
+    }
+
+
 class FusionModel(PreTrainedModel):
     """Encoders of each modality, then a fusion with its head; a system subclasses this.
 
@@ -44,6 +57,9 @@ class FusionModel(PreTrainedModel):
     the modalities, and rows in which a modality has no valid step.
 
     Skipping a modality is leaving it out of `only`: its encoder then runs no forward.
+
+    `takes` are the kinds of modalities that its encoders read; `answers_frames` says whether it
+    answers over time (task "frames") or once a clip.
     """
 
     config_class: type[FusionConfig] = FusionConfig
@@ -51,9 +67,22 @@ class FusionModel(PreTrainedModel):
     main_input_name = "batch"
     base_model_prefix = ""
     encoders: nn.ModuleDict
+    takes: ClassVar[tuple[str, ...]] = get_args(ModalityKind)
+    answers_frames: ClassVar[bool] = False
 
     def __init__(self, config: FusionConfig) -> None:
         super().__init__(config)
+        if not config.modalities:
+            raise EmollamaError(f"{config.system}: modalities is empty; name at least one")
+        for section in config.sections:
+            if section.kind not in self.takes:
+                raise EmollamaError(
+                    f"modality '{section.name}': {config.system} does not take kind "
+                    f"'{section.kind}'; it takes {', '.join(self.takes)}"
+                )
+        if self.answers_frames != (config.goal.kind == "frames"):
+            wanted = "frames" if self.answers_frames else "a task of whole clips, e.g. label"
+            raise EmollamaError(f"task.kind '{config.goal.kind}': {config.system} needs {wanted}")
         self.standardisers = nn.ModuleDict(
             {m.name: Standardiser(m.width) for m in config.sections if m.kind == "track"}
         )
@@ -95,7 +124,12 @@ class FusionModel(PreTrainedModel):
         explain: bool = False,
         **kwargs: Any,
     ) -> FusionOutput:
-        """Answer a batch; see `FusionOutput` for shapes."""
+        """Answer a batch; see `FusionOutput` for shapes.
+
+        Rows where `batch.reset` is True take nothing from `state`.
+        """
+        if state is not None and batch.reset is not None:
+            state = restarted(state, batch.reset)
         return self.fuse(self.encode(batch, only), state=state, explain=explain)
 
     def parameters_of(self, modality: str) -> Iterator[nn.Parameter]:
