@@ -148,7 +148,8 @@ class FusionConfig(PreTrainedConfig):
                     f"{where}: unknown key '{key}'{did_you_mean(key, known)}"
                 ) from error
             message = str(first["msg"]).removeprefix("Value error, ")
-            raise EmollamaError(f"{where}: key '{key}': {message}") from error
+            at = f"key '{key}': " if key else ""
+            raise EmollamaError(f"{where}: {at}{message}") from error
 
     @property
     def sections(self) -> tuple[ModalitySection, ...]:

@@ -103,6 +103,7 @@ class CrossModalLayer(nn.Module):
     ) -> tuple[Tensor, Weights]:
         """All steps of the other modalities are keys side by side, of one softmax."""
         block = self.cross[name]
+        assert isinstance(block, AttentionBlock)
         others = [n for n in values if n != name]
         if not others:  # as if they were there without a valid step
             alone: Tensor = block.norm(values[name])
