@@ -17,7 +17,7 @@ import numpy as np
 
 from emollama.errors import EmollamaError, did_you_mean
 from emollama.evaluation.continuous import ccc, numbers
-from emollama.evaluation.predictions import MODEL, Prediction, Predictions, set_name
+from emollama.evaluation.predictions import MODEL, Prediction, Predictions, Quantity, set_name
 from emollama.files import write_text
 
 WINDOWS = {"valence": 50, "arousal": 20}
@@ -227,7 +227,7 @@ def ensemble(members: Sequence[Predictions], system: str = MODEL) -> list[Predic
                 "an ensemble needs the same videos in all"
             )
     for key, row in first.items():
-        values: dict[str, tuple[float, ...]] = {}
+        values: dict[str, Quantity] = {}
         for name in names:
             each = [answer(column[key], name) for column in columns]
             for member, numbers_there in zip(members, each, strict=True):

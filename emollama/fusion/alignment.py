@@ -36,7 +36,10 @@ class Grid:
 
 
 def reference_grid(tokens: Mapping[str, Tokens], order: Sequence[str]) -> Grid:
-    """Each row has the steps of the first modality of `order` that is present in it."""
+    """Each row has the steps of the first modality of `order` that is present in it.
+
+    There are as many as the first modality has; more only where a row that lacks it needs them.
+    """
     names = [name for name in order if name in tokens]
     times, valid = tokens[names[0]].times, tokens[names[0]].valid
     owned = {names[0]: tokens[names[0]].present}
@@ -44,8 +47,9 @@ def reference_grid(tokens: Mapping[str, Tokens], order: Sequence[str]) -> Grid:
         other = tokens[name]
         taken = ~valid.any(dim=1) & other.present
         owned[name] = taken
-        if bool(taken.any()):
-            length = max(valid.shape[1], other.valid.shape[1])
+        used = (other.valid & taken[:, None]).any(dim=0).nonzero()
+        if len(used):
+            length = max(valid.shape[1], int(used[-1]) + 1)
             times = torch.where(taken[:, None], _fit(other.times, length), _fit(times, length))
             valid = torch.where(taken[:, None], _fit(other.valid, length), _fit(valid, length))
     return Grid(times, valid, owned)
