@@ -17,6 +17,7 @@ from typer.exceptions import TyperException
 import emollama.cli_corpora  # noqa: F401  the corpora's commands add themselves
 from emollama.cli_data import assets_app, prepare_app
 from emollama.cli_doctor import doctor
+from emollama.cli_frames import frames_app
 from emollama.cli_score import score
 from emollama.cli_split import split
 from emollama.config import Precision
@@ -153,6 +154,7 @@ def evaluate(
 
 
 app.command()(score)
+app.add_typer(frames_app, name="frames")
 
 
 @app.command()

@@ -35,7 +35,7 @@ class FusionBatch:
         ids: the samples' ids.
         values: by modality: tracks float32 [B, L, D] (an utterance vector is L = 1), token ids
             int64 [B, L], waveforms float32 [B, L, S] (L pieces of S samples, end to end), frames
-            float32 [B, L, C, H, W].
+            float32 [B, L, C, H, W], fbank float32 [B, L, 128] (L windows of 10 ms).
         valid: by modality, bool [B, L].
         times: by modality, float32 [B, L]: seconds of each step's centre, 0 where invalid.
         targets: by name: "label", "labels", "values", "frames".

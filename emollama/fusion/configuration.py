@@ -12,6 +12,7 @@ from emollama.config import Strict
 from emollama.errors import EmollamaError, did_you_mean
 
 TaskKind = Literal["label", "labels", "values", "label+values", "frames"]
+ModalityKind = Literal["track", "tokens", "waveform", "frames", "fbank"]
 
 
 class ModalitySection(Strict):
@@ -27,7 +28,7 @@ class ModalitySection(Strict):
 
     name: str
     channel: Literal["voice", "face", "words"]
-    kind: Literal["track", "tokens", "waveform", "frames", "fbank"] = "track"
+    kind: ModalityKind = "track"
     source: str = ""
     pool: Literal["none", "mean", "mean+std"] = "none"
     segments: int = Field(default=0, ge=0)
@@ -156,7 +157,8 @@ class FusionConfig(PreTrainedConfig):
                     f"{where}: unknown key '{key}'{did_you_mean(key, known)}"
                 ) from error
             message = str(first["msg"]).removeprefix("Value error, ")
-            raise EmollamaError(f"{where}: key '{key}': {message}") from error
+            at = f"key '{key}': " if key else ""
+            raise EmollamaError(f"{where}: {at}{message}") from error
 
     @property
     def sections(self) -> tuple[ModalitySection, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +32,7 @@ class FusionOutput(ModelOutput):
             modality's steps over another's is "query>key" [B, Lq, Lk], attention pooling
             "pool:modality" [B, L], weights of the modalities "modalities" [B, M].
         state: what a recurrent system carries into the next window; detached by the strategy.
+            Every tensor has the rows of the batch first, and a row of zeros means a fresh start.
     """
 
     logits: Tensor | None = None
@@ -40,6 +41,16 @@ class FusionOutput(ModelOutput):
     auxiliary: Tensor | None = None
     maps: dict[str, Tensor] | None = None
     state: dict[str, Tensor] | None = None
+
+
+def restarted(state: Mapping[str, Tensor], reset: Tensor) -> dict[str, Tensor]:
+    """A carried state in which the rows where `reset` [B] is True begin anew."""
+    return {
+        name: torch.where(
+            reset.reshape(-1, *[1] * (value.dim() - 1)), torch.zeros_like(value), value
+        )
+        for name, value in state.items()
+    }
 
 
 class FusionModel(PreTrainedModel):
@@ -53,6 +64,9 @@ class FusionModel(PreTrainedModel):
     sees sequences of vectors of `self.widths` whatever a modality's kind.
 
     Skipping a modality is leaving it out of `only`: its encoder then runs no forward.
+
+    `takes` are the kinds of modalities that it reads; `answers_frames` says whether it
+    answers over time (task "frames") or once a clip.
     """
 
     config_class: type[FusionConfig] = FusionConfig
@@ -60,6 +74,8 @@ class FusionModel(PreTrainedModel):
     main_input_name = "batch"
     base_model_prefix = ""
     encoders: nn.ModuleDict
+    takes: ClassVar[tuple[str, ...]] = ("track", "tokens", "waveform")
+    answers_frames: ClassVar[bool] = False
 
     def __init__(self, config: FusionConfig) -> None:
         # A copy, since backbones are recorded: the caller's may be used for another model.
@@ -69,6 +85,15 @@ class FusionModel(PreTrainedModel):
                 raise EmollamaError(f"modality '{name}': torch needs this name; choose another")
         if not config.sections:
             raise EmollamaError(f"{config.system}: needs at least one modality")
+        for section in config.sections:
+            if section.kind not in self.takes:
+                raise EmollamaError(
+                    f"modality '{section.name}': {config.system} does not take kind "
+                    f"'{section.kind}'; it takes {', '.join(self.takes)}"
+                )
+        if self.answers_frames != (config.goal.kind == "frames"):
+            wanted = "frames" if self.answers_frames else "a task of whole clips, e.g. label"
+            raise EmollamaError(f"task.kind '{config.goal.kind}': {config.system} needs {wanted}")
         self.standardisers = nn.ModuleDict(
             {m.name: Standardiser(m.width) for m in config.sections if m.kind == "track"}
         )
@@ -122,7 +147,12 @@ class FusionModel(PreTrainedModel):
         explain: bool = False,
         **kwargs: Any,
     ) -> FusionOutput:
-        """Answer a batch; see `FusionOutput` for shapes."""
+        """Answer a batch; see `FusionOutput` for shapes.
+
+        Rows where `batch.reset` is True take nothing from `state`.
+        """
+        if state is not None and batch.reset is not None:
+            state = restarted(state, batch.reset)
         return self.fuse(self.encode(batch, only), state=state, explain=explain)
 
     def parameters_of(self, modality: str) -> Iterator[nn.Parameter]:

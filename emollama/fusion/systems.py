@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from emollama.errors import EmollamaError, did_you_mean
+from emollama.fusion.amst import Amst
 from emollama.fusion.attention_pooling import AttentionPooling
 from emollama.fusion.configuration import FusionConfig
 from emollama.fusion.early import Early
 from emollama.fusion.fine_grained import FineGrained
+from emollama.fusion.hri_emo import HriEmo
 from emollama.fusion.lmf import LMF
 from emollama.fusion.memocmt import MemoCMT
 from emollama.fusion.merbench_attention import MERBenchAttention
@@ -14,6 +16,10 @@ from emollama.fusion.misa import MISA
 from emollama.fusion.modeling import FusionModel
 from emollama.fusion.mult import MulT
 from emollama.fusion.tfn import TFN
+from emollama.fusion.va_fclstm import VaFcLSTM
+from emollama.fusion.va_transformer import VaTransformer
+from emollama.fusion.va_transformer_attention import VaTransformerAttention
+from emollama.fusion.va_transformer_lstm import VaTransformerLSTM
 
 SYSTEMS: dict[str, type[FusionModel]] = {
     "early": Early,
@@ -25,6 +31,12 @@ SYSTEMS: dict[str, type[FusionModel]] = {
     "tfn": TFN,
     "mult": MulT,
     "misa": MISA,
+    "hri_emo": HriEmo,
+    "va_transformer": VaTransformer,
+    "va_transformer_lstm": VaTransformerLSTM,
+    "va_transformer_attention": VaTransformerAttention,
+    "va_fclstm": VaFcLSTM,
+    "amst": Amst,
 }
 
 

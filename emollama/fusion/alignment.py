@@ -1,0 +1,157 @@
+"""One clock for several modalities: tracks brought onto the steps of a reference modality.
+
+Steps are matched by their times in seconds. Where the times of either side tell nothing (all
+equal, as where they are not known), both are spread evenly over the same span. Nothing is ever cut
+off: a track that outlasts the reference is read to its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from emollama.fusion.layers import Tokens
+
+Resampling = Literal["nearest", "linear"]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The steps that a fused sequence has.
+
+    Attributes:
+        times: float [B, L], seconds.
+        valid: bool [B, L].
+        owned: by modality, bool [B]: the rows whose steps are this modality's own.
+    """
+
+    times: Tensor
+    valid: Tensor
+    owned: Mapping[str, Tensor]
+
+
+def reference_grid(tokens: Mapping[str, Tokens], order: Sequence[str]) -> Grid:
+    """Each row has the steps of the first modality of `order` that is present in it.
+
+    There are as many as the first modality has; more only where a row that lacks it needs them.
+    """
+    names = [name for name in order if name in tokens]
+    times, valid = tokens[names[0]].times, tokens[names[0]].valid
+    owned = {names[0]: tokens[names[0]].present}
+    for name in names[1:]:
+        other = tokens[name]
+        taken = ~valid.any(dim=1) & other.present
+        owned[name] = taken
+        used = (other.valid & taken[:, None]).any(dim=0).nonzero()
+        if len(used):
+            length = max(valid.shape[1], int(used[-1]) + 1)
+            times = torch.where(taken[:, None], _fit(other.times, length), _fit(times, length))
+            valid = torch.where(taken[:, None], _fit(other.valid, length), _fit(valid, length))
+    return Grid(times, valid, owned)
+
+
+def resample(tokens: Tokens, grid: Grid, name: str, how: Resampling = "linear") -> Tensor:
+    """A track at the times of a grid: [B, Lm, D] to [B, L, D].
+
+    Each grid step takes the nearest step of the track, or goes in a straight line between two;
+    before the first and after the last the track stands still. 0 where the grid is not valid and
+    in rows without the track.
+    """
+    values = torch.where(tokens.valid[..., None], tokens.values, 0.0)
+    own, target = _clocks(tokens, grid)
+    left, right, share = _neighbours(own, tokens.valid, target)
+    if how == "nearest":
+        found = _take(values, torch.where(share > 0.5, right, left))
+    else:
+        found = _take(values, left) * (1 - share[..., None])
+        found = found + _take(values, right) * share[..., None]
+    return _finish(found, values, tokens, grid, name)
+
+
+def pool(tokens: Tokens, grid: Grid, name: str) -> Tensor:
+    """A track averaged over the grid's steps: [B, Lm, D] to [B, L, D].
+
+    Each step of the track counts for the grid step nearest in time, so that all of it is used; a
+    grid step to which none is nearest takes the nearest there is. 0 where the grid is not valid
+    and in rows without the track.
+    """
+    values = torch.where(tokens.valid[..., None], tokens.values, 0.0)
+    own, target = _clocks(tokens, grid)
+    left, right, share = _neighbours(target, grid.valid, own)
+    goes_to = torch.where(share > 0.5, right, left)
+    shape = (*grid.valid.shape, values.shape[-1])
+    total = values.new_zeros(shape).scatter_add(1, _wide(goes_to, values), values)
+    count = values.new_zeros(grid.valid.shape)
+    count = count.scatter_add(1, goes_to, tokens.valid.to(values.dtype))
+    left, right, share = _neighbours(own, tokens.valid, target)
+    nearest = _take(values, torch.where(share > 0.5, right, left))
+    mean = total / count.clamp(min=1)[..., None]
+    found = torch.where((count > 0)[..., None], mean, nearest)
+    return _finish(found, values, tokens, grid, name)
+
+
+def _finish(found: Tensor, values: Tensor, tokens: Tokens, grid: Grid, name: str) -> Tensor:
+    """Rows on their own grid are as they were; what is not there is 0."""
+    owned = grid.owned.get(name)
+    if owned is not None:
+        found = torch.where(owned[:, None, None], _fit(values, grid.valid.shape[1]), found)
+    usable = grid.valid & tokens.present[:, None]
+    return torch.where(usable[..., None], found, 0.0)
+
+
+def _fit(values: Tensor, length: int) -> Tensor:
+    """Cut or padded behind to `length` steps."""
+    missing = length - values.shape[1]
+    if missing <= 0:
+        return values[:, :length]
+    return F.pad(values, (0, 0) * (values.dim() - 2) + (0, missing))
+
+
+def _clocks(tokens: Tokens, grid: Grid) -> tuple[Tensor, Tensor]:
+    """Times of a track and of a grid, even ones in rows where those of either tell nothing."""
+    known = _tell(tokens.times, tokens.valid) & _tell(grid.times, grid.valid)
+    return (
+        _clock(tokens.times, tokens.valid, known),
+        _clock(grid.times, grid.valid, known),
+    )
+
+
+def _tell(times: Tensor, valid: Tensor) -> Tensor:
+    """Bool [B]: whether a row's times differ among each other."""
+    first = times.masked_fill(~valid, torch.inf).amin(dim=1)
+    last = times.masked_fill(~valid, -torch.inf).amax(dim=1)
+    return last > first
+
+
+def _clock(times: Tensor, valid: Tensor, known: Tensor) -> Tensor:
+    even = (valid.cumsum(dim=1) - 0.5) / valid.sum(dim=1, keepdim=True).clamp(min=1)
+    clock = torch.where(known[:, None], times, even.to(times.dtype))
+    # A NaN in a place that is not valid would come back as a NaN gradient.
+    return torch.where(valid, clock, 0.0)
+
+
+def _neighbours(times: Tensor, valid: Tensor, at: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Valid steps before and after each time `at` [B, Q]: indices, and the share of the latter."""
+    ordered, order = times.masked_fill(~valid, torch.inf).sort(dim=1, stable=True)
+    last = (valid.sum(dim=1, keepdim=True) - 1).clamp(min=0)
+    after = torch.searchsorted(ordered.contiguous(), at.contiguous())
+    before = (after - 1).clamp(min=0).minimum(last)
+    after = after.minimum(last)
+    begin, end = ordered.gather(1, before), ordered.gather(1, after)
+    apart = end > begin
+    span = torch.where(apart, end - begin, 1.0)
+    share = torch.where(apart, (at - begin) / span, 0.0).clamp(0, 1)
+    return order.gather(1, before), order.gather(1, after), share
+
+
+def _take(values: Tensor, index: Tensor) -> Tensor:
+    return values.gather(1, _wide(index, values))
+
+
+def _wide(index: Tensor, values: Tensor) -> Tensor:
+    return index[..., None].expand(*index.shape, values.shape[-1])

@@ -1,0 +1,119 @@
+"""Pictures and mel spectra for encoders that are trained: what AMST's ResNets read.
+
+The spectra are Kaldi's log mel filter bank energies (Povey et al. 2011), computed with numpy.
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from emollama.errors import EmollamaError
+from emollama.media.clip import SAMPLE_RATE, MediaError
+from emollama.media.decode import MAX_SECONDS, decode_clip
+from emollama.media.lengths import track_lengths
+
+MEL_BANDS = 128
+FBANK_FRAMES = 1024
+WINDOW, STEP, FFT = 400, 160, 512
+"""Samples: 25 ms, 10 ms, and the power of two above the window."""
+
+LOWEST_HZ = 20.0
+PREEMPHASIS = 0.97
+FLOOR = float(np.finfo(np.float32).eps)
+
+SIDE = 224
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
+
+
+def fbank(sound: np.ndarray, frames: int = FBANK_FRAMES) -> Tensor:
+    """Log mel energies of a clip's sound as Kaldi computes them, without dither.
+
+    Args:
+        sound: float [n], 16 kHz; its mean is taken off first.
+        frames: windows of 10 ms that come out; what is missing is 0, what is over is cut.
+
+    Returns:
+        float32 [frames, 128].
+
+    Raises:
+        EmollamaError: the sound is shorter than one window of 25 ms.
+    """
+    if len(sound) < WINDOW:
+        raise EmollamaError(
+            f"a sound of {1000 * len(sound) / SAMPLE_RATE:.0f} ms is too short for one window of "
+            "25 ms; leave the modality out of this clip"
+        )
+    wave = sound.astype(np.float64) - np.mean(sound, dtype=np.float64)
+    windows = np.lib.stride_tricks.sliding_window_view(wave, WINDOW)[::STEP][:frames]
+    windows = windows - windows.mean(axis=1, keepdims=True)
+    before = np.concatenate([windows[:, :1], windows[:, :-1]], axis=1)
+    windows = (windows - PREEMPHASIS * before) * np.hanning(WINDOW)
+    power = np.abs(np.fft.rfft(windows, FFT)) ** 2
+    energies = np.log(np.maximum(power @ mel_bands(), FLOOR))
+    out = torch.zeros(frames, MEL_BANDS)
+    out[: len(energies)] = torch.from_numpy(energies.astype(np.float32))
+    return out
+
+
+@functools.cache
+def mel_bands() -> np.ndarray:
+    """Triangles on the mel scale, from 20 Hz to 8 kHz: [FFT / 2 + 1, 128]."""
+
+    def mel(hertz: np.ndarray | float) -> np.ndarray:
+        return np.asarray(1127 * np.log(1 + np.asarray(hertz) / 700))
+
+    edges = np.linspace(mel(LOWEST_HZ), mel(SAMPLE_RATE / 2), MEL_BANDS + 2)
+    at = mel(np.arange(FFT // 2 + 1) * SAMPLE_RATE / FFT)[:, None]
+    rise = (at - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    fall = (edges[2:] - at) / (edges[2:] - edges[1:-1])
+    return np.maximum(0, np.minimum(rise, fall))
+
+
+def sampled(available: int, count: int) -> list[int]:
+    """Indices floor(available / count) * i; of fewer frames than `count` some come twice."""
+    if available < count:
+        return [i * available // count for i in range(count)]
+    return [available // count * i for i in range(count)]
+
+
+def pictures(images: np.ndarray) -> Tensor:
+    """uint8 [N, H, W, 3] to float32 [N, 3, 224, 224], normalised as for ImageNet."""
+    values = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 255
+    values = F.interpolate(
+        values, size=(SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False
+    )
+    mean = torch.tensor(IMAGENET_MEAN)[:, None, None]
+    return (values - mean) / torch.tensor(IMAGENET_DEVIATION)[:, None, None]
+
+
+def clip_pictures(
+    video: Path,
+    start: float | None = None,
+    end: float | None = None,
+    count: int = 3,
+    per_second: float = 1.0,
+) -> tuple[Tensor, Tensor]:
+    """Pictures of a clip: of `per_second` frames a second, `count` from the first on.
+
+    Returns:
+        float32 [count, 3, 224, 224], and seconds from the clip's start [count].
+
+    Raises:
+        MediaError: the file cannot be read or holds no moving picture.
+    """
+    last = track_lengths(video).end if end is None else end
+    seconds = min(last - (start or 0.0), MAX_SECONDS)
+    available = max(1, int(seconds * per_second))
+    clip = decode_clip(video, start=start, end=end, frames=available, want_audio=False)
+    if clip.frames is None:
+        raise MediaError(f"{video}: holds no moving picture", "no streams")
+    chosen = sampled(available, count)
+    times = torch.from_numpy(clip.frames.times[chosen].astype(np.float32))
+    return pictures(clip.frames.images[chosen]), times
