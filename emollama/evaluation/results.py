@@ -48,7 +48,8 @@ def asked_sets(known: Iterable[Channel], largest: int) -> list[tuple[Channel, ..
 
     `largest` is 2 for all sets (of three channels), 1 for single ones, 0 for all together alone.
     """
-    present = [c for c in CHANNELS if c in set(known)]
+    given = set(known)
+    present = [c for c in CHANNELS if c in given]
     return [c for c in channel_sets(present) if len(c) <= largest or len(c) == len(present)]
 
 

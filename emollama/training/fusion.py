@@ -151,7 +151,8 @@ class FusionRun:
         epoch = now.epoch
         self.strategy.begin_epoch(epoch)
         self.strategy.set_training()
-        rate = self.strategy.learning_rate
+        if now.batch == 0:
+            now.learning_rate = self.strategy.learning_rate
         total = torch.zeros((), dtype=torch.float64, device=self.device)
         for index in range(now.batch, self.dealer.batches):
             batch, share, mine = self.dealer.batch(epoch, index)
@@ -170,7 +171,7 @@ class FusionRun:
                 f"the loss is {loss} in epoch {epoch + 1}: training has diverged; lower "
                 "training.learning_rate and start anew with training.resume=never"
             )
-        now.log.append({"epoch": epoch + 1, "loss": loss, "learning_rate": rate})
+        now.log.append({"epoch": epoch + 1, "loss": loss, "learning_rate": now.learning_rate})
         now.epoch, now.batch, now.loss = epoch + 1, 0, 0.0
         last = now.epoch == self.epochs
         score = None

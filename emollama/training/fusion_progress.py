@@ -32,6 +32,7 @@ class Progress:
     Attributes:
         epoch: the next epoch to work on, from 0; `batch` the next batch of it.
         loss: sum of sample losses of this epoch so far.
+        learning_rate: of the first step of this epoch.
         log: by epoch (from 1): loss and learning rate.
         validation: by epoch: scores.
         best: epoch, metric, value, merit and thresholds of the best one.
@@ -40,6 +41,7 @@ class Progress:
     epoch: int = 0
     batch: int = 0
     loss: float = 0.0
+    learning_rate: float = 0.0
     log: list[dict[str, float]] = field(default_factory=list)
     validation: list[dict[str, float]] = field(default_factory=list)
     best: dict[str, Any] = field(default_factory=dict)
