@@ -133,7 +133,7 @@ def test_configured_commands_in_the_pages_are_valid() -> None:
         preset = ROOT / words[words.index("--cfg-path") + 1]
         assert preset.is_file(), f"{page}: {preset.name}"
         overrides = [w for w in words if "=" in w and not w.startswith("--")]
-        if "eval" in words[0]:
+        if "eval" in words[0] or "evaluate" in words:
             named = "--dataset" in words
             dataset = words[words.index("--dataset") + 1] if named else None
             load_config(EvalConfig, preset, overrides, dataset)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from emollama.features.store import StoredTracks, open_tracks, relocated_sources
 from emollama.features.tracks import TrackReader, usable
 from emollama.fusion.batch import FusionBatch
 from emollama.fusion.configuration import FusionTask, ModalitySection
+from emollama.fusion.layers import Standardiser
 from emollama.fusion.modeling import FusionModel
 from emollama.fusion.targets import TargetTable, require_values
 from emollama.fusion.track_table import TrackTable, read_table, width_of
@@ -216,4 +218,4 @@ def fit_standardisers(model: FusionModel, data: FusionData) -> None:
             raise EmollamaError(
                 f"modality '{section.name}': no training sample has features of {section.source}"
             )
-        model.standardisers[section.name].set(*moments)
+        cast(Standardiser, model.standardisers[section.name]).set(*moments)

@@ -79,7 +79,7 @@ class FusionRun:
         self.first = self.accelerator.is_main_process
         self.metric = selected(config.task, config.training.select)
 
-        model = self.setup.model.to(self.device)  # type: ignore[arg-type]
+        model = self.setup.model.to(self.device)
         if config.fusion.start is not None and (config.fusion.start.exists() or resume is None):
             # A checkpoint of this run holds everything; what it started from may be gone by now.
             self.say(start_from(model, config.fusion.start))

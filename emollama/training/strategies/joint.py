@@ -32,6 +32,6 @@ def joint_step(
 ) -> Tensor:
     """One step of a model on all that its batch has; returns the loss, detached."""
     value = loss(model.config, model(batch), batch.targets)
-    (value * share).backward()  # type: ignore[no-untyped-call]
+    (value * share).backward()
     optimiser.step()
     return value.detach()
