@@ -139,7 +139,7 @@ def train(
     cfg_path: ConfigOption,
     options: Annotated[list[str] | None, typer.Option(help="Overrides, a.b=c.")] = None,
 ) -> None:
-    """Tune an EmotionLlama (the same as train.py)."""
+    """Tune an EmotionLlama, or train a fusion model (the same as train.py)."""
     run_training(cfg_path, options or [])
 
 
@@ -148,9 +148,12 @@ def evaluate(
     cfg_path: ConfigOption,
     options: Annotated[list[str] | None, typer.Option(help="Overrides, a.b=c.")] = None,
     dataset: Annotated[str | None, typer.Option(help="Which of the evaluation_datasets.")] = None,
+    n_samples: Annotated[
+        int | None, typer.Option(help="A quick look at so many samples.", min=1)
+    ] = None,
 ) -> None:
     """Evaluate an artefact (the same as eval_emotion.py)."""
-    run_evaluation(cfg_path, options or [], dataset)
+    run_evaluation(cfg_path, options or [], dataset, n_samples)
 
 
 app.command()(score)
@@ -184,13 +187,29 @@ def predict(
 ) -> None:
     """From raw files to label probabilities and a reason that cites measured clues."""
     quiet_libraries()
-    from emollama.session import Session
+    from emollama.fusion.artefact import is_fusion_artefact
+    from emollama.session import Answer
 
-    session = Session.open(model, dtype)
+    if is_fusion_artefact(model):
+        from emollama.fusion_session import FusionSession
+
+        fusion = FusionSession.open(model)
+
+        def ask(clip: Path) -> Answer:
+            return fusion.answer(fusion.look(clip, text, start, end))
+
+    else:
+        from emollama.session import Session
+
+        session = Session.open(model, dtype)
+
+        def ask(clip: Path) -> Answer:
+            return session.answer(session.look(clip, text, start, end), explain)
+
     failed = 0
     for clip in clips:
         try:
-            answer = session.answer(session.look(clip, text, start, end), explain)
+            answer = ask(clip)
         except EmollamaError as error:
             # One bad file of many is told and counted; a single one ends the command as usual.
             if len(clips) == 1:
@@ -353,10 +372,15 @@ def quickstart(
 def _show(clip: Path, answer: Any) -> None:
     """An answer for people: bars, clues, reason."""
     console = Console(highlight=False)
-    console.print(f"[bold]{escape(clip.name)}[/bold]: [bold]{escape(answer.label)}[/bold]  "
+    named = answer.label or ", ".join(answer.labels or ())
+    if not named:
+        named = "none of the labels" if answer.scores else "values"
+    console.print(f"[bold]{escape(clip.name)}[/bold]: [bold]{escape(named)}[/bold]  "
                   f"(from {', '.join(answer.channels)})")  # fmt: skip
     for label, value in sorted(answer.scores.items(), key=lambda kv: -kv[1]):
         console.print(f"  {label:<10} {value:5.1%} {'█' * round(30 * value)}", markup=False)
+    for name, number in (answer.values or {}).items():
+        console.print(f"  {name:<10} {number:+.3f}", markup=False)
     for channel, words in answer.clues.items():
         console.print(f"  measured in the {channel}: {words}", markup=False)
     if answer.reason:

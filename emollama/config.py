@@ -229,7 +229,8 @@ class EvalData(Strict):
 
     `split_file`: splits that take the place of the manifest's own. `features`: where the folders of
     `npy:` streams lie for this corpus; a model remembers those that it was trained from. `fold`
-    names the cross-validation fold that the predictions are of.
+    names the cross-validation fold that the predictions are of. `limit` above 0: so many samples of
+    the split only, drawn by the seed, for a quick look.
     """
 
     manifest: Path
@@ -240,6 +241,7 @@ class EvalData(Strict):
     train_split: str = "train"
     validation_split: str | None = "val"
     fold: int | str | None = None
+    limit: int = Field(default=0, ge=0)
 
 
 class ReasonsSection(Strict):
@@ -309,7 +311,7 @@ class EvalConfig(Strict):
     bootstrap: int = Field(default=1000, ge=100)
 
 
-C = TypeVar("C", TrainConfig, EvalConfig)
+C = TypeVar("C", bound=BaseModel)
 
 
 def load_config(
@@ -347,16 +349,31 @@ def load_config(
         return schema.model_validate(_in_our_words(schema, path, plain, dataset))
     except ValidationError as error:
         raise EmollamaError(f"{path}: {_first_problem(schema, error)}") from error
+    except EmollamaError as error:
+        # A section that another part of the program checks, by the name that stands in it.
+        raise EmollamaError(f"{path}: {error}") from error
 
 
-def _in_our_words(schema: type[C], path: Path, plain: Any, dataset: str | None) -> dict[str, Any]:
+def checked(schema: type[C], values: dict[str, Any], where: str) -> C:
+    """A section whose schema is found by a name; one line beginning with `where` if it is wrong."""
+    try:
+        return schema.model_validate(values)
+    except ValidationError as error:
+        raise EmollamaError(f"{where}: {_first_problem(schema, error)}") from error
+
+
+def _in_our_words(
+    schema: type[BaseModel], path: Path, plain: Any, dataset: str | None
+) -> dict[str, Any]:
     """The values with the released system's keys moved to ours, what has no effect told once."""
     try:
         if schema is TrainConfig:
             world = int(os.environ.get("WORLD_SIZE", "1"))
             values, notes = translate_training(plain, world)
-        else:
+        elif schema is EvalConfig:
             values, notes = translate_evaluation(plain, dataset)
+        else:
+            values, notes = plain, []
     except (TypeError, ValueError, EmollamaError) as error:
         raise EmollamaError(f"{path}: {error}") from error
     if int(os.environ.get("RANK", "0")) == 0:

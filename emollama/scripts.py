@@ -28,23 +28,36 @@ def quiet_libraries() -> None:
 
 
 def run_training(path: Path, options: list[str]) -> None:
-    """Train as a configuration says."""
+    """Train as a configuration says: a fusion model where it has `fusion`, else an LLM."""
     quiet_libraries()
-    from emollama.config import TrainConfig, load_config
-    from emollama.training.sft import train
+    from emollama.training.fusion_config import FusionTrainConfig, load_training
 
-    train(load_config(TrainConfig, path, options))
+    config = load_training(path, options)
+    if isinstance(config, FusionTrainConfig):
+        from emollama.training.fusion import train_fusion
+
+        train_fusion(config)
+    else:
+        from emollama.training.sft import train
+
+        train(config)
 
 
-def run_evaluation(path: Path, options: list[str], dataset: str | None = None) -> None:
-    """Evaluate as a configuration says, print the report and write it."""
+def run_evaluation(
+    path: Path, options: list[str], dataset: str | None = None, n_samples: int | None = None
+) -> None:
+    """Evaluate as a configuration says, print the report and write it.
+
+    `n_samples` takes the place of `data.limit`.
+    """
     quiet_libraries()
     from emollama.config import EvalConfig, load_config
     from emollama.evaluation.evaluate import evaluate
     from emollama.evaluation.scoring import score_tables
     from emollama.evaluation.tables import print_report, print_tables
 
-    config = load_config(EvalConfig, path, options, dataset)
+    limit = [] if n_samples is None else [f"data.limit={n_samples}"]
+    config = load_config(EvalConfig, path, [*options, *limit], dataset)
     found = evaluate(config)
     if int(os.environ.get("RANK", "0")) != 0:
         return  # every rank has the same report
@@ -58,17 +71,18 @@ def run_evaluation(path: Path, options: list[str], dataset: str | None = None) -
 @one_line_errors
 def train_main() -> None:
     """Entry point of train.py."""
-    arguments = _parser("Tune an EmotionLlama.").parse_args()
+    arguments = _parser("Tune an EmotionLlama, or train a fusion model.").parse_args()
     run_training(arguments.cfg_path, arguments.options)
 
 
 @one_line_errors
 def evaluate_main() -> None:
     """Entry point of eval_emotion.py."""
-    parser = _parser("Evaluate an EmotionLlama.")
+    parser = _parser("Evaluate an EmotionLlama or a fusion model.")
     parser.add_argument("--dataset", help="which of the configuration's evaluation_datasets")
+    parser.add_argument("--n-samples", type=int, help="a quick look at so many samples")
     arguments = parser.parse_args()
-    run_evaluation(arguments.cfg_path, arguments.options, arguments.dataset)
+    run_evaluation(arguments.cfg_path, arguments.options, arguments.dataset, arguments.n_samples)
 
 
 def _parser(description: str) -> argparse.ArgumentParser:

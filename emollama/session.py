@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 from transformers import TextIteratorStreamer
 
-from emollama.encoders.base import Encoder, FeatureTrack
-from emollama.encoders.table import encoder_of
+from emollama.encoders.base import FeatureTrack
 from emollama.errors import EmollamaError
+from emollama.features.online import ClipEncoders
 from emollama.features.store import EXTERNAL
-from emollama.features.worker import Job, clip_for, decode_views
+from emollama.fusion.artefact import is_fusion_artefact
 from emollama.llm import artefact
 from emollama.llm.configuration import require_same_encoder
 from emollama.llm.device import default_device, resolve_dtype
@@ -37,10 +37,12 @@ class Answer:
     """What the model makes of a clip.
 
     `scores` are probabilities over the label set; `label` the most probable; `clues` measured
-    words by channel; `reason` free text, or None when it was not asked for.
+    words by channel; `reason` free text, or None when it was not asked for. A model of several
+    labels answers with `labels` (each score by itself) in place of one, one of quantities with
+    `values`; of frames, those are means over the clip.
     """
 
-    label: str
+    label: str | None
     scores: dict[str, float]
     channels: tuple[str, ...]
     clues: dict[str, str]
@@ -48,10 +50,18 @@ class Answer:
     reason: str | None
     notes: tuple[str, ...]
     seconds: float
+    labels: tuple[str, ...] | None = None
+    values: dict[str, float] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
+        more: dict[str, Any] = {}
+        if self.labels is not None:
+            more["labels"] = list(self.labels)
+        if self.values is not None:
+            more["values"] = {k: round(v, 6) for k, v in self.values.items()}
         return {
+            **more,
             "label": self.label,
             "scores": {k: round(v, 6) for k, v in self.scores.items()},
             "channels": list(self.channels),
@@ -68,20 +78,24 @@ class Session:
     """An artefact with the encoders of its streams."""
 
     artefact: artefact.Artefact
-    encoders: dict[str, Encoder] = field(default_factory=dict)
+    encoders: ClipEncoders = field(default_factory=ClipEncoders)
 
     @classmethod
     def open(cls, folder: Path, dtype: str = "auto") -> Session:
         """Load an artefact and build the encoders that its streams name."""
+        if is_fusion_artefact(folder):
+            raise EmollamaError(
+                f"{folder}: is a fusion model, which answers with labels and writes no text; "
+                "ask it with `emollama predict`"
+            )
         device = default_device()
         loaded = artefact.load(folder, resolve_dtype(dtype, device), device)
-        sources = {s.source for s in loaded.processor.streams if not s.source.startswith(EXTERNAL)}
-        encoders: dict[str, Encoder] = {}
-        for stream in loaded.processor.streams:
-            if (source := stream.source) in sources:
-                if source not in encoders:
-                    encoders[source] = encoder_of(source, stream.fingerprint, str(device))
-                require_same_encoder(stream, encoders[source].fingerprint, str(folder))
+        streams = [s for s in loaded.processor.streams if not s.source.startswith(EXTERNAL)]
+        sources = {s.source: s.fingerprint for s in reversed(streams)}
+        encoders = ClipEncoders.open(sources, str(device))
+        for stream in streams:
+            found = encoders.encoders[stream.source].fingerprint
+            require_same_encoder(stream, found, str(folder))
         return cls(loaded, encoders)
 
     def look(
@@ -96,13 +110,7 @@ class Session:
         Streams from external tracks cannot be made from a clip; they count as missing, and the
         look's notes say so.
         """
-        encoders = list(self.encoders.values())
-        clips = decode_views(Job("", video, None, start, end, text, ()), encoders)
-        clip = next(iter(clips.values()))
-        made = {
-            source: e.encode([replace(clip_for(e, clips), text=text)])[0]
-            for source, e in self.encoders.items()
-        }
+        clip, made = self.encoders.encode(video, text, start, end)
         tracks: dict[str, FeatureTrack | None] = {}
         notes = list(clip.notes)
         for stream in self.artefact.processor.streams:

@@ -20,6 +20,7 @@ from emollama.encoders.table import ENCODERS
 from emollama.evaluation.readers.public import READERS
 from emollama.evaluation.registry import METRICS
 from emollama.labels import LABEL_SETS
+from emollama.training.fusion_config import FusionTrainConfig, load_training
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -54,7 +55,12 @@ def shown(default: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    ("heading", "schema"), [("## Training", TrainConfig), ("## Evaluation", EvalConfig)]
+    ("heading", "schema"),
+    [
+        ("## Training", TrainConfig),
+        ("## Fusion training", FusionTrainConfig),
+        ("## Evaluation", EvalConfig),
+    ],
 )
 def test_every_key_stands_in_configuration_with_its_default(
     heading: str, schema: type[BaseModel]
@@ -87,7 +93,7 @@ def test_every_command_and_option_exists() -> None:
     checked = set()
     for page, words in commands():
         if words[0] != "emollama":
-            known = {"--cfg-path", "--options", "--dataset"}
+            known = {"--cfg-path", "--options", "--dataset", "--n-samples"}
             assert set(long_options(words)) <= known, (page, words)
             continue
         command: Any = typer.main.get_command(app)
@@ -127,12 +133,12 @@ def test_configured_commands_in_the_pages_are_valid() -> None:
         preset = ROOT / words[words.index("--cfg-path") + 1]
         assert preset.is_file(), f"{page}: {preset.name}"
         overrides = [w for w in words if "=" in w and not w.startswith("--")]
-        if "eval" in words[0]:
+        if "eval" in words[0] or "evaluate" in words:
             named = "--dataset" in words
             dataset = words[words.index("--dataset") + 1] if named else None
             load_config(EvalConfig, preset, overrides, dataset)
         else:
-            load_config(TrainConfig, preset, overrides)
+            load_training(preset, overrides)
         checked += 1
     assert checked >= 8
 

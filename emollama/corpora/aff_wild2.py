@@ -11,6 +11,8 @@ import math
 import re
 from pathlib import Path
 
+import numpy as np
+
 from emollama.corpora.collection import (
     Collection,
     files_by_stem,
@@ -99,7 +101,14 @@ def _annotation(
 
 
 def read_frames(path: Path) -> tuple[list[float], list[float]]:
-    """Valence and arousal of the annotated frames, from -1 to 1.
+    """Valence and arousal of the annotated frames, from -1 to 1; see `read_frame_rows`."""
+    rows = read_frame_rows(path)
+    known = rows[~np.isnan(rows).any(axis=1)]
+    return known[:, 0].tolist(), known[:, 1].tolist()
+
+
+def read_frame_rows(path: Path) -> np.ndarray:
+    """Valence and arousal of every frame, float64 [L, 2] from -1 to 1; NaN where not annotated.
 
     Raises:
         EmollamaError: another header, or a line that is no pair of such numbers.
@@ -107,8 +116,7 @@ def read_frames(path: Path) -> tuple[list[float], list[float]]:
     header, *lines = read_text(path).rstrip().split("\n")
     if [cell.strip().lower() for cell in header.split(",")] != ["valence", "arousal"]:
         raise EmollamaError(f"{path}:1: must be 'valence,arousal', is '{header.strip()[:50]}'")
-    valences: list[float] = []
-    arousals: list[float] = []
+    rows = np.full((len(lines), 2), np.nan)
     for number, line in enumerate(lines, start=2):
         where = f"{path}:{number}"
         cells = line.split(",")
@@ -119,6 +127,5 @@ def read_frames(path: Path) -> tuple[list[float], list[float]]:
             continue
         if not (-1 <= valence <= 1 and -1 <= arousal <= 1):
             raise EmollamaError(f"{where}: {valence:g},{arousal:g} is not from -1 to 1, nor -5")
-        valences.append(valence)
-        arousals.append(arousal)
-    return valences, arousals
+        rows[number - 2] = valence, arousal
+    return rows

@@ -13,13 +13,8 @@ from emollama.errors import EmollamaError
 from emollama.evaluation.known_clues import KNOWN_CLUES
 from emollama.evaluation.parsing import Parsed, get_parser, parse_words
 from emollama.evaluation.passes import Answer, Pass, chunks_of
-from emollama.evaluation.predictions import (
-    CHANNELS,
-    Prediction,
-    channel_sets,
-    channel_truth,
-    set_name,
-)
+from emollama.evaluation.predictions import Prediction, channel_truth, set_name
+from emollama.evaluation.results import SET_SIZES, asked_sets
 from emollama.labels import LabelSet
 from emollama.llm import artefact
 from emollama.llm.inference import label_probabilities, written
@@ -63,15 +58,11 @@ class Questions:
     def sets(self) -> list[tuple[Channel, ...]]:
         """The sets of channels that are asked with; the last one is the largest."""
         processor = self.model.processor
-        known = {"words", *(s.channel for s in processor.streams)}
+        known: set[Channel] = {"words", *(s.channel for s in processor.streams)}
         if processor.clues == "always":
             known |= {channel for sample in self.samples for channel in sample.clues}
-        present: list[Channel] = [c for c in CHANNELS if c in known]
-        fewest = {"all": 2, "singles": 1, "none": 0}[self.config.modality_report]
-        if self.config.task == "reason":
-            fewest = 0
-        whole = len(present)
-        return [c for c in channel_sets(present) if len(c) <= fewest or len(c) == whole]
+        largest = 0 if self.config.task == "reason" else SET_SIZES[self.config.modality_report]
+        return asked_sets(known, largest)
 
     def passes(self) -> list[Pass]:
         """Reasons, then labels from each set of channels."""

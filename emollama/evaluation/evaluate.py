@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,42 +15,42 @@ from emollama.config import EvalConfig
 from emollama.encoders.base import Channel
 from emollama.errors import EmollamaError
 from emollama.evaluation.asking import Questions
-from emollama.evaluation.baseline import FeatureMatrix, baseline_predictions, pool_tracks
+from emollama.evaluation.baseline import FeatureMatrix, pool_tracks
+from emollama.evaluation.fusion import evaluate_fusion
 from emollama.evaluation.judge import CachedJudge, open_judge
-from emollama.evaluation.known_clues import KNOWN_CLUES
 from emollama.evaluation.passes import kept_answers, run_passes
-from emollama.evaluation.predictions import Header, read_predictions, write_predictions
-from emollama.evaluation.registry import Context, chosen
-from emollama.evaluation.report import report_from_files
-from emollama.evaluation.scoring import METRICS_FILE, score_predictions, write_scores
+from emollama.evaluation.predictions import Header, write_predictions
+from emollama.evaluation.registry import chosen
+from emollama.evaluation.results import (
+    BASELINE_FILE,
+    PREDICTIONS_FILE,
+    Evaluated,
+    header_of,
+    limited,
+    read_results,
+    say,
+    score,
+    tell_left_out,
+    write_baseline,
+)
 from emollama.evaluation.words import clue_features, sentence_features
 from emollama.features.ranks import joined_ranks
 from emollama.features.store import open_tracks
 from emollama.files import read_json
+from emollama.fusion.artefact import is_fusion_artefact
 from emollama.llm import artefact
 from emollama.llm.device import default_device, resolve_dtype
 from emollama.llm.emotion_llama_v1 import SOURCES
 from emollama.llm.import_checkpoint import file_sha256, import_checkpoint
 from emollama.sample import Manifest, Sample
-from emollama.split_file import leakage, read_with_splits
+from emollama.split_file import read_with_splits
 from emollama.training.evidence import EvidenceReader, open_readers, relocated, usable
 
-PREDICTIONS_FILE = "predictions.jsonl"
-BASELINE_FILE = "baseline.jsonl"
-REPORT_FILE = "report.json"
 PARTIAL = "partial"
 """Folder inside the output that answers are kept in until all are there."""
 
 _SCORING = ("output", "seed", "bootstrap", "metric", "metrics", "judge", "baseline")
 """Keys that change what is made of the answers, not the answers."""
-
-
-@dataclass(frozen=True)
-class Evaluated:
-    """What report.json and metrics.json hold; None where there is nothing for one of them."""
-
-    report: dict[str, Any] | None
-    scores: dict[str, Any] | None
 
 
 def evaluate(config: EvalConfig) -> Evaluated:
@@ -67,6 +65,8 @@ def evaluate(config: EvalConfig) -> Evaluated:
         EmollamaError: when the artefact's label set is not the manifest's, and for whatever else
             is the user's to mend.
     """
+    if is_fusion_artefact(config.model):
+        return evaluate_fusion(config)
     judge = _judge(config)
     metrics = chosen(_metrics(config, judge))
     with joined_ranks() as ranks:
@@ -84,9 +84,8 @@ def evaluate(config: EvalConfig) -> Evaluated:
             config.data.store, relocated(model.processor.streams, config.data.features)
         )
         samples, left_out = _samples(config, manifest, readers)
-        if left_out and ranks.rank == 0:
-            name, why = next(iter(left_out.items()))
-            _say(f"left out {len(left_out)} samples without features, e.g. {name} ({why})")
+        if ranks.rank == 0:
+            tell_left_out(left_out)
         questions = Questions(
             config,
             model,
@@ -95,18 +94,7 @@ def evaluate(config: EvalConfig) -> Evaluated:
             EvidenceReader(readers, model.clues),
             manifest.corpus,
         )
-        settings = {"left out": str(len(left_out))}
-        settings |= _split_warnings(config, manifest, folder, ranks.rank == 0)
-        header = Header(
-            labels=manifest.labels,
-            corpus=manifest.corpus,
-            split=config.data.split,
-            split_sha256=manifest.split_sha256,
-            model=config.model.as_posix(),
-            config_hash=hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:16],
-            seed=config.seed,
-            settings=settings,
-        )
+        header = header_of(config, manifest, folder, len(left_out), ranks.rank == 0)
         # A file that cannot be read is told before hours are spent on those that can.
         for sample in samples[ranks.rank :: ranks.world]:
             questions.reader.read(sample)
@@ -114,7 +102,7 @@ def evaluate(config: EvalConfig) -> Evaluated:
         if config.baseline and config.task == "emotion":
             baseline = config.output / BASELINE_FILE
             if ranks.rank == 0:
-                _baseline(config, model, manifest, samples, readers, header, baseline)
+                _baseline(config, model, manifest, samples, readers, header)
         identity = _identity(config, manifest, folder, readers, len(samples))
         with kept_answers(config.output / PARTIAL, identity, ranks) as partial:
             shown = _progress if ranks.rank == 0 else None
@@ -122,45 +110,8 @@ def evaluate(config: EvalConfig) -> Evaluated:
             if ranks.rank == 0:
                 rows = questions.predictions(answers)
                 write_predictions(config.output / PREDICTIONS_FILE, header, rows)
-                _score(config, baseline, metrics, judge)
-    return Evaluated(*(_read(config.output / name) for name in (REPORT_FILE, METRICS_FILE)))
-
-
-def _score(
-    config: EvalConfig, baseline: Path | None, metrics: Sequence[str], judge: CachedJudge | None
-) -> None:
-    """Write report and metrics; those of an earlier evaluation that this one has not, are removed.
-
-    Raises:
-        EmollamaError: nothing that could be scored; the predictions are there all the same.
-    """
-    path = config.output / PREDICTIONS_FILE
-    predictions = read_predictions(path)
-    header = predictions.header
-    for name in (REPORT_FILE, METRICS_FILE):
-        (config.output / name).unlink(missing_ok=True)
-    labelled = any(r.reference is not None for r in predictions.rows)
-    if labelled:
-        report_from_files(
-            path, baseline, config.output,
-            metric=config.metric, resamples=config.bootstrap, seed=config.seed,
-            clues_in=known.named_in if (known := KNOWN_CLUES.get(header.corpus)) else None,
-        )  # fmt: skip
-    if metrics:
-        result = score_predictions(
-            predictions, Context(header.labels, judge=judge), metrics, resamples=config.bootstrap
-        )
-        write_scores(config.output, result)
-    elif not labelled:
-        raise EmollamaError(
-            f"{path}: explanations of clips without a label can be scored by a judge only: set "
-            "judge, or run emollama score with --metric clue_overlap --metric label_overlap"
-        )
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    found: dict[str, Any] | None = read_json(path) if path.is_file() else None
-    return found
+                score(config, baseline, metrics, judge)
+    return read_results(config.output)
 
 
 def _judge(config: EvalConfig) -> CachedJudge | None:
@@ -182,7 +133,7 @@ def _samples(
         s for s in manifest.split(config.data.split)
         if s.targets.emotion or (config.task == "reason" and s.targets.reason)
     ]  # fmt: skip
-    samples, left_out = usable(known, readers)
+    samples, left_out = usable(limited(config, known), readers)
     if not samples:
         what = "a label" if config.task == "emotion" else "a label or a reason"
         raise EmollamaError(
@@ -210,27 +161,6 @@ def _identity(
     }
 
 
-def _split_warnings(
-    config: EvalConfig, manifest: Manifest, folder: Path, tell: bool
-) -> dict[str, str]:
-    """What spoils a score by the split, for the report; said on stderr too."""
-    found: dict[str, str] = {}
-    if manifest.split_sha256 is not None:
-        found = {f"{leak.kind} on both sides": str(leak) for leak in leakage(manifest.samples)}
-    path = folder / "training_record.json"
-    record = read_json(path) if path.is_file() else {}
-    data = record.get("config", {}).get("data", {})
-    trained = record.get("split_sha256")
-    if data.get("manifest") == str(config.data.manifest) and trained != manifest.split_sha256:
-        found["split"] = (
-            "the model was trained with another split file: what is tested here may be what it "
-            "was trained on"
-        )
-    for text in found.values() if tell else ():
-        _say(f"WARNING: {text}")
-    return found
-
-
 def _artefact_folder(config: EvalConfig, manifest: Manifest) -> Path:
     """The artefact to evaluate; a released checkpoint is imported once, beside the results."""
     if not config.model.is_file():
@@ -254,7 +184,7 @@ def _artefact_folder(config: EvalConfig, manifest: Manifest) -> Path:
             config.model, config.llm, config.layout, manifest.labels, folder, sources=sources
         )
         for line in report.lines():
-            _say(f"{config.model}: {line}")
+            say(f"{config.model}: {line}")
     return folder
 
 
@@ -265,7 +195,6 @@ def _baseline(
     test: Sequence[Sample],
     readers: Any,
     header: Header,
-    path: Path,
 ) -> None:
     """Logistic regression and its like on the same features and split."""
     train, _ = usable(manifest.split(config.data.train_split), readers)
@@ -289,12 +218,7 @@ def _baseline(
     elif "words" not in features and any(s.text for s in everyone):
         llm = artefact.resolve_llm(model.model.config.llm)
         features["words"] = [sentence_features(llm, everyone)]
-    _say("fitting the classical baselines")
-    result = baseline_predictions(
-        features, manifest.labels, train, test, validation, seed=config.seed
-    )
-    settings = {**header.settings, **result.settings}
-    write_predictions(path, header.model_copy(update={"settings": settings}), result.predictions)
+    write_baseline(config, features, manifest, train, validation, test, header)
 
 
 def _progress(what: str, total: int) -> Callable[[int], None]:
@@ -316,7 +240,3 @@ def _progress(what: str, total: int) -> Callable[[int], None]:
             )  # fmt: skip
 
     return advance
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -21,7 +21,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
-from sklearn.metrics import precision_recall_curve
 
 from emollama.errors import EmollamaError
 from emollama.evaluation.measure import Measure, Statistic, count_failures, in_order, ratio
@@ -29,9 +28,9 @@ from emollama.evaluation.measure import scored as measured
 from emollama.evaluation.metrics import ClassScore
 from emollama.evaluation.predictions import Prediction
 from emollama.evaluation.ranking import average_precision, roc_auc
+from emollama.fusion.thresholds import THRESHOLD, best_threshold
 from emollama.labels import LabelSet
 
-THRESHOLD = 0.5
 SetMetric = Literal["micro_f1", "macro_f1_multilabel", "samples_f1", "jaccard"]
 RankMetric = Literal["map", "auc"]
 
@@ -53,11 +52,7 @@ def fit_thresholds(rows: Sequence[Prediction], labels: LabelSet) -> dict[str, fl
     truth, scores = _truth(kept, labels), _scores(kept, labels)
     fitted = {}
     for k, label in enumerate(labels.labels):
-        fitted[label] = THRESHOLD
-        if truth[:, k].any():
-            precision, recall, thresholds = precision_recall_curve(truth[:, k], scores[:, k])
-            f1 = ratio(2 * precision * recall, precision + recall, 0.0)[:-1]
-            fitted[label] = float(thresholds[np.flatnonzero(f1 == f1.max())[-1]])
+        fitted[label] = best_threshold(truth[:, k], scores[:, k])
     return fitted
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from emollama.encoders.base import FeatureTrack
@@ -29,6 +29,7 @@ __all__ = [
     "TrackReader",
     "open_tracks",
     "read_record",
+    "relocated_sources",
     "write_index",
     "write_record",
 ]
@@ -247,3 +248,25 @@ def open_tracks(store: Path | None, spec: str) -> TrackReader:
     if store is None:
         raise EmollamaError(f"features of '{spec}' need a feature store; give its folder (store)")
     return FeatureStore.open(store).reader(spec)
+
+
+def relocated_sources(sources: Sequence[str], folder: Path | None) -> list[str]:
+    """Sources with `npy:` folders of the same names in `folder`; as they are when None.
+
+    Raises:
+        EmollamaError: where two sources would become one folder.
+    """
+    moved: list[str] = []
+    origins: dict[str, str] = {}
+    for source in sources:
+        if folder is not None and source.startswith(EXTERNAL):
+            name = PurePath(source.removeprefix(EXTERNAL)).name
+            there = f"{EXTERNAL}{folder / name}"
+            if not name or origins.setdefault(there, source) != source:
+                raise EmollamaError(
+                    f"data.features {folder}: cannot tell the folders of {source} and "
+                    f"{origins.get(there, 'others')} apart, for their names are the same"
+                )
+            source = there
+        moved.append(source)
+    return moved

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 
 from emollama.encoders.base import FeatureTrack
 from emollama.errors import EmollamaError
+from emollama.sample import Sample
 
 
 class TrackReader(Protocol):
@@ -56,3 +58,24 @@ def require_finite(values: np.ndarray, where: str) -> None:
             f"{where}: holds {values[step, column]} (step {step}, column {column}); "
             "features must be finite, extract or export this clip again"
         )
+
+
+def usable(
+    samples: Sequence[Sample], readers: Mapping[str, TrackReader]
+) -> tuple[list[Sample], dict[str, str]]:
+    """Samples whose features can be read, and why each of the others cannot.
+
+    A track that is absent (no face in the clip) is fine; one whose extraction failed, or that was
+    never extracted, is not. Callers report the second list: nothing is left out in silence.
+    """
+    kept: list[Sample] = []
+    left_out: dict[str, str] = {}
+    for sample in samples:
+        for name, reader in readers.items():
+            status = reader.status(sample.id)
+            if status not in ("ok", "absent"):
+                left_out[sample.id] = f"{name}: {status}"
+                break
+        else:
+            kept.append(sample)
+    return kept, left_out

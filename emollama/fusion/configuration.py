@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, ValidationError, model_validator
 from transformers import PreTrainedConfig
 
-from emollama.config import Strict
-from emollama.errors import EmollamaError, did_you_mean
+from emollama.config import Strict, checked
+from emollama.errors import EmollamaError
 
 TaskKind = Literal["label", "labels", "values", "label+values", "frames"]
 ModalityKind = Literal["track", "tokens", "waveform", "frames", "fbank"]
@@ -145,20 +145,7 @@ class FusionConfig(PreTrainedConfig):
     @classmethod
     def checked_options(cls, options: dict[str, Any]) -> Strict:
         """The options with their defaults; one line for an unknown key or a bad value."""
-        try:
-            return cls.options_class.model_validate(options)
-        except ValidationError as error:
-            first = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")[0]
-            key = ".".join(str(part) for part in first["loc"])
-            where = f"fusion.options of {cls.system}"
-            if first["type"] == "extra_forbidden":
-                known = list(cls.options_class.model_fields)
-                raise EmollamaError(
-                    f"{where}: unknown key '{key}'{did_you_mean(key, known)}"
-                ) from error
-            message = str(first["msg"]).removeprefix("Value error, ")
-            at = f"key '{key}': " if key else ""
-            raise EmollamaError(f"{where}: {at}{message}") from error
+        return checked(cls.options_class, options, f"fusion.options of {cls.system}")
 
     @property
     def sections(self) -> tuple[ModalitySection, ...]:

@@ -11,9 +11,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -33,7 +31,7 @@ from emollama.assets.fingerprint import weights_fingerprint
 from emollama.assets.registry import ASSETS
 from emollama.config import Attention, Clues, LoraSection, Quantisation
 from emollama.errors import EmollamaError, did_you_mean
-from emollama.files import read_json, read_text
+from emollama.files import read_json, read_text, written_whole
 from emollama.labels import LabelSet
 from emollama.llm.clues import ClueWords
 from emollama.llm.configuration import EmotionLlamaConfig, StreamConfig
@@ -218,23 +216,6 @@ def save(
         save_rest(processor, clues, draft, record, card)
 
 
-@contextmanager
-def written_whole(folder: Path) -> Iterator[Path]:
-    """A folder to write into, which takes the place of `folder` when all has gone well."""
-    folder = folder.absolute()
-    draft: Path | None = None
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        yield draft
-        _replace(draft, folder)
-    except OSError as error:
-        raise EmollamaError(f"{folder}: cannot be written: {error.strerror or error}") from error
-    finally:
-        if draft is not None:
-            shutil.rmtree(draft, ignore_errors=True)
-
-
 def merge(source: Path, folder: Path) -> None:
     """Fold the adapter into the language model's weights: a folder that needs no other."""
     if folder.exists() and not (folder / MERGED_FILE).is_file():
@@ -373,18 +354,6 @@ def save_rest(
     (folder / "clues.json").write_text(json.dumps(clues.to_dict(), indent=2), encoding="utf-8")
     (folder / "training_record.json").write_text(json.dumps(record, indent=2), encoding="utf-8")
     (folder / "README.md").write_text(card, encoding="utf-8")
-
-
-def _replace(draft: Path, folder: Path) -> None:
-    """Put `draft` where `folder` is; the old folder is gone only when the new one stands."""
-    draft.chmod(0o755)
-    old = folder.with_name(f".{folder.name}.old")
-    if folder.exists():
-        # An `old` beside a folder that stands is rubbish; where none stands it is the last copy.
-        shutil.rmtree(old, ignore_errors=True)
-        folder.rename(old)
-    draft.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 AutoConfig.register("emotion_llama", EmotionLlamaConfig)

@@ -25,6 +25,7 @@ from emollama.assets.fingerprint import weights_fingerprint
 from emollama.assets.pickled import read_tensors
 from emollama.config import LoraSection
 from emollama.errors import EmollamaError
+from emollama.files import written_whole
 from emollama.labels import LabelSet
 from emollama.llm import artefact
 from emollama.llm import emotion_llama_v1 as v1
@@ -140,7 +141,7 @@ def import_checkpoint(
         "dropped": len(report.dropped),
         "missing": report.missing,
     }
-    with artefact.written_whole(out) as draft:
+    with written_whole(out) as draft:
         wrapped.peft_config["default"].save_pretrained(str(draft))
         save_file(state, draft / artefact.ADAPTER_FILE, metadata={"format": "pt"})
         config.save_pretrained(draft)

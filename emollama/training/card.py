@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from emollama.config import TrainConfig
+from emollama.fusion.configuration import FusionConfig
 from emollama.sample import Manifest
+from emollama.training.fusion_config import FusionTrainConfig
 
 TERMS: dict[str, str] = {
     "ravdess": "RAVDESS is CC BY-NC-SA 4.0: what is trained on it is for non-commercial use.",
@@ -18,6 +20,14 @@ TERMS: dict[str, str] = {
     "probe": "The probe corpus is rendered: it holds no recordings of people.",
 }
 """Terms of the training data by how a corpus' name begins."""
+
+
+INTENDED_USE = """## Intended use
+
+Research on how emotion is shown in face, voice and words. The labels are of emotion as acted or
+annotated, which is not emotion as felt. Not for judging people at work, at school, in policing,
+credit or health, nor for watching anyone who has not agreed to it.
+"""
 
 
 def terms(corpus: str) -> str:
@@ -58,9 +68,46 @@ libraries and the training log are in `training_record.json`.
 
 {terms(manifest.corpus)} The language model `{config.model.llm}` keeps its own licence.
 
-## Intended use
+{INTENDED_USE}"""
 
-Research on how emotion is shown in face, voice and words. The labels are of emotion as acted or
-annotated, which is not emotion as felt. Not for judging people at work, at school, in policing,
-credit or health, nor for watching anyone who has not agreed to it.
-"""
+
+def fusion_card(
+    config: FusionTrainConfig, manifest: Manifest, model: FusionConfig, record: dict[str, Any]
+) -> str:
+    """Markdown: what a fusion model is, what it was trained on, what it is not for."""
+    rows = "\n".join(
+        f"| {s.name} | {s.channel} | `{s.source}` | {s.width} |" for s in model.sections
+    )
+    best = record["best"]
+    kept = (
+        f"the weights are those of epoch {best['epoch']}, the best on "
+        f"`{config.data.validation_split}` ({best['metric']} {best['value']:.4f})"
+        if best
+        else "the weights are those of the last epoch, for there was no validation split"
+    )
+    predicted = [*model.labels, *model.goal.values]
+    return f"""---
+library_name: emollama
+tags: [emotion-recognition, multimodal]
+---
+
+# {config.output.name}
+
+A fusion model: system `{config.fusion.system}`, {record["parameters"]:,} parameters, trained by
+strategy `{config.strategy.name}` for {record["epochs"]} epochs on {record["samples"]} samples of
+`{manifest.corpus}`; {kept}.
+
+| modality | channel | features | width |
+|---|---|---|---|
+{rows}
+
+Predicts (task `{model.goal.kind}`): {", ".join(predicted)}.
+
+Use: `emollama predict CLIP --model FOLDER`. The effective configuration, the versions of all
+libraries and the training log are in `training_record.json`.
+
+## Terms
+
+{terms(manifest.corpus)}
+
+{INTENDED_USE}"""

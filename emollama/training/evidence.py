@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,8 +12,8 @@ import torch
 from emollama.config import DataSection, StreamSection
 from emollama.encoders.base import FeatureTrack
 from emollama.errors import EmollamaError
-from emollama.features.store import EXTERNAL, StoredTracks, open_tracks
-from emollama.features.tracks import TrackReader
+from emollama.features.store import StoredTracks, open_tracks, relocated_sources
+from emollama.features.tracks import TrackReader, usable
 from emollama.llm.clues import ClueWords
 from emollama.llm.configuration import StreamConfig, require_same_encoder
 from emollama.llm.modeling import EmotionLlama
@@ -43,22 +43,8 @@ def relocated(streams: Sequence[StreamConfig], folder: Path | None) -> list[Stre
     Raises:
         EmollamaError: where two sources would become one folder.
     """
-    if folder is None:
-        return list(streams)
-    moved: list[StreamConfig] = []
-    origins: dict[str, str] = {}
-    for stream in streams:
-        if stream.source.startswith(EXTERNAL):
-            name = PurePath(stream.source.removeprefix(EXTERNAL)).name
-            source = f"{EXTERNAL}{folder / name}"
-            if not name or origins.setdefault(source, stream.source) != stream.source:
-                raise EmollamaError(
-                    f"data.features {folder}: cannot tell the folders of {stream.source} and "
-                    f"{origins.get(source, 'others')} apart, for their names are the same"
-                )
-            stream = replace(stream, source=source)
-        moved.append(stream)
-    return moved
+    moved = relocated_sources([s.source for s in streams], folder)
+    return [replace(stream, source=source) for stream, source in zip(streams, moved, strict=True)]
 
 
 def training_samples(
@@ -138,27 +124,6 @@ class EvidenceReader:
         return (
             track if track is None or shift is None else replace(track, values=track.values + shift)
         )
-
-
-def usable(
-    samples: Sequence[Sample], readers: Mapping[str, TrackReader]
-) -> tuple[list[Sample], dict[str, str]]:
-    """Samples whose features can be read, and why each of the others cannot.
-
-    A track that is absent (no face in the clip) is fine; one whose extraction failed, or that was
-    never extracted, is not. Callers report the second list: nothing is left out in silence.
-    """
-    kept: list[Sample] = []
-    left_out: dict[str, str] = {}
-    for sample in samples:
-        for name, reader in readers.items():
-            status = reader.status(sample.id)
-            if status not in ("ok", "absent"):
-                left_out[sample.id] = f"{name}: {status}"
-                break
-        else:
-            kept.append(sample)
-    return kept, left_out
 
 
 def fit_standardisers(

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import os
-import platform
 import shutil
-import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from peft import PeftModel
 from sklearn.metrics import f1_score
 from transformers import set_seed
 
-from emollama import __version__
 from emollama.config import TrainConfig
 from emollama.errors import EmollamaError
-from emollama.files import read_json, read_text, sole_writer, write_json, write_text
+from emollama.files import read_json, sole_writer, write_json, written_whole
 from emollama.llm import artefact
 from emollama.llm.clues import ClueWords
 from emollama.llm.device import default_device, resolve_dtype
@@ -44,6 +39,13 @@ from emollama.training.evidence import (
 from emollama.training.instructions import InstructionSchedule
 from emollama.training.memory import memory_advice
 from emollama.training.probe import Shifts, start_from_probe
+from emollama.training.run_folder import (
+    require_same_configuration,
+    speaker,
+    tell_left_out,
+    versions,
+    write_configuration,
+)
 from emollama.training.start import start_from
 from emollama.training.trainer import (
     VALIDATION,
@@ -55,29 +57,12 @@ from emollama.training.trainer import (
     newest_checkpoint,
 )
 
-PACKAGES = (
-    "torch", "transformers", "peft", "accelerate", "deepspeed", "tokenizers", "safetensors",
-    "numpy", "av", "scikit-learn",
-)  # fmt: skip
-
-
 MAY_CHANGE = (
     *(("training", key) for key in ("log_every", "save_every", "resume", "workers", "micro_batch",
                                     "pack_tokens", "gradient_checkpointing")),
     ("model", "attention"),
 )  # fmt: skip
 """Settings under which a run may go on: they shape memory and speed, not what a step learns."""
-
-
-def versions() -> dict[str, str]:
-    """Versions of everything a number may depend on."""
-    found = {"emollama": __version__, "python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def train(config: TrainConfig) -> Path:
@@ -93,7 +78,7 @@ def train(config: TrainConfig) -> Path:
 def _train(config: TrainConfig, held: ExitStack) -> Path:
     rank = int(os.environ.get("RANK", "0"))
     world = int(os.environ.get("WORLD_SIZE", "1"))
-    say: Callable[[str], None] = _say if rank == 0 else _silent
+    say = speaker(rank)
     micro = micro_batch(config, world)
     require_deepspeed(config)
     _require_same_run(config, world)
@@ -108,7 +93,7 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
         say(f"WARNING: {leak}")
     streams, readers = open_streams(config.data.store, config.model.streams)
     samples, left_out = training_samples(manifest, config.data, readers)
-    _tell_left_out(left_out, say)
+    tell_left_out(left_out, say)
 
     # Before the model: under ZeRO-3 the arguments are what has the weights read in parts.
     arguments = training_arguments(config, checkpoints, device)
@@ -226,14 +211,7 @@ def _claim(config: TrainConfig, say: Callable[[str], None]) -> None:
             say(f"none of the checkpoints is whole: set aside in {aside}; starting anew")
         for name in ("checkpoints", "best"):
             shutil.rmtree(config.output / name, ignore_errors=True)
-    values = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
-    write_text(config.output / "config.yaml", values)
-
-
-def _tell_left_out(left_out: dict[str, str], say: Callable[[str], None]) -> None:
-    if left_out:
-        sample_id, why = next(iter(left_out.items()))
-        say(f"left out {len(left_out)} samples without features, e.g. {sample_id} ({why})")
+    write_configuration(config.output, config)
 
 
 def _keeper(
@@ -256,7 +234,7 @@ def _keeper(
     samples, left_out = usable(
         [s for s in manifest.split(split) if s.targets.emotion is not None], readers
     )
-    _tell_left_out(left_out, say)
+    tell_left_out(left_out, say)
     if not samples:
         raise EmollamaError(f"{manifest.path}: no sample of split '{split}' can be scored")
     known = [evidence.read(s) for s in samples]
@@ -279,7 +257,7 @@ def _keeper(
     def save(step: int, value: float, writes: bool) -> None:
         with gathered(model):
             if writes:
-                with artefact.written_whole(best) as draft:
+                with written_whole(best) as draft:
                     model.save_pretrained(str(draft))
                     write_json(draft / "best.json", {"step": step, "weighted_f1": value})
 
@@ -301,7 +279,6 @@ def _require_same_run(config: TrainConfig, world: int) -> None:
     ours = not model.exists() or (model / PROCESSOR_FILE).is_file()
     if not ours and (not model.is_dir() or any(model.iterdir())):
         raise EmollamaError(f"{model}: is there and no artefact; choose another output")
-    path = config.output / "config.yaml"
     newest = newest_checkpoint(config.output / "checkpoints")
     if config.training.resume == "never" or newest is None:
         return
@@ -311,18 +288,7 @@ def _require_same_run(config: TrainConfig, world: int) -> None:
             f"{newest}: was written by {processes} processes, and DeepSpeed goes on with as many "
             f"only, not {world}; training.resume=never starts anew"
         )
-    if not path.is_file():
-        raise EmollamaError(f"{config.output}: holds checkpoints but no config.yaml")
-    before = yaml.safe_load(read_text(path))
-    now = config.model_dump(mode="json")
-    for section, key in MAY_CHANGE:
-        for values in (before, now):
-            values.get(section, {}).pop(key, None)
-    if before != now:
-        raise EmollamaError(
-            f"{config.output}: holds checkpoints of another configuration (see {path}); "
-            "choose another output, or training.resume=never to start anew"
-        )
+    require_same_configuration(config.output, config, MAY_CHANGE)
 
 
 def _quiet(trainer: EmotionTrainer) -> None:
@@ -336,11 +302,3 @@ def _leave_process_group(world: int) -> None:
     if world > 1 and torch.distributed.is_initialized():
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-def _silent(text: str) -> None:
-    del text

@@ -9,17 +9,23 @@ import pytest
 import yaml
 
 from emollama.config import EvalConfig, TrainConfig, load_config
+from emollama.training.fusion import train_fusion
+from emollama.training.fusion_config import FusionTrainConfig, is_fusion
+from emollama.training.fusion_dealing import Dealer
 from emollama.training.instructions import InstructionSchedule
 from emollama.training.sft import train
+from tests.fusion import corpus as fusion_corpus
 from tests.training.corpus import WIDTHS, make
 
 ROOT = Path(__file__).parents[2]
-TRAIN = sorted((ROOT / "train_configs").glob("*.yaml"))
+PRESETS = sorted((ROOT / "train_configs").glob("*.yaml"))
+FUSION = [path for path in PRESETS if is_fusion(path)]
+TRAIN = [path for path in PRESETS if path not in FUSION]
 EVAL = sorted((ROOT / "eval_configs").glob("*.yaml"))
 
 
 def test_there_are_presets() -> None:
-    assert TRAIN and EVAL
+    assert TRAIN and FUSION and EVAL
 
 
 @pytest.mark.parametrize("path", EVAL, ids=lambda p: p.stem)
@@ -62,4 +68,26 @@ def test_the_loss_falls_on_one_repeated_batch(
     folder = train(config)
     losses = [r["loss"] for r in json.loads((folder / "training_record.json").read_text())["log"]]
     assert len(losses) == 40
+    assert sum(losses[-4:]) / 4 < 0.6 * losses[0]
+
+
+@pytest.mark.parametrize("path", FUSION, ids=lambda p: p.stem)
+def test_the_loss_of_a_fusion_model_falls_on_one_repeated_batch(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the preset's own system, options, strategy and schedule; only sizes are smaller."""
+    dealt = Dealer.batch
+    monkeypatch.setattr(Dealer, "batch", lambda self, epoch, index: dealt(self, 0, 0))
+    config = load_config(FusionTrainConfig, path)
+    fusion_corpus.make(tmp_path, clips=16)
+    for section in config.fusion.modalities:
+        section.source = "words" if section.channel == "words" else "voice"
+    config.data.manifest, config.data.store = tmp_path / "manifest.jsonl", tmp_path / "store"
+    config.data.split_file, config.fusion.start = None, None
+    config.data.train_split, config.data.validation_split = "train+val", None
+    config.output = tmp_path / "run"
+    config.training.epochs, config.training.batch_size = 30, 12
+    config.training.learning_rate, config.training.save_every = 0.02, 30
+    folder = train_fusion(config)
+    losses = [r["loss"] for r in json.loads((folder / "training_record.json").read_text())["log"]]
     assert sum(losses[-4:]) / 4 < 0.6 * losses[0]

@@ -1,0 +1,241 @@
+"""Evaluation of a fusion model: the same predictions and report as of an LLM."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from emollama.config import EvalConfig, checked
+from emollama.encoders.base import Channel
+from emollama.errors import EmollamaError
+from emollama.evaluation.baseline import FeatureMatrix, pool_tracks
+from emollama.evaluation.predictions import (
+    Prediction,
+    channel_truth,
+    set_name,
+    write_predictions,
+)
+from emollama.evaluation.registry import chosen
+from emollama.evaluation.results import (
+    PREDICTIONS_FILE,
+    SET_SIZES,
+    Evaluated,
+    asked_sets,
+    header_of,
+    limited,
+    read_results,
+    say,
+    score,
+    tell_left_out,
+    write_baseline,
+)
+from emollama.features.ranks import joined_ranks
+from emollama.features.tracks import TrackReader, usable
+from emollama.fusion import artefact
+from emollama.fusion.answers import Answer, Answers, answers
+from emollama.fusion.artefact import FusionArtefact
+from emollama.fusion.data import FusionData, read_data, reopen_modalities
+from emollama.fusion.targets import shown_labels
+from emollama.fusion.thresholds import THRESHOLD
+from emollama.labels import LabelSet
+from emollama.llm.device import default_device
+from emollama.sample import Manifest, Sample
+from emollama.split_file import read_with_splits
+from emollama.training.strategies.table import strategy_class
+
+
+def evaluate_fusion(config: EvalConfig) -> Evaluated:
+    """Ask a fusion model about a split with every set of channels, and write the report.
+
+    Writes `predictions.jsonl`, for single labels `baseline.jsonl` (logistic regression on the same
+    features), and report or metrics into `config.output`. Under torchrun rank 0 does it all.
+
+    Raises:
+        EmollamaError: for whatever is the user's to mend.
+    """
+    _require_labels_by_score(config)
+    with joined_ranks() as ranks:
+        if ranks.rank == 0:
+            _evaluate(config)
+        ranks.barrier()
+    return read_results(config.output)
+
+
+def _evaluate(config: EvalConfig) -> None:
+    metrics = chosen(config.metrics)
+    device = default_device()
+    model = artefact.load(config.model, device)
+    manifest = read_with_splits(config.data.manifest, config.data.split_file)
+    columns = label_columns(config, model, manifest)
+    sections = model.config.sections
+    readers = reopen_modalities(config.data.store, sections, config.data.features)
+    data = read_data(
+        manifest, config.data.split, model.config.goal, model.about.labels, sections, readers,
+        samples=limited(config, manifest.split(config.data.split)), known_only=False,
+    )  # fmt: skip
+    tell_left_out(data.left_out)
+    header = header_of(config, manifest, config.model, len(data.left_out), True)
+    answer = answering(model)
+    rows: list[Prediction] = []
+    for channels in asked_sets((s.channel for s in sections), SET_SIZES[config.modality_report]):
+        hidden = [s.name for s in sections if s.channel not in channels]
+        started = time.monotonic()
+        found = answers(model.config, answer, data.in_order(), device, hidden)
+        seconds = time.monotonic() - started
+        say(f"{set_name(channels)}: {len(data)} samples in {seconds:.1f} s")
+        more: dict[str, Any] = {"latency_ms": round(1000 * seconds / len(data), 3)}
+        if config.data.fold is not None:
+            more["fold"] = str(config.data.fold)
+        rows += predictions(model, manifest.labels, columns, data, found, channels, more)
+    write_predictions(config.output / PREDICTIONS_FILE, header, rows)
+    baseline = None
+    single = model.config.goal.kind in ("label", "label+values")
+    if config.baseline and single:
+        baseline = _baseline(config, manifest, model, data.samples, readers, header)
+    score(config, baseline, metrics)
+
+
+def answering(model: FusionArtefact) -> Answer:
+    """How the model answers a batch: as the strategy that trained it says."""
+    kind = strategy_class(model.about.strategy)
+    options = checked(kind.options_class, model.about.options, f"strategy {model.about.strategy}")
+    return lambda batch: kind.answered(model.models, batch, options)
+
+
+def label_columns(config: EvalConfig, model: FusionArtefact, manifest: Manifest) -> list[int]:
+    """Columns of the manifest's labels among the model's.
+
+    Raises:
+        EmollamaError: the manifest has a label that the model does not know.
+    """
+    if not model.config.goal.has_labels:
+        return []
+    trained, asked = list(model.config.labels), manifest.labels.labels
+    if not set(asked) <= set(trained):
+        raise EmollamaError(
+            f"{config.model}: was trained on the labels {', '.join(trained)}, "
+            f"{config.data.manifest} has {', '.join(asked)}"
+        )
+    return [trained.index(label) for label in asked]
+
+
+def predictions(
+    model: FusionArtefact,
+    labels: LabelSet,
+    columns: Sequence[int],
+    data: FusionData,
+    found: Answers,
+    channels: Sequence[Channel],
+    more: dict[str, Any],
+) -> list[Prediction]:
+    """Rows of one set of channels, in the order of the samples."""
+    goal = model.config.goal
+    rows = []
+    for i, sample in enumerate(data.samples):
+        fields = dict(more)
+        if found.values is not None:
+            fields |= _values(model, data, i, found.values[i])
+        if found.labels is not None and goal.kind != "labels":
+            kept = found.labels[i, columns]
+            rows.append(
+                Prediction.scored(sample, labels, (kept / kept.sum()).tolist(), channels, **fields)
+            )
+            continue
+        if found.labels is not None:
+            fields |= _labels(model, labels, sample, found.labels[i, columns])
+        rows.append(
+            Prediction(
+                id=sample.id,
+                channels=tuple(channels),
+                truth=channel_truth(sample, labels),
+                group=sample.group,
+                **fields,
+            )
+        )
+    return rows
+
+
+def _labels(
+    model: FusionArtefact, labels: LabelSet, sample: Sample, scores: np.ndarray
+) -> dict[str, Any]:
+    """Every label with its score; those that reach their threshold are the answer."""
+    rounded = {x: float(f"{p:.5g}") for x, p in zip(labels.labels, scores, strict=True)}
+    limits = {x: model.about.thresholds.get(x, THRESHOLD) for x in labels.labels}
+    truth = shown_labels(sample, labels)
+    # Compared before rounding: the threshold is a score that occurred.
+    return {
+        "labels": tuple(x for x, p in zip(labels.labels, scores, strict=True) if p >= limits[x]),
+        "label_scores": rounded,
+        "reference_labels": None
+        if truth is None or set(truth) != set(labels.labels)
+        else tuple(x for x in labels.labels if truth[x]),
+    }
+
+
+def _values(
+    model: FusionArtefact, data: FusionData, row: int, answer: np.ndarray
+) -> dict[str, Any]:
+    """Answered and true quantities; of frames, those that are annotated (all where none is)."""
+    names = model.config.goal.values
+    if model.config.goal.kind != "frames":
+        target = data.targets.whole["values"]
+        known = {
+            name: float(target.values[row, k])
+            for k, name in enumerate(names)
+            if target.valid[row, k]
+        }
+        return {
+            "values": {name: float(answer[k]) for k, name in enumerate(names)},
+            "reference_values": known or None,
+        }
+    truth = data.targets.frames[row]
+    told = ~np.isnan(truth).any(1)
+    kept = ~np.isnan(answer).any(1) & (told if told.any() else True)
+    if not kept.any():
+        return {}
+    return {
+        "values": {name: tuple(answer[kept, k].tolist()) for k, name in enumerate(names)},
+        "reference_values": {
+            name: tuple(truth[kept, k].astype(float).tolist()) for k, name in enumerate(names)
+        }
+        if told.any()
+        else None,
+    }
+
+
+def _baseline(
+    config: EvalConfig,
+    manifest: Manifest,
+    model: FusionArtefact,
+    test: Sequence[Sample],
+    readers: dict[str, TrackReader],
+    header: Any,
+) -> Any:
+    """Logistic regression on the same tracks, one vector a clip."""
+    train, _ = usable(manifest.split(config.data.train_split), readers)
+    validation: list[Sample] = []
+    if config.data.validation_split:
+        validation, _ = usable(manifest.split(config.data.validation_split), readers)
+    ids = [s.id for s in (*train, *validation, *test)]
+    features: dict[Channel, list[FeatureMatrix]] = {}
+    for section in model.config.sections:
+        pooled = pool_tracks(
+            section.name, readers[section.name], ids, deviation=section.pool == "mean+std"
+        )
+        features.setdefault(section.channel, []).append(pooled)
+    return write_baseline(config, features, manifest, train, validation, test, header)
+
+
+def _require_labels_by_score(config: EvalConfig) -> None:
+    for key, given in (
+        ("task", config.task == "reason"),
+        ("answers.by", config.answers.by == "text"),
+        ("reasons.count", config.reasons.count > 0),
+    ):
+        if given:
+            raise EmollamaError(
+                f"{config.model}: is a fusion model, which writes no text; leave {key} out"
+            )

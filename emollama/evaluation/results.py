@@ -1,0 +1,185 @@
+"""What every evaluation leaves in its folder, whatever kind of model answered."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emollama.config import EvalConfig
+from emollama.encoders.base import Channel
+from emollama.errors import EmollamaError
+from emollama.evaluation.baseline import FeatureMatrix, baseline_predictions
+from emollama.evaluation.judge import CachedJudge
+from emollama.evaluation.known_clues import KNOWN_CLUES
+from emollama.evaluation.predictions import (
+    CHANNELS,
+    Header,
+    channel_sets,
+    read_predictions,
+    write_predictions,
+)
+from emollama.evaluation.registry import Context, fitting
+from emollama.evaluation.report import report_from_files
+from emollama.evaluation.scoring import METRICS_FILE, score_predictions, write_scores
+from emollama.files import read_json
+from emollama.sample import Manifest, Sample
+from emollama.split_file import leakage
+from emollama.training.draws import epoch_order
+
+PREDICTIONS_FILE = "predictions.jsonl"
+BASELINE_FILE = "baseline.jsonl"
+REPORT_FILE = "report.json"
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What report.json and metrics.json hold; None where there is nothing for one of them."""
+
+    report: dict[str, Any] | None
+    scores: dict[str, Any] | None
+
+
+def asked_sets(known: Iterable[Channel], largest: int) -> list[tuple[Channel, ...]]:
+    """Sets of the known channels that are asked with: those up to a size, and all together.
+
+    `largest` is 2 for all sets (of three channels), 1 for single ones, 0 for all together alone.
+    """
+    given = set(known)
+    present = [c for c in CHANNELS if c in given]
+    return [c for c in channel_sets(present) if len(c) <= largest or len(c) == len(present)]
+
+
+SET_SIZES = {"all": 2, "singles": 1, "none": 0}
+"""`modality_report` to the size of the largest set beside all channels together."""
+
+
+def limited(config: EvalConfig, samples: Sequence[Sample]) -> list[Sample]:
+    """At most `data.limit` samples, drawn by the seed, in their order; all where it is 0."""
+    if not config.data.limit or len(samples) <= config.data.limit:
+        return list(samples)
+    drawn = epoch_order(config.seed, 0, [s.id for s in samples])[: config.data.limit]
+    return [samples[i] for i in sorted(drawn)]
+
+
+def tell_left_out(left_out: Mapping[str, str]) -> None:
+    """Say how many samples are left out, and why one of them is."""
+    if left_out:
+        name, why = next(iter(left_out.items()))
+        say(f"left out {len(left_out)} samples without features, e.g. {name} ({why})")
+
+
+def header_of(
+    config: EvalConfig, manifest: Manifest, folder: Path, left_out: int, tell: bool
+) -> Header:
+    """The header of the predictions of a model in `folder`; what spoils a score is in it."""
+    settings = {"left out": str(left_out)}
+    if config.data.limit:
+        settings["limit"] = f"a quick look at {config.data.limit} samples at most"
+    settings |= split_warnings(config, manifest, folder, tell)
+    return Header(
+        labels=manifest.labels,
+        corpus=manifest.corpus,
+        split=config.data.split,
+        split_sha256=manifest.split_sha256,
+        model=config.model.as_posix(),
+        config_hash=hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:16],
+        seed=config.seed,
+        settings=settings,
+    )
+
+
+def split_warnings(
+    config: EvalConfig, manifest: Manifest, folder: Path, tell: bool
+) -> dict[str, str]:
+    """What spoils a score by the split, for the report; said on stderr too."""
+    found: dict[str, str] = {}
+    if manifest.split_sha256 is not None:
+        found = {f"{leak.kind} on both sides": str(leak) for leak in leakage(manifest.samples)}
+    path = folder / "training_record.json"
+    record = read_json(path) if path.is_file() else {}
+    data = record.get("config", {}).get("data", {})
+    trained = record.get("split_sha256")
+    if data.get("manifest") == str(config.data.manifest) and trained != manifest.split_sha256:
+        found["split"] = (
+            "the model was trained with another split file: what is tested here may be what it "
+            "was trained on"
+        )
+    for text in found.values() if tell else ():
+        say(f"WARNING: {text}")
+    return found
+
+
+def write_baseline(
+    config: EvalConfig,
+    features: Mapping[Channel, Sequence[FeatureMatrix]],
+    manifest: Manifest,
+    train: Sequence[Sample],
+    validation: Sequence[Sample],
+    test: Sequence[Sample],
+    header: Header,
+) -> Path:
+    """Fit logistic regression and its like on the features; the file of their predictions."""
+    say("fitting the classical baselines")
+    result = baseline_predictions(
+        features, manifest.labels, train, test, validation, seed=config.seed
+    )
+    settings = {**header.settings, **result.settings}
+    path = config.output / BASELINE_FILE
+    write_predictions(path, header.model_copy(update={"settings": settings}), result.predictions)
+    return path
+
+
+def score(
+    config: EvalConfig,
+    baseline: Path | None,
+    metrics: Sequence[str],
+    judge: CachedJudge | None = None,
+    thresholds: dict[str, float] | None = None,
+) -> None:
+    """Write report and metrics; those of an earlier evaluation that this one has not, are removed.
+
+    Without a label to hold answers against, and where no metrics are asked for, they are those
+    that the rows have the truth for.
+
+    Raises:
+        EmollamaError: nothing that could be scored; the predictions are there all the same.
+    """
+    path = config.output / PREDICTIONS_FILE
+    predictions = read_predictions(path)
+    header = predictions.header
+    for name in (REPORT_FILE, METRICS_FILE):
+        (config.output / name).unlink(missing_ok=True)
+    context = Context(header.labels, thresholds=thresholds, judge=judge)
+    labelled = any(r.reference is not None for r in predictions.rows)
+    if labelled:
+        report_from_files(
+            path, baseline, config.output,
+            metric=config.metric, resamples=config.bootstrap, seed=config.seed,
+            clues_in=known.named_in if (known := KNOWN_CLUES.get(header.corpus)) else None,
+        )  # fmt: skip
+    beyond = any(r.reference_values for r in predictions.rows)
+    if not metrics and (not labelled or beyond):
+        metrics = fitting(predictions.rows, context)
+    if metrics:
+        result = score_predictions(predictions, context, metrics, resamples=config.bootstrap)
+        write_scores(config.output, result)
+    elif not labelled:
+        raise EmollamaError(
+            f"{path}: explanations of clips without a label can be scored by a judge only: set "
+            "judge, or run emollama score with --metric clue_overlap --metric label_overlap"
+        )
+
+
+def read_results(output: Path) -> Evaluated:
+    """Report and metrics as they were written."""
+    found = [output / name for name in (REPORT_FILE, METRICS_FILE)]
+    return Evaluated(*(read_json(path) if path.is_file() else None for path in found))
+
+
+def say(text: str) -> None:
+    """A line on stderr."""
+    print(text, file=sys.stderr, flush=True)

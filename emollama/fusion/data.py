@@ -1,0 +1,221 @@
+"""From manifest and feature store to `FusionBatch`es: everything is read once, then indexed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from emollama.errors import EmollamaError
+from emollama.features.store import StoredTracks, open_tracks, relocated_sources
+from emollama.features.tracks import TrackReader, usable
+from emollama.fusion.batch import FusionBatch
+from emollama.fusion.configuration import FusionTask, ModalitySection
+from emollama.fusion.layers import Standardiser
+from emollama.fusion.modeling import FusionModel
+from emollama.fusion.targets import TargetTable, require_values
+from emollama.fusion.track_table import TrackTable, read_table, width_of
+from emollama.labels import LabelSet
+from emollama.sample import Manifest, Sample
+
+STEPS_AT_ONCE = 32_768
+"""Steps of a batch that is only answered; bounds memory, changes no answer."""
+
+
+def open_modalities(
+    store: Path | None, sections: Sequence[ModalitySection]
+) -> tuple[list[ModalitySection], dict[str, TrackReader]]:
+    """Modalities as a model keeps them (source in full, width, encoder), and their readers."""
+    found: list[ModalitySection] = []
+    readers: dict[str, TrackReader] = {}
+    for section in sections:
+        reader = _open(store, section)
+        known = {"width": width_of(section, reader.width), "fingerprint": reader.fingerprint}
+        if isinstance(reader, StoredTracks):
+            known["source"] = reader.key
+        found.append(section.model_copy(update=known))
+        readers[section.name] = reader
+    return found, readers
+
+
+def reopen_modalities(
+    store: Path | None, sections: Sequence[ModalitySection], features: Path | None = None
+) -> dict[str, TrackReader]:
+    """Readers for the modalities of a trained model, which must be of the same encoders.
+
+    Args:
+        store: the feature store.
+        sections: as the model keeps them.
+        features: folder that `npy:` folders of the same names lie in, for another corpus.
+
+    Raises:
+        EmollamaError: other widths, or another version of an encoder.
+    """
+    readers: dict[str, TrackReader] = {}
+    sources = relocated_sources([s.source for s in sections], features)
+    for section, source in zip(sections, sources, strict=True):
+        reader = _open(store, section.model_copy(update={"source": source}))
+        if width_of(section, reader.width) != section.width:
+            raise EmollamaError(
+                f"modality '{section.name}': {source} is {reader.width} wide, the model was "
+                f"trained on {section.width // width_of(section, 1)}"
+            )
+        require_same_encoder(section, reader.fingerprint, str(store or source))
+        readers[section.name] = reader
+    return readers
+
+
+def require_same_encoder(section: ModalitySection, fingerprint: str, where: str) -> None:
+    """Refuse features of another version of an encoder than the model was trained on."""
+    if section.fingerprint and fingerprint != section.fingerprint:
+        raise EmollamaError(
+            f"{where}: modality '{section.name}': this '{section.source}' is not the one that the "
+            "model was trained on (other weights, code or columns)"
+        )
+
+
+def _open(store: Path | None, section: ModalitySection) -> TrackReader:
+    if section.kind != "track":
+        raise EmollamaError(
+            f"modality '{section.name}': kind '{section.kind}' is not among what is read here; "
+            "extract features of it (`emollama extract`) and use kind: track"
+        )
+    return open_tracks(store, section.source)
+
+
+@dataclass(frozen=True)
+class FusionData:
+    """The samples of a split, in memory.
+
+    Attributes:
+        samples: row i of every table is of `samples[i]`.
+        tracks: by modality.
+        targets: for the task.
+        left_out: samples whose features cannot be read, and why.
+    """
+
+    samples: tuple[Sample, ...]
+    tracks: Mapping[str, TrackTable]
+    targets: TargetTable
+    left_out: Mapping[str, str]
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    @property
+    def ids(self) -> list[str]:
+        """The samples' ids in order."""
+        return [s.id for s in self.samples]
+
+    @property
+    def longest(self) -> int:
+        """Steps of the longest track."""
+        return max((table.longest for table in self.tracks.values()), default=1)
+
+    def batch(self, rows: Sequence[int] | np.ndarray) -> FusionBatch:
+        """These rows, collated; padding is no longer than the longest of them."""
+        index = torch.as_tensor(np.asarray(rows, dtype=np.int64))
+        values: dict[str, Tensor] = {}
+        valid: dict[str, Tensor] = {}
+        times: dict[str, Tensor] = {}
+        for name, table in self.tracks.items():
+            values[name], valid[name], times[name] = table.take(index)
+        chosen = [self.samples[i] for i in index.tolist()]
+        first = next(iter(values.values()))
+        return FusionBatch(
+            ids=tuple(s.id for s in chosen),
+            values=values,
+            valid=valid,
+            times=times,
+            targets=self.targets.take(index, first.shape[1]),
+            groups=tuple(s.group or s.speaker for s in chosen),
+        )
+
+    def in_order(self) -> Iterator[FusionBatch]:
+        """All rows in their order, in batches as large as memory allows."""
+        size = max(1, min(1024, STEPS_AT_ONCE // max(1, self.longest)))
+        for at in range(0, len(self), size):
+            yield self.batch(range(at, min(at + size, len(self))))
+
+
+def read_data(
+    manifest: Manifest,
+    split: str,
+    task: FusionTask,
+    labels: LabelSet,
+    sections: Sequence[ModalitySection],
+    readers: Mapping[str, TrackReader],
+    *,
+    samples: Sequence[Sample] | None = None,
+    known_only: bool = True,
+) -> FusionData:
+    """Read the samples of a split whose features are there.
+
+    Args:
+        manifest: the corpus.
+        split: name of a split, or several: "train+val".
+        task: what is predicted.
+        labels: the model's label set.
+        sections: the modalities in order; the first one's steps are the grid of frames.
+        readers: by modality.
+        samples: instead of all of the split.
+        known_only: leave out samples of which nothing of the task is known.
+
+    Raises:
+        EmollamaError: no such split, nothing left, features or targets that cannot be read.
+    """
+    require_values(task)
+    wanted = list(manifest.split(split) if samples is None else samples)
+    if known_only:
+        kept = [s for s in wanted if _is_known(s, task)]
+        if not kept:
+            raise EmollamaError(
+                f"{manifest.path}: no sample of split '{split}' has what task {task.kind} predicts"
+            )
+        wanted = kept
+    found, left_out = usable(wanted, readers)
+    if not found:
+        name, why = next(iter(left_out.items()))
+        raise EmollamaError(
+            f"{manifest.path}: no sample of split '{split}' has its features, e.g. {name} ({why}); "
+            f"run: emollama extract {manifest.path} --store DIR"
+        )
+    ids = [s.id for s in found]
+    tracks = {s.name: read_table(s, readers[s.name], ids) for s in sections}
+    steps = tracks[sections[0].name].length.tolist() if sections else []
+    targets = TargetTable(manifest, found, task, labels, steps)
+    return FusionData(tuple(found), tracks, targets, left_out)
+
+
+def _is_known(sample: Sample, task: FusionTask) -> bool:
+    """Whether anything of the task is known of a sample."""
+    targets = sample.targets
+    if task.kind == "frames":
+        return targets.frames is not None
+    labelled = targets.emotion is not None and task.kind in ("label", "label+values")
+    several = targets.emotions is not None and task.kind == "labels"
+    return (
+        labelled or several or any(getattr(targets, name, None) is not None for name in task.values)
+    )
+
+
+def fit_standardisers(model: FusionModel, data: FusionData) -> None:
+    """Set means and deviations from the steps of these samples, the training split's.
+
+    Raises:
+        EmollamaError: a modality that no sample has.
+    """
+    for section in model.config.sections:
+        if section.kind != "track" or not section.standardise:
+            continue
+        moments = data.tracks[section.name].moments()
+        if moments is None:
+            raise EmollamaError(
+                f"modality '{section.name}': no training sample has features of {section.source}"
+            )
+        cast(Standardiser, model.standardisers[section.name]).set(*moments)

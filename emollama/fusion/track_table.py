@@ -1,0 +1,110 @@
+"""The tracks of one modality in memory: all steps in one array, cut into rows on demand.
+
+A sample's steps stand behind one another; a batch is a gather. Where no track is longer than one
+step (utterance vectors), the gather is a plain index and the table is what a stacked array is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from emollama.encoders.base import FeatureTrack
+from emollama.features.tracks import TrackReader
+from emollama.fusion.configuration import ModalitySection
+
+
+class TrackTable:
+    """Tracks of n samples.
+
+    Args:
+        tracks: float32 values [T, D] and times [T] of each sample; None where it has none.
+        width: D.
+    """
+
+    def __init__(self, tracks: Sequence[tuple[np.ndarray, np.ndarray] | None], width: int) -> None:
+        lengths = [0 if track is None else len(track[0]) for track in tracks]
+        self.length = torch.tensor(lengths, dtype=torch.int64)
+        self.longest = max(lengths, default=0)
+        present = [track for track in tracks if track is not None]
+        # The row of zeros at the end is what stands under invalid positions.
+        values = np.zeros((sum(lengths) + 1, width), dtype=np.float32)
+        times = np.zeros(len(values), dtype=np.float32)
+        place = 0
+        for steps, when in present:
+            values[place : place + len(steps)] = steps
+            times[place : place + len(steps)] = when
+            place += len(steps)
+        self.values = torch.from_numpy(values)
+        self.times = torch.from_numpy(times)
+        self.start = self.length.cumsum(0) - self.length
+        if self.longest <= 1:
+            self.start = torch.where(self.length > 0, self.start, place)
+
+    def __len__(self) -> int:
+        return len(self.length)
+
+    def take(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Values [B, L, D], valid [B, L] and times [B, L] of rows (int64 [B]); L is at least 1.
+
+        Padding is zeros; L is the longest of these rows.
+        """
+        length, start = self.length[rows], self.start[rows]
+        if self.longest <= 1:
+            valid = length[:, None] > 0
+            return self.values[start][:, None], valid, self.times[start][:, None]
+        steps = torch.arange(max(1, int(length.max())))
+        valid = steps < length[:, None]
+        place = torch.where(valid, start[:, None] + steps, len(self.values) - 1)
+        return self.values[place], valid, self.times[place]
+
+    def moments(self) -> tuple[Tensor, Tensor] | None:
+        """Mean and population deviation [D] over the steps of all tracks; None without any."""
+        count = len(self.values) - 1
+        if not count:
+            return None
+        mean = self._chunked(lambda part: part.sum(0)) / count
+        variance = self._chunked(lambda part: ((part - mean) ** 2).sum(0)) / count
+        return mean.float(), variance.sqrt().float()
+
+    def _chunked(self, function: Callable[[Tensor], Tensor]) -> Tensor:
+        """The sum of a function over the steps in float64, without a copy of them all."""
+        total = torch.zeros(self.values.shape[1], dtype=torch.float64)
+        for part in self.values[:-1].split(65_536):
+            total += function(part.double())
+        return total
+
+
+def read_table(section: ModalitySection, reader: TrackReader, ids: Sequence[str]) -> TrackTable:
+    """Read the tracks of samples once, pooled or cut into segments as the modality says."""
+    found = []
+    for sample_id in ids:
+        track = reader.get(sample_id)
+        found.append(None if track is None else shaped(section, track))
+    return TrackTable(found, width_of(section, reader.width))
+
+
+def width_of(section: ModalitySection, width: int) -> int:
+    """Columns of a modality whose track is `width` wide."""
+    return 2 * width if section.pool == "mean+std" else width
+
+
+def shaped(section: ModalitySection, track: FeatureTrack) -> tuple[np.ndarray, np.ndarray]:
+    """Values [L, D] and times [L] of a track, pooled or cut into segments as the modality says."""
+    values, times = track.values, track.times
+    if section.pool != "none":
+        parts = [values.mean(axis=0, dtype=np.float64)]
+        if section.pool == "mean+std":
+            parts.append(values.std(axis=0, dtype=np.float64))
+        return np.concatenate(parts, dtype=np.float32)[None], times.mean(keepdims=True)
+    if section.segments and len(values) > section.segments:
+        edges = np.arange(section.segments + 1) * len(values) // section.segments
+        counts = np.diff(edges)
+        return (
+            np.add.reduceat(values, edges[:-1], axis=0, dtype=np.float64) / counts[:, None],
+            np.add.reduceat(times, edges[:-1], dtype=np.float64) / counts,
+        )
+    return values, times

@@ -1,0 +1,164 @@
+"""A fusion model ready to be asked about clips: the encoders of its modalities, then itself."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from emollama.config import checked
+from emollama.encoders.base import FeatureTrack
+from emollama.errors import EmollamaError
+from emollama.features.online import ClipEncoders
+from emollama.features.store import EXTERNAL
+from emollama.fusion import artefact
+from emollama.fusion.answers import Answers, answers
+from emollama.fusion.artefact import FusionArtefact
+from emollama.fusion.batch import FusionBatch
+from emollama.fusion.data import require_same_encoder
+from emollama.fusion.thresholds import THRESHOLD
+from emollama.fusion.track_table import TrackTable, shaped
+from emollama.llm.device import default_device
+from emollama.session import Answer
+from emollama.training.strategies.table import strategy_class
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A clip once it has been encoded."""
+
+    batch: FusionBatch
+    text: str | None
+    notes: tuple[str, ...]
+
+
+@dataclass
+class FusionSession:
+    """An artefact with the encoders of its modalities."""
+
+    artefact: FusionArtefact
+    encoders: ClipEncoders
+    device: torch.device
+
+    @classmethod
+    def open(cls, folder: Path) -> FusionSession:
+        """Load an artefact and build the encoders that its modalities name.
+
+        Raises:
+            EmollamaError: no encoder can be built for any of them, or one is another version.
+        """
+        device = default_device()
+        loaded = artefact.load(folder, device)
+        online = [s for s in loaded.config.sections if not s.source.startswith(EXTERNAL)]
+        if not online:
+            raise EmollamaError(
+                f"{folder}: all its modalities come from folders of .npy files, which cannot be "
+                "made from a clip; evaluate it on a manifest instead"
+            )
+        sources = {s.source: s.fingerprint for s in reversed(online)}
+        encoders = ClipEncoders.open(sources, str(device))
+        for section in online:
+            found = encoders.encoders[section.source].fingerprint
+            require_same_encoder(section, found, str(folder))
+        return cls(loaded, encoders, device)
+
+    def look(
+        self,
+        video: Path,
+        text: str | None = None,
+        start: float | None = None,
+        end: float | None = None,
+    ) -> Seen:
+        """Decode and encode a clip, by the same code as extraction.
+
+        A file with sound only will do; a modality that it lacks, or that comes from an external
+        folder, is absent, and the notes say so.
+
+        Raises:
+            EmollamaError: nothing of what the model knows is there.
+        """
+        clip, made = self.encoders.encode(video, text, start, end)
+        notes = list(clip.notes)
+        tracks: dict[str, FeatureTrack | None] = {}
+        sections = self.artefact.config.sections
+        for section in sections:
+            tracks[section.name] = made.get(section.source)
+            if section.source.startswith(EXTERNAL):
+                notes.append(f"modality '{section.name}' comes from an external folder: left out")
+        for channel in ("voice", "face", "words"):
+            mine = [s.name for s in sections if s.channel == channel]
+            if mine and all(tracks[name] is None for name in mine):
+                notes.append("no words are given" if channel == "words"
+                             else f"no {channel} in this clip")  # fmt: skip
+        if all(track is None for track in tracks.values()):
+            known = ", ".join(sorted({s.channel for s in sections}))
+            raise EmollamaError(f"{video}: has nothing of what this model goes by ({known})")
+        return Seen(self._batch(tracks), text, tuple(dict.fromkeys(notes)))
+
+    def answer(self, look: Seen) -> Answer:
+        """Scores of labels, or values."""
+        started = time.monotonic()
+        loaded = self.artefact
+        kind = strategy_class(loaded.about.strategy)
+        options = checked(
+            kind.options_class, loaded.about.options, f"strategy {loaded.about.strategy}"
+        )
+        found = answers(
+            loaded.config,
+            lambda batch: kind.answered(loaded.models, batch, options),
+            [look.batch],
+            self.device,
+        )
+        channels = [
+            s.channel for s in loaded.config.sections if bool(look.batch.present(s.name).any())
+        ]
+        return self._told(found, look, tuple(dict.fromkeys(channels)), started)
+
+    def _told(
+        self, found: Answers, look: Seen, channels: tuple[str, ...], started: float
+    ) -> Answer:
+        config = self.artefact.config
+        scores: dict[str, float] = {}
+        label, labels, values = None, None, None
+        if found.labels is not None:
+            scores = dict(zip(config.labels, found.labels[0].tolist(), strict=True))
+            if config.goal.kind == "labels":
+                limits = self.artefact.about.thresholds
+                labels = tuple(x for x, p in scores.items() if p >= limits.get(x, THRESHOLD))
+            else:
+                label = max(scores, key=lambda x: scores[x])
+        if found.values is not None:
+            one = found.values[0]
+            one = np.nanmean(one, axis=0) if config.goal.kind == "frames" else one
+            values = dict(zip(config.goal.values, one.tolist(), strict=True))
+        return Answer(
+            label=label,
+            scores=scores,
+            channels=channels,
+            clues={},
+            text=look.text,
+            reason=None,
+            notes=look.notes,
+            seconds=time.monotonic() - started,
+            labels=labels,
+            values=values,
+        )
+
+    def _batch(self, tracks: dict[str, FeatureTrack | None]) -> FusionBatch:
+        """A batch of one clip, its tracks shaped as in training."""
+        rows = torch.zeros(1, dtype=torch.int64)
+        taken = {}
+        for section in self.artefact.config.sections:
+            track = tracks[section.name]
+            shape = None if track is None else shaped(section, track)
+            taken[section.name] = TrackTable([shape], section.width).take(rows)
+        return FusionBatch(
+            ids=("clip",),
+            values={name: parts[0] for name, parts in taken.items()},
+            valid={name: parts[1] for name, parts in taken.items()},
+            times={name: parts[2] for name, parts in taken.items()},
+            groups=(None,),
+        )

@@ -1,0 +1,131 @@
+"""What a fusion run is configured by; `train.py --cfg-path` reads it where it says `fusion:`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from yaml import YAMLError
+
+from emollama.config import (
+    DataSection,
+    ModalityDropout,
+    Seed,
+    Strict,
+    TrainConfig,
+    checked,
+    load_config,
+)
+from emollama.errors import EmollamaError
+from emollama.files import read_text
+from emollama.fusion.configuration import FusionTask, ModalitySection
+from emollama.fusion.systems import fusion_system
+from emollama.training.optimising import OptimizerSection
+from emollama.training.strategies.table import strategy_class
+from emollama.training.validation import SELECTABLE, Select
+
+
+class FusionSection(Strict):
+    """`system` is a name of `emollama.fusion.systems`, `options` are its own.
+
+    `start`: an artefact of the same system and modalities whose weights the run begins with.
+    """
+
+    system: str
+    modalities: list[ModalitySection] = Field(min_length=1)
+    options: dict[str, Any] = Field(default={})
+    start: Path | None = None
+
+
+class StrategySection(BaseModel):
+    """`name` is one of `emollama.training.strategies.table`; its options stand beside it."""
+
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
+
+    name: str = "joint"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Everything but the name."""
+        return dict(self.model_extra or {})
+
+
+class FusionTraining(OptimizerSection):
+    """`batch_size` is the samples of one step over all processes.
+
+    `select` is the validation metric by which the best epoch is kept; "auto" is weighted F1, macro
+    F1 of several labels, CCC of values, or weighted F1 - 0.25 MSE of labels with values.
+    `patience` above 0 ends the run after so many epochs without a better one. `save_every`: epochs
+    between checkpoints; `save_steps` above 0: also after so many steps of an epoch. `resume`:
+    "auto" goes on from the newest checkpoint of this run, "never" starts anew.
+    """
+
+    epochs: int | None = Field(default=None, ge=1)
+    select: Select = "auto"
+    patience: int = Field(default=0, ge=0)
+    evaluate_every: int = Field(default=1, ge=1)
+    save_every: int = Field(default=1, ge=1)
+    save_steps: int = Field(default=0, ge=0)
+    log_every: int = Field(default=1, ge=1)
+    resume: Literal["auto", "never"] = "auto"
+
+
+class FusionTrainConfig(Strict):
+    """A fusion run."""
+
+    seed: Seed = 7
+    output: Path
+    data: DataSection
+    fusion: FusionSection
+    task: FusionTask = FusionTask()
+    strategy: StrategySection = StrategySection()
+    modality_dropout: ModalityDropout = ModalityDropout()
+    training: FusionTraining
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> FusionTrainConfig:
+        names = [m.name for m in self.fusion.modalities]
+        if len(set(names)) != len(names):
+            raise ValueError(f"fusion.modalities: names must be distinct, got {', '.join(names)}")
+        fusion_system(self.fusion.system)[0].checked_options(self.fusion.options)
+        strategy = strategy_class(self.strategy.name)
+        strategy.epochs(self.strategy_options(), self.training.epochs)
+        if self.training.select not in SELECTABLE[self.task.kind]:
+            raise ValueError(
+                f"training.select: {self.training.select} is no metric of task {self.task.kind}; "
+                f"there are {', '.join(SELECTABLE[self.task.kind])}"
+            )
+        return self
+
+    def strategy_options(self) -> Strict:
+        """The strategy's options, with their defaults."""
+        schema = strategy_class(self.strategy.name).options_class
+        return checked(schema, self.strategy.options, f"strategy {self.strategy.name}")
+
+
+def load_training(path: Path, overrides: Sequence[str] = ()) -> TrainConfig | FusionTrainConfig:
+    """The configuration of a run: of a fusion model where it says `fusion:`, else of an LLM.
+
+    Raises:
+        EmollamaError: as `load_config`; or it says both `fusion:` and `model:`.
+    """
+    if not is_fusion(path):
+        return load_config(TrainConfig, path, overrides)
+    return load_config(FusionTrainConfig, path, overrides)
+
+
+def is_fusion(path: Path) -> bool:
+    """Whether a training configuration is of a fusion model."""
+    try:
+        values = OmegaConf.create(read_text(path))
+    except (YAMLError, OmegaConfBaseException):
+        return False  # load_config tells what is wrong with it
+    if not OmegaConf.is_dict(values) or "fusion" not in values:
+        return False
+    if "model" in values:
+        raise EmollamaError(f"{path}: has fusion and model; a run trains one of them")
+    return True

@@ -1,0 +1,145 @@
+"""`Strategy`: what the training loop asks of every way to update a fusion model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from emollama.config import Strict
+from emollama.errors import EmollamaError
+from emollama.fusion.artefact import MAIN
+from emollama.fusion.batch import FusionBatch
+from emollama.fusion.modeling import FusionModel, FusionOutput
+from emollama.training.optimising import Optimiser, OptimizerSection
+
+__all__ = ["MAIN", "Plan", "Strategy", "set_modes"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long a run is and how its weights are updated.
+
+    Attributes:
+        settings: rates, schedule, clipping.
+        epochs: of the whole run.
+        batches: of one epoch; the same on every process.
+        another: makes a further model like the first, its initial weights a function of the seed
+            and the name given, with the first one's standardisers.
+    """
+
+    settings: OptimizerSection
+    epochs: int
+    batches: int
+    another: Callable[[str], FusionModel]
+
+
+class Strategy:
+    """Owns the models of a run, their optimizers and every step.
+
+    A strategy asks a model for nothing but its forward pass (`only` leaves modalities out),
+    `encode` and `fuse` apart, and `parameters_of`. What it skips runs no forward, has no gradient
+    and is in evaluation mode, so that weights, statistics and momentum stay as they are.
+
+    A subclass fills `optimisers` and writes `step`; where trained models do not simply answer with
+    the first one's forward pass, it writes `answered` as well.
+
+    Args:
+        model: on its device.
+        options: of `options_class`.
+        plan: of the run.
+    """
+
+    options_class: ClassVar[type[Strict]] = Strict
+
+    def __init__(self, model: FusionModel, options: Any, plan: Plan) -> None:
+        self.models: dict[str, FusionModel] = {MAIN: model}
+        self.options = options
+        self.plan = plan
+        self.optimisers: dict[str, Optimiser] = {}
+
+    @property
+    def model(self) -> FusionModel:
+        """The first model."""
+        return self.models[MAIN]
+
+    @classmethod
+    def epochs(cls, options: Any, asked: int | None) -> int:
+        """Epochs of the run, of which `asked` stand in the configuration.
+
+        Raises:
+            EmollamaError: none are asked for.
+        """
+        del options
+        if asked is None:
+            raise EmollamaError("key 'training.epochs' is missing")
+        return asked
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Called before the first step of an epoch (from 0), on a resumed run too."""
+
+    def step(self, batch: FusionBatch, share: float = 1.0) -> Tensor:
+        """Learn from a batch; returns its loss, detached.
+
+        `share` is the part of the step's loss that is this process's: gradients are of
+        `share * loss`, and `Optimiser.step` adds those of all processes.
+        """
+        raise NotImplementedError
+
+    def end_epoch(self, epoch: int, score: float | None) -> None:
+        """Called after an epoch with its validation score (higher is better), if there is one."""
+
+    def answer(self, batch: FusionBatch) -> FusionOutput:
+        """What the models of this run answer now."""
+        return self.answered(self.models, batch, self.options)
+
+    @classmethod
+    def answered(
+        cls, models: Mapping[str, FusionModel], batch: FusionBatch, options: Any
+    ) -> FusionOutput:
+        """What trained models answer; all that evaluation needs of a strategy."""
+        del options
+        output: FusionOutput = models[MAIN](batch)
+        return output
+
+    def set_training(self) -> None:
+        """Training mode for whatever is trained; what is frozen whole stays in evaluation mode."""
+        for model in self.models.values():
+            set_modes(model)
+
+    def set_evaluating(self) -> None:
+        """Evaluation mode for all models."""
+        for model in self.models.values():
+            model.eval()
+
+    @property
+    def learning_rate(self) -> float:
+        """The highest rate of the next step."""
+        return max(o.learning_rate for o in self.optimisers.values())
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything a checkpoint needs to go on: weights, moments, steps."""
+        return {
+            "models": {name: model.state_dict() for name, model in self.models.items()},
+            "optimisers": {name: o.state_dict() for name, o in self.optimisers.items()},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from `state_dict`."""
+        for name, model in self.models.items():
+            model.load_state_dict(state["models"][name])
+        for name, optimiser in self.optimisers.items():
+            optimiser.load_state_dict(state["optimisers"][name])
+
+
+def set_modes(module: nn.Module) -> None:
+    """Training mode but for modules all of whose parameters are frozen."""
+    held = list(module.parameters())
+    if held and not any(p.requires_grad for p in held):
+        module.eval()
+        return
+    module.training = True
+    for child in module.children():
+        set_modes(child)

@@ -1,0 +1,20 @@
+"""The strategies by name."""
+
+from __future__ import annotations
+
+from emollama.errors import EmollamaError, did_you_mean
+from emollama.training.strategies.base import Strategy
+from emollama.training.strategies.joint import Joint
+from emollama.training.strategies.staged import Staged
+
+STRATEGIES: dict[str, type[Strategy]] = {
+    "joint": Joint,
+    "staged": Staged,
+}
+
+
+def strategy_class(name: str) -> type[Strategy]:
+    """The strategy of a name."""
+    if name not in STRATEGIES:
+        raise EmollamaError(f"strategy.name '{name}'{did_you_mean(name, STRATEGIES)}")
+    return STRATEGIES[name]

@@ -1,0 +1,157 @@
+"""A fusion model from its run to predictions, report and a raw clip."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from emollama.cli import predict
+from emollama.config import EvalConfig, load_config
+from emollama.encoders.prosody import ProsodyEncoder
+from emollama.errors import EmollamaError
+from emollama.evaluation.evaluate import evaluate
+from emollama.evaluation.predictions import read_predictions
+from emollama.features.online import ClipEncoders
+from emollama.features.shards import Entry, Extracted, write_shard
+from emollama.features.store import EncoderRecord, write_index, write_record
+from emollama.fusion import artefact
+from emollama.sample import Sample, Targets, write_manifest
+from emollama.session import Session
+from emollama.training.fusion import train_fusion
+from emollama.training.fusion_config import FusionTrainConfig, load_training
+from tests.features.made import tone
+from tests.fusion.corpus import LABELS, make
+
+
+def trained(folder: Path, *options: str) -> Path:
+    config = load_training(folder / "fusion.yaml", options)
+    assert isinstance(config, FusionTrainConfig)
+    return train_fusion(config)
+
+
+def evaluated(folder: Path, model: Path, name: str, *options: str) -> Any:
+    path = folder / "eval.yaml"
+    data = {"manifest": str(folder / "manifest.jsonl"), "store": str(folder / "store")}
+    path.write_text(yaml.safe_dump({"model": str(model), "output": "", "data": data,
+                                    "bootstrap": 100}))  # fmt: skip
+    output = folder / name
+    found = evaluate(load_config(EvalConfig, path, [f"output={output}", *options]))
+    return found, read_predictions(output / "predictions.jsonl")
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("corpus")
+    make(folder, 80, noise=0.6)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def labels(corpus: Path) -> Path:
+    return trained(corpus, f"output={corpus}/label", "training.epochs=12")
+
+
+def test_single_labels_with_every_set_of_channels_and_a_baseline(
+    corpus: Path, labels: Path
+) -> None:
+    found, predictions = evaluated(corpus, labels, "single")
+    assert predictions.channel_sets() == [("voice",), ("words",), ("voice", "words")]
+    rows = predictions.select(("voice", "words"))
+    assert len(rows) == 20 and all(r.scores and r.latency_ms is not None for r in rows)
+    assert found.report["scores"]["weighted_f1"]["value"] > 0.7
+    assert {o["system"] for o in found.report["others"]} >= {"logistic regression", "late fusion"}
+    # A clip without a voice is answered from its words alone.
+    mute = next(r for r in rows if int(r.id[-3:]) % 7 == 0)
+    (words,) = (r for r in predictions.select(("words",)) if r.id == mute.id)
+    assert words.scores == mute.scores
+
+
+def test_a_quick_look_takes_samples_by_the_seed(corpus: Path, labels: Path) -> None:
+    options = ("data.limit=5", "baseline=false", "modality_report=none")
+    _, first = evaluated(corpus, labels, "limit", *options)
+    _, other = evaluated(corpus, labels, "limit", *options, "seed=8")
+    ids = [r.id for r in first.rows]
+    assert len(ids) == 5 and ids == sorted(ids)
+    assert ids != [r.id for r in other.rows] and "5 samples" in first.header.settings["limit"]
+
+
+def test_several_labels_by_thresholds_of_the_validation_split(corpus: Path) -> None:
+    model = trained(corpus, f"output={corpus}/labels", "task.kind=labels")
+    thresholds = artefact.load(model).about.thresholds
+    assert set(thresholds) == set(LABELS.labels) and set(thresholds.values()) != {0.5}
+    found, predictions = evaluated(corpus, model, "several")
+    assert found.report is None
+    names = {r["metric"] for r in found.scores["results"]}
+    assert {"micro_f1", "macro_f1_multilabel", "map"} <= names
+    for row in predictions.rows:
+        assert row.reference_labels is not None and row.label_scores is not None
+        over = {x for x, p in row.label_scores.items() if p > thresholds[x] + 1e-4}
+        assert over <= set(row.labels or ())
+
+
+def test_values_of_the_clip(corpus: Path) -> None:
+    options = ("task.kind=values", "task.values=[valence]", "task.value_loss=ccc")
+    model = trained(corpus, f"output={corpus}/values", "training.epochs=15", *options)
+    found, predictions = evaluated(corpus, model, "values")
+    (ccc,) = (r for r in found.scores["results"] if r["metric"] == "ccc_valence")
+    assert ccc["value"] > 0.5
+    assert all(set(r.reference_values or ()) == {"valence"} for r in predictions.rows)
+
+
+def test_what_a_fusion_model_cannot_do_is_one_line(corpus: Path, labels: Path) -> None:
+    with pytest.raises(EmollamaError, match=r"which writes no text; leave reasons\.count out"):
+        evaluated(corpus, labels, "no", "reasons.count=2")
+    with pytest.raises(EmollamaError, match="ask it with `emollama predict`"):
+        Session.open(labels)
+    (labels / "fusion.json").rename(labels / "kept.json")
+    (labels / "fusion.json").write_text('{"version": 9}')
+    with pytest.raises(EmollamaError, match="version 9 is not readable"):
+        artefact.load(labels)
+    (labels / "kept.json").rename(labels / "fusion.json")
+
+
+def test_a_raw_clip_with_sound_alone_gets_the_answer_of_its_cached_tracks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Trained on cached prosody; asked about the file itself; no video anywhere."""
+    encoder = ProsodyEncoder(segments=1)
+    online = ClipEncoders({encoder.key: encoder})
+    samples, items = [], []
+    for i in range(16):
+        tone(tmp_path / f"{i:02d}.wav", 100 if i % 2 else 220, 0.3 + 0.02 * i)
+        track = online.encode(tmp_path / f"{i:02d}.wav", None, None, None)[1][encoder.key]
+        items.append(Extracted(Entry(f"{i:02d}", "s", "ok"), track))
+        emotion = LABELS.labels[i % 2]
+        split = ("train", "train", "train", "train", "val", "val", "test", "test")[i % 8]
+        samples.append(
+            Sample(id=f"{i:02d}", audio=f"{i:02d}.wav", split=split,
+                   targets=Targets(emotion=emotion))
+        )  # fmt: skip
+    folder = tmp_path / "store" / encoder.key
+    write_record(folder, EncoderRecord(encoder.key, "voice", encoder.width, encoder.fingerprint,
+                                       encoder.columns))  # fmt: skip
+    write_shard(folder / "0.safetensors", encoder.width, encoder.fingerprint, items)
+    write_index(folder, [("0.safetensors", [s.id for s in samples])])
+    write_manifest(tmp_path / "manifest.jsonl", "tones", LABELS, samples)
+    config = {
+        "output": str(tmp_path / "run"),
+        "data": {"manifest": str(tmp_path / "manifest.jsonl"), "store": str(tmp_path / "store")},
+        "fusion": {"system": "early", "modalities": [
+            {"name": "prosody", "channel": "voice", "source": "prosody"}]},
+        "training": {"epochs": 10, "learning_rate": 0.01},
+    }  # fmt: skip
+    (tmp_path / "fusion.yaml").write_text(yaml.safe_dump(config))
+    model = trained(tmp_path)
+    _, predictions = evaluated(tmp_path, model, "eval", "baseline=false")
+    row = predictions.rows[0]
+    predict([tmp_path / f"{row.id}.wav"], model, as_json=True)
+    answer = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert answer["label"] == row.label and answer["channels"] == ["voice"]
+    assert answer["scores"] == pytest.approx(row.scores, abs=1e-4)
+    predict([tmp_path / f"{row.id}.wav"], model)
+    shown = capsys.readouterr().out
+    assert f"{row.label}" in shown and "%" in shown
