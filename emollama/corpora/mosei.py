@@ -111,13 +111,12 @@ def prepare_mosei(
             if with_media and not collection.usable(name, split, videos.get(video)):
                 continue
             found = emotions_at(emotions.get(video), segment.start) if segment else None
-            placed = segment if with_media else None
             collection.samples.append(
                 Sample(
                     id=name,
-                    video=collection.path(videos.get(video)) if placed else None,
-                    start=placed.start if placed else None,
-                    end=placed.end if placed else None,
+                    video=collection.path(videos.get(video)) if with_media else None,
+                    start=segment.start if segment else None,
+                    end=segment.end if segment else None,
                     text=text or None,
                     group=video,
                     split=split,

@@ -105,7 +105,7 @@ def test_pickles_of_another_form(tmp_path: Path, change: dict[str, Any], said: s
 
 def test_transcripts_and_csd_of_another_form(root: Path, tmp_path: Path) -> None:
     (root / "CMU_MOSEI_Labels.csd").write_bytes(b"no HDF5")
-    with pytest.raises(EmollamaError, match="is not a csd file of labels"):
+    with pytest.raises(EmollamaError, match="is not a csd file"):
         prepare_mosei(root, tmp_path / "m.jsonl")
     with h5py.File(root / "CMU_MOSEI_Labels.csd", "w") as file:
         file.create_group("x/data/v").update({"features": [[1.0]], "intervals": [[0, 1]]})
