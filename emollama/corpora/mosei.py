@@ -24,10 +24,10 @@ from emollama.corpora.collection import (
 from emollama.corpora.csv_rows import finite
 from emollama.corpora.mosei_csd import NEAR, emotions_at, read_labels
 from emollama.corpora.report import PrepareReport
-from emollama.corpora.safe_pickle import read_pickle
 from emollama.errors import EmollamaError, did_you_mean
 from emollama.files import read_text
 from emollama.labels import get_label_set
+from emollama.plain_pickle import read_pickle
 from emollama.sample import Sample, Targets
 
 EXPECTED: dict[str, Expected] = {

@@ -1,7 +1,7 @@
 """UR-FUNNY, version 2 (Hasan et al. 2019): is the last sentence of an excerpt of a talk funny?
 
 The release is a set of pickles: folds, labels and sentences by id. They are read without running
-what they may name (see `safe_pickle`). It names neither talks nor speakers, so samples have no
+what they may name (see `plain_pickle`). It names neither talks nor speakers, so samples have no
 group and one talk may be on both sides of a fold.
 """
 
@@ -22,9 +22,9 @@ from emollama.corpora.collection import (
 )
 from emollama.corpora.nce_list import flat
 from emollama.corpora.report import PrepareReport
-from emollama.corpora.safe_pickle import read_pickle
 from emollama.errors import EmollamaError
 from emollama.labels import get_label_set
+from emollama.plain_pickle import read_pickle
 from emollama.sample import Sample, Targets
 
 FOLDS, LABELS, LANGUAGE = "data_folds.pkl", "humor_label_sdk.pkl", "language_sdk.pkl"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import pickle
-from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,6 @@ import numpy as np
 import pytest
 
 from emollama.corpora.mosei import prepare_mosei
-from emollama.corpora.safe_pickle import read_pickle
 from emollama.errors import EmollamaError
 from tests.corpora.trees import plant, samples_of
 
@@ -117,61 +114,3 @@ def test_transcripts_and_csd_of_another_form(root: Path, tmp_path: Path) -> None
     plant(root, {"Raw/Transcript/Segmented/Combined/c.txt": "c___0___2.5\n"})
     with pytest.raises(EmollamaError, match=r"c.txt:1: must hold id___segment"):
         prepare_mosei(root, tmp_path / "m.jsonl")
-
-
-class Runs:
-    """What unpickling must never call."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, (str(self.path),)
-
-
-@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_arrays_and_containers_are_read_and_nothing_is_run(tmp_path: Path, protocol: int) -> None:
-    data = {
-        "a": np.arange(6, dtype=np.float32).reshape(2, 3).T,
-        "b": [np.float64(2.5), "é", b"\xff", b""],
-        "c": (None, {1, 2}, np.array(["x", None], object)), "d": np.array(["ab", "c"]),
-    }  # fmt: skip
-    plain, evil = tmp_path / "plain.pkl", tmp_path / "evil.pkl"
-    plain.write_bytes(pickle.dumps(data, protocol))
-    read = read_pickle(plain)
-    np.testing.assert_array_equal(read["a"], data["a"])
-    assert read["b"] == data["b"] and read["c"][1] == {1, 2}
-    assert read["c"][2].tolist() == ["x", None] and read["d"].tolist() == ["ab", "c"]
-    evil.write_bytes(pickle.dumps([np.zeros(2), Runs(tmp_path / "made")], protocol))
-    with pytest.raises(EmollamaError, match=r"names '(posix|nt|os|copy_?reg)\.\w+'; only numpy"):
-        read_pickle(evil)
-    inside = np.array([Runs(tmp_path / "made")], dtype=object)
-    evil.write_bytes(pickle.dumps(inside, protocol))
-    with pytest.raises(EmollamaError, match="refused"):
-        read_pickle(evil)
-    assert not (tmp_path / "made").exists()
-
-
-@pytest.mark.parametrize(
-    "value", [OrderedDict(), eval, os.system, Path("x"), np.load, np.ma.masked_array([1])]
-)
-def test_every_other_name_is_refused(tmp_path: Path, value: object) -> None:
-    (tmp_path / "p").write_bytes(pickle.dumps(value))
-    with pytest.raises(EmollamaError, match="only numpy arrays and plain containers are read"):
-        read_pickle(tmp_path / "p")
-
-
-def test_codecs_of_bytes_are_latin_1_alone(tmp_path: Path) -> None:
-    (tmp_path / "p").write_bytes(b"c_codecs\nencode\n(Vx\nVrot13\ntR.")
-    with pytest.raises(EmollamaError, match="codec 'rot13' is not allowed"):
-        read_pickle(tmp_path / "p")
-
-
-def test_damaged_pickles_are_one_line(tmp_path: Path) -> None:
-    whole = pickle.dumps({"train": part("a$_$0")})
-    for cut in range(0, len(whole) - 1, 7):
-        (tmp_path / "p").write_bytes(whole[:cut])
-        with pytest.raises(EmollamaError):
-            read_pickle(tmp_path / "p")
-    with pytest.raises(EmollamaError, match="cannot be read"):
-        read_pickle(tmp_path / "none")
