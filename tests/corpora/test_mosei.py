@@ -114,3 +114,55 @@ def test_transcripts_and_csd_of_another_form(root: Path, tmp_path: Path) -> None
     plant(root, {"Raw/Transcript/Segmented/Combined/c.txt": "c___0___2.5\n"})
     with pytest.raises(EmollamaError, match=r"c.txt:1: must hold id___segment"):
         prepare_mosei(root, tmp_path / "m.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"raw_text": ["a", ["b", "c"]]}, r"train\[1\]: raw_text: must be text, is \['b', 'c'\]"),
+        ({"raw_text": [None, "b"]}, r"train\[0\]: raw_text: must be text, is None"),
+        ({"id": [["v$_$1"], ["v$_$2"]]}, r"train\[0\]: id: must be text, is \['v\$_\$1'\]"),
+        ({"id": np.array([["v", "1"], ["v", "2"]])}, "'id' must be a list of one value a sample"),
+        ({"id": np.array("v$_$1")}, "'id' must be a list of one value a sample"),
+        ({"annotations": [1, 2]}, r"train\[0\]: annotations: must be text, is 1"),
+        ({"regression_labels": [[1.0], 2.0]}, r"regression_labels: '\[1.0\]' is not a number"),
+    ],
+)
+def test_values_that_are_no_text_are_told(
+    tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
+    data = {"train": {**part("v$_$1", "v$_$2"), **change}, "valid": part("c$_$0")}
+    plant(tmp_path, {"aligned_50.pkl": pickle.dumps({**data, "test": part("d$_$1")})})
+    with pytest.raises(EmollamaError, match=said):
+        prepare_mosei(tmp_path, tmp_path / "m.jsonl")
+
+
+def test_columns_may_be_arrays_of_text_or_of_one_column(tmp_path: Path) -> None:
+    given = {
+        "id": np.array(["v$_$1", "v$_$2"], object), "raw_text": np.array([" a", "b"]),
+        "regression_labels": np.array([[0.1], [-3]], np.float32),
+    }  # fmt: skip
+    data = {"train": {**part("v$_$1", "v$_$2"), **given}, "valid": part("c$_$0")}
+    plant(tmp_path, {"aligned_50.pkl": pickle.dumps({**data, "test": part("d$_$1")})})
+    prepare_mosei(tmp_path, tmp_path / "m.jsonl")
+    first, second, *_ = samples_of(tmp_path / "m.jsonl").values()
+    assert (first.id, first.text, first.targets.sentiment) == ("v_1", "a", 0.1)
+    assert (second.id, second.targets.sentiment) == ("v_2", -3.0)
+
+
+def test_a_csd_of_datasets_where_groups_belong(root: Path, tmp_path: Path) -> None:
+    path = root / "CMU_MOSEI_Labels.csd"
+    for made, said in (
+        ({"x/data": np.zeros(3)}, "must hold one sequence with a group 'data'"),
+        ({"x/data/v": np.zeros(3)}, "'v': must be a group of 'features' and 'intervals'"),
+        ({"x/data/v/features/a": np.zeros(3)}, "'v': has no array 'features'"),
+        ({"x/data/v/features": np.zeros((1, 7))}, "'v': has no array 'intervals'"),
+        (
+            {"x/data/v/features": np.zeros((1, 7)), "x/data/v/intervals": [[b"a", b"b"]]},
+            r"intervals must be numbers \[1, 2\]",
+        ),
+    ):
+        with h5py.File(path, "w") as file:
+            file.update(made)
+        with pytest.raises(EmollamaError, match=said):
+            prepare_mosei(root, tmp_path / "m.jsonl")
