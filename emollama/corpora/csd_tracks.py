@@ -108,7 +108,9 @@ def sequence(path: Path) -> Iterator[Any]:
         with h5py.File(path, "r") as file:
             roots = [g["data"] for g in file.values() if isinstance(g, h5py.Group) and "data" in g]
             if len(roots) != 1 or not isinstance(roots[0], h5py.Group):
-                raise EmollamaError(f"{path}: must hold one sequence with 'data', has {len(roots)}")
+                raise EmollamaError(
+                    f"{path}: must hold one sequence with a group 'data', has {len(roots)} 'data'"
+                )
             yield roots[0]
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise EmollamaError(f"{path}: is not a csd file: {error}") from error
@@ -116,14 +118,22 @@ def sequence(path: Path) -> Iterator[Any]:
 
 def arrays(group: Any, where: str) -> tuple[np.ndarray, np.ndarray]:
     """`features` [n, D] and `intervals` [n, 2] of a video."""
+    import h5py
+
+    if not isinstance(group, h5py.Group):
+        raise EmollamaError(f"{where}: must be a group of 'features' and 'intervals'")
+    for name in ("features", "intervals"):
+        if not isinstance(group.get(name), h5py.Dataset):
+            raise EmollamaError(f"{where}: has no array '{name}'")
     features, intervals = np.asarray(group["features"]), np.asarray(group["intervals"])
     if features.ndim != 2 or features.dtype.kind not in "fiu":
         raise EmollamaError(
             f"{where}: features must be numbers [n, D], not {features.dtype} {list(features.shape)}"
         )
-    if intervals.shape != (len(features), 2):
+    if intervals.shape != (len(features), 2) or intervals.dtype.kind not in "fiu":
         raise EmollamaError(
-            f"{where}: intervals must be [{len(features)}, 2], not {list(intervals.shape)}"
+            f"{where}: intervals must be numbers [{len(features)}, 2], "
+            f"not {intervals.dtype} {list(intervals.shape)}"
         )
     return features, intervals
 

@@ -81,7 +81,7 @@ def test_faults_are_one_line(manifest: Path, tmp_path: Path) -> None:
     refused(tmp_path / "none.csd", "none.csd: is not a csd file")
     features, intervals = frames(20)
     short = write_csd(tmp_path / "short.csd", {"v": (features, intervals[:-1])})
-    refused(short, r"'v': intervals must be \[20, 2\], not \[19, 2\]")
+    refused(short, r"'v': intervals must be numbers \[20, 2\], not float64 \[19, 2\]")
     mixed = write_csd(tmp_path / "mixed.csd", {"a": frames(2), "v": frames(2, width=5)})
     refused(mixed, "'v': is 5 wide, the others 3")
     elsewhere = write_csd(tmp_path / "x.csd", {"x": frames(20)})
