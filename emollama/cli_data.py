@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -164,6 +164,24 @@ def prepare_npz(
     from emollama.corpora.npz_tracks import import_npz
 
     print(f"{import_npz(archive, out)} tracks in {out}; name them as 'npy:{out}'")
+
+
+@prepare_app.command("csd")
+def prepare_csd(
+    sequence: Path,
+    manifest: Path,
+    store: Annotated[Path, typer.Option(help="Feature store to write to.")],
+    key: Annotated[str, typer.Option(help="Name in the store, e.g. covarep.")],
+    channel: Annotated[Literal["voice", "face", "words"], typer.Option(help="What it is of.")],
+) -> None:
+    """Features of the CMU Multimodal SDK (csd) into a store, cut to a manifest's clips."""
+    from emollama.corpora.csd_tracks import import_csd
+
+    found = import_csd(sequence, manifest, store, key, channel)
+    print(
+        f"{found.tracks} tracks in {store / key}, {found.absent} clips without, "
+        f"{found.not_finite} numbers that were not finite set to 0"
+    )
 
 
 def say(text: str) -> None:

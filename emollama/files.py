@@ -141,9 +141,12 @@ def read_text(path: Path) -> str:
 
 
 def read_json(path: Path) -> Any:
-    """Read one JSON value; anything else is an `EmollamaError` naming file and line."""
+    """Read one JSON value; anything else is an `EmollamaError` naming file and line.
+
+    So is an object with a key twice, of which JSON itself keeps the last without a word.
+    """
     try:
-        return json.loads(read_text(path))
+        return json.loads(read_text(path), object_pairs_hook=_distinct)
     except json.JSONDecodeError as error:
         raise EmollamaError(f"{path}:{error.lineno}: is not JSON: {error.msg}") from error
     except (RecursionError, ValueError) as error:
@@ -167,7 +170,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
 def parse_row(path: Path, number: int, line: str) -> dict[str, Any]:
     """The object on one line of a JSON Lines file; anything else is an `EmollamaError`."""
     try:
-        row = json.loads(line)
+        row = json.loads(line, object_pairs_hook=_distinct)
     except json.JSONDecodeError as error:
         raise EmollamaError(f"{path}:{number}: is not JSON: {error.msg}") from error
     except (RecursionError, ValueError) as error:
@@ -175,3 +178,12 @@ def parse_row(path: Path, number: int, line: str) -> dict[str, Any]:
     if not isinstance(row, dict):
         raise EmollamaError(f"{path}:{number}: is not a JSON object")
     return row
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"key '{twice[:80]}' is there twice")
+    return found

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -120,8 +120,23 @@ class LineFault:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read and validate a manifest: schema, distinct ids, labels of the declared set."""
+    """Read and validate a manifest: schema, distinct ids that can name files, labels of the set."""
     return scan_manifest(path, _refuse)
+
+
+def require_name(name: str, where: str) -> None:
+    """A sample's id names files of features: one that cannot is an `EmollamaError`."""
+    if not 0 < len(name) <= LONGEST_ID or not name.isprintable() or not stays_inside(name):
+        raise EmollamaError(
+            f"{where}: '{name[:80]}' cannot name a clip: an id has 1 to {LONGEST_ID} printable "
+            "characters and is no path that leads out of a folder"
+        )
+
+
+def stays_inside(sample_id: str) -> bool:
+    """Whether `<id>.npy` lies inside the folder it is looked up in."""
+    path = PurePosixPath(sample_id)
+    return not (path.is_absolute() or ".." in path.parts or "\0" in sample_id or not path.parts)
 
 
 def _refuse(fault: LineFault) -> None:
@@ -187,6 +202,7 @@ def _parse_sample(path: Path, number: int, row: dict[str, Any], labels: LabelSet
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise EmollamaError(f"{path}:{number}: '{key}': {first['msg']}") from error
+    require_name(sample.id, f"{path}:{number}: 'id'")
     for key, value in (("start", sample.start), ("end", sample.end)):
         if value is not None and not math.isfinite(value):
             raise EmollamaError(f"{path}:{number}: '{key}' must be a finite number of seconds")

@@ -28,6 +28,7 @@ class SplitFile:
     Attributes:
         path: where it is.
         sha256: of its bytes.
+        corpus: that it is a split of; "" where the header does not say.
         scheme: how it was made, e.g. "k-fold"; `options` are that scheme's.
         splits: {id: split, or None for no split}.
         lines: {id: line number}.
@@ -35,6 +36,7 @@ class SplitFile:
 
     path: Path
     sha256: str
+    corpus: str
     scheme: str
     options: dict[str, Any]
     splits: dict[str, str | None]
@@ -64,10 +66,14 @@ class Leakage:
 
 
 def leakage(samples: Iterable[Sample]) -> list[Leakage]:
-    """What leaks between the samples' splits; groups are told where they are not the speakers."""
+    """What leaks between the samples' splits.
+
+    Groups that are a speaker's, sample by sample, are told as that speaker alone.
+    """
     placed = [s for s in samples if s.split is not None]
     speakers = _shared("speakers", ((s.speaker, s.split) for s in placed))
-    groups = _shared("groups", ((s.group, s.split) for s in placed if s.group != s.speaker))
+    others = {s.group for s in placed if s.group != s.speaker}
+    groups = _shared("groups", ((s.group, s.split) for s in placed if s.group in others))
     return [found for found in (speakers, groups) if found is not None]
 
 
@@ -129,6 +135,7 @@ def read_split_file(path: Path) -> SplitFile:
     return SplitFile(
         path,
         hashlib.sha256(path.read_bytes()).hexdigest(),
+        str(about.get("corpus") or ""),
         str(about.get("scheme", "")),
         options if isinstance(options, dict) else {},
         splits,
@@ -140,9 +147,14 @@ def apply_split(manifest: Manifest, file: SplitFile) -> Manifest:
     """The manifest with the splits of the file in place of its own.
 
     Raises:
-        EmollamaError: the file names an id that the manifest does not have, or lacks one that it
-            has; with file and line.
+        EmollamaError: the file is of another corpus, names an id that the manifest does not have,
+            or lacks one that it has; with file and line.
     """
+    if file.corpus and manifest.corpus and file.corpus != manifest.corpus:
+        raise EmollamaError(
+            f"{file.path}:1: is a split of corpus '{file.corpus}'; {manifest.path} is of "
+            f"'{manifest.corpus}'"
+        )
     known = {s.id for s in manifest.samples}
     for name, line in file.lines.items():
         if name not in known:

@@ -167,6 +167,17 @@ MANIFESTS: dict[str, tuple[Callable[[list[str]], list[str]], str]] = {
         lambda rows: [rows[0].replace('"labels":[', '"labels":"happy","x":['), *rows[1:]],
         "'labels' must hold a name and a list of labels",
     ),
+    "id of a path": (
+        lambda rows: [*rows, edit(rows[1], id="../../x")],
+        "manifest.jsonl:26: 'id': '../../x' cannot name a clip",
+    ),
+    "id of two lines": (
+        lambda rows: [*rows, edit(rows[1], id="a\nb")], "manifest.jsonl:26: 'id': 'a b' cannot name"
+    ),
+    "key twice": (
+        lambda rows: [*rows, '{"id": "x", "id": "y"}'],
+        "manifest.jsonl:26: is not JSON that can be read: key 'id' is there twice",
+    ),
     "a very long number": (lambda rows: [*rows, '{"id": ' + "9" * 5000 + "}"], "is not JSON that"),
     "a very deep value": (lambda rows: [*rows, "[" * 100_000], "is not JSON that"),
     "newer": (

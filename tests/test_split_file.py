@@ -56,6 +56,28 @@ def test_groups_that_are_not_speakers_leak_too() -> None:
     assert (leak.kind, leak.shared, leak.of, leak.example) == ("groups", 1, 2, "s2")
 
 
+def test_a_group_that_is_not_the_speaker_in_every_sample_leaks() -> None:
+    def found(*rows: tuple[str, str | None, str]) -> list[tuple[str, int, int]]:
+        placed = [
+            Sample(id=str(i), group=group, speaker=speaker, split=split)
+            for i, (group, speaker, split) in enumerate(rows)
+        ]
+        return [(leak.kind, leak.shared, leak.of) for leak in leakage(placed)]
+
+    assert found(("sam", "sam", "train"), ("sam", None, "test")) == [("groups", 1, 1)]
+    assert found(("sam", "sam", "train"), ("g2", "sam", "test")) == [("speakers", 1, 1)]
+    assert found(("sam", "sam", "train"), ("sam", "sam", "test")) == [("speakers", 1, 1)]
+
+
+def test_a_split_of_another_corpus_is_not_applied(manifest: Path, tmp_path: Path) -> None:
+    splits = dict.fromkeys((s.id for s in samples()), "train")
+    write_split_file(tmp_path / "s.jsonl", "other", "x", {}, splits)
+    with pytest.raises(EmollamaError, match=r"s.jsonl:1: is a split of corpus 'other'; .* of 'c'"):
+        read_with_splits(manifest, tmp_path / "s.jsonl")
+    write_split_file(tmp_path / "s.jsonl", "", "x", {}, splits)
+    assert read_with_splits(manifest, tmp_path / "s.jsonl").split("train")
+
+
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
@@ -67,6 +89,8 @@ def test_groups_that_are_not_speakers_leak_too() -> None:
         ([HEADER, '{"id": "b", "split": 1}'], r"s.jsonl:2: must hold an id"),
         ([HEADER, '{"id": "b", "split": "x"}', '{"id": "b", "split": "x"}'],
          r"s.jsonl:3: id 'b' is already on line 2"),
+        ([HEADER, '{"id": "b", "split": "x", "split": "y"}'],
+         r"s.jsonl:2: .* key 'split' is there twice"),
         ([HEADER, '{"id": "b", "split": null}'], r"s.jsonl: puts no sample in a split"),
     ],
 )  # fmt: skip

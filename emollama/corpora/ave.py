@@ -37,7 +37,7 @@ def prepare_ave(root: Path, out: Path, *, strict: bool = False) -> PrepareReport
     Args:
         root: `AVE_Dataset`, with `trainSet.txt`, `valSet.txt`, `testSet.txt` and `AVE/<id>.mp4`.
         out: the manifest.
-        strict: counts other than the published ones are an error.
+        strict: counts other than the published ones, or a clip in several splits, are an error.
 
     Raises:
         EmollamaError: no split file, a line that is none, or nothing usable.
@@ -79,7 +79,7 @@ def prepare_ave(root: Path, out: Path, *, strict: bool = False) -> PrepareReport
                 )
             )
     if cut:
-        collection.notes.append(f"{len(cut)} clips are in several splits, e.g. '{min(cut)}'")
+        collection.faults.append(f"{len(cut)} clips are in several splits, e.g. '{min(cut)}'")
     several = len(collection.samples) - len({s.group for s in collection.samples})
     collection.notes.append(f"{several} samples are further events of a clip")
     return collection.finish(EXPECTED, strict)

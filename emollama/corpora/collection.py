@@ -11,9 +11,8 @@ from emollama.corpora.overlaps import overlaps
 from emollama.corpora.paths import path_in_manifest
 from emollama.corpora.report import PrepareReport
 from emollama.errors import EmollamaError
-from emollama.features.external import stays_inside
 from emollama.labels import LabelSet
-from emollama.sample import LONGEST_ID, Sample, write_manifest
+from emollama.sample import Sample, require_name, write_manifest
 
 Expected = Mapping[str, int | Mapping[str, int]]
 """Official counts: {split: samples} or {split: {native label: samples}}."""
@@ -56,11 +55,15 @@ class Collection:
         Raises:
             EmollamaError: the id was there before, at `where` of then, or cannot name a clip.
         """
+        self.see(name, where)
+        self.tally(split, native)
+
+    def see(self, name: str, where: str) -> None:
+        """Take note of the id of a sample that is none of those counted, as `count` does."""
         require_name(name, where)
         if name in self._first:
             raise EmollamaError(f"{where}: id '{name}' is already at {self._first[name]}")
         self._first[name] = where
-        self.tally(split, native)
 
     def tally(self, split: str, native: str) -> None:
         """Take note of a counted sample under another heading too, e.g. the whole corpus."""
@@ -129,15 +132,6 @@ class Collection:
         reason, count = Counter(self.rejected.values()).most_common(1)[0]
         name = next(n for n, r in self.rejected.items() if r == reason)
         return f"; {len(self.rejected)} left out, most often ({count}, e.g. {name}): {reason}"
-
-
-def require_name(name: str, where: str) -> None:
-    """A sample's id names files of features: one that cannot is an `EmollamaError`."""
-    if not 0 < len(name) <= LONGEST_ID or not name.isprintable() or not stays_inside(name):
-        raise EmollamaError(
-            f"{where}: '{name[:80]}' cannot name a clip: an id has 1 to {LONGEST_ID} printable "
-            "characters and is no path that leads out of a folder"
-        )
 
 
 def missing(file: Path | None) -> str | None:

@@ -66,7 +66,7 @@ def prepare_crema_d(
         keep_bad: take clips that are known to be broken.
 
     Raises:
-        EmollamaError: no such fold, no folder of media, nothing usable.
+        EmollamaError: no such fold, no folder of media, a clip with two votes, nothing usable.
     """
     if not 1 <= fold <= FOLDS:
         raise EmollamaError(f"fold {fold} does not exist; there are 1 to {FOLDS}")
@@ -137,5 +137,13 @@ def _votes(root: Path) -> dict[str, str]:
     table = first_that_exists(root, "processedResults/summaryTable.csv")
     if table is None:
         return {}
-    rows = read_rows(table, ("FileName", "MultiModalVote"))
-    return {r.require("FileName"): v for r in rows if (v := r.get("MultiModalVote"))}
+    votes: dict[str, str] = {}
+    first: dict[str, str] = {}
+    for row in read_rows(table, ("FileName", "MultiModalVote")):
+        name, vote = row.require("FileName"), row.get("MultiModalVote")
+        if vote is None:
+            continue
+        if votes.setdefault(name, vote) != vote:
+            raise EmollamaError(f"{row.where}: '{name}' has another vote at {first[name]}")
+        first.setdefault(name, row.where)
+    return votes

@@ -48,11 +48,12 @@ def finite(text: str, where: str) -> float:
     return value
 
 
-def read_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
+def read_rows(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Row]:
     """Rows of a CSV with a header line; `columns` must be there, in any order, others may be.
 
     Column names are told apart without case and surrounding space, since releases of one corpus
-    differ in both; cells are found under the spelling in `columns`.
+    differ in both; cells are found under the spelling in `columns` and `optional`. Columns in
+    neither keep the spelling of the file.
 
     Raises:
         EmollamaError: no such file, not UTF-8, no header, a column is missing or there twice, or
@@ -62,13 +63,14 @@ def read_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
     line, header = next(table, (0, []))
     if not header:
         raise EmollamaError(f"{path}: is empty; it must begin with a line of column names")
-    spelled = {column.lower(): column for column in columns}
+    spelled = {column.lower(): column for column in (*columns, *optional)}
     names = [spelled.get(name.strip().lower(), name.strip()) for name in header]
     for column in columns:
         if column not in names:
             raise EmollamaError(
                 f"{path}:{line}: has no column '{column}'{did_you_mean(column, names)}"
             )
+    for column in spelled.values():
         if names.count(column) > 1:
             raise EmollamaError(f"{path}:{line}: column '{column}' is there twice")
     for number, cells in table:

@@ -60,6 +60,7 @@ def prepare_dfew(
             # Spreadsheets drop the zeros that clips are named with.
             name, native = row.require("video_name").zfill(5), row.require("label")
             if native == "0":
+                collection.see(name, row.where)
                 collection.rejected[name] = "label 0: not single-labelled"
                 continue
             if native not in EMOTIONS:

@@ -70,7 +70,7 @@ def prepare_emer(
     files = files_by_stem(media, SUFFIXES) if media else {}
     collection = Collection(f"emer-v{version}", out, get_label_set("merr"))
     with_media = collection.note_unless_any(files, "test", "CLIPS (video/*.mp4 or .avi)")
-    for row in read_rows(table, ("names", column)):
+    for row in read_rows(table, ("names", column), ("emotions", "subtitles")):
         name = row.require("names")
         collection.count(name, "test", "", row.where)
         if row.get(column) is None:

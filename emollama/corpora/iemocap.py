@@ -79,8 +79,8 @@ def prepare_iemocap(
         raise EmollamaError(f"classes must be 4 or 6, not {classes}")
     if media not in ("audio", "video"):
         raise EmollamaError(f"media must be 'audio' or 'video', not '{media}'")
-    for session in (test_session, val_session or test_session):
-        if session not in range(1, 6):
+    for session in (test_session, val_session):
+        if session is not None and session not in range(1, 6):
             raise EmollamaError(f"session {session} does not exist; there are 1 to 5")
     if val_session == test_session:
         raise EmollamaError(f"session {test_session} cannot be both validated on and tested")
@@ -133,6 +133,7 @@ def _session(
             if code not in mapping:
                 if code not in OTHER_CODES:
                     raise EmollamaError(f"{where}: emotion '{code}' is unknown")
+                collection.see(name, where)
                 collection.rejected[name] = f"label '{code}' is none of the {len(mapping)} taken"
                 continue
             label = mapping[code]

@@ -96,7 +96,7 @@ def _split(collection: Collection, table: Path, clips: Path | None, part: str) -
     said: dict[int, dict[int, str]] = {}
     places: list[tuple[int, int]] = []
     first = len(collection.samples)
-    for row in read_rows(table, COLUMNS):
+    for row in read_rows(table, COLUMNS, ("Season", "Episode")):
         dialogue, utterance = (_index(row.require(c), row.where) for c in COLUMNS[-2:])
         clip = f"dia{dialogue}_utt{utterance}"
         name = f"{part}_{clip}"

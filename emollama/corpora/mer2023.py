@@ -26,6 +26,10 @@ EXPECTED: Expected = {"train": 3373, "test1": 411, "test2": 412, "test3": 834}
 NO_VALENCE = -10.0
 """What stands for a valence that was not annotated."""
 
+VALENCES = (-5.0, 5.0)
+WITHOUT_VALENCE = "test3"
+"""The split that is published without valences."""
+
 
 def prepare_mer2023(
     root: Path, out: Path, *, transcripts: Path | None = None, strict: bool = False
@@ -43,7 +47,8 @@ def prepare_mer2023(
         strict: counts other than the published ones are an error.
 
     Raises:
-        EmollamaError: no label file, a column is missing, an unknown label, an id twice.
+        EmollamaError: no label file, a column is missing, an unknown label, a valence beyond -5 to
+            5, an id twice.
     """
     require_root(root, "MER2023", "mer2023train/train-label.csv, mer2023train/train/*.mp4, ...")
     collection = Collection("mer2023", out, get_label_set("mer2023"))
@@ -74,11 +79,19 @@ def _split(
 ) -> None:
     files = files_by_stem(clips, SUFFIXES) if clips else {}
     with_media = collection.note_unless_any(files, split, f"CLIPS ({split}/*.mp4 or .avi)")
-    for row in read_rows(table, ("name", "discrete")):
+    low, high = VALENCES
+    valued = split == WITHOUT_VALENCE
+    for row in read_rows(table, ("name", "discrete"), ("valence",)):
         name, native = row.require("name"), row.require("discrete")
         emotion = collection.labels.require(native, f"{row.where}: column 'discrete'")
         collection.count(name, split, emotion, row.where)
         valence = row.number("valence")
+        if valence is not None and valence != NO_VALENCE and not low <= valence <= high:
+            raise EmollamaError(
+                f"{row.where}: column 'valence': {valence:g} is not from {low:g} to {high:g}, nor "
+                f"{NO_VALENCE:g} for none"
+            )
+        valued = valued or "valence" in row.cells
         if with_media and not collection.usable(name, split, files.get(name)):
             continue
         collection.samples.append(
@@ -94,3 +107,7 @@ def _split(
                 ),
             )
         )
+    if not valued:
+        # Copies of the tests' labels go about that score emotions alone.
+        said = collection.faults if split == "train" else collection.notes
+        said.append(f"{table.name}: has no column 'valence'; samples are without it")

@@ -75,6 +75,7 @@ def prepare_merr(
 
     collection = Collection(f"merr-{part}", out, get_label_set("merr"))
     with_media = collection.note_unless_any(files, "train", "CLIPS (video/*.mp4 or .avi)")
+    others: list[str] = []
     for where, name, native in _labels(root / f"MERR_{part}_grained", told):
         emotion = collection.labels.require(native, where)
         collection.count(name, "train", emotion, where)
@@ -84,6 +85,9 @@ def prepare_merr(
         if with_media and not collection.usable(name, "train", files.get(name)):
             continue
         entry = told[name]
+        said = entry.get("pseu_emotion")
+        if isinstance(said, str) and (collection.labels.canonical(said) or said) != emotion:
+            others.append(f"'{name}', '{native}' in the list and '{said}' in the json")
         truth = _clues(entry, f"MERR_{part}_grained.json: '{name}'")
         collection.samples.append(
             Sample(
@@ -95,6 +99,11 @@ def prepare_merr(
                 clues=_in_words(truth),
                 truth=truth,
             )
+        )
+    if others:
+        collection.notes.append(
+            f"{len(others)} labels of the list are others than in the json, e.g. {others[0]}; "
+            "the list's are taken"
         )
     if validation:
         for i in sorted(range(len(collection.samples)), key=lambda i: collection.samples[i].id)[

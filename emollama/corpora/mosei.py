@@ -24,10 +24,10 @@ from emollama.corpora.collection import (
 from emollama.corpora.csv_rows import finite
 from emollama.corpora.mosei_csd import NEAR, emotions_at, read_labels
 from emollama.corpora.report import PrepareReport
-from emollama.corpora.safe_pickle import read_pickle
 from emollama.errors import EmollamaError, did_you_mean
 from emollama.files import read_text
 from emollama.labels import get_label_set
+from emollama.plain_pickle import read_pickle
 from emollama.sample import Sample, Targets
 
 EXPECTED: dict[str, Expected] = {
@@ -111,13 +111,12 @@ def prepare_mosei(
             if with_media and not collection.usable(name, split, videos.get(video)):
                 continue
             found = emotions_at(emotions.get(video), segment.start) if segment else None
-            placed = segment if with_media else None
             collection.samples.append(
                 Sample(
                     id=name,
-                    video=collection.path(videos.get(video)) if placed else None,
-                    start=placed.start if placed else None,
-                    end=placed.end if placed else None,
+                    video=collection.path(videos.get(video)) if with_media else None,
+                    start=segment.start if segment else None,
+                    end=segment.end if segment else None,
                     text=text or None,
                     group=video,
                     split=split,
@@ -139,10 +138,7 @@ def _rows(data: Any, part: str, path: Path) -> list[tuple[str, str, str, float, 
     for key in ("id", "raw_text", "regression_labels", "annotations"):
         if key == "annotations" and key not in values:
             continue
-        column = values.get(key)
-        if not isinstance(column, list | tuple | np.ndarray) or np.ndim(column) == 0:
-            raise EmollamaError(f"{path}: {part}: '{key}' must be a list")
-        columns[key] = list(np.ravel(column)) if isinstance(column, np.ndarray) else list(column)
+        columns[key] = _column(values.get(key), f"{path}: {part}: '{key}'")
         if len(columns[key]) != len(columns["id"]):
             raise EmollamaError(
                 f"{path}: {part}: {len(columns[key])} of '{key}', {len(columns['id'])} of 'id'"
@@ -152,9 +148,26 @@ def _rows(data: Any, part: str, path: Path) -> list[tuple[str, str, str, float, 
     for i, name in enumerate(columns["id"]):
         where = f"{path}: {part}[{i}]"
         sentiment = finite(str(columns["regression_labels"][i]), f"{where}: regression_labels")
-        note = None if told[i] is None else str(told[i])
-        rows.append((where, str(name), str(columns["raw_text"][i]).strip(), sentiment, note))
+        note = None if told[i] is None else _text(told[i], f"{where}: annotations")
+        text = _text(columns["raw_text"][i], f"{where}: raw_text")
+        rows.append((where, _text(name, f"{where}: id"), text, sentiment, note))
     return rows
+
+
+def _column(values: Any, where: str) -> list[Any]:
+    """The values of a list, or of an array [n] or [n, 1]."""
+    if isinstance(values, np.ndarray) and values.ndim and values.size == len(values):
+        return list(np.ravel(values))
+    if not isinstance(values, list | tuple):
+        raise EmollamaError(f"{where} must be a list of one value a sample")
+    return list(values)
+
+
+def _text(value: Any, where: str) -> str:
+    if not isinstance(value, str):
+        raise EmollamaError(f"{where}: must be text, is {str(value)[:40]}")
+    # Half of a surrogate pair cannot be written.
+    return str(value).strip().encode("utf-8", "replace").decode("utf-8")
 
 
 def _segments(folder: Path) -> dict[str, Segment]:

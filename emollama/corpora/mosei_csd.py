@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from emollama.corpora.csd_tracks import arrays, sequence
 from emollama.errors import EmollamaError
 
 EMOTIONS = ("happy", "sad", "anger", "surprise", "disgust", "fear")
@@ -34,19 +35,8 @@ def read_labels(path: Path) -> dict[str, Labels]:
     Raises:
         EmollamaError: no HDF5 file, or none of that form.
     """
-    import h5py
-
-    found: dict[str, Labels] = {}
-    try:
-        with h5py.File(path, "r") as file:
-            roots = [group["data"] for group in file.values() if "data" in group]
-            if len(roots) != 1:
-                raise EmollamaError(f"{path}: must hold one sequence with 'data', has {len(roots)}")
-            for video, group in roots[0].items():
-                found[str(video)] = _labels(group, f"{path}: '{video}'")
-    except (OSError, KeyError, TypeError) as error:
-        raise EmollamaError(f"{path}: is not a csd file of labels: {error}") from error
-    return found
+    with sequence(path) as videos:
+        return {str(v): _labels(g, f"{path}: '{v}'") for v, g in videos.items()}
 
 
 def emotions_at(labels: Labels | None, start: float) -> dict[str, float] | None:
@@ -62,11 +52,7 @@ def emotions_at(labels: Labels | None, start: float) -> dict[str, float] | None:
 
 
 def _labels(group: Any, where: str) -> Labels:
-    features, intervals = np.asarray(group["features"]), np.asarray(group["intervals"])
-    if features.ndim != 2 or features.shape[1] != 1 + len(EMOTIONS):
+    features, intervals = arrays(group, where)
+    if features.shape[1] != 1 + len(EMOTIONS):
         raise EmollamaError(f"{where}: features must be [n, 7], not {list(features.shape)}")
-    if intervals.shape != (len(features), 2):
-        raise EmollamaError(
-            f"{where}: intervals must be [{len(features)}, 2], not {list(intervals.shape)}"
-        )
     return Labels(intervals[:, 0], features[:, 1:])

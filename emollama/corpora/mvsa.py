@@ -52,6 +52,7 @@ def prepare_mvsa(root: Path, out: Path, *, strict: bool = False) -> PrepareRepor
         words, picture = (collection.labels.require(word, where) for word in (by_words, by_picture))
         emotion = joint(words, picture)
         if emotion is None:
+            collection.see(name, where)
             collection.rejected[name] = "the words are positive, the picture negative, or reversed"
             continue
         collection.count(name, _WHOLE, emotion, where)

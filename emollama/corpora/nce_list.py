@@ -11,14 +11,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from emollama.corpora.collection import require_name
 from emollama.corpora.csv_rows import read_rows
 from emollama.corpora.paths import path_in_manifest
 from emollama.corpora.report import PrepareReport
 from emollama.errors import EmollamaError
 from emollama.files import read_json, read_text
 from emollama.labels import LabelSet
-from emollama.sample import Sample, Targets, write_manifest
+from emollama.sample import Sample, Targets, require_name, write_manifest
 
 REASON_KEYS = ("smp_reason_caption", "caption")
 """Of an annotation, the text that the model learns to say: fine-grained, coarse."""
@@ -137,9 +136,14 @@ def reason_of(entry: Mapping[str, Any]) -> str | None:
 
 
 def read_sentences(path: Path) -> dict[str, str]:
-    """{name: sentence} of a CSV with `name` and one of `SENTENCE_COLUMNS`."""
+    """{name: sentence} of a CSV with `name` and one of `SENTENCE_COLUMNS`.
+
+    Raises:
+        EmollamaError: no such file or columns, or a name with two sentences.
+    """
     found: dict[str, str] = {}
-    for row in read_rows(path, ("name",)):
+    first: dict[str, str] = {}
+    for row in read_rows(path, ("name",), SENTENCE_COLUMNS):
         column = next((c for c in SENTENCE_COLUMNS if c in row.cells), None)
         if column is None:
             raise EmollamaError(
@@ -148,7 +152,9 @@ def read_sentences(path: Path) -> dict[str, str]:
             )
         text = flat(row.get(column))
         if text and (name := row.get("name")):
-            found[name] = text
+            if found.setdefault(name, text) != text:
+                raise EmollamaError(f"{row.where}: '{name}' has another sentence at {first[name]}")
+            first.setdefault(name, row.where)
     return found
 
 

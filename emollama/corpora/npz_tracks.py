@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from emollama.errors import EmollamaError, did_you_mean
-from emollama.features.external import COLUMNS_FILE, stays_inside
+from emollama.features.external import COLUMNS_FILE
 from emollama.files import atomic_path, write_json
+from emollama.sample import stays_inside
 
 
 def import_npz(

@@ -1,4 +1,4 @@
-"""Spans of one media file that overlap: the same seconds in two samples."""
+"""Spans of one media file that overlap, or lie in a whole one: the same seconds in two samples."""
 
 from __future__ import annotations
 
@@ -23,31 +23,40 @@ class Overlap:
 
     def __str__(self) -> str:
         span = f"{self.later.start or 0:g} to {_end(self.later):g} s"
+        span = "the whole file" if _whole(self.later) else span
         return f"'{self.later.id}' ({span}) overlaps '{self.earlier.id}'"
 
 
 def overlaps(samples: Iterable[Sample]) -> list[Overlap]:
     """For each sample that begins before an earlier one of its file ends, the pair.
 
-    Samples without a span are whole files and not looked at. Of the earlier ones that reach so far
-    a sample is told with one of another split, if there is one, else with that which ends last.
+    A file is shared that either has as its video or its sound. Of the earlier ones that reach so
+    far a sample is told with one of another split, if there is one, else with that which ends last.
+    Whole files that are two samples of one split (two persons in a picture) are not told.
     """
-    by_file: dict[tuple[str | None, str | None], list[Sample]] = {}
+    by_file: dict[str, list[Sample]] = {}
     for sample in samples:
-        if sample.start is not None or sample.end is not None:
-            by_file.setdefault((sample.video, sample.audio), []).append(sample)
-    found: list[Overlap] = []
+        for file in {sample.video, sample.audio} - {None}:
+            by_file.setdefault(str(file), []).append(sample)
+    found: dict[str, Overlap] = {}
     for spans in by_file.values():
         reach: dict[str | None, Sample] = {}  # split to its sample that ends last so far
         for sample in sorted(spans, key=lambda s: (s.start or 0.0, s.id)):
             open_ = [Overlap(s, sample) for s in reach.values() if _end(s) > (sample.start or 0.0)]
+            open_ = [o for o in open_ if o.leaks() or not (_whole(o.earlier) and _whole(sample))]
+            if sample.id in found:
+                open_.append(found[sample.id])
             if open_:
-                found.append(max(open_, key=lambda o: (o.leaks(), _end(o.earlier))))
+                found[sample.id] = max(open_, key=lambda o: (o.leaks(), _end(o.earlier)))
             mine = reach.get(sample.split)
             if mine is None or _end(sample) > _end(mine):
                 reach[sample.split] = sample
-    return found
+    return list(found.values())
 
 
 def _end(sample: Sample) -> float:
     return math.inf if sample.end is None else sample.end
+
+
+def _whole(sample: Sample) -> bool:
+    return not sample.start and sample.end is None

@@ -12,6 +12,7 @@ import random
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from emollama.errors import EmollamaError, did_you_mean
 from emollama.sample import Sample
@@ -155,12 +156,14 @@ def leave_one_group_out(
 
 
 def random_split(samples: Sequence[Sample], seed: int = 0) -> dict[str, str]:
-    """{id: split} at random, 80 % train, 10 % test and the rest val of each label.
+    """{id: split} at random, 80 % train, 10 % test and 10 % val of each label.
 
-    Papers without an official split do so. Groups are cut: the score is of known speakers.
+    Papers without an official split do so. Groups are cut: the score is of known speakers. What is
+    left when a label's shares are rounded down goes to the largest remainders, of equal ones to
+    one drawn by the seed: 19 samples are 15, 2 and 2, nine are 7, 1 and 1, one is trained on.
 
     Raises:
-        EmollamaError: fewer than ten samples of every label.
+        EmollamaError: too few samples of every label: a split would be empty.
     """
     by_label: dict[str, list[str]] = {}
     for sample in samples:
@@ -168,14 +171,26 @@ def random_split(samples: Sequence[Sample], seed: int = 0) -> dict[str, str]:
     split: dict[str, str] = {}
     for label, ids in sorted(by_label.items()):
         ids.sort()
-        random.Random(f"{seed}:{label}").shuffle(ids)
-        train, test = len(ids) * 8 // 10, len(ids) // 10
-        split |= dict.fromkeys(ids[:train], "train")
-        split |= dict.fromkeys(ids[train : train + test], "test")
-        split |= dict.fromkeys(ids[train + test :], "val")
-    if "test" not in split.values():
-        raise EmollamaError("80/10/10 needs at least ten samples of some label")
+        draw = random.Random(f"{seed}:{label}")
+        draw.shuffle(ids)
+        left = iter(ids)
+        for name, count in _shares(len(ids), draw).items():
+            split |= dict.fromkeys(islice(left, count), name)
+    if len(set(split.values())) < len(_TENTHS):
+        raise EmollamaError("80/10/10 leaves a split empty: no label has enough samples")
     return split
+
+
+_TENTHS = {"train": 8, "test": 1, "val": 1}
+
+
+def _shares(count: int, draw: random.Random) -> dict[str, int]:
+    """How many of `count` samples each split of `_TENTHS` gets, by largest remainder."""
+    shares = {name: count * tenths // 10 for name, tenths in _TENTHS.items()}
+    order = sorted(_TENTHS, key=lambda name: (-(count * _TENTHS[name] % 10), draw.random()))
+    for name in order[: count - sum(shares.values())]:
+        shares[name] += 1
+    return shares
 
 
 def stratum(sample: Sample) -> str:

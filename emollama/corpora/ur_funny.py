@@ -1,7 +1,7 @@
 """UR-FUNNY, version 2 (Hasan et al. 2019): is the last sentence of an excerpt of a talk funny?
 
 The release is a set of pickles: folds, labels and sentences by id. They are read without running
-what they may name (see `safe_pickle`). It names neither talks nor speakers, so samples have no
+what they may name (see `plain_pickle`). It names neither talks nor speakers, so samples have no
 group and one talk may be on both sides of a fold.
 """
 
@@ -22,9 +22,9 @@ from emollama.corpora.collection import (
 )
 from emollama.corpora.nce_list import flat
 from emollama.corpora.report import PrepareReport
-from emollama.corpora.safe_pickle import read_pickle
 from emollama.errors import EmollamaError
 from emollama.labels import get_label_set
+from emollama.plain_pickle import read_pickle
 from emollama.sample import Sample, Targets
 
 FOLDS, LABELS, LANGUAGE = "data_folds.pkl", "humor_label_sdk.pkl", "language_sdk.pkl"
@@ -65,7 +65,9 @@ def prepare_ur_funny(root: Path, out: Path, *, strict: bool = False) -> PrepareR
     placed = 0
     for part, split in SPLITS.items():
         names = folds.get(part) if isinstance(folds, Mapping) else None
-        if not isinstance(names, list | tuple | set | np.ndarray):
+        if not isinstance(names, list | tuple | set | np.ndarray) or (
+            isinstance(names, np.ndarray) and names.ndim != 1
+        ):
             raise EmollamaError(f"{folder / FOLDS}: has no list '{part}'")
         with_media = collection.note_unless_any(files, split, "CLIPS (urfunny2_videos/*.mp4)")
         for i, key in enumerate(names):
@@ -103,14 +105,24 @@ def _by_id(path: Path) -> dict[str, Any]:
     values = read_pickle(path)
     if not isinstance(values, Mapping):
         raise EmollamaError(f"{path}: must hold a value for each id")
-    return {str(key): value for key, value in values.items()}
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        if str(key) in found:
+            raise EmollamaError(f"{path}: id '{key}' is there twice, as a number and as a word")
+        found[str(key)] = value
+    return found
 
 
 def _label(value: Any, where: str) -> int:
-    numbers = np.ravel(np.asarray(value))
-    if numbers.size != 1 or numbers[0] not in (0, 1):
+    """0 or 1, which some copies have in a list or an array."""
+    number = value
+    while isinstance(number, list | tuple) and len(number) == 1:
+        number = number[0]
+    if isinstance(number, np.ndarray) and number.size == 1:
+        number = number.item()
+    if not isinstance(number, int | float | np.number | np.bool_) or number not in (0, 1):
         raise EmollamaError(f"{where}: label must be 0 or 1, is {str(value)[:40]}")
-    return int(numbers[0])
+    return int(number)
 
 
 def _sentences(value: Any, where: str) -> tuple[str | None, list[str]]:
@@ -119,13 +131,23 @@ def _sentences(value: Any, where: str) -> tuple[str | None, list[str]]:
         return None, []
     if not isinstance(value, Mapping):
         raise EmollamaError(f"{where}: must hold 'punchline_sentence' and 'context_sentences'")
-    context = value.get("context_sentences") or []
+    context = _listed(value.get("context_sentences", ()))
     if not isinstance(context, list | tuple):
         raise EmollamaError(f"{where}: 'context_sentences' must be a list")
-    told = (_sentence(sentence) for sentence in context)
-    return _sentence(value.get("punchline_sentence")), [text for text in told if text]
+    told = (_sentence(sentence, f"{where}: 'context_sentences'") for sentence in context)
+    punchline = _sentence(value.get("punchline_sentence"), f"{where}: 'punchline_sentence'")
+    return punchline, [text for text in told if text]
 
 
-def _sentence(value: Any) -> str | None:
+def _sentence(value: Any, where: str) -> str | None:
     """A sentence, or one that is spelled as a list of words."""
-    return flat(" ".join(map(str, value)) if isinstance(value, list | tuple) else value)
+    words = _listed(value)
+    words = words if isinstance(words, list | tuple) else [words]
+    if not all(isinstance(word, str) for word in words):
+        raise EmollamaError(f"{where}: must be text or a list of words, is {str(value)[:40]}")
+    return flat(" ".join(words))
+
+
+def _listed(value: Any) -> Any:
+    """An array as a list, and None as an empty one."""
+    return value.tolist() if isinstance(value, np.ndarray) else () if value is None else value

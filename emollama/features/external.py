@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from emollama.encoders.base import FeatureTrack
 from emollama.errors import EmollamaError
 from emollama.features.tracks import require_finite
 from emollama.files import read_json
+from emollama.sample import stays_inside
 
 COLUMNS_FILE = "columns.json"
 
@@ -100,12 +101,6 @@ class ExternalTracks:
             )
         require_finite(values, f"{path}: sample '{sample_id}'")
         return FeatureTrack(values, np.arange(len(values), dtype=np.float32))
-
-
-def stays_inside(sample_id: str) -> bool:
-    """Whether `<id>.npy` lies inside the folder it is looked up in."""
-    path = PurePosixPath(sample_id)
-    return not (path.is_absolute() or ".." in path.parts or "\0" in sample_id or not path.parts)
 
 
 def _load(path: Path) -> np.ndarray:

@@ -31,7 +31,14 @@ from emollama.features.pool import WorkerPool
 from emollama.features.ranks import joined_ranks
 from emollama.features.shards import SUFFIX, Entry, Extracted, Shard, write_shard
 from emollama.features.signature import signature, text_signature
-from emollama.features.store import RECORD, EncoderRecord, read_record, write_index, write_record
+from emollama.features.store import (
+    RECORD,
+    EncoderRecord,
+    check_key,
+    read_record,
+    write_index,
+    write_record,
+)
 from emollama.features.worker import Failure, Job, Outcome, process
 from emollama.files import sole_writer
 from emollama.sample import Manifest, Sample
@@ -163,8 +170,7 @@ def _check(encoders: Sequence[Encoder], batch_size: int, shard_size: int) -> Non
     for key in keys:
         if keys.count(key) > 1:
             raise EmollamaError(f"encoder '{key}' is named twice")
-        if not key or "/" in key or "\\" in key or key.startswith("."):
-            raise EmollamaError(f"encoder '{key}': its key cannot name a folder")
+        check_key(key)
     for name, value in (("batch_size", batch_size), ("shard_size", shard_size)):
         if value < 1:
             raise EmollamaError(f"{name} must be 1 or more, not {value}")

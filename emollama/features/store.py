@@ -27,6 +27,7 @@ __all__ = [
     "FeatureStore",
     "StoredTracks",
     "TrackReader",
+    "check_key",
     "open_tracks",
     "read_record",
     "relocated_sources",
@@ -48,6 +49,12 @@ class EncoderRecord:
     width: int
     fingerprint: str
     columns: tuple[str, ...]
+
+
+def check_key(key: str) -> None:
+    """Refuse a key that cannot name a folder of the store."""
+    if not key or "/" in key or "\\" in key or key.startswith("."):
+        raise EmollamaError(f"encoder '{key}': its key cannot name a folder")
 
 
 def write_record(folder: Path, record: EncoderRecord) -> None:

@@ -194,3 +194,38 @@ def test_spans_that_overlap_in_one_split_are_told(tmp_path: Path) -> None:
     assert report.notes[-1] == (
         "1 spans overlap another of their file, e.g. 'c/d' (1.5 to inf s) overlaps 'a b'"
     )
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        (",,", ",0,2", r"'c' \(0 to 2 s\) overlaps 'a' of .*, which is in split 'train'"),
+        (",,", ",,", r"'c' \(the whole file\) overlaps 'a'"),
+        (",0,2", ",1,", r"'c' \(1 to inf s\) overlaps 'a'"),
+        ("2.wav,0,2", "3.wav,1,3", r"'c' \(1 to 3 s\) overlaps 'a'"),
+        ("2.wav,,", ",1,3", r"'c' \(1 to 3 s\) overlaps 'a'"),
+    ],
+)
+def test_a_file_in_two_splits_whole_or_in_part(
+    first: str, second: str, said: str, tmp_path: Path
+) -> None:
+    miniature = MINIATURES["csv"]
+    table = (
+        "id,video,label,split,audio,start,end\n"
+        f"a,1.mp4,sad,train,{first}\nc,1.mp4,sad,{{}},{second}\n"
+    )
+    root = miniature.plant(tmp_path, **{"2.wav": b"x", "3.wav": b"x"})
+    (root / "clips.csv").write_text(table.format("train"))
+    notes = miniature.prepare(root, tmp_path / "m").notes
+    assert any("overlap" in note for note in notes) == (first != second)
+    (root / "clips.csv").write_text(table.format("test"))
+    with pytest.raises(EmollamaError, match=r"clips.csv:3: " + said):
+        miniature.prepare(root, tmp_path / "m")
+
+
+def test_the_sound_alone_may_be_what_is_shared(tmp_path: Path) -> None:
+    miniature = MINIATURES["csv"]
+    table = "id,video,audio,label,split\na,1.mp4,2.wav,sad,train\nc,,2.wav,sad,test\n"
+    root = miniature.plant(tmp_path, **{"2.wav": b"x", "clips.csv": table})
+    with pytest.raises(EmollamaError, match=r"clips.csv:3: 'c' \(the whole file\) overlaps 'a'"):
+        miniature.prepare(root, tmp_path / "m")

@@ -111,6 +111,7 @@ def test_dfew_with_clips(tmp_path: Path) -> None:
     [
         ("video_name,label\n1,8\n", "video_name,label\n", r"set_2.csv:2: .*'8' is not 1 to 7"),
         ("video_name,label\n1,1\n", "video_name,label\n00001,1\n", "id '00001' is already at"),
+        ("video_name,label\n1,1\n1,0\n", "video_name,label\n", "id '00001' is already at"),
         ("name,label\n1,1\n", "video_name,label\n", "has no column 'video_name'"),
     ],
 )
@@ -128,3 +129,11 @@ def test_dfew_without_clips_has_labels_alone(tmp_path: Path) -> None:
     assert report.samples == 2 and any("NO CLIPS" in note for note in report.notes)
     with pytest.raises(EmollamaError, match="is not a folder; DFEW's mp4"):
         prepare_dfew(tmp_path, tmp_path / "m.jsonl", fold=2, media=tmp_path / "nowhere")
+
+
+def test_a_clip_with_two_votes(tmp_path: Path) -> None:
+    table = "FileName,MultiModalVote\n1001_IEO_ANG_LO,A\n1001_IEO_ANG_LO,A\n1001_IEO_ANG_LO,N\n"
+    plant(tmp_path, {"processedResults/summaryTable.csv": table})
+    plant(tmp_path, ["AudioWAV/1001_IEO_ANG_LO.wav"])
+    with pytest.raises(EmollamaError, match=r"csv:4: '1001_IEO_ANG_LO' has another vote at .*:2$"):
+        prepare_crema_d(tmp_path, tmp_path / "m.jsonl")

@@ -40,6 +40,14 @@ def test_emer_of_both_versions(tmp_path: Path) -> None:
     assert samples_of(tmp_path / "m.jsonl")["sample_9"].targets.reason == "好"
 
 
+def test_emer_columns_are_found_in_any_case(tmp_path: Path) -> None:
+    plant(tmp_path, {"gt-eng.csv": "Names,Emotions,Subtitles,Reasons\na,['sad'],No.,He weeps.\n"})
+    prepare_emer(tmp_path, tmp_path / "m.jsonl")
+    sample = samples_of(tmp_path / "m.jsonl")["a"]
+    assert (sample.targets.native, sample.text) == ("['sad']", "No.")
+    assert sample.targets.reason == "He weeps."
+
+
 def test_emer_mistakes(tmp_path: Path) -> None:
     plant(tmp_path, {"gt-eng.csv": "names,reasons\na,b\na,c\n"})
     out = tmp_path / "m.jsonl"
@@ -126,9 +134,10 @@ def test_ave_with_two_events_of_a_clip(tmp_path: Path) -> None:
     assert second.targets.emotion == "Baby cry, infant cry" and second.truth == {"event": [2, 9]}
     assert {first.group, second.group, third.group} == {"-a_b"} and third.split == "test"
     assert report.rejected == {"gone_bark_0-3": "file is missing"}
-    assert "1 clips are in several splits, e.g. '-a_b'" in report.notes
+    assert "1 clips are in several splits, e.g. '-a_b'" in report.faults
     assert "2 samples are further events of a clip" in report.notes
-    with pytest.raises(EmollamaError, match="split 'train': 2 samples found, 3339 expected"):
+    assert any(fault.startswith("2 spans overlap one of another split") for fault in report.faults)
+    with pytest.raises(EmollamaError, match=r"3339 expected.*; 1 clips are in several splits"):
         prepare_ave(root, tmp_path / "m.jsonl", strict=True)
 
 

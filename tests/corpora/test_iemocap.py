@@ -97,6 +97,10 @@ def test_published_counts_add_up() -> None:
         (line("Ses01F_impro01_F000", "joy"), r"impro01.txt:1: emotion 'joy' is unknown"),
         (line("Ses02F_impro01_F000", "neu"), r"'Ses02F_impro01_F000' is not an utterance of"),
         (line("Ses01F_impro01_F000", "neu") * 2, r"impro01.txt:4: id .* is already at .*:1"),
+        (
+            line("Ses01F_impro01_F000", "neu") + line("Ses01F_impro01_F000", "xxx"),
+            r"impro01.txt:4: id .* is already at .*:1",
+        ),
         (line("Ses01F_impro01_F000", "neu", "8.2 - 6.1"), "8.2 to 6.1 s is no span"),
         (line("Ses01F_impro01_F000", "neu", "x - 6.1"), r"txt:1: 'x' is not a number"),
         ("\n[1.0 - 2.0]\tSes01F_impro01_F000\n", r"txt:2: is not \[start - end\]"),
@@ -113,6 +117,7 @@ def test_lines_that_are_none(root: Path, tmp_path: Path, written: str, said: str
     [
         ({"classes": 5}, "classes must be 4 or 6"),
         ({"test_session": 6}, "session 6 does not exist"),
+        ({"val_session": 0}, "session 0 does not exist"),
         ({"val_session": 5}, "both validated on and tested"),
         ({"media": "text"}, "media must be"),
     ],

@@ -117,11 +117,12 @@ def test_mistakes_are_one_line(tmp_path: Path, content: str | bytes, said: str) 
 
 
 def test_columns_in_another_order(tmp_path: Path) -> None:
-    header = "utterance_id,DIALOGUE_ID, Emotion,Sentiment,Speaker,Utterance\n"
-    plant(tmp_path, {"train_sent_emo.csv": header + "4,2,fear,negative,,\n"})
+    header = "utterance_id,DIALOGUE_ID, Emotion,Sentiment,Speaker,Utterance,SEASON,episode\n"
+    plant(tmp_path, {"train_sent_emo.csv": header + "4,2,fear,negative,,,8,21\n"})
     prepare_meld(tmp_path, tmp_path / "m.jsonl")
     (sample,) = samples_of(tmp_path / "m.jsonl").values()
     assert sample.id == "train_dia2_utt4" and sample.text is None and sample.speaker is None
+    assert sample.truth == {"sentiment": "negative", "season": "8", "episode": "21"}
 
 
 def test_a_folder_without_meld(tmp_path: Path) -> None:

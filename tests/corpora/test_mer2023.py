@@ -55,6 +55,8 @@ def test_clips_valence_and_words(mer2023: Path, tmp_path: Path) -> None:
         ("name,discrete\na,sad\na,sad\n", r"train-label.csv:3: id 'a' is already at"),
         ("name,discrete\na,bored\n", r"train-label.csv:2: column 'discrete': 'bored' is not in"),
         ("name,discrete,valence\na,sad,low\n", r"csv:2: column 'valence': 'low' is not a number"),
+        ("name,discrete,Valence\na,sad,99\n", r"csv:2: column 'valence': 99 is not from -5 to 5"),
+        ("name,discrete,valence,Valence\na,sad,1,2\n", r"csv:1: column 'valence' is there twice"),
         ("name,discrete\n,sad\n", r"csv:2: column 'name' is empty"),
         ("name,emotion\na,sad\n", "has no column 'discrete'"),
     ],
@@ -178,3 +180,62 @@ def test_merr_units_and_tone_as_tracks(tmp_path: Path) -> None:
     assert units.status("a") == "ok" and units.status("c") == "missing"
     tone = ExternalTracks(tmp_path / "tracks/tone")
     assert tone.columns == ("low",) and tone.get("a").values.tolist() == [[1.0]]
+
+
+def test_columns_are_found_in_any_case(tmp_path: Path) -> None:
+    plant(
+        tmp_path,
+        {
+            "train-label.csv": "Valence,Discrete,Name\n0.5,happy,a\n-1.0,sad,b\n",
+            "words.csv": "Name,SENTENCE\na,Oh no.\n",
+        },
+    )
+    report = prepare_mer2023(tmp_path, tmp_path / "m.jsonl", transcripts=tmp_path / "words.csv")
+    samples = samples_of(tmp_path / "m.jsonl")
+    assert {n: s.targets.valence for n, s in samples.items()} == {"a": 0.5, "b": -1.0}
+    assert samples["a"].text == "Oh no."
+    assert not any("valence" in told for told in (*report.faults, *report.notes))
+
+
+def test_a_table_without_valences_is_told_where_they_are_published(tmp_path: Path) -> None:
+    for split in ("train", "test1", "test3"):
+        plant(tmp_path, {f"{split}-label.csv": f"name,discrete\n{split},sad\n"})
+    report = prepare_mer2023(tmp_path, tmp_path / "m.jsonl")
+    said = "has no column 'valence'; samples are without it"
+    assert f"train-label.csv: {said}" in report.faults
+    assert [note for note in report.notes if said in note] == [f"test1-label.csv: {said}"]
+
+
+def test_a_name_with_two_sentences(tmp_path: Path) -> None:
+    plant(
+        tmp_path,
+        {
+            "train-label.csv": "name,discrete,valence\na,sad,1\n",
+            "words.csv": "name,sentence\na,No.\nb,Yes.\na,No.\nb,Never.\n",
+        },
+    )
+    with pytest.raises(EmollamaError, match=r"words.csv:5: 'b' has another sentence at .*csv:3$"):
+        prepare_mer2023(tmp_path, tmp_path / "m.jsonl", transcripts=tmp_path / "words.csv")
+
+
+def test_merr_that_contradicts_its_list(tmp_path: Path) -> None:
+    plant(
+        tmp_path,
+        {
+            "MERR_fine_grained.json": json.dumps(FINE),
+            "MERR_fine_grained.txt": "sample_1 20 sad -10\nsample_2 0 Doubtful -10\n",
+        },
+    )
+    report = prepare_merr(tmp_path, tmp_path / "m.jsonl")
+    assert samples_of(tmp_path / "m.jsonl")["sample_1"].targets.emotion == "sad"
+    assert (
+        "1 labels of the list are others than in the json, e.g. 'sample_1', 'sad' in the list and "
+        "'angry' in the json; the list's are taken"
+    ) in report.notes
+
+
+def test_merr_with_a_name_twice(tmp_path: Path) -> None:
+    one = json.dumps(FINE["sample_2"])
+    plant(tmp_path, {"MERR_fine_grained.json": f'{{"a": {one}, "b": {one}, "a": {one}}}'})
+    with pytest.raises(EmollamaError, match=r"MERR_fine_grained.json: .* key 'a' is there twice"):
+        prepare_merr(tmp_path, tmp_path / "m.jsonl")

@@ -100,7 +100,7 @@ def test_random_says_how_many_speakers_leak(
     assert out.read_bytes() == (tmp_path / "t.jsonl").read_bytes()
     by_label = {s.id: s.targets.emotion for s in manifest.samples}
     tested = Counter(by_label[n] for n, split in report.file.splits.items() if split == "test")
-    assert tested == {"happy": 4, "sad": 3, "neutral": 3}
+    assert tested == {"happy": 5, "sad": 4, "neutral": 4}
     other = write_split(manifest, tmp_path / "u.jsonl", "random-80-10-10", {"seed": 5})
     assert other.file.splits != report.file.splits
 

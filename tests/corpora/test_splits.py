@@ -10,6 +10,7 @@ from emollama.corpora.splits import (
     RAVDESS_SPLITS,
     k_fold,
     leave_one_group_out,
+    random_split,
     ravdess_split,
     require_whole_groups,
     with_split,
@@ -68,6 +69,25 @@ def test_a_cut_group_is_named() -> None:
     split = {"0-0": "train", "0-1": "train", "1-0": "train", "1-1": "test"}
     with pytest.raises(EmollamaError, match="group 'g1' is cut: '1-0' is in split 'train', '1-1'"):
         require_whole_groups(samples, split)
+
+
+def test_random_shares_are_as_near_to_80_10_10_as_labels_allow() -> None:
+    def shares(count: int, seed: int = 0) -> tuple[int, ...]:
+        big = [Sample(id=f"b{i}", targets=Targets(emotion="b")) for i in range(10)]
+        small = [Sample(id=f"a{i}", targets=Targets(emotion="a")) for i in range(count)]
+        split = random_split([*small, *big], seed)
+        return tuple(
+            sum(p == name and i[0] == "a" for i, p in split.items())
+            for name in ("train", "val", "test")
+        )
+
+    counts = (1, 2, 9, 10, 19, 100)
+    assert [shares(n) for n in counts] == [
+        (1, 0, 0), (2, 0, 0), (7, 1, 1), (8, 1, 1), (15, 2, 2), (80, 10, 10),
+    ]  # fmt: skip
+    assert {shares(15, seed) for seed in range(12)} == {(12, 2, 1), (12, 1, 2)}
+    with pytest.raises(EmollamaError, match="80/10/10 leaves a split empty"):
+        random_split([Sample(id=f"{i}", targets=Targets(emotion="a")) for i in range(3)])
 
 
 def test_what_cannot_be_split_is_said() -> None:

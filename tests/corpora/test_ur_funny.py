@@ -14,11 +14,11 @@ from emollama.errors import EmollamaError
 from tests.corpora.trees import plant, samples_of
 
 FOLDS = {"train": [1, 2], "dev": ["3"], "test": [4]}
-LABELS = {1: 1, 2: 0, 3: np.int64(1), 4: [0], 5: 1}
+LABELS = {1: 1, 2: np.array([[0]]), 3: np.int64(1), 4: [0], 5: 1}
 LANGUAGE = {
     1: {"punchline_sentence": "So I ran.", "context_sentences": ["A bear\ncame.", "", "It was big"],
         "punchline_intervals": [[0.0, 1.0]]},
-    2: {"punchline_sentence": ["Thank", "you", "."], "context_sentences": []},
+    2: {"punchline_sentence": np.array(["Thank", "you", "."]), "context_sentences": np.array([])},
     3: {"punchline_sentence": "Ha."},
 }  # fmt: skip
 
@@ -53,6 +53,12 @@ def test_folds_labels_and_sentences(tmp_path: Path) -> None:
         ({"folds": {**FOLDS, "test": [1]}}, r"test\[0\]: id '1' is already at .*train\[0\]"),
         ({"folds": {"train": [1]}}, r"data_folds.pkl: has no list 'dev'"),
         ({"labels": [1, 0]}, r"humor_label_sdk.pkl: must hold a value for each id"),
+        ({"labels": {**LABELS, 1: [1, [2, 3]]}}, r"'1': label must be 0 or 1, is \[1, \[2, 3\]\]"),
+        ({"labels": {**LABELS, 1: "1"}}, r"'1': label must be 0 or 1, is 1"),
+        ({"labels": {1: 1, "1": 0}}, r"label_sdk.pkl: id '1' is there twice"),
+        ({"folds": {**FOLDS, "train": np.array(1)}}, r"data_folds.pkl: has no list 'train'"),
+        ({"language": {1: {"punchline_sentence": 3}}}, "'punchline_sentence': must be text or a"),
+        ({"language": {1: {"context_sentences": [["a", ["b"]]]}}}, "'context_sentences': must be"),
         ({"language": {1: "So I ran."}}, r"language_sdk.pkl: '1': must hold 'punchline_sentence'"),
         ({"language": {1: Path("x")}}, r"language_sdk.pkl: refused .*names 'pathlib"),
     ],

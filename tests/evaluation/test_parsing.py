@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import random
-
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from emollama.errors import EmollamaError
 from emollama.evaluation.parsing import (
@@ -79,22 +79,28 @@ def test_the_released_rule_is_the_last_word_as_written(text: str, expected: str)
     assert expected in (found.label, found.failure)
 
 
-def test_whatever_the_text_there_is_a_label_or_a_reason() -> None:
-    draw = random.Random(0)
-    pieces = [
+PIECES = st.sampled_from(
+    [
         *MERR.labels, *MERR.synonyms, "not", "n't", "no", "without", "rather", "than", "[", "(",
-        "*", ".", "\n",
-        "\u2019", "\x00", "\U0001f600", "\u2028", "but", "-", "'", '"', "", "\ufeff",
-    ]  # fmt: skip
-    for _ in range(3000):
-        text = draw.choice(["", " "]).join(draw.choices(pieces, k=draw.randrange(9)))
-        for rule in PARSERS.values():
-            found = rule(text, MERR)
-            assert (found.label is None) != (found.failure is None)
-            assert found.label is None or found.label in MERR.labels
-    for label in MERR.labels:
-        for rule in PARSERS.values():
-            assert rule(label, MERR).label == label
+        "*", ".", "\n", "\u2019", "\x00", "\u2028", "but", "-", "'", '"', "\ufeff",
+    ]
+)  # fmt: skip
+
+
+@settings(max_examples=1000)
+@given(pieces=st.lists(PIECES | st.text(max_size=5), max_size=8), joint=st.sampled_from(["", " "]))
+def test_whatever_the_text_there_is_a_label_or_a_reason(pieces: list[str], joint: str) -> None:
+    for rule in PARSERS.values():
+        found = rule(joint.join(pieces), MERR)
+        assert (found.label is None) != (found.failure is None)
+        assert found.label is None or found.label in MERR.labels
+
+
+@given(label=st.sampled_from(MERR.labels), before=st.text("bcdfg ", max_size=8))
+def test_a_label_is_found_as_a_word_and_not_inside_one(label: str, before: str) -> None:
+    found = parse_words(f"{before}x {label}", MERR)
+    assert found.label == label
+    assert parse_words(f"{before}x{label}", MERR).label is None
 
 
 def test_rows_are_read_again() -> None:

@@ -12,9 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
+from pydantic import ConfigDict
 
 from emollama.errors import EmollamaError
 from emollama.features.worker import Failure, Job, unforeseen
@@ -48,6 +49,9 @@ class FileFacts:
         sound_digest: SHA-256 of the decoded sound as 16-bit numbers; None likewise.
         damaged: packets passed over.
     """
+
+    # For those that are read back: JSON may hold numbers beyond any.
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(allow_inf_nan=False)
 
     digest: str
     stated: float | None

@@ -10,17 +10,34 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TextIO
+from typing import TextIO
 
-from emollama.corpora.doctor.look import FACE, FaceFacts, Facts, FileFacts, MediaFacts
+from pydantic import TypeAdapter, ValidationError
+
+from emollama.corpora.doctor.look import FACE, FaceFacts, Facts, MediaFacts
 from emollama.errors import EmollamaError
 from emollama.features.worker import Failure
 from emollama.files import cut_torn_line, sole_writer
 
 LOOKS = "looks.jsonl"
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A line of the file; `failure` is there in the place of `facts`."""
+
+    id: str
+    signature: str
+    check: str
+    fingerprint: str
+    facts: MediaFacts | FaceFacts | None = None
+    failure: Failure | None = None
+
+
+_LINE = TypeAdapter(_Line)
 
 
 class Record:
@@ -101,27 +118,11 @@ class Record:
         with self.path.open("rb") as lines:
             for line in lines:
                 # A line that is none (an edit, another version) is as good as not there.
-                with suppress(ValueError, KeyError, TypeError):
-                    self._take(json.loads(line))
+                with suppress(ValidationError):
+                    self._take(_LINE.validate_json(line, strict=True))
 
-    def _take(self, row: dict[str, Any]) -> None:
-        key = row["check"]
-        if row["fingerprint"] != self._fingerprints.get(key):
-            return
-        if "failure" in row:
-            facts: Facts | Failure = Failure(**row["failure"])
-        elif key == FACE:
-            facts = FaceFacts(**row["facts"])
-        else:
-            facts = MediaFacts(**{k: _file(v) for k, v in row["facts"].items()})
-        self._known[row["id"], key] = row["signature"], facts
-
-
-def _file(row: dict[str, Any] | None) -> FileFacts | Failure | None:
-    if row is None:
-        return None
-    if "reason" in row:
-        return Failure(**row)
-    for key in ("picture", "sound"):
-        row[key] = None if row[key] is None else (row[key][0], row[key][1])
-    return FileFacts(**row)
+    def _take(self, line: _Line) -> None:
+        key, facts = line.check, line.failure or line.facts
+        kind = FaceFacts if key == FACE else MediaFacts
+        if line.fingerprint == self._fingerprints.get(key) and isinstance(facts, kind | Failure):
+            self._known[line.id, key] = line.signature, facts

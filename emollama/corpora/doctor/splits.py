@@ -18,11 +18,12 @@ def split_findings(clips: Sequence[Looked]) -> list[Finding]:
     Samples without a split are in none: nothing is trained or tested on them.
     """
     samples = [clip.sample for clip in clips if clip.sample.split is not None]
+    # A speaker who is a group, sample by sample, has been told of as that group.
+    others = {s.speaker for s in samples if s.speaker != s.group}
     return [
         *_shared(samples, lambda s: s.group, "group in several splits", "group"),
-        # A speaker whose groups were cut has been told of already.
         *_shared(
-            samples, lambda s: None if s.group == s.speaker else s.speaker,
+            samples, lambda s: s.speaker if s.speaker in others else None,
             "speaker in several splits", "speaker",
         ),
         *_recordings(clips),

@@ -164,3 +164,17 @@ def test_labels_are_judged_where_there_are_any() -> None:
 def test_limits_that_make_no_sense_are_refused(limits: dict[str, float]) -> None:
     with pytest.raises(EmollamaError, match="--"):
         Limits(**limits)  # type: ignore[arg-type]
+
+
+def test_a_speaker_in_two_groups_and_a_group_of_two_speakers() -> None:
+    def found(*rows: tuple[str, str | None, str]) -> list[str]:
+        clips = [
+            clip(str(i), replace(TEN, digest=str(i)), group=group, speaker=speaker, split=split)
+            for i, (group, speaker, split) in enumerate(rows)
+        ]
+        return [f.kind for f in split_findings(clips)]
+
+    speaker, group = "speaker in several splits", "group in several splits"
+    assert found(("sam", "sam", "train"), ("g2", "sam", "test")) == [speaker]
+    assert found(("sam", "sam", "train"), ("sam", None, "test")) == [group]
+    assert found(("sam", "sam", "train"), ("sam", "sam", "test")) == [group]
