@@ -305,3 +305,13 @@ def test_a_wrong_option_is_one_line(system: str, options: dict[str, Any], said: 
     with pytest.raises(EmollamaError, match=said) as caught:
         model_of(system, options)
     assert "\n" not in str(caught.value)
+
+
+def test_the_spaces_of_an_absent_modality_are_not_seen() -> None:
+    """Its zeros would still be keys of MISA's attention, made of biases alone."""
+    model, batch = model_of("misa", {"hidden": 16}), batch_of()
+    before = answers(model, batch, only=["voice", "face"])
+    for parameter in model.projections["words"].parameters():
+        torch.nn.init.normal_(parameter)
+    assert_same(answers(model, batch, only=["voice", "face"]), before)
+    assert distinct([*before, *answers(model, batch)]) == 2 * ROWS
