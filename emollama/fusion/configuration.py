@@ -22,8 +22,8 @@ class ModalitySection(Strict):
     the manifest's own text and media. `pool` makes one vector of a track ("mean" over its steps,
     "mean+std" with their deviation); `segments` above 0 averages a longer track into so many.
     For "tokens" and "waveform", `source` is the local folder of a transformers model, which is
-    trained with the fusion unless `frozen`. `width` and `fingerprint` are read from the store and
-    kept with the model.
+    trained with the fusion unless `frozen`; with `trained_layers` above 0, so many of its last
+    layers are. `width` and `fingerprint` are read from the store and kept with the model.
     """
 
     name: str
@@ -34,6 +34,7 @@ class ModalitySection(Strict):
     segments: int = Field(default=0, ge=0)
     standardise: bool = True
     frozen: bool = False
+    trained_layers: int = Field(default=0, ge=0)
     width: int = Field(default=0, ge=0)
     fingerprint: str = ""
 
@@ -45,6 +46,11 @@ class ModalitySection(Strict):
             raise ValueError(f"modality '{self.name}': a track needs a source")
         if self.kind == "track" and self.frozen:
             raise ValueError(f"modality '{self.name}': frozen is for raw input; a track always is")
+        if self.trained_layers and (self.frozen or self.kind not in ("tokens", "waveform")):
+            raise ValueError(
+                f"modality '{self.name}': trained_layers is for tokens or a waveform that is not "
+                "frozen"
+            )
         if self.pool != "none" and self.segments:
             raise ValueError(f"modality '{self.name}': pool makes one vector; segments is not used")
         return self

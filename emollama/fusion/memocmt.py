@@ -30,6 +30,7 @@ from emollama.fusion.layers import (
     directed_pairs,
     masked_mean,
     masked_pool,
+    require_whole_heads,
 )
 from emollama.fusion.modeling import FusionModel, FusionOutput
 
@@ -47,8 +48,7 @@ class MemoCMTOptions(Strict):
 
     @model_validator(mode="after")
     def _whole_heads(self) -> MemoCMTOptions:
-        if self.width % self.heads:
-            raise ValueError(f"width {self.width} must be a multiple of heads ({self.heads})")
+        require_whole_heads(self.width, self.heads)
         return self
 
 
@@ -122,10 +122,6 @@ class MemoCMT(FusionModel):
             nn.Linear(options.head, config.width),
         )
         self.post_init()
-
-    def encode_one(self, name: str, values: Tensor, valid: Tensor, times: Tensor) -> Tokens:
-        """Every step in the blocks' width."""
-        return Tokens(self.encoders[name](values), valid, times)
 
     def fuse(
         self,
