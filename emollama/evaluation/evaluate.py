@@ -291,8 +291,9 @@ def _baseline(
         features["words"] = [sentence_features(llm, everyone)]
     _say("fitting the classical baselines")
     result = baseline_predictions(
-        features, manifest.labels, train, test, validation, seed=config.seed
-    )
+        features, manifest.labels, train, test, validation,
+        seed=config.seed, pairs=config.modality_report == "all",
+    )  # fmt: skip
     settings = {**header.settings, **result.settings}
     write_predictions(path, header.model_copy(update={"settings": settings}), result.predictions)
 
