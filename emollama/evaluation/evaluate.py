@@ -25,6 +25,7 @@ from emollama.evaluation.predictions import Header, read_predictions, write_pred
 from emollama.evaluation.registry import Context, chosen
 from emollama.evaluation.report import report_from_files
 from emollama.evaluation.scoring import METRICS_FILE, score_predictions, write_scores
+from emollama.evaluation.trained_on import trained_on
 from emollama.evaluation.words import clue_features, sentence_features
 from emollama.features.ranks import joined_ranks
 from emollama.features.store import open_tracks
@@ -218,14 +219,8 @@ def _split_warnings(
     if manifest.split_sha256 is not None:
         found = {f"{leak.kind} on both sides": str(leak) for leak in leakage(manifest.samples)}
     path = folder / "training_record.json"
-    record = read_json(path) if path.is_file() else {}
-    data = record.get("config", {}).get("data", {})
-    trained = record.get("split_sha256")
-    if data.get("manifest") == str(config.data.manifest) and trained != manifest.split_sha256:
-        found["split"] = (
-            "the model was trained with another split file: what is tested here may be what it "
-            "was trained on"
-        )
+    if path.is_file():
+        found |= trained_on(read_json(path), manifest, config.data.split)
     for text in found.values() if tell else ():
         _say(f"WARNING: {text}")
     return found
