@@ -43,14 +43,25 @@ def parse_words(text: str, labels: LabelSet) -> Parsed:
     """
     if not text.strip():
         return Parsed(None, EMPTY)
+    named, denied = _named(text, labels)
+    if len(named) == 1:
+        return Parsed(named.pop())
+    return Parsed(None, SEVERAL if named else DENIED if denied else NONE)
+
+
+def named_labels(text: str, labels: LabelSet) -> set[str]:
+    """Every label that a text names and does not deny, by the rule of `parse_words`."""
+    return _named(text, labels)[0]
+
+
+def _named(text: str, labels: LabelSet) -> tuple[set[str], bool]:
+    """The labels named, and whether any was denied."""
     plain = without_harmless(text.lower().translate(_APOSTROPHES))
     pattern, meant = _pattern(labels)
     found = list(pattern.finditer(plain))
     denied = denials(plain, [m.span() for m in found])
     named = {meant[" ".join(m[0].split())] for m, no in zip(found, denied, strict=True) if not no}
-    if len(named) == 1:
-        return Parsed(named.pop())
-    return Parsed(None, SEVERAL if named else DENIED if found else NONE)
+    return named, any(denied)
 
 
 def parse_last_word(text: str, labels: LabelSet) -> Parsed:
