@@ -25,6 +25,7 @@ from emollama.evaluation.predictions import (
 from emollama.evaluation.registry import Context, fitting
 from emollama.evaluation.report import report_from_files
 from emollama.evaluation.scoring import METRICS_FILE, score_predictions, write_scores
+from emollama.evaluation.trained_on import trained_on
 from emollama.files import read_json
 from emollama.sample import Manifest, Sample
 from emollama.split_file import leakage
@@ -100,14 +101,8 @@ def split_warnings(
     if manifest.split_sha256 is not None:
         found = {f"{leak.kind} on both sides": str(leak) for leak in leakage(manifest.samples)}
     path = folder / "training_record.json"
-    record = read_json(path) if path.is_file() else {}
-    data = record.get("config", {}).get("data", {})
-    trained = record.get("split_sha256")
-    if data.get("manifest") == str(config.data.manifest) and trained != manifest.split_sha256:
-        found["split"] = (
-            "the model was trained with another split file: what is tested here may be what it "
-            "was trained on"
-        )
+    if path.is_file():
+        found |= trained_on(read_json(path), manifest, config.data.split)
     for text in found.values() if tell else ():
         say(f"WARNING: {text}")
     return found
@@ -125,8 +120,9 @@ def write_baseline(
     """Fit logistic regression and its like on the features; the file of their predictions."""
     say("fitting the classical baselines")
     result = baseline_predictions(
-        features, manifest.labels, train, test, validation, seed=config.seed
-    )
+        features, manifest.labels, train, test, validation,
+        seed=config.seed, pairs=config.modality_report == "all",
+    )  # fmt: skip
     settings = {**header.settings, **result.settings}
     path = config.output / BASELINE_FILE
     write_predictions(path, header.model_copy(update={"settings": settings}), result.predictions)

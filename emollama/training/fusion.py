@@ -26,6 +26,7 @@ from emollama.errors import EmollamaError
 from emollama.files import sole_writer
 from emollama.fusion import artefact
 from emollama.fusion.answers import answers
+from emollama.llm.import_checkpoint import file_sha256
 from emollama.training.card import fusion_card
 from emollama.training.fusion_config import FusionTrainConfig
 from emollama.training.fusion_dealing import Dealer
@@ -261,6 +262,7 @@ class FusionRun:
             "config": config.model_dump(mode="json"),
             "versions": versions(),
             "samples": len(self.setup.train),
+            "manifest_sha256": file_sha256(self.setup.manifest.path),
             "split_sha256": self.setup.manifest.split_sha256,
             "left_out": dict(self.setup.train.left_out),
             "world_size": self.accelerator.num_processes,

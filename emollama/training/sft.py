@@ -22,6 +22,7 @@ from emollama.files import read_json, sole_writer, write_json, written_whole
 from emollama.llm import artefact
 from emollama.llm.clues import ClueWords
 from emollama.llm.device import default_device, resolve_dtype
+from emollama.llm.import_checkpoint import file_sha256
 from emollama.llm.inference import label_probabilities
 from emollama.llm.partitioned import gathered
 from emollama.llm.processing import PROCESSOR_FILE, EmotionLlamaProcessor
@@ -89,6 +90,8 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
     manifest = read_with_splits(config.data.manifest, config.data.split_file)
+    # Now, for the file may be another one when training ends.
+    manifest_sha256 = file_sha256(config.data.manifest)
     for leak in leakage(manifest.samples) if manifest.split_sha256 else ():
         say(f"WARNING: {leak}")
     streams, readers = open_streams(config.data.store, config.model.streams)
@@ -175,6 +178,7 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
                 "config": config.model_dump(mode="json"),
                 "versions": versions(),
                 "samples": len(samples),
+                "manifest_sha256": manifest_sha256,
                 "split_sha256": manifest.split_sha256,
                 "left_out": left_out,
                 "world_size": world,
