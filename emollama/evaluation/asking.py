@@ -31,6 +31,9 @@ REASONS = "reasons"
 BATCHES = 4
 """Batches of a chunk: what a killed process loses at most, and what a rank takes at a time."""
 
+SET_SIZES = {"all": 2, "singles": 1, "none": 0}
+"""`modality_report` to the size up to which sets of channels are asked, beside all together."""
+
 
 @dataclass(frozen=True)
 class Questions:
@@ -67,7 +70,7 @@ class Questions:
         if processor.clues == "always":
             known |= {channel for sample in self.samples for channel in sample.clues}
         present: list[Channel] = [c for c in CHANNELS if c in known]
-        fewest = {"all": 2, "singles": 1, "none": 0}[self.config.modality_report]
+        fewest = SET_SIZES[self.config.modality_report]
         if self.config.task == "reason":
             fewest = 0
         whole = len(present)

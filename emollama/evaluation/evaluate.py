@@ -16,7 +16,7 @@ import torch
 from emollama.config import EvalConfig
 from emollama.encoders.base import Channel
 from emollama.errors import EmollamaError
-from emollama.evaluation.asking import Questions
+from emollama.evaluation.asking import SET_SIZES, Questions
 from emollama.evaluation.baseline import FeatureMatrix, baseline_predictions, pool_tracks
 from emollama.evaluation.judge import CachedJudge, open_judge
 from emollama.evaluation.known_clues import KNOWN_CLUES
@@ -287,7 +287,7 @@ def _baseline(
     _say("fitting the classical baselines")
     result = baseline_predictions(
         features, manifest.labels, train, test, validation,
-        seed=config.seed, pairs=config.modality_report == "all",
+        seed=config.seed, largest=SET_SIZES[config.modality_report],
     )  # fmt: skip
     settings = {**header.settings, **result.settings}
     write_predictions(path, header.model_copy(update={"settings": settings}), result.predictions)
