@@ -124,7 +124,7 @@ def baseline_predictions(
     *,
     seed: int = 0,
     folds: int = 5,
-    pairs: bool = True,
+    largest: int = 2,
 ) -> BaselineResult:
     """Fit every baseline on `train` and answer `test` with it.
 
@@ -140,7 +140,7 @@ def baseline_predictions(
         validation: samples to choose C on.
         seed: decides folds and the chance row.
         folds: number of folds where there is no validation split.
-        pairs: whether sets of some channels are answered too, or single ones and all only.
+        largest: the size up to which sets of channels are answered, beside all together.
     """
     fit = [s for s in train if s.targets.emotion is not None]
     choose = [s for s in validation if s.targets.emotion is not None]
@@ -154,14 +154,16 @@ def baseline_predictions(
     single: dict[Channel, np.ndarray] = {}
     heard: dict[Channel, np.ndarray] = {}
     for channels in channel_sets(known):
-        if not pairs and 1 < len(channels) < len(known):
+        asked = len(channels) <= largest or len(channels) == len(known)
+        if not asked and len(channels) > 1:
             continue
         matrices = [m for c in channels for m in features[c]]
         probabilities, chosen = _logistic_regression(
             matrices, labels, fit, choose, test, seed, folds
         )
-        settings[f"{JOINT}: {set_name(channels)}"] = chosen
-        rows += _rows(test, labels, probabilities, channels, JOINT)
+        if asked:
+            settings[f"{JOINT}: {set_name(channels)}"] = chosen
+            rows += _rows(test, labels, probabilities, channels, JOINT)
         if len(channels) == 1:
             single[channels[0]] = probabilities
             heard[channels[0]] = _any_present(matrices, test)

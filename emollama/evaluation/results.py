@@ -121,7 +121,7 @@ def write_baseline(
     say("fitting the classical baselines")
     result = baseline_predictions(
         features, manifest.labels, train, test, validation,
-        seed=config.seed, pairs=config.modality_report == "all",
+        seed=config.seed, largest=SET_SIZES[config.modality_report],
     )  # fmt: skip
     settings = {**header.settings, **result.settings}
     path = config.output / BASELINE_FILE

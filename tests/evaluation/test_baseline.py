@@ -73,11 +73,13 @@ def test_repeats_exactly_and_test_clips_do_not_matter_to_each_other():
         assert p.scores == pytest.approx(by_key[p.id, p.channels, p.system].scores, abs=1e-5)
 
 
-def test_without_pairs_the_other_rows_are_the_same():
+def test_fewer_sets_leave_the_other_rows_as_they_are():
     samples, features = samples_with_features(180)
-    every, some = _run(samples, features), _run(samples, features, pairs=False)
+    every = _run(samples, features)
     assert {len(p.channels) for p in every.predictions} == {0, 1, 2, 3}
-    assert some.predictions == [p for p in every.predictions if len(p.channels) != 2]
+    for largest, sizes in ((1, {0, 1, 3}), (0, {0, 3})):
+        some = _run(samples, features, largest=largest)
+        assert some.predictions == [p for p in every.predictions if len(p.channels) in sizes]
 
 
 def test_the_strength_is_that_of_the_lowest_loss():
