@@ -10,7 +10,6 @@ import numpy as np
 
 from emollama.encoders.base import Channel
 from emollama.explain.deletion import MODALITIES, Deletion, deletion
-from emollama.explain.fusion_subject import FusionSubject
 from emollama.explain.maps import Map, named_maps
 from emollama.explain.occlusion import Curve, lanes_of, occlusion_curve
 from emollama.explain.shapley import (
@@ -151,10 +150,7 @@ def explain_row(
         notes += (f"one step for the whole clip, not occluded over time: {', '.join(whole)}",)
     main = attribution(subject, row, table, answered)
     other = true if true in subject.labels and true != answered else None
-    maps: list[Map] = []
-    if isinstance(subject, FusionSubject):
-        names = subject.config.names
-        maps = named_maps(subject.maps(row), steps, names, subject.labels)
+    tracks = [track for m in subject.modalities for track in m.tracks]
     return Case(
         id=name,
         text=text,
@@ -168,7 +164,7 @@ def explain_row(
         curves=tuple(curves),
         deletions=tuple(deletions),
         by_modality=deletion_by_modality(main),
-        maps=tuple(maps),
+        maps=tuple(named_maps(subject.maps(row), steps, tracks, subject.labels)),
         reason=reason,
         notes=notes,
     )

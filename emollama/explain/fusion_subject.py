@@ -96,11 +96,11 @@ class FusionSubject:
         return found.labels
 
     @torch.no_grad()
-    def maps(self, row: int) -> dict[str, Tensor]:
-        """The system's own maps of a sample as it is, by name, without the batch's dimension."""
+    def maps(self, row: int) -> dict[str, np.ndarray]:
+        """The system's own maps of a sample as it is, by name; see `FusionOutput.maps`."""
         model = self.artefact.models[MAIN]
         output = model(self.rows[row].to(self.device), explain=True)
-        return {name: value[0].cpu() for name, value in (output.maps or {}).items()}
+        return {name: value[0].cpu().numpy() for name, value in (output.maps or {}).items()}
 
     def _batch(self, views: Sequence[View]) -> FusionBatch:
         """Views, collated: hidden steps are taken out and the others moved up, times kept.

@@ -67,11 +67,6 @@ class GateNoise:
         }  # fmt: skip
 
 
-def has_gate(artefact: FusionArtefact, data: FusionData) -> bool:
-    """Whether the system weighs its modalities in a map."""
-    return _gate(artefact, data.batch([0])) is not None
-
-
 def gate_noise(
     artefact: FusionArtefact,
     data: FusionData,
@@ -124,17 +119,15 @@ def _weights(
     seed: int,
 ) -> np.ndarray:
     """Weights float64 [n, M] of rows, mean over the gate's dimensions."""
-    deviation = torch.zeros(0)
-    if level and (moments := data.tracks[noisy].moments()) is not None:
-        deviation = moments[1]
+    moments = data.tracks[noisy].moments() if level else None
     found = []
     for i in rows:
         batch = data.batch([i])
-        if level:
+        if moments is not None:
             # Each clip's noise is its own, and the same at every level but for its size.
             draw = torch.Generator().manual_seed(seed * 1_000_003 + i)
             noise = torch.randn(batch.values[noisy].shape, generator=draw)
-            values = batch.values[noisy] + level * deviation * noise
+            values = batch.values[noisy] + level * moments[1] * noise
             batch = replace(batch, values={**batch.values, noisy: values})
         weights = _gate(artefact, batch)
         if weights is None:
@@ -153,14 +146,7 @@ def _gate(artefact: FusionArtefact, batch: FusionBatch) -> np.ndarray | None:
     maps = model(batch.to(device), explain=True).maps or {}
     for name in GATES:
         if name in maps and maps[name].shape[1] == len(artefact.config.names):
-            weights: np.ndarray = (
-                maps[name]
-                .double()
-                .flatten(1)
-                .unflatten(1, (len(artefact.config.names), -1))
-                .mean(-1)
-                .cpu()
-                .numpy()
-            )
-            return weights
+            count = len(artefact.config.names)
+            weights = maps[name].double().flatten(1).unflatten(1, (count, -1)).mean(-1)
+            return np.asarray(weights.cpu())
     return None

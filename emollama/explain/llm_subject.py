@@ -82,6 +82,10 @@ class LlmSubject:
             progress=self.progress,
         )
 
+    def maps(self, row: int) -> dict[str, np.ndarray]:
+        """None: the language model's attention is not kept."""
+        return {}
+
     def shown(self, view: View) -> Evidence:
         """What a view shows of a sample."""
         evidence = self.rows[view.row]

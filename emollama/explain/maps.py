@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from torch import Tensor
 
 from emollama.explain.subject import Steps
 
@@ -41,7 +40,7 @@ class Map:
 
 
 def named_maps(
-    maps: Mapping[str, Tensor],
+    maps: Mapping[str, np.ndarray],
     steps: Mapping[str, Steps],
     modalities: Sequence[str],
     labels: Sequence[str],
@@ -56,10 +55,10 @@ def named_maps(
     """
     grid = _grid(maps)
     found = []
-    for name, tensor in maps.items():
-        if name in NOT_DRAWN or tensor.dim() not in (1, 2) or not tensor.is_floating_point():
+    for name, given in maps.items():
+        if name in NOT_DRAWN or given.ndim not in (1, 2) or given.dtype.kind != "f":
             continue
-        values = tensor.double().numpy()
+        values = given.astype(np.float64)
         axes = _axes(name, values.shape, steps, modalities, labels, grid)
         if axes is None or 0 in values.shape:
             continue
@@ -127,10 +126,10 @@ def _by_length(size: int, steps: Mapping[str, Steps]) -> Axis:
     return Axis("", tuple(str(i) for i in range(size)))
 
 
-def _grid(maps: Mapping[str, Tensor]) -> Axis | None:
+def _grid(maps: Mapping[str, np.ndarray]) -> Axis | None:
     """The axis of a grid whose times stand among the maps."""
     times = maps.get("times")
-    if times is None or times.dim() != 1:
+    if times is None or times.ndim != 1:
         return None
     if len(times) > 1 and float(times.max() - times.min()) > 0:
         return Axis("s", tuple(f"{float(t):.2f}" for t in times))

@@ -110,6 +110,10 @@ class Subject(Protocol):
         """
         ...
 
+    def maps(self, row: int) -> dict[str, np.ndarray]:
+        """The system's own maps of a sample as it is, by name; {} where it gives none."""
+        ...
+
 
 def distinct_scores(subject: Subject, views: Sequence[View]) -> np.ndarray:
     """`subject.scores`, each distinct view asked about once."""

@@ -32,7 +32,7 @@ from emollama.llm.configuration import StreamConfig
 from emollama.llm.processing import Evidence
 from emollama.sample import read_manifest
 from tests.fusion.corpus import LABELS, make
-from tests.llm.conftest import STREAMS, evidence
+from tests.llm.conftest import STREAMS, built, evidence, llm  # noqa: F401  fixtures
 from tests.training.corpus import WIDTHS
 from tests.training.corpus import make as make_llm
 
@@ -188,7 +188,7 @@ def test_a_split_of_a_language_model(spoken: Path, tmp_path: Path) -> None:
     assert "Generated reason" in html and external(html) == []
 
 
-def test_views_of_a_language_model(built) -> None:  # type: ignore[no-untyped-def]
+def test_views_of_a_language_model(built) -> None:  # type: ignore[no-untyped-def]  # noqa: F811
     model, processor = built
     subject = LlmSubject(llm_artefact.Artefact(model, processor, ClueWords()), [evidence(0)])
     every = frozenset(("voice", "face", "words"))

@@ -57,9 +57,9 @@ def test_lanes_are_a_channels_timed_tracks_together_and_each_other_track_alone()
     assert words.name == "words" and words.words == ("so", "it", "is") and not words.timed
 
 
-def deletions(explain: bool) -> list[Deletion]:
+def deletions(explain: bool, seed: int = 0) -> list[Deletion]:
     model, found = planted(), []
-    draw = np.random.default_rng(3)
+    draw = np.random.default_rng(seed)
     for row in range(CLIPS):
         (lane,) = lanes_of(model.steps(row))
         importance = occlusion_curve(model, row, lane, "happy").importance
@@ -78,10 +78,14 @@ def test_deletion_tells_the_planted_explanation_from_a_random_one() -> None:
     (true,) = verdicts({"voice": [(d.area, d.random_area) for d in own]})
     assert true.faithful and true.difference.value < -0.2
     assert "lowers the score faster than a random one: -0." in true.line()
-    (made_up,) = verdicts({"voice": [(d.area, d.random_area) for d in deletions(False)]})
-    assert not made_up.faithful
-    assert made_up.difference.ci_low < 0 < made_up.difference.ci_high
-    assert "is not shown to lower the score faster" in made_up.line()
+    made_up = [
+        verdicts({"voice": [(d.area, d.random_area) for d in deletions(False, seed)]})[0]
+        for seed in range(12)
+    ]
+    # An interval of 95 % is wrong now and then; more than twice in twelve would be a bias.
+    denied = [v for v in made_up if v.difference.ci_low < 0 < v.difference.ci_high]
+    assert len(denied) >= 10 and not any(v.faithful for v in denied)
+    assert "is not shown to lower the score faster" in denied[0].line()
 
 
 def test_one_clip_is_no_evidence() -> None:

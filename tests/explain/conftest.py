@@ -1,3 +1,0 @@
-from __future__ import annotations
-
-from tests.llm.conftest import built, llm  # noqa: F401
