@@ -150,7 +150,6 @@ def explain_row(
         notes += (f"one step for the whole clip, not occluded over time: {', '.join(whole)}",)
     main = attribution(subject, row, table, answered)
     other = true if true in subject.labels and true != answered else None
-    tracks = [track for m in subject.modalities for track in m.tracks]
     return Case(
         id=name,
         text=text,
@@ -164,7 +163,7 @@ def explain_row(
         curves=tuple(curves),
         deletions=tuple(deletions),
         by_modality=deletion_by_modality(main),
-        maps=tuple(named_maps(subject.maps(row), steps, tracks, subject.labels)),
+        maps=tuple(named_maps(subject.maps(row), steps, subject.tracks, subject.labels)),
         reason=reason,
         notes=notes,
     )

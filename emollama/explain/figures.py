@@ -184,8 +184,7 @@ def _heat(figure: Figure, axes: Axes, one: Map) -> None:
 def _ticks(axes: Axes, axis: Axis, which: str) -> None:
     count = len(axis.names)
     places = range(count)
-    words = axis.title.endswith(": word") or axis.title in ("label", "")
-    most = 2 * MOST_TICKS if words else MOST_TICKS
+    most = MOST_TICKS if axis.names[0][:1].isdigit() else 2 * MOST_TICKS  # numbers, or words
     if count > most:
         places = np.unique(np.linspace(0, count - 1, most).round().astype(int)).tolist()
     names = [plain(_short(axis.names[i], LONGEST_WORD + 12)) for i in places]

@@ -57,6 +57,7 @@ class FusionSubject:
         self.device = next(artefact.models[MAIN].parameters()).device
         self._answer = answering(artefact)
         self.modalities = _modalities(artefact)
+        self.tracks = tuple(config.names)
         self.labels = tuple(config.labels)
         self.several = config.goal.kind == "labels"
 

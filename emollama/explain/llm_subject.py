@@ -49,6 +49,7 @@ class LlmSubject:
         held = {c: [s.name for s in streams if s.channel == c] for c in CHANNELS}
         held["words"].append(self.text)
         self.modalities = tuple(Modality(c, c, tuple(held[c])) for c in CHANNELS if held[c])
+        self.tracks = tuple(n for m in self.modalities for n in m.tracks)
         self.labels = artefact.processor.labels.labels
         self.several = False
 

@@ -50,7 +50,7 @@ def named_maps(
     Args:
         maps: by name, without the batch's dimension.
         steps: of the tracks that the sample has; maps of others are left out.
-        modalities: the model's tracks in order.
+        modalities: names of the model's tracks, in the order of its gates.
         labels: of the model.
     """
     grid = _grid(maps)

@@ -83,6 +83,7 @@ class Subject(Protocol):
     Attributes:
         labels: the label set, in the order of the scores' columns.
         modalities: all that the model knows.
+        tracks: names of all tracks, in the order in which the system's maps weigh them.
         several: whether each label has a score by itself (several may be shown at once).
     """
 
@@ -91,6 +92,9 @@ class Subject(Protocol):
 
     @property
     def modalities(self) -> tuple[Modality, ...]: ...  # noqa: D102
+
+    @property
+    def tracks(self) -> tuple[str, ...]: ...  # noqa: D102
 
     @property
     def several(self) -> bool: ...  # noqa: D102

@@ -17,6 +17,7 @@ class Made:
 
     labels = ("happy", "sad")
     modalities = (Modality("voice", "voice", ("voice",)), Modality("words", "words", ("words",)))
+    tracks = ("voice", "words")
     several = False
 
     def __init__(
