@@ -17,6 +17,7 @@ from typer.exceptions import TyperException
 import emollama.cli_corpora  # noqa: F401  the corpora's commands add themselves
 from emollama.cli_data import assets_app, prepare_app
 from emollama.cli_doctor import doctor
+from emollama.cli_explain import explain
 from emollama.cli_frames import frames_app
 from emollama.cli_score import score
 from emollama.cli_split import split
@@ -254,6 +255,9 @@ def chat(
             pieces.append(piece)
         print()
         turns.append(Turn("assistant", "".join(pieces).strip()))
+
+
+app.command("explain")(explain)
 
 
 @app.command()
