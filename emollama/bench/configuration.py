@@ -29,7 +29,8 @@ class FoldsSection(Strict):
 
     `scheme`: "k-fold" and "leave-one-group-out" keep what `by` names whole; "official" is the
     manifest's own splits, one fold; "files" are split files that are there. Where a fold names no
-    validation split, it is one part of `validation` parts of its training groups.
+    validation split, it is one part of `validation` parts of its training groups. `of` names splits
+    of the manifest ("train", "train+val") whose samples take part; all do by default.
     """
 
     scheme: Scheme = "k-fold"
@@ -37,12 +38,15 @@ class FoldsSection(Strict):
     seed: int = 0
     by: Literal["group", "speaker", "none"] = "group"
     validation: int = Field(default=5, ge=2)
+    of: str | None = None
     files: list[Path] = Field(default=[])
 
     @model_validator(mode="after")
     def _files_where_asked(self) -> FoldsSection:
         if (self.scheme == "files") != bool(self.files):
             raise ValueError("scheme: files and a list of files go together")
+        if self.of is not None and self.scheme in ("official", "files"):
+            raise ValueError(f"of: scheme {self.scheme} says itself which samples take part")
         if self.scheme == "leave-one-group-out" and self.by == "none":
             raise ValueError("by: leave-one-group-out leaves out a group or a speaker")
         return self

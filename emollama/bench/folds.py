@@ -46,7 +46,8 @@ def make_folds(manifest: Manifest, section: FoldsSection, folder: Path) -> list[
     elif section.scheme == "official":
         parts.append(("official", manifest, (None,)))
     else:
-        samples = _by(manifest, section)
+        taking = manifest.samples if section.of is None else manifest.split(section.of)
+        samples = _by(taking, section)
         for number, tested in enumerate(_tested(samples, section)):
             splits = {s.id: TEST if s.id in tested else TRAIN for s in samples}
             parts.append((str(number), _placed(manifest, splits), ()))
@@ -56,16 +57,15 @@ def make_folds(manifest: Manifest, section: FoldsSection, folder: Path) -> list[
     ]
 
 
-def _by(manifest: Manifest, section: FoldsSection) -> list[Sample]:
+def _by(samples: Sequence[Sample], section: FoldsSection) -> list[Sample]:
     """The samples with what is not to be cut as their group."""
-    found = list(manifest.samples)
+    found = list(samples)
     if section.by == "speaker":
         found = [s.model_copy(update={"group": s.speaker}) for s in found]
     alone = next((s.id for s in found if s.group is None), None)
     if alone is not None and section.by != "none":
         raise EmollamaError(
-            f"{manifest.path}: sample '{alone}' has no {section.by} to split by; folds.by: none "
-            "cuts through anything"
+            f"folds: sample '{alone}' has no {section.by} to split by; by: none cuts through anything"
         )
     return found
 
@@ -99,7 +99,7 @@ def _complete(
         if wanted not in splits.values():
             raise EmollamaError(f"fold {name}: no sample of {manifest.path} is in split '{wanted}'")
     if VALIDATION not in splits.values():
-        inner = [s for s in _by(manifest, section) if s.split == TRAIN]
+        inner = _by([s for s in manifest.samples if s.split == TRAIN], section)
         held = k_fold(
             inner, 0, section.validation, section.seed + number, validate=False,
             whole_groups=section.by != "none",
@@ -114,7 +114,7 @@ def _complete(
 
 
 def _placed(manifest: Manifest, splits: dict[str, str]) -> Manifest:
-    samples = tuple(s.model_copy(update={"split": splits[s.id]}) for s in manifest.samples)
+    samples = tuple(s.model_copy(update={"split": splits.get(s.id)}) for s in manifest.samples)
     return replace(manifest, samples=samples)
 
 

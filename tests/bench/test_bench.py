@@ -115,9 +115,7 @@ def test_a_killed_bench_goes_on_and_ends_the_same(
         run_bench(config)
     first = list(done)
     done[:] = []
-    monkeypatch.setattr(
-        Workshop, "do", lambda self, run: (done.append(run.key), do(self, run))[1]
-    )
+    monkeypatch.setattr(Workshop, "do", lambda self, run: (done.append(run.key), do(self, run))[1])
     run_bench(config)
     assert len(first) == 6 and not set(first) & set(done)
     mine, theirs = (json.loads((p / "bench.json").read_text()) for p in (config.output, finished))
