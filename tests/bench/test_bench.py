@@ -146,7 +146,6 @@ def test_the_test_part_is_never_in_selection(corpus: Path, tmp_path: Path) -> No
         trial = shop.best_trial(shop.rows["early--joint"], 0)
         runs = [shop.finished(r, shop.configured(r)) for wave in whole.waves(shop) for r in wave]
         chosen.append((trial["drawn"], [r and r["best"] for r in runs]))
-        assert not list((folder / "bench/runs").rglob("trial-*.json")) == []
         assert "rows" not in trial
     assert chosen[0] == chosen[1]
 

@@ -13,10 +13,10 @@ from emollama.bench.plan import rows_of
 from emollama.config import EvalConfig, TrainConfig, load_config
 from emollama.training.fusion import train_fusion
 from emollama.training.fusion_config import FusionTrainConfig, is_fusion
-from emollama.training.strategies.table import STRATEGIES
 from emollama.training.fusion_dealing import Dealer
 from emollama.training.instructions import InstructionSchedule
 from emollama.training.sft import train
+from emollama.training.strategies.table import STRATEGIES
 from tests.fusion import corpus as fusion_corpus
 from tests.training.corpus import WIDTHS, make
 
