@@ -2,12 +2,12 @@
 
 python -m benchmarks.fusion_training [--epochs 100] [--loop-epochs 3] [--jobs 2] [--quick]
 
-3,373 samples, vectors of widths 1,024, 1,024 and 768, hidden width 128, batches of 32, a label and
-a value, a validation part every epoch. "here" is `emollama bench` whole: reading the features,
-training with validation and the best epoch kept, answering the test folds. "a .npy loop" is what one
-would write without it: a Dataset that loads three files a sample, a DataLoader, the same model, loss
-and Adam; its few epochs are scaled to as many, in as many processes as `--jobs`. Targets: 180 s, and
-half the loop's time or less.
+3,373 samples, vectors of widths 1,024, 1,024 and 768, hidden width 128, batches of 32, a label
+and a value, a validation part every epoch. "here" is `emollama bench` whole: reading the features,
+training with validation and the best epoch kept, answering the test folds. "a .npy loop" is what
+one would write without it: a Dataset that loads three files a sample, a DataLoader, the same
+model, loss and Adam; its few epochs are scaled to as many, in as many processes as `--jobs`.
+Targets: 180 s, and half the loop's time or less.
 """
 
 from __future__ import annotations
