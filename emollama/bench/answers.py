@@ -55,7 +55,7 @@ def gather(shop: Workshop, say: Callable[[str], None]) -> dict[str, Any]:
             seeds[str(seed)] = predicted
             _write(shop, row, seed, predicted)
             reference |= {p.id: p for p in predicted}
-        entry = {
+        entry: dict[str, Any] = {
             "name": row.name,
             "kind": "model",
             "modalities": [m.name for m in row.modalities],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ from emollama.bench.configuration import BenchConfig
 from emollama.bench.folds import fold_warnings
 from emollama.bench.plan import Run
 from emollama.bench.report import write_bench
-from emollama.bench.workshop import Workshop
+from emollama.bench.workshop import WORKING, Workshop
 from emollama.errors import EmollamaError
 from emollama.files import sole_writer
 from emollama.training.validation import TITLES
@@ -47,6 +48,7 @@ def run_bench(bench: BenchConfig, jobs: int = 1) -> dict[str, Any]:
             if len(left) < len(wave):
                 _say(f"{len(wave) - len(left)} of {len(wave)} runs are done already")
             _work(shop, left, jobs)
+        shutil.rmtree(bench.output / WORKING, ignore_errors=True)
         compact = gather(shop, _say)
         write_answers(bench.output / ANSWERS_FILE, compact)
         return write_bench(compact, bench.output)

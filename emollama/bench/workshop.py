@@ -106,8 +106,11 @@ class Workshop:
             config = with_values(row, self.best_trial(row, run.fold)["drawn"])
         else:
             config = row.config
+        config = config.model_copy(update={"seed": run.seed})
+        # A folder a configuration: what was left of another one is not gone on with.
+        name = digest(config, self.folds[run.fold].sha256)[:12]
         return config.model_copy(
-            update={"seed": run.seed, "output": self.bench.output / WORKING / run.key}
+            update={"output": self.bench.output / WORKING / f"{run.key}-{name}"}
         )
 
     def best_trial(self, row: Row, fold: int) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -46,17 +47,12 @@ def configured(corpus: Path, output: Path, **more: Any) -> BenchConfig:
         "data": base.pop("data"),
         "folds": {"folds": 2, "validation": 4},
         "base": base,
-        "models": {
-            "early": {"search": SEARCH},
-            "voice only": {},
-        },
+        "models": {"early": {"search": SEARCH}, "voice": {"modalities": ["voice"]}},
         "seeds": [1, 2],
         "metric": "uar",
         "bootstrap": 100,
         **more,
     }
-    values["models"].pop("voice only", None)
-    values["models"].setdefault("voice", {"modalities": ["voice"]})
     path = corpus / f"{output.name}.yaml"
     path.write_text(yaml.safe_dump(values))
     return load_bench(path, [])
@@ -153,7 +149,9 @@ def test_the_test_part_is_never_in_selection(corpus: Path, tmp_path: Path) -> No
 def test_the_llm_is_beside_them_only_on_the_same_folds(
     corpus: Path, finished: Path, tmp_path: Path
 ) -> None:
-    shop = Workshop(configured(corpus, finished))
+    copied = tmp_path / "bench"
+    shutil.copytree(finished, copied)
+    shop = Workshop(configured(corpus, copied))
     source = read_predictions(finished / "predictions/early--joint/seed-1/predictions.jsonl")
     paths = []
     for k, fold in enumerate(shop.folds):
@@ -162,7 +160,7 @@ def test_the_llm_is_beside_them_only_on_the_same_folds(
         header = source.header.model_copy(update={"split_sha256": fold.sha256})
         write_predictions(path, header, rows)
         paths.append(path)
-    config = configured(corpus, finished, llm=[str(p) for p in paths])
+    config = configured(corpus, copied, llm=[str(p) for p in paths])
     found = {row["name"]: row for row in run_bench(config)["rows"]}
     early = found["early"]["scores"]["uar"]["by_seed"]["1"]
     assert found["language model"]["scores"]["uar"]["value"] == early
@@ -182,6 +180,7 @@ def test_the_llm_is_beside_them_only_on_the_same_folds(
         ({"early": {"strategies": ["jont"]}}, "strategy 'jont'; did you mean 'joint'"),
         ({"early": {"overrides": {"seed": 3}}}, "'seed' is the bench's own"),
         ({"early": {"overrides": {"fusion": {"system": "erly"}}}}, "did you mean 'early'"),
+        ({"early": {"modality": ["voice"]}}, "unknown key 'models.early.modality'; did you mean"),
         ({"early": {"search": {**SEARCH, "seed": 1}}}, "is among the seeds"),
     ],
 )
