@@ -15,6 +15,7 @@ from rich.markup import escape
 from typer.exceptions import TyperException
 
 import emollama.cli_corpora  # noqa: F401  the corpora's commands add themselves
+from emollama.cli_bench import bench
 from emollama.cli_data import assets_app, prepare_app
 from emollama.cli_doctor import doctor
 from emollama.cli_explain import explain
@@ -158,6 +159,7 @@ def evaluate(
 
 
 app.command()(score)
+app.command()(bench)
 app.add_typer(frames_app, name="frames")
 
 

@@ -401,8 +401,8 @@ def _section(schema: type[BaseModel], location: tuple[Any, ...]) -> type[BaseMod
     """The model that describes the section at `location`."""
     current: Any = schema
     for part in location:
-        if isinstance(part, int):
-            continue
+        if isinstance(part, int) or part not in current.model_fields:
+            continue  # an item of a list, or a name of the user's own
         annotation = current.model_fields[part].annotation
         for candidate in (annotation, *get_args(annotation)):
             if isinstance(candidate, type) and issubclass(candidate, BaseModel):

@@ -158,7 +158,7 @@ def baseline_predictions(
         if not asked and len(channels) > 1:
             continue
         matrices = [m for c in channels for m in features[c]]
-        probabilities, chosen = _logistic_regression(
+        probabilities, chosen = logistic_regression(
             matrices, labels, fit, choose, test, seed, folds
         )
         if asked:
@@ -294,7 +294,7 @@ def _log_loss(probabilities: np.ndarray, samples: Sequence[Sample], labels: Labe
     return float(-np.log(np.maximum(picked, _FLOOR)).sum())
 
 
-def _logistic_regression(
+def logistic_regression(
     matrices: Sequence[FeatureMatrix],
     labels: LabelSet,
     train: Sequence[Sample],
@@ -303,7 +303,11 @@ def _logistic_regression(
     seed: int,
     folds: int,
 ) -> tuple[np.ndarray, str]:
-    """Probabilities [n, K] for `test`, and what was chosen in words."""
+    """One fit, joint over the matrices, as `baseline_predictions` has it for a set of channels.
+
+    Returns:
+        Probabilities [n, K] for `test`, and what was chosen in words.
+    """
     space = _Space(matrices, [s.id for s in train])
     width = sum(m.values.shape[1] for m in matrices)
     if validation:

@@ -198,6 +198,9 @@ def directed_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
 
 def masked_mean(values: Tensor, valid: Tensor) -> Tensor:
     """Mean over valid steps: [B, L, d] to [B, d]; 0 for a row that has none."""
+    if values.shape[1] == 1:
+        # Utterance vectors; the sums below would be a good part of a small model's step.
+        return torch.where(valid, values[:, 0], 0.0)
     weight = valid[..., None].to(values.dtype)
     return torch.where(valid[..., None], values, 0.0).sum(1) / weight.sum(1).clamp(min=1)
 

@@ -66,15 +66,28 @@ def train_fusion(config: FusionTrainConfig) -> Path:
 
 
 class FusionRun:
-    """One run, from configuration to artefact."""
+    """One run, from configuration to artefact.
 
-    def __init__(self, config: FusionTrainConfig, held: ExitStack) -> None:
+    Args:
+        config: of the run.
+        held: what is closed with it.
+        setup: data and model, where they are there; read and built as configured by default.
+        say: takes lines for people.
+    """
+
+    def __init__(
+        self,
+        config: FusionTrainConfig,
+        held: ExitStack,
+        setup: Setup | None = None,
+        say: Callable[[str], None] | None = None,
+    ) -> None:
         self.config = config
         rank = int(os.environ.get("RANK", "0"))
-        self.say: Callable[[str], None] = speaker(rank)
+        self.say: Callable[[str], None] = say or speaker(rank)
         self.checkpoints = config.output / "checkpoints"
         resume = _resumable(config, self.checkpoints)
-        self.setup: Setup = set_up(config, self.say)
+        self.setup: Setup = setup or set_up(config, self.say)
         self.accelerator = Accelerator(cpu=not torch.cuda.is_available())
         self.device: torch.device = self.accelerator.device
         self.first = self.accelerator.is_main_process

@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 import yaml
 
+from emollama.bench.configuration import BenchConfig
+from emollama.bench.plan import rows_of
 from emollama.config import EvalConfig, TrainConfig, load_config
 from emollama.training.fusion import train_fusion
 from emollama.training.fusion_config import FusionTrainConfig, is_fusion
 from emollama.training.fusion_dealing import Dealer
 from emollama.training.instructions import InstructionSchedule
 from emollama.training.sft import train
+from emollama.training.strategies.table import STRATEGIES
 from tests.fusion import corpus as fusion_corpus
 from tests.training.corpus import WIDTHS, make
 
@@ -21,6 +24,9 @@ ROOT = Path(__file__).parents[2]
 PRESETS = sorted((ROOT / "train_configs").glob("*.yaml"))
 FUSION = [path for path in PRESETS if is_fusion(path)]
 TRAIN = [path for path in PRESETS if path not in FUSION]
+SMALLER = {"width": 32, "hidden": 32, "decoder_hidden": 64, "gate_hidden": 16, "dropout": 0.0}
+"""Sizes of fusion systems' options that make a step cheap; dropout would hide a small batch."""
+BENCHES = sorted((ROOT / "train_configs" / "bench").glob("*.yaml"))
 EVAL = sorted((ROOT / "eval_configs").glob("*.yaml"))
 
 
@@ -33,6 +39,21 @@ def test_evaluation_presets_load(path: Path) -> None:
     sets = yaml.safe_load(path.read_text()).get("evaluation_datasets") or [None]
     for name in sets:
         load_config(EvalConfig, path, dataset=name)
+
+
+@pytest.mark.parametrize("path", BENCHES, ids=lambda p: p.stem)
+def test_benches_load(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every model's configuration with each of its strategies, and every trial of a search."""
+    monkeypatch.chdir(ROOT)
+    bench = load_config(BenchConfig, path)
+    missing = [
+        name
+        for name, part in bench.strategies.items()
+        if part.get("strategy", {}).get("name", "joint") not in STRATEGIES
+    ]
+    for name in missing:
+        del bench.strategies[name]
+    assert rows_of(bench)
 
 
 @pytest.mark.parametrize("path", TRAIN, ids=lambda p: p.stem)
@@ -87,7 +108,15 @@ def test_the_loss_of_a_fusion_model_falls_on_one_repeated_batch(
     config.data.train_split, config.data.validation_split = "train+val", None
     config.output = tmp_path / "run"
     config.training.epochs, config.training.batch_size = 30, 12
-    config.training.learning_rate, config.training.save_every = 0.02, 30
+    if "stages" in config.strategy.options:
+        # As many epochs, in the preset's proportions.
+        config.training.epochs = None
+        for stage in config.strategy.options["stages"]:
+            stage["epochs"] *= 10
+    config.training.learning_rate = 0.02 if config.fusion.system == "early" else 0.003
+    config.training.patience, config.training.save_every = 0, 30
+    smaller = {k: v for k, v in SMALLER.items() if k in config.fusion.options}
+    config.fusion.options = {**config.fusion.options, **smaller}
     folder = train_fusion(config)
     losses = [r["loss"] for r in json.loads((folder / "training_record.json").read_text())["log"]]
     assert sum(losses[-4:]) / 4 < 0.6 * losses[0]
