@@ -14,11 +14,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from emollama.encoders.base import FeatureTrack
+from emollama.encoders.base import Channel, FeatureTrack
+from emollama.evaluation.predictions import CHANNELS
 from emollama.explain.subject import Modality, Steps, View
 from emollama.llm.artefact import Artefact
 from emollama.llm.inference import label_probabilities
-from emollama.llm.processing import CHANNELS, Evidence, cut_text
+from emollama.llm.processing import Evidence, cut_text
 
 TEXT = "text"
 """The subtitle's name among the tracks."""
@@ -46,9 +47,11 @@ class LlmSubject:
         streams = artefact.processor.streams
         # A stream may carry any name; the subtitle's must be its own.
         self.text = TEXT if all(s.name != TEXT for s in streams) else f"{TEXT} "
-        held = {c: [s.name for s in streams if s.channel == c] for c in CHANNELS}
+        held: dict[Channel, list[str]] = {
+            c: [s.name for s in streams if s.channel == c] for c in CHANNELS
+        }
         held["words"].append(self.text)
-        self.modalities = tuple(Modality(c, c, tuple(held[c])) for c in CHANNELS if held[c])
+        self.modalities = tuple(Modality(c, c, tuple(names)) for c, names in held.items() if names)
         self.tracks = tuple(n for m in self.modalities for n in m.tracks)
         self.labels = artefact.processor.labels.labels
         self.several = False
