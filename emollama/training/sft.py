@@ -18,11 +18,10 @@ from transformers import set_seed
 
 from emollama.config import TrainConfig
 from emollama.errors import EmollamaError
-from emollama.files import read_json, sole_writer, write_json, written_whole
+from emollama.files import file_sha256, read_json, sole_writer, write_json, written_whole
 from emollama.llm import artefact
 from emollama.llm.clues import ClueWords
 from emollama.llm.device import default_device, resolve_dtype
-from emollama.llm.import_checkpoint import file_sha256
 from emollama.llm.inference import label_probabilities
 from emollama.llm.partitioned import gathered
 from emollama.llm.processing import PROCESSOR_FILE, EmotionLlamaProcessor
@@ -123,7 +122,9 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
     else:
         fit_standardisers(artefact.bare(model), readers, samples)
     if probed := [s.name for s in config.model.streams if s.start == "probe"]:
-        shifts = start_from_probe(artefact.bare(model), processor, probed, readers, samples)
+        shifts = start_from_probe(
+            artefact.bare(model), processor, probed, readers, samples, config.model.probe_strength
+        )
         held_out = len(next(iter(shifts.values())))
         say(f"projectors start from a probe; {held_out} samples are shown as if held out of it")
     clues = fit_clues(readers, samples)
