@@ -10,6 +10,7 @@ import numpy as np
 from emollama.errors import EmollamaError, did_you_mean
 from emollama.evaluation.bootstrap import interval, resample, two_sided_p
 from emollama.evaluation.metrics import METRICS
+from emollama.evaluation.multilabel import set_statistic
 from emollama.training.validation import AUTO
 
 Statistic = Callable[[np.ndarray], dict[str, np.ndarray]]
@@ -163,14 +164,11 @@ def _of_labels(truth: list[int | None], answer: list[int | None], size: int) -> 
     shown = (np.array([x or 0 for x in truth])[:, None] >> bits & 1) * known
     said = (np.array([x or 0 for x in answer])[:, None] >> bits & 1) * known
 
-    def statistic(weights: np.ndarray) -> dict[str, np.ndarray]:
-        hits, both = weights @ (shown * said), weights @ (shown + said)
-        macro = np.divide(2 * hits, both, out=np.zeros_like(hits), where=both > 0).mean(1)
-        top, bottom = 2 * hits.sum(1), both.sum(1)
-        micro = np.divide(top, bottom, out=np.zeros_like(top), where=bottom > 0)
-        return {"macro_f1": macro, "micro_f1": micro}
-
-    return statistic
+    each = {
+        "macro_f1": set_statistic(shown, said, "macro_f1_multilabel"),
+        "micro_f1": set_statistic(shown, said, "micro_f1"),
+    }
+    return lambda weights: {name: statistic(weights) for name, statistic in each.items()}
 
 
 def _of_values(pairs: list[tuple[list[float | None], list[float | None]]]) -> Statistic:

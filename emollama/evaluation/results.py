@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from emollama.config import EvalConfig
 from emollama.encoders.base import Channel
 from emollama.errors import EmollamaError
-from emollama.evaluation.baseline import FeatureMatrix, baseline_predictions
+from emollama.evaluation.baseline import ChannelFeatures, baseline_predictions
 from emollama.evaluation.judge import CachedJudge
 from emollama.evaluation.known_clues import KNOWN_CLUES
 from emollama.evaluation.predictions import (
@@ -26,6 +26,7 @@ from emollama.evaluation.registry import Context, fitting
 from emollama.evaluation.report import report_from_files
 from emollama.evaluation.scoring import METRICS_FILE, score_predictions, write_scores
 from emollama.evaluation.trained_on import trained_on
+from emollama.features.tracks import TrackReader, usable
 from emollama.files import read_json
 from emollama.sample import Manifest, Sample
 from emollama.split_file import leakage
@@ -66,13 +67,6 @@ def limited(config: EvalConfig, samples: Sequence[Sample]) -> list[Sample]:
     return [samples[i] for i in sorted(drawn)]
 
 
-def tell_left_out(left_out: Mapping[str, str]) -> None:
-    """Say how many samples are left out, and why one of them is."""
-    if left_out:
-        name, why = next(iter(left_out.items()))
-        say(f"left out {len(left_out)} samples without features, e.g. {name} ({why})")
-
-
 def header_of(
     config: EvalConfig, manifest: Manifest, folder: Path, left_out: int, tell: bool
 ) -> Header:
@@ -110,14 +104,21 @@ def split_warnings(
 
 def write_baseline(
     config: EvalConfig,
-    features: Mapping[Channel, Sequence[FeatureMatrix]],
+    features_of: Callable[[list[Sample]], ChannelFeatures],
     manifest: Manifest,
-    train: Sequence[Sample],
-    validation: Sequence[Sample],
     test: Sequence[Sample],
+    readers: Mapping[str, TrackReader],
     header: Header,
 ) -> Path:
-    """Fit logistic regression and its like on the features; the file of their predictions."""
+    """Fit logistic regression and its like on the same split; the file of their predictions.
+
+    `features_of` gives the features of all samples that are fitted on, chosen on and tested.
+    """
+    train, _ = usable(manifest.split(config.data.train_split), readers)
+    validation: list[Sample] = []
+    if config.data.validation_split:
+        validation, _ = usable(manifest.split(config.data.validation_split), readers)
+    features = features_of([*train, *validation, *test])
     say("fitting the classical baselines")
     result = baseline_predictions(
         features, manifest.labels, train, test, validation,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from emollama.errors import EmollamaError
-from emollama.llm.import_checkpoint import file_sha256
+from emollama.files import file_sha256
 from emollama.sample import Manifest
 from emollama.split_file import read_with_splits
 

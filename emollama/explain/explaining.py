@@ -10,7 +10,7 @@ from typing import Any
 from emollama.config import Precision
 from emollama.errors import EmollamaError, did_you_mean
 from emollama.evaluation.predictions import channel_truth
-from emollama.evaluation.results import tell_left_out
+from emollama.evaluation.results import say
 from emollama.explain.case import Case, Settings, explain_row
 from emollama.explain.figures import draw_case, draw_maps
 from emollama.explain.fusion_subject import FusionSubject, rows_of
@@ -33,6 +33,7 @@ from emollama.session import Session
 from emollama.split_file import read_with_splits
 from emollama.training.draws import epoch_order
 from emollama.training.evidence import EvidenceReader, open_readers, relocated
+from emollama.training.run_folder import tell_left_out
 
 Progress = Callable[[int, int], None]
 """Told how many of how many clips are explained."""
@@ -137,7 +138,7 @@ def explain_split(
             manifest, chosen.split, loaded.config.goal, loaded.about.labels, sections, readers,
             samples=samples, known_only=False,
         )  # fmt: skip
-        tell_left_out(data.left_out)
+        tell_left_out(data.left_out, say)
         samples = list(data.samples)
         rows = rows_of([data.batch([i]) for i in range(len(data))])
         subject = FusionSubject(loaded, rows, [s.text for s in samples])
@@ -204,7 +205,7 @@ def _llm(
     loaded = llm_artefact.load(model, resolve_dtype(dtype, device), device)
     readers = open_readers(chosen.store, relocated(loaded.processor.streams, chosen.features))
     kept, left_out = usable(samples, readers)
-    tell_left_out(left_out)
+    tell_left_out(left_out, say)
     if not kept:
         raise EmollamaError(
             f"{chosen.manifest}: no chosen sample of split '{chosen.split}' has features in "

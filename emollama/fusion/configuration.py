@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 from transformers import PreTrainedConfig
 
 from emollama.config import Strict, checked
 from emollama.errors import EmollamaError
+from emollama.fusion.layers import require_whole_heads
 
 TaskKind = Literal["label", "labels", "values", "label+values", "frames"]
 ModalityKind = Literal["track", "tokens", "waveform", "frames", "fbank"]
@@ -96,6 +97,18 @@ class FusionTask(Strict):
         """Columns of the logits: labels first, then values (`bins` columns each under CE)."""
         each = self.bins if self.value_loss == "ce+ccc" else 1
         return (len(labels) if self.has_labels else 0) + each * len(self.values)
+
+
+class AttentionOptions(Strict):
+    """Options of a system with attention of one width; ValueError unless `heads` divide it."""
+
+    width: int = Field(default=256, ge=1)
+    heads: int = Field(default=4, ge=1)
+
+    @model_validator(mode="after")
+    def _whole_heads(self) -> Self:
+        require_whole_heads(self.width, self.heads)
+        return self
 
 
 class FusionConfig(PreTrainedConfig):

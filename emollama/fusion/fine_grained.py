@@ -11,33 +11,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor, nn
 
-from emollama.config import Strict
-from emollama.fusion.configuration import FusionConfig
+from emollama.fusion.configuration import AttentionOptions, FusionConfig
 from emollama.fusion.layers import (
     Attention,
     AttentionPool,
     Tokens,
     directed_pairs,
-    require_whole_heads,
     side_by_side,
 )
 from emollama.fusion.modeling import FusionModel, FusionOutput
 
 
-class FineGrainedOptions(Strict):
+class FineGrainedOptions(AttentionOptions):
     """`width` of the common space, `heads` of each attention, `dropout` there and at the head."""
 
-    width: int = Field(default=256, ge=1)
-    heads: int = Field(default=4, ge=1)
     dropout: float = Field(default=0.1, ge=0, lt=1)
-
-    @model_validator(mode="after")
-    def _whole_heads(self) -> FineGrainedOptions:
-        require_whole_heads(self.width, self.heads)
-        return self
 
 
 class FineGrainedConfig(FusionConfig):

@@ -14,20 +14,19 @@ from itertools import combinations
 from typing import Literal
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor, nn
 
-from emollama.config import Strict
 from emollama.fusion.alignment import Grid, pool, reference_grid
 from emollama.fusion.blocks import AttentionBlock, FeedForwardBlock
-from emollama.fusion.configuration import FusionConfig
-from emollama.fusion.layers import Tokens, masked_mean, masked_softmax, require_whole_heads
+from emollama.fusion.configuration import AttentionOptions, FusionConfig
+from emollama.fusion.layers import Tokens, masked_mean, masked_softmax
 from emollama.fusion.modeling import FusionModel, FusionOutput
 
 Weights = dict[str, Tensor]
 
 
-class HriEmoOptions(Strict):
+class HriEmoOptions(AttentionOptions):
     """The defaults are those of the public system's second configuration.
 
     `gate` "vector" weighs each dimension by itself, "scalar" all alike (and without layer norms).
@@ -35,8 +34,6 @@ class HriEmoOptions(Strict):
     dimension towards a single modality; what is gained by that has not been shown, hence 0.
     """
 
-    width: int = Field(default=256, ge=1)
-    heads: int = Field(default=4, ge=1)
     encoder_layers: int = Field(default=1, ge=1)
     decoder_layers: int = Field(default=2, ge=1)
     decoder_hidden: int = Field(default=2048, ge=1)
@@ -44,11 +41,6 @@ class HriEmoOptions(Strict):
     gate_hidden: int = Field(default=64, ge=1)
     dropout: float = Field(default=0.4, ge=0, lt=1)
     entropy_weight: float = Field(default=0.0, ge=0)
-
-    @model_validator(mode="after")
-    def _heads_divide(self) -> HriEmoOptions:
-        require_whole_heads(self.width, self.heads)
-        return self
 
 
 class HriEmoConfig(FusionConfig):

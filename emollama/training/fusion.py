@@ -23,10 +23,9 @@ from accelerate.utils import broadcast_object_list
 from torch.utils.tensorboard import SummaryWriter
 
 from emollama.errors import EmollamaError
-from emollama.files import sole_writer
+from emollama.files import file_sha256, sole_writer
 from emollama.fusion import artefact
 from emollama.fusion.answers import answers
-from emollama.llm.import_checkpoint import file_sha256
 from emollama.training.card import fusion_card
 from emollama.training.fusion_config import FusionTrainConfig
 from emollama.training.fusion_dealing import Dealer
