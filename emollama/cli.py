@@ -184,35 +184,23 @@ def predict(
     text: Annotated[str | None, typer.Option(help="What the person says.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a clip.")] = False,
     explain: Annotated[bool, typer.Option(help="Also write a reason.")] = True,
+    transcribe: Annotated[
+        bool, typer.Option(help="Without --text, go by what Whisper hears (English).")
+    ] = True,
     start: Annotated[float | None, typer.Option(help="Seconds.")] = None,
     end: Annotated[float | None, typer.Option(help="Seconds.")] = None,
     dtype: Annotated[Precision, typer.Option(help="Of the language model.")] = "auto",
 ) -> None:
     """From raw files to label probabilities and a reason that cites measured clues."""
     quiet_libraries()
-    from emollama.fusion.artefact import is_fusion_artefact
-    from emollama.session import Answer
+    from emollama.session import open_session
 
-    if is_fusion_artefact(model):
-        from emollama.fusion_session import FusionSession
-
-        fusion = FusionSession.open(model)
-
-        def ask(clip: Path) -> Answer:
-            return fusion.answer(fusion.look(clip, text, start, end))
-
-    else:
-        from emollama.session import Session
-
-        session = Session.open(model, dtype)
-
-        def ask(clip: Path) -> Answer:
-            return session.answer(session.look(clip, text, start, end), explain)
-
+    session = open_session(model, dtype, describe=False)
     failed = 0
     for clip in clips:
         try:
-            answer = ask(clip)
+            look = session.look(clip, text, start, end, transcribe)
+            answer = session.answer(look, explain)
         except EmollamaError as error:
             # One bad file of many is told and counted; a single one ends the command as usual.
             if len(clips) == 1:
@@ -236,10 +224,9 @@ def chat(
 ) -> None:
     """Ask about a clip in the terminal; an empty line ends it."""
     quiet_libraries()
-    from emollama.llm.processing import Turn
-    from emollama.session import Session
+    from emollama.session import Turn, open_session
 
-    session = Session.open(model)
+    session = open_session(model)
     look = session.look(clip, text)
     _show(clip, session.answer(look, explain=False))
     turns: list[Turn] = []
@@ -252,7 +239,7 @@ def chat(
             return
         turns.append(Turn("user", question))
         pieces = []
-        for piece in session.chat(look, turns):
+        for piece in session.ask(look, turns):
             print(piece, end="", flush=True)
             pieces.append(piece)
         print()

@@ -122,6 +122,21 @@ ASSETS: dict[str, Asset] = {
             megabytes=10,
         ),
         Asset(
+            name="silero-vad",
+            about="Silero VAD, voice activity in 32-ms chunks (Silero Team 2024)",
+            licence="MIT",
+            wheel=Wheel(
+                "silero-vad",
+                "6.2.3",
+                "7b7f5436cfcb02fae583a05b512ea96467fd449fe54cb49a5e4f06c51a1e43b8",
+                {"model.safetensors": "silero_vad/data/silero_vad_16k.safetensors"},
+            ),
+            convert=convert.as_it_is,
+            version=1,
+            megabytes=10,
+            embedded=False,
+        ),
+        Asset(
             name="all-minilm-l6-v2",
             about="MiniLM sentence vectors, English (Wang et al. 2020, Reimers and Gurevych 2019)",
             licence="Apache-2.0",

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from emollama.media.clip import Frames
-from emollama.media.faces import Face, FaceDetector
+from emollama.media.faces import Face, FaceDetector, prominence
 
 
 class FaceFinder:
@@ -21,9 +21,13 @@ class FaceFinder:
 
     def find(self, images: np.ndarray) -> list[Face | None]:
         """One face or None a frame; `images` is uint8 [N, H, W, 3] RGB."""
-        faces: list[Face | None] = []
+        return [max(faces, key=prominence, default=None) for faces in self.find_all(images)]
+
+    def find_all(self, images: np.ndarray) -> list[list[Face]]:
+        """Every face of each frame."""
+        faces: list[list[Face]] = []
         for detector in self._detectors:
-            faces = detector.detect(images)
+            faces = detector.detect_all(images)
             if any(faces):
                 break
         return faces

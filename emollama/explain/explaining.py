@@ -24,12 +24,11 @@ from emollama.files import write_json, write_text
 from emollama.fusion import artefact as fusion_artefact
 from emollama.fusion.artefact import is_fusion_artefact
 from emollama.fusion.data import read_data, reopen_modalities
-from emollama.fusion_session import FusionSession
 from emollama.llm import artefact as llm_artefact
 from emollama.llm.device import default_device, resolve_dtype
 from emollama.llm.inference import reasons
 from emollama.sample import Manifest, Sample
-from emollama.session import Session
+from emollama.session import FusionSession, LlmSession
 from emollama.split_file import read_with_splits
 from emollama.training.draws import epoch_order
 from emollama.training.evidence import EvidenceReader, open_readers, relocated
@@ -83,18 +82,18 @@ def explain_clip(
     subject: Subject
     if is_fusion_artefact(model):
         _refuse_reason(model, reason)
-        session = FusionSession.open(model)
-        seen = session.look(clip, text, start, end)
-        subject = FusionSubject(session.artefact, [seen.batch], [text])
-        notes = seen.notes
+        session = FusionSession.open(model, describe=False)
+        look = session.look(clip, text, start, end)
+        subject = FusionSubject(session.artefact, [session.batch(look)], [look.text])
     else:
-        asked = Session.open(model, dtype)
+        asked = LlmSession.open(model, dtype, describe=False)
         look = asked.look(clip, text, start, end)
         subject = LlmSubject(asked.artefact, [look.evidence])
-        notes = look.notes
         if reason:
             said = reasons(asked.artefact.model, asked.artefact.processor, [look.evidence])[0]
-    case = explain_row(subject, 0, clip.stem, settings, text=text, reason=said, notes=notes)
+    case = explain_row(
+        subject, 0, clip.stem, settings, text=look.text, reason=said, notes=look.notes
+    )
     write_case(case, out)
     return case
 

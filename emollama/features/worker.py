@@ -122,10 +122,15 @@ _View = tuple[int, bool]
 """How many frames of a clip, and whether it is its opening frame that is wanted."""
 
 
-def decode_views(job: Job, encoders: Sequence[Encoder]) -> dict[_View, Clip]:
-    """The clip by view; one decode unless encoders want different ones."""
+def decode_views(
+    job: Job, encoders: Sequence[Encoder], want_audio: bool = False
+) -> dict[_View, Clip]:
+    """The clip by view; one decode unless encoders want different ones.
+
+    `want_audio` asks for the sound even where no encoder does.
+    """
     views = sorted({_view(e) for e in encoders if e.frames}) or [(0, False)]
-    want_audio = any(e.channel == "voice" for e in encoders)
+    want_audio = want_audio or any(e.channel == "voice" for e in encoders)
     return {
         (count, opening): decode_clip(
             job.video,

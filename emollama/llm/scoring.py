@@ -25,6 +25,7 @@ def score_labels(
     batch: dict[str, Any],
     label_ids: list[list[int]],
     method: Method = "tree",
+    read: tuple[Any, int] | None = None,
 ) -> Tensor:
     """Log-probability [B, K] of each label's token sequence as the answer, summed over tokens.
 
@@ -32,9 +33,11 @@ def score_labels(
         batch: left-padded prompts, as `EmotionLlamaProcessor.collate` makes them.
         label_ids: for each of K labels its token ids, the end of the answer included, so that the
             sums are probabilities of whole answers and a label may be the beginning of another.
+        read: of a batch of one prompt, a cache that holds its first tokens, and how many; it
+            grows (tree only).
     """
     if method == "tree":
-        return _score_tree(model, batch, label_ids)
+        return _score_tree(model, batch, label_ids, read)
     return _score_cache(model, batch, label_ids)
 
 
@@ -61,14 +64,19 @@ def shared_prefix(batch: dict[str, Any]) -> int:
     return int(same.long().cumprod(0).sum())
 
 
-def _score_tree(model: EmotionLlama, batch: dict[str, Any], label_ids: list[list[int]]) -> Tensor:
+def _score_tree(
+    model: EmotionLlama,
+    batch: dict[str, Any],
+    label_ids: list[list[int]],
+    read: tuple[Any, int] | None,
+) -> Tensor:
     device = batch["input_ids"].device
     table = model.get_input_embeddings()
     decoder = cast(Any, model.language_model.get_decoder())
     lengths = batch["attention_mask"].sum(1, keepdim=True)
     # What all prompts begin with is read once, and its keys and values serve every row.
-    shared, cache = shared_prefix(batch), None
-    if shared:
+    cache, shared = read or (None, shared_prefix(batch))
+    if shared and cache is None:
         start = int(batch["input_ids"].shape[1] - lengths[0])
         opening = batch["input_ids"][:1, start : start + shared]
         cache = decoder(inputs_embeds=table(opening), use_cache=True).past_key_values

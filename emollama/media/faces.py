@@ -71,7 +71,7 @@ class FaceDetector:
     def detect(self, images: np.ndarray) -> list[Face | None]:
         """The face of each frame, or None; `images` is uint8 [N, H, W, 3] RGB."""
         found = self.detect_all(images)
-        return [max(faces, key=_prominence, default=None) for faces in found]
+        return [max(faces, key=prominence, default=None) for faces in found]
 
     @torch.inference_mode()
     def detect_all(self, images: np.ndarray) -> list[list[Face]]:
@@ -145,7 +145,8 @@ class FaceDetector:
         return boxes[keep], frames[keep], score[keep], points[keep]
 
 
-def _prominence(face: Face) -> float:
+def prominence(face: Face) -> float:
+    """By which the speaker's face is told from others in the same frame."""
     # Certainty counts squared: a poster behind the speaker is often larger than it is certain.
     return face.area * face.score**2
 

@@ -15,12 +15,12 @@ from emollama.encoders.prosody import ProsodyEncoder
 from emollama.errors import EmollamaError
 from emollama.evaluation.evaluate import evaluate
 from emollama.evaluation.predictions import read_predictions
-from emollama.features.online import ClipEncoders
 from emollama.features.shards import Entry, Extracted, write_shard
 from emollama.features.store import EncoderRecord, write_index, write_record
 from emollama.fusion import artefact
 from emollama.sample import Sample, Targets, write_manifest
-from emollama.session import Session
+from emollama.session import open_session
+from emollama.session.watching import Watcher
 from emollama.training.fusion import train_fusion
 from emollama.training.fusion_config import FusionTrainConfig, load_training
 from tests.features.made import tone
@@ -106,7 +106,7 @@ def test_what_a_fusion_model_cannot_do_is_one_line(corpus: Path, labels: Path) -
     with pytest.raises(EmollamaError, match=r"which writes no text; leave reasons\.count out"):
         evaluated(corpus, labels, "no", "reasons.count=2")
     with pytest.raises(EmollamaError, match="ask it with `emollama predict`"):
-        Session.open(labels)
+        open_session(labels).question("reason")
     (labels / "fusion.json").rename(labels / "kept.json")
     (labels / "fusion.json").write_text('{"version": 9}')
     with pytest.raises(EmollamaError, match="version 9 is not readable"):
@@ -119,11 +119,11 @@ def test_a_raw_clip_with_sound_alone_gets_the_answer_of_its_cached_tracks(
 ) -> None:
     """Trained on cached prosody; asked about the file itself; no video anywhere."""
     encoder = ProsodyEncoder(segments=1)
-    online = ClipEncoders({encoder.key: encoder})
+    watcher = Watcher({encoder.key: encoder}, describe=False)
     samples, items = [], []
     for i in range(16):
         tone(tmp_path / f"{i:02d}.wav", 100 if i % 2 else 220, 0.3 + 0.02 * i)
-        track = online.encode(tmp_path / f"{i:02d}.wav", None, None, None)[1][encoder.key]
+        track = watcher.watch(tmp_path / f"{i:02d}.wav", transcribe=False).tracks[encoder.key]
         items.append(Extracted(Entry(f"{i:02d}", "s", "ok"), track))
         emotion = LABELS.labels[i % 2]
         split = ("train", "train", "train", "train", "val", "val", "test", "test")[i % 8]

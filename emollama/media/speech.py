@@ -1,0 +1,109 @@
+"""Where in a clip somebody speaks: Silero VAD over chunks of 32 ms.
+
+What is no speech is never transcribed: a transcriber that was taught on speech alone makes up
+words for silence, music and noise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from emollama.assets import fetch
+from emollama.assets.convert import WEIGHTS
+from emollama.media.clip import SAMPLE_RATE
+
+_CHUNK, _CONTEXT = 512, 64  # samples that are judged, and those before them that are seen as well
+_WINDOW, _HOP = 256, 128  # samples of the spectrum
+_WIDTH = 128
+_ON, _OFF = 0.5, 0.35  # probability at which speech begins, and below which it ends
+_LEAST_SPEECH, _LEAST_PAUSE, _AROUND = 0.25, 0.3, 0.1  # seconds
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of a clip, in seconds from its start."""
+
+    start: float
+    end: float
+
+
+class SpeechActivity(nn.Module):
+    """Silero VAD for 16 kHz; code of our own over published weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stft_conv = nn.Conv1d(1, _WINDOW + 2, _WINDOW, stride=_HOP, bias=False)
+        self.conv1 = nn.Conv1d(_WINDOW // 2 + 1, _WIDTH, 3, padding=1)
+        self.conv2 = nn.Conv1d(_WIDTH, 64, 3, stride=2, padding=1)
+        self.conv3 = nn.Conv1d(64, 64, 3, stride=2, padding=1)
+        self.conv4 = nn.Conv1d(64, _WIDTH, 3, padding=1)
+        self.lstm_cell = nn.LSTMCell(_WIDTH, _WIDTH)
+        self.final_conv = nn.Conv1d(_WIDTH, 1, 1)
+
+    @classmethod
+    def from_asset(cls) -> SpeechActivity:
+        """The network with the weights of asset "silero-vad", which is fetched if needed."""
+        net = cls()
+        net.load_state_dict(load_file(fetch("silero-vad") / WEIGHTS))
+        return net.eval().requires_grad_(False)
+
+    @torch.inference_mode()
+    def forward(self, audio: Tensor) -> Tensor:
+        """Probability of speech [n] in each chunk of 16 kHz sound [samples]."""
+        chunks = audio.new_zeros(-(-len(audio) // _CHUNK) * _CHUNK)
+        chunks[: len(audio)] = audio
+        seen = F.pad(chunks, (_CONTEXT, 0)).unfold(0, _CHUNK + _CONTEXT, _CHUNK)
+        spectrum = self.stft_conv(F.pad(seen[:, None], (0, _CONTEXT), mode="reflect"))
+        real, imaginary = spectrum.chunk(2, dim=1)
+        x = torch.sqrt(real**2 + imaginary**2)
+        for conv in (self.conv1, self.conv2, self.conv3, self.conv4):
+            x = F.relu(conv(x))
+        # All but the recurrence is the same for every chunk and has been done at once.
+        state: tuple[Tensor, Tensor] | None = None
+        hidden = []
+        for step in x[..., 0]:
+            state = self.lstm_cell(step[None], state)
+            hidden.append(state[0])
+        last = F.relu(torch.cat(hidden))[..., None]
+        return torch.sigmoid(self.final_conv(last)).mean(2)[:, 0]
+
+    def spans(self, audio: np.ndarray) -> list[Span]:
+        """Stretches with speech in float32 sound [n] at 16 kHz, a little wider than it."""
+        if len(audio) < _CHUNK:
+            return []
+        chances = self(torch.from_numpy(np.ascontiguousarray(audio, np.float32))).numpy()
+        return speech_spans(chances, len(audio) / SAMPLE_RATE)
+
+
+def speech_spans(chances: np.ndarray, seconds: float) -> list[Span]:
+    """Stretches of speech from the probability [n] of each 32-ms chunk.
+
+    Speech goes on through pauses below 0.3 s; what lasts less than 0.25 s is a click.
+    """
+    step = _CHUNK / SAMPLE_RATE
+    found: list[list[float]] = []
+    speaking = False
+    for index, chance in enumerate(chances):
+        time = index * step
+        if not speaking and chance >= _ON:
+            speaking = True
+            if found and time - found[-1][1] < _LEAST_PAUSE:
+                continue
+            found.append([time, time])
+        elif speaking and chance < _OFF:
+            speaking = False
+            found[-1][1] = time
+    if speaking:
+        found[-1][1] = len(chances) * step
+    # Reopened stretches end where they were closed last.
+    return [
+        Span(max(0.0, start - _AROUND), min(seconds, end + _AROUND))
+        for start, end in found
+        if end - start >= _LEAST_SPEECH
+    ]

@@ -1,0 +1,247 @@
+"""What a session is: a model with the encoders it needs, ready to be asked about clips."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from emollama.encoders.base import Channel, Encoder, FeatureTrack
+from emollama.encoders.table import encoder_of
+from emollama.errors import EmollamaError
+from emollama.explain.shapley import attribution, subset_scores
+from emollama.explain.subject import Subject
+from emollama.features.store import EXTERNAL
+from emollama.llm.decoding import Reply, Sampling
+from emollama.llm.device import default_device
+from emollama.llm.processing import CHANNELS, LONGEST_TEXT, Turn, cut_text
+from emollama.media.transcript import WHISPER
+from emollama.session.answer import Answer, Weights
+from emollama.session.look import Look, TextSource
+from emollama.session.sight import Sight
+from emollama.session.watching import Watcher, channel_encoders, tracks_of
+
+Kind = Literal["llm", "fusion"]
+
+
+@dataclass(frozen=True)
+class Input:
+    """One feature track that a model reads: its name, channel and the encoder it comes from."""
+
+    name: str
+    channel: Channel
+    source: str
+    fingerprint: str
+    what: str
+
+    @property
+    def online(self) -> bool:
+        """Whether it can be made from a clip; a track of another tool's folder cannot."""
+        return not self.source.startswith(EXTERNAL)
+
+
+class Session(ABC):
+    """A model that is loaded once, and asked about clips that are encoded once each.
+
+    Open one with `emollama.session.open_session`. All methods may be called from several threads,
+    though they share the cores.
+
+    Attributes:
+        folder: of the artefact.
+        kind: "llm" or "fusion"; a fusion model answers with labels or values and cannot chat.
+        inputs: the tracks that the model reads.
+        labels: its label set; () for a model that answers with values alone.
+        watcher: makes a `Sight` of a file.
+    """
+
+    kind: Kind
+
+    def __init__(
+        self,
+        folder: Path,
+        inputs: Sequence[Input],
+        labels: Sequence[str],
+        encoders: dict[str, Encoder],
+        describe: bool,
+    ) -> None:
+        self.folder = folder
+        self.inputs = tuple(inputs)
+        self.labels = tuple(labels)
+        self.encoders = encoders
+        self.watcher = Watcher(channel_encoders(encoders, words=False), describe)
+
+    @property
+    def name(self) -> str:
+        """Of the model: the folder's, or that of the run it lies in."""
+        folder = self.folder.resolve()
+        return folder.parent.name if folder.name == "model" else folder.name
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """Channels that the model reads; a language model reads words in any case."""
+        mine = {i.channel for i in self.inputs} | ({"words"} if self.kind == "llm" else set())
+        return tuple(c for c in CHANNELS if c in mine)
+
+    # --- looking at clips ----------------------------------------------------------------------
+
+    def look(
+        self,
+        video: Path,
+        text: str | None = None,
+        start: float | None = None,
+        end: float | None = None,
+        transcribe: bool = True,
+    ) -> Look:
+        """Decode, encode and describe a clip, by the same code as extraction.
+
+        Args:
+            video: a media file; one with sound only will do.
+            text: what is said; where it is None and `transcribe` is set, it is transcribed.
+            start: seconds from the file's beginning.
+            end: seconds, exclusive.
+            transcribe: whether speech is transcribed; silence yields no words.
+
+        Raises:
+            EmollamaError: the file cannot be read, or holds nothing that the model goes by.
+        """
+        listen = transcribe and text is None
+        return self.look_at(self.watcher.watch(video, start, end, listen), text, str(video))
+
+    def look_at(self, sight: Sight, text: str | None = None, where: str = "the clip") -> Look:
+        """What the model sees of a clip that has been seen and heard.
+
+        `text` None takes the transcript, "" says that there are no words.
+        """
+        words = text if text is not None else sight.heard
+        words = words if words and words.strip() else None
+        source: TextSource | None = None
+        notes = list(sight.notes)
+        if words is not None:
+            source = "given" if text is not None else "heard"
+        if source == "heard":
+            notes.append(f"the words were transcribed by {WHISPER}")
+        made = dict(sight.tracks)
+        made.update(tracks_of(channel_encoders(self.encoders, words=True), words))
+        tracks: dict[str, FeatureTrack | None] = {}
+        for one in self.inputs:
+            tracks[one.name] = made.get(one.source)
+            if not one.online:
+                notes.append(f"{one.what} '{one.name}' comes from an external folder: left out")
+        for channel in self.channels:
+            mine = [i.name for i in self.inputs if i.channel == channel]
+            has_words = channel == "words" and self.kind == "llm" and words is not None
+            if not has_words and all(tracks[name] is None for name in mine):
+                notes.append(f"no {channel} in this clip")
+        if words and cut_text(words) != words:
+            notes.append(f"of the words the first {LONGEST_TEXT} are read")
+        look = self._complete(
+            Look(sight, tracks, words, source, notes=tuple(dict.fromkeys(notes)))
+        )  # fmt: skip
+        if not look.present:
+            known = ", ".join(self.channels)
+            raise EmollamaError(f"{where}: has nothing of what this model goes by ({known})")
+        return look
+
+    def reworded(self, look: Look, text: str) -> Look:
+        """The same clip with other words; "" for none. Channels left out stay so."""
+        return self.look_at(look.sight, text).only(look.channels)
+
+    @abstractmethod
+    def _complete(self, look: Look) -> Look:
+        """The look with `present` and, where the model has them, `clues`."""
+
+    # --- asking --------------------------------------------------------------------------------
+
+    @abstractmethod
+    def answer(
+        self,
+        look: Look,
+        explain: bool = True,
+        sampling: Sampling | None = None,
+        labels: Sequence[str] | None = None,
+    ) -> Answer:
+        """Label scores (or values) and, if asked for and the model can write, a reason.
+
+        `labels` are the words to choose from in place of the model's own set: any words for a
+        language model, some of its own for a fusion model, whose scores are shared out anew.
+        """
+
+    @abstractmethod
+    def answers(self, looks: Sequence[Look], labels: Sequence[str] | None = None) -> list[Answer]:
+        """Answers without reasons about several clips at once, in batches."""
+
+    @abstractmethod
+    def ask(
+        self,
+        look: Look,
+        turns: Sequence[Turn],
+        sampling: Sampling | None = None,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> Reply:
+        """The answer to the last user turn, as a `Reply` to iterate over.
+
+        The clip stands in the first user turn; the first question follows it, the rest are turns.
+
+        Args:
+            look: the clip.
+            turns: of the conversation, the first and the last of the user.
+            sampling: how the answer is written; greedy, 128 tokens at most, when None.
+            stopped: asked before each token; True ends the answer.
+
+        Raises:
+            EmollamaError: the model writes no text, or the turns are in no order to be answered.
+        """
+
+    @abstractmethod
+    def prompt(self, look: Look, turns: Sequence[Turn]) -> str:
+        """The prompt in full, special tokens shown and ⟨name × n⟩ in the place of a stream."""
+
+    @abstractmethod
+    def question(self, task: str, labels: Sequence[str] | None = None) -> str:
+        """The instruction with which a task ("emotion" or "reason") is asked."""
+
+    def weights(self, look: Look, label: str | None = None) -> Weights | None:
+        """Which channel carried the answer; None for a model without labels.
+
+        Asks for the label with every subset of the channels used: at most eight short prompts.
+        """
+        subject = self._subject(look)
+        if subject is None:
+            return None
+        table = subset_scores(subject, 0)
+        full = table[subject.present(0)]
+        name = label if label is not None else subject.labels[int(full.argmax())]
+        if name not in subject.labels:
+            raise EmollamaError(f"'{name}' is not a label of this model")
+        found = attribution(subject, 0, table, name)
+        shares = dict.fromkeys(look.used, 0.0)
+        for modality in subject.modalities:
+            if modality.channel in shares:
+                shares[modality.channel] += found.probability[modality.name]
+        return Weights(name, found.full, found.empty, shares)
+
+    @abstractmethod
+    def _subject(self, look: Look) -> Subject | None:
+        """The clip as what explanations ask about."""
+
+
+def open_encoders(
+    folder: Path, inputs: Iterable[Input], require: Callable[[Input, str], None]
+) -> dict[str, Encoder]:
+    """The encoders of those inputs that can be made from a clip, by source.
+
+    Args:
+        folder: of the artefact, for messages.
+        inputs: of the model; of several with the same source the first names the fingerprint.
+        require: raises where an encoder found has another fingerprint than an input's.
+    """
+    online = [i for i in inputs if i.online]
+    device = str(default_device())
+    found: dict[str, Encoder] = {}
+    for one in online:
+        if one.source not in found:
+            found[one.source] = encoder_of(one.source, one.fingerprint, device)
+        require(one, found[one.source].fingerprint)
+    return found

@@ -1,0 +1,183 @@
+"""A language model ready to be asked about clips."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from emollama.config import Precision
+from emollama.errors import EmollamaError
+from emollama.explain.llm_subject import LlmSubject
+from emollama.explain.subject import Subject
+from emollama.labels import LabelSet
+from emollama.llm import artefact
+from emollama.llm.batch import Encoded
+from emollama.llm.configuration import require_same_encoder
+from emollama.llm.decoding import Reply, Sampling
+from emollama.llm.device import default_device, resolve_dtype
+from emollama.llm.inference import label_probabilities, to_device
+from emollama.llm.modeling import TEXT
+from emollama.llm.prefix import PrefixCache
+from emollama.llm.processing import EmotionLlamaProcessor, Turn
+from emollama.llm.scoring import label_distribution, score_labels
+from emollama.session.answer import Answer
+from emollama.session.base import Input, Session, open_encoders
+from emollama.session.look import Look
+
+REASON_TOKENS = 96
+"""Longest reason of `answer`, where no sampling says otherwise."""
+
+
+class LlmSession(Session):
+    """An EmotionLlama with the encoders of its streams; see `Session`."""
+
+    kind = "llm"
+
+    def __init__(self, loaded: artefact.Artefact, folder: Path, describe: bool = True) -> None:
+        streams = {s.name: s for s in loaded.processor.streams}
+        inputs = [Input(s.name, s.channel, s.source, s.fingerprint, "stream")
+                  for s in streams.values()]  # fmt: skip
+        encoders = open_encoders(
+            folder,
+            inputs,
+            lambda one, found: require_same_encoder(streams[one.name], found, str(folder)),
+        )
+        super().__init__(folder, inputs, loaded.processor.labels.labels, encoders, describe)
+        self.artefact = loaded
+        self.prefixes = PrefixCache(loaded.model, loaded.processor)
+
+    @classmethod
+    def open(cls, folder: Path, dtype: Precision = "auto", describe: bool = True) -> LlmSession:
+        """Load an artefact and build the encoders that its streams name."""
+        device = default_device()
+        loaded = artefact.load(folder, resolve_dtype(dtype, device), device)
+        return cls(loaded, folder, describe)
+
+    def _complete(self, look: Look) -> Look:
+        look = replace(look, clues=self.artefact.clues.describe(look.tracks))
+        return replace(look, present=self.artefact.processor.channels(look.evidence))
+
+    # --- asking --------------------------------------------------------------------------------
+
+    def answer(
+        self,
+        look: Look,
+        explain: bool = True,
+        sampling: Sampling | None = None,
+        labels: Sequence[str] | None = None,
+    ) -> Answer:
+        """Label scores and, if asked for, a reason; see `Session.answer`."""
+        started = time.monotonic()
+        processor = self._processor(labels)
+        prompt = processor.encode_prompt(
+            processor.for_label(look.evidence), processor.instruction("emotion")
+        )
+        prefix = self.prefixes.of(look.cache_key, look.evidence)
+        batch = to_device(processor.collate([prompt]), self.artefact.model.device)
+        shared = 0 if prefix is None else prefix.shared(prompt)
+        read = None if prefix is None or not shared else (prefix.copy(shared), shared)
+        scores = score_labels(self.artefact.model, batch, processor.label_ids(), read=read)
+        found = self._told(look, processor, label_distribution(scores)[0].double().cpu().numpy())
+        reason = None
+        if explain:
+            sampling = sampling or Sampling(max_new_tokens=REASON_TOKENS)
+            reason = "".join(
+                self.ask(look, [Turn("user", self.question("reason"))], sampling)
+            ).strip()
+        return replace(found, reason=reason, seconds=time.monotonic() - started)
+
+    def answers(self, looks: Sequence[Look], labels: Sequence[str] | None = None) -> list[Answer]:
+        """Answers without reasons; see `Session.answers`."""
+        started = time.monotonic()
+        processor = self._processor(labels)
+        rows = label_probabilities(
+            self.artefact.model, processor, [look.evidence for look in looks]
+        )
+        seconds = (time.monotonic() - started) / max(1, len(looks))
+        return [
+            replace(self._told(look, processor, row), seconds=seconds)
+            for look, row in zip(looks, rows, strict=True)
+        ]
+
+    def ask(
+        self,
+        look: Look,
+        turns: Sequence[Turn],
+        sampling: Sampling | None = None,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> Reply:
+        """The answer to the last user turn; see `Session.ask`."""
+        return Reply(
+            self.artefact.model,
+            self.artefact.processor,
+            self._encode(look, turns),
+            self.prefixes.of(look.cache_key, look.evidence),
+            sampling or Sampling(),
+            stopped,
+        )
+
+    def prompt(self, look: Look, turns: Sequence[Turn]) -> str:
+        """The prompt in full; see `Session.prompt`."""
+        encoded = self._encode(look, turns)
+        processor = self.artefact.processor
+        shown: list[str] = []
+        start = 0
+        ids, streams = encoded.input_ids, encoded.stream_ids
+        while start < len(ids):
+            end = start
+            while end < len(ids) and streams[end] == streams[start]:
+                end += 1
+            if streams[start] == TEXT:
+                shown.append(str(processor.tokenizer.decode(ids[start:end])))
+            else:
+                stream = processor.streams[streams[start]]
+                # Streams without text between them are told apart by their length.
+                end = start + stream.tokens
+                missing = "" if encoded.present[stream.name] else ", missing"
+                shown.append(f"⟨{stream.name} × {stream.tokens}{missing}⟩")
+            start = end
+        return "".join(shown)
+
+    def question(self, task: str, labels: Sequence[str] | None = None) -> str:
+        """The instruction with which a task is asked."""
+        return self._processor(labels).instruction(task)
+
+    def _encode(self, look: Look, turns: Sequence[Turn]) -> Encoded:
+        if not turns or turns[-1].role != "user" or turns[0].role != "user":
+            raise EmollamaError("a chat begins and ends with a question from the user")
+        if any(turn.role not in ("user", "assistant") for turn in turns):
+            raise EmollamaError("a turn is of the user or the assistant")
+        return self.artefact.processor.encode_prompt(look.evidence, turns[0].text, turns[1:])
+
+    def _processor(self, labels: Sequence[str] | None) -> EmotionLlamaProcessor:
+        """The processor, with other words to choose from where there are any."""
+        if labels is None:
+            return self.artefact.processor
+        processor = copy.copy(self.artefact.processor)
+        processor.labels = LabelSet("chosen", tuple(labels))
+        return processor
+
+    def _told(self, look: Look, processor: EmotionLlamaProcessor, row: np.ndarray) -> Answer:
+        names = processor.labels.labels
+        return Answer(
+            label=names[int(row.argmax())],
+            scores=dict(zip(names, row.tolist(), strict=True)),
+            channels=look.used,
+            clues={c: words for c, words in look.clues.items() if c in look.channels},
+            text=look.text if "words" in look.channels else None,
+            reason=None,
+            notes=look.notes,
+            seconds=0.0,
+        )
+
+    def _subject(self, look: Look) -> Subject:
+        # What is left out is missing, or it would be asked about in vain.
+        used = {i.name for i in self.inputs if i.channel in look.channels}
+        tracks = {name: t if name in used else None for name, t in look.tracks.items()}
+        text = look.text if "words" in look.channels else None
+        return LlmSubject(self.artefact, [replace(look.evidence, tracks=tracks, text=text)])
