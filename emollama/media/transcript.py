@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -161,7 +162,7 @@ def windows(spans: Sequence[Span]) -> list[Span]:
             continue
         parts = int(np.ceil((span.end - span.start) / _WINDOW))
         edges = np.linspace(span.start, span.end, parts + 1)
-        found += [Span(float(a), float(b)) for a, b in zip(edges, edges[1:], strict=False)]
+        found += [Span(float(a), float(b)) for a, b in pairwise(edges)]
     return found
 
 

@@ -112,12 +112,19 @@ class LlmSession(Session):
         stopped: Callable[[], bool] = lambda: False,
     ) -> Reply:
         """The answer to the last user turn; see `Session.ask`."""
+        prompt, sampling = self._encode(look, turns), sampling or Sampling()
+        room = getattr(self.artefact.model.config.text_config, "max_position_embeddings", None)
+        if room and len(prompt.input_ids) + sampling.max_new_tokens > room:
+            raise EmollamaError(
+                f"the conversation has {len(prompt.input_ids)} tokens; with an answer of "
+                f"{sampling.max_new_tokens} it exceeds the {room} that this model can read"
+            )
         return Reply(
             self.artefact.model,
             self.artefact.processor,
-            self._encode(look, turns),
+            prompt,
             self.prefixes.of(look.cache_key, look.evidence),
-            sampling or Sampling(),
+            sampling,
             stopped,
         )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
@@ -208,7 +209,7 @@ def _voice_told(contour: Contour | None) -> list[Told]:
     middle = np.log2(contour.f0[voiced]).mean() if voiced.any() else 0.0
     count = max(1, round(len(contour.times) / 100))
     edges = np.linspace(0, len(contour.times), count + 1).astype(int)
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         here, pitched = active[low:high], voiced[low:high]
         words: list[str] = []
         if here.mean() < 0.2:

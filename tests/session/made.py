@@ -1,0 +1,36 @@
+"""A tiny artefact whose one stream, prosody, is made from real sound, and clips for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from emollama.config import LoraSection
+from emollama.encoders.prosody import COLUMNS, ProsodyEncoder
+from emollama.labels import get_label_set
+from emollama.llm import artefact
+from emollama.llm.clues import ClueWords
+from emollama.llm.configuration import StreamConfig
+from tests.tiny import tiny_llm
+
+
+def tiny_artefact(folder: Path) -> Path:
+    """Voice by prosody in 4 tokens, a random LLaMA of 2 layers, random projectors and adapter."""
+    encoder = ProsodyEncoder(segments=4)
+    streams = [
+        StreamConfig("prosody", "voice", encoder.key, width=encoder.width, tokens=4,
+                     fingerprint=encoder.fingerprint),
+    ]  # fmt: skip
+    model, processor = artefact.build(
+        str(tiny_llm(folder / "llm")), "emollama-chat", streams, get_label_set("mer2023"),
+        LoraSection(r=4, alpha=8), torch.float32, seed=3,
+    )  # fmt: skip
+    draw = torch.Generator().manual_seed(1)
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data += 0.05 * torch.randn(parameter.shape, generator=draw)
+    columns = torch.randn(8, encoder.width, generator=draw).numpy()
+    clues = ClueWords.fit({"prosody": (COLUMNS, [row[None] for row in columns])})
+    artefact.save(model, processor, clues, folder / "model", {}, "# card\n")
+    return folder / "model"
