@@ -21,6 +21,7 @@ from emollama.cli_doctor import doctor
 from emollama.cli_explain import explain
 from emollama.cli_frames import frames_app
 from emollama.cli_score import score
+from emollama.cli_serve import serve
 from emollama.cli_split import split
 from emollama.config import Precision
 from emollama.errors import EXIT_CODE, EmollamaError, one_line_errors
@@ -247,6 +248,7 @@ def chat(
 
 
 app.command("explain")(explain)
+app.command()(serve)
 
 
 @app.command()

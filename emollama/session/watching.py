@@ -108,6 +108,14 @@ class Watcher:
             clip.duration, tracks, transcript, peak, timeline, told, tuple(dict.fromkeys(notes))
         )
 
+    def prepare(self, clip: Clip) -> None:
+        """Load whatever weights there are to load, by looking at a clip for nothing."""
+        for encoder in self.encoders.values():
+            encoder.encode([clip])
+        _try(lambda: self._hear(clip), [], "")
+        if self.describe:
+            _try(lambda: self._expression.encode([clip]), [], "")
+
     def _hear(self, clip: Clip) -> tuple[Phrase, ...]:
         return () if clip.audio is None else self._transcriber.transcribe(clip.audio)
 

@@ -1,0 +1,1 @@
+"""The HTTP server: OpenAI-compatible chat about clips, and emotions as JSON."""

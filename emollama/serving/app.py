@@ -1,0 +1,244 @@
+"""The application: routes, and what is built when it starts and taken down when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import FastAPI, File, Form, Request, UploadFile
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic import StringConstraints
+from starlette.exceptions import HTTPException
+
+from emollama import __version__
+from emollama.serving import wire
+from emollama.serving.chat import Conversation
+from emollama.serving.clips import Clips
+from emollama.serving.door import Door
+from emollama.serving.emotion import emotion
+from emollama.serving.engine import Engine
+from emollama.serving.guard import Guard
+from emollama.serving.refusal import ErrorResponse, Refusal, body_of
+from emollama.serving.settings import Settings
+from emollama.serving.uploads import Upload, Uploads, chunks_of
+from emollama.session import LlmSession, Session
+
+_SWEEP = 30.0  # seconds between two looks for what has expired
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    code: {"model": ErrorResponse, "description": what}
+    for code, what in (
+        (400, "The request is not one that can be answered"),
+        (401, "The API key is missing or wrong"),
+        (403, "Sent by another site's web page"),
+        (404, "No such file or model"),
+        (413, "The clip is too large"),
+        (421, "Not a name of this machine"),
+        (422, "The request or the clip cannot be read"),
+        (429, "Too many requests are in hand"),
+        (500, "An error inside the server"),
+        (504, "The deadline has passed"),
+    )
+}
+LabelWord = Annotated[
+    str, StringConstraints(min_length=1, max_length=40, pattern=r"^[^,\s](.*[^,\s])?$")
+]
+FileIdPath = wire.FileId
+
+
+def create_app(session: Session, settings: Settings, folder: Path | None = None) -> FastAPI:
+    """The application around an open session.
+
+    Args:
+        session: the model.
+        settings: limits.
+        folder: where the private folder of uploads is made; the system's temporary one when None.
+    """
+    if isinstance(session, LlmSession):
+        session.prefixes.budget = settings.prefix_memory
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        uploads = Uploads(settings, folder)
+        guard = Guard(session, settings)
+        engine = Engine(session, settings)
+        clips = Clips(uploads, guard, engine)
+        app.state.clips, app.state.engine, app.state.uploads = clips, engine, uploads
+        sweeping = asyncio.create_task(_sweep(clips))
+        try:
+            await asyncio.to_thread(guard.start)
+            yield
+        finally:
+            sweeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await sweeping
+            await asyncio.to_thread(guard.close)
+            await asyncio.to_thread(engine.close)
+            uploads.close()
+
+    app = FastAPI(
+        title="emollama",
+        version=__version__,
+        description="Which emotion does a person in a clip show, and what says so?",
+        lifespan=lifespan,
+        responses=_ERRORS,
+        docs_url=None,  # its page would load scripts from elsewhere
+        redoc_url=None,
+    )
+    _handle_errors(app)
+    _model_routes(app, session)
+    _file_routes(app)
+    _asking_routes(app, settings)
+    app.add_middleware(Door, settings=settings)
+    return app
+
+
+async def _sweep(clips: Clips) -> None:
+    while True:
+        await asyncio.sleep(_SWEEP)
+        clips.expire()
+
+
+def _handle_errors(app: FastAPI) -> None:
+    def answer(request: Request, status: int, message: str, param: str | None = None) -> Any:
+        body = body_of(status, message, request.state.request_id, param)
+        return JSONResponse(body, status)
+
+    @app.exception_handler(Refusal)
+    async def refused(request: Request, error: Refusal) -> Any:
+        return answer(request, error.status, error.message, error.param)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Any:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"] if part != "body")
+        return answer(request, 422, f"{where}: {first['msg']}" if where else first["msg"], where)
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> Any:
+        found = answer(request, error.status_code, str(error.detail))
+        found.headers.update(error.headers or {})
+        return found
+
+
+def _model_routes(app: FastAPI, session: Session) -> None:
+    opened = int(time.time())
+
+    def model() -> wire.Model:
+        return wire.Model(
+            id=session.name, created=opened, kind=session.kind,
+            labels=list(session.labels), channels=list(session.channels),
+        )  # fmt: skip
+
+    @app.get("/healthz")
+    async def healthz(request: Request) -> wire.Health:
+        """Whether the server is well; needs no key."""
+        return wire.Health(model=session.name, in_hand=request.state.door.inside)
+
+    @app.get("/v1/models")
+    async def models() -> wire.Models:
+        """The model that is served."""
+        return wire.Models(data=[model()])
+
+    @app.get("/v1/models/{name}")
+    async def one_model(name: str) -> wire.Model:
+        """The same by name."""
+        if name != session.name:
+            raise Refusal(404, f"there is no model '{name[:80]}'; this is '{session.name}'")
+        return model()
+
+
+def _file_routes(app: FastAPI) -> None:
+    @app.post("/v1/files")
+    async def upload(
+        request: Request,
+        file: Annotated[UploadFile, File(description="A clip: mp4, webm, wav, ...")],
+        purpose: Annotated[str, Form(max_length=40)] = "user_data",
+    ) -> wire.File:
+        """Upload a clip; what it is called decides nothing."""
+        clips: Clips = request.app.state.clips
+        return _file(await clips.upload(chunks_of(file.file), file.filename or "clip"))
+
+    @app.get("/v1/files")
+    async def files(request: Request) -> wire.Files:
+        """The uploads that are kept."""
+        uploads: Uploads = request.app.state.uploads
+        data = [_file(u) for u in uploads.all()]
+        ends = (data[0].id, data[-1].id) if data else (None, None)
+        return wire.Files(data=data, first_id=ends[0], last_id=ends[1])
+
+    @app.get("/v1/files/{file_id}")
+    async def one_file(request: Request, file_id: FileIdPath) -> wire.File:
+        """What is known of an upload."""
+        uploads: Uploads = request.app.state.uploads
+        return _file(uploads.get(file_id))
+
+    @app.delete("/v1/files/{file_id}")
+    async def delete(request: Request, file_id: FileIdPath) -> wire.Deleted:
+        """Remove an upload and what was seen in it."""
+        clips: Clips = request.app.state.clips
+        clips.forget(file_id)
+        return wire.Deleted(id=file_id)
+
+
+def _asking_routes(app: FastAPI, settings: Settings) -> None:
+    @app.post("/v1/emotion")
+    async def ask_emotion(
+        request: Request,
+        file: Annotated[UploadFile | None, File(description="A clip; or give file_id.")] = None,
+        file_id: Annotated[FileIdPath | None, Form(description="Of an upload.")] = None,
+        text: Annotated[
+            str | None, Form(max_length=wire.LONGEST_TEXT, description="What is said.")
+        ] = None,
+        transcribe: Annotated[bool, Form(description="Hear what is said.")] = True,
+        drop: Annotated[
+            list[wire.ChannelName], Form(max_length=2, description="Channels to leave out.")
+        ] = [],  # noqa: B006
+        labels: Annotated[
+            list[LabelWord] | None,
+            Form(min_length=2, max_length=50, description="To choose from."),
+        ] = None,
+        reason: Annotated[bool, Form(description="Also explain.")] = True,
+        weights: Annotated[bool, Form(description="Which channel carried it.")] = True,
+    ) -> wire.EmotionAnswer:
+        """Labels with scores, the reason, and what was seen and heard."""
+        clips: Clips = request.app.state.clips
+        if (file is None) == (file_id is None):
+            raise Refusal(400, "give either a file or a file_id", "file")
+        if labels is not None and len({w.lower() for w in labels}) != len(labels):
+            raise Refusal(400, "labels must be distinct", "labels")
+        if file is not None:
+            file_id = (await clips.upload(chunks_of(file.file), file.filename or "clip")).id
+        assert file_id is not None
+        look = await clips.look(file_id, text, transcribe, drop)
+        return await emotion(request.app.state.engine, look, labels, reason, weights)
+
+    @app.post(
+        "/v1/chat/completions",
+        response_model=wire.ChatAnswer,
+        responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+    )
+    async def chat(request: Request, body: wire.ChatRequest) -> Any:
+        """Ask about a clip, as OpenAI's clients do."""
+        loop = asyncio.get_running_loop()
+        # A little before the door's own, so that a stream can say why it ends.
+        deadline = loop.time() + settings.deadline * 0.95
+        one = Conversation(body, request.app.state.clips, request.app.state.engine, deadline)
+        if not body.stream:
+            return await one.whole()
+        reply, pieces = await one.begin()
+        return StreamingResponse(
+            one.events(reply, pieces, request.state.request_id, loop.time),
+            media_type="text/event-stream",
+        )
+
+
+def _file(upload: Upload) -> wire.File:
+    return wire.File(
+        id=upload.id, bytes=upload.size, created_at=int(upload.created),
+        expires_at=int(upload.expires), filename=upload.name,
+    )  # fmt: skip

@@ -1,0 +1,170 @@
+"""/v1/chat/completions: a conversation about one clip, whole or as a stream of events."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+from uuid import uuid4
+
+from emollama.errors import EmollamaError
+from emollama.serving.clips import Clips
+from emollama.serving.engine import Engine
+from emollama.serving.refusal import Refusal, body_of
+from emollama.serving.wire import (
+    AnswerMessage,
+    ChatAnswer,
+    ChatRequest,
+    Choice,
+    FilePart,
+    TextPart,
+    Usage,
+    VideoPart,
+)
+from emollama.session import Look, Reply, Sampling, Turn
+
+DEFAULT_TOKENS = 256
+
+
+class Conversation:
+    """One request for an answer.
+
+    Args:
+        request: as it came.
+        clips: where clips are looked at.
+        engine: that asks the model.
+        deadline: of the loop's clock, at which a stream is ended.
+    """
+
+    def __init__(self, request: ChatRequest, clips: Clips, engine: Engine, deadline: float) -> None:
+        self.request, self.clips, self.engine = request, clips, engine
+        self.deadline = deadline
+        self.id = f"chatcmpl-{uuid4().hex[:24]}"
+        self.created = int(time.time())
+        self.model = engine.session.name
+
+    async def begin(self) -> tuple[Reply, AsyncIterator[str]]:
+        """Look at the clip and begin to write.
+
+        Raises:
+            Refusal: what is asked cannot be answered.
+        """
+        request = self.request
+        if self.engine.session.kind != "llm":
+            raise Refusal(
+                400, f"model '{self.model}' writes no text; ask /v1/emotion for its labels"
+            )
+        if request.model is not None and request.model != self.model:
+            raise Refusal(404, f"there is no model '{request.model}'; this is '{self.model}'")
+        if request.messages[0].role != "user" or request.messages[-1].role != "user":
+            raise Refusal(400, "a conversation begins and ends with a turn of the user", "messages")
+        stops = [request.stop] if isinstance(request.stop, str) else request.stop or []
+        tokens = request.max_completion_tokens or request.max_tokens or DEFAULT_TOKENS
+        sampling = Sampling(
+            request.temperature, request.top_p, tokens, request.seed, tuple(stops)
+        )  # fmt: skip
+        look, turns = await self._read()
+        try:
+            return await self.engine.reply(look, turns, sampling)
+        except EmollamaError as error:
+            raise Refusal(400, str(error), "messages") from None
+
+    async def whole(self) -> ChatAnswer:
+        """The answer in one piece."""
+        reply, pieces = await self.begin()
+        text = "".join([piece async for piece in pieces]).strip()
+        return ChatAnswer(
+            id=self.id, created=self.created, model=self.model, usage=usage(reply),
+            choices=[Choice(message=AnswerMessage(content=text), finish_reason=finish(reply))],
+        )  # fmt: skip
+
+    async def events(
+        self, reply: Reply, pieces: AsyncIterator[str], request_id: str, clock: Any
+    ) -> AsyncIterator[str]:
+        """The answer as server-sent events; the last one is [DONE]."""
+        yield self._event({"role": "assistant", "content": ""})
+        try:
+            async for piece in pieces:
+                yield self._event({"content": piece})
+                if clock() > self.deadline:
+                    error = body_of(504, "the answer took too long", request_id)
+                    yield f"data: {json.dumps(error)}\n\n"
+                    return
+        except Exception:
+            error = body_of(500, "an error inside the server", request_id)
+            yield f"data: {json.dumps(error)}\n\n"
+            raise
+        finally:
+            await pieces.aclose()  # type: ignore[attr-defined]
+        yield self._event({}, finish(reply))
+        options = self.request.stream_options
+        if options is not None and options.include_usage:
+            yield self._chunk([], usage(reply).model_dump())
+        yield "data: [DONE]\n\n"
+
+    def _event(self, delta: dict[str, Any], reason: str | None = None) -> str:
+        choice = {"index": 0, "delta": delta, "finish_reason": reason, "logprobs": None}
+        return self._chunk([choice])
+
+    def _chunk(self, choices: Sequence[Any], tokens: dict[str, Any] | None = None) -> str:
+        chunk = {
+            "id": self.id,
+            "object": "chat.completion.chunk",
+            "created": self.created,
+            "model": self.model,
+            "choices": choices,
+            **({"usage": tokens} if tokens else {}),
+        }
+        return f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n"
+
+    async def _read(self) -> tuple[Look, list[Turn]]:
+        """The clip and the turns about it."""
+        turns: list[Turn] = []
+        found: list[FilePart | VideoPart] = []
+        for message in self.request.messages:
+            if isinstance(message.content, str):
+                turns.append(Turn(message.role, message.content))
+                continue
+            words = [p.text for p in message.content if isinstance(p, TextPart)]
+            turns.append(Turn(message.role, "\n".join(words)))
+            clips = [p for p in message.content if not isinstance(p, TextPart)]
+            if clips and message.role != "user":
+                raise Refusal(400, "a clip stands in a turn of the user", "messages")
+            found += clips
+        if not found:
+            raise Refusal(
+                400,
+                "no clip to talk about: put {'type': 'file', 'file': {'file_id': ...}} or a data "
+                "URL into the first turn",
+                "messages",
+            )
+        ids = []
+        for part in found:
+            if isinstance(part, FilePart):
+                ids.append(part.file.file_id)
+            else:
+                ids.append((await self.clips.from_data(part.video_url.url)).id)
+        if len(set(ids)) > 1:
+            raise Refusal(400, "a conversation is about one clip", "messages")
+        if not turns[0].text.strip():
+            # A clip without a question is asked what it shows.
+            turns[0] = Turn("user", self.engine.session.question("reason"))
+        request = self.request
+        look = await self.clips.look(ids[0], request.text, request.transcribe, request.drop)
+        return look, turns
+
+
+def usage(reply: Reply) -> Usage:
+    """Tokens of an answer."""
+    return Usage(
+        prompt_tokens=reply.prompt_tokens,
+        completion_tokens=reply.new_tokens,
+        total_tokens=reply.prompt_tokens + reply.new_tokens,
+        prompt_tokens_details={"cached_tokens": reply.cached_tokens},
+    )
+
+
+def finish(reply: Reply) -> Any:
+    """Why an answer ended, in OpenAI's words."""
+    return "stop" if reply.finish == "stop" else "length"

@@ -1,0 +1,109 @@
+"""/v1/emotion: a clip in, what it shows and what says so out."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from uuid import uuid4
+
+from emollama.errors import EmollamaError
+from emollama.serving.engine import Engine
+from emollama.serving.refusal import Refusal
+from emollama.serving.wire import (
+    EmotionAnswer,
+    FramesOut,
+    PeakOut,
+    PhraseOut,
+    Score,
+    ToldOut,
+    WeightsOut,
+)
+from emollama.session import Answer, Frames, Look, Sampling, Turn, Weights
+
+_REASON = Sampling(max_new_tokens=96)
+
+
+async def emotion(
+    engine: Engine, look: Look, labels: Sequence[str] | None, reason: bool, weigh: bool
+) -> EmotionAnswer:
+    """Ask everything that there is to ask about a clip.
+
+    Args:
+        engine: that asks the model.
+        look: the clip.
+        labels: words to choose from; None for the model's own.
+        reason: also let a language model explain.
+        weigh: also say which channel carried the answer.
+
+    Raises:
+        Refusal: labels that the model cannot choose from.
+    """
+    started = time.monotonic()
+    session = engine.session
+    try:
+        answer = await engine.answer(look, labels)
+    except EmollamaError as error:
+        raise Refusal(400, str(error), "labels") from None
+    said = None
+    if reason and session.kind == "llm":
+        turns = [Turn("user", session.question("reason"))]
+        _, pieces = await engine.reply(look, turns, _REASON)
+        said = "".join([piece async for piece in pieces]).strip()
+    weights: Weights | None = None
+    if weigh and labels is None:
+        weights = await engine.call(lambda: session.weights(look))
+    return _told(session.name, look, answer, said, weights, time.monotonic() - started)
+
+
+def _told(
+    model: str, look: Look, answer: Answer, reason: str | None, weights: Weights | None,
+    seconds: float,
+) -> EmotionAnswer:  # fmt: skip
+    sight, peak = look.sight, look.sight.peak
+    ranked = sorted(answer.scores.items(), key=lambda pair: -pair[1])
+    return EmotionAnswer(
+        id=f"emotion-{uuid4().hex[:24]}",
+        model=model,
+        duration=round(look.duration, 3),
+        label=answer.label,
+        labels=[Score(label=k, score=round(v, 6)) for k, v in ranked],
+        shown=None if answer.labels is None else list(answer.labels),
+        values=answer.values,
+        frames=None if answer.frames is None else _frames(answer.frames),
+        reason=reason,
+        text=answer.text,
+        text_source=look.text_source,
+        transcript=None
+        if sight.transcript is None
+        else [PhraseOut(start=p.start, end=p.end, text=p.text) for p in sight.transcript],
+        peak=None
+        if peak is None
+        else PeakOut(
+            time=round(peak.time, 3),
+            box=[round(v, 1) for v in peak.box],
+            size=[peak.image.shape[1], peak.image.shape[0]],
+            faces=peak.faces,
+            expression={k: round(v, 4) for k, v in peak.expression.items()},
+        ),
+        told=[
+            ToldOut(start=round(t.start, 2), end=round(t.end, 2), channel=t.channel, words=t.words)  # type: ignore[arg-type]
+            for t in sight.told
+        ],
+        clues=answer.clues,
+        timeline=sight.timeline.to_dict(),
+        channels=list(answer.channels),  # type: ignore[arg-type]
+        weights=None if weights is None else WeightsOut(**weights.to_dict()),
+        notes=list(answer.notes),
+        seconds=round(seconds, 3),
+    )
+
+
+def _frames(found: Frames) -> FramesOut:
+    return FramesOut(
+        times=list(found.times),
+        values={
+            name: [v if math.isfinite(v) else None for v in row]
+            for name, row in found.values.items()
+        },
+    )

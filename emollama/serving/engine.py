@@ -1,0 +1,214 @@
+"""One thread that asks the model, for all requests at once.
+
+Label questions that wait are answered together; between two batches each answer that is being
+written gets its next token, so that a long one keeps nobody waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from emollama.serving.settings import Settings
+from emollama.session import Answer, Look, Reply, Sampling, Session, Turn
+
+_AT_ONCE = 4  # answers that are written side by side; others wait their turn
+
+
+@dataclass
+class _Task:
+    """Something asked of the model, and where its outcome goes."""
+
+    loop: asyncio.AbstractEventLoop
+    outcomes: asyncio.Queue[Any] = field(default_factory=asyncio.Queue)
+    given_up: bool = False
+
+    def put(self, value: Any) -> None:
+        if not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self.outcomes.put_nowait, value)
+
+
+@dataclass
+class _LabelTask(_Task):
+    look: Look = None  # type: ignore[assignment]
+    labels: tuple[str, ...] | None = None
+
+
+@dataclass
+class _CallTask(_Task):
+    call: Callable[[], Any] = lambda: None
+
+
+@dataclass
+class _ReplyTask(_Task):
+    begin: Callable[[], Reply] = None  # type: ignore[assignment]
+    pieces: Any = None
+    reply: Reply | None = None
+
+
+class _End:
+    """The last outcome of a reply."""
+
+
+class Engine:
+    """Asks a session on behalf of many; all methods are for the event loop's thread."""
+
+    def __init__(self, session: Session, settings: Settings) -> None:
+        self.session, self.settings = session, settings
+        self.batches: deque[int] = deque(maxlen=1000)
+        self._waiting: deque[_Task] = deque()
+        self._wake = threading.Condition()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Finish what is in hand and end."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+        self._thread.join()
+
+    async def answer(self, look: Look, labels: Sequence[str] | None = None) -> Answer:
+        """Label scores or values, in a batch with those who ask at the same time."""
+        chosen = None if labels is None else tuple(labels)
+        task = _LabelTask(asyncio.get_running_loop(), look=look, labels=chosen)
+        found: Answer = await self._outcome(task)
+        return found
+
+    async def call(self, call: Callable[[], Any]) -> Any:
+        """Anything else that needs the model."""
+        return await self._outcome(_CallTask(asyncio.get_running_loop(), call=call))
+
+    async def reply(
+        self, look: Look, turns: Sequence[Turn], sampling: Sampling
+    ) -> tuple[Reply, AsyncIterator[str]]:
+        """An answer once its writing has begun, and its pieces as they come.
+
+        Closing the iterator stops the writing.
+        """
+        task = _ReplyTask(asyncio.get_running_loop())
+        task.begin = lambda: self.session.ask(look, turns, sampling, lambda: task.given_up)
+        self._add(task)
+        try:
+            first = _raised(await task.outcomes.get())
+        except BaseException:
+            task.given_up = True
+            raise
+        assert isinstance(first, Reply)
+        return first, self._pieces(task)
+
+    async def _pieces(self, task: _ReplyTask) -> AsyncIterator[str]:
+        try:
+            while not isinstance(piece := _raised(await task.outcomes.get()), _End):
+                yield piece
+        finally:
+            task.given_up = True
+
+    async def _outcome(self, task: _Task) -> Any:
+        self._add(task)
+        try:
+            return _raised(await task.outcomes.get())
+        finally:
+            task.given_up = True
+
+    def _add(self, task: _Task) -> None:
+        with self._wake:
+            self._waiting.append(task)
+            self._wake.notify()
+
+    # --- in the engine's thread ----------------------------------------------------------------
+
+    def _work(self) -> None:
+        writing: deque[_ReplyTask] = deque()
+        while True:
+            with self._wake:
+                while not self._waiting and not writing:
+                    if self._stopping:
+                        return
+                    self._wake.wait()
+                taken = self._take(len(writing))
+            for task in taken:
+                if isinstance(task, _ReplyTask) and self._begin(task):
+                    writing.append(task)
+                elif isinstance(task, _CallTask):
+                    self._finish([task], lambda task=task: [task.call()])  # type: ignore[misc]
+            labels = [t for t in taken if isinstance(t, _LabelTask)]
+            if labels:
+                self.batches.append(len(labels))
+                self._finish(labels, lambda labels=labels: self._answers(labels))  # type: ignore[misc]
+            for _ in range(len(writing)):
+                task = writing.popleft()
+                if self._advance(task):
+                    writing.append(task)
+
+    def _take(self, writing: int) -> list[_Task]:
+        """What is done next: all waiting label questions alike, one call, and replies."""
+        taken: list[_Task] = []
+        left: deque[_Task] = deque()
+        alike: tuple[str, ...] | None = None
+        labels = calls = 0
+        for task in self._waiting:
+            if task.given_up:
+                continue
+            if isinstance(task, _LabelTask):
+                fits = labels == 0 or (labels < self.settings.batch and task.labels == alike)
+                if fits:
+                    alike, labels = task.labels, labels + 1
+            elif isinstance(task, _ReplyTask):
+                fits = writing < _AT_ONCE
+                writing += fits
+            else:
+                fits = calls == 0
+                calls += 1
+            (taken if fits else left).append(task)
+        self._waiting = left
+        return taken
+
+    def _answers(self, tasks: Sequence[_LabelTask]) -> list[Answer]:
+        if len(tasks) == 1:
+            # Alone, the clip's kept prefix is faster than a batch.
+            return [self.session.answer(tasks[0].look, False, labels=tasks[0].labels)]
+        # The same clip asked about by several is asked about once.
+        looks = {t.look.cache_key: t.look for t in tasks}
+        found = self.session.answers(list(looks.values()), tasks[0].labels)
+        by_key = dict(zip(looks, found, strict=True))
+        return [by_key[t.look.cache_key] for t in tasks]
+
+    def _finish(self, tasks: Sequence[_Task], make: Callable[[], Sequence[Any]]) -> None:
+        try:
+            outcomes = make()
+        except Exception as error:
+            outcomes = [error] * len(tasks)
+        for task, outcome in zip(tasks, outcomes, strict=True):
+            task.put(outcome)
+
+    def _begin(self, task: _ReplyTask) -> bool:
+        try:
+            task.reply = task.begin()
+            task.pieces = iter(task.reply)
+        except Exception as error:
+            task.put(error)
+            return False
+        task.put(task.reply)
+        return True
+
+    def _advance(self, task: _ReplyTask) -> bool:
+        """Let a reply write its next piece; False where it has ended."""
+        try:
+            piece = next(task.pieces, None)
+        except Exception as error:
+            task.put(error)
+            return False
+        task.put(_End() if piece is None else piece)
+        return piece is not None
+
+
+def _raised(outcome: Any) -> Any:
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome

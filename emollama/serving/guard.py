@@ -1,0 +1,288 @@
+"""Clips are decoded in processes of their own, with limits of time and memory.
+
+A decompression bomb or a crafted file costs its own request and nobody else's: the process that
+had it is killed and replaced. Headers are looked at there too, for reading them is parsing as well.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import queue
+import signal
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Literal
+
+import av
+import numpy as np
+
+from emollama.encoders.table import encoder_of
+from emollama.errors import EmollamaError
+from emollama.media.clip import SAMPLE_RATE, Clip, Frames
+from emollama.media.container import header_seconds, open_media, video_stream
+from emollama.media.lengths import track_lengths
+from emollama.serving.refusal import Refusal
+from emollama.serving.settings import Settings
+from emollama.session.base import Session
+from emollama.session.sight import Sight
+from emollama.session.watching import Watcher
+
+_START_SECONDS = 300.0  # a machine under load takes long to import and to load weights
+_PRELOAD = ["emollama.serving.guard", "torch"]
+_UNREADABLE = "this clip cannot be read: "
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a process needs to build its `Watcher`: sources with fingerprints, and the limits."""
+
+    sources: Mapping[str, str]
+    describe: bool
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class Job:
+    """One clip: whether it is only looked at from outside, or watched."""
+
+    kind: Literal["inspect", "watch"]
+    path: Path
+    transcribe: bool = True
+
+
+class Guard:
+    """Processes that watch clips, as many at a time as the settings say.
+
+    Args:
+        session: whose encoders they need.
+        settings: limits.
+    """
+
+    def __init__(self, session: Session, settings: Settings) -> None:
+        encoders = session.watcher.encoders
+        sources = {source: encoder.fingerprint for source, encoder in encoders.items()}
+        # The key is of no use to a process that handles strangers' files.
+        plain = Settings(**{**settings.__dict__, "api_key": None})
+        self._recipe = Recipe(sources, session.watcher.describe, plain)
+        self._settings = settings
+        methods = multiprocessing.get_all_start_methods()
+        self._context: Any = multiprocessing.get_context(
+            "forkserver" if "forkserver" in methods else "spawn"
+        )
+        if self._context.get_start_method() == "forkserver":
+            # The imports are made once and shared by all processes.
+            self._context.set_forkserver_preload(_PRELOAD)
+        self._idle: queue.SimpleQueue[_Process | None] = queue.SimpleQueue()
+        self._all: set[_Process] = set()
+        self._lock = threading.Lock()
+        self._closed = False
+        for _ in range(settings.watchers):
+            self._idle.put(None)
+        self.threads = ThreadPoolExecutor(settings.watchers, thread_name_prefix="guard")
+
+    def start(self) -> None:
+        """Start one process, so that what keeps them from starting is said at once."""
+        process = self._idle.get()
+        self._idle.put(process or self._start())
+
+    def inspect(self, path: Path) -> None:
+        """Look at a clip's headers and packets; one outside the limits is a `Refusal`."""
+        self._run(Job("inspect", path))
+
+    def watch(self, path: Path, transcribe: bool = True) -> Sight:
+        """See and hear a clip; one that cannot be is a `Refusal`."""
+        found = self._run(Job("watch", path, transcribe))
+        assert isinstance(found, Sight)
+        return found
+
+    def close(self) -> None:
+        """End the processes."""
+        self._closed = True
+        self.threads.shutdown(wait=True)
+        for process in list(self._all):
+            self._end(process)
+
+    def _run(self, job: Job) -> Any:
+        process = self._idle.get()
+        try:
+            if process is None:
+                process = self._start()
+            kind, value = process.ask(job, self._settings.watch_seconds)
+        except TimeoutError:
+            self._end(process)
+            process = None
+            raise Refusal(
+                422, _UNREADABLE + f"it took longer than {self._settings.watch_seconds:g} s", "file"
+            ) from None
+        except (EOFError, OSError):
+            self._end(process)
+            process = None
+            raise Refusal(
+                422, _UNREADABLE + "the process that decoded it came to an end", "file"
+            ) from None
+        finally:
+            self._idle.put(process)
+        if kind == "refused":
+            raise Refusal(422, value, "file")
+        if kind == "failed":
+            raise RuntimeError(value)
+        return value
+
+    def _start(self) -> _Process:
+        process = _Process(self._context, self._recipe)
+        with self._lock:
+            self._all.add(process)
+        kind, value = process.wait(_START_SECONDS)
+        if kind != "ready":
+            self._end(process)
+            raise EmollamaError(f"clips cannot be decoded: {value}")
+        return process
+
+    def _end(self, process: _Process | None) -> None:
+        if process is not None:
+            with self._lock:
+                self._all.discard(process)
+            process.kill()
+
+
+class _Process:
+    """One process and its pipe."""
+
+    def __init__(self, context: Any, recipe: Recipe) -> None:
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, recipe), daemon=True)
+        self.process.start()
+        theirs.close()
+
+    def ask(self, job: Job, seconds: float) -> tuple[str, Any]:
+        self.connection.send(job)
+        return self.wait(seconds)
+
+    def wait(self, seconds: float) -> tuple[str, Any]:
+        if not self.connection.poll(seconds):
+            raise TimeoutError
+        found: tuple[str, Any] = self.connection.recv()
+        return found
+
+    def kill(self) -> None:
+        self.connection.close()
+        self.process.kill()
+        self.process.join(timeout=5)
+
+
+def _serve(connection: Connection, recipe: Recipe) -> None:
+    """Answer jobs until the pipe closes."""
+    # The server decides what becomes of a Ctrl-C of the terminal.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    import torch
+
+    from emollama.scripts import quiet_libraries
+
+    quiet_libraries()
+    torch.set_num_threads(1)
+    try:
+        watcher = Watcher(
+            {s: encoder_of(s, f, "cpu") for s, f in recipe.sources.items()}, recipe.describe
+        )
+        warm_up(watcher)
+        limit_memory(recipe.settings.watch_memory)
+        connection.send(("ready", None))
+        while True:
+            job: Job = connection.recv()
+            connection.send(_done(watcher, job, recipe.settings))
+    except EmollamaError as error:
+        connection.send(("refused", str(error)))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return
+
+
+def _done(watcher: Watcher, job: Job, settings: Settings) -> tuple[str, Any]:
+    try:
+        if job.kind == "inspect":
+            require_within(job.path, settings)
+            return "done", None
+        return "done", watcher.watch(job.path, transcribe=job.transcribe)
+    except EmollamaError as error:
+        # The path is the server's own; a client knows the clip by its id.
+        return "refused", _UNREADABLE + str(error).replace(f"{job.path}: ", "")
+    except MemoryError:
+        return "refused", _UNREADABLE + "it takes more memory than is allowed"
+    except Exception as error:
+        if "memory" in str(error).lower():
+            return "refused", _UNREADABLE + "it takes more memory than is allowed"
+        return "failed", f"{type(error).__name__}: {error}"
+
+
+def require_within(path: Path, settings: Settings) -> None:
+    """Check a clip's headers, then count its packets; nothing is decoded.
+
+    Raises:
+        EmollamaError: it is no clip, or outside the limits of duration, size or frame rate.
+    """
+    with open_media(path) as container:
+        stated = header_seconds(container)
+        if stated is not None and stated > settings.max_seconds:
+            raise _too_long(stated, settings)
+        picture = video_stream(container, path)
+        if picture is not None:
+            width, height = picture.codec_context.width, picture.codec_context.height
+            if max(width, height) > settings.max_side:
+                raise EmollamaError(
+                    f"its picture is {width} x {height}; a side may have {settings.max_side} "
+                    "pixels at most"
+                )
+            if picture.average_rate is not None and picture.average_rate > settings.max_rate:
+                raise _too_fast(float(picture.average_rate), settings)
+    # Headers may say anything: the packets' own times count.
+    found = track_lengths(path)
+    if found.picture is None and found.sound is None:
+        raise EmollamaError("it holds neither a picture nor sound")
+    if found.end > settings.max_seconds:
+        raise _too_long(found.end, settings)
+    with open_media(path) as container:
+        picture = video_stream(container, path)
+        if picture is not None and found.picture is not None:
+            with suppress(av.error.FFmpegError):
+                count = sum(1 for packet in container.demux(picture) if packet.size)
+                rate = count / max(found.picture[1] - found.picture[0], 1.0)
+                if rate > settings.max_rate:
+                    raise _too_fast(rate, settings)
+
+
+def _too_long(seconds: float, settings: Settings) -> EmollamaError:
+    return EmollamaError(
+        f"it lasts {seconds:.0f} s; a clip may last {settings.max_seconds:g} s at most"
+    )
+
+
+def _too_fast(rate: float, settings: Settings) -> EmollamaError:
+    return EmollamaError(f"it has {rate:.0f} frames a second; {settings.max_rate:g} are allowed")
+
+
+def warm_up(watcher: Watcher) -> None:
+    """Load all weights, by way of a second of noise and a grey picture."""
+    sound = np.random.default_rng(0).normal(scale=0.01, size=SAMPLE_RATE).astype(np.float32)
+    frames = Frames(np.full((2, 64, 64, 3), 128, np.uint8), np.array([0.25, 0.75]))
+    watcher.prepare(Clip(frames, sound, 1.0))
+
+
+def limit_memory(extra: int) -> None:
+    """Let this process take so many bytes more than it has; no cores, no written files."""
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return
+    used = 0
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmSize:"):
+                used = int(line.split()[1]) * 1024
+    if used:
+        resource.setrlimit(resource.RLIMIT_AS, (used + extra, used + extra))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))

@@ -1,0 +1,55 @@
+"""What a client is told when a request is not answered: a status, a line, and an id.
+
+The line says what is wrong and what would be right. What went wrong inside is in the server's log
+under the same id, never in the answer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+_KINDS = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    405: "invalid_request_error",
+    413: "invalid_request_error",
+    421: "permission_error",
+    422: "invalid_request_error",
+    429: "rate_limit_error",
+    504: "timeout_error",
+}
+
+
+class Refusal(Exception):  # noqa: N818  it is no error of ours
+    """A request that cannot be answered."""
+
+    def __init__(self, status: int, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.status, self.message, self.param = status, message, param
+
+
+class ErrorBody(BaseModel):
+    """What is wrong, in the form in which OpenAI's clients read it."""
+
+    message: str
+    type: str
+    param: str | None = None
+    code: str | None = None
+    request_id: str
+
+
+class ErrorResponse(BaseModel):
+    """An answer with a status of 400 or more."""
+
+    error: ErrorBody
+
+
+def body_of(status: int, message: str, request_id: str, param: str | None = None) -> dict[str, Any]:
+    """An error as plain data."""
+    kind = _KINDS.get(status, "server_error")
+    body = ErrorBody(message=message, type=kind, param=param, code=None, request_id=request_id)
+    return ErrorResponse(error=body).model_dump()

@@ -1,0 +1,72 @@
+"""Running the application with uvicorn."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+
+from emollama.errors import EmollamaError
+from emollama.serving.app import create_app
+from emollama.serving.settings import Settings
+from emollama.session import Session
+
+
+def serve(session: Session, settings: Settings, ready: Callable[[str], None]) -> None:
+    """Listen until told to stop; what has been accepted by then is finished.
+
+    Args:
+        session: the model.
+        settings: limits, host and port.
+        ready: told the server's address before the first request is taken.
+
+    Raises:
+        EmollamaError: the address cannot be listened on.
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    config = uvicorn.Config(
+        create_app(session, settings),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=int(settings.deadline) + 1,
+        h11_max_incomplete_event_size=1 << 16,
+    )
+    with listening(settings) as sock:
+        name = f"[{settings.host}]" if ":" in settings.host else settings.host
+        server = _Server(config, lambda: ready(f"http://{name}:{sock.getsockname()[1]}"))
+        server.run(sockets=[sock])
+        if not server.started:
+            raise EmollamaError("the server could not be started; its log says why")
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+
+def listening(settings: Settings) -> Any:
+    """A socket on the host and port of the settings."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((settings.host, settings.port))
+    except OSError as error:
+        sock.close()
+        raise EmollamaError(
+            f"{settings.host}:{settings.port}: cannot be listened on ({error.strerror or error})"
+        ) from error
+    return sock

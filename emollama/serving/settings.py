@@ -1,0 +1,69 @@
+"""What a server allows, in one place. Every limit is checked before the work that it bounds."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+
+from emollama.errors import EmollamaError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Limits of a server.
+
+    Attributes:
+        host: interface to listen on.
+        port: 0 for any free one.
+        api_key: that every request but /healthz must bear; None for none.
+        max_bytes: of an upload.
+        max_seconds: of a clip.
+        max_side: pixels of a picture's longer side.
+        max_rate: frames a second.
+        max_uploads: files kept at a time; the oldest make room.
+        keep_seconds: after which an upload is removed.
+        queue: requests in hand at a time; more are answered 429.
+        deadline: seconds for a request.
+        batch: label questions that are answered together, at most.
+        watchers: processes that decode and encode clips.
+        watch_seconds: for one clip.
+        watch_memory: bytes that one clip may take there.
+        prefix_memory: bytes of keys and values kept for clips that were asked about.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    api_key: str | None = None
+    max_bytes: int = 100 << 20
+    max_seconds: float = 120.0
+    max_side: int = 4096
+    max_rate: float = 125.0
+    max_uploads: int = 200
+    keep_seconds: float = 3600.0
+    queue: int = 64
+    deadline: float = 120.0
+    batch: int = 16
+    watchers: int = 2
+    watch_seconds: float = 60.0
+    watch_memory: int = 2 << 30
+    prefix_memory: int = 256 << 20
+
+    def __post_init__(self) -> None:
+        if self.api_key is not None and len(self.api_key) < 8:
+            raise EmollamaError("an API key has at least 8 characters")
+        if not 0 <= self.port <= 65535:
+            raise EmollamaError(f"--port must be 0 to 65535, not {self.port}")
+        for name in ("max_bytes", "max_seconds", "max_side", "max_rate", "max_uploads", "queue",
+                     "keep_seconds", "deadline", "batch", "watchers", "watch_seconds"):  # fmt: skip
+            if getattr(self, name) <= 0:
+                raise EmollamaError(f"--{name.replace('_', '-')} must be above 0")
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False

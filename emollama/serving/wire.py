@@ -1,0 +1,280 @@
+"""What goes over the wire: requests and answers as OpenAI's clients know them, and our own."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from emollama.llm.decoding import LONGEST_ANSWER
+from emollama.serving.clips import DATA_URL
+
+ChannelName = Literal["voice", "face", "words"]
+LONGEST_TEXT = 20_000
+"""Characters of a turn or a subtitle."""
+FileId = Annotated[str, Field(pattern=r"^file-[0-9a-f]{32}$")]
+
+
+class Strict(BaseModel):
+    """What is not known is refused, so that nothing is passed over in silence."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+# --- chat: what comes in ---------------------------------------------------------------------
+
+
+class TextPart(Strict):
+    """Words of a turn."""
+
+    type: Literal["text"]
+    text: str = Field(max_length=LONGEST_TEXT)
+
+
+class DataUrl(Strict):
+    """A clip in the request itself; no other URL is taken."""
+
+    url: str = Field(pattern=DATA_URL)
+
+
+class VideoPart(Strict):
+    """A clip as a data URL."""
+
+    type: Literal["video_url"]
+    video_url: DataUrl
+
+
+class UploadedFile(Strict):
+    """A clip by the id that /v1/files gave."""
+
+    file_id: FileId
+
+
+class FilePart(Strict):
+    """A clip by the id of its upload."""
+
+    type: Literal["file"]
+    file: UploadedFile
+
+
+Part = Annotated[TextPart | VideoPart | FilePart, Field(discriminator="type")]
+
+
+class Message(Strict):
+    """A turn. The clip stands in the first turn of the user; the system sentence is the model's."""
+
+    role: Literal["user", "assistant"]
+    content: (
+        Annotated[str, Field(max_length=LONGEST_TEXT)]
+        | Annotated[list[Part], Field(min_length=1, max_length=8)]
+    )
+
+
+class StreamOptions(Strict):
+    """Of a streamed answer."""
+
+    include_usage: bool = False
+
+
+class ChatRequest(Strict):
+    """A conversation about one clip."""
+
+    model: str | None = Field(default=None, max_length=200)
+    messages: list[Message] = Field(min_length=1, max_length=64)
+    stream: bool = False
+    stream_options: StreamOptions | None = None
+    temperature: float = Field(default=0.0, ge=0, le=2)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    max_tokens: int | None = Field(default=None, ge=1, le=LONGEST_ANSWER)
+    max_completion_tokens: int | None = Field(default=None, ge=1, le=LONGEST_ANSWER)
+    seed: int | None = Field(default=None, ge=0, lt=2**63)
+    stop: (
+        Annotated[str, Field(min_length=1, max_length=100)]
+        | Annotated[list[Annotated[str, Field(min_length=1, max_length=100)]], Field(max_length=4)]
+        | None
+    ) = None
+    n: Literal[1] = 1
+    user: str | None = Field(default=None, max_length=200)
+    drop: list[ChannelName] = Field(default=[], max_length=2)
+    text: str | None = Field(default=None, max_length=LONGEST_TEXT)
+    transcribe: bool = True
+
+
+# --- chat: what goes out ---------------------------------------------------------------------
+
+
+class Usage(BaseModel):
+    """Tokens; those of the clip's kept beginning are the cached ones."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: dict[str, int]
+
+
+class AnswerMessage(BaseModel):
+    """The answer."""
+
+    role: Literal["assistant"] = "assistant"
+    content: str
+    refusal: None = None
+
+
+class Choice(BaseModel):
+    """The one answer."""
+
+    index: int = 0
+    message: AnswerMessage
+    finish_reason: Literal["stop", "length"]
+    logprobs: None = None
+
+
+class ChatAnswer(BaseModel):
+    """A whole answer."""
+
+    id: str
+    object: Literal["chat.completion"] = "chat.completion"
+    created: int
+    model: str
+    choices: list[Choice]
+    usage: Usage
+
+
+class Model(BaseModel):
+    """The model that is served."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int
+    owned_by: str = "emollama"
+    kind: Literal["llm", "fusion"]
+    labels: list[str]
+    channels: list[ChannelName]
+
+
+class Models(BaseModel):
+    """All models: the one."""
+
+    object: Literal["list"] = "list"
+    data: list[Model]
+
+
+# --- files -----------------------------------------------------------------------------------
+
+
+class File(BaseModel):
+    """An upload."""
+
+    id: str
+    object: Literal["file"] = "file"
+    bytes: int
+    created_at: int
+    expires_at: int
+    filename: str
+    purpose: str = "user_data"
+    status: Literal["processed"] = "processed"
+
+
+class Files(BaseModel):
+    """All uploads."""
+
+    object: Literal["list"] = "list"
+    data: list[File]
+    has_more: bool = False
+    first_id: str | None = None
+    last_id: str | None = None
+
+
+class Deleted(BaseModel):
+    """An upload that is gone."""
+
+    id: str
+    object: Literal["file"] = "file"
+    deleted: bool = True
+
+
+# --- emotion ---------------------------------------------------------------------------------
+
+
+class Score(BaseModel):
+    """Probability of a label."""
+
+    label: str
+    score: float
+
+
+class PhraseOut(BaseModel):
+    """Words that were heard, in seconds from the clip's start."""
+
+    start: float
+    end: float
+    text: str
+
+
+class ToldOut(BaseModel):
+    """A measurement in words."""
+
+    start: float
+    end: float
+    channel: ChannelName
+    words: str
+
+
+class PeakOut(BaseModel):
+    """The frame in which the face shows most; the box is in pixels of the frame as scaled."""
+
+    time: float
+    box: list[float]
+    size: list[int]
+    faces: int
+    expression: dict[str, float]
+
+
+class WeightsOut(BaseModel):
+    """Shapley values of the channels for the answered label."""
+
+    label: str
+    with_all: float
+    with_none: float
+    channels: dict[str, float]
+    carried_by: str | None
+
+
+class FramesOut(BaseModel):
+    """Quantities over time."""
+
+    times: list[float]
+    values: dict[str, list[float | None]]
+
+
+class EmotionAnswer(BaseModel):
+    """What a clip shows, and what says so."""
+
+    id: str
+    model: str
+    duration: float
+    label: str | None
+    labels: list[Score]
+    shown: list[str] | None
+    values: dict[str, float] | None
+    frames: FramesOut | None
+    reason: str | None
+    text: str | None
+    text_source: Literal["given", "heard"] | None
+    transcript: list[PhraseOut] | None
+    peak: PeakOut | None
+    told: list[ToldOut]
+    clues: dict[str, str]
+    timeline: dict[str, Any]
+    channels: list[ChannelName]
+    weights: WeightsOut | None
+    notes: list[str]
+    seconds: float
+
+
+class Health(BaseModel):
+    """That the server is well."""
+
+    status: Literal["ok"] = "ok"
+    model: str
+    in_hand: int
