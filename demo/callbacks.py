@@ -1,0 +1,335 @@
+"""What happens when something on the page is used. Knows the session, and nothing of the layout.
+
+Each callback is a generator of changes: values by the name of what shows them.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from html import escape
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec
+from uuid import uuid4
+
+from demo.bars import answer_bars, carried
+from demo.peak import peak_figure
+from demo.player import player
+from demo.saving import case_sheet, how, notes, record
+from demo.timeline import lanes
+from demo.visit import LONGEST_QUESTION, LONGEST_WORDS, Exchange, Visit, chosen_labels
+from emollama.errors import EmollamaError
+from emollama.labels import LABEL_SETS
+from emollama.serving.guard import Guard
+from emollama.serving.refusal import Refusal
+from emollama.session import Sampling, Session
+
+Changes = dict[str, Any]
+P = ParamSpec("P")
+NO_CLIP = "choose a clip first"
+
+_log = logging.getLogger("demo")
+
+
+def in_one_line(
+    callback: Callable[Concatenate[Callbacks, P], Iterator[Changes]],
+) -> Callable[Concatenate[Callbacks, P], Iterator[Changes]]:
+    """Whatever goes wrong becomes a line on the page; what is our fault also goes to the log."""
+
+    @functools.wraps(callback)
+    def wrapped(self: Callbacks, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[Changes]:
+        try:
+            yield from callback(self, *args, **kwargs)
+        except EmollamaError as error:
+            yield {"state": failed(str(error))}
+        except Refusal as refusal:
+            yield {"state": failed(refusal.message)}
+        except Exception:
+            number = uuid4().hex[:8]
+            _log.exception("error %s", number)
+            yield {"state": failed(f"something went wrong inside; the log has it as {number}")}
+
+    return wrapped
+
+
+class Callbacks:
+    """Of one page; visitors share the session and each has a `Visit`.
+
+    Args:
+        session: the model.
+        guard: decodes clips in processes with limits.
+        folder: private, for what is saved.
+    """
+
+    def __init__(self, session: Session, guard: Guard, folder: Path) -> None:
+        self.session, self.guard, self.folder = session, guard, folder
+
+    @property
+    def label_sets(self) -> dict[str, Sequence[str]]:
+        """Label sets to choose from by name, the model's own first; it is the empty one."""
+        sets: dict[str, Sequence[str]] = {f"the model's own: {', '.join(self.session.labels)}": ()}
+        if self.session.kind == "llm":
+            for name, one in LABEL_SETS.items():
+                sets[f"{name}: {', '.join(one.labels)}"] = one.labels
+        return sets
+
+    # --- clips ---------------------------------------------------------------------------------
+
+    @in_one_line
+    def open(
+        self, path: str | None, labels: str | None = None, name: str | None = None
+    ) -> Iterator[Changes]:
+        """Read a clip, ask for its label, and see which channel carried it.
+
+        Args:
+            path: of the file; None where the visitor has taken it away.
+            labels: as in `relabel`.
+            name: to show in place of the file's own.
+        """
+        if path is None:
+            return
+        file = Path(path)
+        yield {"state": busy("Reading the clip: faces, voice, words …")}
+        self.guard.inspect(file)
+        sight = self.guard.watch(file)
+        shown = name or file.name
+        visit = Visit(file, shown, self.session.look_at(sight, where=shown))
+        visit.labels = chosen_labels(labels, self.label_sets)
+        yield {
+            "visit": visit,
+            "results": True,
+            "chat": [],
+            "answer": "",
+            "carried": "",
+            "player": player(visit.look, file),
+            "peak": peak_figure(visit.look),
+            **self._of_look(visit),
+        }
+        yield from self._answered(visit)
+
+    @in_one_line
+    def use(self, visit: Visit | None, *used: bool) -> Iterator[Changes]:
+        """Use these channels and leave out the others.
+
+        Args:
+            visit: of the page.
+            used: for each of the session's channels.
+        """
+        visit = _opened(visit)
+        off = {c for c, on in zip(self.session.channels, used, strict=True) if not on}
+        try:
+            # What the clip does not have cannot be switched, and is not meant to be left out.
+            visit.leave_out(off & set(visit.whole.present))
+        except EmollamaError:
+            yield self._switches(visit)
+            raise
+        yield self._of_look(visit)
+        yield from self._answered(visit)
+
+    @in_one_line
+    def reword(self, visit: Visit | None, text: str) -> Iterator[Changes]:
+        """Take the edited transcript for what is said."""
+        visit = _opened(visit)
+        if len(text) > LONGEST_WORDS:
+            raise EmollamaError(f"the words have {len(text)} characters; {LONGEST_WORDS} at most")
+        visit.reword(self.session, text)
+        yield {**self._of_look(visit), "player": player(visit.look, visit.path)}
+        yield from self._answered(visit)
+
+    @in_one_line
+    def relabel(self, visit: Visit | None, labels: str | None) -> Iterator[Changes]:
+        """Choose among other labels: a set by name, or words between commas."""
+        if visit is None:
+            return
+        before, visit.labels = visit.labels, chosen_labels(labels, self.label_sets)
+        try:
+            yield from self._answered(visit)
+        except EmollamaError:
+            visit.labels = before
+            raise
+
+    def _of_look(self, visit: Visit) -> Changes:
+        return {
+            "words": visit.look.text or "",
+            "notes": notes(visit),
+            "timeline": lanes(visit.look, visit.answer.frames if visit.answer else None),
+            **self._switches(visit),
+        }
+
+    def _switches(self, visit: Visit) -> Changes:
+        """Each channel's switch: whether it is on, and None where the clip has none."""
+        return {
+            f"use_{c}": (c not in visit.left_out) if c in visit.whole.present else None
+            for c in self.session.channels
+        }
+
+    def _answered(self, visit: Visit) -> Iterator[Changes]:
+        look, labels = visit.look, visit.labels
+        yield {"state": busy("Asking the model …")}
+        found = self.session.answer(look, explain=False, labels=labels)
+        visit.answer, visit.weights = found, None
+        timeline = {"timeline": lanes(look, found.frames)} if found.frames else {}
+        if labels is not None and set(labels) != set(self.session.labels):
+            told = "Which channel carried the answer is told for the model's own labels."
+            yield {"answer": answer_bars(found), "carried": f"<p class='small'>{told}</p>",
+                   "state": done(found.seconds), **timeline}  # fmt: skip
+            return
+        yield {"answer": answer_bars(found), "carried": "", **timeline,
+               "state": busy("Asking what carried the answer …")}  # fmt: skip
+        weights = self.session.weights(look, found.label)
+        visit.weights = weights
+        if weights is None:
+            told = "This model answers with values; which channel carried them is not told."
+            yield {"carried": f"<p class='small'>{told}</p>", "state": done(found.seconds)}
+        else:
+            yield {"carried": carried(weights), "state": done(found.seconds)}
+
+    # --- conversation --------------------------------------------------------------------------
+
+    @in_one_line
+    def ask(
+        self, visit: Visit | None, question: str, temperature: float, top_p: float, length: float
+    ) -> Iterator[Changes]:
+        """Ask a question and show the answer as it is written."""
+        visit = _opened(visit)
+        text = question.strip()
+        if not text:
+            raise EmollamaError("write a question first")
+        if len(text) > LONGEST_QUESTION:
+            raise EmollamaError(
+                f"the question has {len(text)} characters; {LONGEST_QUESTION} at most"
+            )
+        sampling = Sampling(float(temperature), float(top_p), int(length))
+        yield from self._write(visit, text, sampling)
+
+    @in_one_line
+    def ask_task(
+        self, visit: Visit | None, task: str, temperature: float, top_p: float, length: float
+    ) -> Iterator[Changes]:
+        """Ask the question of a task, "emotion" or "reason"."""
+        visit = _opened(visit)
+        question = self.session.question(task, visit.labels)
+        sampling = Sampling(float(temperature), float(top_p), int(length))
+        yield from self._write(visit, question, sampling)
+
+    @in_one_line
+    def retry(
+        self, visit: Visit | None, temperature: float, top_p: float, length: float
+    ) -> Iterator[Changes]:
+        """Ask the last question again, with the channels and settings as they are."""
+        visit = _opened(visit)
+        if not visit.exchanges:
+            raise EmollamaError("nothing was asked yet")
+        sampling = Sampling(float(temperature), float(top_p), int(length))
+        yield from self._write(visit, visit.exchanges[-1].question, sampling, again=True)
+
+    def stop(self, visit: Visit | None) -> None:
+        """End the answer that is being written."""
+        if visit is not None:
+            visit.stop.set()
+
+    @in_one_line
+    def forget(self, visit: Visit | None) -> Iterator[Changes]:
+        """Begin the conversation anew."""
+        visit = _opened(visit)
+        with _writing(visit):
+            visit.exchanges.clear()
+        yield {"chat": [], "state": ""}
+
+    def _write(
+        self, visit: Visit, question: str, sampling: Sampling, again: bool = False
+    ) -> Iterator[Changes]:
+        with _writing(visit):
+            before = visit.exchanges[:-1] if again else visit.exchanges[:]
+            visit.stop.clear()
+            look, started = visit.look, time.monotonic()
+            turns = visit.turns(question, before)
+            prompt = self.session.prompt(look, turns)
+            reply = self.session.ask(look, turns, sampling, visit.stop.is_set)
+            one = Exchange(question, prompt, sampling, look.used)
+            # From here on there is an answer, if only a beginning of one.
+            visit.exchanges = [*before, one]
+            yield {"chat": messages(visit), "question": "", "state": busy("Writing …")}
+            try:
+                for piece in reply:
+                    one.answer += piece
+                    yield {"chat": messages(visit)}
+            finally:
+                one.seconds = time.monotonic() - started
+                one.count(reply)
+        yield {"chat": messages(visit), "state": done(one.seconds)}
+
+    # --- saving --------------------------------------------------------------------------------
+
+    @in_one_line
+    def save_json(self, visit: Visit | None) -> Iterator[Changes]:
+        """The visit as a JSON file."""
+        visit = _opened(visit)
+        text = json.dumps(record(self.session, visit), indent=2, ensure_ascii=False,
+                          allow_nan=False)  # fmt: skip
+        yield {"saved": str(self._file(visit, ".json", text)), "state": ""}
+
+    @in_one_line
+    def save_sheet(self, visit: Visit | None) -> Iterator[Changes]:
+        """The visit as a case sheet."""
+        visit = _opened(visit)
+        text = case_sheet(self.session, visit)
+        yield {"saved": str(self._file(visit, ".html", text)), "state": ""}
+
+    def _file(self, visit: Visit, suffix: str, text: str) -> Path:
+        stem = "".join(c if c.isalnum() or c in "-_" else "-" for c in Path(visit.name).stem)[:60]
+        path = Path(tempfile.mkdtemp(dir=self.folder)) / f"{stem or 'clip'}{suffix}"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+
+@contextmanager
+def _writing(visit: Visit) -> Iterator[None]:
+    """Only one answer of a visit is written at a time; a second is refused, not queued."""
+    if not visit.writing.acquire(blocking=False):
+        raise EmollamaError("an answer is being written; stop it, or wait for its end")
+    try:
+        yield
+    finally:
+        visit.writing.release()
+
+
+def messages(visit: Visit) -> list[dict[str, Any]]:
+    """The conversation as a chatbot shows it, each answer with its prompt folded below."""
+    found: list[dict[str, Any]] = []
+    for one in visit.exchanges:
+        found.append({"role": "user", "content": one.question})
+        found.append({"role": "assistant", "content": one.answer or "…"})
+        if one.finish is not None:
+            title = f"Prompt ({how(one)})"
+            found.append(
+                {"role": "assistant", "content": one.prompt,
+                 "metadata": {"title": title, "status": "done"}}
+            )  # fmt: skip
+    return found
+
+
+def busy(text: str) -> str:
+    """What the page is doing."""
+    return f'<p role="status">{escape(text)}</p>'
+
+
+def done(seconds: float) -> str:
+    """That it is done."""
+    return f'<p role="status" class="small">Answered in {seconds:.1f} s.</p>'
+
+
+def failed(message: str) -> str:
+    """What is wrong, in one line."""
+    return f'<p role="alert" class="error">{escape(" ".join(message.split()))}</p>'
+
+
+def _opened(visit: Visit | None) -> Visit:
+    if visit is None:
+        raise EmollamaError(NO_CLIP)
+    return visit

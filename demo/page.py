@@ -1,0 +1,144 @@
+"""The page: which callback each part calls, and how its changes come to be shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import gradio as gr
+
+from demo.callbacks import Callbacks, Changes
+from demo.examples import Example
+from demo.layout import KEEP_SECONDS, Parts, lay_out
+
+_WRITERS = 4  # answers that are written side by side, for different visitors
+_CLICK_SAVED = "() => setTimeout(() => document.querySelector('#saved').click(), 200)"
+_SHOWN = ("clip_part", "answer_part", "evidence_part", "chat_part", "saving_part")
+
+
+def build(callbacks: Callbacks, examples: Sequence[Example], no_examples: str | None) -> gr.Blocks:
+    """The page.
+
+    Args:
+        callbacks: of the page.
+        examples: clips to choose from.
+        no_examples: why there are none; None where there are.
+    """
+    session = callbacks.session
+    with gr.Blocks(
+        title=f"emollama: {session.name}",
+        analytics_enabled=False,
+        delete_cache=(KEEP_SECONDS // 6, KEEP_SECONDS),
+    ) as page:
+        titles = [example.title for example in examples]
+        parts = lay_out(session, list(callbacks.label_sets), titles, no_examples)
+        wire = _Wire(parts)
+        _wire_clip(wire, parts, callbacks, examples)
+        if session.kind == "llm":
+            _wire_chat(wire, parts, callbacks)
+        _wire_saving(wire, parts, callbacks)
+    # Enough may wait that a class can use the page, and no more.
+    page.queue(max_size=64)
+    return page
+
+
+def _wire_clip(
+    wire: _Wire, parts: Parts, callbacks: Callbacks, examples: Sequence[Example]
+) -> None:
+    visit, labels = parts["visit"], parts["labels"]
+    parts["agreed"].change(
+        lambda agreed: gr.update(visible=agreed), parts["agreed"], parts["camera"],
+        show_progress="hidden", api_visibility="private",
+    )  # fmt: skip
+    wire(parts["upload"].upload, callbacks.open, [parts["upload"], labels], "open")
+    wire(parts["camera"].change, callbacks.open, [parts["camera"], labels])
+    for button, example in zip(parts["examples"], examples, strict=True):
+        wire(button.click, _opening(callbacks, example), [labels])
+    for event, name in ((parts["reword"].click, "reword"), (parts["words"].submit, None)):
+        wire(event, callbacks.reword, [visit, parts["words"]], name)
+    wire(labels.input, callbacks.relabel, [visit, labels], "relabel")
+    switches = [parts[f"use_{channel}"] for channel in callbacks.session.channels]
+    for i, switch in enumerate(switches):
+        wire(switch.input, callbacks.use, [visit, *switches], None if i else "use")
+
+
+def _wire_chat(wire: _Wire, parts: Parts, callbacks: Callbacks) -> None:
+    visit = parts["visit"]
+    how = [parts["temperature"], parts["top_p"], parts["length"]]
+    asked = [visit, parts["question"], *how]
+    wire(parts["ask"].click, callbacks.ask, asked, "ask", _WRITERS)
+    wire(parts["question"].submit, callbacks.ask, asked, None, _WRITERS)
+    for task in ("emotion", "reason"):
+        wire(parts[task].click, _asking(callbacks, task), [visit, *how], f"ask_{task}", _WRITERS)
+    wire(parts["retry"].click, callbacks.retry, [visit, *how], "retry", _WRITERS)
+    wire(parts["forget"].click, callbacks.forget, [visit], "forget")
+    parts["stop"].click(
+        callbacks.stop, visit, None, queue=False, show_progress="hidden", api_name="stop"
+    )
+
+
+def _wire_saving(wire: _Wire, parts: Parts, callbacks: Callbacks) -> None:
+    for name, callback in (
+        ("save_json", callbacks.save_json), ("save_sheet", callbacks.save_sheet),
+    ):  # fmt: skip
+        done = wire(parts[name].click, callback, [parts["visit"]], name)
+        done.success(None, None, None, js=_CLICK_SAVED, api_visibility="private")
+
+
+def _opening(callbacks: Callbacks, example: Example) -> Callable[..., Iterator[Changes]]:
+    return lambda labels: callbacks.open(str(example.path), labels, example.title)
+
+
+def _asking(callbacks: Callbacks, task: str) -> Callable[..., Iterator[Changes]]:
+    return lambda visit, *how: callbacks.ask_task(visit, task, *how)
+
+
+class _Wire:
+    """Lets events call callbacks, and shows what they change."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = {name: part for name, part in parts.items() if name != "examples"}
+
+    def __call__(
+        self,
+        event: Callable[..., Any],
+        callback: Callable[..., Iterator[Changes]],
+        inputs: list[Any],
+        api_name: str | None = None,
+        at_once: int = 1,
+    ) -> Any:
+        """Let `event` call `callback` with the values of `inputs`.
+
+        Args:
+            event: of a component.
+            callback: a generator of changes.
+            inputs: components.
+            api_name: under which programs can call it; None for no such way.
+            at_once: how many of these run side by side.
+        """
+
+        def run(*values: Any) -> Iterator[dict[Any, Any]]:
+            for changes in callback(*values):
+                yield self._updates(changes)
+
+        return event(
+            run, inputs, list(self.parts.values()), show_progress="hidden",
+            concurrency_limit=at_once, api_name=api_name,
+            api_visibility="private" if api_name is None else "public",
+        )  # fmt: skip
+
+    def _updates(self, changes: Changes) -> dict[Any, Any]:
+        updates: dict[Any, Any] = {}
+        for name, value in changes.items():
+            if name == "results":
+                for part in _SHOWN:
+                    if part in self.parts:
+                        updates[self.parts[part]] = gr.update(visible=value)
+            elif name.startswith("use_"):
+                # A channel that the clip does not have can be neither used nor left out.
+                updates[self.parts[name]] = gr.update(
+                    value=bool(value), interactive=value is not None
+                )
+            elif name in self.parts:
+                updates[self.parts[name]] = value
+        return updates

@@ -1,0 +1,55 @@
+"""The frame in which the face shows most, with the face's box."""
+
+from __future__ import annotations
+
+import base64
+import io
+from html import escape
+
+from PIL import Image, ImageDraw
+
+from emollama.session import Look, Peak
+
+_BOX = "#E69F00"
+
+
+def peak_figure(look: Look) -> str:
+    """The frame with its expression in words; a line where no face was found."""
+    peak = look.sight.peak
+    if peak is None:
+        return '<p class="small">No face was found, so there is no frame to show.</p>'
+    told = peak_words(look, peak)
+    source = base64.b64encode(boxed(peak)).decode("ascii")
+    return (
+        f'<figure><img alt="{escape(told)}" src="data:image/jpeg;base64,{source}">'
+        f"<figcaption>{escape(told)}</figcaption></figure>"
+    )
+
+
+def peak_words(look: Look, peak: Peak) -> str:
+    """The peak frame in a line: its time, the expression, how many faces there are."""
+    looks = next(
+        (t.words for t in look.sight.told if t.channel == "face" and t.start <= peak.time <= t.end),
+        "a face",
+    )
+    ranked = sorted(peak.expression.items(), key=lambda item: -item[1])[:2]
+    numbers = ", ".join(f"{name} {100 * p:.0f} %" for name, p in ranked)
+    more = f"; {peak.faces} faces, the framed one is read" if peak.faces > 1 else ""
+    return f"{peak.time:.1f} s: {looks} ({numbers}){more}"
+
+
+def boxed(peak: Peak) -> bytes:
+    """The frame as a JPEG file, the face framed."""
+    picture = Image.fromarray(peak.image)
+    width = max(2, round(min(picture.size) / 120))
+    right, bottom = picture.width - 1, picture.height - 1
+    left, top, to_right, to_bottom = peak.box
+    box = (
+        min(max(left, 0), right), min(max(top, 0), bottom),
+        min(max(to_right, 0), right), min(max(to_bottom, 0), bottom),
+    )  # fmt: skip
+    if box[2] > box[0] and box[3] > box[1]:
+        ImageDraw.Draw(picture).rectangle(box, outline=_BOX, width=width)
+    out = io.BytesIO()
+    picture.save(out, "JPEG", quality=88)
+    return out.getvalue()
