@@ -199,11 +199,9 @@ def chat(
 ) -> None:
     """Ask about a clip in the terminal; /help lists commands, an empty line ends it."""
     quiet_libraries()
-    from emollama.session import Sampling, open_session
+    from emollama.session import LlmSession, Sampling
 
-    session = open_session(model, dtype)
-    if session.kind != "llm":
-        session.question("reason")  # says in one line what a fusion model is asked with
+    session = LlmSession.open(model, dtype)
     look = session.look(clip, text, transcribe=transcribe)
 
     def say(piece: str) -> None:

@@ -178,7 +178,7 @@ def test_an_error_inside_is_an_id_and_no_more(
         raise RuntimeError("secret in /root/somewhere")
 
     file_id = server.upload(clip)
-    monkeypatch.setattr(server.app.state.engine.session, "answer", broken)
+    monkeypatch.setattr(server.app.state.engine.session, "answers", broken)
     answer = server.client.post("/v1/emotion", data={"file_id": file_id, "transcribe": "false"})
     assert answer.status_code == 500
     assert "secret" not in error(answer)
