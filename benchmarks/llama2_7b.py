@@ -25,9 +25,9 @@ from emollama.config import LoraSection
 from emollama.errors import EmollamaError, one_line_errors
 from emollama.labels import get_label_set
 from emollama.llm import artefact
+from emollama.llm.batch import to_device
 from emollama.llm.configuration import EmotionLlamaConfig
 from emollama.llm.device import default_device
-from emollama.llm.inference import to_device
 from emollama.llm.layout import get_layout
 from emollama.llm.modeling import EmotionLlama
 from emollama.llm.processing import EmotionLlamaProcessor, load_tokenizer

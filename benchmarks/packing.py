@@ -30,9 +30,8 @@ from benchmarks.measure import LLM, built, compare, evidence, interleaved, machi
 from benchmarks.training_step import REASON
 from emollama.config import LoraSection
 from emollama.llm.artefact import load_llm, resolve_llm
-from emollama.llm.batch import Encoded, by_count
+from emollama.llm.batch import Encoded, by_count, to_device
 from emollama.llm.device import default_device, resolve_dtype
-from emollama.llm.inference import to_device
 from emollama.llm.instructions import instruction
 from emollama.llm.processing import EmotionLlamaProcessor
 from emollama.training.packing import by_tokens

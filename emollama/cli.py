@@ -7,21 +7,22 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from typer.exceptions import TyperException
 
 import emollama.cli_corpora  # noqa: F401  the corpora's commands add themselves
 from emollama.cli_bench import bench
+from emollama.cli_chat import chat
 from emollama.cli_data import assets_app, prepare_app
 from emollama.cli_doctor import doctor
 from emollama.cli_explain import explain
 from emollama.cli_frames import frames_app
 from emollama.cli_score import score
 from emollama.cli_serve import serve
+from emollama.cli_show import show_answer
 from emollama.cli_split import split
 from emollama.config import Precision
 from emollama.errors import EXIT_CODE, EmollamaError, one_line_errors
@@ -212,41 +213,12 @@ def predict(
         if as_json:
             print(json.dumps({"clip": str(clip), **answer.to_dict()}, ensure_ascii=False))
         else:
-            _show(clip, answer)
+            show_answer(clip, answer)
     if failed:
         raise EmollamaError(f"{failed} of {len(clips)} clips could not be answered")
 
 
-@app.command()
-def chat(
-    clip: Path,
-    model: ModelOption,
-    text: Annotated[str | None, typer.Option(help="What the person says.")] = None,
-) -> None:
-    """Ask about a clip in the terminal; an empty line ends it."""
-    quiet_libraries()
-    from emollama.session import Turn, open_session
-
-    session = open_session(model)
-    look = session.look(clip, text)
-    _show(clip, session.answer(look, explain=False))
-    turns: list[Turn] = []
-    while True:
-        try:
-            question = input("> ").strip()
-        except EOFError:
-            return
-        if not question:
-            return
-        turns.append(Turn("user", question))
-        pieces = []
-        for piece in session.ask(look, turns):
-            print(piece, end="", flush=True)
-            pieces.append(piece)
-        print()
-        turns.append(Turn("assistant", "".join(pieces).strip()))
-
-
+app.command()(chat)
 app.command("explain")(explain)
 app.command()(serve)
 
@@ -362,26 +334,6 @@ def quickstart(
     from emollama.quickstart import quickstart as run
 
     run(options or [])
-
-
-def _show(clip: Path, answer: Any) -> None:
-    """An answer for people: bars, clues, reason."""
-    console = Console(highlight=False)
-    named = answer.label or ", ".join(answer.labels or ())
-    if not named:
-        named = "none of the labels" if answer.scores else "values"
-    console.print(f"[bold]{escape(clip.name)}[/bold]: [bold]{escape(named)}[/bold]  "
-                  f"(from {', '.join(answer.channels)})")  # fmt: skip
-    for label, value in sorted(answer.scores.items(), key=lambda kv: -kv[1]):
-        console.print(f"  {label:<10} {value:5.1%} {'█' * round(30 * value)}", markup=False)
-    for name, number in (answer.values or {}).items():
-        console.print(f"  {name:<10} {number:+.3f}", markup=False)
-    for channel, words in answer.clues.items():
-        console.print(f"  measured in the {channel}: {words}", markup=False)
-    if answer.reason:
-        console.print(f"  {answer.reason}", markup=False)
-    for note in answer.notes:
-        console.print(f"  note: {note}", markup=False)
 
 
 @one_line_errors

@@ -14,8 +14,9 @@ import torch
 
 from emollama.errors import EmollamaError
 from emollama.llm import artefact
+from emollama.llm.batch import to_device
 from emollama.llm.device import default_device
-from emollama.llm.inference import label_probabilities, to_device
+from emollama.llm.inference import label_probabilities
 from emollama.sample import Sample, read_manifest
 from emollama.training.evidence import EvidenceReader, open_readers, usable
 

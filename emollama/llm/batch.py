@@ -72,6 +72,14 @@ def packed(samples: Sequence[Encoded], streams: Sequence[StreamConfig]) -> dict[
     }
 
 
+def to_device(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
+    """A batch on a device, its dictionaries of streams included."""
+    return {
+        key: to_device(value, device) if isinstance(value, dict) else value.to(device)
+        for key, value in batch.items()
+    }
+
+
 def _row(parts: Sequence[Sequence[int]]) -> Tensor:
     return torch.tensor([[value for part in parts for value in part]])
 

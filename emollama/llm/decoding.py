@@ -111,7 +111,7 @@ class Reply:
         with torch.inference_mode():
             cache: Any = None if self._prefix is None else self._prefix.copy(before)
             rest = part(self._prompt, before, self.prompt_tokens)
-            hidden, cache = read_on(self._model, self._processor, rest, cache, before)
+            hidden, cache = read_on(self._model, self._processor, [rest], cache, before)
         position = self.prompt_tokens
         seen = list(self._prompt.input_ids)
         while True:
@@ -131,7 +131,7 @@ class Reply:
                 return
             with torch.inference_mode():
                 step = Encoded([token], [-1], [-100], {}, {})
-                hidden, cache = read_on(self._model, self._processor, step, cache, position)
+                hidden, cache = read_on(self._model, self._processor, [step], cache, position)
             position += 1
 
 

@@ -8,20 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from emollama.llm.batch import by_count
+from emollama.llm.batch import by_count, to_device
 from emollama.llm.modeling import EmotionLlama
 from emollama.llm.processing import EmotionLlamaProcessor, Evidence
 from emollama.llm.scoring import Method, label_distribution, score_labels
 
 Progress = Callable[[int], None]
-
-
-def to_device(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
-    """A batch on a device, its dictionaries of streams included."""
-    return {
-        key: to_device(value, device) if isinstance(value, dict) else value.to(device)
-        for key, value in batch.items()
-    }
 
 
 def label_probabilities(

@@ -9,21 +9,23 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from emollama.llm.batch import Encoded
+from emollama.llm.batch import Encoded, to_device
 from emollama.llm.modeling import TEXT, EmotionLlama
 from emollama.llm.processing import EmotionLlamaProcessor, Evidence
 
 BUDGET = 1 << 30
 """Bytes of keys and values that are kept before the clip asked about longest ago is let go."""
+_TOGETHER = 16  # clips that are read at once
 
 
 @dataclass(frozen=True)
@@ -100,15 +102,21 @@ class PrefixCache:
 
     def of(self, key: Hashable, evidence: Evidence) -> Prefix | None:
         """The prefix of a clip; `key` must change whenever the evidence does."""
+        return self.of_all({key: evidence})[key]
+
+    def of_all(self, clips: Mapping[Hashable, Evidence]) -> dict[Hashable, Prefix | None]:
+        """The prefixes of several clips by key; those that are not kept are read together."""
         with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
-        found = self.read(evidence) if self._plain else None
-        if found is None:
-            return None
+            found: dict[Hashable, Prefix | None] = {k: self._kept.get(k) for k in clips}
+        missing = [key for key, prefix in found.items() if prefix is None]
+        for at in range(0, len(missing), _TOGETHER):
+            keys = missing[at : at + _TOGETHER]
+            found.update(zip(keys, self.read([clips[k] for k in keys]), strict=True))
         with self._lock:
-            self._kept[key] = found
+            for key, prefix in found.items():
+                if prefix is not None:
+                    self._kept[key] = prefix
+                    self._kept.move_to_end(key)
             while len(self._kept) > 1 and self.bytes > self.budget:
                 self._kept.popitem(last=False)
         return found
@@ -124,48 +132,78 @@ class PrefixCache:
             self._kept.clear()
 
     @torch.inference_mode()
-    def read(self, evidence: Evidence) -> Prefix | None:
-        """Run what the prompts of any two questions about this evidence have in common."""
-        prompt = self.processor.encode_prompt(evidence, "Which?")
-        length = common(prompt, self.processor.encode_prompt(evidence, "a clip"))
-        if not length:
-            return None
-        cache = read_on(self.model, self.processor, part(prompt, 0, length), None, 0)[1]
+    def read(self, evidence: Sequence[Evidence]) -> list[Prefix | None]:
+        """Run what the prompts of any two questions about each clip have in common."""
+        beginnings = [self._beginning(e) for e in evidence]
+        rows = [p for p in beginnings if p.input_ids]
+        if not rows or not self._plain:
+            return [None] * len(beginnings)
+        _, cache = read_on(self.model, self.processor, rows, None, 0)
         layers = cast(Any, cache).layers
         if any(type(layer) is not DynamicLayer for layer in layers):
             self._plain = False
-            return None
-        return Prefix(
-            tuple(prompt.input_ids[:length]),
-            tuple(prompt.stream_ids[:length]),
-            tuple((layer.keys, layer.values) for layer in layers),
-        )
+            return [None] * len(beginnings)
+        found: list[Prefix | None] = []
+        row = 0
+        for prompt in beginnings:
+            if not prompt.input_ids:
+                found.append(None)
+                continue
+            # Rows are filled up on the left; a slice of its own lets go of the batch.
+            mine = slice(-len(prompt.input_ids), None)
+            kept = [tuple(t[row : row + 1, :, mine].clone() for t in (layer.keys, layer.values))
+                    for layer in layers]  # fmt: skip
+            found.append(
+                Prefix(tuple(prompt.input_ids), tuple(prompt.stream_ids), cast(Any, tuple(kept)))
+            )
+            row += 1
+        return found
+
+    def _beginning(self, evidence: Evidence) -> Encoded:
+        prompt = self.processor.encode_prompt(evidence, "Which?")
+        return part(prompt, 0, common(prompt, self.processor.encode_prompt(evidence, "a clip")))
+
+
+def joined(prefixes: Sequence[tuple[Prefix, int]]) -> tuple[DynamicCache, Tensor]:
+    """One cache of several prefixes, each cut to its own length and filled up on the left.
+
+    Returns:
+        The cache, and int64 [B]: how many tokens of each row are real.
+    """
+    lengths = [length for _, length in prefixes]
+    longest = max(lengths)
+    cache = DynamicCache()
+    for index in range(len(prefixes[0][0].layers)):
+        rows = [
+            [F.pad(t[:, :, :n], (0, 0, longest - n, 0)) for t in prefix.layers[index]]
+            for prefix, n in prefixes
+        ]
+        keys, values = (torch.cat(parts) for parts in zip(*rows, strict=True))
+        cache.update(keys, values, index)
+    return cache, torch.tensor(lengths, device=prefixes[0][0].layers[0][0].device)
 
 
 def read_on(
     model: EmotionLlama,
     processor: EmotionLlamaProcessor,
-    prompt: Encoded,
+    prompts: Sequence[Encoded],
     cache: Any,
     before: int,
 ) -> tuple[Tensor, Any]:
-    """Read a prompt behind `before` tokens that `cache` holds.
+    """Read prompts, several only where nothing is before them, behind `before` tokens of `cache`.
 
     Returns:
-        Last hidden states [1, n, H], and the cache with these tokens in it.
+        Last hidden states [B, n, H], and the cache with these tokens in it.
     """
-    batch = processor.collate([prompt])
-    device = next(model.parameters()).device
+    batch = to_device(processor.collate(prompts), model.device)
     embeddings = model.embed(
-        batch["input_ids"].to(device),
-        batch["stream_ids"].to(device),
-        {k: v.to(device) for k, v in batch["features"].items()},
-        {k: v.to(device) for k, v in batch["present"].items()},
+        batch["input_ids"], batch["stream_ids"], batch["features"], batch["present"]
     )
     decoder = cast(Any, model.language_model.get_decoder())
     out = decoder(
         inputs_embeds=embeddings,
-        position_ids=torch.arange(before, before + embeddings.shape[1], device=device)[None],
+        attention_mask=batch["attention_mask"] if len(prompts) > 1 else None,
+        position_ids=batch["position_ids"] + before,
         past_key_values=cache,
         use_cache=True,
     )

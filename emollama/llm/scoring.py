@@ -25,7 +25,7 @@ def score_labels(
     batch: dict[str, Any],
     label_ids: list[list[int]],
     method: Method = "tree",
-    read: tuple[Any, int] | None = None,
+    read: tuple[Any, Tensor] | None = None,
 ) -> Tensor:
     """Log-probability [B, K] of each label's token sequence as the answer, summed over tokens.
 
@@ -33,8 +33,8 @@ def score_labels(
         batch: left-padded prompts, as `EmotionLlamaProcessor.collate` makes them.
         label_ids: for each of K labels its token ids, the end of the answer included, so that the
             sums are probabilities of whole answers and a label may be the beginning of another.
-        read: of a batch of one prompt, a cache that holds its first tokens, and how many; it
-            grows (tree only).
+        read: what stands before these prompts: a cache whose rows are filled up on the left, and
+            [B] how many tokens of each are real (see `prefix.joined`); tree only.
     """
     if method == "tree":
         return _score_tree(model, batch, label_ids, read)
@@ -68,23 +68,34 @@ def _score_tree(
     model: EmotionLlama,
     batch: dict[str, Any],
     label_ids: list[list[int]],
-    read: tuple[Any, int] | None,
+    read: tuple[Any, Tensor] | None,
 ) -> Tensor:
     device = batch["input_ids"].device
     table = model.get_input_embeddings()
     decoder = cast(Any, model.language_model.get_decoder())
     lengths = batch["attention_mask"].sum(1, keepdim=True)
-    # What all prompts begin with is read once, and its keys and values serve every row.
-    cache, shared = read or (None, shared_prefix(batch))
-    if shared and cache is None:
-        start = int(batch["input_ids"].shape[1] - lengths[0])
-        opening = batch["input_ids"][:1, start : start + shared]
-        cache = decoder(inputs_embeds=table(opening), use_cache=True).past_key_values
-        cache.batch_repeat_interleave(len(lengths))
-    rest = {key: batch[key][:, shared:] for key in ("input_ids", "stream_ids", "position_ids")}
-    prompts, length = rest["input_ids"].shape
-    # In a row that begins later the cut took padding, and left as much of the prefix in its place.
-    real = torch.arange(length, device=device) >= length + shared - lengths
+    if read is None:
+        # What all prompts begin with is read once, and its keys and values serve every row.
+        shared, cache = shared_prefix(batch), None
+        if shared:
+            start = int(batch["input_ids"].shape[1] - lengths[0])
+            opening = batch["input_ids"][:1, start : start + shared]
+            cache = decoder(inputs_embeds=table(opening), use_cache=True).past_key_values
+            cache.batch_repeat_interleave(len(lengths))
+        rest = {key: batch[key][:, shared:] for key in ("input_ids", "stream_ids", "position_ids")}
+        prompts, length = rest["input_ids"].shape
+        # In a row that begins later the cut took padding, and left as much of the prefix in its
+        # place.
+        real = torch.arange(length, device=device) >= length + shared - lengths
+        known = real.new_ones(prompts, shared)
+    else:
+        cache, before = read
+        prompts, length = batch["input_ids"].shape
+        rest = {**batch, "position_ids": batch["position_ids"] + before[:, None]}
+        lengths = lengths + before[:, None]
+        real = batch["attention_mask"].bool()
+        width = cache.get_seq_length()
+        known = torch.arange(width, device=device) >= width - before[:, None]
 
     # The last token of a label is only predicted, never read.
     inputs = [ids[:-1] for ids in label_ids]
@@ -108,7 +119,7 @@ def _score_tree(
     mask = allowed[None] & valid[:, None, :]
     # A padding position attends to itself, or its row of the softmax would be empty (NaN).
     mask |= torch.eye(size, dtype=torch.bool, device=device)
-    mask = torch.cat([mask.new_ones(prompts, size, shared), mask], dim=2)
+    mask = torch.cat([known[:, None].expand(-1, size, -1), mask], dim=2)
     bias = torch.zeros(mask.shape, dtype=embeddings.dtype, device=device)
     bias.masked_fill_(~mask, torch.finfo(embeddings.dtype).min)
     positions = torch.cat([rest["position_ids"], lengths + offset[None]], dim=1)

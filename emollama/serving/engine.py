@@ -170,9 +170,6 @@ class Engine:
         return taken
 
     def _answers(self, tasks: Sequence[_LabelTask]) -> list[Answer]:
-        if len(tasks) == 1:
-            # Alone, the clip's kept prefix is faster than a batch.
-            return [self.session.answer(tasks[0].look, False, labels=tasks[0].labels)]
         # The same clip asked about by several is asked about once.
         looks = {t.look.cache_key: t.look for t in tasks}
         found = self.session.answers(list(looks.values()), tasks[0].labels)

@@ -34,7 +34,8 @@ class TextPart(Strict):
 class DataUrl(Strict):
     """A clip in the request itself; no other URL is taken."""
 
-    url: str = Field(pattern=DATA_URL)
+    # Told, not checked here: what is wrong with one is said in words where it is read.
+    url: str = Field(json_schema_extra={"pattern": DATA_URL})
 
 
 class VideoPart(Strict):

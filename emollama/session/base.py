@@ -227,6 +227,14 @@ class Session(ABC):
         """The clip as what explanations ask about."""
 
 
+def writes_no_text(folder: Path) -> EmollamaError:
+    """What is said to those who want words from a fusion model."""
+    return EmollamaError(
+        f"{folder}: is a fusion model, which answers with labels and writes no text; "
+        "ask it with `emollama predict`"
+    )
+
+
 def open_encoders(
     folder: Path, inputs: Iterable[Input], require: Callable[[Input, str], None]
 ) -> dict[str, Encoder]:

@@ -26,7 +26,7 @@ from emollama.llm.decoding import Reply, Sampling
 from emollama.llm.device import default_device
 from emollama.llm.processing import Turn
 from emollama.session.answer import Answer, Frames
-from emollama.session.base import Input, Session, open_encoders
+from emollama.session.base import Input, Session, open_encoders, writes_no_text
 from emollama.session.look import Look
 from emollama.training.strategies.table import strategy_class
 
@@ -158,10 +158,7 @@ class FusionSession(Session):
         self._refuse()
 
     def _refuse(self) -> NoReturn:
-        raise EmollamaError(
-            f"{self.folder}: is a fusion model, which answers with labels and writes no text; "
-            "ask it with `emollama predict`"
-        )
+        raise writes_no_text(self.folder)
 
     def _subject(self, look: Look) -> Subject | None:
         if not self.artefact.config.goal.has_labels:

@@ -9,28 +9,30 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from emollama.config import Precision
 from emollama.errors import EmollamaError
 from emollama.explain.llm_subject import LlmSubject
 from emollama.explain.subject import Subject
+from emollama.fusion.artefact import is_fusion_artefact
 from emollama.labels import LabelSet
 from emollama.llm import artefact
-from emollama.llm.batch import Encoded
+from emollama.llm.batch import Encoded, by_count, to_device
 from emollama.llm.configuration import require_same_encoder
 from emollama.llm.decoding import Reply, Sampling
 from emollama.llm.device import default_device, resolve_dtype
-from emollama.llm.inference import label_probabilities, to_device
 from emollama.llm.modeling import TEXT
-from emollama.llm.prefix import PrefixCache
+from emollama.llm.prefix import Prefix, PrefixCache, joined, part
 from emollama.llm.processing import EmotionLlamaProcessor, Turn
 from emollama.llm.scoring import label_distribution, score_labels
 from emollama.session.answer import Answer
-from emollama.session.base import Input, Session, open_encoders
+from emollama.session.base import Input, Session, open_encoders, writes_no_text
 from emollama.session.look import Look
 
 REASON_TOKENS = 96
 """Longest reason of `answer`, where no sampling says otherwise."""
+BATCH = 16
 
 
 class LlmSession(Session):
@@ -54,6 +56,8 @@ class LlmSession(Session):
     @classmethod
     def open(cls, folder: Path, dtype: Precision = "auto", describe: bool = True) -> LlmSession:
         """Load an artefact and build the encoders that its streams name."""
+        if is_fusion_artefact(folder):
+            raise writes_no_text(folder)
         device = default_device()
         loaded = artefact.load(folder, resolve_dtype(dtype, device), device)
         return cls(loaded, folder, describe)
@@ -73,16 +77,7 @@ class LlmSession(Session):
     ) -> Answer:
         """Label scores and, if asked for, a reason; see `Session.answer`."""
         started = time.monotonic()
-        processor = self._processor(labels)
-        prompt = processor.encode_prompt(
-            processor.for_label(look.evidence), processor.instruction("emotion")
-        )
-        prefix = self.prefixes.of(look.cache_key, look.evidence)
-        batch = to_device(processor.collate([prompt]), self.artefact.model.device)
-        shared = 0 if prefix is None else prefix.shared(prompt)
-        read = None if prefix is None or not shared else (prefix.copy(shared), shared)
-        scores = score_labels(self.artefact.model, batch, processor.label_ids(), read=read)
-        found = self._told(look, processor, label_distribution(scores)[0].double().cpu().numpy())
+        (found,) = self.answers([look], labels)
         reason = None
         if explain:
             sampling = sampling or Sampling(max_new_tokens=REASON_TOKENS)
@@ -92,17 +87,47 @@ class LlmSession(Session):
         return replace(found, reason=reason, seconds=time.monotonic() - started)
 
     def answers(self, looks: Sequence[Look], labels: Sequence[str] | None = None) -> list[Answer]:
-        """Answers without reasons; see `Session.answers`."""
+        """Answers without reasons; see `Session.answers`.
+
+        Each prompt is read on from where its clip's kept beginning ends.
+        """
         started = time.monotonic()
         processor = self._processor(labels)
-        rows = label_probabilities(
-            self.artefact.model, processor, [look.evidence for look in looks]
-        )
+        clips = {look.cache_key: look.evidence for look in looks}
+        kept = self.prefixes.of_all(clips)
+        question = processor.instruction("emotion")
+        prompts = [
+            processor.encode_prompt(processor.for_label(x.evidence), question) for x in looks
+        ]
+        rows = np.zeros((len(looks), len(processor.labels.labels)))
+        for group in by_count([len(p.input_ids) for p in prompts], BATCH):
+            prefixes = [kept[looks[i].cache_key] for i in group]
+            rows[group] = self._scores(processor, [prompts[i] for i in group], prefixes)
         seconds = (time.monotonic() - started) / max(1, len(looks))
         return [
             replace(self._told(look, processor, row), seconds=seconds)
             for look, row in zip(looks, rows, strict=True)
         ]
+
+    def _scores(
+        self,
+        processor: EmotionLlamaProcessor,
+        prompts: Sequence[Encoded],
+        prefixes: Sequence[Prefix | None],
+    ) -> np.ndarray:
+        """Distributions [n, K] over the labels."""
+        model = self.artefact.model
+        known = [(p, p.shared(q)) for p, q in zip(prefixes, prompts, strict=True) if p is not None]
+        read = None
+        if len(known) == len(prompts) and all(n for _, n in known):
+            with torch.inference_mode():
+                read = joined(known)
+            prompts = [
+                part(q, n, len(q.input_ids)) for q, (_, n) in zip(prompts, known, strict=True)
+            ]
+        batch = to_device(processor.collate(prompts), model.device)
+        scores = score_labels(model, batch, processor.label_ids(), read=read)
+        return label_distribution(scores).double().cpu().numpy()
 
     def ask(
         self,

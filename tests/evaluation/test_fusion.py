@@ -19,7 +19,7 @@ from emollama.features.shards import Entry, Extracted, write_shard
 from emollama.features.store import EncoderRecord, write_index, write_record
 from emollama.fusion import artefact
 from emollama.sample import Sample, Targets, write_manifest
-from emollama.session import open_session
+from emollama.session import LlmSession
 from emollama.session.watching import Watcher
 from emollama.training.fusion import train_fusion
 from emollama.training.fusion_config import FusionTrainConfig, load_training
@@ -106,7 +106,7 @@ def test_what_a_fusion_model_cannot_do_is_one_line(corpus: Path, labels: Path) -
     with pytest.raises(EmollamaError, match=r"which writes no text; leave reasons\.count out"):
         evaluated(corpus, labels, "no", "reasons.count=2")
     with pytest.raises(EmollamaError, match="ask it with `emollama predict`"):
-        open_session(labels).question("reason")
+        LlmSession.open(labels)
     (labels / "fusion.json").rename(labels / "kept.json")
     (labels / "fusion.json").write_text('{"version": 9}')
     with pytest.raises(EmollamaError, match="version 9 is not readable"):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from emollama.errors import EmollamaError
-from emollama.llm.inference import generate
+from emollama.llm.inference import generate, label_probabilities
 from emollama.llm.prefix import PrefixCache
 from emollama.session import LlmSession, Look, Sampling, Session, Turn, open_session
 from tests.features.made import tone
@@ -56,14 +56,19 @@ def test_answers_from_the_kept_prefix_are_those_of_the_whole_prompt(
         turns += [Turn("assistant", text), Turn("user", "And the words?")]
 
 
-def test_label_scores_from_the_kept_prefix_are_those_of_a_batch(
+def test_label_scores_from_kept_prefixes_are_those_of_whole_prompts(
     session: LlmSession, look: Look
 ) -> None:
-    other = session.reworded(look, "It is fine.")
-    rows = [[*session.answer(x, explain=False).scores.values()] for x in (look, other, look)]
-    batch = [[*a.scores.values()] for a in session.answers([look, other, look])]
-    assert np.abs(np.array(rows) - np.array(batch)).max() < 1e-6
-    assert rows[0] == rows[2] and rows[0] != rows[1]
+    looks = [look, session.reworded(look, "It is fine."), look.without("voice")]
+    loaded = session.artefact
+    whole = label_probabilities(loaded.model, loaded.processor, [x.evidence for x in looks])
+    session.prefixes.forget()
+    for turn in range(2):  # read together, then kept; prompts of three lengths in one batch
+        found = [[*a.scores.values()] for a in session.answers(looks)]
+        assert np.abs(np.array(found) - whole).max() < 1e-6, turn
+    alone = [[*session.answer(x, explain=False).scores.values()] for x in looks]
+    assert np.abs(np.array(alone) - whole).max() < 1e-6
+    assert np.abs(whole[0] - whole[1]).max() > 1e-4
 
 
 def test_a_channel_left_out_is_other_evidence_and_another_prefix(

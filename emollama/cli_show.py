@@ -1,0 +1,32 @@
+"""An answer in the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+
+if TYPE_CHECKING:
+    from emollama.session import Answer
+
+
+def show_answer(clip: Path, answer: Answer) -> None:
+    """An answer for people: bars, clues, reason."""
+    console = Console(highlight=False)
+    named = answer.label or ", ".join(answer.labels or ())
+    if not named:
+        named = "none of the labels" if answer.scores else "values"
+    console.print(f"[bold]{escape(clip.name)}[/bold]: [bold]{escape(named)}[/bold]  "
+                  f"(from {', '.join(answer.channels)})")  # fmt: skip
+    for label, value in sorted(answer.scores.items(), key=lambda kv: -kv[1]):
+        console.print(f"  {label:<10} {value:5.1%} {'█' * round(30 * value)}", markup=False)
+    for name, number in (answer.values or {}).items():
+        console.print(f"  {name:<10} {number:+.3f}", markup=False)
+    for channel, words in answer.clues.items():
+        console.print(f"  measured in the {channel}: {words}", markup=False)
+    if answer.reason:
+        console.print(f"  {answer.reason}", markup=False)
+    for note in answer.notes:
+        console.print(f"  note: {note}", markup=False)

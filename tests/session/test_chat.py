@@ -1,0 +1,66 @@
+"""`emollama chat`, line by line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from emollama.cli_chat import Terminal
+from emollama.session import Sampling, open_session
+from tests.features.made import tone
+from tests.session.made import tiny_artefact
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("clips") / "tone.wav"
+    tone(path, 180, 1.0)
+    return path
+
+
+def test_a_conversation_with_every_command(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session = open_session(tiny_artefact(tmp_path), "float32", describe=False)
+    look = session.look(clip, "They broke it.")
+    said: list[str] = []
+    terminal = Terminal(session, clip, look, Sampling(max_new_tokens=8), said.append)
+
+    def after(line: str) -> str:
+        said.clear()
+        assert terminal.line(line)
+        return "".join(said)
+
+    assert after("Why?") and [t.role for t in terminal.turns] == ["user", "assistant"]
+    assert "prosody" in after("/prompt") and "Why?" in after("/prompt")
+    first = terminal.turns[-1].text
+    after("/again")
+    assert terminal.turns[-1].text == first and len(terminal.turns) == 2
+    capsys.readouterr()
+    after("/drop voice")
+    assert "(from words)" in capsys.readouterr().out
+    assert "words" in after("/why") and "voice" not in after("/why")
+    assert "nothing is left" in after("/drop words")
+    after("/use voice")
+    assert "(from voice, words)" in capsys.readouterr().out
+    after("/labels calm, bored")
+    shown = capsys.readouterr().out
+    assert "calm" in shown and "bored" in shown and "angry" not in shown
+    after("/task reason")
+    assert terminal.turns[-2].text == session.question("reason")
+    assert "is no command; did you mean '/task'" in after("/tasc").replace("'task'", "'/task'")
+    assert "'x' is no number" in after("/temperature x")
+    assert "temperature must be" in after("/temperature 9")
+    after("/temperature 0.7")
+    assert terminal.sampling.temperature == 0.7
+    after("/words none")
+    assert terminal.look.text is None and terminal.look.used == ("voice",)
+    assert "saved in" in after(f"/save {tmp_path / 'kept.json'}")
+    kept = json.loads((tmp_path / "kept.json").read_text())
+    assert kept["clip"] == "tone.wav" and kept["channels"]["used"] == ["voice"]
+    assert kept["turns"] == [{"role": t.role, "text": t.text} for t in terminal.turns]
+    assert set(kept["answer"]["scores"]) == {"calm", "bored"}
+    assert "cannot be written" in after(f"/save {tmp_path}/kept.json/below.json")
+    assert not terminal.line("") and not terminal.line("/quit")
