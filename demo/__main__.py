@@ -25,8 +25,9 @@ def main() -> None:
         )
     from emollama.serving.settings import Settings
 
+    key = os.environ.pop(KEY_VARIABLE, None) or None
     settings = Settings(
-        host=arguments.host, port=arguments.port, api_key=os.environ.pop(KEY_VARIABLE, None) or None,
+        host=arguments.host, port=arguments.port, api_key=key,
         max_bytes=arguments.max_mb << 20, max_seconds=arguments.max_seconds,
         watch_seconds=arguments.watch_seconds, watchers=1,
     )  # fmt: skip

@@ -20,14 +20,14 @@ from uuid import uuid4
 from demo.bars import answer_bars, carried
 from demo.peak import peak_figure
 from demo.player import player
-from demo.saving import case_sheet, how, notes, record
+from demo.saving import case_sheet, how, notes, whole_record
 from demo.timeline import lanes
-from demo.visit import LONGEST_QUESTION, LONGEST_WORDS, Exchange, Visit, chosen_labels
+from demo.visit import LONGEST_QUESTION, LONGEST_WORDS, Exchange, Visit, chosen_labels, turns_of
 from emollama.errors import EmollamaError
 from emollama.labels import LABEL_SETS
 from emollama.serving.guard import Guard
 from emollama.serving.refusal import Refusal
-from emollama.session import Sampling, Session
+from emollama.session import Answer, Sampling, Session, Turn
 
 Changes = dict[str, Any]
 P = ParamSpec("P")
@@ -82,7 +82,11 @@ class Callbacks:
 
     @in_one_line
     def open(
-        self, path: str | None, labels: str | None = None, name: str | None = None
+        self,
+        path: str | None,
+        labels: str | None = None,
+        name: str | None = None,
+        text: str | None = None,
     ) -> Iterator[Changes]:
         """Read a clip, ask for its label, and see which channel carried it.
 
@@ -90,6 +94,7 @@ class Callbacks:
             path: of the file; None where the visitor has taken it away.
             labels: as in `relabel`.
             name: to show in place of the file's own.
+            text: what is said, where that is known; else it is transcribed.
         """
         if path is None:
             return
@@ -98,7 +103,7 @@ class Callbacks:
         self.guard.inspect(file)
         sight = self.guard.watch(file)
         shown = name or file.name
-        visit = Visit(file, shown, self.session.look_at(sight, where=shown))
+        visit = Visit(file, shown, self.session.look_at(sight, text, shown))
         visit.labels = chosen_labels(labels, self.label_sets)
         yield {
             "visit": visit,
@@ -248,7 +253,7 @@ class Callbacks:
             before = visit.exchanges[:-1] if again else visit.exchanges[:]
             visit.stop.clear()
             look, started = visit.look, time.monotonic()
-            turns = visit.turns(question, before)
+            turns = [*turns_of(before), Turn("user", question)]
             prompt = self.session.prompt(look, turns)
             reply = self.session.ask(look, turns, sampling, visit.stop.is_set)
             one = Exchange(question, prompt, sampling, look.used)
@@ -269,16 +274,16 @@ class Callbacks:
     @in_one_line
     def save_json(self, visit: Visit | None) -> Iterator[Changes]:
         """The visit as a JSON file."""
-        visit = _opened(visit)
-        text = json.dumps(record(self.session, visit), indent=2, ensure_ascii=False,
-                          allow_nan=False)  # fmt: skip
+        visit, answer = _answered(visit)
+        found = whole_record(self.session, visit, answer)
+        text = json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         yield {"saved": str(self._file(visit, ".json", text)), "state": ""}
 
     @in_one_line
     def save_sheet(self, visit: Visit | None) -> Iterator[Changes]:
         """The visit as a case sheet."""
-        visit = _opened(visit)
-        text = case_sheet(self.session, visit)
+        visit, answer = _answered(visit)
+        text = case_sheet(self.session, visit, answer)
         yield {"saved": str(self._file(visit, ".html", text)), "state": ""}
 
     def _file(self, visit: Visit, suffix: str, text: str) -> Path:
@@ -333,3 +338,10 @@ def _opened(visit: Visit | None) -> Visit:
     if visit is None:
         raise EmollamaError(NO_CLIP)
     return visit
+
+
+def _answered(visit: Visit | None) -> tuple[Visit, Answer]:
+    visit = _opened(visit)
+    if visit.answer is None:
+        raise EmollamaError("there is no answer yet to be saved")
+    return visit, visit.answer

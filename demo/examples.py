@@ -27,10 +27,11 @@ _WANTED = (
 
 @dataclass(frozen=True)
 class Example:
-    """A clip to choose: its file, and what it is called."""
+    """A clip to choose: its file, what it is called, and what is said in it."""
 
     path: Path
     title: str
+    text: str
 
 
 def examples(folder: Path) -> list[Example]:

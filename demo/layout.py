@@ -54,9 +54,9 @@ def lay_out(
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=300):
             _sources(parts, examples, no_examples)
-            _clip(parts, session, label_sets)
+            _clip(parts)
         with gr.Column(scale=1, min_width=300, visible=False) as parts["answer_part"]:
-            _answer(parts, session)
+            _answer(parts, session, label_sets)
     _evidence(parts)
     if session.kind == "llm":
         _chat(parts)
@@ -87,7 +87,7 @@ def _sources(parts: Parts, examples: Sequence[str], no_examples: str | None) -> 
             parts["examples"] = [gr.Button(title, size="sm") for title in examples]
 
 
-def _clip(parts: Parts, session: Session, label_sets: Sequence[str]) -> None:
+def _clip(parts: Parts) -> None:
     parts["state"] = gr.HTML("", elem_classes=["piece", "state"], elem_id="state")
     with gr.Column(visible=False) as parts["clip_part"]:
         parts["player"] = gr.HTML("", elem_classes=["piece"], elem_id="player")
@@ -96,14 +96,9 @@ def _clip(parts: Parts, session: Session, label_sets: Sequence[str]) -> None:
             max_length=LONGEST_WORDS, elem_id="words",
         )  # fmt: skip
         parts["reword"] = gr.Button("Use these words", size="sm")
-    parts["labels"] = gr.Dropdown(
-        list(label_sets), value=label_sets[0], label="Labels to choose from",
-        info="A set, or words of your own with commas between", allow_custom_value=True,
-        visible=bool(session.labels), elem_id="labels",
-    )  # fmt: skip
 
 
-def _answer(parts: Parts, session: Session) -> None:
+def _answer(parts: Parts, session: Session, label_sets: Sequence[str]) -> None:
     gr.HTML("<h2>Answer</h2>", elem_classes=["piece"])
     parts["answer"] = gr.HTML("", elem_classes=["piece"], elem_id="answer")
     with gr.Group(), gr.Row():
@@ -111,6 +106,11 @@ def _answer(parts: Parts, session: Session) -> None:
             parts[f"use_{channel}"] = gr.Checkbox(
                 True, label=f"Use the {channel}", min_width=110, elem_id=f"use-{channel}"
             )
+    parts["labels"] = gr.Dropdown(
+        list(label_sets), value=label_sets[0], label="Labels to choose from",
+        info="A set, or words of your own with commas between", allow_custom_value=True,
+        visible=bool(session.labels), elem_id="labels",
+    )  # fmt: skip
     gr.HTML("<h2>What carried it</h2>", elem_classes=["piece"])
     parts["carried"] = gr.HTML("", elem_classes=["piece"], elem_id="carried")
     parts["notes"] = gr.HTML("", elem_classes=["piece", "small"], elem_id="notes")

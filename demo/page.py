@@ -86,7 +86,7 @@ def _wire_saving(wire: _Wire, parts: Parts, callbacks: Callbacks) -> None:
 
 
 def _opening(callbacks: Callbacks, example: Example) -> Callable[..., Iterator[Changes]]:
-    return lambda labels: callbacks.open(str(example.path), labels, example.title)
+    return lambda labels: callbacks.open(str(example.path), labels, example.title, example.text)
 
 
 def _asking(callbacks: Callbacks, task: str) -> Callable[..., Iterator[Changes]]:

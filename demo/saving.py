@@ -13,7 +13,8 @@ from demo.style import SHEET
 from demo.timeline import lanes
 from demo.visit import Exchange, Visit
 from emollama import __version__
-from emollama.session import Session
+from emollama.session import Answer, Session
+from emollama.session.record import record
 
 INTENDED = (
     "For research and for trying out models. An expression is no proof of what somebody feels: "
@@ -22,42 +23,14 @@ INTENDED = (
 NO_RECORDING = "The recording itself is not part of this file."
 
 
-def record(session: Session, visit: Visit) -> dict[str, Any]:
+def whole_record(session: Session, visit: Visit, answer: Answer) -> dict[str, Any]:
     """All of a visit as plain data for JSON."""
-    look = visit.look
-    peak, answer = look.sight.peak, visit.answer
-    frames = answer.frames if answer is not None else None
-    return {
+    look, frames = visit.look, answer.frames
+    more = {
         "emollama": __version__,
         "intended_use": INTENDED,
-        "model": {"name": session.name, "kind": session.kind, "labels": list(session.labels)},
-        "clip": {
-            "name": visit.name,
-            "seconds": round(look.duration, 3),
-            "has": list(visit.whole.present),
-            "left_out": sorted(visit.left_out),
-            "text": look.text,
-            "text_source": look.text_source,
-            "notes": list(look.notes),
-        },
-        "transcript": None if look.sight.transcript is None else [
-            {"start": round(p.start, 2), "end": round(p.end, 2), "text": p.text}
-            for p in look.sight.transcript
-        ],
-        "peak": None if peak is None else {
-            "time": round(peak.time, 3),
-            "box": [round(float(x), 1) for x in peak.box],
-            "size": [int(peak.image.shape[1]), int(peak.image.shape[0])],
-            "faces": peak.faces,
-            "expression": {k: round(v, 4) for k, v in peak.expression.items()},
-        },
-        "told": [
-            {"start": round(t.start, 2), "end": round(t.end, 2), "channel": t.channel,
-             "words": t.words}
-            for t in look.sight.told
-        ],
-        "timeline": look.sight.timeline.to_dict(),
-        "answer": None if answer is None else answer.to_dict(),
+        "left_out": sorted(visit.left_out),
+        "text": look.text,
         "frames": None if frames is None else {
             "times": [round(t, 3) for t in frames.times],
             "values": {
@@ -65,22 +38,21 @@ def record(session: Session, visit: Visit) -> dict[str, Any]:
                 for name, values in frames.values.items()
             },
         },
-        "weights": None if visit.weights is None else visit.weights.to_dict(),
-        "conversation": [one.to_dict() for one in visit.exchanges],
+        "exchanges": [one.to_dict() for one in visit.exchanges],
     }  # fmt: skip
+    return record(session, visit.name, look, answer, visit.turns(), visit.weights) | more
 
 
-def case_sheet(session: Session, visit: Visit) -> str:
+def case_sheet(session: Session, visit: Visit, answer: Answer) -> str:
     """The visit as an HTML page without scripts, pictures inside."""
-    look, answer = visit.look, visit.answer
+    look = visit.look
     parts = [
         f"<h1>{escape(visit.name)}</h1>",
         f"<p>{look.duration:.1f} s, read by the model <b>{escape(session.name)}</b> "
         f"(emollama {escape(__version__)}).</p>",
         f'<p class="small">{escape(INTENDED)} {NO_RECORDING}</p>',
+        f"<h2>Answer</h2>{answer_bars(answer)}",
     ]
-    if answer is not None:
-        parts.append(f"<h2>Answer</h2>{answer_bars(answer)}")
     if visit.weights is not None:
         parts.append(f"<h2>What carried it</h2>{carried(visit.weights)}")
     parts.append(f"<h2>Peak frame</h2>{peak_figure(look)}")
@@ -88,7 +60,7 @@ def case_sheet(session: Session, visit: Visit) -> str:
         source = "heard by Whisper" if look.text_source == "heard" else "given"
         said = f"<blockquote>{escape(look.text)}</blockquote>"
         parts.append(f"<h2>Words ({source})</h2>{said}")
-    parts.append(f"<h2>Over time</h2>{lanes(look, answer.frames if answer else None)}")
+    parts.append(f"<h2>Over time</h2>{lanes(look, answer.frames)}")
     parts.append(notes(visit))
     if visit.exchanges:
         parts.append("<h2>Conversation</h2>" + "".join(map(_exchange, visit.exchanges)))

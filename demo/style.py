@@ -36,10 +36,11 @@ PAGE = (
     PIECES
     + """
 .gradio-container { max-width: 76rem !important; margin: 0 auto; }
-.piece { padding: .2rem .1rem; }
+.piece, .piece .html-container { padding: 0 !important; min-height: 0 !important; }
+.piece h1 { margin: 0 0 .3rem; } .piece h2 { margin: .4rem 0 -.4rem; font-size: 1.15rem; }
 .piece video { width: 100%; max-height: 24rem; background: #000; border-radius: 4px; }
 .piece ul { margin: .2rem 0; padding-left: 1.2rem; }
-.state { min-height: 1.6rem; }
+.state { min-height: 1.6rem !important; }
 .state p { margin: 0; }
 .error { color: #b3261e; font-weight: 600; }
 .dark .error { color: #ffb4ab; }

@@ -110,7 +110,7 @@ def _curve(
         _line(times / length * _WIDTH, _HEIGHT * (0.95 - 0.9 * (v - low) / span), colours[name])
         for name, v in values.items()
     )
-    digits = 2 if span < 10 else 0
+    digits = 2 if max(abs(low), abs(high)) < 10 else 0
     said = f"{low:.{digits}f} to {high:.{digits}f} {unit}"
     legend = _legend(colours.items()) if len(values) > 1 else ""
     return _lane(title, said, shapes, at) + legend

@@ -124,12 +124,17 @@ class Visit:
             self.whole = before
             raise
 
-    def turns(self, question: str, before: Sequence[Exchange]) -> list[Turn]:
-        """A conversation with a question at its end."""
-        said: list[Turn] = []
-        for one in before:
-            said += [Turn("user", one.question), Turn("assistant", one.answer)]
-        return [*said, Turn("user", question)]
+    def turns(self) -> list[Turn]:
+        """The conversation so far."""
+        return turns_of(self.exchanges)
+
+
+def turns_of(exchanges: Sequence[Exchange]) -> list[Turn]:
+    """A conversation as turns of user and assistant."""
+    said: list[Turn] = []
+    for one in exchanges:
+        said += [Turn("user", one.question), Turn("assistant", one.answer)]
+    return said
 
 
 def chosen_labels(text: str | None, known: Mapping[str, Sequence[str]]) -> tuple[str, ...] | None:
