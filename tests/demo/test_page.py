@@ -1,0 +1,100 @@
+"""The page as it is served: asked by a program, with a real process that decodes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from gradio_client import Client, handle_file
+
+from demo.server import running
+from emollama.session import Session
+from tests.demo.conftest import SETTINGS
+
+HOW = (0.0, 1.0, 8)
+
+
+@pytest.fixture(scope="module")
+def address(session: Session) -> Iterator[str]:
+    with running(session, SETTINGS, None) as found:
+        yield found.rstrip("/")
+
+
+@pytest.fixture(scope="module")
+def config(address: str) -> dict[str, Any]:
+    found: dict[str, Any] = httpx.get(f"{address}/config", timeout=60).json()
+    return found
+
+
+class Visitor:
+    """A program that uses the page; what it shows goes by the parts' elem_id."""
+
+    def __init__(self, address: str) -> None:
+        self.client = Client(address, verbose=False)
+        self.shown: dict[str, Any] = {}
+
+    def does(self, name: str, *inputs: Any) -> dict[str, Any]:
+        values = self.client.predict(*inputs, api_name=f"/{name}")
+        config = self.client.config
+        (wired,) = (d for d in config["dependencies"] if d["api_name"] == name)
+        parts = {c["id"]: c for c in config["components"]}
+        ids = [i for i in wired["outputs"] if parts[i]["type"] != "state"]
+        for i, value in zip(ids, values, strict=True):
+            self.shown[parts[i]["props"].get("elem_id")] = value
+        return self.shown
+
+
+def test_a_visit_by_a_program(address: str, config: dict[str, Any], clip: Path) -> None:
+    visitor = Visitor(address)
+    (own,) = (
+        c["props"]["value"] for c in config["components"] if c["props"].get("elem_id") == "labels"
+    )
+    shown = visitor.does("open", handle_file(clip), own)
+    assert "Probability of each label" in shown["answer"], shown["state"]
+    first = shown["answer"]
+    assert visitor.does("reword", "They broke it.")["answer"] != first
+    shown = visitor.does("ask_emotion", *HOW)
+    shown = visitor.does("ask", "And why?", *HOW)
+    assert [m["role"] for m in shown["chat"]].count("user") == 2
+    worded = shown["answer"]
+    shown = visitor.does("use", False, True)
+    assert shown["answer"] != worded and "from words" in shown["answer"]
+    saved = json.loads(Path(visitor.does("save_json")["saved"]).read_text(encoding="utf-8"))
+    assert saved["left_out"] == ["voice"] and len(saved["exchanges"]) == 2
+    # Another visitor has a visit of their own.
+    assert "choose a clip first" in Visitor(address).does("ask", "And why?", *HOW)["state"]
+
+
+def test_a_file_that_is_too_large_or_no_clip_is_refused(address: str, tmp_path: Path) -> None:
+    large = {"files": ("large.mp4", b"\0" * ((1 << 20) + 1))}
+    found = httpx.post(f"{address}/gradio_api/upload", files=large, timeout=60)
+    assert found.status_code == 413
+    (tmp_path / "junk.mp4").write_bytes(b"no clip " * 100)
+    state = Visitor(address).does("open", handle_file(tmp_path / "junk.mp4"), "")["state"]
+    assert 'role="alert"' in state and "cannot be read" in state and "Traceback" not in state
+
+
+def test_only_this_machine_and_only_by_its_own_name(address: str) -> None:
+    assert address.startswith("http://127.0.0.1:")
+    host = {"Host": "elsewhere.example"}
+    assert httpx.get(address, headers=host, timeout=60).status_code == 400
+    assert httpx.get(f"{address}/gradio_api/file=/etc/passwd", timeout=60).status_code == 403
+
+
+def test_all_controls_have_a_label_and_nothing_comes_from_elsewhere(
+    address: str, config: dict[str, Any]
+) -> None:
+    controls = ("textbox", "dropdown", "checkbox", "slider", "file", "video", "chatbot")
+    found = [c for c in config["components"] if c["type"] in controls]
+    assert len(found) >= 10
+    for one in found:
+        assert one["props"].get("label"), one["props"].get("elem_id")
+        assert one["props"].get("show_label") is not False
+    assert config["analytics_enabled"] is False
+    assert not config.get("stylesheets")
+    styles = httpx.get(f"{address}/theme.css", timeout=60).text
+    assert "http" not in styles.replace("http://www.w3.org/", "")
