@@ -51,7 +51,10 @@ def examples(folder: Path) -> list[Example]:
             for plan, path in zip(plans, paths, strict=True):
                 if not path.is_file():
                     render_clip(plan, speaker, path)
-    return [Example(path.resolve(), _title(plan)) for plan, path in zip(plans, paths, strict=True)]
+    return [
+        Example(path.resolve(), _title(plan), plan.casting.sentence.text)
+        for plan, path in zip(plans, paths, strict=True)
+    ]
 
 
 def _plans() -> Iterator[ClipPlan]:

@@ -13,6 +13,10 @@ from demo.layout import KEEP_SECONDS, Parts, lay_out
 
 _WRITERS = 4  # answers that are written side by side, for different visitors
 _CLICK_SAVED = "() => setTimeout(() => document.querySelector('#saved').click(), 200)"
+_CHANGED = (
+    "visit", "state", "player", "words", "answer", "carried", "notes", "peak", "timeline", "chat",
+    "question", "saved",
+)  # fmt: skip
 _SHOWN = ("clip_part", "answer_part", "evidence_part", "chat_part", "saving_part")
 
 
@@ -97,7 +101,8 @@ class _Wire:
     """Lets events call callbacks, and shows what they change."""
 
     def __init__(self, parts: Parts) -> None:
-        self.parts = {name: part for name, part in parts.items() if name != "examples"}
+        names = (*_CHANGED, *_SHOWN, *(name for name in parts if name.startswith("use_")))
+        self.parts = {name: parts[name] for name in names if name in parts}
 
     def __call__(
         self,

@@ -38,13 +38,18 @@ class Visitor:
         self.shown: dict[str, Any] = {}
 
     def does(self, name: str, *inputs: Any) -> dict[str, Any]:
-        values = self.client.predict(*inputs, api_name=f"/{name}")
+        job = self.client.submit(*inputs, api_name=f"/{name}")
+        job.result(timeout=300)
         config = self.client.config
         (wired,) = (d for d in config["dependencies"] if d["api_name"] == name)
         parts = {c["id"]: c for c in config["components"]}
-        ids = [i for i in wired["outputs"] if parts[i]["type"] != "state"]
-        for i, value in zip(ids, values, strict=True):
-            self.shown[parts[i]["props"].get("elem_id")] = value
+        hidden = ("state", "column", "row")
+        ids = [i for i in wired["outputs"] if parts[i]["type"] not in hidden]
+        for values in job.outputs():
+            for i, value in zip(ids, values, strict=True):
+                unchanged = isinstance(value, dict) and value.get("__type__") == "update"
+                if not unchanged:
+                    self.shown[parts[i]["props"].get("elem_id")] = value
         return self.shown
 
 
