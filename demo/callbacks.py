@@ -152,6 +152,7 @@ class Callbacks:
         if visit is None:
             return
         before, visit.labels = visit.labels, chosen_labels(labels, self.label_sets)
+        visit.changed()
         try:
             yield from self._answered(visit)
         except EmollamaError:
@@ -174,10 +175,12 @@ class Callbacks:
         }
 
     def _answered(self, visit: Visit) -> Iterator[Changes]:
-        look, labels = visit.look, visit.labels
+        look, labels, changes = visit.look, visit.labels, visit.changes
         yield {"state": busy("Asking the model …")}
         found = self.session.answer(look, explain=False, labels=labels)
-        visit.answer, visit.weights = found, None
+        if visit.changes != changes:
+            return  # something else was switched meanwhile, and its own answer is on the way
+        visit.answer = found
         timeline = {"timeline": lanes(look, found.frames)} if found.frames else {}
         if labels is not None and set(labels) != set(self.session.labels):
             told = "Which channel carried the answer is told for the model's own labels."
@@ -187,6 +190,8 @@ class Callbacks:
         yield {"answer": answer_bars(found), "carried": "", **timeline,
                "state": busy("Asking what carried the answer …")}  # fmt: skip
         weights = self.session.weights(look, found.label)
+        if visit.changes != changes:
+            return
         visit.weights = weights
         if weights is None:
             told = "This model answers with values; which channel carried them is not told."

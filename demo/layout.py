@@ -51,6 +51,7 @@ def lay_out(
         f"reads {escape(channels)} of a clip.</p><p class='intended'>{escape(INTENDED)}</p>",
         elem_classes=["piece"],
     )
+    parts["state"] = gr.HTML("", elem_classes=["piece", "state"], elem_id="state")
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=300):
             _sources(parts, examples, no_examples)
@@ -88,7 +89,6 @@ def _sources(parts: Parts, examples: Sequence[str], no_examples: str | None) -> 
 
 
 def _clip(parts: Parts) -> None:
-    parts["state"] = gr.HTML("", elem_classes=["piece", "state"], elem_id="state")
     with gr.Column(visible=False) as parts["clip_part"]:
         parts["player"] = gr.HTML("", elem_classes=["piece"], elem_id="player")
         parts["words"] = gr.Textbox(
@@ -132,12 +132,12 @@ def _chat(parts: Parts) -> None:
         gr.HTML("<h2>Ask about the clip</h2>", elem_classes=["piece"])
         parts["chat"] = gr.Chatbot(
             label="Conversation", height=380, render_markdown=False, latex_delimiters=[],
-            buttons=["copy"], allow_tags=False, elem_id="chat",
+            buttons=["copy_all"], allow_tags=False, elem_id="chat",
             placeholder="Ask which emotion it is, how the model knows, or anything else.",
         )  # fmt: skip
         with gr.Row():
-            parts["emotion"] = gr.Button("Which emotion?", size="sm")
-            parts["reason"] = gr.Button("How do you know?", size="sm")
+            parts["emotion"] = gr.Button("Which emotion?", size="sm", min_width=130)
+            parts["reason"] = gr.Button("How do you know?", size="sm", min_width=130)
         with gr.Row(equal_height=True):
             parts["question"] = gr.Textbox(
                 label="Your question", lines=1, max_lines=5, max_length=LONGEST_QUESTION, scale=5,
@@ -145,9 +145,9 @@ def _chat(parts: Parts) -> None:
             )  # fmt: skip
             parts["ask"] = gr.Button("Ask", variant="primary", scale=1, min_width=90)
         with gr.Row():
-            parts["stop"] = gr.Button("Stop", size="sm", variant="stop")
-            parts["retry"] = gr.Button("Retry", size="sm")
-            parts["forget"] = gr.Button("New conversation", size="sm")
+            parts["stop"] = gr.Button("Stop", size="sm", variant="stop", min_width=70)
+            parts["retry"] = gr.Button("Retry", size="sm", min_width=70)
+            parts["forget"] = gr.Button("New conversation", size="sm", min_width=130)
         with gr.Accordion("How answers are written", open=False):
             parts["temperature"] = gr.Slider(
                 0, 2, value=usual.temperature, step=0.05, label="Temperature",
@@ -164,6 +164,6 @@ def _chat(parts: Parts) -> None:
 
 def _saving(parts: Parts) -> None:
     with gr.Row(visible=False) as parts["saving_part"]:
-        parts["save_json"] = gr.Button("Save as JSON", size="sm")
-        parts["save_sheet"] = gr.Button("Save as case sheet (HTML)", size="sm")
+        parts["save_json"] = gr.Button("Save as JSON", size="sm", min_width=130)
+        parts["save_sheet"] = gr.Button("Save as case sheet (HTML)", size="sm", min_width=180)
         parts["saved"] = gr.DownloadButton("Saved file", visible="hidden", elem_id="saved")

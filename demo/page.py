@@ -76,6 +76,7 @@ def _wire_chat(wire: _Wire, parts: Parts, callbacks: Callbacks) -> None:
         wire(parts[task].click, _asking(callbacks, task), [visit, *how], f"ask_{task}", _WRITERS)
     wire(parts["retry"].click, callbacks.retry, [visit, *how], "retry", _WRITERS)
     wire(parts["forget"].click, callbacks.forget, [visit], "forget")
+    wire(parts["chat"].clear, callbacks.forget, [visit])
     parts["stop"].click(
         callbacks.stop, visit, None, queue=False, show_progress="hidden", api_name="stop"
     )

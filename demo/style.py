@@ -40,7 +40,8 @@ PAGE = (
 .piece h1 { margin: 0 0 .3rem; } .piece h2 { margin: .4rem 0 -.4rem; font-size: 1.15rem; }
 .piece video { width: 100%; max-height: 24rem; background: #000; border-radius: 4px; }
 .piece ul { margin: .2rem 0; padding-left: 1.2rem; }
-.state { min-height: 1.6rem !important; }
+.state { min-height: 1.8rem !important; position: sticky; top: 0; z-index: 20;
+  background: var(--body-background-fill); }
 .state p { margin: 0; }
 .error { color: #b3261e; font-weight: 600; }
 .dark .error { color: #ffb4ab; }

@@ -77,6 +77,7 @@ class Visit:
         left_out: channels that the visitor has switched off.
         labels: to choose from; None for the model's own.
         answer: of the model as things are; None until it is there, as is `weights`.
+        changes: how often something has changed that the answer depends on.
         exchanges: the conversation.
         stop: set when the answer that is being written is to end.
         writing: held while an answer is written.
@@ -89,6 +90,7 @@ class Visit:
     labels: tuple[str, ...] | None = None
     answer: Answer | None = None
     weights: Weights | None = None
+    changes: int = 0
     exchanges: list[Exchange] = field(default_factory=list)
     stop: threading.Event = field(default_factory=threading.Event)
     writing: threading.Lock = field(default_factory=threading.Lock)
@@ -110,6 +112,7 @@ class Visit:
         except EmollamaError:
             self.left_out = before
             raise
+        self.changed()
 
     def reword(self, session: Session, text: str) -> None:
         """Take other words for what is said; "" for none.
@@ -123,6 +126,12 @@ class Visit:
         except EmollamaError:
             self.whole = before
             raise
+        self.changed()
+
+    def changed(self) -> None:
+        """What was answered holds no longer."""
+        self.answer = self.weights = None
+        self.changes += 1
 
     def turns(self) -> list[Turn]:
         """The conversation so far."""

@@ -75,7 +75,7 @@ def _visit(page: playwright.Page, address: str, clip: Path, folder: Path) -> Non
     assert page.locator("#player video").get_attribute("src")
 
     page.get_by_label("Words (the transcript").fill("They broke it.")
-    worded = page.inner_text("#answer")
+    worded = page.inner_text("#answer .bars")
     page.get_by_role("button", name="Use these words").click()
     _other(page, worded)
 
@@ -89,11 +89,12 @@ def _visit(page: playwright.Page, address: str, clip: Path, folder: Path) -> Non
     page.get_by_text("Prompt (").nth(1).click()
     page.get_by_text("<|im_start|>").first.wait_for()  # the prompt as it is, as text
 
-    before = page.inner_text("#answer")
+    before = page.inner_text("#answer .bars")
     page.get_by_label("Use the voice").uncheck()
     _other(page, before)
     assert "from words" in page.inner_text("#answer")
 
+    page.get_by_text("Answered in").wait_for()
     with page.expect_download() as download:
         page.get_by_role("button", name="Save as JSON").click()
     folder.mkdir()
@@ -108,9 +109,7 @@ def _visit(page: playwright.Page, address: str, clip: Path, folder: Path) -> Non
 
 
 def _other(page: playwright.Page, before: str) -> None:
-    """Wait until the answer is another one, and what carried it is told."""
+    """Wait until the bars are others."""
     page.wait_for_function(
-        "before => document.querySelector('#answer').innerText !== before && "
-        "document.querySelector('#state').innerText.includes('Answered')",
-        arg=before,
+        "before => document.querySelector('#answer .bars').innerText !== before", arg=before
     )

@@ -75,6 +75,20 @@ def test_words_are_given_left_out_and_taken_away(page: Callbacks, clip: Path) ->
     assert scores(last(page.use(visit, True, True))) == scores(worded)
 
 
+def test_of_two_switches_in_a_row_the_later_one_counts(page: Callbacks, clip: Path) -> None:
+    visit, _ = opened(page, clip)
+    last(page.reword(visit, "They broke it."))
+    first = page.use(visit, False, True)
+    next(first)
+    second = last(page.use(visit, True, False))
+    assert "from voice" in second["answer"]
+    assert "answer" not in last(first) and visit.answer is not None
+    assert visit.answer.channels == ("voice",)
+    waiting = page.use(visit, True, True)
+    next(waiting)  # what is on the page holds no longer, so it cannot be saved as if it did
+    assert "no answer yet" in error_of(page.save_json(visit))
+
+
 def test_a_conversation_keeps_its_turns_prompts_and_settings(page: Callbacks, clip: Path) -> None:
     visit, _ = opened(page, clip)
     steps = list(page.ask_task(visit, "emotion", *HOW))
