@@ -85,7 +85,8 @@ def _sources(parts: Parts, examples: Sequence[str], no_examples: str | None) -> 
         with gr.Tab("Examples"):
             why = EXAMPLES if no_examples is None else f"There are none: {no_examples}"
             gr.HTML(f"<p>{escape(why)}</p>", elem_classes=["piece"])
-            parts["examples"] = [gr.Button(title, size="sm") for title in examples]
+            with gr.Row():
+                parts["examples"] = [gr.Button(t, size="sm", min_width=230) for t in examples]
 
 
 def _clip(parts: Parts) -> None:
@@ -132,7 +133,7 @@ def _chat(parts: Parts) -> None:
         gr.HTML("<h2>Ask about the clip</h2>", elem_classes=["piece"])
         parts["chat"] = gr.Chatbot(
             label="Conversation", height=380, render_markdown=False, latex_delimiters=[],
-            buttons=["copy_all"], allow_tags=False, elem_id="chat",
+            buttons=[], allow_tags=False, elem_id="chat",
             placeholder="Ask which emotion it is, how the model knows, or anything else.",
         )  # fmt: skip
         with gr.Row():

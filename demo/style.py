@@ -46,6 +46,9 @@ PAGE = (
 .error { color: #b3261e; font-weight: 600; }
 .dark .error { color: #ffb4ab; }
 .intended { border-left: 3px solid #E69F00; padding: .1rem .7rem; font-size: .92rem; }
+/* Gradio's arrow is a button without a name inside a button that has one. */
+#chat .title .arrow button { display: none; }
+#chat .title .arrow::before { content: "▾"; padding: 0 .3rem; }
 footer { display: none !important; }
 """
 )
