@@ -151,12 +151,15 @@ class Callbacks:
         """Choose among other labels: a set by name, or words between commas."""
         if visit is None:
             return
-        before, visit.labels = visit.labels, chosen_labels(labels, self.label_sets)
+        chosen = chosen_labels(labels, self.label_sets)
+        before = visit.labels, visit.answer, visit.weights
+        visit.labels = chosen
         visit.changed()
         try:
             yield from self._answered(visit)
         except EmollamaError:
-            visit.labels = before
+            # What the page shows still holds.
+            visit.labels, visit.answer, visit.weights = before
             raise
 
     def _of_look(self, visit: Visit) -> Changes:
