@@ -65,7 +65,6 @@ class Clips:
             Refusal: unknown id, or a clip that cannot be read or gives nothing to go by.
         """
         upload = self.uploads.get(file_id)
-        # With words given there is nothing to listen for, yet the transcript is worth showing.
         key = (file_id, text, transcribe)
         if key not in self._looks:
             sight = await self._sight(upload, transcribe)
