@@ -191,7 +191,7 @@ def test_a_clip_that_hangs_kills_or_bursts_its_process_costs_no_other(
     session: Session, clip: Path, tmp_path: Path
 ) -> None:
     described = open_session(session.folder, "float32")  # looks at pictures too
-    guard = Guard(described, Settings(watchers=1, watch_seconds=60, watch_memory=200 << 20))
+    guard = Guard(described, Settings(watchers=1, watch_seconds=60, watch_memory=64 << 20))
     try:
         guard.start()
         assert guard.watch(clip, transcribe=False).duration == pytest.approx(1.2, abs=0.01)
