@@ -139,7 +139,7 @@ def drawing(sampling: Sampling, device: torch.device) -> Callable[[Tensor, Tenso
     """The choice of a token from tokens so far [1, n] and logits [1, V]."""
     if sampling.temperature == 0:
         return lambda seen, logits: int(logits.argmax())
-    warpers = LogitsProcessorList([TemperatureLogitsWarper(sampling.temperature)])
+    warpers: Any = LogitsProcessorList([TemperatureLogitsWarper(sampling.temperature)])
     if sampling.top_p < 1:
         warpers.append(TopPLogitsWarper(sampling.top_p))
     generator = torch.Generator(device)

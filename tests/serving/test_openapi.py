@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
 from schemathesis.checks import not_a_server_error
 from schemathesis.generation.modes import GenerationMode
 from schemathesis.specs.openapi.checks import (
@@ -47,5 +50,7 @@ def test_the_description_is_true(server: Running, mode: GenerationMode) -> None:
             case.call_and_validate(checks=CHECKS, timeout=300)
             asked.add(case.operation.label)
 
-        conforms()
+        # Of some there is nothing that would be wrong: any text may be a model's name.
+        with suppress(Unsatisfiable):
+            conforms()
     assert {"POST /v1/chat/completions", "POST /v1/emotion", "POST /v1/files"} <= asked
