@@ -119,7 +119,7 @@ class Reply:
                 self.finish = "stopped"
                 return
             with torch.inference_mode():
-                logits = self._model.get_output_embeddings()(hidden[:, -1:])[:, 0].float()
+                logits = self._model.get_output_embeddings()(hidden[:, -1]).float()
                 token = draw(torch.tensor([seen]), logits)
             if token == self._processor.end_id:
                 self.finish = "stop"
