@@ -133,7 +133,7 @@ ASSETS: dict[str, Asset] = {
             ),
             convert=convert.as_it_is,
             version=1,
-            megabytes=10,
+            megabytes=30,
             embedded=False,
         ),
         Asset(

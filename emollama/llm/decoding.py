@@ -119,7 +119,7 @@ class Reply:
                 self.finish = "stopped"
                 return
             with torch.inference_mode():
-                logits = self._model.get_output_embeddings()(hidden[:, -1:])[:, 0].float()
+                logits = self._model.get_output_embeddings()(hidden[:, -1]).float()
                 token = draw(torch.tensor([seen]), logits)
             if token == self._processor.end_id:
                 self.finish = "stop"
@@ -139,7 +139,7 @@ def drawing(sampling: Sampling, device: torch.device) -> Callable[[Tensor, Tenso
     """The choice of a token from tokens so far [1, n] and logits [1, V]."""
     if sampling.temperature == 0:
         return lambda seen, logits: int(logits.argmax())
-    warpers = LogitsProcessorList([TemperatureLogitsWarper(sampling.temperature)])
+    warpers: Any = LogitsProcessorList([TemperatureLogitsWarper(sampling.temperature)])
     if sampling.top_p < 1:
         warpers.append(TopPLogitsWarper(sampling.top_p))
     generator = torch.Generator(device)

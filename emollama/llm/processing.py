@@ -19,7 +19,7 @@ from jinja2 import TemplateError
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from emollama.config import Clues
-from emollama.encoders.base import FeatureTrack
+from emollama.encoders.base import Channel, FeatureTrack
 from emollama.errors import EmollamaError
 from emollama.files import read_json, write_json
 from emollama.labels import LabelSet
@@ -30,7 +30,7 @@ from emollama.llm.instructions import instruction, instruction_pool
 from emollama.llm.layout import FIELD, Layout
 from emollama.llm.modeling import IGNORED, TEXT
 
-CHANNELS = ("voice", "face", "words")
+CHANNELS: tuple[Channel, ...] = ("voice", "face", "words")
 PROCESSOR_FILE = "processor.json"
 LONGEST_TEXT = 300
 """Words of a subtitle that are read."""
@@ -251,7 +251,7 @@ class EmotionLlamaProcessor:
             and not (stream.absent == "omit" and self._track(stream, evidence) is None)
         ]
 
-    def channels(self, evidence: Evidence) -> tuple[str, ...]:
+    def channels(self, evidence: Evidence) -> tuple[Channel, ...]:
         """The channels that a clip has: a track of one of our streams, a subtitle, or clues where
         an emotion is asked with them.
         """

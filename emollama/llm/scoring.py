@@ -131,7 +131,7 @@ def _score_tree(
         use_cache=cache is not None,
     ).last_hidden_state
 
-    logs = model.get_output_embeddings()(hidden[:, length - 1 :]).float().log_softmax(dim=-1)
+    logs = _heads(model, hidden[:, length - 1 :]).log_softmax(dim=-1)
     scores = logs.new_zeros(prompts, len(label_ids))
     cursor = 1
     for k, ids in enumerate(label_ids):
@@ -142,6 +142,15 @@ def _score_tree(
     return scores
 
 
+def _heads(model: EmotionLlama, hidden: Tensor) -> Tensor:
+    """Logits float32 [B, n, V] of hidden states [B, n, H].
+
+    As one matrix: of three dimensions, torch copies the head's weights for every row of the batch.
+    """
+    logits = model.get_output_embeddings()(hidden.reshape(-1, hidden.shape[-1]))
+    return logits.unflatten(0, hidden.shape[:2]).float()
+
+
 def _score_cache(model: EmotionLlama, batch: dict[str, Any], label_ids: list[list[int]]) -> Tensor:
     device = batch["input_ids"].device
     prompts, _ = batch["input_ids"].shape
@@ -150,14 +159,13 @@ def _score_cache(model: EmotionLlama, batch: dict[str, Any], label_ids: list[lis
         batch["input_ids"], batch["stream_ids"], batch["features"], batch["present"]
     )
     decoder = model.language_model.get_decoder()
-    head = model.get_output_embeddings()
     out = decoder(
         inputs_embeds=embeddings,
         attention_mask=batch["attention_mask"],
         position_ids=batch["position_ids"],
         use_cache=True,
     )
-    first = head(out.last_hidden_state[:, -1:]).float().log_softmax(dim=-1)
+    first = _heads(model, out.last_hidden_state[:, -1:]).log_softmax(dim=-1)
     scores = torch.stack([first[:, 0, ids[0]] for ids in label_ids], dim=1)
     longest = max(len(ids) - 1 for ids in label_ids)
     if longest == 0:
@@ -180,7 +188,7 @@ def _score_cache(model: EmotionLlama, batch: dict[str, Any], label_ids: list[lis
         past_key_values=cache,
         use_cache=True,
     ).last_hidden_state
-    logs = head(hidden).float().log_softmax(dim=-1).unflatten(0, (prompts, labels))
+    logs = _heads(model, hidden).log_softmax(dim=-1).unflatten(0, (prompts, labels))
     for k, ids in enumerate(label_ids):
         for j, token in enumerate(ids[1:]):
             scores[:, k] += logs[:, k, j, token]

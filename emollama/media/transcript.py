@@ -95,7 +95,7 @@ class Transcriber:
     def _greedy(self, features: Tensor, longest: int) -> tuple[list[int], float]:
         """The likeliest tokens one by one, time tokens included, and their mean log-probability."""
         settings = self.model.generation_config
-        rules = LogitsProcessorList(
+        rules: Any = LogitsProcessorList(
             [
                 SuppressTokensLogitsProcessor(settings.suppress_tokens),
                 SuppressTokensAtBeginLogitsProcessor(settings.begin_suppress_tokens, 1),

@@ -151,7 +151,8 @@ class Conversation:
             # A clip without a question is asked what it shows.
             turns[0] = Turn("user", self.engine.session.question("reason"))
         request = self.request
-        look = await self.clips.look(ids[0], request.text, request.transcribe, request.drop)
+        listen = request.transcribe and request.text is None
+        look = await self.clips.look(ids[0], request.text, listen, request.drop)
         return look, turns
 
 

@@ -65,7 +65,6 @@ class Clips:
             Refusal: unknown id, or a clip that cannot be read or gives nothing to go by.
         """
         upload = self.uploads.get(file_id)
-        # With words given there is nothing to listen for, yet the transcript is worth showing.
         key = (file_id, text, transcribe)
         if key not in self._looks:
             sight = await self._sight(upload, transcribe)
@@ -98,7 +97,8 @@ class Clips:
     def expire(self) -> None:
         """Remove what has been kept long enough."""
         kept = {u.id for u in self.uploads.all()}
-        for file_id in {key[0] for key in (*self._sights, *self._looks)} - kept:
+        seen = {key[0] for key in self._sights} | {key[0] for key in self._looks}
+        for file_id in seen - kept:
             self._drop(file_id)
 
     def _drop(self, file_id: str) -> None:

@@ -14,6 +14,8 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+from starlette.exceptions import HTTPException
+
 from emollama.serving.refusal import Refusal, body_of
 from emollama.serving.settings import Settings
 
@@ -128,7 +130,8 @@ class Door:
             message = await receive()
             total += len(message.get("body", b""))
             if total > most:
-                raise self._too_large()
+                # The kind of error that those who parse the body let pass.
+                raise HTTPException(413, self._too_large().message)
             return message
 
         return counted

@@ -216,7 +216,7 @@ class Session(ABC):
         if name not in subject.labels:
             raise EmollamaError(f"'{name}' is not a label of this model")
         found = attribution(subject, 0, table, name)
-        shares = dict.fromkeys(look.used, 0.0)
+        shares: dict[str, float] = dict.fromkeys(look.used, 0.0)
         for modality in subject.modalities:
             if modality.channel in shares:
                 shares[modality.channel] += found.probability[modality.name]

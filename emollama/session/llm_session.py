@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from emollama.llm.decoding import Reply, Sampling
 from emollama.llm.device import default_device, resolve_dtype
 from emollama.llm.modeling import TEXT
 from emollama.llm.prefix import Prefix, PrefixCache, joined, part
-from emollama.llm.processing import EmotionLlamaProcessor, Turn
+from emollama.llm.processing import EmotionLlamaProcessor, Evidence, Turn
 from emollama.llm.scoring import label_distribution, score_labels
 from emollama.session.answer import Answer
 from emollama.session.base import Input, Session, open_encoders, writes_no_text
@@ -93,7 +93,7 @@ class LlmSession(Session):
         """
         started = time.monotonic()
         processor = self._processor(labels)
-        clips = {look.cache_key: look.evidence for look in looks}
+        clips: dict[Hashable, Evidence] = {x.cache_key: x.evidence for x in looks}
         kept = self.prefixes.of_all(clips)
         question = processor.instruction("emotion")
         prompts = [

@@ -91,7 +91,8 @@ class Watcher:
         transcript: tuple[Phrase, ...] | None = None
         if transcribe:
             transcript = _try(lambda: self._hear(clip), notes, "speech is not transcribed")
-        peak, timeline, told = None, _timeline(None, None), ()
+        peak, timeline = None, _timeline(None, None)
+        told: tuple[Told, ...] = ()
         if self.describe:
             seen = clip_for(self._expression, clips)
             track = _try(lambda: self._look(seen, tracks), notes, "faces are not described")
