@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from demo.examples import Example, examples
 from emollama.errors import EmollamaError
 from emollama.serving.guard import Guard
 from emollama.serving.settings import Settings
@@ -22,7 +23,7 @@ os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
 
 def serve(
-    session: Session, settings: Settings, examples: Path | None, user: str,
+    session: Session, settings: Settings, folder: Path | None, user: str,
     ready: Callable[[str], None],
 ) -> None:  # fmt: skip
     """Serve the page until Ctrl-C or SIGTERM.
@@ -30,7 +31,7 @@ def serve(
     Args:
         session: the model.
         settings: limits; with an API key visitors log in with it as `user`.
-        examples: folder of the example clips; None for no examples.
+        folder: of the example clips; None for no examples.
         user: see above.
         ready: called with the page's address.
 
@@ -40,14 +41,14 @@ def serve(
     ended = threading.Event()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: ended.set())
-    with running(session, settings, examples, user) as address:
+    with running(session, settings, folder, user) as address:
         ready(address)
         ended.wait()
 
 
 @contextmanager
 def running(
-    session: Session, settings: Settings, examples: Path | None, user: str = "emollama"
+    session: Session, settings: Settings, folder: Path | None, user: str = "emollama"
 ) -> Iterator[str]:
     """The page's address, while it is served; see `serve`."""
     uploads = Uploads(settings)
@@ -65,7 +66,7 @@ def running(
         from demo.style import PAGE
 
         guard.start()
-        found, why_none = _examples(examples)
+        found, why_none = _examples(folder)
         saved = uploads.folder / "page" / "saved"
         saved.mkdir(parents=True)
         page = build(Callbacks(session, guard, saved), found, why_none)
@@ -109,10 +110,8 @@ def running(
             os.environ["GRADIO_TEMP_DIR"] = before
 
 
-def _examples(folder: Path | None):
+def _examples(folder: Path | None) -> tuple[list[Example], str | None]:
     """The example clips, or why there are none."""
-    from demo.examples import examples
-
     if folder is None:
         return [], "they were not asked for"
     try:
