@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -94,8 +93,8 @@ def running(
             )
         except OSError as error:
             raise EmollamaError(
-                f"port {settings.port} of {settings.host} cannot be used: {error}; choose another "
-                "with --port"
+                f"port {settings.port} of {settings.host} cannot be listened on; it may be taken: "
+                "choose another with --port"
             ) from error
         yield address
     finally:
@@ -103,7 +102,6 @@ def running(
             page.close(verbose=False)
         guard.close()
         uploads.close()
-        shutil.rmtree(uploads.folder, ignore_errors=True)
         if before is None:
             del os.environ["GRADIO_TEMP_DIR"]
         else:
