@@ -108,7 +108,7 @@ class BenchConfig(Strict):
     `base` is a training configuration (a file, or its sections), of which data, output and seed are
     the bench's own. `strategies` are overrides by name. `llm` are predictions files of a language
     model, one a fold. `by`: what the bootstrap draws; "group" is the honest interval for new
-    speakers where there are a dozen or more.
+    speakers where there are a dozen or more. `keep`: the trained models stay, in models/.
     """
 
     output: Path
@@ -122,6 +122,7 @@ class BenchConfig(Strict):
     baseline: bool = True
     llm: list[Path] = Field(default=[])
     by: By = "sample"
+    keep: bool = False
     bootstrap: int = Field(default=RESAMPLES, ge=100)
 
     @model_validator(mode="after")

@@ -34,7 +34,7 @@ from emollama.training.fusion import FusionRun
 from emollama.training.fusion_config import FusionTrainConfig
 from emollama.training.fusion_setup import assembled
 
-RUNS, WORKING, FOLDS = "runs", "working", "folds"
+RUNS, WORKING, FOLDS, MODELS = "runs", "working", "folds", "models"
 
 
 class Workshop:
@@ -84,9 +84,14 @@ class Workshop:
         return [s for s in samples if s.split == split and s.id in self.place]
 
     def finished(self, run: Run, config: FusionTrainConfig) -> dict[str, Any] | None:
-        """What a run left when it finished; None where it has not, or was of other settings."""
+        """What a run left when it finished; None where it has not, or was of other settings.
+
+        Where models are to be kept, a run whose model is not there is not finished.
+        """
         path = self._result(run.key)
         if not path.is_file():
+            return None
+        if self.bench.keep and run.trial is None and not self.model_folder(run).is_dir():
             return None
         found: dict[str, Any] = read_json(path)
         same = found.get("digest") == digest(config, self.folds[run.fold].sha256)
@@ -147,6 +152,8 @@ class Workshop:
             result["drawn"] = tried(row, run.trial)[0]
         else:
             result["rows"] = self._answered(run, training, parts[TEST])
+        if self.bench.keep and run.trial is None:
+            self._keep(run, config.output / "model")
         write_json(self._result(run.key), result)
         shutil.rmtree(config.output, ignore_errors=True)
         return result
@@ -204,6 +211,16 @@ class Workshop:
         more = {"fold": self.folds[run.fold].name}
         rows = predictions(model, self.labels, columns, data, found, channels, more)
         return [row.model_dump(mode="json", exclude_none=True) for row in rows]
+
+    def _keep(self, run: Run, model: Path) -> None:
+        kept = self.model_folder(run)
+        shutil.rmtree(kept, ignore_errors=True)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(model, kept)
+
+    def model_folder(self, run: Run) -> Path:
+        """Where the model of a run is kept, if models are."""
+        return self.bench.output / MODELS / run.key
 
     def _result(self, key: str) -> Path:
         return self.bench.output / RUNS / f"{key}.json"

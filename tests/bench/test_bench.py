@@ -17,6 +17,7 @@ from emollama.bench.plan import load_bench
 from emollama.bench.workshop import Workshop
 from emollama.errors import EmollamaError
 from emollama.evaluation.predictions import read_predictions, write_predictions
+from emollama.fusion.artefact import load
 from emollama.sample import read_manifest, write_manifest
 from tests.fusion.corpus import LABELS, make
 
@@ -61,8 +62,21 @@ def configured(corpus: Path, output: Path, **more: Any) -> BenchConfig:
 @pytest.fixture(scope="module")
 def finished(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("bench") / "bench"
-    run_bench(configured(corpus, output))
+    run_bench(configured(corpus, output, keep=True))
     return output
+
+
+def test_kept_models_are_whole_and_a_run_without_its_own_is_done_again(
+    corpus: Path, finished: Path, tmp_path: Path
+) -> None:
+    copied = tmp_path / "bench"
+    shutil.copytree(finished, copied)
+    shop = Workshop(configured(corpus, copied, keep=True))
+    runs = list(whole.waves(shop))[-1]
+    assert all(load(shop.model_folder(run)).config.system == "early" for run in runs)
+    shutil.rmtree(shop.model_folder(runs[0]))
+    done = [shop.finished(run, shop.configured(run)) is not None for run in runs]
+    assert done == [False] + [True] * (len(runs) - 1)
 
 
 def test_folds_cut_no_group_and_test_each_clip_once(corpus: Path, finished: Path) -> None:
