@@ -178,6 +178,10 @@ def test_the_llm_is_beside_them_only_on_the_same_folds(
     found = {row["name"]: row for row in run_bench(config)["rows"]}
     early = found["early"]["scores"]["uar"]["by_seed"]["1"]
     assert found["language model"]["scores"]["uar"]["value"] == early
+    unnamed = source.header.model_copy(update={"split_sha256": None})
+    write_predictions(paths[0], unnamed, [r for r in source.rows if r.fold == "0"])
+    again = {row["name"]: row for row in run_bench(config)["rows"]}
+    assert again["language model"]["scores"]["uar"]["value"] == early
     write_predictions(paths[0], source.header, rows)
     with pytest.raises(EmollamaError, match="is of none of the folds"):
         run_bench(config)
