@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from emollama.bench.configuration import BenchConfig
+from emollama.bench.ensembles import members
 from emollama.bench.folds import TEST, TRAIN, VALIDATION, Fold, make_folds
 from emollama.bench.plan import Row, Run, digest, rows_of, tried, with_values
 from emollama.encoders.base import Channel
@@ -50,6 +51,7 @@ class Workshop:
     def __init__(self, bench: BenchConfig) -> None:
         self.bench = bench
         self.rows = {row.key: row for row in rows_of(bench)}
+        self.ensembles = members(bench, self.rows)
         manifest = read_manifest(bench.data.manifest)
         self.folds: list[Fold] = make_folds(manifest, bench.folds, bench.output / FOLDS)
         self.opened: dict[str, tuple[ModalitySection, TrackReader]] = {}
