@@ -94,15 +94,28 @@ class FrameModel(FusionModel):
 
     def frames(self, tokens: Mapping[str, Tokens]) -> tuple[Tensor, Grid]:
         """All modalities on the reference's frames: [B, L, sum of widths], and their grid."""
-        grid = reference_grid(tokens, self.order)
+        found, grid = self.aligned(tokens)
         like = next(iter(tokens.values())).values
         parts = [
-            resample(tokens[m.name], grid, m.name, self.resampling)
-            if m.name in tokens
-            else like.new_zeros(*grid.valid.shape, m.width)
+            found[m.name].values if m.name in found else like.new_zeros(*grid.valid.shape, m.width)
             for m in self.config.sections
         ]
         return torch.cat(parts, dim=-1), grid
+
+    def aligned(self, tokens: Mapping[str, Tokens]) -> tuple[dict[str, Tokens], Grid]:
+        """Each modality [B, L, width] on the reference's frames, and these.
+
+        Aligned once more, alone or cut into windows, they stay as they are.
+        """
+        grid = reference_grid(tokens, self.order)
+        return {
+            name: Tokens(
+                resample(track, grid, name, self.resampling),
+                grid.valid & track.present[:, None],
+                grid.times,
+            )
+            for name, track in tokens.items()
+        }, grid
 
 
 class FrameEncoder(nn.Module):
