@@ -67,7 +67,7 @@ class AmstF(Skipping):
     def __init__(self, model: FusionModel, options: Any, plan: Plan) -> None:
         super().__init__(model, options, plan)
         require_head(model, "msum", "amst-f")
-        head = {"head": "concat"} if "head" in model.config.options else {}
+        head: dict[str, str] = {"head": "concat"} if "head" in model.config.options else {}
         self.models[JOINT] = plan.another(JOINT, head)
         for name, one in self.models.items():
             self.optimisers[name] = whole_model(one, plan)
@@ -112,7 +112,8 @@ def alternating_step(
 
     The schedule goes on by one a batch, however many modalities there are.
     """
-    done, losses = optimiser.done, []
+    done = optimiser.done
+    losses: list[Tensor] = []
     for name in names:
         optimiser.done = done
         losses.append(learn_alone(model, batch, name, share)[0])

@@ -87,7 +87,8 @@ class Mla(Strategy):
     def step(self, batch: FusionBatch, share: float = 1.0) -> Tensor:
         """A step a modality, in alphabetical order; the mean of their losses."""
         optimiser = self.optimisers[MAIN]
-        done, losses = optimiser.done, []
+        done = optimiser.done
+        losses: list[Tensor] = []
         for name in self.names:
             optimiser.done = done
             value, tokens = learn_alone(self.model, batch, name, share)

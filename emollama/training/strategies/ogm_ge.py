@@ -105,7 +105,7 @@ def scores(model: FusionModel, logits: Mapping[str, Tensor], batch: FusionBatch)
     """Each modality's summed probability [M] of the true label, over rows that have them all."""
     target = batch.targets["label"]
     rows = target.valid & present_rows(batch, list(logits)).all(dim=1)
-    found = []
+    found: list[Tensor] = []
     for own in logits.values():
         columns, _ = split_logits(model.config, own)
         assert columns is not None

@@ -70,7 +70,8 @@ class Windows(Strategy):
         model, optimiser = self.model, self.optimisers[MAIN]
         videos = Videos.of(_frame_model(model), batch)
         target = videos.arranged(batch.targets["frames"])
-        done, total, known = optimiser.done, torch.zeros((), device=model.device), 0.0
+        done, known = optimiser.done, 0.0
+        total = torch.zeros((), device=model.device)
         state: Mapping[str, Tensor] | None = None
         for window in videos.windows(self.options.frames, _most(videos, self.options.frames)):
             optimiser.done = done
@@ -98,7 +99,8 @@ class Windows(Strategy):
         """Logits [B, L, W] of all windows, where the first modality's frames stand."""
         model = models[MAIN]
         videos = Videos.of(_frame_model(model), batch)
-        parts, state = [], None
+        parts: list[Tensor] = []
+        state: Mapping[str, Tensor] | None = None
         for window in videos.windows(options.frames):
             output = window.through(model, state)
             state = output.state
