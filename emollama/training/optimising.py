@@ -193,7 +193,9 @@ def _optimizer(groups: list[dict[str, Any]], settings: OptimizerSection) -> torc
     decay = settings.weight_decay
     # A single kernel for all tensors: at thousands of small steps the loop over them is the cost.
     if settings.optimizer == "sgd":
-        return torch.optim.SGD(groups, momentum=settings.momentum, weight_decay=decay, fused=True)
+        # Not fused: that kernel cannot have momentum for some tensors only, and a skipped encoder
+        # has none before its first step.
+        return torch.optim.SGD(groups, momentum=settings.momentum, weight_decay=decay, foreach=True)
     kind = torch.optim.Adam if settings.optimizer == "adam" else torch.optim.AdamW
     return kind(groups, betas=settings.betas, weight_decay=decay, fused=True)
 

@@ -35,9 +35,12 @@ def test_the_second_modalitys_step_spares_what_the_first_taught(projection: bool
     )
     heads: list[torch.Tensor] = []
     embedded: list[torch.Tensor] = []
-    first.output["shared"].register_forward_hook(
-        lambda layer, given, _: (heads.append(layer.weight.clone()), embedded.append(given[0]))
-    )
+
+    def seen(layer: torch.nn.Linear, given: tuple[torch.Tensor], _: torch.Tensor) -> None:
+        heads.append(layer.weight.clone())
+        embedded.append(given[0])
+
+    first.output["shared"].register_forward_hook(seen)
     made.begin_epoch(0)
     made.set_evaluating()
     made.step(batch())
