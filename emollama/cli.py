@@ -15,8 +15,10 @@ from rich.markup import escape
 from typer.exceptions import TyperException
 
 import emollama.cli_corpora  # noqa: F401  the corpora's commands add themselves
+from emollama.cli_bench import bench
 from emollama.cli_data import assets_app, prepare_app
 from emollama.cli_doctor import doctor
+from emollama.cli_explain import explain
 from emollama.cli_frames import frames_app
 from emollama.cli_score import score
 from emollama.cli_split import split
@@ -157,6 +159,7 @@ def evaluate(
 
 
 app.command()(score)
+app.command()(bench)
 app.add_typer(frames_app, name="frames")
 
 
@@ -254,6 +257,9 @@ def chat(
             pieces.append(piece)
         print()
         turns.append(Turn("assistant", "".join(pieces).strip()))
+
+
+app.command("explain")(explain)
 
 
 @app.command()

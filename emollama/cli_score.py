@@ -49,6 +49,10 @@ def score(
     manifest: Annotated[
         Path | None, typer.Option(help="Clips that must be answered, and what is true of them.")
     ] = None,
+    split_file: Annotated[
+        list[Path] | None,
+        typer.Option(help="Splits of --manifest that the predictions were made with; once a fold."),
+    ] = None,
     parser: Annotated[
         str | None, typer.Option(help="Read labels anew from answers: words or upstream.")
     ] = None,
@@ -77,7 +81,7 @@ def score(
     judge_cache: Annotated[Path | None, typer.Option(help="Where its answers are kept.")] = None,
 ) -> None:
     """Score predictions: the metrics asked for, or with --out alone the whole report again."""
-    from emollama.evaluation.against import against_manifest
+    from emollama.evaluation.against import against_manifest, with_its_splits
     from emollama.evaluation.judge import open_judge
     from emollama.evaluation.metrics import METRICS as OF_LABELS
     from emollama.evaluation.parsing import parse_again
@@ -89,6 +93,7 @@ def score(
     from emollama.evaluation.synonyms import read_groups
     from emollama.labels import get_label_set
     from emollama.sample import read_manifest
+    from emollama.split_file import read_split_file
 
     if judge_folder is not None:
         quiet_libraries()
@@ -99,7 +104,11 @@ def score(
     if reader is None and reference is not None:
         raise EmollamaError("--reference belongs to --reader; predictions hold their own truth")
 
+    if split_file and manifest is None:
+        raise EmollamaError("--split-file needs --manifest, whose clips it puts into splits")
+
     clips = read_manifest(manifest) if manifest else None
+    splits = [read_split_file(path) for path in split_file or ()]
 
     def read(path: Path) -> Predictions:
         if reader is None:
@@ -112,7 +121,9 @@ def score(
             except EmollamaError as error:
                 raise EmollamaError(f"{path}: {error}") from error
             found = replace(found, rows=tuple(rows))
-        return found if clips is None else against_manifest(found, clips)
+        if clips is None:
+            return found
+        return against_manifest(found, with_its_splits(found, clips, splits))
 
     found = pooled([read(path) for path in predictions])
     if swapped is not None:

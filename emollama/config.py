@@ -86,7 +86,8 @@ class ModelSection(Strict):
     `start`: an artefact whose adapters, projectors and standardisers the run begins with (stage 2
     after stage 1), or a released `.pth`. `quantise`: hold the frozen language model in 8 or 4 bits
     (bitsandbytes, on a GPU; QLoRA, Dettmers et al. 2023). `streams`: none for words alone.
-    `context`: how many turns of a conversation before the clip are read.
+    `context`: how many turns of a conversation before the clip are read. `probe_strength`: C of the
+    regression behind `start: probe`, small where speakers are few.
     """
 
     llm: str = "smollm2-135m-instruct"
@@ -97,6 +98,7 @@ class ModelSection(Strict):
     attention: Attention = "sdpa"
     streams: list[StreamSection] = []
     context: int = Field(default=0, ge=0, le=LONGEST_CONTEXT)
+    probe_strength: float = Field(default=0.01, gt=0)
     lora: LoraSection = LoraSection()
 
     @model_validator(mode="after")
@@ -401,8 +403,8 @@ def _section(schema: type[BaseModel], location: tuple[Any, ...]) -> type[BaseMod
     """The model that describes the section at `location`."""
     current: Any = schema
     for part in location:
-        if isinstance(part, int):
-            continue
+        if isinstance(part, int) or part not in current.model_fields:
+            continue  # an item of a list, or a name of the user's own
         annotation = current.model_fields[part].annotation
         for candidate in (annotation, *get_args(annotation)):
             if isinstance(candidate, type) and issubclass(candidate, BaseModel):

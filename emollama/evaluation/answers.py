@@ -12,6 +12,8 @@ from emollama.labels import LabelSet
 if TYPE_CHECKING:
     from emollama.evaluation.predictions import Prediction, Quantity
 
+NO_VALENCE = -10.0
+"""MER2023 writes it where a clip has no valence."""
 NO_WORDS = "no words"
 """The failure of a row that names none."""
 

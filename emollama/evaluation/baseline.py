@@ -124,6 +124,7 @@ def baseline_predictions(
     *,
     seed: int = 0,
     folds: int = 5,
+    largest: int = 2,
 ) -> BaselineResult:
     """Fit every baseline on `train` and answer `test` with it.
 
@@ -139,6 +140,7 @@ def baseline_predictions(
         validation: samples to choose C on.
         seed: decides folds and the chance row.
         folds: number of folds where there is no validation split.
+        largest: the size up to which sets of channels are answered, beside all together.
     """
     fit = [s for s in train if s.targets.emotion is not None]
     choose = [s for s in validation if s.targets.emotion is not None]
@@ -152,12 +154,16 @@ def baseline_predictions(
     single: dict[Channel, np.ndarray] = {}
     heard: dict[Channel, np.ndarray] = {}
     for channels in channel_sets(known):
+        asked = len(channels) <= largest or len(channels) == len(known)
+        if not asked and len(channels) > 1:
+            continue
         matrices = [m for c in channels for m in features[c]]
-        probabilities, chosen = _logistic_regression(
+        probabilities, chosen = logistic_regression(
             matrices, labels, fit, choose, test, seed, folds
         )
-        settings[f"{JOINT}: {set_name(channels)}"] = chosen
-        rows += _rows(test, labels, probabilities, channels, JOINT)
+        if asked:
+            settings[f"{JOINT}: {set_name(channels)}"] = chosen
+            rows += _rows(test, labels, probabilities, channels, JOINT)
         if len(channels) == 1:
             single[channels[0]] = probabilities
             heard[channels[0]] = _any_present(matrices, test)
@@ -288,7 +294,7 @@ def _log_loss(probabilities: np.ndarray, samples: Sequence[Sample], labels: Labe
     return float(-np.log(np.maximum(picked, _FLOOR)).sum())
 
 
-def _logistic_regression(
+def logistic_regression(
     matrices: Sequence[FeatureMatrix],
     labels: LabelSet,
     train: Sequence[Sample],
@@ -297,20 +303,34 @@ def _logistic_regression(
     seed: int,
     folds: int,
 ) -> tuple[np.ndarray, str]:
-    """Probabilities [n, K] for `test`, and what was chosen in words."""
+    """One fit, joint over the matrices, as `baseline_predictions` has it for a set of channels.
+
+    Returns:
+        Probabilities [n, K] for `test`, and what was chosen in words.
+    """
     space = _Space(matrices, [s.id for s in train])
     width = sum(m.values.shape[1] for m in matrices)
     if validation:
-        fits = list(_path(space, labels, train, [validation, test], STRENGTHS))
-        losses = np.array([_log_loss(fit[0], validation, labels) for fit in fits])
+        losses, answers = [], []
+        for held, tested in _path(space, labels, train, [validation, test], STRENGTHS):
+            losses.append(_log_loss(held, validation, labels))
+            answers.append(tested)
+            if _past_the_best(losses):
+                break
         how = f"on {len(validation)} validation samples"
     else:
         losses = _cross_validate(matrices, labels, train, seed, folds)
         how = f"by grouped cross-validation in {folds} folds"
-        fits = list(_path(space, labels, train, [test], STRENGTHS))
-    best = int(losses.argmin())
+        tried = STRENGTHS[: int(np.argmin(losses)) + 1]
+        answers = [fit[0] for fit in _path(space, labels, train, [test], tried)]
+    best = int(np.argmin(losses))
     note = f"C={STRENGTHS[best]:g} chosen {how}; {width} features, {len(train)} training samples"
-    return fits[best][-1], note
+    return answers[best], note
+
+
+def _past_the_best(losses: Sequence[float]) -> bool:
+    """Whether the loss has risen twice in a row: weaker penalties take long and are worse still."""
+    return len(losses) > 2 and losses[-1] > losses[-2] > losses[-3]
 
 
 def _cross_validate(
@@ -319,8 +339,11 @@ def _cross_validate(
     train: Sequence[Sample],
     seed: int,
     folds: int,
-) -> np.ndarray:
-    """Summed loss [C] over folds that keep a group (else a speaker, else a sample) together."""
+) -> list[float]:
+    """Summed loss of each C over folds that keep a group (else a speaker, else a sample) together.
+
+    As many of `STRENGTHS` as it took to see the loss rise twice.
+    """
     groups = [s.group or s.speaker or s.id for s in train]
     if len(set(groups)) < 2:
         groups = [s.id for s in train]
@@ -328,13 +351,17 @@ def _cross_validate(
     if splits < 2:
         raise EmollamaError("the training split is too small to choose a regularisation on")
     splitter = StratifiedGroupKFold(n_splits=splits, shuffle=True, random_state=seed)
-    losses = np.zeros(len(STRENGTHS))
     targets = [s.targets.emotion for s in train]
+    paths = []
     for inside, outside in splitter.split(np.zeros(len(train)), targets, groups):
         fit, held = [train[i] for i in inside], [train[i] for i in outside]
         if len({s.targets.emotion for s in fit}) < 2:
             continue
         space = _Space(matrices, [s.id for s in fit])
-        answers = _path(space, labels, fit, [held], STRENGTHS)
-        losses += [_log_loss(a[0], held, labels) for a in answers]
+        paths.append((_path(space, labels, fit, [held], STRENGTHS), held))
+    losses: list[float] = []
+    for _ in STRENGTHS:
+        losses.append(sum(_log_loss(next(path)[0], held, labels) for path, held in paths))
+        if _past_the_best(losses):
+            break
     return losses

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from emollama.evaluation.baseline import FeatureMatrix, pool_tracks
 from emollama.evaluation.fusion import evaluate_fusion
 from emollama.evaluation.judge import CachedJudge, open_judge
 from emollama.evaluation.passes import kept_answers, run_passes
-from emollama.evaluation.predictions import Header, write_predictions
+from emollama.evaluation.predictions import write_predictions
 from emollama.evaluation.registry import chosen
 from emollama.evaluation.results import (
     BASELINE_FILE,
@@ -30,21 +31,22 @@ from emollama.evaluation.results import (
     read_results,
     say,
     score,
-    tell_left_out,
     write_baseline,
 )
 from emollama.evaluation.words import clue_features, sentence_features
 from emollama.features.ranks import joined_ranks
 from emollama.features.store import open_tracks
-from emollama.files import read_json
+from emollama.features.tracks import TrackReader
+from emollama.files import file_sha256, read_json
 from emollama.fusion.artefact import is_fusion_artefact
 from emollama.llm import artefact
 from emollama.llm.device import default_device, resolve_dtype
 from emollama.llm.emotion_llama_v1 import SOURCES
-from emollama.llm.import_checkpoint import file_sha256, import_checkpoint
+from emollama.llm.import_checkpoint import import_checkpoint
 from emollama.sample import Manifest, Sample
 from emollama.split_file import read_with_splits
 from emollama.training.evidence import EvidenceReader, open_readers, relocated, usable
+from emollama.training.run_folder import tell_left_out
 
 PARTIAL = "partial"
 """Folder inside the output that answers are kept in until all are there."""
@@ -85,7 +87,7 @@ def evaluate(config: EvalConfig) -> Evaluated:
         )
         samples, left_out = _samples(config, manifest, readers)
         if ranks.rank == 0:
-            tell_left_out(left_out)
+            tell_left_out(left_out, say)
         questions = Questions(
             config,
             model,
@@ -102,11 +104,12 @@ def evaluate(config: EvalConfig) -> Evaluated:
         if config.baseline and config.task == "emotion":
             baseline = config.output / BASELINE_FILE
             if ranks.rank == 0:
-                _baseline(config, model, manifest, samples, readers, header)
+                features_of = partial(_features, config, model, readers)
+                write_baseline(config, features_of, manifest, samples, readers, header)
         identity = _identity(config, manifest, folder, readers, len(samples))
-        with kept_answers(config.output / PARTIAL, identity, ranks) as partial:
+        with kept_answers(config.output / PARTIAL, identity, ranks) as kept:
             shown = _progress if ranks.rank == 0 else None
-            answers = run_passes(questions.passes(), partial, ranks, shown)
+            answers = run_passes(questions.passes(), kept, ranks, shown)
             if ranks.rank == 0:
                 rows = questions.predictions(answers)
                 write_predictions(config.output / PREDICTIONS_FILE, header, rows)
@@ -188,37 +191,30 @@ def _artefact_folder(config: EvalConfig, manifest: Manifest) -> Path:
     return folder
 
 
-def _baseline(
+def _features(
     config: EvalConfig,
     model: artefact.Artefact,
-    manifest: Manifest,
-    test: Sequence[Sample],
-    readers: Any,
-    header: Header,
-) -> None:
-    """Logistic regression and its like on the same features and split."""
-    train, _ = usable(manifest.split(config.data.train_split), readers)
-    validation: list[Sample] = []
-    if config.data.validation_split:
-        validation, _ = usable(manifest.split(config.data.validation_split), readers)
-    everyone = [*train, *validation, *test]
-    ids = [s.id for s in everyone]
+    readers: Mapping[str, TrackReader],
+    samples: Sequence[Sample],
+) -> dict[Channel, list[FeatureMatrix]]:
+    """The tracks of the model's streams, one vector a clip, and the words that it reads."""
+    ids = [s.id for s in samples]
     features: dict[Channel, list[FeatureMatrix]] = {}
     for stream in model.processor.streams:
         features.setdefault(stream.channel, []).append(
             pool_tracks(stream.name, readers[stream.name], ids)
         )
     if model.processor.clues == "always":
-        given = {channel for sample in everyone for channel in sample.clues}
+        given = {channel for sample in samples for channel in sample.clues}
         for channel in sorted(given):
-            features.setdefault(channel, []).append(clue_features(channel, everyone))
+            features.setdefault(channel, []).append(clue_features(channel, samples))
     if config.baseline_words is not None:
         tracks = open_tracks(config.data.store, config.baseline_words)
         features["words"] = [pool_tracks("words", tracks, ids)]
-    elif "words" not in features and any(s.text for s in everyone):
+    elif "words" not in features and any(s.text for s in samples):
         llm = artefact.resolve_llm(model.model.config.llm)
-        features["words"] = [sentence_features(llm, everyone)]
-    write_baseline(config, features, manifest, train, validation, test, header)
+        features["words"] = [sentence_features(llm, samples)]
+    return features
 
 
 def _progress(what: str, total: int) -> Callable[[int], None]:

@@ -1,4 +1,4 @@
-"""Are the clues that a reason cites really in the clip?
+"""Are the clues that a reason cites really in the clip, and is the label that it names the clip's?
 
 For each clip the set of clues found in the reason is compared with the set that the clip really
 holds (what was rendered, or measured). The same reasons dealt out to other clips are the control:
@@ -39,6 +39,58 @@ class Faithfulness:
     shuffled: ClueScores
     difference: Difference
     without_clue: int
+
+
+@dataclass(frozen=True)
+class LabelNaming:
+    """Shares of reasons that name the clip's label: of the reasons, and of the same shuffled.
+
+    `only` is the share of reasons that name it and no other label.
+    """
+
+    own: Score
+    shuffled: Score
+    difference: Difference
+    only: Score
+
+
+def label_naming(
+    named: Mapping[str, Collection[str]],
+    references: Mapping[str, str],
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> LabelNaming:
+    """Do reasons name the label of their own clip, or would they name it for any clip?
+
+    Args:
+        named: the labels that a reason names, by id.
+        references: the true label, by id.
+        seed: of the derangement and of the resampling.
+        resamples: number of bootstrap resamples.
+
+    Raises:
+        EmollamaError: fewer than two reasons of clips with a label.
+    """
+    ids = sorted(i for i in named if i in references)
+    if len(ids) < 2:
+        raise EmollamaError(f"naming labels needs two or more reasons, there are {len(ids)}")
+    order = derangement(len(ids), seed)
+    own = np.array([float(references[i] in named[i]) for i in ids])
+    dealt = np.array(
+        [float(references[i] in named[ids[k]]) for i, k in zip(ids, order, strict=True)]
+    )
+    only = np.array([float(set(named[i]) == {references[i]}) for i in ids])
+
+    def score(values: np.ndarray) -> Score:
+        return mean_score(values, len(references), resamples=resamples, seed=seed)
+
+    return LabelNaming(
+        own=score(own),
+        shuffled=score(dealt),
+        difference=mean_difference(own, dealt, resamples=resamples, seed=seed),
+        only=score(only),
+    )
 
 
 def clue_faithfulness(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,11 +30,10 @@ from emollama.evaluation.results import (
     read_results,
     say,
     score,
-    tell_left_out,
     write_baseline,
 )
 from emollama.features.ranks import joined_ranks
-from emollama.features.tracks import TrackReader, usable
+from emollama.features.tracks import TrackReader
 from emollama.fusion import artefact
 from emollama.fusion.answers import Answer, Answers, answers
 from emollama.fusion.artefact import FusionArtefact
@@ -44,6 +44,7 @@ from emollama.labels import LabelSet
 from emollama.llm.device import default_device
 from emollama.sample import Manifest, Sample
 from emollama.split_file import read_with_splits
+from emollama.training.run_folder import tell_left_out
 from emollama.training.strategies.table import strategy_class
 
 
@@ -76,7 +77,7 @@ def _evaluate(config: EvalConfig) -> None:
         manifest, config.data.split, model.config.goal, model.about.labels, sections, readers,
         samples=limited(config, manifest.split(config.data.split)), known_only=False,
     )  # fmt: skip
-    tell_left_out(data.left_out)
+    tell_left_out(data.left_out, say)
     header = header_of(config, manifest, config.model, len(data.left_out), True)
     answer = answering(model)
     rows: list[Prediction] = []
@@ -94,7 +95,8 @@ def _evaluate(config: EvalConfig) -> None:
     baseline = None
     single = model.config.goal.kind in ("label", "label+values")
     if config.baseline and single:
-        baseline = _baseline(config, manifest, model, data.samples, readers, header)
+        features_of = partial(_features, model, readers)
+        baseline = write_baseline(config, features_of, manifest, data.samples, readers, header)
     score(config, baseline, metrics)
 
 
@@ -206,27 +208,18 @@ def _values(
     }
 
 
-def _baseline(
-    config: EvalConfig,
-    manifest: Manifest,
-    model: FusionArtefact,
-    test: Sequence[Sample],
-    readers: dict[str, TrackReader],
-    header: Any,
-) -> Any:
-    """Logistic regression on the same tracks, one vector a clip."""
-    train, _ = usable(manifest.split(config.data.train_split), readers)
-    validation: list[Sample] = []
-    if config.data.validation_split:
-        validation, _ = usable(manifest.split(config.data.validation_split), readers)
-    ids = [s.id for s in (*train, *validation, *test)]
+def _features(
+    model: FusionArtefact, readers: Mapping[str, TrackReader], samples: Sequence[Sample]
+) -> dict[Channel, list[FeatureMatrix]]:
+    """The same tracks, one vector a clip."""
+    ids = [s.id for s in samples]
     features: dict[Channel, list[FeatureMatrix]] = {}
     for section in model.config.sections:
         pooled = pool_tracks(
             section.name, readers[section.name], ids, deviation=section.pool == "mean+std"
         )
         features.setdefault(section.channel, []).append(pooled)
-    return write_baseline(config, features, manifest, train, validation, test, header)
+    return features
 
 
 def _require_labels_by_score(config: EvalConfig) -> None:

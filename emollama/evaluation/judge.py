@@ -7,6 +7,7 @@ the cache holds one small JSON file a question, and a run that was stopped goes 
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
 import os
 import time
@@ -27,6 +28,9 @@ MAX_TOKENS = 512
 RETRIES = 4
 """Attempts at one question; what fails after the last one ends the command."""
 LARGEST_ANSWER = 4 * 1024 * 1024
+SAMPLED, SAMPLES = 256 * 1024, 16
+"""Of a large file of a local judge, so many bytes are read at so many places to tell it apart."""
+_WEIGHTS = (".json", ".safetensors", ".bin", ".model", ".txt", ".jinja", ".pt")
 
 
 class Judge(Protocol):
@@ -36,8 +40,12 @@ class Judge(Protocol):
     def name(self) -> str:
         """What results call it."""
 
+    @property
+    def fingerprint(self) -> str:
+        """What tells it apart from another judge of the same name."""
+
     def ask(self, prompt: str) -> str:
-        """The answer to one prompt at temperature 0."""
+        """The answer to one prompt at temperature 0; blank where there is none."""
 
 
 def open_judge(
@@ -99,12 +107,29 @@ class EndpointJudge:
     pause: float = 1.0
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.netloc:
-            raise EmollamaError(f"judge: '{self.url}' is not an http or https URL")
+        if not _is_address(self.url):
+            raise EmollamaError(
+                f"judge: '{self.url}' is not an http or https URL (ASCII, without blanks)"
+            )
+        if self.key and not (self.key.isascii() and self.key.isprintable()):
+            raise EmollamaError(
+                "the judge's key holds a line break or a character that is not ASCII; no header "
+                "may hold it"
+            )
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the address, which may hold a secret."""
+        return hashlib.sha256(self._address().encode()).hexdigest()[:16]
+
+    def _address(self) -> str:
+        address = self.url.rstrip("/")
+        return address if address.endswith("/chat/completions") else address + "/chat/completions"
 
     def ask(self, prompt: str) -> str:
         """Post the prompt; 429, 5xx and connection errors are tried again, `RETRIES` in all.
+
+        A completion without text is a blank answer.
 
         Raises:
             EmollamaError: refused (4xx), no answer after the last attempt, or an answer that is
@@ -123,12 +148,16 @@ class EndpointJudge:
                     break
             except OSError as error:  # URLError and timeouts are OSErrors
                 why = str(getattr(error, "reason", error))
-        raise EmollamaError(f"judge '{self.name}' at {self.url} does not answer: {why}")
+            except http.client.HTTPException as error:
+                why = f"its answer is broken ({type(error).__name__}: {error})"
+            except ValueError as error:  # a host that no name can be, e.g. too long
+                why = str(error)
+                break
+        raise EmollamaError(
+            f"judge '{self.name}' at {self.url} does not answer: {' '.join(why.split())}"
+        )
 
     def _post(self, prompt: str) -> bytes:
-        address = self.url.rstrip("/")
-        if not address.endswith("/chat/completions"):
-            address += "/chat/completions"
         body = {
             "model": self.name,
             "messages": [{"role": "user", "content": prompt}],
@@ -138,20 +167,33 @@ class EndpointJudge:
         headers = {"Content-Type": "application/json"}
         if self.key:
             headers["Authorization"] = f"Bearer {self.key}"
-        request = urllib.request.Request(address, json.dumps(body).encode(), headers)
+        request = urllib.request.Request(self._address(), json.dumps(body).encode(), headers)
         opener = urllib.request.build_opener(_NoRedirect)
         with opener.open(request, timeout=self.timeout) as answer:
             data: bytes = answer.read(LARGEST_ANSWER)
+            if answer.length:  # of what was promised; a read with a limit does not say so itself
+                raise http.client.IncompleteRead(data, answer.length)
         return data
 
     def _content(self, data: bytes) -> str:
         try:
             content = json.loads(data)["choices"][0]["message"]["content"]
-        except (ValueError, LookupError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
             raise EmollamaError(
                 f"judge '{self.name}' at {self.url}: its answer is not a chat completion"
             ) from error
-        return content if isinstance(content, str) else ""
+        # JSON may name half a character, which no file can hold.
+        text = content if isinstance(content, str) else ""
+        return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, brackets that are no IPv6
+        return False
+    return whole and url.isascii() and url.isprintable() and " " not in url
 
 
 @dataclass
@@ -170,6 +212,28 @@ class LocalJudge:
         if not (self.folder / "config.json").is_file():
             raise EmollamaError(f"{self.folder}: holds no config.json; a local judge is a folder")
         self.name = self.name or self.folder.resolve().name
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of names, sizes and contents of its files, of large ones in samples."""
+        digest = hashlib.sha256()
+        try:
+            files = sorted(p for p in self.folder.iterdir() if p.suffix in _WEIGHTS)
+            for path in files:
+                size = path.stat().st_size
+                digest.update(f"{path.name}\0{size}\0".encode())
+                with path.open("rb") as file:
+                    if size <= SAMPLED * SAMPLES:
+                        digest.update(file.read())
+                        continue
+                    for k in range(SAMPLES):
+                        file.seek((size - SAMPLED) * k // (SAMPLES - 1))
+                        digest.update(file.read(SAMPLED))
+        except OSError as error:
+            raise EmollamaError(
+                f"{self.folder}: cannot be read: {error.strerror or error}"
+            ) from error
+        return digest.hexdigest()[:16]
 
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:
@@ -227,12 +291,20 @@ class CachedJudge:
         """The judge's."""
         return self.judge.name
 
+    @property
+    def fingerprint(self) -> str:
+        """The judge's."""
+        return self.judge.fingerprint
+
     def ask(self, prompt: str) -> str:
-        """The answer from the cache, or from the judge and then into the cache."""
+        """The answer from the cache, or from the judge and then into the cache.
+
+        A blank one is a failure and is not kept: the next call asks again.
+        """
         if self.folder is None:
             return self.judge.ask(prompt)
-        question = {"judge": self.name, "temperature": 0, "max_tokens": MAX_TOKENS,
-                    "prompt": prompt}  # fmt: skip
+        question = {"judge": self.name, "fingerprint": self.fingerprint, "temperature": 0,
+                    "max_tokens": MAX_TOKENS, "prompt": prompt}  # fmt: skip
         key = hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()
         path = self.folder / key[:2] / f"{key}.json"
         if path.is_file():
@@ -241,7 +313,8 @@ class CachedJudge:
                 raise EmollamaError(f"{path}: is not an answer that was kept; remove the file")
             return str(kept["answer"])
         answer = self.judge.ask(prompt)
-        write_json(path, {**question, "answer": answer})
+        if answer.strip():
+            write_json(path, {**question, "answer": answer})
         if self.progress is not None:
             self.progress()
         return answer

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from emollama.errors import EmollamaError
+from emollama.evaluation.answers import NO_VALENCE
 from emollama.evaluation.continuous import numbers
 from emollama.evaluation.measure import Measure, count_failures, in_order, ratio
 from emollama.evaluation.metrics import METRICS, weighted_f1
@@ -95,7 +96,8 @@ def mer2023_combined(rows: Sequence[Prediction], labels: LabelSet) -> Measure:
     """Weighted F1 - 0.25 * MSE(valence), the score of MER2023's MULTI and NOISE tracks.
 
     F1 is over all rows with a true label; the squared error over those with a true valence and
-    an answered one (Lian et al., "MER 2023", ACM MM 2023). No upper bound but 1, no lower one.
+    an answered one, -10 being none (Lian et al., "MER 2023", ACM MM 2023). No upper bound but
+    1, no lower one.
 
     Raises:
         EmollamaError: no row with valence at all: the SEMI track's score is `weighted_f1`.
@@ -133,13 +135,13 @@ def mer2023_combined(rows: Sequence[Prediction], labels: LabelSet) -> Measure:
 
 
 def _one(row: Prediction, side: str) -> float:
-    """The clip's valence, NaN where it has none."""
+    """The clip's valence, NaN where it has none, or MER2023's number for none."""
     found = numbers(row, side, "valence")
     if found is None:
         return np.nan
     if len(found) != 1:
         raise EmollamaError(f"id '{row.id}': mer2023 needs one valence a clip, not {len(found)}")
-    return found[0]
+    return np.nan if found[0] == NO_VALENCE else found[0]
 
 
 def _confusion(rows: Sequence[Prediction], labels: LabelSet) -> Callable[[np.ndarray], np.ndarray]:

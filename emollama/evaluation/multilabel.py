@@ -77,12 +77,13 @@ def set_metric(
     failed = count_failures(r for r in scored if r.labels is None and r.label_scores is None)
     detail: dict[str, object] = {"thresholds": dict(thresholds)} if thresholds else {}
     return Measure(
-        tuple(scored), _set_statistic(truth, answer, metric), len(rows), failed, detail,
+        tuple(scored), set_statistic(truth, answer, metric), len(rows), failed, detail,
         "thresholds fitted on validation" if thresholds else "",
     )  # fmt: skip
 
 
-def _set_statistic(truth: np.ndarray, answer: np.ndarray, metric: SetMetric) -> Statistic:
+def set_statistic(truth: np.ndarray, answer: np.ndarray, metric: SetMetric) -> Statistic:
+    """A metric over rows of 0 and 1 [n, K], truth and answer, as a function of weights [r, n]."""
     both, either = truth * answer, np.maximum(truth, answer)
     if metric in ("samples_f1", "jaccard"):
         if metric == "jaccard":
@@ -115,7 +116,7 @@ def per_label(
     answer = _answers(scored, labels, thresholds)
     found = []
     for k, label in enumerate(labels.labels):
-        one = Measure(tuple(scored), _set_statistic(truth[:, [k]], answer[:, [k]], "micro_f1"), 0)
+        one = Measure(tuple(scored), set_statistic(truth[:, [k]], answer[:, [k]], "micro_f1"), 0)
         score = measured(label, one, **options)
         both, held, given = (truth * answer)[:, k].sum(), truth[:, k].sum(), answer[:, k].sum()
         shown = held > 0

@@ -62,6 +62,27 @@ Predicted emotions: {prediction}
 Rating:"""
 
 
+_NUMBER = r"(?<![A-Za-z\d.])(-?\d+(?:[.,]\d+)?(?: ?(?:-|\u2013|\bto\b) ?\d+)?)(?!\d)"
+"""A number, or a range of numbers."""
+_BLANKS = re.compile(r"\s+")
+_MARKUP = re.compile(r"[*_#`\"]")
+_SCALE = re.compile(
+    r"(?:\b(?:on )?a scale )?(?:\b(?:from|of) )?(?<![\d.-])1\s*(?:-|\u2013|\bto\b)\s*10(?![\d.])"
+    r"|(?:/|\bout of)\s*10(?![\d.])",
+    re.IGNORECASE,
+)
+_FIRST = re.compile(rf"\W*?{_NUMBER}(?= ?(?:[^\w ]|because\b|since\b|as\b|for\b|given\b|$))")
+"""Not "2 clues are shared", which counts something."""
+_CALLED = re.compile(
+    r"\b(?:rat(?:e|ed|ing)|scored?|marked|mark|grade|give|assign)\b"
+    r"(?: (?:it|this|them|the overlap))?"
+    rf"\s*(?:\([^()]*\))?\s*(?:is|would be|of|at|as|with|:|=|,)*\s*(?:an? )?{_NUMBER}",
+    re.IGNORECASE,
+)
+_ANY = re.compile(_NUMBER)
+_RANGE = re.compile(r"\d\s*(?:-|\u2013|to)\s*\d")
+
+
 def prompt_hash(kind: Overlap) -> str:
     """The first 12 digits of the SHA-256 of the prompts that a kind uses."""
     texts = [CLUE_PROMPT] if kind == "clue" else [WORDS_PROMPT, LABEL_PROMPT]
@@ -69,10 +90,22 @@ def prompt_hash(kind: Overlap) -> str:
 
 
 def rating(answer: str) -> float | None:
-    """The first number of an answer when it is from 1 to 10, else None."""
-    found = re.search(r"(?<![\d.])-?\d+(?:\.\d+)?", answer)
-    value = float(found[0]) if found else None
-    return value if value is not None and LOWEST <= value <= HIGHEST else None
+    """The mark that an answer gives, else None.
+
+    A mark is what the answer begins with, as it was asked to, or what it calls its rating. Where
+    it does neither, it is the one number of the answer. Numbers of the scale ("1-10", "out of
+    10") are none. Two marks, a range, or one that is not from 1 to 10 are no mark.
+    """
+    # One blank, so that no pattern goes back over a long run of them.
+    text = _BLANKS.sub(lambda m: "\n" if "\n" in m[0] else " ", _MARKUP.sub("", answer))
+    text = _SCALE.sub("", text)
+    given = [m for m in (_FIRST.match(text), *_CALLED.finditer(text)) if m]
+    found = {m[1] for m in given or _ANY.finditer(text)}
+    values = {float(number.replace(",", ".")) for number in found if not _RANGE.search(number)}
+    if len(found) != len(values) or len(values) != 1:
+        return None
+    value = values.pop()
+    return value if LOWEST <= value <= HIGHEST else None
 
 
 def overlap(rows: Sequence[Prediction], judge: Judge, kind: Overlap) -> Measure:
@@ -88,7 +121,8 @@ def overlap(rows: Sequence[Prediction], judge: Judge, kind: Overlap) -> Measure:
         if not (row.reason and row.reason.strip()):
             failures["no reason"] += 1
             continue
-        value = rating(judge.ask(_question(judge, kind, str(row.reference_reason), row.reason)))
+        question = _question(judge, kind, str(row.reference_reason), row.reason)
+        value = None if question is None else rating(judge.ask(question))
         if value is None:
             failures["no rating in the judge's answer"] += 1
             continue
@@ -106,10 +140,13 @@ def overlap(rows: Sequence[Prediction], judge: Judge, kind: Overlap) -> Measure:
     )  # fmt: skip
 
 
-def _question(judge: Judge, kind: Overlap, reference: str, prediction: str) -> str:
+def _question(judge: Judge, kind: Overlap, reference: str, prediction: str) -> str | None:
+    """What the judge is asked for a mark; None where it named no words to mark."""
     if kind == "clue":
         return CLUE_PROMPT.format(reference=reference.strip(), prediction=prediction.strip())
     words = [
         judge.ask(WORDS_PROMPT.format(text=t.strip())).strip() for t in (reference, prediction)
     ]
+    if not all(words):
+        return None
     return LABEL_PROMPT.format(reference=words[0], prediction=words[1])

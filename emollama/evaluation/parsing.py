@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import lru_cache
 
 from emollama.errors import EmollamaError, did_you_mean
+from emollama.evaluation.denial import denials, without_harmless
 from emollama.evaluation.predictions import Prediction
 from emollama.labels import LabelSet
 
@@ -21,19 +22,7 @@ DENIED = "only labels that are denied"
 SEVERAL = "several labels named"
 LAST_WORD = "last word is no label"
 
-REACH = 3
-"""Words between a negation and the label that it denies: "not at all very happy"."""
-
-_NEGATION = re.compile(
-    r"(?:not|no|never|neither|nor|without|hardly|barely|non|cannot|\w+n't|rather than|instead of)"
-)
-_HARMLESS = re.compile(
-    r"\b(?:no doubt|without (?:a |any )?doubt|not (?:only|just|merely|simply)|no less)\b"
-)
-"""Negations that deny nothing. What is certain is said in words that deny doubt, not in doubt."""
-
-_CLAUSE = re.compile(r"[.,;:!?()\n]|\b(?:but|however|although|though|because)\b")
-"""Where the reach of a negation ends."""
+_APOSTROPHES = str.maketrans("\u2018\u2019", "''")
 
 
 @dataclass(frozen=True)
@@ -47,24 +36,32 @@ class Parsed:
 def parse_words(text: str, labels: LabelSet) -> Parsed:
     """The one label whose word, or a synonym of it, stands in the text and is not denied.
 
-    Words are matched whole ("unhappy" is not "happy"), whatever their case. A label after "not",
-    "no", "never", "without", "rather than" and the like, at most `REACH` words away in the same
-    clause, is denied: "not happy but sad" names sad. A text that names two labels names none.
+    Words are matched whole ("unhappy" is not "happy", nor is "un-happy"), whatever their case and
+    the quotes or dashes around them; a label of several words or with punctuation is matched as
+    it is. What denies a label says `denials`: "not happy but sad" names sad. A text that names
+    two labels names none.
     """
     if not text.strip():
         return Parsed(None, EMPTY)
-    plain = _HARMLESS.sub(" ", text.lower().replace("\u2019", "'"))
-    named: set[str] = set()
-    denied = False
-    for clause in _CLAUSE.split(plain):
-        for found in _pattern(labels).finditer(clause):
-            if _is_denied(clause[: found.start()]):
-                denied = True
-            else:
-                named.add(str(labels.canonical(found[0])))
+    named, denied = _named(text, labels)
     if len(named) == 1:
         return Parsed(named.pop())
     return Parsed(None, SEVERAL if named else DENIED if denied else NONE)
+
+
+def named_labels(text: str, labels: LabelSet) -> set[str]:
+    """Every label that a text names and does not deny, by the rule of `parse_words`."""
+    return _named(text, labels)[0]
+
+
+def _named(text: str, labels: LabelSet) -> tuple[set[str], bool]:
+    """The labels named, and whether any was denied."""
+    plain = without_harmless(text.lower().translate(_APOSTROPHES))
+    pattern, meant = _pattern(labels)
+    found = list(pattern.finditer(plain))
+    denied = denials(plain, [m.span() for m in found])
+    named = {meant[" ".join(m[0].split())] for m, no in zip(found, denied, strict=True) if not no}
+    return named, any(denied)
 
 
 def parse_last_word(text: str, labels: LabelSet) -> Parsed:
@@ -111,14 +108,17 @@ def parse_again(rows: Sequence[Prediction], labels: LabelSet, parser: str) -> li
     return made
 
 
-def _pattern(labels: LabelSet) -> re.Pattern[str]:
-    words = {w.lower() for w in (*labels.labels, *labels.synonyms)}
-    either = "|".join(re.escape(w) for w in sorted(words, key=lambda w: (-len(w), w)))
-    return re.compile(rf"(?<![\w'-])(?:{either})(?![\w'-])")
+@lru_cache(maxsize=16)
+def _compiled(words: tuple[str, ...]) -> re.Pattern[str]:
+    either = "|".join(r"\s+".join(map(re.escape, w.split())) for w in words)
+    # Neither within a word, nor joined to one by one hyphen, underscore or apostrophe.
+    return re.compile(rf"(?<![^\W_])(?<![^\W_]['_-])(?:{either})(?![^\W_])(?!['_-][^\W_])")
 
 
-def _is_denied(before: str) -> bool:
-    words = re.findall(r"[\w']+", before)
-    near = words[-(REACH + 1) :]
-    pairs = [" ".join(p) for p in pairwise(near)]
-    return any(_NEGATION.fullmatch(w) for w in (*near, *pairs))
+def _pattern(labels: LabelSet) -> tuple[re.Pattern[str], dict[str, str]]:
+    """What finds label words, the longest first, and the label that each of them means."""
+    meant: dict[str, str] = {}
+    for word in (*labels.labels, *labels.synonyms):
+        key = " ".join(word.lower().translate(_APOSTROPHES).split())
+        meant.setdefault(key, str(labels.canonical(word)))
+    return _compiled(tuple(sorted(meant, key=lambda w: (-len(w), w)))), meant

@@ -7,16 +7,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from emollama.errors import EmollamaError
-from emollama.evaluation.predictions import Prediction, Predictions
+from emollama.evaluation.predictions import Prediction, Predictions, set_name
 
 
 def pooled(parts: Sequence[Predictions]) -> Predictions:
     """The rows of all files; each file is a fold of its own where its rows do not name one.
 
-    Header and path are the first file's, the SHA-256 is that of all files' hashes in order.
+    Header and path are the first file's, the SHA-256 is that of all files' hashes in order, and
+    `parts` are the files. Models may differ, for each fold has one; whatever else decides which
+    rows are scored may not.
 
     Raises:
-        EmollamaError: other labels, or an answer that stands in two files.
+        EmollamaError: another corpus, split or labels, rows scored of another system or set of
+            channels, or an answer that stands in two files.
     """
     first = parts[0]
     if len(parts) == 1:
@@ -25,8 +28,7 @@ def pooled(parts: Sequence[Predictions]) -> Predictions:
     seen: dict[tuple[str, tuple[str, ...], str], str] = {}
     for number, part in enumerate(parts, 1):
         where = str(part.path or f"file {number}")
-        if part.header.labels.labels != first.header.labels.labels:
-            raise EmollamaError(f"{where}: its labels are not those of {first.path or 'file 1'}")
+        _require_fold_of(first, part, where)
         for row in part.rows:
             key = (row.id, row.channels, row.system)
             if key in seen:
@@ -38,4 +40,25 @@ def pooled(parts: Sequence[Predictions]) -> Predictions:
             named = row if row.fold else row.model_copy(update={"fold": str(number)})
             rows.append(named)
     digests = "".join(p.sha256 or "" for p in parts)
-    return replace(first, rows=tuple(rows), sha256=hashlib.sha256(digests.encode()).hexdigest())
+    digest = hashlib.sha256(digests.encode()).hexdigest()
+    return replace(first, rows=tuple(rows), sha256=digest, parts=tuple(parts))
+
+
+def _require_fold_of(first: Predictions, part: Predictions, where: str) -> None:
+    """Refuse a file of which other rows would be scored, or none."""
+    name = first.path or "file 1"
+    if part.header.labels.labels != first.header.labels.labels:
+        raise EmollamaError(f"{where}: its labels are not those of {name}")
+    for key in ("corpus", "split"):
+        mine, theirs = getattr(part.header, key), getattr(first.header, key)
+        if mine != theirs:
+            raise EmollamaError(
+                f"{where}: is of {key} '{mine}', and {name} of '{theirs}'; files that are scored "
+                f"together are folds of one corpus and split"
+            )
+    (system, channels), (other, wanted) = part.headline(), first.headline()
+    if (system, channels) != (other, wanted):
+        raise EmollamaError(
+            f"{where}: its scored rows are by '{system}' with {set_name(channels)}, those of "
+            f"{name} by '{other}' with {set_name(wanted)}; folds are scored alike"
+        )

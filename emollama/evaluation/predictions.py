@@ -179,12 +179,16 @@ def channel_truth(sample: Sample, labels: LabelSet) -> dict[Channel, str] | None
 
 @dataclass(frozen=True)
 class Predictions:
-    """A header and its rows; `path` and `sha256` where they were read from a file."""
+    """A header and its rows; `path` and `sha256` where they were read from a file.
+
+    `parts` are the files that were pooled, none where it is one file.
+    """
 
     header: Header
     rows: tuple[Prediction, ...]
     path: Path | None = None
     sha256: str | None = None
+    parts: tuple[Predictions, ...] = ()
 
     def systems(self) -> list[str]:
         """Names of the systems that answered, the model first, then in order of appearance."""
@@ -194,6 +198,11 @@ class Predictions:
         """The channel sets of one system: fewer channels first, then voice, face, words."""
         found = {r.channels for r in self.rows if r.system == system}
         return sorted(found, key=lambda s: (len(s), [CHANNELS.index(c) for c in s]))
+
+    def headline(self) -> tuple[str, tuple[Channel, ...]]:
+        """What is scored: the first system, with its largest set of channels."""
+        system = self.systems()[0]
+        return system, self.channel_sets(system)[-1]
 
     def select(self, channels: Sequence[str], system: str = MODEL) -> list[Prediction]:
         """The rows of one system with exactly these channels present."""

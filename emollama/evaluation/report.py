@@ -19,7 +19,7 @@ from emollama.errors import EmollamaError
 from emollama.evaluation.baseline import CHANCE, JOINT, LATE, MAJORITY
 from emollama.evaluation.bootstrap import LEVEL, RESAMPLES, By
 from emollama.evaluation.curves import draw_curves
-from emollama.evaluation.faithfulness import CluesIn, clue_faithfulness
+from emollama.evaluation.faithfulness import CluesIn, clue_faithfulness, label_naming
 from emollama.evaluation.figures import draw_figures
 from emollama.evaluation.metrics import (
     Difference,
@@ -32,6 +32,7 @@ from emollama.evaluation.metrics import (
 )
 from emollama.evaluation.modality import modality_report
 from emollama.evaluation.outcomes import Outcomes
+from emollama.evaluation.parsing import named_labels
 from emollama.evaluation.predictions import (
     MODEL,
     Prediction,
@@ -172,6 +173,7 @@ def build_report(
         "others": others,
         "modality": asdict(modality),
         "faithfulness": _faithfulness(rows, clues_in, resamples, seed),
+        "label_naming": _label_naming(rows, labels, resamples, seed),
     }
     plain: dict[str, Any] = json.loads(json.dumps(_rounded(report), allow_nan=False))
     plain["findings"] = _findings(plain)
@@ -229,6 +231,16 @@ def _faithfulness(
     return asdict(clue_faithfulness(reasons, rendered, clues_in, seed=seed, resamples=resamples))
 
 
+def _label_naming(
+    rows: Sequence[Prediction], labels: LabelSet, resamples: int, seed: int
+) -> dict[str, Any] | None:
+    named = {r.id: named_labels(r.reason, labels) for r in rows if r.reason and r.reference}
+    if len(named) < 2:
+        return None
+    references = {r.id: r.reference for r in rows if r.reference}
+    return asdict(label_naming(named, references, seed=seed, resamples=resamples))
+
+
 def _rounded(value: Any) -> Any:
     if isinstance(value, float):
         return round(value, DIGITS)
@@ -261,6 +273,12 @@ def _findings(report: dict[str, Any]) -> list[str]:
         sentences.append(
             f"Its reasons are {_stands(difference)} the same reasons dealt to other clips in "
             f"clue F1: {_numbers(difference)}."
+        )
+    if report["label_naming"] is not None:
+        named = report["label_naming"]
+        sentences.append(
+            f"Its reasons name the right label in {named['own']['value']:.3f} of clips, dealt to "
+            f"other clips in {named['shuffled']['value']:.3f}: {_numbers(named['difference'])}."
         )
     failed = sum(report["failures"].values())
     if failed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from emollama.config import EvalConfig
 from emollama.encoders.base import Channel
 from emollama.errors import EmollamaError
-from emollama.evaluation.baseline import FeatureMatrix, baseline_predictions
+from emollama.evaluation.baseline import ChannelFeatures, baseline_predictions
 from emollama.evaluation.judge import CachedJudge
 from emollama.evaluation.known_clues import KNOWN_CLUES
 from emollama.evaluation.predictions import (
@@ -25,6 +25,8 @@ from emollama.evaluation.predictions import (
 from emollama.evaluation.registry import Context, fitting
 from emollama.evaluation.report import report_from_files
 from emollama.evaluation.scoring import METRICS_FILE, score_predictions, write_scores
+from emollama.evaluation.trained_on import trained_on
+from emollama.features.tracks import TrackReader, usable
 from emollama.files import read_json
 from emollama.sample import Manifest, Sample
 from emollama.split_file import leakage
@@ -65,13 +67,6 @@ def limited(config: EvalConfig, samples: Sequence[Sample]) -> list[Sample]:
     return [samples[i] for i in sorted(drawn)]
 
 
-def tell_left_out(left_out: Mapping[str, str]) -> None:
-    """Say how many samples are left out, and why one of them is."""
-    if left_out:
-        name, why = next(iter(left_out.items()))
-        say(f"left out {len(left_out)} samples without features, e.g. {name} ({why})")
-
-
 def header_of(
     config: EvalConfig, manifest: Manifest, folder: Path, left_out: int, tell: bool
 ) -> Header:
@@ -100,14 +95,8 @@ def split_warnings(
     if manifest.split_sha256 is not None:
         found = {f"{leak.kind} on both sides": str(leak) for leak in leakage(manifest.samples)}
     path = folder / "training_record.json"
-    record = read_json(path) if path.is_file() else {}
-    data = record.get("config", {}).get("data", {})
-    trained = record.get("split_sha256")
-    if data.get("manifest") == str(config.data.manifest) and trained != manifest.split_sha256:
-        found["split"] = (
-            "the model was trained with another split file: what is tested here may be what it "
-            "was trained on"
-        )
+    if path.is_file():
+        found |= trained_on(read_json(path), manifest, config.data.split)
     for text in found.values() if tell else ():
         say(f"WARNING: {text}")
     return found
@@ -115,18 +104,26 @@ def split_warnings(
 
 def write_baseline(
     config: EvalConfig,
-    features: Mapping[Channel, Sequence[FeatureMatrix]],
+    features_of: Callable[[list[Sample]], ChannelFeatures],
     manifest: Manifest,
-    train: Sequence[Sample],
-    validation: Sequence[Sample],
     test: Sequence[Sample],
+    readers: Mapping[str, TrackReader],
     header: Header,
 ) -> Path:
-    """Fit logistic regression and its like on the features; the file of their predictions."""
+    """Fit logistic regression and its like on the same split; the file of their predictions.
+
+    `features_of` gives the features of all samples that are fitted on, chosen on and tested.
+    """
+    train, _ = usable(manifest.split(config.data.train_split), readers)
+    validation: list[Sample] = []
+    if config.data.validation_split:
+        validation, _ = usable(manifest.split(config.data.validation_split), readers)
+    features = features_of([*train, *validation, *test])
     say("fitting the classical baselines")
     result = baseline_predictions(
-        features, manifest.labels, train, test, validation, seed=config.seed
-    )
+        features, manifest.labels, train, test, validation,
+        seed=config.seed, largest=SET_SIZES[config.modality_report],
+    )  # fmt: skip
     settings = {**header.settings, **result.settings}
     path = config.output / BASELINE_FILE
     write_predictions(path, header.model_copy(update={"settings": settings}), result.predictions)

@@ -101,19 +101,40 @@ def write_scores(out_dir: Path, result: dict[str, Any], figures: Sequence[str] =
 def score_page(result: dict[str, Any], figures: Sequence[str] = ()) -> str:
     """A result as a Markdown page."""
     parts = [f"## {t.title}\n\n{table_markdown(t)}" for t in score_tables(result)]
+    parts += [_sources(result)]
     parts += [f"![{name.removesuffix('.png')}]({name})" for name in figures]
     return "\n\n".join(parts) + "\n"
 
 
+def _sources(result: dict[str, Any]) -> str:
+    """A list of the files, with the hashes that tell them and their splits apart."""
+    lines = []
+    for whole in (result["file"], result["compared_with"]):
+        for file in (whole or {}).get("folds", [whole] if whole else []):
+            line = f"- `{file['name'] or 'predictions'}`: SHA-256 `{file['sha256']}`"
+            if file["split_sha256"]:
+                line += f", split file `{file['split_sha256']}`"
+            lines.append(line)
+    return "\n".join(lines)
+
+
 def _rows(predictions: Predictions) -> tuple[str, tuple[str, ...], list[Prediction]]:
-    system = predictions.systems()[0]
-    channels = predictions.channel_sets(system)[-1]
+    system, channels = predictions.headline()
     return system, channels, predictions.select(channels, system)
 
 
 def _file(predictions: Predictions) -> dict[str, Any]:
+    """Name, hash and split file's hash of what was scored; of each fold where files were pooled."""
     name = predictions.path.name if predictions.path else None
-    return {"name": name, "sha256": predictions.sha256}
+    found: dict[str, Any] = {
+        "name": name,
+        "sha256": predictions.sha256,
+        "split_sha256": predictions.header.split_sha256,
+    }
+    if predictions.parts:
+        # The first fold's split file is not that of all of them.
+        found |= {"split_sha256": None, "folds": [_file(p) for p in predictions.parts]}
+    return found
 
 
 def score_tables(result: dict[str, Any]) -> list[Table]:

@@ -74,6 +74,8 @@ def report_tables(report: dict[str, Any]) -> Iterator[Table]:
     yield _confusion(report)
     if report["faithfulness"] is not None:
         yield _faithfulness(report)
+    if report["label_naming"] is not None:
+        yield _label_naming(report)
     if report["failures"]:
         rows = tuple((kind, str(n)) for kind, n in report["failures"].items())
         yield Table("Answers without a label, by reason", ("reason", "n"), rows)
@@ -219,6 +221,23 @@ def _faithfulness(report: dict[str, Any]) -> Table:
         f"Difference of F1: {difference_text(found['difference'])}. "
         f"{f1['n_scored']} of {f1['n_total']} clips; "
         f"{found['without_clue']} reasons name no clue and score 0.",
+    )
+
+
+def _label_naming(report: dict[str, Any]) -> Table:
+    found = report["label_naming"]
+    rows = (
+        ("reasons", score_text(found["own"])),
+        ("the same, shuffled between clips", score_text(found["shuffled"])),
+        ("reasons that name it and no other label", score_text(found["only"])),
+    )
+    own = found["own"]
+    return Table(
+        "Reasons that name the clip's label",
+        ("", "share"),
+        rows,
+        f"Difference: {difference_text(found['difference'])}. "
+        f"{own['n_scored']} of {own['n_total']} clips.",
     )
 
 

@@ -8,15 +8,15 @@ challenges; the two years differ in `format.csv`).
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
+import sys
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from emollama.corpora.csv_rows import records
 from emollama.errors import EmollamaError
 from emollama.evaluation.workbook import read_sheet
 from emollama.files import read_text
@@ -118,6 +118,8 @@ def read_wheel_tables(folder: Path, rules: Rules | None = None) -> WheelTables:
         rules: conventions of 2025 or 2026; by default those of the year that `format.csv` is
             from, and of 2026 for tables that are neither's.
 
+    Tables that are not the published ones are told on stderr, with the number of word forms.
+
     Raises:
         EmollamaError: a missing file, or one that is not a table of its kind.
     """
@@ -130,8 +132,15 @@ def read_wheel_tables(folder: Path, rules: Rules | None = None) -> WheelTables:
         )
     digest = hashlib.sha256(b"".join((folder / n).read_bytes() for n in names)).hexdigest()
     year = _PUBLISHED.get(hashlib.sha256((folder / "format.csv").read_bytes()).hexdigest())
+    forms = _forms(folder / "format.csv")
+    if year is None:
+        print(
+            f"note: {folder}/format.csv: is not the published one of "
+            f"{' or '.join(_PUBLISHED.values())}; scored with own tables of {len(forms):,} forms",
+            file=sys.stderr,
+        )
     return WheelTables(
-        _forms(folder / "format.csv"),
+        forms,
         _synonyms(folder / "synonym.xlsx"),
         tuple(_wheel(folder / f"wheel{k}.xlsx") for k in range(1, WHEELS + 1)),
         rules or year or "mer2026",
@@ -148,14 +157,21 @@ def _pairs(pairs: Iterable[tuple[str, str]]) -> dict[str, frozenset[str]]:
 
 
 def _forms(path: Path) -> dict[str, frozenset[str]]:
-    reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
-    if not {"name", "format"} <= set(reader.fieldnames or ()):
-        raise EmollamaError(f"{path}:1: needs the columns 'name' and 'format'")
+    table = records(read_text(path), ",", path)
+    line, columns = next(table, (1, []))
+    if any(columns.count(column) != 1 for column in ("name", "format")):
+        raise EmollamaError(f"{path}:{line}: needs the columns 'name' and 'format', each once")
     pairs = []
-    for row in reader:
+    for number, cells in table:
+        if len(cells) != len(columns):
+            raise EmollamaError(
+                f"{path}:{number}: has {len(cells)} cells, the header {len(columns)}; "
+                "the file may be cut off or a text not in quotes"
+            )
+        row = dict(zip(columns, cells, strict=True))
         if not row["name"]:
-            raise EmollamaError(f"{path}:{reader.line_num}: 'name' is empty")
-        forms = [f.strip() for f in (row["format"] or "").split(",")]
+            raise EmollamaError(f"{path}:{number}: 'name' is empty")
+        forms = [f.strip() for f in row["format"].split(",")]
         pairs += [(form, row["name"]) for form in (*forms, row["name"]) if form]
     return _pairs(pairs)
 

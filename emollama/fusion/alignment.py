@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from emollama.fusion.layers import Tokens
+from emollama.fusion.layers import Tokens, gather_steps, mean_by
 
 Resampling = Literal["nearest", "linear"]
 
@@ -50,9 +50,13 @@ def reference_grid(tokens: Mapping[str, Tokens], order: Sequence[str]) -> Grid:
         used = (other.valid & taken[:, None]).any(dim=0).nonzero()
         if len(used):
             length = max(valid.shape[1], int(used[-1]) + 1)
-            times = torch.where(taken[:, None], _fit(other.times, length), _fit(times, length))
-            valid = torch.where(taken[:, None], _fit(other.valid, length), _fit(valid, length))
-    return Grid(times, valid, owned)
+            times = torch.where(
+                taken[:, None], to_length(other.times, length), to_length(times, length)
+            )
+            valid = torch.where(
+                taken[:, None], to_length(other.valid, length), to_length(valid, length)
+            )
+    return Grid(torch.where(valid, times, 0.0), valid, owned)
 
 
 def resample(tokens: Tokens, grid: Grid, name: str, how: Resampling = "linear") -> Tensor:
@@ -64,13 +68,17 @@ def resample(tokens: Tokens, grid: Grid, name: str, how: Resampling = "linear") 
     """
     values = torch.where(tokens.valid[..., None], tokens.values, 0.0)
     own, target = _clocks(tokens, grid)
-    left, right, share = _neighbours(own, tokens.valid, target)
-    if how == "nearest":
-        found = _take(values, torch.where(share > 0.5, right, left))
-    else:
-        found = _take(values, left) * (1 - share[..., None])
-        found = found + _take(values, right) * share[..., None]
+    found = between(Tokens(values, tokens.valid, own), target, how)
     return _finish(found, values, tokens, grid, name)
+
+
+def between(tokens: Tokens, at: Tensor, how: Resampling = "linear") -> Tensor:
+    """A track [B, L, D] at times `at` [B, Q]: between its valid steps, by their times alone."""
+    left, right, share = _neighbours(tokens.times, tokens.valid, at)
+    if how == "nearest":
+        return gather_steps(tokens.values, torch.where(share > 0.5, right, left))
+    before, after = gather_steps(tokens.values, left), gather_steps(tokens.values, right)
+    return before * (1 - share[..., None]) + after * share[..., None]
 
 
 def pool(tokens: Tokens, grid: Grid, name: str) -> Tensor:
@@ -84,14 +92,9 @@ def pool(tokens: Tokens, grid: Grid, name: str) -> Tensor:
     own, target = _clocks(tokens, grid)
     left, right, share = _neighbours(target, grid.valid, own)
     goes_to = torch.where(share > 0.5, right, left)
-    shape = (*grid.valid.shape, values.shape[-1])
-    total = values.new_zeros(shape).scatter_add(1, _wide(goes_to, values), values)
-    count = values.new_zeros(grid.valid.shape)
-    count = count.scatter_add(1, goes_to, tokens.valid.to(values.dtype))
-    left, right, share = _neighbours(own, tokens.valid, target)
-    nearest = _take(values, torch.where(share > 0.5, right, left))
-    mean = total / count.clamp(min=1)[..., None]
-    found = torch.where((count > 0)[..., None], mean, nearest)
+    mean, held = mean_by(values, tokens.valid, goes_to, grid.valid.shape[1])
+    nearest = between(Tokens(values, tokens.valid, own), target, "nearest")
+    found = torch.where(held[..., None], mean, nearest)
     return _finish(found, values, tokens, grid, name)
 
 
@@ -99,13 +102,13 @@ def _finish(found: Tensor, values: Tensor, tokens: Tokens, grid: Grid, name: str
     """Rows on their own grid are as they were; what is not there is 0."""
     owned = grid.owned.get(name)
     if owned is not None:
-        found = torch.where(owned[:, None, None], _fit(values, grid.valid.shape[1]), found)
+        found = torch.where(owned[:, None, None], to_length(values, grid.valid.shape[1]), found)
     usable = grid.valid & tokens.present[:, None]
     return torch.where(usable[..., None], found, 0.0)
 
 
-def _fit(values: Tensor, length: int) -> Tensor:
-    """Cut or padded behind to `length` steps."""
+def to_length(values: Tensor, length: int) -> Tensor:
+    """Cut, or padded with 0 behind, to `length` steps."""
     missing = length - values.shape[1]
     if missing <= 0:
         return values[:, :length]
@@ -114,14 +117,14 @@ def _fit(values: Tensor, length: int) -> Tensor:
 
 def _clocks(tokens: Tokens, grid: Grid) -> tuple[Tensor, Tensor]:
     """Times of a track and of a grid, even ones in rows where those of either tell nothing."""
-    known = _tell(tokens.times, tokens.valid) & _tell(grid.times, grid.valid)
+    known = have_times(tokens.times, tokens.valid) & have_times(grid.times, grid.valid)
     return (
         _clock(tokens.times, tokens.valid, known),
         _clock(grid.times, grid.valid, known),
     )
 
 
-def _tell(times: Tensor, valid: Tensor) -> Tensor:
+def have_times(times: Tensor, valid: Tensor) -> Tensor:
     """Bool [B]: whether a row's times differ among each other."""
     first = times.masked_fill(~valid, torch.inf).amin(dim=1)
     last = times.masked_fill(~valid, -torch.inf).amax(dim=1)
@@ -147,11 +150,3 @@ def _neighbours(times: Tensor, valid: Tensor, at: Tensor) -> tuple[Tensor, Tenso
     span = torch.where(apart, end - begin, 1.0)
     share = torch.where(apart, (at - begin) / span, 0.0).clamp(0, 1)
     return order.gather(1, before), order.gather(1, after), share
-
-
-def _take(values: Tensor, index: Tensor) -> Tensor:
-    return values.gather(1, _wide(index, values))
-
-
-def _wide(index: Tensor, values: Tensor) -> Tensor:
-    return index[..., None].expand(*index.shape, values.shape[-1])

@@ -18,13 +18,21 @@ from torch import Tensor, nn
 from emollama.config import Strict
 from emollama.errors import EmollamaError
 from emollama.fusion.configuration import FusionConfig, ModalitySection
-from emollama.fusion.layers import MLPEncoder, Tokens, masked_mean
+from emollama.fusion.layers import (
+    MLPEncoder,
+    Pooling,
+    Tokens,
+    masked_mean,
+    masked_pool,
+    side_by_side,
+)
 from emollama.fusion.modeling import FusionModel, FusionOutput
 from emollama.fusion.resnet import ResNet18
 
 
 class AmstOptions(Strict):
-    """`width` of the embeddings; `track_encoder` of a cached track's mean over time.
+    """`width` of the embeddings; `pooling` over the steps of a cached track, or of a text or sound
+    through an encoder that is trained, and `track_encoder` behind it.
 
     "identity" leaves a track as wide as it is. `fbank_frames` windows of 10 ms are read, a shorter
     sound stands before zeros. `dropout` is that of "mlp".
@@ -32,6 +40,7 @@ class AmstOptions(Strict):
 
     head: Literal["msum", "concat", "lsum"] = "msum"
     width: int = Field(default=512, ge=1)
+    pooling: Pooling = "mean"
     track_encoder: Literal["linear", "mlp", "identity"] = "linear"
     dropout: float = Field(default=0.0, ge=0, lt=1)
     fbank_frames: int = Field(default=1024, ge=1)
@@ -46,19 +55,20 @@ class AmstConfig(FusionConfig):
 
 
 class TrackEncoder(nn.Module):
-    """A cached track's mean over its valid steps, then a layer: [B, L, D] to [B, width]."""
+    """A track pooled over its valid steps, then a layer: [B, L, D] to [B, width]."""
 
-    def __init__(self, layer: nn.Module) -> None:
+    def __init__(self, pooling: Pooling, layer: nn.Module) -> None:
         super().__init__()
+        self.pooling: Pooling = pooling
         self.layer = layer
 
     def forward(self, values: Tensor, valid: Tensor) -> Tensor:
         """One vector a row."""
-        vector: Tensor = self.layer(masked_mean(values, valid))
+        vector: Tensor = self.layer(masked_pool(values, valid, self.pooling))
         return vector
 
 
-class FrameEncoder(nn.Module):
+class PictureEncoder(nn.Module):
     """ResNet-18 over the valid frames alone, then their mean: [B, L, C, H, W] to [B, width].
 
     Frames that are not valid never enter the network, so that batch norm does not count them.
@@ -100,32 +110,36 @@ class Amst(FusionModel):
     """Embeddings of the modalities through a shared, a joint or separate linear heads."""
 
     config_class = AmstConfig
-    takes = ("track", "frames", "fbank")
+    takes = (*FusionModel.takes, "frames", "fbank")
 
     def __init__(self, config: FusionConfig) -> None:
         super().__init__(config)
-        o = config.checked_options(config.options)
-        assert isinstance(o, AmstOptions)
+        o = AmstOptions.model_validate(config.options)
         sections = config.sections
-        self.widths = {
-            m.name: m.width if m.kind == "track" and o.track_encoder == "identity" else o.width
+        self.encoders = nn.ModuleDict(
+            {m.name: _encoder(m, self.widths[m.name], o) for m in sections}
+        )
+        self.embedded = {
+            m.name: self.widths[m.name]
+            if m.kind in FusionModel.takes and o.track_encoder == "identity"
+            else o.width
             for m in sections
         }
-        self.encoders = nn.ModuleDict({m.name: _encoder(m, o) for m in sections})
         self.head = o.head
         if o.head == "msum":
             first = sections[0].name
-            for name, width in self.widths.items():
-                if width != self.widths[first]:
+            for name, width in self.embedded.items():
+                if width != self.embedded[first]:
                     raise EmollamaError(
                         f"fusion.options of amst: head msum is shared, but modality '{first}' is "
-                        f"{self.widths[first]} wide and '{name}' {width}; use track_encoder linear"
+                        f"{self.embedded[first]} wide and '{name}' {width}; set track_encoder: "
+                        "linear"
                     )
-            self.output = nn.ModuleDict({"shared": nn.Linear(self.widths[first], config.width)})
+            self.output = nn.ModuleDict({"shared": nn.Linear(self.embedded[first], config.width)})
         else:
             self.output = nn.ModuleDict(
                 {
-                    m.name: nn.Linear(self.widths[m.name], config.width, bias=o.head == "lsum")
+                    m.name: nn.Linear(self.embedded[m.name], config.width, bias=o.head == "lsum")
                     for m in sections
                 }
             )
@@ -165,7 +179,7 @@ class Amst(FusionModel):
         state: Mapping[str, Tensor] | None = None,
         explain: bool = False,
     ) -> FusionOutput:
-        """Mean ("msum") or sum of the present modalities' logits; map `unimodal` [B, M, W]."""
+        """Mean ("msum") or sum of the present modalities' logits; map "unimodal" [B, M, W]."""
         each = self.unimodal_logits(tokens)
         some = next(iter(each.values()))
         parts = [each.get(n, torch.zeros_like(some)) for n in self.config.names]
@@ -174,26 +188,22 @@ class Amst(FusionModel):
         if self.head == "msum":
             count = torch.stack([t.present for t in tokens.values()]).sum(dim=0)
             total = total / count.clamp(min=1)[:, None]
-        embeddings = [
-            torch.where(tokens[n].valid, tokens[n].values[:, 0], 0.0)
-            if n in tokens
-            else some.new_zeros(len(some), self.widths[n])
-            for n in self.config.names
-        ]
+        embeddings = {n: torch.where(t.valid, t.values[:, 0], 0.0) for n, t in tokens.items()}
         return FusionOutput(
             logits=total,
-            features=torch.cat(embeddings, dim=-1),
+            features=side_by_side(embeddings, self.embedded),
             maps={"unimodal": logits} if explain else None,
         )
 
 
-def _encoder(section: ModalitySection, options: AmstOptions) -> nn.Module:
+def _encoder(section: ModalitySection, width: int, options: AmstOptions) -> nn.Module:
     if section.kind == "frames":
-        return FrameEncoder(ResNet18(3, options.width), options.width)
+        return PictureEncoder(ResNet18(3, options.width), options.width)
     if section.kind == "fbank":
         return FbankEncoder(ResNet18(1, options.width), options.width, options.fbank_frames)
-    if options.track_encoder == "identity":
-        return TrackEncoder(nn.Identity())
+    layer: nn.Module = nn.Identity()
     if options.track_encoder == "linear":
-        return TrackEncoder(nn.Linear(section.width, options.width))
-    return TrackEncoder(MLPEncoder(section.width, options.width, options.dropout))
+        layer = nn.Linear(width, options.width)
+    if options.track_encoder == "mlp":
+        layer = MLPEncoder(width, options.width, options.dropout)
+    return TrackEncoder(options.pooling, layer)

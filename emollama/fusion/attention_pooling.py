@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from emollama.config import Strict
 from emollama.fusion.configuration import FusionConfig
-from emollama.fusion.layers import AttentionPool, Tokens
+from emollama.fusion.layers import AttentionPool, Tokens, side_by_side
 from emollama.fusion.modeling import FusionModel, FusionOutput
 
 
@@ -42,15 +41,10 @@ class AttentionPooling(FusionModel):
 
     def __init__(self, config: FusionConfig) -> None:
         super().__init__(config)
-        self.encoders = nn.ModuleDict({m.name: nn.Identity() for m in config.sections})
         self.pools = nn.ModuleDict({name: AttentionPool(w) for name, w in self.widths.items()})
         self.dropout = nn.Dropout(config.options["dropout"])
         self.output = nn.Linear(sum(self.widths.values()), config.width)
         self.post_init()
-
-    def encode_one(self, name: str, values: Tensor, valid: Tensor, times: Tensor) -> Tokens:
-        """The modality as it is."""
-        return Tokens(values, valid, times)
 
     def fuse(
         self,
@@ -59,16 +53,10 @@ class AttentionPooling(FusionModel):
         explain: bool = False,
     ) -> FusionOutput:
         """Pooled vectors side by side."""
-        some = next(iter(tokens.values())).values
-        parts, maps = [], {}
-        for name, width in self.widths.items():
-            if name in tokens:
-                pooled, weights = self.pools[name](tokens[name].values, tokens[name].valid)
-                maps[f"pool:{name}"] = weights
-            else:
-                pooled = some.new_zeros(len(some), width)
-            parts.append(pooled)
-        features = torch.cat(parts, dim=-1)
+        parts, maps = {}, {}
+        for name, track in tokens.items():
+            parts[name], maps[f"pool:{name}"] = self.pools[name](track.values, track.valid)
+        features = side_by_side(parts, self.widths)
         return FusionOutput(
             logits=self.output(self.dropout(features)),
             features=features,

@@ -21,10 +21,18 @@ class Target:
     Attributes:
         values: label int64 [B]; labels float [B, K]; values float [B, T]; frames float [B, L, T].
         valid: bool, of the shape of `values` (per label and per quantity: some may be unknown).
+        times: of frames: float32 [B, L], seconds of each one's centre, by which answers at other
+            times are compared with them. None where they are the answered frames, one by one.
     """
 
     values: Tensor
     valid: Tensor
+    times: Tensor | None = None
+
+    def to(self, device: torch.device | str) -> Target:
+        """The target with every tensor on a device."""
+        times = None if self.times is None else self.times.to(device)
+        return Target(self.values.to(device), self.valid.to(device), times)
 
 
 @dataclass(frozen=True)
@@ -75,8 +83,6 @@ class FusionBatch:
             values={k: v.to(device, non_blocking=True) for k, v in self.values.items()},
             valid={k: v.to(device, non_blocking=True) for k, v in self.valid.items()},
             times={k: v.to(device, non_blocking=True) for k, v in self.times.items()},
-            targets={
-                k: Target(t.values.to(device), t.valid.to(device)) for k, t in self.targets.items()
-            },
+            targets={k: v.to(device) for k, v in self.targets.items()},
             reset=None if self.reset is None else self.reset.to(device),
         )

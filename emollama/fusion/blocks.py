@@ -1,4 +1,4 @@
-"""Post-norm transformer blocks (Vaswani et al. 2017) that several systems are built of."""
+"""Transformer blocks (Vaswani et al. 2017) that several systems are built of."""
 
 from __future__ import annotations
 
@@ -27,28 +27,30 @@ class AttentionBlock(nn.Module):
         return self.norm(queries + self.dropout(attended)), weights
 
 
+def feed_forward(width: int, hidden: int, dropout: float) -> nn.Sequential:
+    """Linear, ReLU, dropout, linear: 2dh + h + d parameters."""
+    return nn.Sequential(
+        nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, width)
+    )
+
+
 class FeedForwardBlock(nn.Module):
-    """Linear, ReLU, linear, dropout, residual, layer norm: 2dh + h + 3d parameters."""
+    """Feed-forward network, dropout, residual, layer norm: 2dh + h + 3d parameters."""
 
     def __init__(self, width: int, hidden: int, dropout: float, inner_dropout: float = 0.0) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.Linear(width, hidden),
-            nn.ReLU(),
-            nn.Dropout(inner_dropout),
-            nn.Linear(hidden, width),
-            nn.Dropout(dropout),
-        )
+        self.layers = feed_forward(width, hidden, inner_dropout)
+        self.dropout = nn.Dropout(dropout)
         self.norm = nn.LayerNorm(width)
 
     def forward(self, values: Tensor) -> Tensor:
         """[..., d] to [..., d]."""
-        done: Tensor = self.norm(values + self.layers(values))
+        done: Tensor = self.norm(values + self.dropout(self.layers(values)))
         return done
 
 
 class EncoderLayer(nn.Module):
-    """Self-attention over valid steps, then feed-forward."""
+    """Self-attention over valid steps, then feed-forward, each before its norm (post-norm)."""
 
     def __init__(self, width: int, heads: int, hidden: int, dropout: float) -> None:
         super().__init__()

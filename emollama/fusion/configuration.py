@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 from transformers import PreTrainedConfig
 
 from emollama.config import Strict, checked
 from emollama.errors import EmollamaError
+from emollama.fusion.layers import require_whole_heads
 
 TaskKind = Literal["label", "labels", "values", "label+values", "frames"]
 ModalityKind = Literal["track", "tokens", "waveform", "frames", "fbank"]
@@ -22,8 +23,8 @@ class ModalitySection(Strict):
     the manifest's own text and media. `pool` makes one vector of a track ("mean" over its steps,
     "mean+std" with their deviation); `segments` above 0 averages a longer track into so many.
     For "tokens" and "waveform", `source` is the local folder of a transformers model, which is
-    trained with the fusion unless `frozen`. `width` and `fingerprint` are read from the store and
-    kept with the model.
+    trained with the fusion unless `frozen`; with `trained_layers` above 0, so many of its last
+    layers are. `width` and `fingerprint` are read from the store and kept with the model.
     """
 
     name: str
@@ -34,6 +35,7 @@ class ModalitySection(Strict):
     segments: int = Field(default=0, ge=0)
     standardise: bool = True
     frozen: bool = False
+    trained_layers: int = Field(default=0, ge=0)
     width: int = Field(default=0, ge=0)
     fingerprint: str = ""
 
@@ -45,6 +47,11 @@ class ModalitySection(Strict):
             raise ValueError(f"modality '{self.name}': a track needs a source")
         if self.kind == "track" and self.frozen:
             raise ValueError(f"modality '{self.name}': frozen is for raw input; a track always is")
+        if self.trained_layers and (self.frozen or self.kind not in ("tokens", "waveform")):
+            raise ValueError(
+                f"modality '{self.name}': trained_layers is for tokens or a waveform that is not "
+                "frozen"
+            )
         if self.pool != "none" and self.segments:
             raise ValueError(f"modality '{self.name}': pool makes one vector; segments is not used")
         return self
@@ -90,6 +97,18 @@ class FusionTask(Strict):
         """Columns of the logits: labels first, then values (`bins` columns each under CE)."""
         each = self.bins if self.value_loss == "ce+ccc" else 1
         return (len(labels) if self.has_labels else 0) + each * len(self.values)
+
+
+class AttentionOptions(Strict):
+    """Options of a system with attention of one width; ValueError unless `heads` divide it."""
+
+    width: int = Field(default=256, ge=1)
+    heads: int = Field(default=4, ge=1)
+
+    @model_validator(mode="after")
+    def _whole_heads(self) -> Self:
+        require_whole_heads(self.width, self.heads)
+        return self
 
 
 class FusionConfig(PreTrainedConfig):

@@ -107,6 +107,15 @@ class FusionData:
     def __len__(self) -> int:
         return len(self.samples)
 
+    def chosen(self, rows: Sequence[int]) -> FusionData:
+        """These rows alone, in this order."""
+        return FusionData(
+            tuple(self.samples[i] for i in rows),
+            {name: table.chosen(rows) for name, table in self.tracks.items()},
+            self.targets.chosen(rows),
+            {},
+        )
+
     @property
     def ids(self) -> list[str]:
         """The samples' ids in order."""

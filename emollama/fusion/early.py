@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from emollama.config import Strict
 from emollama.fusion.configuration import FusionConfig
-from emollama.fusion.layers import Tokens, masked_mean
+from emollama.fusion.layers import Tokens, masked_mean, side_by_side
 from emollama.fusion.modeling import FusionModel, FusionOutput
 
 
@@ -39,14 +38,9 @@ class Early(FusionModel):
 
     def __init__(self, config: FusionConfig) -> None:
         super().__init__(config)
-        self.encoders = nn.ModuleDict({m.name: nn.Identity() for m in config.sections})
         self.dropout = nn.Dropout(config.options["dropout"])
         self.output = nn.Linear(sum(self.widths.values()), config.width)
         self.post_init()
-
-    def encode_one(self, name: str, values: Tensor, valid: Tensor, times: Tensor) -> Tokens:
-        """The modality as it is."""
-        return Tokens(values, valid, times)
 
     def fuse(
         self,
@@ -55,12 +49,6 @@ class Early(FusionModel):
         explain: bool = False,
     ) -> FusionOutput:
         """Columns of a modality that is not there are 0, the mean of the standardised features."""
-        some = next(iter(tokens.values())).values
-        parts = [
-            masked_mean(tokens[name].values, tokens[name].valid)
-            if name in tokens
-            else some.new_zeros(len(some), width)
-            for name, width in self.widths.items()
-        ]
-        features = torch.cat(parts, dim=-1)
+        means = {name: masked_mean(track.values, track.valid) for name, track in tokens.items()}
+        features = side_by_side(means, self.widths)
         return FusionOutput(logits=self.output(self.dropout(features)), features=features)

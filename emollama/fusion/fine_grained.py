@@ -11,28 +11,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor, nn
 
-from emollama.config import Strict
-from emollama.fusion.configuration import FusionConfig
-from emollama.fusion.layers import Attention, AttentionPool, Tokens, directed_pairs
+from emollama.fusion.configuration import AttentionOptions, FusionConfig
+from emollama.fusion.layers import (
+    Attention,
+    AttentionPool,
+    Tokens,
+    directed_pairs,
+    side_by_side,
+)
 from emollama.fusion.modeling import FusionModel, FusionOutput
 
 
-class FineGrainedOptions(Strict):
+class FineGrainedOptions(AttentionOptions):
     """`width` of the common space, `heads` of each attention, `dropout` there and at the head."""
 
-    width: int = Field(default=256, ge=1)
-    heads: int = Field(default=4, ge=1)
     dropout: float = Field(default=0.1, ge=0, lt=1)
-
-    @model_validator(mode="after")
-    def _whole_heads(self) -> FineGrainedOptions:
-        if self.width % self.heads:
-            raise ValueError(f"width {self.width} must be a multiple of heads ({self.heads})")
-        return self
 
 
 class FineGrainedConfig(FusionConfig):
@@ -54,6 +50,7 @@ class FineGrained(FusionModel):
     def __init__(self, config: FusionConfig) -> None:
         super().__init__(config)
         options = FineGrainedOptions.model_validate(config.options)
+        self.common_width = options.width
         self.encoders = nn.ModuleDict(
             {name: nn.Linear(width, options.width) for name, width in self.widths.items()}
         )
@@ -68,10 +65,6 @@ class FineGrained(FusionModel):
         self.dropout = nn.Dropout(options.dropout)
         self.output = nn.Linear(options.width * len(config.names), config.width)
         self.post_init()
-
-    def encode_one(self, name: str, values: Tensor, valid: Tensor, times: Tensor) -> Tokens:
-        """Every step in the common space."""
-        return Tokens(self.encoders[name](values), valid, times)
 
     def fuse(
         self,
@@ -91,15 +84,10 @@ class FineGrained(FusionModel):
             summed[query] = summed[query] + attended
             if weights is not None:
                 maps[f"{query}>{key}"] = weights
-        some = next(iter(summed.values()))
-        parts = []
-        for name in self.config.names:
-            if name in tokens:
-                pooled, maps[f"pool:{name}"] = self.pools[name](summed[name], tokens[name].valid)
-            else:
-                pooled = some.new_zeros(len(some), some.shape[-1])
-            parts.append(pooled)
-        features = torch.cat(parts, dim=-1)
+        parts = {}
+        for name, track in tokens.items():
+            parts[name], maps[f"pool:{name}"] = self.pools[name](summed[name], track.valid)
+        features = side_by_side(parts, dict.fromkeys(self.config.names, self.common_width))
         return FusionOutput(
             logits=self.output(self.dropout(features)),
             features=features,

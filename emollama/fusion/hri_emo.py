@@ -14,20 +14,19 @@ from itertools import combinations
 from typing import Literal
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor, nn
 
-from emollama.config import Strict
 from emollama.fusion.alignment import Grid, pool, reference_grid
 from emollama.fusion.blocks import AttentionBlock, FeedForwardBlock
-from emollama.fusion.configuration import FusionConfig
+from emollama.fusion.configuration import AttentionOptions, FusionConfig
 from emollama.fusion.layers import Tokens, masked_mean, masked_softmax
 from emollama.fusion.modeling import FusionModel, FusionOutput
 
 Weights = dict[str, Tensor]
 
 
-class HriEmoOptions(Strict):
+class HriEmoOptions(AttentionOptions):
     """The defaults are those of the public system's second configuration.
 
     `gate` "vector" weighs each dimension by itself, "scalar" all alike (and without layer norms).
@@ -35,8 +34,6 @@ class HriEmoOptions(Strict):
     dimension towards a single modality; what is gained by that has not been shown, hence 0.
     """
 
-    width: int = Field(default=256, ge=1)
-    heads: int = Field(default=4, ge=1)
     encoder_layers: int = Field(default=1, ge=1)
     decoder_layers: int = Field(default=2, ge=1)
     decoder_hidden: int = Field(default=2048, ge=1)
@@ -44,12 +41,6 @@ class HriEmoOptions(Strict):
     gate_hidden: int = Field(default=64, ge=1)
     dropout: float = Field(default=0.4, ge=0, lt=1)
     entropy_weight: float = Field(default=0.0, ge=0)
-
-    @model_validator(mode="after")
-    def _heads_divide(self) -> HriEmoOptions:
-        if self.width % self.heads:
-            raise ValueError(f"width {self.width} cannot be divided among {self.heads} heads")
-        return self
 
 
 class HriEmoConfig(FusionConfig):
@@ -85,7 +76,7 @@ class CrossModalLayer(nn.Module):
         for name, steps in values.items():
             attended[name], weights = self.own[name](steps, steps, valid[name], explain)
             if weights is not None:
-                maps[f"{name}_self"] = weights
+                maps[f"{name}>{name}"] = weights
         done = {}
         for name, steps in attended.items():
             if name in self.cross:
@@ -115,7 +106,7 @@ class CrossModalLayer(nn.Module):
         if weights is None:
             return seen, {}
         parts = weights.split([values[n].shape[1] for n in others], dim=-1)
-        return seen, {f"{name}_queries_{n}": p for n, p in zip(others, parts, strict=True)}
+        return seen, {f"{name}>{n}": part for n, part in zip(others, parts, strict=True)}
 
 
 class Gate(nn.Module):
@@ -191,20 +182,18 @@ class HriEmo(FusionModel):
     """One query a column of the logits reads the gated mixture on the words' steps.
 
     The steps are those of the words, or of the first modality that a row has. Maps (`explain`):
-    `beta` [B, M, d or 1]; of each encoder layer i `layer{i}_{m}_self` [B, Lm, Lm] and
-    `layer{i}_{m}_queries_{n}` [B, Lm, Ln]; of each decoder layer `decoder{i}` [B, E, L];
-    `times` and `valid` [B, L] of the steps; `alignment_{m}` [B, L, Lm], what each step averages.
+    "beta" [B, M, d or 1]; of encoder layer i "i:m>m" [B, Lm, Lm] and "i:m>n" [B, Lm, Ln], which sum
+    to 1 over all other modalities together; of decoder layer i "decoder{i}" [B, E, L]; "times" and
+    "valid" [B, L] of the steps; "alignment:m" [B, L, Lm], what each step averages.
     """
 
     config_class = HriEmoConfig
-    takes = ("track",)
 
     def __init__(self, config: FusionConfig) -> None:
         super().__init__(config)
-        o = config.checked_options(config.options)
-        assert isinstance(o, HriEmoOptions)
+        o = HriEmoOptions.model_validate(config.options)
         sections, names = config.sections, config.names
-        self.encoders = nn.ModuleDict({m.name: nn.Linear(m.width, o.width) for m in sections})
+        self.encoders = nn.ModuleDict({n: nn.Linear(w, o.width) for n, w in self.widths.items()})
         self.layers = nn.ModuleList(
             CrossModalLayer(names, o.width, o.heads, o.dropout) for _ in range(o.encoder_layers)
         )
@@ -221,11 +210,6 @@ class HriEmo(FusionModel):
         self.order = sorted(names, key=lambda n: sections[names.index(n)].channel != "words")
         self.post_init()
 
-    def encode_one(self, name: str, values: Tensor, valid: Tensor, times: Tensor) -> Tokens:
-        """Linear to the common width."""
-        projected = self.encoders[name](torch.where(valid[..., None], values, 0.0))
-        return Tokens(projected, valid, times)
-
     def fuse(
         self,
         tokens: Mapping[str, Tokens],
@@ -238,7 +222,7 @@ class HriEmo(FusionModel):
         valid = {name: t.valid for name, t in tokens.items()}
         for i, layer in enumerate(self.layers):
             values, found = layer(values, valid, explain)
-            maps |= {f"layer{i}_{name}": w for name, w in found.items()}
+            maps |= {f"{i}:{name}": w for name, w in found.items()}
         weights = None
         if self.gate is not None:
             values, weights = self.gate(values, valid)
@@ -286,5 +270,5 @@ def _alignments(tokens: Mapping[str, Tokens], grid: Grid) -> Weights:
     for name, track in tokens.items():
         length = track.valid.shape[1]
         one_hot = torch.eye(length, device=track.valid.device).expand(len(track.valid), -1, -1)
-        found[f"alignment_{name}"] = pool(Tokens(one_hot, track.valid, track.times), grid, name)
+        found[f"alignment:{name}"] = pool(Tokens(one_hot, track.valid, track.times), grid, name)
     return found

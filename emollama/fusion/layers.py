@@ -6,13 +6,14 @@ stands at invalid positions, on how many there are, or on the other rows of the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 Pooling = Literal["cls", "mean", "max", "min"]
 
@@ -83,21 +84,55 @@ class LSTMEncoder(nn.Module):
 
     def __init__(self, width: int, hidden: int, dropout: float) -> None:
         super().__init__()
-        self.lstm = nn.LSTM(width, hidden, batch_first=True)
+        self.lstm = CarriedLSTM(width, hidden)
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(hidden, hidden)
 
     def forward(self, values: Tensor, valid: Tensor) -> Tensor:
         """[B, L, width] to [B, hidden]; a row without a valid step gives that of a zero state."""
-        lengths = valid.sum(dim=1)
-        steps = gather_steps(values, valid_first(valid))
-        packed = pack_padded_sequence(
-            steps, lengths.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False
-        )
-        last = self.lstm(packed)[1][0][-1]
-        last = torch.where((lengths > 0)[:, None], last, 0.0)
-        encoded: Tensor = self.output(self.dropout(last))
+        _, after = self.lstm(values, valid)
+        encoded: Tensor = self.output(self.dropout(after["h"][:, 0]))
         return encoded
+
+
+class CarriedLSTM(nn.Module):
+    """A forward LSTM over valid steps, whose state may go on into the next stretch of the rows.
+
+    A step that is not valid is none: the state passes it by. State: `h` and `c` [B, 1, hidden].
+    """
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(width, hidden, batch_first=True)
+
+    def forward(
+        self, values: Tensor, valid: Tensor, state: Mapping[str, Tensor] | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """[B, L, width] to [B, L, hidden], 0 where not valid, and the state after the last step."""
+        if state is None:
+            nothing = values.new_zeros(len(values), 1, self.lstm.hidden_size)
+            state = {"h": nothing, "c": nothing}
+        before = tuple(state[k].transpose(0, 1).contiguous() for k in ("h", "c"))
+        lengths = valid.sum(dim=1)
+        packed = pack_padded_sequence(
+            gather_steps(values, valid_first(valid)),
+            lengths.clamp(min=1).cpu(),
+            batch_first=True,
+            enforce_sorted=False,
+        )
+        packed_out, after = self.lstm(packed, before)
+        out = pad_packed_sequence(packed_out, batch_first=True, total_length=values.shape[1])[0]
+        stepped = (lengths > 0)[None, :, None]
+        carried = {
+            k: torch.where(stepped, new, old).transpose(0, 1)
+            for k, new, old in zip(("h", "c"), after, before, strict=True)
+        }
+        return torch.where(valid[..., None], gather_steps(out, places(valid)), 0.0), carried
+
+
+def places(valid: Tensor) -> Tensor:
+    """Which of its row's valid steps each is, [B, L], from 0; any number where not valid."""
+    return (valid.cumsum(dim=1) - 1).clamp(min=0)
 
 
 def valid_first(valid: Tensor) -> Tensor:
@@ -105,10 +140,38 @@ def valid_first(valid: Tensor) -> Tensor:
     return (~valid).to(torch.int8).argsort(dim=1, stable=True)
 
 
-def gather_steps(values: Tensor, order: Tensor) -> Tensor:
-    """Steps of [B, L, ...] in the order of indices [B, L]."""
-    index = order.reshape(*order.shape, *[1] * (values.dim() - 2)).expand_as(values)
-    return values.gather(1, index)
+def gather_steps(values: Tensor, index: Tensor) -> Tensor:
+    """Steps of [B, L, ...] at indices [B, Q]: [B, Q, ...]."""
+    inner = values.shape[2:]
+    return values.gather(1, index.reshape(*index.shape, *[1] * len(inner)).expand(-1, -1, *inner))
+
+
+def mean_by(values: Tensor, valid: Tensor, index: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Means of the valid steps that have the same index: [B, count, d], and which there are.
+
+    Args:
+        values: [B, L, d].
+        valid: bool [B, L].
+        index: int64 [B, L], below `count`.
+        count: how many means a row has.
+    """
+    kept = torch.where(valid[..., None], values, 0.0)
+    total = values.new_zeros(len(values), count, values.shape[-1])
+    total = total.scatter_add(1, index[..., None].expand_as(kept), kept)
+    steps = values.new_zeros(len(values), count).scatter_add(1, index, valid.to(values.dtype))
+    return total / steps.clamp(min=1)[..., None], steps > 0
+
+
+def side_by_side(parts: Mapping[str, Tensor], widths: Mapping[str, int]) -> Tensor:
+    """Modalities [..., width] in the order of `widths`; columns of one that is not there are 0."""
+    some = next(iter(parts.values()))
+    return torch.cat(
+        [
+            parts[name] if name in parts else some.new_zeros(*some.shape[:-1], width)
+            for name, width in widths.items()
+        ],
+        dim=-1,
+    )
 
 
 def compact(tokens: Tokens) -> Tokens:
@@ -119,11 +182,11 @@ def compact(tokens: Tokens) -> Tokens:
     return Tokens(values, valid, gather_steps(tokens.times, order))
 
 
-def sinusoids(length: int, width: int, like: Tensor) -> Tensor:
-    """Positions as sines and cosines, [length, width] (Vaswani et al. 2017); width is even."""
-    half = torch.arange(width // 2, device=like.device, dtype=torch.float32)
-    angles = torch.arange(length, device=like.device)[:, None] * 10000 ** (-2 * half / width)
-    return torch.cat([angles.sin(), angles.cos()], dim=-1).to(like.dtype)
+def sinusoids(place: Tensor, width: int) -> Tensor:
+    """Sines and cosines (Vaswani et al. 2017) of places [...]: [..., width]; width is even."""
+    octaves = torch.arange(0, width, 2, device=place.device, dtype=torch.float32)
+    angle = place[..., None].float() * torch.exp(octaves * (-math.log(10_000.0) / width))
+    return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(-2)
 
 
 def directed_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
@@ -135,6 +198,9 @@ def directed_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
 
 def masked_mean(values: Tensor, valid: Tensor) -> Tensor:
     """Mean over valid steps: [B, L, d] to [B, d]; 0 for a row that has none."""
+    if values.shape[1] == 1:
+        # Utterance vectors; the sums below would be a good part of a small model's step.
+        return torch.where(valid, values[:, 0], 0.0)
     weight = valid[..., None].to(values.dtype)
     return torch.where(valid[..., None], values, 0.0).sum(1) / weight.sum(1).clamp(min=1)
 
@@ -175,6 +241,12 @@ def masked_softmax(scores: Tensor, valid: Tensor) -> Tensor:
     """Softmax over the last dimension where valid; all 0 for a row that has nothing valid."""
     filled = scores.masked_fill(~valid, torch.finfo(scores.dtype).min)
     return torch.where(valid, filled.softmax(dim=-1), 0.0)
+
+
+def require_whole_heads(width: int, heads: int, name: str = "width") -> None:
+    """ValueError, for an option of this name, unless it divides among the heads of attention."""
+    if width % heads:
+        raise ValueError(f"{name} {width} must be a multiple of heads ({heads})")
 
 
 class Attention(nn.Module):

@@ -18,11 +18,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor, nn
 
-from emollama.config import Strict
-from emollama.fusion.configuration import FusionConfig
+from emollama.fusion.configuration import AttentionOptions, FusionConfig
 from emollama.fusion.layers import (
     Attention,
     Pooling,
@@ -34,7 +33,7 @@ from emollama.fusion.layers import (
 from emollama.fusion.modeling import FusionModel, FusionOutput
 
 
-class MemoCMTOptions(Strict):
+class MemoCMTOptions(AttentionOptions):
     """`width` of the blocks (a modality of another width is projected to it), `heads`, `dropout`
     everywhere, `pooling` over all blocks' valid positions, `head`: the classifier's hidden width.
     """
@@ -44,12 +43,6 @@ class MemoCMTOptions(Strict):
     dropout: float = Field(default=0.1, ge=0, lt=1)
     pooling: Pooling = "min"
     head: int = Field(default=128, ge=1)
-
-    @model_validator(mode="after")
-    def _whole_heads(self) -> MemoCMTOptions:
-        if self.width % self.heads:
-            raise ValueError(f"width {self.width} must be a multiple of heads ({self.heads})")
-        return self
 
 
 class MemoCMTConfig(FusionConfig):
@@ -122,10 +115,6 @@ class MemoCMT(FusionModel):
             nn.Linear(options.head, config.width),
         )
         self.post_init()
-
-    def encode_one(self, name: str, values: Tensor, valid: Tensor, times: Tensor) -> Tokens:
-        """Every step in the blocks' width."""
-        return Tokens(self.encoders[name](values), valid, times)
 
     def fuse(
         self,

@@ -14,6 +14,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from emollama.fusion.blocks import EncoderLayer
 from emollama.fusion.configuration import FusionConfig
 from emollama.fusion.layers import Tokens
 from emollama.fusion.merbench import MERBenchModel, MERBenchOptions
@@ -66,7 +67,7 @@ class MISA(MERBenchModel):
         self.decoders = nn.ModuleDict(
             {name: nn.Linear(hidden, hidden) for name in names if options.reconstruction}
         )
-        self.layer = nn.TransformerEncoderLayer(hidden, nhead=2, batch_first=True)
+        self.layer = EncoderLayer(hidden, heads=2, hidden=2048, dropout=0.1)
         spaces = 2 * len(names)
         self.fusion = nn.Sequential(
             nn.Linear(spaces * hidden, spaces * hidden // 2),
@@ -94,9 +95,7 @@ class MISA(MERBenchModel):
 
         both = torch.cat([private, shared], dim=1)
         there = torch.cat([present, present], dim=1)
-        usable = there.clone()
-        usable[:, 0] |= ~there.any(dim=1)  # an empty row would be a softmax over nothing
-        attended = self.layer(both, src_key_padding_mask=~usable)
+        attended, _ = self.layer(both, there)
         features = self.fusion(torch.where(there[..., None], attended, 0.0).flatten(1))
         return FusionOutput(
             logits=self.output(features),

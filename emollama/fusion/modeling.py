@@ -26,17 +26,21 @@ class FusionOutput(ModelOutput):
     Attributes:
         logits: [B, W] for a clip, [B, L, W] for frames; W is `config.width`.
         valid: bool [B, L], which frames the logits are of; None for a clip.
+        times: float [B, L], seconds of those frames' centres; None for a clip.
         features: [B, F], what the head read.
         auxiliary: a scalar to be added to the loss (MISA), or None.
         maps: with `explain=True` only: attention, gates and alignments by name. Attention of one
             modality's steps over another's is "query>key" [B, Lq, Lk], attention pooling
-            "pool:modality" [B, L], weights of the modalities "modalities" [B, M].
+            "pool:modality" [B, L], weights of the modalities "modalities" [B, M]. In layer i of
+            several: "i:query>key". What has no modality's steps is named in the same way: "frames",
+            "memory". Weights are the mean over heads, and sum to 1 over the keys.
         state: what a recurrent system carries into the next window; detached by the strategy.
             Every tensor has the rows of the batch first, and a row of zeros means a fresh start.
     """
 
     logits: Tensor | None = None
     valid: Tensor | None = None
+    times: Tensor | None = None
     features: Tensor | None = None
     auxiliary: Tensor | None = None
     maps: dict[str, Tensor] | None = None
@@ -56,9 +60,10 @@ def restarted(state: Mapping[str, Tensor], reset: Tensor) -> dict[str, Tensor]:
 class FusionModel(PreTrainedModel):
     """Encoders of each modality, then a fusion with its head; a system subclasses this.
 
-    A subclass fills `self.encoders` (one module a modality, named as it is), writes
-    `encode_one` and `fuse`, and calls `post_init()`. `fuse` must accept any non-empty subset of
-    the modalities, and rows in which a modality has no valid step.
+    A subclass puts its encoders into `self.encoders` (one module a modality, named as it is; here
+    the modality stays as it is), writes `fuse`, and `encode_one` where an encoder reads more than
+    a step by itself, and calls `post_init()`. `fuse` must accept any non-empty subset of the
+    modalities, and rows in which a modality has no valid step.
 
     Raw text and sound go through a `TrainableEncoder` (in `self.backbones`) first, so that a system
     sees sequences of vectors of `self.widths` whatever a modality's kind.
@@ -73,7 +78,6 @@ class FusionModel(PreTrainedModel):
     config: FusionConfig
     main_input_name = "batch"
     base_model_prefix = ""
-    encoders: nn.ModuleDict
     takes: ClassVar[tuple[str, ...]] = ("track", "tokens", "waveform")
     answers_frames: ClassVar[bool] = False
 
@@ -97,6 +101,7 @@ class FusionModel(PreTrainedModel):
         self.standardisers = nn.ModuleDict(
             {m.name: Standardiser(m.width) for m in config.sections if m.kind == "track"}
         )
+        self.encoders = nn.ModuleDict({name: nn.Identity() for name in config.names})
         self.backbones = nn.ModuleDict()
         self.widths = {m.name: m.width for m in config.sections}
         for section in config.sections:
@@ -127,8 +132,8 @@ class FusionModel(PreTrainedModel):
         return tokens
 
     def encode_one(self, name: str, values: Tensor, valid: Tensor, times: Tensor) -> Tokens:
-        """One modality through its encoder."""
-        raise NotImplementedError
+        """One modality through its encoder: here each step by itself."""
+        return Tokens(self.encoders[name](values), valid, times)
 
     def fuse(
         self,

@@ -22,8 +22,17 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from emollama.config import Strict
+from emollama.fusion.blocks import feed_forward
 from emollama.fusion.configuration import FusionConfig
-from emollama.fusion.layers import Attention, Tokens, compact, directed_pairs, sinusoids
+from emollama.fusion.layers import (
+    Attention,
+    Tokens,
+    compact,
+    directed_pairs,
+    require_whole_heads,
+    side_by_side,
+    sinusoids,
+)
 from emollama.fusion.modeling import FusionModel, FusionOutput
 
 _LEAST_SELF_LAYERS = 3
@@ -46,8 +55,7 @@ class MulTOptions(Strict):
 
     @model_validator(mode="after")
     def _sound(self) -> MulTOptions:
-        if self.hidden % self.heads:
-            raise ValueError(f"hidden {self.hidden} must be a multiple of heads ({self.heads})")
+        require_whole_heads(self.hidden, self.heads, "hidden")
         if self.kernel % 2 == 0:
             raise ValueError(
                 f"kernel must be odd, so that a step stays in its place: {self.kernel}"
@@ -71,12 +79,7 @@ class PreNormLayer(nn.Module):
         self.attention_norm = nn.LayerNorm(width)
         self.attention = Attention(width, heads, dropout)
         self.forward_norm = nn.LayerNorm(width)
-        self.feed_forward = nn.Sequential(
-            nn.Linear(width, 4 * width),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-            nn.Linear(4 * width, width),
-        )
+        self.feed_forward = feed_forward(width, 4 * width, dropout)
         self.dropout = nn.Dropout(dropout)
 
     def forward(
@@ -120,7 +123,8 @@ class PreNormStack(nn.Module):
     def _embed(self, values: Tensor, positions: bool) -> Tensor:
         values = self.scale * values
         if positions:
-            values = values + sinusoids(values.shape[1], values.shape[2], values)
+            place = torch.arange(values.shape[1], device=values.device)
+            values = values + sinusoids(place, values.shape[2]).to(values.dtype)
         return self.dropout(values)
 
 
@@ -185,14 +189,11 @@ class MulT(FusionModel):
             found[query].append(crossed)
             if weights is not None:
                 maps[f"{query}>{key}"] = weights
-        some = next(iter(found.values()))[0]
-        last = [
-            self._last(name, torch.cat(found[name], dim=-1), tokens[name].valid)
-            if name in tokens
-            else some.new_zeros(len(some), self.crossed_width)
-            for name in self.config.names
-        ]
-        joined = torch.cat(last, dim=-1)
+        last = {
+            name: self._last(name, torch.cat(crossed, dim=-1), tokens[name].valid)
+            for name, crossed in found.items()
+        }
+        joined = side_by_side(last, dict.fromkeys(self.config.names, self.crossed_width))
         features = self.narrow(joined + self.residual(joined))
         return FusionOutput(
             logits=self.output(features), features=features, maps=maps if explain else None

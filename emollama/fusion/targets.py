@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import numpy as np
@@ -87,6 +88,14 @@ class TargetTable:
             values[i, : len(self.frames[row])] = torch.from_numpy(self.frames[row])
         valid = ~values.isnan()
         return {"frames": Target(torch.where(valid, values, 0.0), valid)}
+
+    def chosen(self, rows: Sequence[int]) -> TargetTable:
+        """A table of these rows alone."""
+        found = copy.copy(self)
+        index = torch.as_tensor(rows, dtype=torch.int64)
+        found.whole = {k: Target(t.values[index], t.valid[index]) for k, t in self.whole.items()}
+        found.frames = [self.frames[row] for row in rows] if self.frames else []
+        return found
 
     def class_weights(self) -> list[float]:
         """One factor a label, over these samples: balanced as `FusionTask.class_weights` says."""

@@ -8,8 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from emollama.fusion.alignment import between, have_times, to_length
 from emollama.fusion.batch import Target
 from emollama.fusion.configuration import FusionConfig
+from emollama.fusion.layers import Tokens
 from emollama.fusion.modeling import FusionOutput
 
 
@@ -54,6 +56,37 @@ def ccc_loss(answer: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
     return (1 - concordance) * enough
 
 
+def on_frames(
+    output: FusionOutput, length: int, times: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Logits over time on given frames: [B, length, W], and which of them are answers.
+
+    A row that lacks the reference modality is answered on another's steps, at other times and of
+    another number. There the logits go in a straight line between steps.
+
+    Args:
+        output: with `valid`, and `times` if these are given.
+        length: how many frames.
+        times: seconds [B, length] of the frames; where None, frame i is the answered frame i.
+    """
+    assert output.logits is not None and output.valid is not None
+    logits, valid = to_length(output.logits, length), to_length(output.valid, length)
+    if times is None:
+        return logits, valid
+    assert output.times is not None
+    own = ((to_length(output.times, length) == times) | ~valid).all(dim=1)
+    if bool(own.all()):
+        return logits, valid
+    at = torch.where(times.isfinite(), times, 0.0)
+    between_steps = between(Tokens(output.logits, output.valid, output.times), at)
+    # Where its steps have no times of their own, a row cannot be put onto others.
+    placed = have_times(output.times, output.valid)[:, None].expand_as(valid)
+    return (
+        torch.where(own[:, None, None], logits, between_steps),
+        torch.where(own[:, None], valid, placed),
+    )
+
+
 def loss(config: FusionConfig, output: FusionOutput, targets: Mapping[str, Target]) -> Tensor:
     """The task's loss (a scalar) with the model's auxiliary one; unknown targets count for nothing.
 
@@ -70,8 +103,11 @@ def loss(config: FusionConfig, output: FusionOutput, targets: Mapping[str, Targe
     if values is not None:
         target = targets["frames" if goal.kind == "frames" else "values"]
         valid = target.valid
-        if output.valid is not None:
-            valid = valid & output.valid[..., None]
+        if goal.kind == "frames":
+            answered, known = on_frames(output, target.valid.shape[1], target.times)
+            values = split_logits(config, answered)[1]
+            assert values is not None
+            valid = valid & known[..., None]
         total = total + goal.value_weight * _values_loss(config, values, target.values, valid)
     if output.auxiliary is not None:
         total = total + output.auxiliary

@@ -61,6 +61,17 @@ class TrackTable:
         place = torch.where(valid, start[:, None] + steps, len(self.values) - 1)
         return self.values[place], valid, self.times[place]
 
+    def chosen(self, rows: Sequence[int]) -> TrackTable:
+        """A table of these rows alone."""
+        return TrackTable([self._row(row) for row in rows], self.values.shape[1])
+
+    def _row(self, row: int) -> tuple[np.ndarray, np.ndarray] | None:
+        start, length = int(self.start[row]), int(self.length[row])
+        if not length:
+            return None
+        place = slice(start, start + length)
+        return self.values[place].numpy(), self.times[place].numpy()
+
     def moments(self) -> tuple[Tensor, Tensor] | None:
         """Mean and population deviation [D] over the steps of all tracks; None without any."""
         count = len(self.values) - 1

@@ -31,7 +31,8 @@ class TrainableEncoder(nn.Module):
     would never get a gradient is left out (a pooler, the embedding of masked spans), and so is what
     drops whole layers or spans at random in training; dropout stays.
 
-    A frozen encoder runs in evaluation mode, whatever the model around it does.
+    What is frozen runs in evaluation mode, whatever the model around it does: all of it, or what
+    stands before the section's `trained_layers`.
 
     Args:
         section: a modality of kind "tokens" or "waveform"; `source` is a local folder.
@@ -55,6 +56,7 @@ class TrainableEncoder(nn.Module):
             "normalise": self.waveform and _normalises(Path(section.source)),
         }
         self.width = int(config.hidden_size)
+        self.trained_layers = section.trained_layers
         self.frozen = False
         self.freeze(section.frozen)
 
@@ -77,15 +79,41 @@ class TrainableEncoder(nn.Module):
     def freeze(self, frozen: bool = True) -> None:
         """Take the encoder out of training, or back in."""
         self.frozen = frozen
-        self.requires_grad_(not frozen)
+        self.requires_grad_(True)
         self.train(self.training)
 
     def train(self, mode: bool = True) -> TrainableEncoder:
-        """Training mode; a frozen encoder stays in evaluation mode."""
-        super().train(mode and not self.frozen)
-        if self.frozen:  # loading a model makes its parameters anew, and then calls this
-            self.requires_grad_(False)
+        """Training mode; what is frozen stays in evaluation mode."""
+        trained = self._trained()
+        whole = trained == [self]
+        super().train(mode and whole)
+        if not whole:  # loading a model makes its parameters anew, and then calls this
+            kept = {id(parameter) for part in trained for parameter in part.parameters()}
+            for parameter in self.parameters():
+                if id(parameter) not in kept:
+                    parameter.requires_grad_(False)
+            for part in trained:
+                part.train(mode)
         return self
+
+    def _trained(self) -> list[nn.Module]:
+        """What is not frozen: the encoder, its last layers or nothing."""
+        if self.frozen:
+            return []
+        if not self.trained_layers:
+            return [self]
+        lists = [
+            list(module)
+            for name, module in self.model.named_modules()
+            if isinstance(module, nn.ModuleList) and name.rpartition(".")[2] in ("layer", "layers")
+        ]
+        layers = lists[0] if lists else []
+        if self.trained_layers <= len(layers):
+            return layers[-self.trained_layers :]
+        raise EmollamaError(
+            f"{self.where}: trained_layers {self.trained_layers} of the {len(layers)} layers of "
+            f"{self.model.config.model_type}"
+        )
 
     def forward(
         self, values: Tensor, valid: Tensor, times: Tensor

@@ -11,8 +11,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from emollama.fusion.configuration import FusionConfig
-from emollama.fusion.frame_model import CarriedLSTM, FrameModel, FrameOptions, regressor
-from emollama.fusion.layers import Tokens
+from emollama.fusion.frame_model import FrameModel, FrameOptions, regressor
+from emollama.fusion.layers import CarriedLSTM, Tokens
 from emollama.fusion.modeling import FusionOutput
 
 
@@ -41,8 +41,7 @@ class VaFcLSTM(FrameModel):
 
     def __init__(self, config: FusionConfig) -> None:
         super().__init__(config)
-        o = config.checked_options(config.options)
-        assert isinstance(o, VaFcLSTMOptions)
+        o = VaFcLSTMOptions.model_validate(config.options)
         self.input = nn.Sequential(
             nn.Linear(self.width_in, o.width), nn.ReLU(), nn.Dropout(o.dropout)
         )
@@ -62,6 +61,7 @@ class VaFcLSTM(FrameModel):
         return FusionOutput(
             logits=self.output(recurrent),
             valid=grid.valid,
+            times=grid.times,
             maps={} if explain else None,
             state=carried,
         )

@@ -31,8 +31,7 @@ class VaTransformer(FrameModel):
 
     def __init__(self, config: FusionConfig) -> None:
         super().__init__(config)
-        o = config.checked_options(config.options)
-        assert isinstance(o, TransformerOptions)
+        o = TransformerOptions.model_validate(config.options)
         self.input = nn.Linear(self.width_in, o.width)
         self.encoder = FrameEncoder(o)
         self.output = regressor(o.width, o.regressor, o.regressor_dropout, config.width)
@@ -44,9 +43,12 @@ class VaTransformer(FrameModel):
         state: Mapping[str, Tensor] | None = None,
         explain: bool = False,
     ) -> FusionOutput:
-        """Logits [B, L, W]; maps are the attention over frames."""
+        """Logits [B, L, W]; maps "i:frames>frames" [B, L, L]."""
         values, grid = self.frames(tokens)
         encoded, maps = self.encoder(self.input(values), grid.valid, explain)
         return FusionOutput(
-            logits=self.output(encoded), valid=grid.valid, maps=maps if explain else None
+            logits=self.output(encoded),
+            valid=grid.valid,
+            times=grid.times,
+            maps=maps if explain else None,
         )

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from emollama.fusion.configuration import FusionConfig
 from emollama.fusion.frame_model import FrameEncoder, FrameModel, TransformerOptions, regressor
-from emollama.fusion.layers import Attention, Tokens
+from emollama.fusion.layers import Attention, Tokens, gather_steps, mean_by, places
 from emollama.fusion.modeling import FusionOutput
 
 
@@ -44,8 +44,7 @@ class VaTransformerAttention(FrameModel):
 
     def __init__(self, config: FusionConfig) -> None:
         super().__init__(config)
-        o = config.checked_options(config.options)
-        assert isinstance(o, VaTransformerAttentionOptions)
+        o = VaTransformerAttentionOptions.model_validate(config.options)
         self.input = nn.Linear(self.width_in, o.width)
         self.encoder = FrameEncoder(o)
         self.recall = Attention(o.width, o.heads, o.dropout)
@@ -59,7 +58,11 @@ class VaTransformerAttention(FrameModel):
         state: Mapping[str, Tensor] | None = None,
         explain: bool = False,
     ) -> FusionOutput:
-        """Logits [B, L, W]; the state is `memory` [B, K, width] and `memory_valid` [B, K]."""
+        """Logits [B, L, W]; the state is `memory` [B, K, width] and `memory_valid` [B, K].
+
+        Maps: "i:frames>frames" [B, L, L] and "frames>memory" [B, L, K], over the memory that was
+        given; 0 in rows that have none.
+        """
         values, grid = self.frames(tokens)
         encoded, maps = self.encoder(self.input(values), grid.valid, explain)
         hidden = encoded
@@ -69,10 +72,11 @@ class VaTransformerAttention(FrameModel):
             )
             hidden = encoded + recalled
             if weights is not None:
-                maps["memory"] = weights
+                maps["frames>memory"] = weights
         return FusionOutput(
             logits=self.output(hidden),
             valid=grid.valid,
+            times=grid.times,
             maps=maps if explain else None,
             state=self._remember(encoded, grid.valid, state),
         )
@@ -88,8 +92,8 @@ class VaTransformerAttention(FrameModel):
         # Stable: entries that hold something go last, in their order.
         order = known.to(torch.int8).argsort(dim=1, stable=True)[:, -self.entries :]
         return {
-            "memory": new.gather(1, order[..., None].expand(-1, -1, new.shape[-1])),
-            "memory_valid": known.gather(1, order),
+            "memory": gather_steps(new, order),
+            "memory_valid": gather_steps(known, order),
         }
 
 
@@ -98,10 +102,4 @@ def chunk_means(values: Tensor, valid: Tensor, length: int) -> tuple[Tensor, Ten
 
     The last chunk of a row may be of fewer steps.
     """
-    chunks = -(-values.shape[1] // length)
-    place = (valid.cumsum(dim=1) - 1).clamp(min=0) // length
-    kept = torch.where(valid[..., None], values, 0.0)
-    total = values.new_zeros(len(values), chunks, values.shape[-1])
-    total = total.scatter_add(1, place[..., None].expand_as(values), kept)
-    count = values.new_zeros(len(values), chunks).scatter_add(1, place, valid.to(values.dtype))
-    return total / count.clamp(min=1)[..., None], count > 0
+    return mean_by(values, valid, places(valid) // length, -(-values.shape[1] // length))

@@ -11,13 +11,12 @@ from torch import Tensor, nn
 
 from emollama.fusion.configuration import FusionConfig
 from emollama.fusion.frame_model import (
-    CarriedLSTM,
     FrameEncoder,
     FrameModel,
     TransformerOptions,
     regressor,
 )
-from emollama.fusion.layers import Tokens
+from emollama.fusion.layers import CarriedLSTM, Tokens
 from emollama.fusion.modeling import FusionOutput
 
 
@@ -42,8 +41,7 @@ class VaTransformerLSTM(FrameModel):
 
     def __init__(self, config: FusionConfig) -> None:
         super().__init__(config)
-        o = config.checked_options(config.options)
-        assert isinstance(o, VaTransformerLSTMOptions)
+        o = VaTransformerLSTMOptions.model_validate(config.options)
         self.input = nn.Sequential(
             nn.Linear(self.width_in, o.width), nn.ReLU(), nn.Dropout(o.dropout)
         )
@@ -59,7 +57,7 @@ class VaTransformerLSTM(FrameModel):
         state: Mapping[str, Tensor] | None = None,
         explain: bool = False,
     ) -> FusionOutput:
-        """Logits [B, L, W]; the state is `h` and `c` [B, 1, width]."""
+        """Logits [B, L, W]; state `h` and `c` [B, 1, width]; maps "i:frames>frames" [B, L, L]."""
         values, grid = self.frames(tokens)
         projected = self.input(values)
         encoded, maps = self.encoder(projected, grid.valid, explain)
@@ -69,6 +67,7 @@ class VaTransformerLSTM(FrameModel):
         return FusionOutput(
             logits=self.output(recurrent),
             valid=grid.valid,
+            times=grid.times,
             maps=maps if explain else None,
             state=carried,
         )

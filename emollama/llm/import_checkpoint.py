@@ -8,7 +8,6 @@ fit is an error.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -25,7 +24,7 @@ from emollama.assets.fingerprint import weights_fingerprint
 from emollama.assets.pickled import read_tensors
 from emollama.config import LoraSection
 from emollama.errors import EmollamaError
-from emollama.files import written_whole
+from emollama.files import file_sha256, written_whole
 from emollama.labels import LabelSet
 from emollama.llm import artefact
 from emollama.llm import emotion_llama_v1 as v1
@@ -263,15 +262,6 @@ def require_llama_tokenizer(processor: EmotionLlamaProcessor, llm: str) -> None:
                 f"{llm}: its tokenizer is not Llama-2's, which these weights were trained with: "
                 f"'{text}' is {processor.text_ids(text)}, expected {ids}"
             )
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _card(checkpoint: Path, layout: str) -> str:

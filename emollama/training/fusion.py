@@ -23,7 +23,7 @@ from accelerate.utils import broadcast_object_list
 from torch.utils.tensorboard import SummaryWriter
 
 from emollama.errors import EmollamaError
-from emollama.files import sole_writer
+from emollama.files import file_sha256, sole_writer
 from emollama.fusion import artefact
 from emollama.fusion.answers import answers
 from emollama.training.card import fusion_card
@@ -65,15 +65,28 @@ def train_fusion(config: FusionTrainConfig) -> Path:
 
 
 class FusionRun:
-    """One run, from configuration to artefact."""
+    """One run, from configuration to artefact.
 
-    def __init__(self, config: FusionTrainConfig, held: ExitStack) -> None:
+    Args:
+        config: of the run.
+        held: what is closed with it.
+        setup: data and model, where they are there; read and built as configured by default.
+        say: takes lines for people.
+    """
+
+    def __init__(
+        self,
+        config: FusionTrainConfig,
+        held: ExitStack,
+        setup: Setup | None = None,
+        say: Callable[[str], None] | None = None,
+    ) -> None:
         self.config = config
         rank = int(os.environ.get("RANK", "0"))
-        self.say: Callable[[str], None] = speaker(rank)
+        self.say: Callable[[str], None] = say or speaker(rank)
         self.checkpoints = config.output / "checkpoints"
         resume = _resumable(config, self.checkpoints)
-        self.setup: Setup = set_up(config, self.say)
+        self.setup: Setup = setup or set_up(config, self.say)
         self.accelerator = Accelerator(cpu=not torch.cuda.is_available())
         self.device: torch.device = self.accelerator.device
         self.first = self.accelerator.is_main_process
@@ -278,6 +291,7 @@ class FusionRun:
             "config": config.model_dump(mode="json"),
             "versions": versions(),
             "samples": len(self.setup.train),
+            "manifest_sha256": file_sha256(self.setup.manifest.path),
             "split_sha256": self.setup.manifest.split_sha256,
             "left_out": dict(self.setup.train.left_out),
             "world_size": self.accelerator.num_processes,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import torch
 
 from emollama.errors import EmollamaError
 from emollama.fusion import artefact
+from emollama.fusion.configuration import ModalitySection
 from emollama.fusion.data import FusionData, fit_standardisers, open_modalities, read_data
 from emollama.fusion.modeling import FusionModel
 from emollama.fusion.systems import fusion_system
@@ -54,6 +55,17 @@ def set_up(config: FusionTrainConfig, say: Callable[[str], None]) -> Setup:
             f"data.validation_split: '{both.pop()}' is trained on; validate on another split, or "
             "set validation_split: null"
         )
+    return assembled(config, manifest, sections, train, splits[held_out] if held_out else None)
+
+
+def assembled(
+    config: FusionTrainConfig,
+    manifest: Manifest,
+    sections: Sequence[ModalitySection],
+    train: FusionData,
+    validation: FusionData | None,
+) -> Setup:
+    """A model for data that has been read; `sections` as `open_modalities` gives them."""
     weights: list[float] = []
     if config.task.class_weights == "balanced" and config.task.has_labels:
         weights = train.targets.class_weights()
@@ -71,7 +83,7 @@ def set_up(config: FusionTrainConfig, say: Callable[[str], None]) -> Setup:
         )
     if config.fusion.start is None:
         fit_standardisers(model, train)
-    return Setup(manifest, train, splits[held_out] if held_out else None, model)
+    return Setup(manifest, train, validation, model)
 
 
 def seed_weights(seed: int, name: str) -> None:

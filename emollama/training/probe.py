@@ -31,8 +31,6 @@ from emollama.llm.partitioned import whole
 from emollama.llm.processing import EmotionLlamaProcessor, fit_steps
 from emollama.sample import Sample
 
-STRENGTH = 0.01
-"""C of the probe: strong, so that it leans on what is common to many speakers."""
 FOLDS = 5
 
 Shifts = dict[str, dict[str, np.ndarray]]
@@ -46,8 +44,11 @@ def start_from_probe(
     streams: Sequence[str],
     readers: Mapping[str, TrackReader],
     samples: Sequence[Sample],
+    strength: float,
 ) -> Shifts:
     """Set the linear projectors of some streams from one probe of the training labels.
+
+    `strength` is the probe's C: the smaller, the more it leans on what is common to many speakers.
 
     Returns the shifts that make the projected training samples what they would be had the probe
     been fitted without their groups; they belong to training alone. The standardisers must have
@@ -62,7 +63,7 @@ def start_from_probe(
         raise EmollamaError("start: probe needs two labels among the training samples")
     blocks = [_standardised(model, name, readers[name], labelled) for name in streams]
     x = np.concatenate(blocks, axis=1)
-    classes, rows = _probe(x, targets)
+    classes, rows = _probe(x, targets, strength)
     table = cast(torch.nn.Parameter, model.get_input_embeddings().weight)
     with whole([table]):
         words = torch.stack(
@@ -79,12 +80,14 @@ def start_from_probe(
         projector = model.projector(name)
         projector.output.weight.copy_(weight[:, span] * size)
         projector.output.bias.copy_(under)
-    return _shifts(model, streams, spans, labelled, x, targets, rows)
+    return _shifts(model, streams, spans, labelled, x, targets, rows, strength)
 
 
-def _probe(x: np.ndarray, targets: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+def _probe(
+    x: np.ndarray, targets: Sequence[int], strength: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Classes [K] and coefficients [K, D] of the regression."""
-    fitted = LogisticRegression(C=STRENGTH, max_iter=3000).fit(x, targets)
+    fitted = LogisticRegression(C=strength, max_iter=3000).fit(x, targets)
     rows = fitted.coef_
     return fitted.classes_, rows if len(fitted.classes_) > 2 else np.vstack([-rows, rows])
 
@@ -97,6 +100,7 @@ def _shifts(
     x: np.ndarray,
     targets: Sequence[int],
     rows: np.ndarray,
+    strength: float,
 ) -> Shifts:
     """The smallest changes of the features [n, D] that turn logits into held-out logits."""
     shifts: Shifts = {name: {} for name in streams}
@@ -112,7 +116,7 @@ def _shifts(
     for fit, held_out in folds.split(x, targets, groups):
         if set(np.take(targets, fit)) != set(targets):
             continue  # a label that only the held-out groups show: nothing to compare with
-        _, others = _probe(x[fit], np.take(targets, fit).tolist())
+        _, others = _probe(x[fit], np.take(targets, fit).tolist(), strength)
         for name, span, inverse in zip(streams, spans, back, strict=True):
             part = x[held_out, span]
             change = part @ (others[:, span] - rows[:, span]).T @ inverse.T

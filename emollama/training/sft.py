@@ -18,7 +18,7 @@ from transformers import set_seed
 
 from emollama.config import TrainConfig
 from emollama.errors import EmollamaError
-from emollama.files import read_json, sole_writer, write_json, written_whole
+from emollama.files import file_sha256, read_json, sole_writer, write_json, written_whole
 from emollama.llm import artefact
 from emollama.llm.clues import ClueWords
 from emollama.llm.device import default_device, resolve_dtype
@@ -89,6 +89,8 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
     manifest = read_with_splits(config.data.manifest, config.data.split_file)
+    # Now, for the file may be another one when training ends.
+    manifest_sha256 = file_sha256(config.data.manifest)
     for leak in leakage(manifest.samples) if manifest.split_sha256 else ():
         say(f"WARNING: {leak}")
     streams, readers = open_streams(config.data.store, config.model.streams)
@@ -120,7 +122,9 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
     else:
         fit_standardisers(artefact.bare(model), readers, samples)
     if probed := [s.name for s in config.model.streams if s.start == "probe"]:
-        shifts = start_from_probe(artefact.bare(model), processor, probed, readers, samples)
+        shifts = start_from_probe(
+            artefact.bare(model), processor, probed, readers, samples, config.model.probe_strength
+        )
         held_out = len(next(iter(shifts.values())))
         say(f"projectors start from a probe; {held_out} samples are shown as if held out of it")
     clues = fit_clues(readers, samples)
@@ -175,6 +179,7 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
                 "config": config.model_dump(mode="json"),
                 "versions": versions(),
                 "samples": len(samples),
+                "manifest_sha256": manifest_sha256,
                 "split_sha256": manifest.split_sha256,
                 "left_out": left_out,
                 "world_size": world,

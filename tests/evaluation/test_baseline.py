@@ -14,6 +14,7 @@ from emollama.evaluation.baseline import (
     JOINT,
     LATE,
     MAJORITY,
+    STRENGTHS,
     FeatureMatrix,
     baseline_predictions,
     pool_tracks,
@@ -70,6 +71,32 @@ def test_repeats_exactly_and_test_clips_do_not_matter_to_each_other():
     by_key = {(p.id, p.channels, p.system): p for p in first.predictions}
     for p in _run(fewer, features).predictions:
         assert p.scores == pytest.approx(by_key[p.id, p.channels, p.system].scores, abs=1e-5)
+
+
+def test_fewer_sets_leave_the_other_rows_as_they_are():
+    samples, features = samples_with_features(180)
+    every = _run(samples, features)
+    assert {len(p.channels) for p in every.predictions} == {0, 1, 2, 3}
+    for largest, sizes in ((1, {0, 1, 3}), (0, {0, 3})):
+        some = _run(samples, features, largest=largest)
+        assert some.predictions == [p for p in every.predictions if len(p.channels) in sizes]
+
+
+def test_the_strength_is_that_of_the_lowest_loss():
+    samples, features = samples_with_features(120)
+    train, held = of_split(samples, "train"), of_split(samples, "val")
+    result = _run(samples, {"voice": features["voice"]})
+    voice = features["voice"][0].values
+    split = np.array([s.split for s in samples])
+    scaler = StandardScaler().fit(voice[split == "train"])
+    losses = []
+    for strength in STRENGTHS:
+        model = LogisticRegression(C=strength, max_iter=5000)
+        model.fit(scaler.transform(voice[split == "train"]), [s.targets.emotion for s in train])
+        found = model.predict_log_proba(scaler.transform(voice[split == "val"]))
+        gold = [list(model.classes_).index(s.targets.emotion) for s in held]
+        losses.append(-found[np.arange(len(held)), gold].sum())
+    assert result.settings[f"{JOINT}: voice"].startswith(f"C={STRENGTHS[np.argmin(losses)]:g} ")
 
 
 def test_the_rotation_changes_nothing():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from emollama.errors import EmollamaError
-from emollama.evaluation.faithfulness import clue_faithfulness, derangement
+from emollama.evaluation.faithfulness import clue_faithfulness, derangement, label_naming
 
 CLUES = ("smile", "frown", "loud", "quiet", "fast", "slow", "high", "low")
 
@@ -42,6 +42,22 @@ def test_by_hand():
     assert (found.own.f1.n_scored, found.own.f1.n_total, found.without_clue) == (2, 4, 1)
     with pytest.raises(EmollamaError, match="two or more clips"):
         clue_faithfulness({"a": "smile"}, rendered, clues_in)
+
+
+def test_labels_named_by_hand():
+    named = {"a": {"sad"}, "b": {"happy", "sad"}, "c": {"sad"}, "e": set()}
+    found = label_naming(named, {"a": "sad", "b": "happy", "c": "angry", "d": "sad", "e": "sad"})
+    assert found.own.value == pytest.approx(2 / 4) and found.only.value == pytest.approx(1 / 4)
+    assert (found.own.n_scored, found.own.n_total) == (4, 5)
+    # Every reason names every label: right for its own clip, and as right for any other.
+    every = dict.fromkeys("abc", ("sad", "happy", "angry"))
+    told = label_naming(every, {"a": "sad", "b": "happy", "c": "angry"})
+    assert told.own.value == told.shuffled.value == 1 and told.only.value == 0
+    # One label each, all distinct: dealt to others none is right.
+    apart = label_naming({"a": {"sad"}, "b": {"happy"}}, {"a": "sad", "b": "happy"})
+    assert apart.difference.value == 1 and apart.shuffled.value == 0
+    with pytest.raises(EmollamaError, match="two or more reasons"):
+        label_naming({"a": {"sad"}}, {"a": "sad"})
 
 
 @pytest.mark.parametrize("n", [2, 3, 10, 101])

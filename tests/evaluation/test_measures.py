@@ -297,6 +297,12 @@ def test_mer2023_combined() -> None:
     measure = mer2023_combined(rows, MER2023)
     assert measure.value() == pytest.approx(f1 - 0.25 * np.mean(errors), abs=1e-12)
     assert measure.failures["no valence"] == 1 and measure.failures["two labels"] > 0
+    none = rows[5].model_copy(update={"reference_values": {"valence": -10.0}})
+    silent = rows[6].model_copy(update={"values": {"valence": -10.0}})
+    again = mer2023_combined([*rows[:5], none, silent, *rows[7:]], MER2023)
+    kept = errors[:4] + errors[6:]
+    assert again.value() == pytest.approx(f1 - 0.25 * np.mean(kept), abs=1e-12)
+    assert again.detail["n_valence"] == 57 and again.failures["no valence"] == 2
     with pytest.raises(EmollamaError, match="the score is weighted_f1"):
         mer2023_combined(random_predictions(5), MER2023)
 

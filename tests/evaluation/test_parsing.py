@@ -19,7 +19,7 @@ from emollama.evaluation.parsing import (
     parse_words,
 )
 from emollama.evaluation.predictions import Prediction
-from emollama.labels import get_label_set
+from emollama.labels import LabelSet, get_label_set
 
 from .made import MER2023
 
@@ -47,11 +47,92 @@ MERR = get_label_set("merr")
         ("", EMPTY),
         (" \n", EMPTY),
         ("\u4ed6\u5f88\u9ad8\u5174", NONE),
+        # Quotes, dashes and underscores stand around a word; one of them between letters joins.
+        ("The emotion is 'happy'.", "happy"),
+        ("'happy'", "happy"),
+        ("\u2018happy\u2019", "happy"),
+        ("-happy", "happy"),
+        ("__happy__", "happy"),
+        ("He's 'sad' and isn't 'happy'", "sad"),
+        ("un-happy", NONE),
+        ("bitter-sweet and non-angry", NONE),
+        ("very_happy", NONE),
+        # Denials at a distance, and in other words than "not".
+        ("I don't think the person is happy", DENIED),
+        ("he does not seem to be really angry", DENIED),
+        ("She does not look sad at all, she is happy", "happy"),
+        ("I am not sure whether this person is happy", DENIED),
+        ("no sign that the person in it is angry", DENIED),
+        ("does not appear to be in any way sad or really angry", DENIED),
+        ("does not look at the camera and seems happy", "happy"),
+        ("anything but happy", DENIED),
+        ("far from happy", DENIED),
+        ("fails to be happy", DENIED),
+        ("lack of happy emotion", DENIED),
+        ("free of anger and sadness", DENIED),
+        ("lack of joy or anger, so sad", "sad"),
+        ("nothing but happy", "happy"),
+        ("She can't be anything but happy", "happy"),
+        ("cannot hide his anger", "angry"),
+        ("not sad and is happy", "happy"),
+        ("not happy instead sad", "sad"),
+        ("no, he is happy", "happy"),
+        ("The person's voice goes down. happy", "happy"),
     ],
 )
 def test_words(text: str, expected: str) -> None:
     found = parse_words(text, MER2023)
     assert expected in (found.label, found.failure) and None in (found.label, found.failure)
+
+
+SOUNDS = LabelSet(
+    "ave",
+    ("Male speech, man speaking", "Fixed-wing aircraft, airplane", "Truck", "All but (one)"),
+    {"It\u2019s  loud; very": "Truck"},
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Male speech, man speaking", SOUNDS.labels[0]),
+        ("It is 'fixed-wing aircraft,\nairplane'.", SOUNDS.labels[1]),
+        ("all but (one)", SOUNDS.labels[3]),
+        ("it's loud; very", "Truck"),
+        ("not Male speech, man speaking, but a truck", "Truck"),
+        ("no fixed-wing aircraft, airplane or truck", DENIED),
+        ("speech, man", NONE),
+    ],
+)
+def test_labels_with_punctuation(text: str, expected: str) -> None:
+    found = parse_words(text, SOUNDS)
+    assert expected in (found.label, found.failure)
+
+
+@given(
+    denial=st.sampled_from(
+        [
+            "I don't think he is",
+            "she does not sound",
+            "far from",
+            "anything but",
+            "not",
+            "no",
+            "fails to be",
+            "there is no evidence that this man is",
+            "can't say he's",
+            "free of",
+        ]
+    ),
+    degree=st.sampled_from(["", "very", "really quite"]),
+    label=st.sampled_from([*MER2023.labels, *MER2023.synonyms]),
+    other=st.sampled_from(MER2023.labels),
+)
+def test_a_denied_label_is_never_named(denial: str, degree: str, label: str, other: str) -> None:
+    text = " ".join(f"{denial} {degree} {label}".split())
+    assert parse_words(text, MER2023).failure == DENIED
+    assert parse_words(f"{text}, but {other}", MER2023).label == other
+    assert parse_words(f"{other}. {text}", MER2023).label == other
 
 
 def test_doubt_that_is_denied_is_no_label() -> None:

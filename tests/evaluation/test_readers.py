@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +55,12 @@ def test_emotion_llama_csv_with_references(tmp_path: Path) -> None:
         ("name,label\n,sad\n", ":2: 'name' is empty"),
         ("name,valence\na,high\n", ":2: valence 'high' is not a number"),
         ("name,valence\na,nan\n", ":2: valence 'nan' is not finite"),
+        ("name,label\na,sad\nb", ":3: has 1 cells, the header 2; the file may be cut off"),
+        ("name,reason\na,He smiles, so he is glad.\n", ":2: has 3 cells, the header 2"),
+        ('name,reason\na,"He smiles.\nb,He frowns.\n', ":2: is not a row of a CSV"),
+        ("name,Discrete,discrete\na,sad,happy\n", ":1: column 'discrete' is there twice"),
+        ("name,Name,label\na,b,sad\n", ":1: column 'name' is there twice"),
+        ("", ":1: has no column of clips"),
     ],
 )
 def test_a_bad_csv_is_one_line(tmp_path: Path, text: str, message: str) -> None:
@@ -61,6 +69,46 @@ def test_a_bad_csv_is_one_line(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(EmollamaError, match=message) as error:
         read_public(path, "emotion-llama", MER2023)
     assert str(error.value).startswith(str(path)) and "\n" not in str(error.value)
+
+
+def test_a_reference_that_was_cut_is_refused(tmp_path: Path) -> None:
+    path, truth = tmp_path / "r.csv", tmp_path / "t.csv"
+    path.write_text("name,label\na,sad\nb,sad\n")
+    truth.write_text("name,discrete\na,sad\nb")
+    with pytest.raises(EmollamaError, match=r"t\.csv:3: has 1 cells"):
+        read_public(path, "emotion-llama", MER2023, truth)
+
+
+def test_a_txt_is_read_in_time_linear_in_its_length(tmp_path: Path) -> None:
+    path = tmp_path / "r.txt"
+    for text in ("[" + "1" * 30 + " x", "[" + "1 " * 30 + "x", "[" * 20_000):
+        path.write_text(text)
+        begun = time.process_time()
+        with pytest.raises(EmollamaError, match="no confusion matrix"):
+            read_public(path, "emotion-llama", MER2023)
+        assert time.process_time() - begun < 2
+    for count, message in (("9" * 5000, "is above 1,000,000"), ("400000", "counts 14,400,000")):
+        path.write_text(f"[{' '.join([count] * 6)}]\n" * 6)
+        with pytest.raises(EmollamaError, match=message):
+            read_public(path, "emotion-llama", MER2023)
+
+
+def test_arrays_that_are_none_are_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("filenames.npy", b"not an array, allow_pickle or no")
+    with pytest.raises(EmollamaError, match=r"'filenames\.npy' is not an array") as error:
+        read_public(path, "openset", MER2023)
+    assert "\n" not in str(error.value)
+    ragged = np.empty(2, dtype=object)
+    ragged[:] = [[1.0, 2.0], [1.0]]
+    np.savez(path, names=np.array(["a", "b"]), emo_probs=ragged)
+    with pytest.raises(EmollamaError, match="'emoprobs' must hold numbers"):
+        read_public(path, "mertools", MER2023)
+    for code in (2.7, 6, -1):
+        np.savez(path, emo_probs=np.eye(6)[:1], emo_labels=np.array([code]))
+        with pytest.raises(EmollamaError, match=f"has class {code:g} in emo_labels"):
+            read_public(path, "mertools", MER2023)
 
 
 def test_mertools_scores_and_valence(tmp_path: Path) -> None:

@@ -107,6 +107,28 @@ def test_interval_of_one_kind_of_row_is_a_point(tables: WheelTables) -> None:
     assert [w["n_scored"] for w in result.detail["wheels"]] == [5] * 5  # type: ignore[index, union-attr, attr-defined]
 
 
+def test_word_forms_that_were_cut_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    forms = write_tables(tmp_path) / "format.csv"
+    whole = forms.read_text()
+    for text, message in (
+        (whole[: whole.index("fearless,") + 8], ":4: has 1 cells, the header 2"),
+        (whole.replace('fear"', "fear"), ":3: is not a row of a CSV"),
+        (whole.replace("name,format", "name,format,format"), ":1: needs the columns"),
+    ):
+        forms.write_text(text)
+        with pytest.raises(EmollamaError, match=message) as error:
+            read_wheel_tables(tmp_path)
+        assert str(error.value).startswith(str(forms)) and "\n" not in str(error.value)
+    # Cut between two lines it cannot be told from a table of somebody's own: that is said.
+    forms.write_text("\n".join(whole.splitlines()[:4]) + "\n")
+    capsys.readouterr()
+    assert read_wheel_tables(tmp_path).version == "own tables"
+    said = capsys.readouterr().err
+    assert "is not the published one of mer2025 or mer2026" in said and "of 4 forms" in said
+
+
 def test_bad_tables_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(EmollamaError, match=r"holds no format\.csv"):
         read_wheel_tables(tmp_path)

@@ -1,4 +1,4 @@
-"""Batches and models for the tests of the fusion systems."""
+"""Batches and models for the tests of fusion: three modalities, six rows of ragged lengths."""
 
 from __future__ import annotations
 
@@ -17,45 +17,66 @@ WIDTHS = {"voice": 6, "words": 5, "face": 4}
 LENGTHS = {"voice": (7, 3, 5, 1, 6, 2), "words": (2, 5, 1, 4, 3, 5), "face": (4, 4, 6, 2, 1, 3)}
 LABELS = ["happy", "neutral", "sad"]
 ROWS = 6
+STEP = 0.1
+"""Seconds."""
+
+
+def section(name: str, **more: Any) -> dict[str, Any]:
+    """A modality's section; its name is its channel."""
+    return {"name": name, "channel": name, "source": "made", "width": WIDTHS[name], **more}
 
 
 def model_of(
     system: str,
     options: Mapping[str, Any],
-    names: Sequence[str] = tuple(WIDTHS),
+    modalities: Sequence[str | dict[str, Any]] = tuple(WIDTHS),
     kind: str = "label+values",
-    seed: int = 0,
-    **more: Any,
+    **task: Any,
 ) -> FusionModel:
-    """A small model in evaluation mode."""
+    """A small model in evaluation mode; modalities are names, or sections."""
     config_class, model_class = fusion_system(system)
-    channels = {"voice": "voice", "words": "words", "face": "face"}
-    torch.manual_seed(seed)
-    values = [] if kind in ("label", "labels") else ["valence"]
+    torch.manual_seed(0)
+    if kind not in ("label", "labels"):
+        task = {"values": ["valence"], **task}
     config = config_class(
-        modalities=[
-            {"name": n, "channel": channels[n], "source": "made", "width": WIDTHS[n]} for n in names
-        ],
+        modalities=[section(m) if isinstance(m, str) else m for m in modalities],
         labels=[] if kind in ("values", "frames") else LABELS,
-        task={"kind": kind, "values": values, **more},
+        task={"kind": kind, **task},
         options=dict(options),
     )
     return model_class(config).eval()
 
 
-def batch_of(names: Sequence[str] = tuple(WIDTHS), kind: str = "label+values") -> FusionBatch:
-    """Six rows of ragged lengths; frames are those of the first modality."""
-    made = torch.Generator().manual_seed(3)
+def tracks_of(
+    lengths: Mapping[str, Sequence[int]], step: Mapping[str, float] | None = None, seed: int = 3
+) -> FusionBatch:
+    """Rows of these lengths without targets; `step` seconds apart where a modality has its own.
+
+    With a step of 0 times are unknown.
+    """
+    made = torch.Generator().manual_seed(seed)
     values, valid, times = {}, {}, {}
-    for name in names:
-        lengths = torch.tensor(LENGTHS[name])
-        if kind == "frames":
-            lengths = torch.tensor(LENGTHS["voice"])
-        longest = int(lengths.max())
-        valid[name] = torch.arange(longest) < lengths[:, None]
-        drawn = torch.randn(ROWS, longest, WIDTHS[name], generator=made)
+    for name, rows in lengths.items():
+        longest = max([*rows, 1])
+        valid[name] = torch.arange(longest) < torch.tensor(rows)[:, None]
+        drawn = torch.randn(len(rows), longest, WIDTHS[name], generator=made)
         values[name] = torch.where(valid[name][..., None], drawn, 0.0)
-        times[name] = torch.where(valid[name], 0.1 * torch.arange(longest) + 0.05, 0.0)
+        centres = (torch.arange(longest) + 0.5) * (step or {}).get(name, STEP)
+        times[name] = torch.where(valid[name], centres, 0.0)
+    count = len(next(iter(lengths.values())))
+    return FusionBatch(
+        ids=tuple(f"clip{i}" for i in range(count)),
+        values=values,
+        valid=valid,
+        times=times,
+        groups=(None,) * count,
+        reset=torch.zeros(count, dtype=torch.bool),
+    )
+
+
+def batch_of(names: Sequence[str] = tuple(WIDTHS), kind: str = "label+values") -> FusionBatch:
+    """Six rows with targets; of "frames" all modalities have the same steps."""
+    batch = tracks_of({name: LENGTHS["voice" if kind == "frames" else name] for name in names})
     targets = {
         "label": Target(torch.tensor([0, 1, 2, 0, 1, 2]), torch.ones(ROWS, dtype=torch.bool)),
         "labels": Target(torch.eye(3).repeat(2, 1), torch.ones(ROWS, 3, dtype=torch.bool)),
@@ -64,18 +85,10 @@ def batch_of(names: Sequence[str] = tuple(WIDTHS), kind: str = "label+values") -
         ),
     }
     if kind == "frames":
-        first = valid[names[0]]
-        drawn = torch.rand(*first.shape, 1, generator=made) * 2 - 1
-        targets["frames"] = Target(drawn, first[..., None])
-    return FusionBatch(
-        ids=tuple(f"clip{i}" for i in range(ROWS)),
-        values=values,
-        valid=valid,
-        times=times,
-        targets=targets,
-        groups=(None,) * ROWS,
-        reset=torch.ones(ROWS, dtype=torch.bool),
-    )
+        first = batch.valid[names[0]]
+        drawn = torch.rand(*first.shape, 1, generator=torch.Generator().manual_seed(4)) * 2 - 1
+        targets["frames"] = Target(drawn, first[..., None], batch.times[names[0]])
+    return replace(batch, targets=targets)
 
 
 def rows_of(batch: FusionBatch, rows: Sequence[int]) -> FusionBatch:
@@ -87,7 +100,10 @@ def rows_of(batch: FusionBatch, rows: Sequence[int]) -> FusionBatch:
         values={k: v[index] for k, v in batch.values.items()},
         valid={k: v[index] for k, v in batch.valid.items()},
         times={k: v[index] for k, v in batch.times.items()},
-        targets={k: Target(t.values[index], t.valid[index]) for k, t in batch.targets.items()},
+        targets={
+            k: Target(t.values[index], t.valid[index], None if t.times is None else t.times[index])
+            for k, t in batch.targets.items()
+        },
         groups=tuple(batch.groups[i] for i in index),
         reset=None if batch.reset is None else batch.reset[index],
     )
@@ -96,16 +112,11 @@ def rows_of(batch: FusionBatch, rows: Sequence[int]) -> FusionBatch:
 def trimmed(batch: FusionBatch) -> FusionBatch:
     """The same rows without the steps at the end that are valid in none."""
     longest = {k: max(1, int(v.sum(dim=1).max())) for k, v in batch.valid.items()}
-    targets = dict(batch.targets)
-    if "frames" in targets:
-        target, length = targets["frames"], next(iter(longest.values()))
-        targets["frames"] = Target(target.values[:, :length], target.valid[:, :length])
     return replace(
         batch,
         values={k: v[:, : longest[k]] for k, v in batch.values.items()},
         valid={k: v[:, : longest[k]] for k, v in batch.valid.items()},
         times={k: v[:, : longest[k]] for k, v in batch.times.items()},
-        targets=targets,
     )
 
 
@@ -145,10 +156,21 @@ def lacking(batch: FusionBatch, names: Collection[str], rows: Sequence[int]) -> 
     return replace(batch, valid=valid)
 
 
-def answers(model: FusionModel, batch: FusionBatch, **more: Any) -> list[Tensor]:
+def asked(
+    model: FusionModel, batch: FusionBatch, windows: int = 1, **more: Any
+) -> tuple[FusionOutput, dict[str, Tensor] | None]:
+    """The output in the last of so many windows, all of them this batch, and the state before."""
+    state = None
+    for _ in range(windows - 1):
+        state = model(batch, state=state, **more).state
+    output: FusionOutput = model(batch, state=state, **more)
+    return output, state
+
+
+def answers(model: FusionModel, batch: FusionBatch, windows: int = 1, **more: Any) -> list[Tensor]:
     """Each row's logits: [W], or [valid frames, W]."""
     with torch.no_grad():
-        return of_rows(model(batch, **more))
+        return of_rows(asked(model, batch, windows, **more)[0])
 
 
 def of_rows(output: FusionOutput) -> list[Tensor]:
@@ -159,8 +181,27 @@ def of_rows(output: FusionOutput) -> list[Tensor]:
     return [row[mask] for row, mask in zip(output.logits, output.valid, strict=True)]
 
 
+def close(one: Tensor, other: Tensor) -> None:
+    """Equal to 1e-5."""
+    torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
+
+
 def assert_same(got: Sequence[Tensor], wanted: Sequence[Tensor]) -> None:
-    """Equal row by row to 1e-5."""
+    """Equal row by row."""
     assert len(got) == len(wanted)
     for one, other in zip(got, wanted, strict=True):
-        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
+        close(one, other)
+
+
+def without_gradient(model: FusionModel) -> list[str]:
+    """Names of parameters whose gradient is none or nothing."""
+    return [
+        name
+        for name, parameter in model.named_parameters()
+        if parameter.grad is None or not parameter.grad.abs().max() > 1e-8
+    ]
+
+
+def count(module: torch.nn.Module) -> int:
+    """Parameters."""
+    return sum(parameter.numel() for parameter in module.parameters())

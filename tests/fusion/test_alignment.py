@@ -6,8 +6,7 @@ import torch
 
 from emollama.fusion.alignment import pool, reference_grid, resample
 from emollama.fusion.layers import Tokens
-
-from .tracks import close
+from tests.fusion.systems_made import close
 
 
 def tokens(values: list[float], times: list[float], valid: list[int] | None = None) -> Tokens:

@@ -3,7 +3,9 @@
 The reference numbers were counted on the public implementations, built with random weights: the
 MELD project (union-point/emotion_detection) over two encoders of width 768 with 7 classes, MemoCMT
 (tpnam0901/MemoCMT) with 4, MERBench (zeroQiaoba/MERTools) over voice 1024, words 5120 and face 768
-with 6 classes and a value. docs/fusion_systems.md explains every difference.
+with 6 classes and a value, HRI-EMO (Makiato1999/HRI-EMO) over voice 74 and words 300 with 6
+emotions, the valence-arousal systems (situAI, ABAW 2022) over 1,238 features a frame, AMST
+(CXianRen/AMST) over fbank and pictures with 6. docs/fusion_systems.md explains every difference.
 """
 
 from __future__ import annotations
@@ -13,7 +15,10 @@ from typing import Any
 import pytest
 import torch
 
+from emollama.fusion.hri_emo import Gate
+from emollama.fusion.resnet import ResNet18
 from emollama.fusion.systems import fusion_system
+from tests.fusion.systems_made import count, section
 
 MELD = {"voice": 768, "words": 768}
 MERBENCH = {"voice": 1024, "words": 5120, "face": 768}
@@ -23,21 +28,38 @@ UNUSED_ATTENTION = 2_954_496  # MemoCMT's third block
 FRAMES = {"encoder": "frames"}
 
 
-def parameters(system: str, options: dict[str, Any], widths: dict[str, int], classes: int) -> int:
+MOSEI = {"voice": 74, "words": 300}
+VALENCE_AROUSAL = {"kind": "frames", "values": ["valence", "arousal"]}
+IGNORED_LINEAR = 65_792  # of the encoder's output, which nothing read
+FIXED_POSITIONS = 131_072  # sinusoids kept as parameters; here they are computed
+PROBES = 2 * (512 * 6 + 6)  # AMST's linear layers beside the model, which only diagnose it
+
+
+def built(
+    system: str,
+    options: dict[str, Any],
+    modalities: list[dict[str, Any]],
+    classes: int = 0,
+    task: dict[str, Any] | None = None,
+) -> int:
     config_class, model_class = fusion_system(system)
-    values = ["valence"] if widths is MERBENCH else []
     config = config_class(
-        modalities=[
-            {"name": name, "channel": name, "source": "made", "width": width}
-            for name, width in widths.items()
-        ],
+        modalities=modalities,
         labels=[f"label {i}" for i in range(classes)],
-        task={"kind": "label+values" if values else "label", "values": values},
+        task=task or {},
         options=options,
     )
     with torch.device("meta"):  # no memory: TFN has 276 million
-        model = model_class(config)
-    return sum(parameter.numel() for parameter in model.parameters())
+        return count(model_class(config))
+
+
+def parameters(system: str, options: dict[str, Any], widths: dict[str, int], classes: int) -> int:
+    task = {"kind": "label+values", "values": ["valence"]} if widths is MERBENCH else {}
+    return built(system, options, tracks(widths), classes, task)
+
+
+def tracks(widths: dict[str, int]) -> list[dict[str, Any]]:
+    return [{**section(name), "width": width} for name, width in widths.items()]
 
 
 @pytest.mark.parametrize(
@@ -77,3 +99,50 @@ def test_the_meld_project_and_memocmt(system: str, classes: int, reference: int)
 )
 def test_merbench(system: str, options: dict[str, Any], reference: int) -> None:
     assert parameters(system, options, MERBENCH, 6) == reference
+
+
+@pytest.mark.parametrize(
+    ("options", "reference"),
+    [
+        ({}, 5_445_697),
+        ({"encoder_layers": 2, "gate_hidden": 128}, 7_634_561),
+        ({"width": 384, "heads": 6, "encoder_layers": 2, "gate_hidden": 256}, 15_627_777),
+    ],
+)
+def test_hri_emo(options: dict[str, Any], reference: int) -> None:
+    assert built("hri_emo", options, tracks(MOSEI), 6, {"kind": "labels"}) == reference
+
+
+def test_the_gates_of_hri_emo() -> None:
+    assert count(Gate(tuple(MOSEI), 256, 64, scalar=False)) == 83_264
+    assert count(Gate(tuple(MOSEI), 768, 256, scalar=True)) == 786_945
+
+
+@pytest.mark.parametrize(
+    ("system", "reference"),
+    [
+        ("va_transformer", 3_805_186 - IGNORED_LINEAR - FIXED_POSITIONS),
+        ("va_transformer_lstm", 4_331_522 - IGNORED_LINEAR - FIXED_POSITIONS),
+        ("va_transformer_attention", 4_068_354 - IGNORED_LINEAR - FIXED_POSITIONS),
+        ("va_fclstm", 3_130_114),
+    ],
+)
+def test_valence_arousal(system: str, reference: int) -> None:
+    assert built(system, {}, tracks({"face": 1_238}), task=VALENCE_AROUSAL) == reference
+
+
+@pytest.mark.parametrize(
+    ("head", "reference"), [("concat", 22_359_058), ("msum", 22_355_986), ("lsum", 22_359_064)]
+)
+def test_amst_on_crema_d(head: str, reference: int) -> None:
+    sections = [section("voice", kind="fbank"), section("face", kind="frames")]
+    assert built("amst", {"head": head}, sections, 6) == reference - PROBES
+
+
+@pytest.mark.parametrize(
+    ("channels", "width", "reference"),
+    [(3, 512, 11_176_512), (1, 512, 11_170_240), (3, 768, 11_569_728), (1, 768, 11_563_456)],
+)
+def test_resnet_18(channels: int, width: int, reference: int) -> None:
+    with torch.device("meta"):
+        assert count(ResNet18(channels, width)) == reference

@@ -5,6 +5,7 @@ To add a system, give it its rows in `CASES`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from tests.fusion.systems_made import (
     ROWS,
     WIDTHS,
     answers,
+    asked,
     assert_same,
     batch_of,
     lacking,
@@ -29,6 +31,7 @@ from tests.fusion.systems_made import (
     padded,
     rows_of,
     trimmed,
+    without_gradient,
 )
 
 
@@ -41,22 +44,27 @@ class Case:
         kind: of the task.
         maps: kinds of the attention maps it gives, by how their names begin.
         unnormalised: maps whose rows do not sum to 1.
+        shared: a query's weights over all other modalities sum to 1 together.
         learning_rate: of the thirty steps in which the loss must halve.
-        padding: steps put (before, behind) every row; a system that counts time from a window's
-            first step allows none before.
+        windows: how often the batch is given, the state carried; the last answer counts.
     """
 
     options: dict[str, Any] = field(default_factory=dict)
     kind: str = "label+values"
     maps: tuple[str, ...] = ()
     unnormalised: tuple[str, ...] = ()
+    shared: bool = False
     learning_rate: float = 3e-3
-    padding: tuple[int, int] = (2, 3)
+    windows: int = 1
 
 
 _MEMOCMT = {"width": 8, "heads": 2, "head": 16}
 _MULT = {"hidden": 16, "heads": 2, "layers": 2}
 _SMALL = {"hidden": 16}
+_HRI_EMO = {"width": 16, "heads": 2, "decoder_hidden": 32, "gate_hidden": 8}
+_FRAMES = {"width": 8, "regressor": [8]}
+_ENCODER = {**_FRAMES, "heads": 2, "layers": 2, "hidden": 16}
+_MEMORY = {"mem_avg_len": 2, "mem_entries": 3}
 
 CASES: dict[str, list[Case]] = {
     "early": [Case(learning_rate=0.1)],
@@ -91,6 +99,34 @@ CASES: dict[str, list[Case]] = {
         Case({"hidden": 64}, learning_rate=1e-3),
         Case({"hidden": 64, "reconstruction": 0, "encoder": "frames"}, learning_rate=1e-3),
     ],
+    "hri_emo": [
+        Case(_HRI_EMO, kind="labels", maps=(">", "decoder"), shared=True, learning_rate=1e-2),
+        Case(
+            {**_HRI_EMO, "gate": "scalar", "encoder_layers": 2, "entropy_weight": 1e-3},
+            maps=(">", "decoder"),
+            shared=True,
+            learning_rate=1e-2,
+        ),
+    ],
+    "va_transformer": [Case(_ENCODER, kind="frames", maps=("frames>",), learning_rate=2e-2)],
+    "va_transformer_lstm": [
+        Case(_ENCODER, kind="frames", maps=("frames>",), windows=2, learning_rate=2e-2),
+    ],
+    "va_transformer_attention": [
+        Case(
+            {**_ENCODER, **_MEMORY, "resampling": "nearest", "positions": False},
+            kind="frames",
+            maps=("frames>frames", "frames>memory"),
+            windows=2,
+            learning_rate=2e-2,
+        )
+    ],
+    "va_fclstm": [Case(_FRAMES, kind="frames", windows=2, learning_rate=2e-2)],
+    "amst": [
+        Case({"head": "msum", "width": 8}, learning_rate=3e-2),
+        Case({"head": "concat", "track_encoder": "identity", "pooling": "max"}, learning_rate=0.1),
+        Case({"head": "lsum", "width": 8, "track_encoder": "mlp"}, learning_rate=3e-2),
+    ],
 }
 
 SUBSETS = [("voice",), ("words", "face"), tuple(WIDTHS)]
@@ -111,6 +147,10 @@ def made(system: str, case: Case, names: tuple[str, ...]) -> tuple[FusionModel, 
     return model_of(system, case.options, names, case.kind), batch_of(names, case.kind)
 
 
+def loss_of(case: Case, model: FusionModel, batch: FusionBatch) -> torch.Tensor:
+    return loss(model.config, asked(model, batch, case.windows)[0], batch.targets)
+
+
 def distinct(rows: list[torch.Tensor]) -> int:
     return len({tuple(row.flatten().tolist()) for row in rows})
 
@@ -120,12 +160,22 @@ def test_every_system_has_its_cases() -> None:
     assert all(fusion_system(name)[0].system == name for name in SYSTEMS)
 
 
-def test_the_page_tells_every_system_and_option() -> None:
+def shown(default: Any) -> str:
+    if isinstance(default, bool):
+        return str(default).lower()
+    if isinstance(default, tuple):
+        return f"[{', '.join(str(width) for width in default)}]"
+    return "empty" if default == "" else str(default)
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_the_page_tells_every_system_and_option(name: str) -> None:
     page = (Path(__file__).parents[2] / "docs" / "fusion_systems.md").read_text(encoding="utf-8")
-    for name in SYSTEMS:
-        row = next((x for x in page.splitlines() if x.startswith(f"| `{name}` | ")), "")
-        options = fusion_system(name)[0].options_class.model_fields
-        assert [option for option in options if f"`{option}`" not in row] == [], name
+    row = next((x for x in page.splitlines() if x.startswith(f"| `{name}` | ")), "")
+    options = fusion_system(name)[0].options_class.model_fields
+    told = {key: f"`{key}` {shown(field.default)}" for key, field in options.items()}
+    assert [words for words in told.values() if words not in row] == []
+    assert [case for case in CASES[name] for kind in case.maps if kind.strip(":") not in row] == []
 
 
 @every
@@ -133,26 +183,24 @@ def test_padding_and_batch_mates_change_nothing(
     system: str, case: Case, names: tuple[str, ...]
 ) -> None:
     model, batch = made(system, case, names)
-    wanted = answers(model, batch)
-    assert_same(answers(model, padded(batch, *case.padding)), wanted)
-    assert_same(answers(model, padded(batch, 0, 1)), wanted)
-    alone = [answers(model, trimmed(rows_of(batch, [i])))[0] for i in range(ROWS)]
-    assert_same(alone, wanted)
+
+    def ask(given: FusionBatch) -> list[torch.Tensor]:
+        return answers(model, given, case.windows)
+
+    wanted = ask(batch)
+    assert_same(ask(padded(batch, 2, 3)), wanted)
+    assert_same(ask(padded(batch, 0, 1)), wanted)
+    assert_same([ask(trimmed(rows_of(batch, [i])))[0] for i in range(ROWS)], wanted)
     order = [4, 2, 5, 0, 3, 1]
-    assert_same(answers(model, rows_of(batch, order)), [wanted[i] for i in order])
+    assert_same(ask(rows_of(batch, order)), [wanted[i] for i in order])
     assert distinct(wanted) == ROWS
 
 
 @every
 def test_every_parameter_gets_a_gradient(system: str, case: Case, names: tuple[str, ...]) -> None:
     model, batch = made(system, case, names)
-    loss(model.config, model(batch), batch.targets).backward()
-    dead = [
-        name
-        for name, parameter in model.named_parameters()
-        if parameter.grad is None or not parameter.grad.abs().max() > 1e-8
-    ]
-    assert not dead
+    loss_of(case, model, batch).backward()
+    assert not without_gradient(model)
     of_one = {id(p) for name in names for p in model.parameters_of(name)}
     assert of_one <= {id(p) for p in model.parameters()}
 
@@ -160,13 +208,13 @@ def test_every_parameter_gets_a_gradient(system: str, case: Case, names: tuple[s
 @every
 def test_what_is_absent_was_never_given(system: str, case: Case, names: tuple[str, ...]) -> None:
     model, batch = made(system, case, names)
-    whole = answers(model, batch)
+    whole = answers(model, batch, case.windows)
     for name in names[: len(names) if len(names) > 1 else 0]:
         rest = [n for n in names if n != name]
-        never = answers(model, batch, only=rest)
+        never = answers(model, batch, case.windows, only=rest)
         assert distinct(never) == ROWS  # what is there still counts
-        assert_same(answers(model, batch.without({name})), never)
-        mixed = answers(model, padded(lacking(batch, {name}, [0, 3]), *case.padding))
+        assert_same(answers(model, batch.without({name}), case.windows), never)
+        mixed = answers(model, padded(lacking(batch, {name}, [0, 3]), 2, 3), case.windows)
         assert_same([mixed[0], mixed[3]], [never[0], never[3]])
         assert_same([mixed[i] for i in (1, 2, 4, 5)], [whole[i] for i in (1, 2, 4, 5)])
     for poor in (
@@ -175,9 +223,8 @@ def test_what_is_absent_was_never_given(system: str, case: Case, names: tuple[st
         trimmed(rows_of(batch, [3])),
     ):
         model.zero_grad()
-        output = model(poor)
-        assert all(row.isfinite().all() for row in of_rows(output))
-        loss(model.config, output, poor.targets).backward()
+        assert all(row.isfinite().all() for row in answers(model, poor, case.windows))
+        loss_of(case, model, poor).backward()
         gradients = [p.grad for p in model.parameters() if p.grad is not None]
         assert all(gradient.isfinite().all() for gradient in gradients)
 
@@ -192,49 +239,62 @@ def test_saved_and_loaded(system: str, case: Case, names: tuple[str, ...], tmp_p
     loaded = SYSTEMS[system].from_pretrained(tmp_path).eval()
     assert loaded.config.options == model.config.options
     assert loaded.config.labels == model.config.labels
-    assert_same(answers(loaded, batch), answers(model, batch))
+    assert_same(answers(loaded, batch, case.windows), answers(model, batch, case.windows))
 
 
 @every
 def test_thirty_steps_halve_the_loss(system: str, case: Case, names: tuple[str, ...]) -> None:
     model, batch = made(system, case, names)
-    before = loss(model.config, model(batch), batch.targets).item()
+    before = loss_of(case, model, batch).item()
     optimiser = torch.optim.Adam(model.parameters(), lr=case.learning_rate)
     for _ in range(30):
         optimiser.zero_grad()
-        loss(model.config, model(batch), batch.targets).backward()
+        loss_of(case, model, batch).backward()
         optimiser.step()
-    assert loss(model.config, model(batch), batch.targets).item() < before / 2
+    assert loss_of(case, model, batch).item() < before / 2
 
 
 @every
 def test_maps_on_request_only(system: str, case: Case, names: tuple[str, ...]) -> None:
     model, batch = made(system, case, names)
     assert model(batch).maps is None
-    output = model(batch, explain=True)
-    assert_same(of_rows(output), of_rows(model(batch)))
+    output, state = asked(model, batch, case.windows, explain=True)
+    assert_same(of_rows(output), answers(model, batch, case.windows))
     maps = output.maps or {}
     assert all(any(kind in name for name in maps) for kind in case.maps)
+    valid = dict(batch.valid)
+    if output.valid is not None:
+        valid |= {"frames": output.valid, "memory": (state or {}).get("memory_valid")}
+    sums: dict[str, torch.Tensor | float] = {}
     for name, weights in maps.items():
-        if not any(name.startswith(kind) or kind in name for kind in case.maps):
-            continue
         assert not weights.isnan().any()
-        if name in case.unnormalised:
-            continue
-        query, _, key = name.partition(">")
-        if key:
-            weights = weights[batch.valid[query]]
-            keys = batch.valid[key][torch.where(batch.valid[query])[0]]
+        attention = re.fullmatch(r"(\d+:)?(\w+)>(\w+)", name)
+        if attention:
+            layer, query, key = attention.groups()
+            weights = weights[valid[query]]
+            keys = valid[key][torch.where(valid[query])[0]]
             assert weights.shape == keys.shape
             assert not weights[~keys].any()
-        assert weights.min() >= 0
-        torch.testing.assert_close(weights.sum(-1), torch.ones(weights.shape[:-1]))
+            together = f"{layer}{query}" if case.shared and query != key else name
+            sums[together] = sums.get(together, 0.0) + weights.sum(-1)
+        elif name.startswith(("pool:", "decoder")) or name == "modalities":
+            if name not in case.unnormalised:
+                sums[name] = weights.sum(-1)
+        else:
+            assert name.startswith("alignment:") or name in ("beta", "times", "valid", "unimodal")
+            continue
+        assert name in case.unnormalised or weights.min() >= 0
+    for total in sums.values():
+        torch.testing.assert_close(total, torch.ones_like(total))
 
 
 @pytest.mark.parametrize(
     ("system", "options", "said"),
     [
-        ("memocmt", {"width": 10, "heads": 4}, "multiple of heads"),
+        ("memocmt", {"width": 10, "heads": 4}, "width 10 must be a multiple of heads"),
+        ("hri_emo", {"heads": 3}, "width 256 must be a multiple of heads"),
+        ("va_transformer", {"width": 15, "heads": 3}, "multiple of 2"),
+        ("va_fclstm", {"regressor": [0]}, "widths must be at least 1"),
         ("mult", {"kernel": 2}, "kernel must be odd"),
         ("lmf", {"rnk": 3}, "did you mean 'rank'"),
         ("misa", {"hidden": 7}, "multiple of 2"),
@@ -245,3 +305,13 @@ def test_a_wrong_option_is_one_line(system: str, options: dict[str, Any], said: 
     with pytest.raises(EmollamaError, match=said) as caught:
         model_of(system, options)
     assert "\n" not in str(caught.value)
+
+
+def test_the_spaces_of_an_absent_modality_are_not_seen() -> None:
+    """Its zeros would still be keys of MISA's attention, made of biases alone."""
+    model, batch = model_of("misa", {"hidden": 16}), batch_of()
+    before = answers(model, batch, only=["voice", "face"])
+    for parameter in model.projections["words"].parameters():
+        torch.nn.init.normal_(parameter)
+    assert_same(answers(model, batch, only=["voice", "face"]), before)
+    assert distinct([*before, *answers(model, batch)]) == 2 * ROWS

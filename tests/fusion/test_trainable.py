@@ -98,15 +98,26 @@ def raw_batch() -> FusionBatch:
     )
 
 
-def raw_config(folder: Path, system: str = "fine_grained", **more: Any) -> FusionConfig:
+_FUSED = {"width": 16, "heads": 2}
+_LABEL_AND_VALUE = {"kind": "label+values", "values": ["valence"]}
+_FRAMES = {"kind": "frames", "values": ["valence"]}
+
+
+def raw_config(
+    folder: Path,
+    system: str = "fine_grained",
+    options: dict[str, Any] = _FUSED,
+    task: dict[str, Any] = _LABEL_AND_VALUE,
+    **more: Any,
+) -> FusionConfig:
     return fusion_system(system)[0](
         modalities=[
             section("waveform", saved_speech(folder / "speech"), **more).model_dump(),
             section("tokens", saved_text(folder / "text"), **more).model_dump(),
         ],
-        labels=["happy", "neutral", "sad"],
-        task={"kind": "label+values", "values": ["valence"]},
-        options={} if system == "early" else {"width": 16, "heads": 2},
+        labels=[] if task is _FRAMES else ["happy", "neutral", "sad"],
+        task=task,
+        options=options,
     )
 
 
@@ -154,9 +165,20 @@ def test_a_text_is_encoded_as_if_it_stood_alone(tmp_path: Path) -> None:
             assert_same(values[row][valid[row]], reference(ids).last_hidden_state[0])
 
 
-@pytest.mark.parametrize("system", ["early", "memocmt"])
-def test_systems_keep_their_promises_over_raw_input(system: str, tmp_path: Path) -> None:
-    model, batch = fusion(tmp_path, system), raw_batch()
+@pytest.mark.parametrize(
+    ("system", "options", "task"),
+    [
+        ("early", {}, _LABEL_AND_VALUE),
+        ("memocmt", _FUSED, _LABEL_AND_VALUE),
+        ("hri_emo", _FUSED, _LABEL_AND_VALUE),
+        ("va_fclstm", {"width": 16}, _FRAMES),
+        ("amst", {"track_encoder": "identity", "pooling": "cls"}, _LABEL_AND_VALUE),
+    ],
+)
+def test_systems_keep_their_promises_over_raw_input(
+    system: str, options: dict[str, Any], task: dict[str, Any], tmp_path: Path
+) -> None:
+    model, batch = fusion(tmp_path, system, options=options, task=task), raw_batch()
     wanted = answers(model, batch)
     assert_same(answers(model, padded(batch, 1, 2)), wanted)
     assert_same([answers(model, rows_of(batch, [i]))[0] for i in range(6)], wanted)
@@ -199,6 +221,30 @@ def test_frozen_encoders_run_in_evaluation_mode(tmp_path: Path) -> None:
     model.backbones["words"].freeze(False)
     model.encode(batch)["words"].values.sum().backward()
     assert any(p.grad is not None for p in model.backbones["words"].parameters())
+
+
+def test_all_but_the_last_layers_are_frozen(tmp_path: Path) -> None:
+    model, batch = fusion(tmp_path, trained_layers=1), raw_batch()
+    model.save_pretrained(tmp_path / "fusion")
+    for one in (model, type(model).from_pretrained(tmp_path / "fusion")):
+        one.train()
+        loss(one.config, one(batch), batch.targets).backward()
+        for name, layers in (("voice", "encoder.layers.1."), ("words", "encoder.layer.1.")):
+            learns = {n for n, p in one.backbones[name].model.named_parameters() if p.requires_grad}
+            graded = {
+                n for n, p in one.backbones[name].model.named_parameters() if p.grad is not None
+            }
+            assert learns == graded and all(n.startswith(layers) for n in learns) and learns
+            modes = {n: m.training for n, m in one.backbones[name].model.named_modules()}
+            assert all(mode == (f"{n}.".startswith(layers)) for n, mode in modes.items())
+        one.backbones["words"].freeze()
+        assert not any(p.requires_grad for p in one.backbones["words"].parameters())
+        one.backbones["words"].freeze(False)
+        assert any(p.requires_grad for p in one.backbones["words"].parameters())
+    with pytest.raises(EmollamaError, match="trained_layers 3 of the 2 layers of wav2vec2"):
+        fusion(tmp_path, trained_layers=3)
+    with pytest.raises(ValueError, match="trained_layers is for tokens or a waveform"):
+        section("tokens", tmp_path, trained_layers=1, frozen=True)
 
 
 def test_every_model_of_a_configuration_begins_with_the_folders_weights(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from emollama.llm import artefact
 from emollama.llm.configuration import StreamConfig
 from emollama.sample import Sample, Targets
 from emollama.training.evidence import EvidenceReader, fit_clues, fit_standardisers
-from emollama.training.probe import FOLDS, STRENGTH, start_from_probe
+from emollama.training.probe import FOLDS, start_from_probe
 from tests.tiny import tiny_llm
 
 STREAMS = (
@@ -27,6 +27,7 @@ STREAMS = (
     StreamConfig("face", "face", "f", width=7, tokens=2),
 )
 STARTED = tuple(s.name for s in STREAMS)
+STRENGTH = 0.03
 
 
 @pytest.fixture
@@ -87,7 +88,7 @@ def test_training_samples_look_to_the_projectors_as_if_held_out(built) -> None:
     model = artefact.bare(wrapped)
     samples, readers = corpus()
     fit_standardisers(model, readers, samples)
-    shifts = start_from_probe(model, processor, STARTED, readers, samples)
+    shifts = start_from_probe(model, processor, STARTED, readers, samples, STRENGTH)
 
     plain = np.hstack([matrix(model, readers, samples, n, {}) for n in STARTED])
     shown = np.hstack([matrix(model, readers, samples, n, shifts[n]) for n in STARTED])
@@ -127,7 +128,7 @@ def test_a_stream_reads_as_a_blend_of_label_words(built) -> None:
     model = artefact.bare(wrapped)
     samples, readers = corpus()
     fit_standardisers(model, readers, samples)
-    start_from_probe(model, processor, STARTED, readers, samples)
+    start_from_probe(model, processor, STARTED, readers, samples, STRENGTH)
     table = model.get_input_embeddings().weight
     words = torch.stack(
         [table[processor.label_ids()[k][:-1]].float().mean(dim=0) for k in range(6)]

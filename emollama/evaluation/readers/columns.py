@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from pathlib import Path
 from typing import Any
 
+from emollama.corpora.csv_rows import records
 from emollama.errors import EmollamaError
+from emollama.evaluation.answers import NO_VALENCE
 from emollama.evaluation.parsing import parse_words
 from emollama.evaluation.predictions import LONGEST_ID, Prediction
 from emollama.evaluation.wheel_words import split_words
@@ -20,8 +20,6 @@ LABELS = ("discrete", "emotion", "label", "preference")
 WORDS = ("openset", "emotions")
 VALENCES = ("valence", "val")
 REASONS = ("reason", "reasons", "english", "eng_reasons", "chi_reasons", "chinese")
-NO_VALENCE = -10.0
-"""MER2023 writes it where a clip has no valence."""
 
 
 def read_answers(path: Path, labels: LabelSet) -> list[Prediction]:
@@ -38,43 +36,54 @@ def read_answers(path: Path, labels: LabelSet) -> list[Prediction]:
 def read_table(path: Path) -> list[tuple[int, dict[str, Any]]]:
     """(line, {id, label, words, valence, reason}) of each row that names a clip.
 
-    Columns may stand in any order; those that are not known are passed over.
-    """
-    reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
-    columns = {(c or "").strip().lower(): c for c in reader.fieldnames or ()}
+    Columns may stand in any order; those that are not known are passed over. A line number is
+    that of the row's beginning.
 
-    def column(names: tuple[str, ...]) -> str | None:
-        return next((columns[n] for n in names if n in columns), None)
+    Raises:
+        EmollamaError: naming file and line: no column of clips or of values, a known column that
+            stands twice, a row with more or fewer cells than the header, an unclosed quote, a
+            clip that is empty, too long or there twice, a valence that is no number.
+    """
+    table = records(read_text(path), ",", path)
+    header, names = next(table, (1, []))
+    spelled = [name.strip().lower() for name in names]
+
+    def column(known: tuple[str, ...]) -> int | None:
+        found = next((name for name in known if name in spelled), None)
+        if found is None:
+            return None
+        if spelled.count(found) > 1:
+            raise EmollamaError(f"{path}:{header}: column '{found}' is there twice, case aside")
+        return spelled.index(found)
 
     at = {"label": column(LABELS), "words": column(WORDS), "valence": column(VALENCES),
           "reason": column(REASONS)}  # fmt: skip
     name = column(NAMES)
     if name is None:
-        raise EmollamaError(f"{path}:1: has no column of clips; one of: {', '.join(NAMES)}")
-    if not any(at.values()):
-        known = ", ".join((*LABELS, *WORDS, *VALENCES, *REASONS))
-        raise EmollamaError(f"{path}:1: has no column of values; one of: {known}")
+        raise EmollamaError(f"{path}:{header}: has no column of clips; one of: {', '.join(NAMES)}")
+    if all(where is None for where in at.values()):
+        values = ", ".join((*LABELS, *WORDS, *VALENCES, *REASONS))
+        raise EmollamaError(f"{path}:{header}: has no column of values; one of: {values}")
     found: list[tuple[int, dict[str, Any]]] = []
     seen: dict[str, int] = {}
-    try:
-        for row in reader:
-            line = reader.line_num
-            clip = (row[name] or "").strip()
-            if not clip:
-                raise EmollamaError(f"{path}:{line}: '{name}' is empty")
-            if len(clip) > LONGEST_ID:
-                raise EmollamaError(f"{path}:{line}: '{clip[:40]}...' is too long for a name")
-            if clip in seen:
-                raise EmollamaError(f"{path}:{line}: '{clip}' is already on line {seen[clip]}")
-            seen[clip] = line
-            value: dict[str, Any] = {"id": clip}
-            for key, where in at.items():
-                if where is not None:
-                    value[key] = row[where] or ""
-            _valence(f"{path}:{line}", value)
-            found.append((line, value))
-    except csv.Error as error:
-        raise EmollamaError(f"{path}:{reader.line_num}: is not csv: {error}") from error
+    for line, cells in table:
+        if len(cells) != len(names):
+            raise EmollamaError(
+                f"{path}:{line}: has {len(cells)} cells, the header {len(names)}; the file may be "
+                "cut off or a text not in quotes"
+            )
+        clip = cells[name].strip()
+        if not clip:
+            raise EmollamaError(f"{path}:{line}: '{names[name]}' is empty")
+        if len(clip) > LONGEST_ID:
+            raise EmollamaError(f"{path}:{line}: '{clip[:40]}...' is too long for a name")
+        if clip in seen:
+            raise EmollamaError(f"{path}:{line}: '{clip}' is already on line {seen[clip]}")
+        seen[clip] = line
+        value: dict[str, Any] = {"id": clip}
+        value |= {key: cells[where] for key, where in at.items() if where is not None}
+        _valence(f"{path}:{line}", value)
+        found.append((line, value))
     return found
 
 

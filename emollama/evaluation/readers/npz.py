@@ -64,11 +64,18 @@ def _array(path: Path, name: str, data: bytes) -> Any:
         if "allow_pickle" not in str(error):
             raise EmollamaError(f"{path}: '{name}' is not an array: {error}") from error
     stream = io.BytesIO(data)
-    major, _ = np.lib.format.read_magic(stream)
-    read = (
-        np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
-    )
-    read(stream)
+    try:
+        major, _ = np.lib.format.read_magic(stream)
+        read = (
+            np.lib.format.read_array_header_1_0
+            if major == 1
+            else np.lib.format.read_array_header_2_0
+        )
+        read(stream)
+    except ValueError as error:
+        raise EmollamaError(
+            f"{path}: '{name}' is not an array: {' '.join(str(error).split())[:120]}"
+        ) from error
     try:
         value = _plain(load_plain(stream))
     except (pickle.UnpicklingError, TypeError, ValueError, RecursionError, MemoryError) as error:

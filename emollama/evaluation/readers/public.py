@@ -12,10 +12,10 @@ import numpy as np
 from pydantic import ValidationError
 
 from emollama.errors import EmollamaError, did_you_mean
-from emollama.evaluation.answers import NO_WORDS
+from emollama.evaluation.answers import NO_VALENCE, NO_WORDS
 from emollama.evaluation.predictions import Header, Prediction, Predictions, first_problem
 from emollama.evaluation.preference import PREFERENCE
-from emollama.evaluation.readers.columns import NO_VALENCE, read_answers
+from emollama.evaluation.readers.columns import read_answers
 from emollama.evaluation.readers.npz import read_npz
 from emollama.evaluation.readers.truths import UNNAMED, with_references
 from emollama.evaluation.wheel_words import split_words
@@ -23,6 +23,8 @@ from emollama.files import read_text
 from emollama.labels import LabelSet
 
 SUM_TOLERANCE = 1e-3
+MOST_ROWS = 1_000_000
+"""Clips that the counts of a confusion matrix may come to; each becomes a row."""
 
 
 def read_public(
@@ -63,14 +65,19 @@ def emotion_llama(path: Path, labels: LabelSet) -> list[Prediction]:
     """
     if path.suffix.lower() == ".csv":
         return read_answers(path, labels)
-    lines = re.findall(r"\[\s*((?:\d+[\s,]*)+)\]", read_text(path))
-    counts = [[int(n) for n in re.split(r"[\s,]+", line.strip(" ,\n"))] for line in lines]
+    # One class, repeated once: what is in brackets is read in time linear in its length.
+    lines = [re.findall(r"\d+", line) for line in re.findall(r"\[([\d\s,]+)\]", read_text(path))]
+    if any(len(number) > len(str(MOST_ROWS)) for line in lines for number in line):
+        raise EmollamaError(f"{path}: a count is above {MOST_ROWS:,}; it is no confusion matrix")
+    counts = [[int(n) for n in line] for line in lines if line]
     names = sorted(labels.labels)
     if len(counts) != len(names) or any(len(row) != len(names) for row in counts):
         raise EmollamaError(
             f"{path}: holds no confusion matrix of {len(names)} rows and columns, one of each "
             f"label of '{labels.name}'"
         )
+    if (total := sum(map(sum, counts))) > MOST_ROWS:
+        raise EmollamaError(f"{path}: counts {total:,} clips; at most {MOST_ROWS:,} are read")
     return [
         Prediction(id=f"{truth}-{answer}-{i}", reference=truth, label=answer)
         for truth, row in zip(names, counts, strict=True)
@@ -162,10 +169,13 @@ def _mertools_row(
         given["label"] = labels.labels[int(scores.argmax())]
         given["scores"] = dict(zip(labels.labels, scores.tolist(), strict=True))
     if "emolabels" in columns:
-        code = int(columns["emolabels"][i])
-        if not 0 <= code < len(labels.labels):
-            raise EmollamaError(f"{path}: '{name}' has class {code}; '{labels.name}' has no such")
-        given["reference"] = labels.labels[code]
+        code = float(columns["emolabels"][i])
+        if code not in range(len(labels.labels)):
+            raise EmollamaError(
+                f"{path}: '{name}' has class {code:g} in emo_labels; those of '{labels.name}' are "
+                f"0 to {len(labels.labels) - 1}"
+            )
+        given["reference"] = labels.labels[int(code)]
         if "label" not in given:
             given["parse_failure"] = "no label in the file"
     for key, target in (("valpreds", "values"), ("vallabels", "reference_values")):
@@ -190,8 +200,11 @@ def _distinct(path: Path, rows: list[Prediction]) -> list[Prediction]:
     return rows
 
 
-def _size(value: Any) -> int:
-    return len(value) if isinstance(value, list | np.ndarray) and np.ndim(value) else 0
+def _size(value: list[Any] | np.ndarray | None) -> int:
+    # A list of lists of unlike lengths has no dimensions that numpy could tell.
+    if isinstance(value, np.ndarray):
+        return len(value) if value.ndim else 0
+    return len(value) if isinstance(value, list) else 0
 
 
 def _texts(path: Path, key: str, value: Any) -> list[str]:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from emollama.errors import EmollamaError
-from emollama.evaluation.answers import NO_WORDS
+from emollama.evaluation.answers import NO_VALENCE, NO_WORDS
 from emollama.evaluation.predictions import Prediction
-from emollama.evaluation.readers.columns import NO_VALENCE, read_table
+from emollama.evaluation.readers.columns import read_table
 from emollama.evaluation.readers.npz import read_npz
 from emollama.evaluation.wheel_words import split_words
 from emollama.labels import LabelSet

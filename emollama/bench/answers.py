@@ -1,0 +1,265 @@
+"""All answers of a bench in one small file, from which every table is made again.
+
+Label tasks keep the answered label's number of each clip and seed; several labels a number whose
+bit k says that label k is answered; values four digits. Predictions with probabilities are written
+beside it, a file a row and seed, as every other evaluation writes them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from emollama.bench.plan import Row, Run
+from emollama.bench.workshop import RUNS, Workshop
+from emollama.errors import EmollamaError
+from emollama.evaluation.predictions import (
+    MODEL,
+    Header,
+    Prediction,
+    Predictions,
+    read_predictions,
+    write_predictions,
+)
+from emollama.files import read_json, write_json, write_text
+from emollama.fusion.configuration import FusionTask
+from emollama.labels import LabelSet
+
+ANSWERS_VERSION = 1
+LLM = "language model"
+DIGITS = 4
+
+
+def gather(shop: Workshop, say: Callable[[str], None]) -> dict[str, Any]:
+    """The answers of all finished runs, of the baselines and of the language model.
+
+    Raises:
+        EmollamaError: the language model's files are not of these folds.
+    """
+    bench, task = shop.bench, shop.task
+    tested = [(s, k) for k in range(len(shop.folds)) for s in shop.tested(k)]
+    ids = [s.id for s, _ in tested]
+    llm = _language_model(shop) if bench.llm else None
+    rows: list[dict[str, Any]] = []
+    reference: dict[str, Prediction] = {}
+    for row in shop.rows.values():
+        seeds: dict[str, list[Prediction]] = {}
+        results: list[dict[str, Any]] = []
+        for seed in bench.seeds:
+            found = [_result(shop, Run(row.key, k, seed)) for k in range(len(shop.folds))]
+            results += found
+            predicted = [Prediction.model_validate(p) for r in found for p in r["rows"]]
+            seeds[str(seed)] = predicted
+            _write(shop, row, seed, predicted)
+            reference |= {p.id: p for p in predicted}
+        entry: dict[str, Any] = {
+            "name": row.name,
+            "kind": "model",
+            "modalities": [m.name for m in row.modalities],
+            "parameters": max(r["parameters"] for r in results),
+            "seconds": round(sum(r["seconds"] for r in results), 1),
+            "against": _baseline_name(shop, row),
+            "seeds": _columns(seeds, ids, task, shop.labels),
+        }
+        if row.search is not None:
+            chosen = [shop.best_trial(row, k) for k in range(len(shop.folds))]
+            entry["chosen"] = [r["drawn"] for r in chosen]
+        rows.append(entry)
+    rows += _baselines(shop, ids, say)
+    if llm is not None:
+        columns = _columns({"0": llm}, ids, task, shop.labels)
+        everything = _baseline_name(shop, max(shop.rows.values(), key=lambda r: len(r.modalities)))
+        rows.append(
+            {"name": LLM, "kind": "llm", "modalities": list(llm[0].channels),
+             "against": everything, "seeds": columns}
+        )  # fmt: skip
+    return {
+        "version": ANSWERS_VERSION,
+        "corpus": shop.folds[0].manifest.corpus,
+        "labels": shop.labels.to_dict(),
+        "task": task.kind,
+        "values": list(task.values),
+        "metric": bench.metric,
+        "by": bench.by,
+        "bootstrap": bench.bootstrap,
+        "folds": [{"name": f.name, "split_sha256": f.sha256} for f in shop.folds],
+        "ids": ids,
+        "fold": [k for _, k in tested],
+        "group": [s.group or s.speaker for s, _ in tested],
+        "reference": _reference([reference[i] for i in ids], task, shop.labels),
+        "rows": rows,
+    }
+
+
+def write_answers(path: Path, compact: Mapping[str, Any]) -> None:
+    """Write the compact file, a line a row."""
+    head = {k: v for k, v in compact.items() if k != "rows"}
+    lines = ",\n".join(_json(row) for row in compact["rows"])
+    write_text(path, f'{_json(head)[:-1]},"rows":[\n{lines}\n]}}\n')
+
+
+def read_answers(path: Path) -> dict[str, Any]:
+    """Read what `write_answers` wrote.
+
+    Raises:
+        EmollamaError: it is no such file, or rows are not of all clips.
+    """
+    found = read_json(path)
+    try:
+        if found["version"] != ANSWERS_VERSION:
+            raise EmollamaError(f"{path}: version {found['version']} is not readable here")
+        count = len(found["ids"])
+        for row in found["rows"]:
+            for seed, columns in row["seeds"].items():
+                for name, values in columns.items():
+                    if len(values) != count:
+                        raise EmollamaError(
+                            f"{path}: row '{row['name']}', seed {seed}: {len(values)} {name} of "
+                            f"{count} clips"
+                        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise EmollamaError(f"{path}: holds no answers of a bench ({error!r})") from error
+    return dict(found)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _result(shop: Workshop, run: Run) -> dict[str, Any]:
+    found = shop.finished(run, shop.configured(run))
+    if found is None:
+        raise EmollamaError(f"{shop.bench.output}: run {run.key} is not finished")
+    return found
+
+
+def _write(shop: Workshop, row: Row, seed: int, rows: Sequence[Prediction]) -> None:
+    """A predictions file of a row and seed, all folds in it."""
+    digests = "".join(f.sha256 for f in shop.folds)
+    header = Header(
+        labels=shop.labels,
+        corpus=shop.folds[0].manifest.corpus,
+        split="test",
+        split_sha256=shop.folds[0].sha256
+        if len(shop.folds) == 1
+        else hashlib.sha256(digests.encode()).hexdigest(),
+        model=row.name,
+        seed=seed,
+    )
+    folder = shop.bench.output / "predictions" / row.key / f"seed-{seed}"
+    write_predictions(folder / "predictions.jsonl", header, rows)
+
+
+def _baseline_name(shop: Workshop, row: Row) -> str | None:
+    """The baseline on a row's modalities; for a single label only."""
+    if not shop.bench.baseline or shop.task.kind not in ("label", "label+values"):
+        return None
+    return f"logistic regression: {' + '.join(m.name for m in row.modalities)}"
+
+
+def _baselines(
+    shop: Workshop, ids: Sequence[str], say: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    """One row for every set of modalities; fitted ones are kept as runs are."""
+    wanted = {_baseline_name(shop, row): row for row in reversed(shop.rows.values())}
+    found = []
+    for name, row in reversed(wanted.items()):
+        if name is None:
+            continue
+        predicted: list[Prediction] = []
+        for k, fold in enumerate(shop.folds):
+            about = [m.model_dump_json() for m in row.modalities] + [fold.sha256]
+            digest = hashlib.sha256("".join(about).encode()).hexdigest()
+            path = shop.bench.output / RUNS / "logistic-regression" / f"{digest[:16]}.json"
+            if not path.is_file():
+                say(f"{name}  fold {fold.name}")
+                fitted = shop.baseline(row, k)
+                write_json(path, [p.model_dump(mode="json", exclude_none=True) for p in fitted])
+            predicted += [Prediction.model_validate(p) for p in read_json(path)]
+        task = FusionTask(kind="label")
+        found.append(
+            {"name": name, "kind": "baseline", "modalities": [m.name for m in row.modalities],
+             "against": None, "seeds": _columns({"0": predicted}, ids, task, shop.labels)}
+        )  # fmt: skip
+    return found
+
+
+def _language_model(shop: Workshop) -> list[Prediction]:
+    """The rows of the language model's files, each of which must be of one of the folds."""
+    taken: dict[int, Path] = {}
+    rows: list[Prediction] = []
+    for path in shop.bench.llm:
+        file = read_predictions(path)
+        fold = _fold_of(shop, file, path)
+        if fold in taken:
+            raise EmollamaError(f"llm: {path} is of fold {fold}, as {taken[fold]} is")
+        taken[fold] = path
+        if file.header.labels.labels != shop.labels.labels:
+            raise EmollamaError(f"llm: {path}: its labels are not those of the corpus")
+        answered = file.select(max(file.channel_sets(MODEL), key=len, default=()), MODEL)
+        wanted, given = {s.id for s in shop.tested(fold)}, {r.id for r in answered}
+        if wanted != given:
+            odd = sorted(wanted ^ given)[0]
+            where = "is not answered" if odd in wanted else "is not tested in the fold"
+            raise EmollamaError(
+                f"llm: {path}: id '{odd}' {where}; it must answer the {len(wanted)} clips that "
+                f"fold {shop.folds[fold].name} tests"
+            )
+        rows += answered
+    missing = [f.name for k, f in enumerate(shop.folds) if k not in taken]
+    if missing:
+        raise EmollamaError(f"llm: no file is of fold {missing[0]}; there must be one a fold")
+    return rows
+
+
+def _fold_of(shop: Workshop, file: Predictions, path: Path) -> int:
+    sha256 = file.header.split_sha256
+    for k, fold in enumerate(shop.folds):
+        if sha256 in fold.accepted:
+            return k
+    raise EmollamaError(
+        f"llm: {path}: its split_sha256 {sha256} is of none of the folds; evaluate with "
+        f"data.split_file={shop.bench.output}/folds/fold-0.jsonl (and so on)"
+    )
+
+
+def _columns(
+    seeds: Mapping[str, Iterable[Prediction]],
+    ids: Sequence[str],
+    task: FusionTask,
+    labels: LabelSet,
+) -> dict[str, dict[str, list[Any]]]:
+    """By seed: the answers in the order of `ids`."""
+    found = {}
+    for seed, rows in seeds.items():
+        by_id = {row.id: row for row in rows}
+        ordered = [by_id[i] for i in ids]
+        found[seed] = _coded(ordered, task, labels, "label", "labels", "values")
+    return found
+
+
+def _reference(
+    rows: Sequence[Prediction], task: FusionTask, labels: LabelSet
+) -> dict[str, list[Any]]:
+    return _coded(rows, task, labels, "reference", "reference_labels", "reference_values")
+
+
+def _coded(
+    rows: Sequence[Prediction], task: FusionTask, labels: LabelSet, *names: str
+) -> dict[str, list[Any]]:
+    """Numbers for what the task asks for; None where a row has nothing."""
+    one, several, values = names
+    code = {label: k for k, label in enumerate(labels.labels)}
+    found: dict[str, list[Any]] = {}
+    if task.kind in ("label", "label+values"):
+        found["label"] = [code.get(getattr(r, one)) for r in rows]
+    if task.kind == "labels":
+        sets = [getattr(r, several) for r in rows]
+        found["labels"] = [None if s is None else sum(1 << code[x] for x in s) for s in sets]
+    for name in task.values:
+        numbers = [(getattr(r, values) or {}).get(name) for r in rows]
+        found[name] = [None if x is None else round(float(x), DIGITS) for x in numbers]
+    return found

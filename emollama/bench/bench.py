@@ -1,0 +1,154 @@
+"""A bench from start to table: all runs that are left, side by side if asked for."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from emollama.bench.answers import gather, read_answers, write_answers
+from emollama.bench.configuration import BenchConfig
+from emollama.bench.folds import fold_warnings
+from emollama.bench.plan import Run
+from emollama.bench.report import write_bench
+from emollama.bench.workshop import WORKING, Workshop
+from emollama.errors import EmollamaError
+from emollama.files import sole_writer
+from emollama.training.validation import TITLES
+
+ANSWERS_FILE = "answers.json"
+
+
+def run_bench(bench: BenchConfig, jobs: int = 1) -> dict[str, Any]:
+    """Do every run that is not done yet, and write predictions and tables.
+
+    Args:
+        bench: its configuration.
+        jobs: processes, with one torch thread each where there are several.
+
+    Returns:
+        What bench.json holds.
+
+    Raises:
+        EmollamaError: for what the user has to mend; what was finished is kept.
+    """
+    with sole_writer(bench.output, f"{bench.output}: another bench is writing to it"):
+        shop = Workshop(bench)
+        _tell(shop)
+        for wave in waves(shop):
+            left = [r for r in wave if shop.finished(r, shop.configured(r)) is None]
+            if len(left) < len(wave):
+                _say(f"{len(wave) - len(left)} of {len(wave)} runs are done already")
+            _work(shop, left, jobs)
+        shutil.rmtree(bench.output / WORKING, ignore_errors=True)
+        compact = gather(shop, _say)
+        write_answers(bench.output / ANSWERS_FILE, compact)
+        return write_bench(compact, bench.output)
+
+
+def waves(shop: Workshop) -> Iterator[list[Run]]:
+    """All trials of all searches, then what answers the tests."""
+    folds = range(len(shop.folds))
+    trials = [
+        Run(row.key, fold, row.search.seed, trial)
+        for row in shop.rows.values()
+        if row.search is not None
+        for fold in folds
+        for trial in range(row.search.trials)
+    ]
+    if trials:
+        yield trials
+    yield [Run(key, fold, seed) for key in shop.rows for seed in shop.bench.seeds for fold in folds]
+
+
+def _work(shop: Workshop, runs: Sequence[Run], jobs: int) -> None:
+    started = time.monotonic()
+    if jobs == 1 or len(runs) < 2:
+        for done, run in enumerate(runs, 1):
+            _told(shop, run, shop.do(run), done, len(runs), started)
+        return
+    # Not forked: torch's threads do not survive it.
+    with _processes(shop.bench, min(jobs, len(runs))) as pool:
+        waiting = {pool.submit(_do, run): run for run in runs}
+        done = 0
+        while waiting:
+            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                done += 1
+                _told(shop, waiting.pop(future), future.result(), done, len(runs), started)
+
+
+@contextmanager
+def _processes(bench: BenchConfig, jobs: int) -> Iterator[ProcessPoolExecutor]:
+    pool = ProcessPoolExecutor(
+        jobs, mp_context=get_context("spawn"), initializer=_open, initargs=(bench,)
+    )
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_shop: Workshop
+"""Of a worker process."""
+
+
+def _open(bench: BenchConfig) -> None:
+    global _shop
+    torch.set_num_threads(1)
+    _shop = Workshop(bench)
+
+
+def _do(run: Run) -> dict[str, Any]:
+    return _shop.do(run)
+
+
+def _tell(shop: Workshop) -> None:
+    for line in fold_warnings(shop.folds):
+        _say(f"WARNING: {line}")
+    if shop.left_out:
+        name, why = next(iter(shop.left_out.items()))
+        _say(f"left out {len(shop.left_out)} samples without features, e.g. {name} ({why})")
+    sizes = ", ".join(str(len(shop.tested(k))) for k in range(len(shop.folds)))
+    _say(
+        f"{len(shop.samples)} samples, {len(shop.folds)} folds that test {sizes}; "
+        f"{len(shop.rows)} rows, {len(shop.bench.seeds)} seeds"
+    )
+
+
+def _told(
+    shop: Workshop, run: Run, result: dict[str, Any], done: int, total: int, started: float
+) -> None:
+    seconds = time.monotonic() - started
+    left = seconds / done * (total - done)
+    best, what = result["best"], f"seed {run.seed}" if run.trial is None else f"trial {run.trial}"
+    _say(
+        f"{done}/{total}  {shop.rows[run.row].name}  fold {shop.folds[run.fold].name}  {what}  "
+        f"validation {TITLES[best['metric']]} {best['value']:.4f} in epoch {best['epoch']} of "
+        f"{result['epochs']}  {result['seconds']:.1f} s  "
+        f"{60 * done / max(seconds, 1e-9):.1f} runs/min  "
+        f"{int(left // 3600)}:{int(left // 60) % 60:02d}:{int(left % 60):02d} left"
+    )
+
+
+def score_folder(folder: Path) -> dict[str, Any]:
+    """Make the tables of a finished bench again, from its answers alone.
+
+    Raises:
+        EmollamaError: the folder holds none.
+    """
+    path = folder / ANSWERS_FILE
+    if not path.is_file():
+        raise EmollamaError(f"{folder}: holds no {ANSWERS_FILE}; run: emollama bench CONFIG.yaml")
+    return write_bench(read_answers(path), folder)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,145 @@
+"""What `emollama bench` is told: folds, a base configuration, models, strategies, seeds."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from emollama.config import Seed, Strict
+from emollama.errors import did_you_mean
+from emollama.evaluation.bootstrap import RESAMPLES, By
+
+Scheme = Literal["k-fold", "leave-one-group-out", "official", "files"]
+Scalar = bool | int | float | str
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
+
+
+class BenchData(Strict):
+    """The corpus: its manifest, and the feature store."""
+
+    manifest: Path
+    store: Path | None = None
+
+
+class FoldsSection(Strict):
+    """Which samples are tested when.
+
+    `scheme`: "k-fold" and "leave-one-group-out" keep what `by` names whole; "official" is the
+    manifest's own splits, one fold; "files" are split files that are there. Where a fold names no
+    validation split, it is one part of `validation` parts of its training groups. `of` names splits
+    of the manifest ("train", "train+val") whose samples take part; all do by default.
+    """
+
+    scheme: Scheme = "k-fold"
+    folds: int = Field(default=5, ge=2)
+    seed: int = 0
+    by: Literal["group", "speaker", "none"] = "group"
+    validation: int = Field(default=5, ge=2)
+    of: str | None = None
+    files: list[Path] = Field(default=[])
+
+    @model_validator(mode="after")
+    def _files_where_asked(self) -> FoldsSection:
+        if (self.scheme == "files") != bool(self.files):
+            raise ValueError("scheme: files and a list of files go together")
+        if self.of is not None and self.scheme in ("official", "files"):
+            raise ValueError(f"of: scheme {self.scheme} says itself which samples take part")
+        if self.scheme == "leave-one-group-out" and self.by == "none":
+            raise ValueError("by: leave-one-group-out leaves out a group or a speaker")
+        return self
+
+
+class Range(Strict):
+    """Numbers from `low` to `high`, drawn evenly, or evenly in their logarithm; whole ones."""
+
+    low: float
+    high: float
+    log: bool = False
+    whole: bool = False
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Range:
+        if self.low >= self.high or (self.log and self.low <= 0):
+            raise ValueError("a range goes from low up to high, above 0 where log is set")
+        return self
+
+
+class SearchSection(Strict):
+    """Random search: `trials` draws from `space`, {dotted key: list of values, or a range}.
+
+    In each fold the trial of the best validation score is kept, and run with the bench's seeds.
+    Trials have `seed`, which is none of these.
+    """
+
+    trials: int = Field(default=10, ge=1)
+    seed: Seed = 0
+    space: dict[str, list[Scalar] | Range] = Field(min_length=1)
+
+    @field_validator("space")
+    @classmethod
+    def _has_values(cls, space: dict[str, list[Scalar] | Range]) -> Any:
+        for key, values in space.items():
+            if isinstance(values, list) and not values:
+                raise ValueError(f"'{key}' has no values to draw from")
+        return space
+
+
+class BenchModel(Strict):
+    """A row of the table for each of its strategies.
+
+    `base` takes the place of the bench's own, `overrides` are laid over it. `modalities` are those
+    of the base that the model gets; naming one makes a unimodal row. `strategies` are names of
+    the bench's; all of them where it names none.
+    """
+
+    base: Path | None = None
+    overrides: dict[str, Any] = Field(default={})
+    modalities: list[str] | None = Field(default=None, min_length=1)
+    strategies: list[str] | None = Field(default=None, min_length=1)
+    search: SearchSection | None = None
+
+
+class BenchConfig(Strict):
+    """A bench.
+
+    `base` is a training configuration (a file, or its sections), of which data, output and seed are
+    the bench's own. `strategies` are overrides by name. `llm` are predictions files of a language
+    model, one a fold. `by`: what the bootstrap draws; "group" is the honest interval for new
+    speakers where there are a dozen or more.
+    """
+
+    output: Path
+    data: BenchData
+    folds: FoldsSection = FoldsSection()
+    base: Path | dict[str, Any]
+    strategies: dict[str, dict[str, Any]] = Field(default={"joint": {}}, min_length=1)
+    models: dict[str, BenchModel] = Field(min_length=1)
+    seeds: list[Seed] = Field(default=[7], min_length=1)
+    metric: str = "auto"
+    baseline: bool = True
+    llm: list[Path] = Field(default=[])
+    by: By = "sample"
+    bootstrap: int = Field(default=RESAMPLES, ge=100)
+
+    @model_validator(mode="after")
+    def _names(self) -> BenchConfig:
+        for kind, names in (("models", self.models), ("strategies", self.strategies)):
+            for name in names:
+                if not NAME.fullmatch(name):
+                    raise ValueError(f"{kind}: '{name}': letters, digits and _ . + - only")
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError("seeds: a seed stands there twice")
+        for name, model in self.models.items():
+            for strategy in model.strategies or ():
+                if strategy not in self.strategies:
+                    near = did_you_mean(strategy, self.strategies)
+                    raise ValueError(f"models.{name}: strategy '{strategy}'{near}")
+            if model.search and model.search.seed in self.seeds:
+                raise ValueError(
+                    f"models.{name}.search.seed: {model.search.seed} is among the seeds that "
+                    "repeat the best trial; choose another"
+                )
+        return self

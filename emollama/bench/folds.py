@@ -1,0 +1,124 @@
+"""The folds of a bench: split files, group-wise, with a validation part that is never the test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from emollama.bench.configuration import FoldsSection
+from emollama.corpora.splits import k_fold, leave_one_group_out
+from emollama.errors import EmollamaError
+from emollama.sample import Manifest, Sample
+from emollama.split_file import apply_split, leakage, read_split_file, write_split_file
+
+TRAIN, VALIDATION, TEST = "train", "val", "test"
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One fold: the manifest with its splits, train, val and test.
+
+    `accepted` are the values of `split_sha256` with which predictions are of this fold.
+    """
+
+    name: str
+    manifest: Manifest
+    accepted: tuple[str | None, ...]
+
+    @property
+    def sha256(self) -> str:
+        """Of the split file that was written."""
+        return str(self.manifest.split_sha256)
+
+
+def make_folds(manifest: Manifest, section: FoldsSection, folder: Path) -> list[Fold]:
+    """Write `folder`/fold-<n>.jsonl, the same bytes for the same samples, and read them.
+
+    Raises:
+        EmollamaError: samples that cannot be split so; a fold without a test or training part.
+    """
+    parts: list[tuple[str, Manifest, tuple[str | None, ...]]] = []
+    if section.scheme == "files":
+        for path in section.files:
+            placed = apply_split(manifest, read_split_file(path))
+            parts.append((path.stem, placed, (placed.split_sha256,)))
+    elif section.scheme == "official":
+        parts.append(("official", manifest, (None,)))
+    else:
+        taking = manifest.samples if section.of is None else manifest.split(section.of)
+        samples = _by(taking, section)
+        for number, tested in enumerate(_tested(samples, section)):
+            splits = {s.id: TEST if s.id in tested else TRAIN for s in samples}
+            parts.append((str(number), _placed(manifest, splits), ()))
+    return [
+        _complete(name, number, part, accepted, section, folder)
+        for number, (name, part, accepted) in enumerate(parts)
+    ]
+
+
+def _by(samples: Sequence[Sample], section: FoldsSection) -> list[Sample]:
+    """The samples with what is not to be cut as their group."""
+    found = list(samples)
+    if section.by == "speaker":
+        found = [s.model_copy(update={"group": s.speaker}) for s in found]
+    alone = next((s.id for s in found if s.group is None), None)
+    if alone is not None and section.by != "none":
+        raise EmollamaError(
+            f"folds: sample '{alone}' has no {section.by} to split by; by: none cuts through "
+            "anything"
+        )
+    return found
+
+
+def _tested(samples: Sequence[Sample], section: FoldsSection) -> list[set[str]]:
+    """Ids that each fold tests."""
+    if section.scheme == "leave-one-group-out":
+        every = [leave_one_group_out(samples, g) for g in sorted({str(s.group) for s in samples})]
+    else:
+        every = [
+            k_fold(
+                samples, n, section.folds, section.seed, validate=False,
+                whole_groups=section.by != "none",
+            )
+            for n in range(section.folds)
+        ]  # fmt: skip
+    return [{name for name, split in splits.items() if split == TEST} for splits in every]
+
+
+def _complete(
+    name: str,
+    number: int,
+    manifest: Manifest,
+    accepted: tuple[str | None, ...],
+    section: FoldsSection,
+    folder: Path,
+) -> Fold:
+    """The fold with a validation split, as a split file."""
+    splits = {s.id: s.split for s in manifest.samples}
+    for wanted in (TRAIN, TEST):
+        if wanted not in splits.values():
+            raise EmollamaError(f"fold {name}: no sample of {manifest.path} is in split '{wanted}'")
+    if VALIDATION not in splits.values():
+        inner = _by([s for s in manifest.samples if s.split == TRAIN], section)
+        held = k_fold(
+            inner, 0, section.validation, section.seed + number, validate=False,
+            whole_groups=section.by != "none",
+        )  # fmt: skip
+        splits |= {i: VALIDATION if part == TEST else TRAIN for i, part in held.items()}
+    options = section.model_dump(mode="json", exclude={"scheme", "files"})
+    file = write_split_file(
+        folder / f"fold-{number}.jsonl", manifest.corpus, f"bench-{section.scheme}",
+        {**options, "fold": name}, splits,
+    )  # fmt: skip
+    return Fold(name, apply_split(manifest, file), (*accepted, file.sha256))
+
+
+def _placed(manifest: Manifest, splits: dict[str, str]) -> Manifest:
+    samples = tuple(s.model_copy(update={"split": splits.get(s.id)}) for s in manifest.samples)
+    return replace(manifest, samples=samples)
+
+
+def fold_warnings(folds: Sequence[Fold]) -> list[str]:
+    """What leaks, fold by fold."""
+    return [f"fold {f.name}: {leak}" for f in folds for leak in leakage(f.manifest.samples)]

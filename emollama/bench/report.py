@@ -1,0 +1,118 @@
+"""Files and terminal table of a bench: bench.json, bench.md, bench.png."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import style
+from matplotlib.figure import Figure
+
+from emollama.bench.scores import scored
+from emollama.drawing import BLUE, GREY, ORANGE, PURPLE, STYLE, save_figure
+from emollama.evaluation.tables import Table, difference_text, table_markdown
+from emollama.files import write_json, write_text
+from emollama.training.validation import TITLES
+
+COLOURS = {"model": BLUE, "baseline": GREY, "llm": PURPLE, "unimodal": ORANGE}
+KINDS = {
+    "model": "model", "unimodal": "model, one modality", "baseline": "logistic regression",
+    "llm": "language model",
+}  # fmt: skip
+
+
+def write_bench(compact: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Score compact answers and write bench.json, bench.md and bench.png; returns the first."""
+    result = _rounded(scored(compact))
+    write_json(folder / "bench.json", result)
+    table = bench_table(result)
+    write_text(folder / "bench.md", f"# {table.title}\n\n{table_markdown(table)}\n\n{table.note}\n")
+    with style.context(["default", STYLE]):
+        save_figure(interval_figure(result), folder / "bench.png")
+    return result
+
+
+def bench_table(result: Mapping[str, Any]) -> Table:
+    """Rows in order of the metric."""
+    first = result["metric"]
+    others = [m for m in result["metrics"] if m != first]
+    compared = any(row["difference"] for row in result["rows"])
+    rows = []
+    for row in result["rows"]:
+        cells = [row["name"], " + ".join(row["modalities"]), _main(row["scores"].get(first))]
+        cells += [_plain(row["scores"].get(m)) for m in others]
+        cells.append(f"{row['parameters']:,}" if row.get("parameters") else "–")
+        if compared:
+            cells.append(difference_text(row["difference"]))
+        rows.append(tuple(cells))
+    seeds = max(len(r["scores"][first]["by_seed"]) for r in result["rows"] if first in r["scores"])
+    columns = ["model", "modalities", TITLES[first], *(TITLES[m] for m in others), "parameters"]
+    if compared:
+        columns.append(f"{TITLES[first]} against logistic regression")
+    drawn = "whole groups" if result["by"] == "group" else "clips"
+    note = (
+        f"{TITLES[first]} over all folds' clips together: mean over {seeds} seeds ± their standard "
+        f"deviation [95 % interval, {drawn} drawn {result['bootstrap']} times]. Logistic "
+        "regression is fitted on the same folds and the same tracks, one vector a clip; "
+        "differences are paired."
+    )
+    title = (
+        f"{result['corpus'] or 'bench'}: {len(result['folds'])} folds, {result['clips']} clips"
+        + (f", {result['groups']} groups" if result["groups"] else "")
+    )
+    return Table(title, tuple(columns), tuple(rows), note)
+
+
+def interval_figure(result: Mapping[str, Any]) -> Figure:
+    """Every row's value, interval and seeds."""
+    metric = result["metric"]
+    rows = [r for r in result["rows"] if metric in r["scores"]][::-1]
+    figure = Figure(figsize=(7.4, 1.5 + 0.3 * len(rows)), layout="constrained")
+    axes = figure.add_subplot()
+    axes.grid(axis="x")
+    named = set()
+    for place, row in enumerate(rows):
+        score, kind = row["scores"][metric], _kind(row)
+        low = max(score["value"] - score["ci_low"], 0)
+        high = max(score["ci_high"] - score["value"], 0)
+        axes.errorbar(
+            score["value"], place, xerr=np.array([[low], [high]]), fmt="o", color=COLOURS[kind],
+            capsize=2.5, markersize=5, label=None if kind in named else KINDS[kind],
+        )  # fmt: skip
+        named.add(kind)
+        each = list(score["by_seed"].values())
+        if len(each) > 1:
+            axes.plot(each, [place] * len(each), "|", color="black", markersize=7, zorder=3)
+    axes.set_yticks(range(len(rows)), [r["name"] for r in rows])
+    axes.set_ylim(-0.7, len(rows) - 0.3)
+    axes.set_xlabel(f"{TITLES[metric]} (95 % interval; strokes: seeds)")
+    title = f"{result['corpus'] or 'bench'}: {len(result['folds'])} folds, {result['clips']} clips"
+    axes.set_title(title, pad=24)
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 0.995), ncols=4, fontsize=8.5)
+    return figure
+
+
+def _kind(row: Mapping[str, Any]) -> str:
+    alone = row["kind"] == "model" and len(row["modalities"]) == 1
+    return "unimodal" if alone else str(row["kind"])
+
+
+def _main(score: Mapping[str, Any] | None) -> str:
+    if score is None:
+        return "–"
+    spread = "" if score["spread"] is None else f" ± {score['spread']:.3f}"
+    return f"{score['value']:.3f}{spread} [{score['ci_low']:.3f}, {score['ci_high']:.3f}]"
+
+
+def _plain(score: Mapping[str, Any] | None) -> str:
+    return "–" if score is None else f"{score['value']:.3f}"
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 6)
+    if isinstance(value, dict):
+        return {k: _rounded(v) for k, v in value.items()}
+    return [_rounded(v) for v in value] if isinstance(value, list) else value

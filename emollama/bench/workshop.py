@@ -1,0 +1,218 @@
+"""Where the runs of a bench are done: the corpus read once, then one training after another.
+
+A finished run is one JSON file; a run that was killed goes on from its own checkpoint. Trials of a
+search validate and never see a test sample.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from emollama.bench.configuration import BenchConfig
+from emollama.bench.folds import TEST, TRAIN, VALIDATION, Fold, make_folds
+from emollama.bench.plan import Row, Run, digest, rows_of, tried, with_values
+from emollama.encoders.base import Channel
+from emollama.errors import EmollamaError
+from emollama.evaluation.baseline import FeatureMatrix, logistic_regression, pool_tracks
+from emollama.evaluation.fusion import predictions
+from emollama.evaluation.predictions import Prediction
+from emollama.features.tracks import TrackReader, usable
+from emollama.files import read_json, write_json
+from emollama.fusion.answers import answers
+from emollama.fusion.artefact import About, FusionArtefact
+from emollama.fusion.configuration import ModalitySection
+from emollama.fusion.data import FusionData, open_modalities, read_data
+from emollama.fusion.track_table import TrackTable, read_table
+from emollama.labels import LabelSet
+from emollama.sample import Sample, read_manifest
+from emollama.training.fusion import FusionRun
+from emollama.training.fusion_config import FusionTrainConfig
+from emollama.training.fusion_setup import assembled
+
+RUNS, WORKING, FOLDS = "runs", "working", "folds"
+
+
+class Workshop:
+    """The corpus and its folds in memory.
+
+    Args:
+        bench: its configuration.
+
+    Raises:
+        EmollamaError: files, folds or features that the user has to mend.
+    """
+
+    def __init__(self, bench: BenchConfig) -> None:
+        self.bench = bench
+        self.rows = {row.key: row for row in rows_of(bench)}
+        manifest = read_manifest(bench.data.manifest)
+        self.folds: list[Fold] = make_folds(manifest, bench.folds, bench.output / FOLDS)
+        self.opened: dict[str, tuple[ModalitySection, TrackReader]] = {}
+        for row in self.rows.values():
+            for section in row.modalities:
+                if _key(section) not in self.opened:
+                    found, readers = open_modalities(bench.data.store, [section])
+                    self.opened[_key(section)] = (found[0], readers[section.name])
+        readers = {name: reader for name, (_, reader) in self.opened.items()}
+        # Every row of the table is of the same samples: those of which all features are there.
+        present, self.left_out = usable(manifest.samples, readers)
+        any_row = next(iter(self.rows.values()))
+        self.task = any_row.config.task
+        known = read_data(manifest, "all", self.task, manifest.labels, [], {}, samples=present)
+        self.samples = known.samples
+        self.targets = known.targets
+        self.place = {s.id: i for i, s in enumerate(self.samples)}
+        self.tables: dict[str, TrackTable] = {}
+
+    @property
+    def labels(self) -> LabelSet:
+        """The label set."""
+        return self.folds[0].manifest.labels
+
+    def tested(self, fold: int) -> list[Sample]:
+        """The test samples of a fold, in order of the manifest."""
+        return self.part(fold, TEST)
+
+    def part(self, fold: int, split: str) -> list[Sample]:
+        """Samples of a split of a fold, with that fold's splits."""
+        samples = self.folds[fold].manifest.samples
+        return [s for s in samples if s.split == split and s.id in self.place]
+
+    def finished(self, run: Run, config: FusionTrainConfig) -> dict[str, Any] | None:
+        """What a run left when it finished; None where it has not, or was of other settings."""
+        path = self._result(run.key)
+        if not path.is_file():
+            return None
+        found: dict[str, Any] = read_json(path)
+        same = found.get("digest") == digest(config, self.folds[run.fold].sha256)
+        return found if same else None
+
+    def configured(self, run: Run) -> FusionTrainConfig:
+        """The configuration of a run; that of the best trial where its row is searched.
+
+        Raises:
+            EmollamaError: the trials of the fold are not finished.
+        """
+        row = self.rows[run.row]
+        if run.trial is not None:
+            assert row.search is not None
+            config = tried(row, run.trial)[1]
+        elif row.search is not None:
+            config = with_values(row, self.best_trial(row, run.fold)["drawn"])
+        else:
+            config = row.config
+        config = config.model_copy(update={"seed": run.seed})
+        # A folder a configuration: what was left of another one is not gone on with.
+        name = digest(config, self.folds[run.fold].sha256)[:12]
+        return config.model_copy(
+            update={"output": self.bench.output / WORKING / f"{run.key}-{name}"}
+        )
+
+    def best_trial(self, row: Row, fold: int) -> dict[str, Any]:
+        """The trial of the best validation score in a fold; of equal ones the first."""
+        assert row.search is not None
+        found = []
+        for trial in range(row.search.trials):
+            run = Run(row.key, fold, row.search.seed, trial)
+            result = self.finished(run, self.configured(run))
+            if result is None:
+                raise EmollamaError(f"{self._result(run.key)}: trial {trial} is not finished")
+            found.append(result)
+        return max(found, key=lambda result: result["best"]["merit"])
+
+    def do(self, run: Run) -> dict[str, Any]:
+        """Train, keep the best epoch, and, where it is no trial, answer the fold's test part."""
+        config, row = self.configured(run), self.rows[run.row]
+        sections, parts = self._data(row, run)
+        fold = self.folds[run.fold]
+        setup = assembled(config, fold.manifest, sections, parts[TRAIN], parts[VALIDATION])
+        started = time.monotonic()
+        with ExitStack() as held:
+            training = FusionRun(config, held, setup, lambda text: None)
+            training.run()
+        result: dict[str, Any] = {
+            "digest": digest(config, fold.sha256),
+            "seed": run.seed,
+            "seconds": round(time.monotonic() - started, 2),
+            "parameters": training.parameters,
+            "epochs": training.progress.epoch,
+            "best": training.progress.best,
+        }
+        if run.trial is not None:
+            result["drawn"] = tried(row, run.trial)[0]
+        else:
+            result["rows"] = self._answered(run, training, parts[TEST])
+        write_json(self._result(run.key), result)
+        shutil.rmtree(config.output, ignore_errors=True)
+        return result
+
+    def baseline(self, row: Row, fold: int) -> list[Prediction]:
+        """Logistic regression on the row's tracks, one vector a clip, on the same fold."""
+        train, validation, test = (self.part(fold, s) for s in (TRAIN, VALIDATION, TEST))
+        ids = [s.id for s in (*train, *validation, *test)]
+        matrices: list[FeatureMatrix] = []
+        for section in row.modalities:
+            reader = self.opened[_key(section)][1]
+            deviation = section.pool == "mean+std"
+            matrices.append(pool_tracks(section.name, reader, ids, deviation))
+        scores, _ = logistic_regression(
+            matrices, self.labels, train, validation, test, self.bench.folds.seed, 5
+        )
+        channels = channels_of(row.modalities)
+        more = {"fold": self.folds[fold].name}
+        return [
+            Prediction.scored(s, self.labels, p.tolist(), channels, **more)
+            for s, p in zip(test, scores, strict=True)
+        ]
+
+    def _data(self, row: Row, run: Run) -> tuple[list[ModalitySection], dict[str, FusionData]]:
+        """Sections with widths, and the data of train, validation and, where asked, test."""
+        sections = []
+        for asked in row.modalities:
+            section, reader = self.opened[_key(asked)]
+            sections.append(section)
+            if _key(asked) not in self.tables:
+                ids = [s.id for s in self.samples]
+                self.tables[_key(asked)] = read_table(section, reader, ids)
+        tracks = {
+            s.name: self.tables[_key(asked)]
+            for s, asked in zip(sections, row.modalities, strict=True)
+        }
+        every = FusionData(self.samples, tracks, self.targets, {})
+        splits = [TRAIN, VALIDATION] + [TEST] * (run.trial is None)
+        rows = {name: [self.place[s.id] for s in self.part(run.fold, name)] for name in splits}
+        for name, found in rows.items():
+            if not found:
+                raise EmollamaError(
+                    f"fold {self.folds[run.fold].name}: split '{name}' has no sample left"
+                )
+        return sections, {name: every.chosen(found) for name, found in rows.items()}
+
+    def _answered(self, run: Run, training: FusionRun, data: FusionData) -> list[dict[str, Any]]:
+        strategy = training.strategy
+        strategy.set_evaluating()
+        found = answers(strategy.model.config, strategy.answer, data.in_order(), training.device)
+        about = About(self.labels, thresholds=training.progress.best.get("thresholds", {}))
+        model = FusionArtefact(strategy.models, about, self.bench.output)
+        columns = list(range(len(self.labels.labels))) if self.task.has_labels else []
+        channels = channels_of(self.rows[run.row].modalities)
+        more = {"fold": self.folds[run.fold].name}
+        rows = predictions(model, self.labels, columns, data, found, channels, more)
+        return [row.model_dump(mode="json", exclude_none=True) for row in rows]
+
+    def _result(self, key: str) -> Path:
+        return self.bench.output / RUNS / f"{key}.json"
+
+
+def channels_of(sections: Sequence[ModalitySection]) -> list[Channel]:
+    """The channels that modalities are of."""
+    return list(dict.fromkeys(s.channel for s in sections))
+
+
+def _key(section: ModalitySection) -> str:
+    return section.model_dump_json()

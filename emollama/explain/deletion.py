@@ -1,0 +1,160 @@
+"""Is an explanation true of the model? Deletion curves, against random orders.
+
+The steps that an explanation calls important are hidden first, a tenth at a time; if it is right,
+the score falls sooner than when steps are hidden in a random order, and the area under the curve is
+smaller (the deletion measure of Petsiuk et al. 2018, with its control). A difference that the
+interval over clips does not hold apart from 0 is no evidence, and is said to be none.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from emollama.evaluation.bootstrap import RESAMPLES
+from emollama.evaluation.metrics import Difference, Score, mean_difference, mean_score
+from emollama.explain.occlusion import Lane
+from emollama.explain.subject import Subject, View, distinct_scores
+
+MOST_CUTS = 10
+MODALITIES = "modalities"
+"""Name of the deletion of whole modalities among the lanes."""
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """One clip's deletion curves over one lane.
+
+    Attributes:
+        lane: name of it.
+        share: float [p], of the steps that are hidden, 0 to 1.
+        explained: float [p], the score in the explanation's order.
+        random: float [orders, p], in each random one.
+    """
+
+    lane: str
+    share: np.ndarray
+    explained: np.ndarray
+    random: np.ndarray
+
+    @property
+    def area(self) -> float:
+        """Under the explanation's curve."""
+        return float(np.trapezoid(self.explained, self.share))
+
+    @property
+    def random_area(self) -> float:
+        """Under the random orders' curves, their mean."""
+        return float(np.trapezoid(self.random, self.share, axis=1).mean())
+
+
+def deletion(
+    subject: Subject,
+    row: int,
+    lane: Lane,
+    importance: np.ndarray,
+    label: str,
+    name: str,
+    orders: int = 5,
+    seed: int = 0,
+) -> Deletion | None:
+    """Hide a lane's steps from the most to the least important; None where there is only one.
+
+    Args:
+        subject: model and samples.
+        row: the sample.
+        lane: whose steps are hidden; all else stays shown.
+        importance: float [n] of each step; equal ones come in random order.
+        label: whose score is watched.
+        name: the sample's id: its random orders are a function of it and of the seed.
+        orders: how many random ones.
+        seed: of the random ones.
+    """
+    count = len(lane.at)
+    if count < 2:
+        return None
+    draw = np.random.default_rng((seed, zlib.crc32(name.encode()), zlib.crc32(lane.name.encode())))
+    ranked = [np.lexsort((draw.random(count), -importance))]
+    ranked += [draw.permutation(count) for _ in range(orders)]
+    cuts = np.linspace(0, count, min(count, MOST_CUTS) + 1).round().astype(int)
+    shown = subject.present(row)
+    views = []
+    for order in ranked:
+        rank = np.empty(count, int)
+        rank[order] = np.arange(count)
+        views += [View(row, shown, lane.hidden(rank < cut)) for cut in cuts]
+    scores = distinct_scores(subject, views)[:, subject.labels.index(label)]
+    curves = scores.reshape(len(ranked), len(cuts))
+    return Deletion(lane.name, cuts / count, curves[0], curves[1:])
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What deletion says of one lane over clips.
+
+    `explained` and `random` are mean areas; `difference` is theirs, paired by clip.
+    """
+
+    lane: str
+    explained: Score
+    random: Score
+    difference: Difference
+
+    @property
+    def faithful(self) -> bool:
+        """Whether the explanation's order lowers the score faster than a random one."""
+        return self.difference.n > 1 and self.difference.ci_high < 0
+
+    def line(self) -> str:
+        """The verdict in words."""
+        d = self.difference
+        if d.n < 2:
+            return f"{self.lane}: {d.value:+.3f} on one clip: no interval, so no evidence"
+        figures = f"{d.value:+.3f} [{d.ci_low:+.3f}, {d.ci_high:+.3f}], {d.n} clips"
+        if self.faithful:
+            how = "lowers the score faster than a random one"
+        elif d.ci_low > 0:
+            how = "lowers the score more slowly than a random one: it is misleading"
+        else:
+            how = "is not shown to lower the score faster than a random one"
+        return f"{self.lane}: the explanation's order {how}: {figures}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        d = self.difference
+        return {
+            "lane": self.lane,
+            "area": self.explained.value,
+            "random_area": self.random.value,
+            "difference": d.value,
+            "ci_low": d.ci_low if d.n > 1 else None,
+            "ci_high": d.ci_high if d.n > 1 else None,
+            "p": d.p if d.n > 1 else None,
+            "clips": d.n,
+            "faithful": self.faithful,
+        }
+
+
+def verdicts(
+    areas: Mapping[str, Sequence[tuple[float, float]]],
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> list[Verdict]:
+    """One verdict a lane, from (area, random area) of each clip that has it."""
+    found = []
+    for lane, pairs in areas.items():
+        explained, random = np.array(pairs, float).T
+        found.append(
+            Verdict(
+                lane,
+                mean_score(explained, len(pairs), resamples=resamples, seed=seed),
+                mean_score(random, len(pairs), resamples=resamples, seed=seed),
+                mean_difference(explained, random, resamples=resamples, seed=seed),
+            )
+        )
+    return found

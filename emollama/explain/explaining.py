@@ -1,0 +1,237 @@
+"""`emollama explain`: a raw clip, or the samples of a split, with pictures, pages and a summary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emollama.config import Precision
+from emollama.errors import EmollamaError, did_you_mean
+from emollama.evaluation.predictions import channel_truth
+from emollama.evaluation.results import say
+from emollama.explain.case import Case, Settings, explain_row
+from emollama.explain.figures import draw_case, draw_maps
+from emollama.explain.fusion_subject import FusionSubject, rows_of
+from emollama.explain.gate_noise import GateNoise, gate_noise
+from emollama.explain.llm_subject import LlmSubject
+from emollama.explain.page import write_page
+from emollama.explain.subject import Subject
+from emollama.explain.summary import Summary, summarise
+from emollama.features.tracks import usable
+from emollama.files import write_json, write_text
+from emollama.fusion import artefact as fusion_artefact
+from emollama.fusion.artefact import is_fusion_artefact
+from emollama.fusion.data import read_data, reopen_modalities
+from emollama.fusion_session import FusionSession
+from emollama.llm import artefact as llm_artefact
+from emollama.llm.device import default_device, resolve_dtype
+from emollama.llm.inference import reasons
+from emollama.sample import Manifest, Sample
+from emollama.session import Session
+from emollama.split_file import read_with_splits
+from emollama.training.draws import epoch_order
+from emollama.training.evidence import EvidenceReader, open_readers, relocated
+from emollama.training.run_folder import tell_left_out
+
+Progress = Callable[[int, int], None]
+"""Told how many of how many clips are explained."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which samples of a corpus are explained.
+
+    Attributes:
+        manifest: of the corpus; `split_file` has other splits than its own.
+        store: feature store; `features` is where `npy:` folders of the same names lie.
+        split: name of a split.
+        ids: these alone; () for no choice by id.
+        count: so many, drawn by the seed; 0 for all.
+        sheets: at most so many get pictures and a page.
+    """
+
+    manifest: Path
+    store: Path | None = None
+    split: str = "test"
+    split_file: Path | None = None
+    features: Path | None = None
+    ids: tuple[str, ...] = ()
+    count: int = 0
+    sheets: int = 20
+
+
+def explain_clip(
+    model: Path,
+    clip: Path,
+    out: Path,
+    settings: Settings,
+    *,
+    text: str | None = None,
+    start: float | None = None,
+    end: float | None = None,
+    reason: bool = False,
+    dtype: Precision = "auto",
+) -> Case:
+    """Explain the answer to a raw clip; writes OUT/NAME.png, .html and .json.
+
+    Raises:
+        EmollamaError: a clip that cannot be read, a reason from a model that writes none.
+    """
+    said = None
+    subject: Subject
+    if is_fusion_artefact(model):
+        _refuse_reason(model, reason)
+        session = FusionSession.open(model)
+        seen = session.look(clip, text, start, end)
+        subject = FusionSubject(session.artefact, [seen.batch], [text])
+        notes = seen.notes
+    else:
+        asked = Session.open(model, dtype)
+        look = asked.look(clip, text, start, end)
+        subject = LlmSubject(asked.artefact, [look.evidence])
+        notes = look.notes
+        if reason:
+            said = reasons(asked.artefact.model, asked.artefact.processor, [look.evidence])[0]
+    case = explain_row(subject, 0, clip.stem, settings, text=text, reason=said, notes=notes)
+    write_case(case, out)
+    return case
+
+
+def explain_split(
+    model: Path,
+    chosen: Chosen,
+    out: Path,
+    settings: Settings,
+    *,
+    reason: bool = False,
+    noise: bool = False,
+    dtype: Precision = "auto",
+    progress: Progress | None = None,
+) -> Summary:
+    """Explain samples of a split; writes cases/, summary.json and summary.md into `out`.
+
+    Args:
+        model: the artefact.
+        chosen: which samples.
+        out: folder.
+        settings: how.
+        reason: also write a reason for each clip that gets a page (LLM only).
+        noise: also put noise on each modality and see what the gate does (fusion only).
+        dtype: of a language model.
+        progress: told how many are explained.
+
+    Raises:
+        EmollamaError: for whatever is the user's to mend.
+    """
+    manifest = read_with_splits(chosen.manifest, chosen.split_file)
+    samples = _samples(manifest, chosen, settings.seed)
+    gate: list[GateNoise] = []
+    subject: Subject
+    if is_fusion_artefact(model):
+        _refuse_reason(model, reason)
+        loaded = fusion_artefact.load(model, default_device())
+        sections = loaded.config.sections
+        readers = reopen_modalities(chosen.store, sections, chosen.features)
+        data = read_data(
+            manifest, chosen.split, loaded.config.goal, loaded.about.labels, sections, readers,
+            samples=samples, known_only=False,
+        )  # fmt: skip
+        tell_left_out(data.left_out, say)
+        samples = list(data.samples)
+        rows = rows_of([data.batch([i]) for i in range(len(data))])
+        subject = FusionSubject(loaded, rows, [s.text for s in samples])
+        if noise:
+            gate = gate_noise(loaded, data, seed=settings.seed)
+    else:
+        if noise:
+            raise EmollamaError(
+                f"{model}: is a language model, which has no gate; leave --noise out"
+            )
+        subject, samples = _llm(model, chosen, samples, dtype)
+    cases = []
+    for row, sample in enumerate(samples):
+        said = None
+        if reason and row < chosen.sheets:
+            assert isinstance(subject, LlmSubject)
+            said = reasons(subject.artefact.model, subject.artefact.processor,
+                           [subject.rows[row]])[0]  # fmt: skip
+        cases.append(
+            explain_row(
+                subject, row, sample.id, settings,
+                text=sample.text,
+                true=sample.targets.emotion,
+                truth=channel_truth(sample, manifest.labels),
+                reason=said,
+            )
+        )  # fmt: skip
+        if progress:
+            progress(row + 1, len(samples))
+    found = summarise(cases, gate, seed=settings.seed)
+    for case in cases[: chosen.sheets]:
+        write_case(case, out / "cases", found)
+    write_json(
+        out / "summary.json",
+        {
+            "model": model.as_posix(), "corpus": manifest.corpus, "split": chosen.split,
+            "seed": settings.seed, "orders": settings.orders, **found.to_dict(),
+            "cases": [case.to_dict() for case in cases],
+        },
+    )  # fmt: skip
+    write_text(
+        out / "summary.md", found.markdown(f"Explanations: {manifest.corpus} {chosen.split}")
+    )
+    return found
+
+
+def write_case(case: Case, folder: Path, over: Summary | None = None) -> Path:
+    """Write a clip's sheet, maps, page and JSON; returns the page."""
+    sheet, maps = folder / f"{case.id}.png", folder / f"{case.id}-maps.png"
+    draw_case(case, sheet)
+    pictures = [("Scores, modalities, time", sheet)]
+    if draw_maps(case, maps):
+        pictures.append(("The system's own maps", maps))
+    target = folder / f"{case.id}.html"
+    write_page(case, target, pictures, over.verdicts if over else ())
+    write_json(folder / f"{case.id}.json", case.to_dict())
+    return target
+
+
+def _llm(
+    model: Path, chosen: Chosen, samples: Sequence[Sample], dtype: Precision
+) -> tuple[LlmSubject, list[Sample]]:
+    device = default_device()
+    loaded = llm_artefact.load(model, resolve_dtype(dtype, device), device)
+    readers = open_readers(chosen.store, relocated(loaded.processor.streams, chosen.features))
+    kept, left_out = usable(samples, readers)
+    tell_left_out(left_out, say)
+    if not kept:
+        raise EmollamaError(
+            f"{chosen.manifest}: no chosen sample of split '{chosen.split}' has features in "
+            f"{chosen.store}"
+        )
+    reader = EvidenceReader(readers, loaded.clues)
+    return LlmSubject(loaded, [reader.read(s) for s in kept]), kept
+
+
+def _samples(manifest: Manifest, chosen: Chosen, seed: int) -> list[Sample]:
+    split = list(manifest.split(chosen.split))
+    if chosen.ids:
+        known = {s.id: s for s in split}
+        for name in chosen.ids:
+            if name not in known:
+                raise EmollamaError(
+                    f"{manifest.path}: split '{chosen.split}' has no sample '{name}'"
+                    f"{did_you_mean(name, known)}"
+                )
+        return [known[name] for name in dict.fromkeys(chosen.ids)]
+    if not chosen.count or len(split) <= chosen.count:
+        return split
+    drawn: Any = epoch_order(seed, 0, [s.id for s in split])[: chosen.count]
+    return [split[i] for i in sorted(drawn)]
+
+
+def _refuse_reason(model: Path, reason: bool) -> None:
+    if reason:
+        raise EmollamaError(f"{model}: is a fusion model, which writes no text; leave --reason out")

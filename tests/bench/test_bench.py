@@ -1,0 +1,191 @@
+"""`emollama bench`: folds, selection, resume, the table from answers alone, the LLM's row."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from emollama.bench import bench as whole
+from emollama.bench.bench import run_bench, score_folder
+from emollama.bench.configuration import BenchConfig
+from emollama.bench.plan import load_bench
+from emollama.bench.workshop import Workshop
+from emollama.errors import EmollamaError
+from emollama.evaluation.predictions import read_predictions, write_predictions
+from emollama.sample import read_manifest, write_manifest
+from tests.fusion.corpus import LABELS, make
+
+SEARCH = {"trials": 2, "seed": 99, "space": {"training.learning_rate": [0.02, 1e-5]}}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("corpus")
+    make(folder)
+    # Eight groups for two folds, each with a group to validate on.
+    regroup(folder / "manifest.jsonl", lambda i: f"g{i % 8}")
+    return folder
+
+
+def regroup(path: Path, group: Any) -> None:
+    samples = [
+        s.model_copy(update={"group": group(i)}) for i, s in enumerate(read_manifest(path).samples)
+    ]
+    write_manifest(path, "three", LABELS, samples)
+
+
+def configured(corpus: Path, output: Path, **more: Any) -> BenchConfig:
+    base = yaml.safe_load((corpus / "fusion.yaml").read_text())
+    base["training"]["epochs"] = 2
+    values = {
+        "output": str(output),
+        "data": base.pop("data"),
+        "folds": {"folds": 2, "validation": 4},
+        "base": base,
+        "models": {"early": {"search": SEARCH}, "voice": {"modalities": ["voice"]}},
+        "seeds": [1, 2],
+        "metric": "uar",
+        "bootstrap": 100,
+        **more,
+    }
+    path = corpus / f"{output.name}.yaml"
+    path.write_text(yaml.safe_dump(values))
+    return load_bench(path, [])
+
+
+@pytest.fixture(scope="module")
+def finished(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("bench") / "bench"
+    run_bench(configured(corpus, output))
+    return output
+
+
+def test_folds_cut_no_group_and_test_each_clip_once(corpus: Path, finished: Path) -> None:
+    shop = Workshop(configured(corpus, finished))
+    tested: list[str] = []
+    for k in range(2):
+        groups = [{s.group for s in shop.part(k, split)} for split in ("train", "val", "test")]
+        assert all(groups)
+        assert not (groups[0] & groups[1] or groups[0] & groups[2] or groups[1] & groups[2])
+        tested += [s.id for s in shop.tested(k)]
+    assert sorted(tested) == sorted(s.id for s in read_manifest(corpus / "manifest.jsonl").samples)
+
+
+def test_the_table_is_made_again_from_answers_alone(finished: Path, tmp_path: Path) -> None:
+    files = ("bench.json", "bench.md", "bench.png")
+    (tmp_path / "answers.json").write_bytes((finished / "answers.json").read_bytes())
+    score_folder(tmp_path)
+    for name in files:
+        assert (tmp_path / name).read_bytes() == (finished / name).read_bytes(), name
+    result = json.loads((tmp_path / "bench.json").read_text())
+    rows = {row["name"]: row for row in result["rows"]}
+    assert set(rows) == {
+        "early", "voice", "logistic regression: voice + words", "logistic regression: voice",
+    }  # fmt: skip
+    assert rows["voice"]["difference"]["against"] == "logistic regression: voice"
+    assert set(rows["early"]["scores"]["uar"]["by_seed"]) == {"1", "2"}
+    predicted = read_predictions(finished / "predictions/early--joint/seed-1/predictions.jsonl")
+    assert {row.fold for row in predicted.rows} == {"0", "1"} and len(predicted.rows) == 48
+
+
+def test_a_killed_bench_goes_on_and_ends_the_same(
+    corpus: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = configured(corpus, tmp_path / "killed")
+    done: list[str] = []
+    do = Workshop.do
+
+    def counted(self: Workshop, run: Any) -> Any:
+        if len(done) == 6:
+            raise KeyboardInterrupt
+        done.append(run.key)
+        return do(self, run)
+
+    monkeypatch.setattr(Workshop, "do", counted)
+    with pytest.raises(KeyboardInterrupt):
+        run_bench(config)
+    first = list(done)
+    done[:] = []
+    monkeypatch.setattr(Workshop, "do", lambda self, run: (done.append(run.key), do(self, run))[1])
+    run_bench(config)
+    assert len(first) == 6 and not set(first) & set(done)
+    mine, theirs = (json.loads((p / "bench.json").read_text()) for p in (config.output, finished))
+    for a, b in zip(mine["rows"], theirs["rows"], strict=True):
+        assert a["name"] == b["name"] and a["scores"] == b["scores"]
+
+
+def test_the_test_part_is_never_in_selection(corpus: Path, tmp_path: Path) -> None:
+    """With every label of the test split wrong, the same trial and epochs are chosen."""
+    chosen = []
+    for spoiled in (False, True):
+        folder = tmp_path / f"spoiled-{spoiled}"
+        folder.mkdir()
+        manifest = read_manifest(corpus / "manifest.jsonl")
+        samples = [
+            s.model_copy(update={"targets": s.targets.model_copy(update={"emotion": "sad"})})
+            if spoiled and s.split == "test"
+            else s
+            for s in manifest.samples
+        ]
+        write_manifest(folder / "manifest.jsonl", "three", LABELS, samples)
+        config = configured(
+            corpus, folder / "bench", folds={"scheme": "official"}, seeds=[1],
+            data={"manifest": str(folder / "manifest.jsonl"), "store": str(corpus / "store")},
+        )  # fmt: skip
+        run_bench(config)
+        shop = Workshop(config)
+        trial = shop.best_trial(shop.rows["early--joint"], 0)
+        runs = [shop.finished(r, shop.configured(r)) for wave in whole.waves(shop) for r in wave]
+        chosen.append((trial["drawn"], [r and r["best"] for r in runs]))
+        assert "rows" not in trial
+    assert chosen[0] == chosen[1]
+
+
+def test_the_llm_is_beside_them_only_on_the_same_folds(
+    corpus: Path, finished: Path, tmp_path: Path
+) -> None:
+    copied = tmp_path / "bench"
+    shutil.copytree(finished, copied)
+    shop = Workshop(configured(corpus, copied))
+    source = read_predictions(finished / "predictions/early--joint/seed-1/predictions.jsonl")
+    paths = []
+    for k, fold in enumerate(shop.folds):
+        rows = [r for r in source.rows if r.fold == fold.name]
+        path = tmp_path / f"llm-{k}.jsonl"
+        header = source.header.model_copy(update={"split_sha256": fold.sha256})
+        write_predictions(path, header, rows)
+        paths.append(path)
+    config = configured(corpus, copied, llm=[str(p) for p in paths])
+    found = {row["name"]: row for row in run_bench(config)["rows"]}
+    early = found["early"]["scores"]["uar"]["by_seed"]["1"]
+    assert found["language model"]["scores"]["uar"]["value"] == early
+    write_predictions(paths[0], source.header, rows)
+    with pytest.raises(EmollamaError, match="is of none of the folds"):
+        run_bench(config)
+    header = source.header.model_copy(update={"split_sha256": shop.folds[0].sha256})
+    write_predictions(paths[0], header, [r for r in source.rows if r.fold == "0"][1:])
+    with pytest.raises(EmollamaError, match="is not answered"):
+        run_bench(config)
+
+
+@pytest.mark.parametrize(
+    ("models", "told"),
+    [
+        ({"early": {"modalities": ["vioce"]}}, "modality 'vioce'; did you mean 'voice'"),
+        ({"early": {"strategies": ["jont"]}}, "strategy 'jont'; did you mean 'joint'"),
+        ({"early": {"overrides": {"seed": 3}}}, "'seed' is the bench's own"),
+        ({"early": {"overrides": {"fusion": {"system": "erly"}}}}, "did you mean 'early'"),
+        ({"early": {"modality": ["voice"]}}, "unknown key 'models.early.modality'; did you mean"),
+        ({"early": {"search": {**SEARCH, "seed": 1}}}, "is among the seeds"),
+    ],
+)
+def test_mistakes_are_one_line(
+    corpus: Path, tmp_path: Path, models: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(EmollamaError, match=told):
+        configured(corpus, tmp_path / "bench", models=models)
