@@ -19,10 +19,11 @@ from torch import Tensor
 
 from emollama.config import Strict
 from emollama.errors import EmollamaError
+from emollama.fusion.alignment import have_times, nearest, stands_on, to_length
 from emollama.fusion.batch import FusionBatch, Target
 from emollama.fusion.configuration import FusionTask
 from emollama.fusion.frame_model import FrameModel
-from emollama.fusion.layers import Tokens, gather_steps, valid_first
+from emollama.fusion.layers import Tokens, gather_steps, places, valid_first
 from emollama.fusion.modeling import FusionModel, FusionOutput, restarted
 from emollama.fusion.tasks import loss
 from emollama.training.optimising import Optimiser, summed
@@ -53,6 +54,12 @@ class Windows(Strategy):
                 f"fusion.options.reference: strategy windows counts the frames of '{first}', the "
                 "first modality, which the targets are of; leave reference out"
             )
+        for name, backbone in model.backbones.items():
+            if any(p.requires_grad for p in backbone.parameters()):
+                raise EmollamaError(
+                    f"modality '{name}': strategy windows trains nothing that stands before the "
+                    "frames; set frozen: true, or read a track of it"
+                )
         self.optimisers[MAIN] = Optimiser(
             model.named_parameters(), plan.settings, plan.epochs * plan.batches, plan.batches
         )
@@ -109,7 +116,9 @@ class Windows(Strategy):
         logits = torch.cat(parts, dim=1)
         back = videos.order[..., None].expand_as(logits)
         return FusionOutput(
-            logits=torch.zeros_like(logits).scatter(1, back, logits), valid=videos.valid
+            logits=torch.zeros_like(logits).scatter(1, back, logits),
+            valid=videos.valid,
+            times=videos.times,
         )
 
 
@@ -141,11 +150,13 @@ class Videos:
     Attributes:
         tokens: by modality.
         valid: bool [B, L], the frames as they stood in the batch.
+        times: float [B, L], seconds of their centres.
         order: int64 [B, L], where in the batch each frame stood.
     """
 
     tokens: Mapping[str, Tokens]
     valid: Tensor
+    times: Tensor
     order: Tensor
 
     @classmethod
@@ -164,6 +175,7 @@ class Videos:
                 for name, t in tokens.items()
             },
             grid.valid,
+            grid.times,
             order,
         )
 
@@ -173,10 +185,24 @@ class Videos:
         return max(1, int(self.valid.sum(dim=1).max()))
 
     def arranged(self, target: Target) -> Target:
-        """Targets in the order of the frames here."""
+        """Targets in the order of the frames here.
+
+        A row that stands on another modality's frames, since it lacks the first, has at each the
+        target that is nearest in time; where times are not known, none.
+        """
         missing = self.order.shape[1] - target.values.shape[1]
         values, valid = (F.pad(t, (0, 0, 0, missing)) for t in (target.values, target.valid))
-        return Target(gather_steps(values, self.order), gather_steps(valid, self.order))
+        place = self.order
+        if target.times is not None:
+            times = to_length(target.times, place.shape[1])
+            own = stands_on(self.times, self.valid, valid.any(dim=-1), times)
+            # Frames end with the last time; what is behind it is padding.
+            there = places(torch.ones_like(self.valid)) <= times.argmax(dim=1, keepdim=True)
+            other = nearest(times, there, gather_steps(self.times, self.order))
+            place = torch.where(own[:, None], place, other)
+            timed = have_times(self.times, self.valid) | (self.valid.sum(dim=1) == 1)
+            valid = valid & (own | timed & have_times(times, there))[:, None, None]
+        return Target(gather_steps(values, place), gather_steps(valid, place))
 
     def windows(self, frames: int, count: int | None = None) -> Iterator[Window]:
         """Windows of so many frames, to the end of the batch or `count` of them."""

@@ -12,8 +12,8 @@ from emollama.errors import EmollamaError
 from emollama.fusion.batch import FusionBatch, Target
 from emollama.fusion.tasks import loss
 from emollama.training.strategies.base import MAIN
-from emollama.training.strategies.windows import Windows
-from tests.fusion.systems_made import batch_of, model_of, padded, rows_of
+from emollama.training.strategies.windows import Videos, Windows
+from tests.fusion.systems_made import batch_of, lacking, model_of, padded, rows_of
 from tests.training.strategies.made import same, state, strategy
 
 NAMES = ("voice", "face")
@@ -122,6 +122,23 @@ def test_a_window_without_annotation_makes_no_step_but_is_read() -> None:
         wanted = loss(one.model.config, one.model(data), seen)
     torch.testing.assert_close(one.step(replace(data, targets=seen)), wanted)
     assert len(counted) == 2, "of four windows"
+
+
+def test_a_row_without_the_first_modality_learns_what_is_nearest_in_time() -> None:
+    """As where its channel is dropped: it stands on the face's frames, .13 s apart, not .1 s."""
+    data = batch()
+    one = made()
+    videos = Videos.of(one.model, lacking(data, ["voice"], [0]))
+    found = videos.arranged(data.targets["frames"])
+    truth = data.targets["frames"]
+    wanted = truth.values[0, [0, 1, 3, 4, 5, 6, 6]]  # .065 .195 .325 ... s
+    torch.testing.assert_close(found.values[0], wanted)
+    assert found.valid[0].all() and torch.equal(found.valid[1:], truth.valid[1:])
+    torch.testing.assert_close(found.values[1:], truth.values[1:])
+    # Where the face's times tell nothing, nothing is known of the row.
+    blind = replace(data, times={**data.times, "face": torch.zeros(6, 7)})
+    videos = Videos.of(one.model, lacking(blind, ["voice"], [0]))
+    assert not videos.arranged(truth).valid[0].any()
 
 
 def test_what_has_no_windows_is_told() -> None:
