@@ -79,15 +79,18 @@ class TargetTable:
                 for sample, length in zip(samples, steps, strict=True)
             ]
 
-    def take(self, rows: Tensor, longest: int = 1) -> dict[str, Target]:
-        """Targets of rows (int64 [B]); frames are padded to `longest` steps."""
+    def take(self, rows: Tensor, times: Tensor) -> dict[str, Target]:
+        """Targets of rows (int64 [B]).
+
+        `times` [B, L] are those of the steps that frames are counted by, and padded to.
+        """
         if self.task.kind != "frames":
             return {k: Target(t.values[rows], t.valid[rows]) for k, t in self.whole.items()}
-        values = torch.full((len(rows), longest, len(self.task.values)), torch.nan)
+        values = torch.full((*times.shape, len(self.task.values)), torch.nan)
         for i, row in enumerate(rows.tolist()):
             values[i, : len(self.frames[row])] = torch.from_numpy(self.frames[row])
         valid = ~values.isnan()
-        return {"frames": Target(torch.where(valid, values, 0.0), valid)}
+        return {"frames": Target(torch.where(valid, values, 0.0), valid, times)}
 
     def chosen(self, rows: Sequence[int]) -> TargetTable:
         """A table of these rows alone."""
