@@ -52,11 +52,11 @@ def bench_table(result: Mapping[str, Any]) -> Table:
     if compared:
         columns.append(f"{TITLES[first]} against logistic regression")
     drawn = "whole groups" if result["by"] == "group" else "clips"
+    over = f"mean over {seeds} seeds ± their standard deviation" if seeds > 1 else "one seed"
     note = (
-        f"{TITLES[first]} over all folds' clips together: mean over {seeds} seeds ± their standard "
-        f"deviation [95 % interval, {drawn} drawn {result['bootstrap']} times]. Logistic "
-        "regression is fitted on the same folds and the same tracks, one vector a clip; "
-        "differences are paired."
+        f"{TITLES[first]} over all folds' clips together: {over} [95 % interval, {drawn} "
+        f"drawn {result['bootstrap']} times]. Logistic regression is fitted on the same folds and "
+        "the same tracks, one vector a clip; differences are paired."
     )
     title = (
         f"{result['corpus'] or 'bench'}: {len(result['folds'])} folds, {result['clips']} clips"
