@@ -14,6 +14,7 @@ from emollama.fusion.artefact import MAIN
 from emollama.fusion.batch import FusionBatch
 from emollama.fusion.configuration import FusionTask
 from emollama.fusion.modeling import FusionModel, FusionOutput
+from emollama.fusion.trainable import TrainableEncoder
 from emollama.training.optimising import Optimiser, OptimizerSection
 
 __all__ = ["MAIN", "Plan", "Strategy", "set_modes"]
@@ -151,6 +152,11 @@ def set_modes(module: nn.Module) -> None:
     held = list(module.parameters())
     if held and not any(p.requires_grad for p in held):
         module.eval()
+        return
+    if isinstance(module, TrainableEncoder) and module.trained != [module]:
+        module.eval()  # dropout before its last layers too, which has no parameters of its own
+        for part in module.trained:
+            set_modes(part)
         return
     module.training = True
     for child in module.children():

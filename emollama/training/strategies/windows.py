@@ -13,17 +13,16 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
 from emollama.config import Strict
 from emollama.errors import EmollamaError
-from emollama.fusion.alignment import have_times, nearest, stands_on, to_length
+from emollama.fusion.alignment import have_times, nearest, stands_on
 from emollama.fusion.batch import FusionBatch, Target
 from emollama.fusion.configuration import FusionTask
 from emollama.fusion.frame_model import FrameModel
-from emollama.fusion.layers import Tokens, gather_steps, places, valid_first
+from emollama.fusion.layers import Tokens, gather_steps, valid_first
 from emollama.fusion.modeling import FusionModel, FusionOutput, restarted
 from emollama.fusion.tasks import loss
 from emollama.training.optimising import Optimiser, summed
@@ -190,19 +189,24 @@ class Videos:
         A row that stands on another modality's frames, since it lacks the first, has at each the
         target that is nearest in time; where times are not known, none.
         """
-        missing = self.order.shape[1] - target.values.shape[1]
-        values, valid = (F.pad(t, (0, 0, 0, missing)) for t in (target.values, target.valid))
-        place = self.order
+        count = target.values.shape[1]
+        place, steps = self.order, gather_steps(self.valid, self.order)
+        known = steps & (place < count)
         if target.times is not None:
-            times = to_length(target.times, place.shape[1])
-            own = stands_on(self.times, self.valid, valid.any(dim=-1), times)
-            # Frames end with the last time; what is behind it is padding.
-            there = places(torch.ones_like(self.valid)) <= times.argmax(dim=1, keepdim=True)
-            other = nearest(times, there, gather_steps(self.times, self.order))
-            place = torch.where(own[:, None], place, other)
+            there = target.times.isfinite()
+            times = torch.where(there, target.times, 0.0)
+            own = stands_on(self.times, self.valid, target.valid.any(dim=-1), times)[:, None]
+            place = torch.where(
+                own, place, nearest(times, there, gather_steps(self.times, self.order))
+            )
             timed = have_times(self.times, self.valid) | (self.valid.sum(dim=1) == 1)
-            valid = valid & (own | timed & have_times(times, there))[:, None, None]
-        return Target(gather_steps(values, place), gather_steps(valid, place))
+            timed &= have_times(times, there)
+            known = torch.where(own, known, steps & timed[:, None])
+        place = place.clamp(max=count - 1)
+        return Target(
+            gather_steps(target.values, place),
+            gather_steps(target.valid, place) & known[..., None],
+        )
 
     def windows(self, frames: int, count: int | None = None) -> Iterator[Window]:
         """Windows of so many frames, to the end of the batch or `count` of them."""

@@ -135,6 +135,16 @@ def test_a_row_without_the_first_modality_learns_what_is_nearest_in_time() -> No
     torch.testing.assert_close(found.values[0], wanted)
     assert found.valid[0].all() and torch.equal(found.valid[1:], truth.valid[1:])
     torch.testing.assert_close(found.values[1:], truth.values[1:])
+    # Frames of a longer target, of which there is no step, change nothing.
+    nan = torch.full((6, 2), torch.nan)
+    longer = Target(
+        torch.cat([truth.values, torch.ones(6, 2, 1)], dim=1),
+        torch.cat([truth.valid, torch.zeros(6, 2, 1, dtype=torch.bool)], dim=1),
+        torch.cat([truth.times, nan], dim=1),
+    )
+    again = videos.arranged(longer)
+    torch.testing.assert_close(again.values, found.values)
+    assert torch.equal(again.valid, found.valid)
     # Where the face's times tell nothing, nothing is known of the row.
     blind = replace(data, times={**data.times, "face": torch.zeros(6, 7)})
     videos = Videos.of(one.model, lacking(blind, ["voice"], [0]))
