@@ -13,6 +13,7 @@ from emollama.errors import one_line_errors
 def quiet_libraries() -> None:
     """Progress bars and warnings of libraries would drown our own lines."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # of worker processes, too
     os.environ.setdefault("DS_ACCELERATOR", "cpu" if not Path("/dev/nvidia0").exists() else "cuda")
     import warnings
 

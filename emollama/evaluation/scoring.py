@@ -12,6 +12,7 @@ from typing import Any
 from emollama.errors import EmollamaError
 from emollama.evaluation.bootstrap import LEVEL, RESAMPLES, By
 from emollama.evaluation.measure import paired, scored
+from emollama.evaluation.offsets import DECISION
 from emollama.evaluation.predictions import Prediction, Predictions, set_name
 from emollama.evaluation.registry import METRICS, NEEDS, Context, chosen, fitting
 from emollama.evaluation.tables import Table, table_markdown
@@ -82,6 +83,7 @@ def score_predictions(
         "label_set": header.labels.name,
         "system": system,
         "channels": channels,
+        "decision": header.settings.get(DECISION),
         "file": _file(predictions),
         "compared_with": _file(compare) if compare else None,
         "bootstrap": {**options, "level": LEVEL},
@@ -108,7 +110,7 @@ def score_page(result: dict[str, Any], figures: Sequence[str] = ()) -> str:
 
 def _sources(result: dict[str, Any]) -> str:
     """A list of the files, with the hashes that tell them and their splits apart."""
-    lines = []
+    lines = [f"- decided by {result['decision']}"] if result["decision"] else []
     for whole in (result["file"], result["compared_with"]):
         for file in (whole or {}).get("folds", [whole] if whole else []):
             line = f"- `{file['name'] or 'predictions'}`: SHA-256 `{file['sha256']}`"
@@ -158,7 +160,8 @@ def _values(result: dict[str, Any]) -> Table:
         rows.append((r["title"], value, interval, of, failures or "0", r["note"]))
     title = ", ".join(p for p in (result["corpus"], result["split"]) if p) or "Scores"
     return Table(
-        f"{title}: {result['system']} with {set_name(result['channels'])}",
+        f"{title}: {result['system']} with {set_name(result['channels'])}"
+        + (f"; decided by {result['decision']}" if result["decision"] else ""),
         ("metric", "value", "95 % interval", "scored", "without an answer", "note"),
         tuple(rows),
     )

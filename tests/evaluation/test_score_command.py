@@ -154,6 +154,17 @@ def test_thresholds_come_from_other_samples(tmp_path: Path) -> None:
         run(*call, test)
 
 
+def test_offsets_come_from_other_samples(tmp_path: Path) -> None:
+    rows = [r for r in random_predictions(60) if r.scores]
+    held = [r.model_copy(update={"id": f"v{r.id}"}) for r in rows]
+    call = (written(tmp_path / "p.jsonl", rows), "--metric", "weighted_f1", "--format", "json")
+    out = json.loads(run(*call, "--validation", written(tmp_path / "v.jsonl", held)))
+    plain = json.loads(run(*call))
+    # Fitted on the same answers under other names, offsets can only gain.
+    assert out["results"][0]["value"] >= plain["results"][0]["value"]
+    assert "rows of v.jsonl" in out["decision"] and plain["decision"] is None
+
+
 def test_mistakes_are_one_line(tmp_path: Path) -> None:
     path = written(tmp_path / "p.jsonl", random_predictions(5))
     for words, message in (
