@@ -2,11 +2,11 @@
 
 python -m benchmarks.skipping [--factors 2 5] [--rounds 1]
 
-AMST's model with its two ResNet-18 over made fbank and pictures; the sound is skipped. The runs take
-their epochs in turns, as many as each factor divides. What is added up is the processor time between
-the beginning and the end of the sound encoder's forward, and between the arrival of its output's
-gradient and the last of its weights' gradients; beside it that of whole epochs. Target: at most 1/s
-+ 5 % of the joint run's.
+AMST's model with its two ResNet-18 over made fbank and pictures; the sound is skipped. The runs
+take their epochs in turns, as many as each factor divides. What is added up is the processor time
+between the beginning and the end of the sound encoder's forward, and between the arrival of its
+output's gradient and the last of its weights' gradients; `whole` is that of entire epochs. Target:
+at most 1/s + 5 % of the joint run's.
 """
 
 from __future__ import annotations
