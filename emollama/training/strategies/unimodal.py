@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol, cast
 
 import torch
@@ -56,7 +57,7 @@ def require_modalities(found: Sequence[str], known: Sequence[str], where: str) -
 def known_in(targets: Mapping[str, Target], rows: Tensor) -> dict[str, Target]:
     """The targets as if nothing were known of other rows than `rows` (bool [B])."""
     return {
-        name: Target(t.values, t.valid & rows.reshape(-1, *[1] * (t.valid.dim() - 1)))
+        name: replace(t, valid=t.valid & rows.reshape(-1, *[1] * (t.valid.dim() - 1)))
         for name, t in targets.items()
     }
 
