@@ -21,8 +21,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.measure import show
-from emollama.fusion.amst import Amst, AmstConfig
 from emollama.fusion.batch import FusionBatch, Target
+from emollama.fusion.modeling import FusionModel
+from emollama.fusion.systems import fusion_system
 from emollama.training.optimising import OptimizerSection, seed_step
 from emollama.training.strategies.base import Plan, Strategy
 from emollama.training.strategies.table import strategy_class
@@ -77,8 +78,9 @@ class Run:
 
     def __init__(self, name: str, factor: int, batch: FusionBatch) -> None:
         torch.manual_seed(0)
-        model = Amst(
-            AmstConfig(
+        config_class, model_class = fusion_system("amst")
+        model = model_class(
+            config_class(
                 modalities=[dict(s) for s in SECTIONS],
                 labels=LABELS,
                 options={"head": WAYS[name], "fbank_frames": FRAMES},
@@ -111,7 +113,7 @@ class Run:
         self.clock.seconds = self.seconds = 0.0
 
 
-def _no_other(*_: Any) -> Amst:
+def _no_other(*_: Any) -> FusionModel:
     raise NotImplementedError("these strategies have one model")
 
 
