@@ -106,10 +106,7 @@ def test_the_loss_falls_on_one_repeated_batch(
 def test_the_loss_of_a_fusion_model_falls_on_one_repeated_batch(
     path: Path, options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the preset's own system, options, strategy and schedule; only sizes are smaller.
-
-    Plain gradient descent keeps its own rate: one for all optimizers would be too high for it.
-    """
+    """With the preset's own system, options, strategy and schedule; only sizes are smaller."""
     dealt = Dealer.batch
     monkeypatch.setattr(Dealer, "batch", lambda self, epoch, index: dealt(self, 0, 0))
     config = load_config(FusionTrainConfig, path, options)
@@ -127,8 +124,8 @@ def test_the_loss_of_a_fusion_model_falls_on_one_repeated_batch(
         for stage in config.strategy.options["stages"]:
             stage["epochs"] *= 10
     shallow = config.fusion.system in ("early", "attention_pooling")
-    if config.training.optimizer != "sgd":
-        config.training.learning_rate = 0.02 if shallow else 0.003
+    rate = 0.01 if config.training.optimizer == "sgd" else 0.003
+    config.training.learning_rate = 0.02 if shallow else rate
     config.training.patience, config.training.save_every = 0, 30
     config.training.keep_per_target = False
     known = fusion_system(config.fusion.system)[0].options_class.model_fields
