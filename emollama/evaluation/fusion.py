@@ -193,19 +193,19 @@ def _values(
             "values": {name: float(answer[k]) for k, name in enumerate(names)},
             "reference_values": known or None,
         }
-    truth = data.targets.frames[row]
+    truth = data.targets.frames[row].astype(float)
     told = ~np.isnan(truth).any(1)
-    kept = ~np.isnan(answer).any(1) & (told if told.any() else True)
-    if not kept.any():
-        return {}
-    return {
-        "values": {name: tuple(answer[kept, k].tolist()) for k, name in enumerate(names)},
-        "reference_values": {
-            name: tuple(truth[kept, k].astype(float).tolist()) for k, name in enumerate(names)
-        }
-        if told.any()
-        else None,
-    }
+    shown = told if told.any() else np.ones(len(truth), dtype=bool)
+    fields = {}
+    if told.any():
+        fields["reference_values"] = _tracks(names, truth[told])
+    if shown.any() and not np.isnan(answer[shown]).any():
+        fields["values"] = _tracks(names, answer[shown])
+    return fields
+
+
+def _tracks(names: Sequence[str], columns: np.ndarray) -> dict[str, tuple[float, ...]]:
+    return {name: tuple(columns[:, k].tolist()) for k, name in enumerate(names)}
 
 
 def _features(

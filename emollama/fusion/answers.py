@@ -12,7 +12,7 @@ from emollama.errors import EmollamaError
 from emollama.fusion.batch import FusionBatch
 from emollama.fusion.configuration import FusionConfig
 from emollama.fusion.modeling import FusionOutput
-from emollama.fusion.tasks import expectation, split_logits
+from emollama.fusion.tasks import expectation, on_frames, split_logits
 
 Answer = Callable[[FusionBatch], FusionOutput]
 
@@ -23,8 +23,8 @@ class Answers:
 
     Attributes:
         labels: float64 [n, K]: probabilities that sum to 1, or for several labels each by itself.
-        values: of each sample float64 [T] for a clip, [L, T] for frames (NaN where a frame has no
-            answer); as many frames as its first modality has steps.
+        values: of each sample float64 [T] for a clip, [L, T] for frames: those of its first
+            modality, also where this is left out; NaN where a frame has no answer.
     """
 
     labels: np.ndarray | None
@@ -55,22 +55,27 @@ def answers(
     values: list[np.ndarray] = []
     hidden = tuple(without)
     for batch in batches:
-        output = answer(batch.without(hidden).to(device) if hidden else batch.to(device))
+        batch = batch.to(device)
+        output = answer(batch.without(hidden) if hidden else batch)
         assert output.logits is not None
         if not bool(output.logits.isfinite().all()):
             raise EmollamaError(
                 f"the model's answers to '{batch.ids[0]}' and others are not finite: it has "
                 "diverged; lower training.learning_rate"
             )
-        columns, numbers = split_logits(config, output.logits.double())
+        logits, valid = output.logits, None
+        if config.goal.kind == "frames":
+            first = config.names[0]
+            logits, valid = on_frames(output, batch.valid[first], batch.times[first])
+        columns, numbers = split_logits(config, logits.double())
         if columns is not None:
             several = config.goal.kind == "labels"
             shown = columns.sigmoid() if several else columns.softmax(-1)
             labels.append(shown.cpu().numpy())
         if numbers is not None:
             found = expectation(config, numbers)
-            if output.valid is not None:
-                found = torch.where(output.valid[..., None], found, torch.nan)
+            if valid is not None:
+                found = torch.where(valid[..., None], found, torch.nan)
             values += _rows(config, batch, found.cpu().numpy())
     return Answers(np.concatenate(labels) if labels else None, values if values else None)
 

@@ -135,13 +135,13 @@ class FusionData:
         for name, table in self.tracks.items():
             values[name], valid[name], times[name] = table.take(index)
         chosen = [self.samples[i] for i in index.tolist()]
-        first = next(iter(values.values()))
+        first = next(iter(times.values()))
         return FusionBatch(
             ids=tuple(s.id for s in chosen),
             values=values,
             valid=valid,
             times=times,
-            targets=self.targets.take(index, first.shape[1]),
+            targets=self.targets.take(index, first),
             groups=tuple(s.group or s.speaker for s in chosen),
         )
 

@@ -79,15 +79,22 @@ class TargetTable:
                 for sample, length in zip(samples, steps, strict=True)
             ]
 
-    def take(self, rows: Tensor, longest: int = 1) -> dict[str, Target]:
-        """Targets of rows (int64 [B]); frames are padded to `longest` steps."""
+    def take(self, rows: Tensor, times: Tensor) -> dict[str, Target]:
+        """Targets of rows (int64 [B]).
+
+        `times` [B, L] are those of the steps that frames are counted by, and padded to; they are
+        NaN behind the frames.
+        """
         if self.task.kind != "frames":
             return {k: Target(t.values[rows], t.valid[rows]) for k, t in self.whole.items()}
-        values = torch.full((len(rows), longest, len(self.task.values)), torch.nan)
+        values = torch.full((*times.shape, len(self.task.values)), torch.nan)
+        when = torch.full_like(times, torch.nan)
         for i, row in enumerate(rows.tolist()):
-            values[i, : len(self.frames[row])] = torch.from_numpy(self.frames[row])
+            length = len(self.frames[row])
+            values[i, :length] = torch.from_numpy(self.frames[row])
+            when[i, :length] = times[i, :length]
         valid = ~values.isnan()
-        return {"frames": Target(torch.where(valid, values, 0.0), valid)}
+        return {"frames": Target(torch.where(valid, values, 0.0), valid, when)}
 
     def chosen(self, rows: Sequence[int]) -> TargetTable:
         """A table of these rows alone."""

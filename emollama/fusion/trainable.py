@@ -84,7 +84,7 @@ class TrainableEncoder(nn.Module):
 
     def train(self, mode: bool = True) -> TrainableEncoder:
         """Training mode; what is frozen stays in evaluation mode."""
-        trained = self._trained()
+        trained = self.trained
         whole = trained == [self]
         super().train(mode and whole)
         if not whole:  # loading a model makes its parameters anew, and then calls this
@@ -96,7 +96,8 @@ class TrainableEncoder(nn.Module):
                 part.train(mode)
         return self
 
-    def _trained(self) -> list[nn.Module]:
+    @property
+    def trained(self) -> list[nn.Module]:
         """What is not frozen: the encoder, its last layers or nothing."""
         if self.frozen:
             return []

@@ -118,7 +118,7 @@ def test_targets_are_known_where_the_manifest_tells_them(tmp_path: Path) -> None
     emotions = ({"happy": 0.3, "sad": 0.0}, {"angry": 2.0, "happy": 0.0, "sad": 1.0})
     samples = [Sample(id=str(i), targets=Targets(emotions=e)) for i, e in enumerate(emotions)]
     table = TargetTable(Manifest(tmp_path, "", LABELS, tuple(samples)), samples, several, LABELS)
-    found = table.take(torch.tensor([0, 1]))["labels"]
+    found = table.take(torch.tensor([0, 1]), torch.zeros(2, 1))["labels"]
     assert found.values.tolist() == [[1, 0, 0], [0, 1, 1]]
     assert found.valid.tolist() == [[True, True, False], [True, True, True]]
     assert table.class_weights() == [1.0, 1.0, 1.0]
@@ -131,7 +131,9 @@ def test_frames_keep_their_places_and_unannotated_ones_are_not_known(tmp_path: P
     sample = Sample(id="a", targets=Targets(frames="a.txt"))
     manifest = Manifest(tmp_path / "m.jsonl", "", LABELS, (sample,))
     task = FusionTask(kind="frames", values=("arousal",))
-    found = TargetTable(manifest, [sample], task, LABELS, [3]).take(torch.tensor([0]), 4)["frames"]
+    table, times = TargetTable(manifest, [sample], task, LABELS, [3]), torch.arange(4.0)[None]
+    found = table.take(torch.tensor([0]), times)["frames"]
+    assert found.times[0, :3].tolist() == [0, 1, 2] and found.times[0, 3].isnan()
     assert found.values[0, :, 0].tolist() == [-0.5, 0, 1, 0]
     assert found.valid[0, :, 0].tolist() == [True, False, True, False]
     with pytest.raises(EmollamaError, match=r"a\.txt: has 3 frames.*sample 'a' 5 steps"):
