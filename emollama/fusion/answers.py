@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from emollama.errors import EmollamaError
 from emollama.fusion.batch import FusionBatch
 from emollama.fusion.configuration import FusionConfig
 from emollama.fusion.modeling import FusionOutput
-from emollama.fusion.tasks import expectation, split_logits
+from emollama.fusion.tasks import expectation, on_frames, split_logits
 
 Answer = Callable[[FusionBatch], FusionOutput]
 
@@ -24,11 +25,13 @@ class Answers:
     Attributes:
         labels: float64 [n, K]: probabilities that sum to 1, or for several labels each by itself.
         values: of each sample float64 [T] for a clip, [L, T] for frames (NaN where a frame has no
-            answer); as many frames as its first modality has steps.
+            answer): the frames of its target, or where it has none those that the model answers.
+        times: of frames, float64 [L] of each sample: seconds of their centres. None for clips.
     """
 
     labels: np.ndarray | None
     values: list[np.ndarray] | None
+    times: list[np.ndarray] | None = None
 
 
 @torch.no_grad()
@@ -53,6 +56,7 @@ def answers(
     """
     labels: list[np.ndarray] = []
     values: list[np.ndarray] = []
+    times: list[np.ndarray] = []
     hidden = tuple(without)
     for batch in batches:
         output = answer(batch.without(hidden).to(device) if hidden else batch.to(device))
@@ -67,16 +71,44 @@ def answers(
             several = config.goal.kind == "labels"
             shown = columns.sigmoid() if several else columns.softmax(-1)
             labels.append(shown.cpu().numpy())
-        if numbers is not None:
-            found = expectation(config, numbers)
-            if output.valid is not None:
-                found = torch.where(output.valid[..., None], found, torch.nan)
-            values += _rows(config, batch, found.cpu().numpy())
-    return Answers(np.concatenate(labels) if labels else None, values if values else None)
+        if config.goal.kind == "frames":
+            for answered, when in _frames(config, batch, output):
+                values.append(answered)
+                times.append(when)
+        elif numbers is not None:
+            values += list(expectation(config, numbers).cpu().numpy())
+    return Answers(
+        np.concatenate(labels) if labels else None, values if values else None, times or None
+    )
 
 
-def _rows(config: FusionConfig, batch: FusionBatch, found: np.ndarray) -> list[np.ndarray]:
-    if config.goal.kind != "frames":
-        return list(found)
-    lengths = batch.valid[config.names[0]].sum(1).tolist()
-    return [row[:length] for row, length in zip(found, lengths, strict=True)]
+def _frames(
+    config: FusionConfig, batch: FusionBatch, output: FusionOutput
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Values [L, T] and times [L] of each row."""
+    assert output.logits is not None and output.valid is not None
+    times = batch.times[config.names[0]] if output.times is None else output.times.cpu()
+    said = FusionOutput(logits=output.logits.cpu(), valid=output.valid.cpu(), times=times)
+    own = _values(config, said.logits, said.valid)
+    target = batch.targets.get("frames")
+    asked = torch.full_like(times[:, :1], torch.nan)
+    if target is not None and target.times is not None:
+        asked = target.times.cpu()
+    # An answer without times is of the first modality's frames, as are then the targets.
+    placed = on_frames(said, asked.shape[1], None if output.times is None else asked)
+    wanted = _values(config, *placed)
+    for i, there in enumerate(asked.isfinite().numpy()):
+        kept = said.valid[i].numpy()
+        if there.any():
+            yield wanted[i][there], asked[i].numpy()[there].astype(np.float64)
+        else:
+            yield own[i][kept], times[i].numpy()[kept].astype(np.float64)
+
+
+def _values(config: FusionConfig, logits: Tensor | None, known: Tensor | None) -> np.ndarray:
+    """float64 [B, L, T], NaN where not known."""
+    assert logits is not None and known is not None
+    numbers = split_logits(config, logits.double())[1]
+    assert numbers is not None
+    found = torch.where(known[..., None], expectation(config, numbers), torch.nan)
+    return np.asarray(found.cpu())

@@ -67,7 +67,8 @@ def on_frames(
     Args:
         output: with `valid`, and `times` if these are given.
         length: how many frames.
-        times: seconds [B, length] of the frames; where None, frame i is the answered frame i.
+        times: seconds [B, length] of the frames, NaN where there is none; where None, frame i is
+            the answered frame i.
     """
     assert output.logits is not None and output.valid is not None
     logits, valid = to_length(output.logits, length), to_length(output.valid, length)
@@ -77,10 +78,12 @@ def on_frames(
     own = ((to_length(output.times, length) == times) | ~valid).all(dim=1)
     if bool(own.all()):
         return logits, valid
-    at = torch.where(times.isfinite(), times, 0.0)
-    between_steps = between(Tokens(output.logits, output.valid, output.times), at)
+    asked = times.isfinite()
+    between_steps = between(
+        Tokens(output.logits, output.valid, output.times), torch.where(asked, times, 0.0)
+    )
     # Where its steps have no times of their own, a row cannot be put onto others.
-    placed = have_times(output.times, output.valid)[:, None].expand_as(valid)
+    placed = have_times(output.times, output.valid)[:, None] & asked
     return (
         torch.where(own[:, None, None], logits, between_steps),
         torch.where(own[:, None], valid, placed),
