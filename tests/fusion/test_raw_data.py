@@ -17,9 +17,10 @@ from emollama.config import EvalConfig, load_config
 from emollama.errors import EmollamaError
 from emollama.evaluation.evaluate import evaluate
 from emollama.evaluation.predictions import read_predictions
-from emollama.fusion import raw_media, raw_reading
+from emollama.fusion import artefact, raw_media, raw_reading
 from emollama.fusion.configuration import FusionTask, ModalitySection
 from emollama.fusion.data import FusionData, read_data
+from emollama.fusion.tokenizing import load_tokenizer
 from emollama.sample import read_manifest
 from emollama.training.fusion import train_fusion
 from emollama.training.fusion_config import FusionTrainConfig, load_training
@@ -139,6 +140,8 @@ def test_trained_evaluated_and_asked(
 ) -> None:
     record = json.loads((trained / "training_record.json").read_text())
     assert record["samples"] == 3 and list(record["left_out"]) == ["clip-0"]
+    kept = artefact.load(trained).sections[0].source
+    assert load_tokenizer(Path(kept), "words").model_max_length == LONGEST
     path = tmp_path / "eval.yaml"
     path.write_text(yaml.safe_dump({
         "model": str(trained), "output": str(tmp_path / "eval"), "bootstrap": 50,
