@@ -160,7 +160,7 @@ def fused(walked: Path) -> Path:
     )  # fmt: skip
     call(
         "eval_emotion.py", "--cfg-path", "eval_configs/quickstart-early.yaml", "--options", *data,
-        f"model={walked}/fused/model", f"output={walked}/fused/eval", "bootstrap=50",
+        f"model={walked}/fused/model", f"output={walked}/fused/eval", "bootstrap=100",
         "baseline=false",
     )  # fmt: skip
     return walked / "fused"

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from emollama.errors import EmollamaError
+from emollama.fusion.alignment import to_length
 from emollama.fusion.batch import FusionBatch
 from emollama.fusion.configuration import FusionConfig
 from emollama.fusion.modeling import FusionOutput
@@ -87,18 +88,23 @@ def _frames(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Values [L, T] and times [L] of each row."""
     assert output.logits is not None and output.valid is not None
-    times = batch.times[config.names[0]] if output.times is None else output.times.cpu()
-    said = FusionOutput(logits=output.logits.cpu(), valid=output.valid.cpu(), times=times)
+    valid, first = output.valid.cpu(), config.names[0]
+    if output.times is None:
+        # Of the first modality's frames, one by one; a row that lacks it has no frames.
+        times = to_length(batch.times[first], valid.shape[1])
+        valid = valid & batch.present(first)[:, None]
+    else:
+        times = output.times.cpu()
+    said = FusionOutput(logits=output.logits.cpu(), valid=valid, times=times)
     own = _values(config, said.logits, said.valid)
     target = batch.targets.get("frames")
     asked = torch.full_like(times[:, :1], torch.nan)
     if target is not None and target.times is not None:
         asked = target.times.cpu()
-    # An answer without times is of the first modality's frames, as are then the targets.
     placed = on_frames(said, asked.shape[1], None if output.times is None else asked)
     wanted = _values(config, *placed)
     for i, there in enumerate(asked.isfinite().numpy()):
-        kept = said.valid[i].numpy()
+        kept = valid[i].numpy()
         if there.any():
             yield wanted[i][there], asked[i].numpy()[there].astype(np.float64)
         else:

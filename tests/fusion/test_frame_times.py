@@ -141,7 +141,7 @@ def test_a_clip_is_answered_over_time(
     }))  # fmt: skip
     (tmp_path / "eval.yaml").write_text(yaml.safe_dump({
         "model": str(tmp_path / "run/model"), "output": str(tmp_path / "eval"), "data": data,
-        "bootstrap": 20,
+        "bootstrap": 100,
     }))  # fmt: skip
     config = load_training(tmp_path / "fusion.yaml")
     assert isinstance(config, FusionTrainConfig)

@@ -102,7 +102,7 @@ def test_a_label_is_its_name_and_not_its_column(corpus: Path, tmp_path: Path) ->
         path = tmp_path / "eval.yaml"
         data = {"manifest": str(corpus / "manifest.jsonl"), "store": str(corpus / "store")}
         path.write_text(yaml.safe_dump({"model": str(model), "output": "", "data": data,
-                                        "bootstrap": 20, "baseline": False}))  # fmt: skip
+                                        "bootstrap": 100, "baseline": False}))  # fmt: skip
         rows = []
         for name, options in (("as-it-was", []), ("turned", [other])):
             output = tmp_path / kind / name

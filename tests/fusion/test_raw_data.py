@@ -144,7 +144,7 @@ def test_trained_evaluated_and_asked(
     assert load_tokenizer(Path(kept), "words").model_max_length == LONGEST
     path = tmp_path / "eval.yaml"
     path.write_text(yaml.safe_dump({
-        "model": str(trained), "output": str(tmp_path / "eval"), "bootstrap": 50,
+        "model": str(trained), "output": str(tmp_path / "eval"), "bootstrap": 100,
         "data": {"manifest": str(folder / "manifest.jsonl")},
     }))  # fmt: skip
     evaluate(load_config(EvalConfig, path, []))
@@ -166,7 +166,7 @@ def test_trained_evaluated_and_asked(
 
 
 def test_a_raw_clip_is_explained(folder: Path, trained: Path, tmp_path: Path) -> None:
-    explain(trained, tmp_path, folder / "clip-6.mp4", "what a lovely day", orders=1)
+    explain(trained, tmp_path, folder / "clip-6.mp4", "what a lovely day", window=0.5, orders=1)
     case = json.loads((tmp_path / "clip-6.json").read_text())
     words = next(c for c in case["occlusion"] if c["lane"].startswith("words"))
     assert words["words"][1:-1] == ["what", "a", "lovely", "day"]
