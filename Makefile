@@ -24,7 +24,7 @@ quickstart: $(INSTALLED)
 	$(BIN)/emollama quickstart
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .

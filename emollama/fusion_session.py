@@ -102,6 +102,11 @@ class FusionSession:
         if all(track is None for track in tracks.values()):
             known = ", ".join(sorted({s.channel for s in sections}))
             raise EmollamaError(f"{video}: has nothing of what this model goes by ({known})")
+        first = sections[0]
+        if self.artefact.config.goal.kind == "frames" and tracks[first.name] is None:
+            raise EmollamaError(
+                f"{video}: has no {first.channel}, whose frames this model answers one by one"
+            )
         return Seen(self._batch(tracks), text, tuple(dict.fromkeys(notes)))
 
     def answer(self, look: Seen) -> Answer:

@@ -202,19 +202,21 @@ def _values(
             "values": {name: float(answer[k]) for k, name in enumerate(names)},
             "reference_values": known or None,
         }
-    truth = data.targets.frames[row]
+    truth = data.targets.frames[row].astype(float)
     told = ~np.isnan(truth).any(1)
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     if told.any():
         answer, times = answer[told], times[told]
-        found["reference_values"] = {
-            name: tuple(truth[told, k].astype(float).tolist()) for k, name in enumerate(names)
-        }
+        fields["reference_values"] = _tracks(names, truth[told])
     # What is present decides whether there is an answer, never which frames are scored.
     if len(answer) and not np.isnan(answer).any():
-        found["times"] = tuple(round(float(t), 4) for t in times)
-        found["values"] = {name: tuple(answer[:, k].tolist()) for k, name in enumerate(names)}
-    return found
+        fields["times"] = tuple(round(float(t), 4) for t in times)
+        fields["values"] = _tracks(names, answer)
+    return fields
+
+
+def _tracks(names: Sequence[str], columns: np.ndarray) -> dict[str, tuple[float, ...]]:
+    return {name: tuple(columns[:, k].tolist()) for k, name in enumerate(names)}
 
 
 def _features(

@@ -25,8 +25,9 @@ class Answers:
 
     Attributes:
         labels: float64 [n, K]: probabilities that sum to 1, or for several labels each by itself.
-        values: of each sample float64 [T] for a clip, [L, T] for frames (NaN where a frame has no
-            answer): the frames of its target, or where it has none those that the model answers.
+        values: of each sample float64 [T] for a clip, [L, T] for frames: those of its target, or
+            where it has none those of the first modality, also where this is left out. NaN where a
+            frame has no answer.
         times: of frames, float64 [L] of each sample: seconds of their centres. None for clips.
     """
 
@@ -60,7 +61,8 @@ def answers(
     times: list[np.ndarray] = []
     hidden = tuple(without)
     for batch in batches:
-        output = answer(batch.without(hidden).to(device) if hidden else batch.to(device))
+        batch = batch.to(device)
+        output = answer(batch.without(hidden) if hidden else batch)
         assert output.logits is not None
         if not bool(output.logits.isfinite().all()):
             raise EmollamaError(
@@ -86,29 +88,38 @@ def answers(
 def _frames(
     config: FusionConfig, batch: FusionBatch, output: FusionOutput
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Values [L, T] and times [L] of each row."""
-    assert output.logits is not None and output.valid is not None
-    valid, first = output.valid.cpu(), config.names[0]
-    if output.times is None:
-        # Of the first modality's frames, one by one; a row that lacks it has no frames.
-        times = to_length(batch.times[first], valid.shape[1])
-        valid = valid & batch.present(first)[:, None]
-    else:
-        times = output.times.cpu()
-    said = FusionOutput(logits=output.logits.cpu(), valid=valid, times=times)
-    own = _values(config, said.logits, said.valid)
-    target = batch.targets.get("frames")
-    asked = torch.full_like(times[:, :1], torch.nan)
-    if target is not None and target.times is not None:
-        asked = target.times.cpu()
-    placed = on_frames(said, asked.shape[1], None if output.times is None else asked)
-    wanted = _values(config, *placed)
-    for i, there in enumerate(asked.isfinite().numpy()):
-        kept = valid[i].numpy()
+    """Values [L, T] and times [L] of each row, whatever of `batch` the model was not shown.
+
+    A row without a target whose first modality is read raw has frames of the model's own.
+    """
+    assert output.logits is not None and output.valid is not None and output.times is not None
+    times, frames = _asked(config, batch)
+    wanted = _values(config, *on_frames(output, frames, times))
+    own = _values(config, output.logits, output.valid)
+    answered, own_times = output.valid.cpu().numpy(), output.times.cpu().numpy()
+    for i, there in enumerate(frames.cpu().numpy()):
         if there.any():
-            yield wanted[i][there], asked[i].numpy()[there].astype(np.float64)
+            yield wanted[i][there], times[i].cpu().numpy()[there].astype(np.float64)
         else:
-            yield own[i][kept], times[i].numpy()[kept].astype(np.float64)
+            yield own[i][answered[i]], own_times[i][answered[i]].astype(np.float64)
+
+
+def _asked(config: FusionConfig, batch: FusionBatch) -> tuple[Tensor, Tensor]:
+    """Times [B, L] of the frames that are to be answered, and which these are."""
+    first = config.sections[0]
+    times, frames = batch.times[first.name], batch.valid[first.name]
+    if first.kind != "track":
+        frames = torch.zeros_like(frames)
+    target = batch.targets.get("frames")
+    if target is None or target.times is None:
+        return times, frames
+    told = target.times.isfinite()
+    longest = max(times.shape[1], told.shape[1])
+    with_target = told.any(dim=1, keepdim=True)
+    return (
+        torch.where(with_target, to_length(target.times, longest), to_length(times, longest)),
+        torch.where(with_target, to_length(told, longest), to_length(frames, longest)),
+    )
 
 
 def _values(config: FusionConfig, logits: Tensor | None, known: Tensor | None) -> np.ndarray:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from emollama.fusion.alignment import between, have_times, to_length
+from emollama.fusion.alignment import between, have_times, stands_on, to_length
 from emollama.fusion.batch import Target
 from emollama.fusion.configuration import FusionConfig
 from emollama.fusion.layers import Tokens
@@ -57,36 +57,35 @@ def ccc_loss(answer: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
 
 
 def on_frames(
-    output: FusionOutput, length: int, times: Tensor | None = None
+    output: FusionOutput, frames: Tensor, times: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Logits over time on given frames: [B, length, W], and which of them are answers.
+    """Logits over time on given frames: [B, L, W], and which of them are answers.
 
     A row that lacks the reference modality is answered on another's steps, at other times and of
-    another number. There the logits go in a straight line between steps.
+    another number. There the logits go in a straight line between steps; a single one is held.
 
     Args:
         output: with `valid`, and `times` if these are given.
-        length: how many frames.
-        times: seconds [B, length] of the frames, NaN where there is none; where None, frame i is
-            the answered frame i.
+        frames: bool [B, L], which frames are to be answered.
+        times: seconds [B, L] of the frames, any number or NaN where there is none; where None,
+            frame i is the answered frame i.
     """
     assert output.logits is not None and output.valid is not None
+    length = frames.shape[1]
     logits, valid = to_length(output.logits, length), to_length(output.valid, length)
     if times is None:
         return logits, valid
     assert output.times is not None
-    own = ((to_length(output.times, length) == times) | ~valid).all(dim=1)
+    own = stands_on(output.times, output.valid, frames, times)
     if bool(own.all()):
         return logits, valid
-    asked = times.isfinite()
-    between_steps = between(
-        Tokens(output.logits, output.valid, output.times), torch.where(asked, times, 0.0)
-    )
+    at = torch.where(times.isfinite(), times, 0.0)
+    between_steps = between(Tokens(output.logits, output.valid, output.times), at)
     # Where its steps have no times of their own, a row cannot be put onto others.
-    placed = have_times(output.times, output.valid)[:, None] & asked
+    placed = have_times(output.times, output.valid) | (output.valid.sum(dim=1) == 1)
     return (
         torch.where(own[:, None, None], logits, between_steps),
-        torch.where(own[:, None], valid, placed),
+        torch.where(own[:, None], valid, placed[:, None] & frames),
     )
 
 
@@ -107,7 +106,7 @@ def loss(config: FusionConfig, output: FusionOutput, targets: Mapping[str, Targe
         target = targets["frames" if goal.kind == "frames" else "values"]
         valid = target.valid
         if goal.kind == "frames":
-            answered, known = on_frames(output, target.valid.shape[1], target.times)
+            answered, known = on_frames(output, valid.any(dim=-1), target.times)
             values = split_logits(config, answered)[1]
             assert values is not None
             valid = valid & known[..., None]

@@ -107,7 +107,8 @@ class FusionRun:
             settings=config.training,
             epochs=self.epochs,
             batches=self.dealer.batches,
-            another=lambda name: another(model, config.seed, name),
+            another=lambda name, options: another(model, config.seed, name, options),
+            seed=config.seed,
         )
         self.strategy: Strategy = kind(model, options, plan)
         self.parameters = sum(
@@ -209,18 +210,28 @@ class FusionRun:
         result: Validation = found[0]
         now = self.progress
         now.validation.append({"epoch": now.epoch, **result.scores})
+        now.best = self._better(now.best, self.metric, result)
+        if self.config.training.keep_per_target:
+            for name in self.config.task.values:
+                known = now.best_of.get(name, {})
+                now.best_of[name] = self._better(known, f"ccc_{name}", result)
+        if self.first and now.epoch in now.kept:
+            keep_best(self.config.output, self.strategy.models, now.epoch)
         value = merit(self.metric, result.scores)
-        if not now.best or value > now.best["merit"]:
-            now.best = {
-                "epoch": now.epoch,
-                "metric": self.metric,
-                "value": result.scores[self.metric],
-                "merit": value,
-                "thresholds": result.thresholds,
-            }
-            if self.first:
-                keep_best(self.config.output, self.strategy.models, now.epoch)
         return value
+
+    def _better(self, best: dict[str, Any], metric: str, result: Validation) -> dict[str, Any]:
+        """This epoch where its score is above the best one's, else that."""
+        value = merit(metric, result.scores)
+        if best and not value > best["merit"]:
+            return best
+        return {
+            "epoch": self.progress.epoch,
+            "metric": metric,
+            "value": result.scores[metric],
+            "merit": value,
+            "thresholds": result.thresholds,
+        }
 
     def _checkpoint(self) -> None:
         if not self.first:
@@ -230,7 +241,7 @@ class FusionRun:
         write_checkpoint(self.checkpoints, step, self.strategy.state_dict(), now)
         # Not earlier: until now a killed run would have gone on with an older best epoch.
         if now.best:
-            forget_best_but(self.config.output, now.best["epoch"])
+            forget_best_but(self.config.output, now.kept)
 
     def _summed(self, total: torch.Tensor) -> float:
         if self.accelerator.num_processes > 1:
@@ -264,12 +275,18 @@ class FusionRun:
         )
 
     def _save(self) -> Path:
+        """The artefact, and where each value keeps its own epoch one for each beside it."""
+        folder = self.config.output / "model"
+        if self.first:
+            for name, best in self.progress.best_of.items():
+                self._save_epoch(folder.with_name(f"model-{name}"), best)
+            self._save_epoch(folder, self.progress.best)
+        return folder
+
+    def _save_epoch(self, folder: Path, best: dict[str, Any]) -> None:
         config, now = self.config, self.progress
-        folder = config.output / "model"
-        if not self.first:
-            return folder
-        if now.best:
-            load_best(config.output, self.strategy.models, now.best["epoch"])
+        if best:
+            load_best(config.output, self.strategy.models, best["epoch"])
         record = {
             "config": config.model_dump(mode="json"),
             "versions": versions(),
@@ -287,22 +304,21 @@ class FusionRun:
             "final_loss": now.log[-1]["loss"],
             "log": now.log,
             "validation": now.validation,
-            "best": now.best or None,
+            "best": best or None,
         }
         about = artefact.About(
             labels=self.setup.manifest.labels,
             strategy=config.strategy.name,
             options=config.strategy.options,
-            thresholds=now.best.get("thresholds", {}),
+            thresholds=best.get("thresholds", {}),
             models=tuple(self.strategy.models),
             corpus=self.setup.manifest.corpus,
             split_sha256=self.setup.manifest.split_sha256,
         )
         card = fusion_card(config, self.setup.manifest, self.strategy.model.config, record)
         artefact.save(self.strategy.models, about, folder, record, card)
-        kept = f"epoch {now.best['epoch']}" if now.best else "the last epoch"
+        kept = f"epoch {best['epoch']}" if best else "the last epoch"
         self.say(f"artefact of {kept} written to {folder}")
-        return folder
 
 
 def _resumable(config: FusionTrainConfig, checkpoints: Path) -> Path | None:

@@ -59,13 +59,16 @@ class FusionTraining(OptimizerSection):
 
     `select` is the validation metric by which the best epoch is kept; "auto" is weighted F1, macro
     F1 of several labels, CCC of values, or weighted F1 - 0.25 MSE of labels with values.
-    `patience` above 0 ends the run after so many epochs without a better one. `save_every`: epochs
-    between checkpoints; `save_steps` above 0: also after so many steps of an epoch. `resume`:
-    "auto" goes on from the newest checkpoint of this run, "never" starts anew.
+    `keep_per_target` keeps besides, for each value by itself, the epoch with its best CCC, as a
+    model of its own (`model-valence`). `patience` above 0 ends the run after so many epochs without
+    a better one. `save_every`: epochs between checkpoints; `save_steps` above 0: also after so many
+    steps of an epoch. `resume`: "auto" goes on from the newest checkpoint of this run, "never"
+    starts anew.
     """
 
     epochs: int | None = Field(default=None, ge=1)
     select: Select = "auto"
+    keep_per_target: bool = False
     patience: int = Field(default=0, ge=0)
     evaluate_every: int = Field(default=1, ge=1)
     save_every: int = Field(default=1, ge=1)
@@ -94,11 +97,16 @@ class FusionTrainConfig(Strict):
         fusion_system(self.fusion.system)[0].checked_options(self.fusion.options)
         strategy = strategy_class(self.strategy.name)
         strategy.epochs(self.strategy_options(), self.training.epochs)
+        strategy.check(self.strategy_options(), names, self.task)
         if self.training.select not in SELECTABLE[self.task.kind]:
             raise ValueError(
                 f"training.select: {self.training.select} is no metric of task {self.task.kind}; "
                 f"there are {', '.join(SELECTABLE[self.task.kind])}"
             )
+        if self.training.keep_per_target and not self.task.values:
+            raise ValueError(f"training.keep_per_target: task {self.task.kind} has no values")
+        if self.training.keep_per_target and not self.data.validation_split:
+            raise ValueError("training.keep_per_target: needs data.validation_split")
         return self
 
     def strategy_options(self) -> Strict:

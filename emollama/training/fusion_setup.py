@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import copy
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -91,12 +93,20 @@ def seed_weights(seed: int, name: str) -> None:
     torch.manual_seed(generator(seed, "weights", name).getrandbits(63))
 
 
-def another(model: FusionModel, seed: int, name: str) -> FusionModel:
-    """A further model like one that is there: other initial weights, the same standardisers."""
+def another(
+    model: FusionModel, seed: int, name: str, options: Mapping[str, Any] | None = None
+) -> FusionModel:
+    """A further model like one that is there, with other options where they are given.
+
+    Its weights are drawn anew, but for standardisers and pretrained encoders.
+    """
+    config = copy.deepcopy(model.config)
+    config.options |= dict(options or {})
     with torch.random.fork_rng():
         seed_weights(seed, name)
-        made = artefact.new_model(model.config)
+        made = artefact.new_model(config)
     made.standardisers.load_state_dict(model.standardisers.state_dict())
+    made.backbones.load_state_dict(model.backbones.state_dict())
     return made.to(model.device)  # type: ignore[arg-type]
 
 

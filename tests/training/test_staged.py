@@ -57,7 +57,7 @@ def batch() -> FusionBatch:
 def staged(model: Encoded, *stages: dict[str, object]) -> Staged:
     options = StagedOptions.model_validate({"stages": list(stages)})
     settings = OptimizerSection(learning_rate=0.1, schedule="linear", optimizer="adamw")
-    return Staged(model, options, Plan(settings, Staged.epochs(options, None), 2, lambda _: model))
+    return Staged(model, options, Plan(settings, Staged.epochs(options, None), 2, lambda *_: model))
 
 
 def epoch(strategy: Staged, number: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,6 +12,7 @@ from emollama.config import Strict
 from emollama.errors import EmollamaError
 from emollama.fusion.artefact import MAIN
 from emollama.fusion.batch import FusionBatch
+from emollama.fusion.configuration import FusionTask
 from emollama.fusion.modeling import FusionModel, FusionOutput
 from emollama.training.optimising import Optimiser, OptimizerSection
 
@@ -26,14 +27,17 @@ class Plan:
         settings: rates, schedule, clipping.
         epochs: of the whole run.
         batches: of one epoch; the same on every process.
-        another: makes a further model like the first, its initial weights a function of the seed
-            and the name given, with the first one's standardisers.
+        another: makes a further model like the first, with other values of the system's options
+            where they are given; its initial weights are a function of the seed and the name, its
+            standardisers and pretrained encoders the first one's.
+        seed: of the run.
     """
 
     settings: OptimizerSection
     epochs: int
     batches: int
-    another: Callable[[str], FusionModel]
+    another: Callable[[str, Mapping[str, Any]], FusionModel]
+    seed: int = 0
 
 
 class Strategy:
@@ -76,6 +80,14 @@ class Strategy:
         if asked is None:
             raise EmollamaError("key 'training.epochs' is missing")
         return asked
+
+    @classmethod
+    def check(cls, options: Any, modalities: Sequence[str], task: FusionTask) -> None:
+        """Whether options fit the names of the modalities and the task; nothing is read for it.
+
+        Raises:
+            EmollamaError: they do not.
+        """
 
     def begin_epoch(self, epoch: int) -> None:
         """Called before the first step of an epoch (from 0), on a resumed run too."""
