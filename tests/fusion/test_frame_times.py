@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from emollama.media.lengths import frame_times
 from emollama.sample import Sample, Targets, read_manifest, write_manifest
 from emollama.training.fusion import train_fusion
 from emollama.training.fusion_config import FusionTrainConfig, load_training
+from emollama.training.strategies.windows import Videos
 from tests.fusion.corpus import fill_store
 from tests.fusion.systems_made import close, model_of
 from tests.fusion.test_trainable import SPEECH
@@ -107,6 +109,30 @@ def test_loss_and_answers_are_at_the_targets_times(folder: Path) -> None:
     batch = data.batch(range(len(data)))
     together = loss(model.config, model(batch), batch.targets)
     close(together, torch.tensor(np.concatenate(errors).mean()).float())
+
+
+def test_windows_learn_from_the_frame_that_is_nearest(folder: Path) -> None:
+    model = model_of("va_fclstm", {"width": 8, "regressor": [8]}, ["voice", "face"], "frames")
+    data = read(folder, "train+val+test")
+    batch = data.batch([3, 1, 0])
+    videos = Videos.of(model, batch)
+    found = videos.arranged(batch.targets["frames"])
+    # A step a second of five frames each; the last clip's steps are its face's.
+    for row, (clip, steps) in enumerate(((3, 5), (1, 4), (0, 3))):
+        assert found.valid[row, :, 0].tolist() == [i < steps for i in range(found.valid.shape[1])]
+        nearest = data.targets.frames[clip][::FPS, 0][:steps]
+        np.testing.assert_array_equal(found.values[row, :steps, 0], nearest)
+
+
+def test_frames_without_targets_are_the_first_modalitys(folder: Path) -> None:
+    model = model_of("va_fclstm", {"width": 8, "regressor": [8]}, ["voice", "face"], "frames")
+    batch = replace(read(folder, "train+val+test").batch([0, 3]), targets={})
+    for hidden in ((), ("voice",)):
+        found = answers(model.config, model, [batch], torch.device("cpu"), hidden)
+        assert found.values is not None and found.times is not None
+        assert found.times[0].tolist() == [0, 1, 2] and np.isfinite(found.values[0]).all()
+    # What has no voice is answered where its face is.
+    assert [len(v) for v in found.values] == [3, 5]
 
 
 def test_a_file_of_other_frames_is_one_line(folder: Path, tmp_path: Path) -> None:
