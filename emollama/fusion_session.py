@@ -17,12 +17,10 @@ from emollama.fusion import artefact
 from emollama.fusion.answers import Answers, answers
 from emollama.fusion.artefact import FusionArtefact
 from emollama.fusion.batch import FusionBatch
-from emollama.fusion.data import require_same_encoder
+from emollama.fusion.data import clip_batch, require_same_encoder
 from emollama.fusion.raw_media import RawTrack
 from emollama.fusion.raw_reading import read_one
-from emollama.fusion.raw_table import RawTable, Table
 from emollama.fusion.thresholds import THRESHOLD
-from emollama.fusion.track_table import TrackTable, shaped
 from emollama.llm.device import default_device
 from emollama.session import Answer
 from emollama.training.strategies.table import strategy_class
@@ -107,7 +105,7 @@ class FusionSession:
             raise EmollamaError(
                 f"{video}: has no {first.channel}, whose frames this model answers one by one"
             )
-        return Seen(self._batch(tracks), text, tuple(dict.fromkeys(notes)))
+        return Seen(clip_batch(sections, tracks), text, tuple(dict.fromkeys(notes)))
 
     def answer(self, look: Seen) -> Answer:
         """Scores of labels, or values."""
@@ -160,26 +158,4 @@ class FusionSession:
             labels=labels,
             values=values,
             frames=frames,
-        )
-
-    def _batch(self, tracks: dict[str, FeatureTrack | RawTrack | None]) -> FusionBatch:
-        """A batch of one clip, its tracks shaped as in training."""
-        rows = torch.zeros(1, dtype=torch.int64)
-        taken = {}
-        for section in self.artefact.sections:
-            track = tracks[section.name]
-            table: Table
-            if isinstance(track, FeatureTrack):
-                table = TrackTable([shaped(section, track)], section.width)
-            elif section.kind == "track":
-                table = TrackTable([None], section.width)
-            else:
-                table = RawTable(section, [track])
-            taken[section.name] = table.take(rows)
-        return FusionBatch(
-            ids=("clip",),
-            values={name: parts[0] for name, parts in taken.items()},
-            valid={name: parts[1] for name, parts in taken.items()},
-            times={name: parts[2] for name, parts in taken.items()},
-            groups=(None,),
         )

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from emollama.encoders.base import FeatureTrack
 from emollama.errors import EmollamaError
 from emollama.features.store import StoredTracks, open_tracks, relocated_sources
 from emollama.features.tracks import TrackReader, usable
@@ -18,10 +19,11 @@ from emollama.fusion.batch import FusionBatch
 from emollama.fusion.configuration import FusionTask, ModalitySection
 from emollama.fusion.layers import Standardiser
 from emollama.fusion.modeling import FusionModel
+from emollama.fusion.raw_media import RawTrack
 from emollama.fusion.raw_reading import read_raw
 from emollama.fusion.raw_table import RawTable, Table, weight_of
 from emollama.fusion.targets import TargetTable, require_values
-from emollama.fusion.track_table import TrackTable, read_table, width_of
+from emollama.fusion.track_table import TrackTable, read_table, shaped, width_of
 from emollama.labels import LabelSet
 from emollama.sample import Manifest, Sample
 
@@ -212,6 +214,36 @@ def read_data(
         grids = [[t.row(i)[1] for t in clocks] for i in range(len(found))]
     targets = TargetTable(manifest, found, task, labels, grids)
     return FusionData(tuple(found), tracks, targets, left_out, raw.notes)
+
+
+def clip_batch(
+    sections: Sequence[ModalitySection], tracks: Mapping[str, FeatureTrack | RawTrack | None]
+) -> FusionBatch:
+    """A batch of one clip that is in no manifest, its tracks shaped as in training.
+
+    Args:
+        sections: the modalities.
+        tracks: of each, the feature track or the raw input (`read_one`); None where it has none.
+    """
+    row = torch.zeros(1, dtype=torch.int64)
+    taken = {}
+    for section in sections:
+        track = tracks[section.name]
+        table: Table
+        if isinstance(track, FeatureTrack):
+            table = TrackTable([shaped(section, track)], section.width)
+        elif section.kind == "track":
+            table = TrackTable([None], section.width)
+        else:
+            table = RawTable(section, [track])
+        taken[section.name] = table.take(row)
+    return FusionBatch(
+        ids=("clip",),
+        values={name: parts[0] for name, parts in taken.items()},
+        valid={name: parts[1] for name, parts in taken.items()},
+        times={name: parts[2] for name, parts in taken.items()},
+        groups=(None,),
+    )
 
 
 def _is_known(sample: Sample, task: FusionTask) -> bool:

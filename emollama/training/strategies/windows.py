@@ -203,7 +203,8 @@ class Videos:
             place = torch.where(own[:, None], place, other)
             timed = have_times(self.times, self.valid) | (self.valid.sum(dim=1) == 1)
             valid = valid & (own | timed & have_times(times, there))[:, None, None]
-        return Target(gather_steps(values, place), gather_steps(valid, place))
+        steps = gather_steps(self.valid, self.order)
+        return Target(gather_steps(values, place), gather_steps(valid, place) & steps[..., None])
 
     def windows(self, frames: int, count: int | None = None) -> Iterator[Window]:
         """Windows of so many frames, to the end of the batch or `count` of them."""
