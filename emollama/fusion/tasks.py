@@ -67,7 +67,8 @@ def on_frames(
     Args:
         output: with `valid`, and `times` if these are given.
         frames: bool [B, L], which frames are to be answered.
-        times: seconds [B, L] of the frames; where None, frame i is the answered frame i.
+        times: seconds [B, L] of the frames, any number or NaN where there is none; where None,
+            frame i is the answered frame i.
     """
     assert output.logits is not None and output.valid is not None
     length = frames.shape[1]

@@ -63,12 +63,12 @@ class TrackTable:
 
     def chosen(self, rows: Sequence[int]) -> TrackTable:
         """A table of these rows alone."""
-        return TrackTable([self._row(row) for row in rows], self.values.shape[1])
+        tracks = [self.row(row) for row in rows]
+        return TrackTable([t if len(t[0]) else None for t in tracks], self.values.shape[1])
 
-    def _row(self, row: int) -> tuple[np.ndarray, np.ndarray] | None:
+    def row(self, row: int) -> tuple[np.ndarray, np.ndarray]:
+        """Values [T, D] and times [T] of a row; T is 0 for one without a track."""
         start, length = int(self.start[row]), int(self.length[row])
-        if not length:
-            return None
         place = slice(start, start + length)
         return self.values[place].numpy(), self.times[place].numpy()
 
