@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
@@ -57,7 +58,7 @@ class ModalitySection(Strict):
         return self
 
 
-class FusionTask(Strict):
+class FusionTask(Strict, frozen=True):
     """What is predicted.
 
     `kind`: one "label" of the manifest's set, several "labels" at once (multi-label), "values" of
@@ -179,9 +180,19 @@ class FusionConfig(PreTrainedConfig):
     @property
     def goal(self) -> FusionTask:
         """The task."""
-        return FusionTask.model_validate(self.task)
+        return _task(_hashable(self.task))
 
     @property
     def width(self) -> int:
         """Columns of the logits."""
         return self.goal.width(self.labels)
+
+
+@lru_cache
+def _task(items: tuple[tuple[str, Any], ...]) -> FusionTask:
+    """Checked once: a small model's loss asks for its task at every step."""
+    return FusionTask.model_validate(dict(items))
+
+
+def _hashable(values: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    return tuple((k, tuple(v) if isinstance(v, list) else v) for k, v in values.items())

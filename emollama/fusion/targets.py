@@ -82,7 +82,10 @@ class TargetTable:
     def take(self, rows: Tensor, longest: int = 1) -> dict[str, Target]:
         """Targets of rows (int64 [B]); frames are padded to `longest` steps."""
         if self.task.kind != "frames":
-            return {k: Target(t.values[rows], t.valid[rows]) for k, t in self.whole.items()}
+            return {
+                k: Target(t.values.index_select(0, rows), t.valid.index_select(0, rows))
+                for k, t in self.whole.items()
+            }
         values = torch.full((len(rows), longest, len(self.task.values)), torch.nan)
         for i, row in enumerate(rows.tolist()):
             values[i, : len(self.frames[row])] = torch.from_numpy(self.frames[row])
