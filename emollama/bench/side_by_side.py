@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
@@ -79,7 +79,7 @@ def side_by_side(
     runs: Sequence[Run],
     jobs: int,
     opened: Callable[[BenchConfig], Workshop] = Workshop,
-) -> Iterator[tuple[Run, dict[str, Any]]]:
+) -> Generator[tuple[Run, dict[str, Any]], None, None]:
     """Do runs in several processes; yield each with what it found, as they are done.
 
     However this ends, its processes end: after the last run, after an error, when it is closed,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 from transformers import PreTrainedConfig
 
 from emollama.config import Strict, checked
@@ -58,7 +58,7 @@ class ModalitySection(Strict):
         return self
 
 
-class FusionTask(Strict, frozen=True):
+class FusionTask(Strict):
     """What is predicted.
 
     `kind`: one "label" of the manifest's set, several "labels" at once (multi-label), "values" of
@@ -67,6 +67,8 @@ class FusionTask(Strict, frozen=True):
     training (for labels: positives by negatives / positives). `value_loss`: mean squared error,
     1 - CCC over the batch, or a classification over `bins` bins with 1 - CCC of its expectation.
     """
+
+    model_config = ConfigDict(frozen=True)  # models of one task share it
 
     kind: TaskKind = "label"
     values: tuple[str, ...] = ()
