@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 from transformers import PreTrainedConfig
 
 from emollama.config import Strict, checked
@@ -86,6 +87,8 @@ class FusionTask(Strict):
     training (for labels: positives by negatives / positives). `value_loss`: mean squared error,
     1 - CCC over the batch, or a classification over `bins` bins with 1 - CCC of its expectation.
     """
+
+    model_config = ConfigDict(frozen=True)  # models of one task share it
 
     kind: TaskKind = "label"
     values: tuple[str, ...] = ()
@@ -199,9 +202,19 @@ class FusionConfig(PreTrainedConfig):
     @property
     def goal(self) -> FusionTask:
         """The task."""
-        return FusionTask.model_validate(self.task)
+        return _task(_hashable(self.task))
 
     @property
     def width(self) -> int:
         """Columns of the logits."""
         return self.goal.width(self.labels)
+
+
+@lru_cache
+def _task(items: tuple[tuple[str, Any], ...]) -> FusionTask:
+    """Checked once: a small model's loss asks for its task at every step."""
+    return FusionTask.model_validate(dict(items))
+
+
+def _hashable(values: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    return tuple((k, tuple(v) if isinstance(v, list) else v) for k, v in values.items())

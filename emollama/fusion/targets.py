@@ -90,7 +90,10 @@ class TargetTable:
         times are NaN.
         """
         if self.task.kind != "frames":
-            return {k: Target(t.values[rows], t.valid[rows]) for k, t in self.whole.items()}
+            return {
+                k: Target(t.values.index_select(0, rows), t.valid.index_select(0, rows))
+                for k, t in self.whole.items()
+            }
         chosen = rows.tolist()
         longest = max([1, *(len(self.frames[row]) for row in chosen)])
         values = torch.full((len(chosen), longest, len(self.task.values)), torch.nan)

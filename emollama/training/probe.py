@@ -83,9 +83,7 @@ def start_from_probe(
     return _shifts(model, streams, spans, labelled, x, targets, rows, strength)
 
 
-def _probe(
-    x: np.ndarray, targets: Sequence[int], strength: float
-) -> tuple[np.ndarray, np.ndarray]:
+def _probe(x: np.ndarray, targets: Sequence[int], strength: float) -> tuple[np.ndarray, np.ndarray]:
     """Classes [K] and coefficients [K, D] of the regression."""
     fitted = LogisticRegression(C=strength, max_iter=3000).fit(x, targets)
     rows = fitted.coef_
