@@ -156,7 +156,7 @@ def fused(walked: Path) -> Path:
     call(
         "train.py", "--cfg-path", "train_configs/merbench-attention.yaml", "--options", *data,
         f"output={walked}/fused", f"fusion.modalities=[{modalities}]", "fusion.options.hidden=16",
-        "task={kind: label}", "training.epochs=4", "data.validation_split=val",
+        "task.kind=label", "task.values=[]", "training.epochs=4", "data.validation_split=val",
     )  # fmt: skip
     call(
         "eval_emotion.py", "--cfg-path", "eval_configs/quickstart-early.yaml", "--options", *data,
