@@ -414,4 +414,6 @@ def main() -> None:
         raise EmollamaError(f"{message} (see --help)") from error
     except typer.Abort:
         raise KeyboardInterrupt from None
+    if code == 130:  # what typer makes of Ctrl-C, without a word
+        raise KeyboardInterrupt
     raise SystemExit(code if isinstance(code, int) else 0)

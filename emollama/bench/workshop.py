@@ -55,6 +55,11 @@ class Workshop:
         self.opened: dict[str, tuple[ModalitySection, TrackReader]] = {}
         for row in self.rows.values():
             for section in row.modalities:
+                if section.kind != "track":
+                    raise EmollamaError(
+                        f"{row.key}: modality '{section.name}': a bench is of cached tracks, not "
+                        f"of {section.kind}; train it with train.py"
+                    )
                 if _key(section) not in self.opened:
                     found, readers = open_modalities(bench.data.store, [section])
                     self.opened[_key(section)] = (found[0], readers[section.name])

@@ -73,7 +73,9 @@ def with_offsets(
 
     moved = ", ".join(f"{x} {v:+.1f}" for x, v in offsets.items() if v) or "none"
     name = held.path.name if held.path else "predictions"
-    told = f"offsets ({moved}) fitted on {len(held.rows)} rows of {name}, SHA-256 {held.sha256}"
+    system, channels = held.headline()
+    rows = len(held.select(channels, system))
+    told = f"offsets ({moved}) fitted on {rows} rows of {name}, SHA-256 {held.sha256}"
     settings = {**found.header.settings, DECISION: told}
     header = found.header.model_copy(update={"settings": settings})
     return replace(found, header=header, rows=tuple(decided(row) for row in found.rows))

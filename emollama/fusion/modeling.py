@@ -98,6 +98,7 @@ class FusionModel(PreTrainedModel):
         if self.answers_frames != (config.goal.kind == "frames"):
             wanted = "frames" if self.answers_frames else "a task of whole clips, e.g. label"
             raise EmollamaError(f"task.kind '{config.goal.kind}': {config.system} needs {wanted}")
+        self.sections = self.config.sections
         self.standardisers = nn.ModuleDict(
             {m.name: Standardiser(m.width) for m in config.sections if m.kind == "track"}
         )
@@ -117,7 +118,7 @@ class FusionModel(PreTrainedModel):
     def encode(self, batch: FusionBatch, only: Collection[str] | None = None) -> dict[str, Tokens]:
         """Tokens of each modality in order; of those in `only`, where it is given."""
         tokens = {}
-        for section in self.config.sections:
+        for section in self.sections:
             name = section.name
             if name not in batch.values or (only is not None and name not in only):
                 continue

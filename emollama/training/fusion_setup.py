@@ -47,6 +47,8 @@ def set_up(config: FusionTrainConfig, say: Callable[[str], None]) -> Setup:
     for split in filter(None, (config.data.train_split, config.data.validation_split)):
         splits[split] = read_data(manifest, split, config.task, manifest.labels, sections, readers)
         tell_left_out(splits[split].left_out, say)
+        for note in splits[split].notes:
+            say(note)
     train = splits[config.data.train_split]
     held_out = config.data.validation_split
     both = set(config.data.train_split.split("+")) & set((held_out or "").split("+"))

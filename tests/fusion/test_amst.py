@@ -34,7 +34,7 @@ def small(**options: Any) -> FusionModel:
 
 
 def raw(**options: Any) -> FusionModel:
-    sections = [section("voice", kind="fbank"), section("face", kind="frames")]
+    sections = [section(n, kind=k, source="") for n, k in (("voice", "fbank"), ("face", "frames"))]
     return model_of("amst", {"fbank_frames": 32, **options}, sections, "label")
 
 

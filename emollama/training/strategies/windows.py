@@ -18,11 +18,11 @@ from torch import Tensor
 
 from emollama.config import Strict
 from emollama.errors import EmollamaError
-from emollama.fusion.alignment import have_times, nearest, stands_on
+from emollama.fusion.alignment import have_times, nearest, stands_on, to_length
 from emollama.fusion.batch import FusionBatch, Target
 from emollama.fusion.configuration import FusionTask
 from emollama.fusion.frame_model import FrameModel
-from emollama.fusion.layers import Tokens, gather_steps, valid_first
+from emollama.fusion.layers import Tokens, gather_steps, places, valid_first
 from emollama.fusion.modeling import FusionModel, FusionOutput, restarted
 from emollama.fusion.tasks import loss
 from emollama.training.optimising import Optimiser, summed
@@ -189,24 +189,22 @@ class Videos:
         A row that stands on another modality's frames, since it lacks the first, has at each the
         target that is nearest in time; where times are not known, none.
         """
-        count = target.values.shape[1]
-        place, steps = self.order, gather_steps(self.valid, self.order)
-        known = steps & (place < count)
+        length = max(self.order.shape[1], target.values.shape[1])
+        values, valid = to_length(target.values, length), to_length(target.valid, length)
+        place = self.order
         if target.times is not None:
-            there = target.times.isfinite()
-            times = torch.where(there, target.times, 0.0)
-            own = stands_on(self.times, self.valid, target.valid.any(dim=-1), times)[:, None]
-            place = torch.where(
-                own, place, nearest(times, there, gather_steps(self.times, self.order))
-            )
+            times = to_length(target.times, length)
+            own = stands_on(self.times, self.valid, valid.any(dim=-1), times)
+            # Frames end with the last time; what is behind it, or has none, is padding.
+            known = times.isfinite()
+            last = torch.where(known, times, -torch.inf).argmax(dim=1, keepdim=True)
+            there = known & (places(torch.ones_like(known)) <= last)
+            other = nearest(times, there, gather_steps(self.times, self.order))
+            place = torch.where(own[:, None], place, other)
             timed = have_times(self.times, self.valid) | (self.valid.sum(dim=1) == 1)
-            timed &= have_times(times, there)
-            known = torch.where(own, known, steps & timed[:, None])
-        place = place.clamp(max=count - 1)
-        return Target(
-            gather_steps(target.values, place),
-            gather_steps(target.valid, place) & known[..., None],
-        )
+            valid = valid & (own | timed & have_times(times, there))[:, None, None]
+        steps = gather_steps(self.valid, self.order)
+        return Target(gather_steps(values, place), gather_steps(valid, place) & steps[..., None])
 
     def windows(self, frames: int, count: int | None = None) -> Iterator[Window]:
         """Windows of so many frames, to the end of the batch or `count` of them."""
