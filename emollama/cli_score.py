@@ -71,6 +71,9 @@ def score(
         Path | None,
         typer.Option(help="Predictions of other samples: offsets or thresholds fitted on them."),
     ] = None,
+    compare_validation: Annotated[
+        Path | None, typer.Option(help="The same for the offsets of --compare's answers.")
+    ] = None,
     judge_url: Annotated[
         str | None, typer.Option(help="OpenAI-compatible server of the judge.")
     ] = None,
@@ -149,6 +152,13 @@ def score(
     thresholds = None
     if validation is not None:
         found, thresholds = _fitted(validation, found)
+        if other is not None and thresholds is None:
+            if compare_validation is None:
+                raise EmollamaError(
+                    "--validation with --compare needs --compare-validation too: answers decided "
+                    "with offsets are no match for answers without"
+                )
+            other, _ = _fitted(compare_validation, other)
     context = Context(
         found.header.labels,
         _wheel(wheel, wheel_rules),
@@ -212,7 +222,7 @@ def _wheel(folder: Path | None, rules: Rules | None) -> WheelTables | None:
 def _fitted(validation: Path, found: Predictions) -> tuple[Predictions, dict[str, float] | None]:
     """Answers decided anew with offsets where a sample has one label; thresholds where several."""
     from emollama.evaluation.multilabel import fit_thresholds
-    from emollama.evaluation.offsets import fit_offsets, with_offsets
+    from emollama.evaluation.offsets import with_offsets
     from emollama.evaluation.predictions import read_predictions
 
     held = read_predictions(validation)
@@ -227,6 +237,6 @@ def _fitted(validation: Path, found: Predictions) -> tuple[Predictions, dict[str
     try:
         if any(r.reference_labels is not None for r in found.rows):
             return found, fit_thresholds(held.rows, held.header.labels)
-        return with_offsets(found, fit_offsets(held), held), None
+        return with_offsets(found, held), None
     except EmollamaError as error:
         raise EmollamaError(f"{validation}: {error}") from error

@@ -19,6 +19,7 @@ from emollama.bench.side_by_side import side_by_side
 from emollama.bench.workshop import WORKING, Workshop
 from emollama.errors import EmollamaError
 from emollama.files import sole_writer
+from emollama.training.run_folder import tell_left_out
 from emollama.training.validation import TITLES
 
 ANSWERS_FILE = "answers.json"
@@ -70,7 +71,11 @@ def _work(shop: Workshop, runs: Sequence[Run], jobs: int) -> None:
     started = time.monotonic()
     if jobs == 1 or len(runs) < 2:
         for done, run in enumerate(runs, 1):
-            _told(shop, run, shop.do(run), done, len(runs), started)
+            try:
+                result = shop.do(run)
+            except EmollamaError as error:
+                raise EmollamaError(f"{run.key}: {error}") from error
+            _told(shop, run, result, done, len(runs), started)
         return
     with closing(side_by_side(shop.bench, runs, jobs)) as found:
         for done, (run, result) in enumerate(found, 1):
@@ -80,9 +85,7 @@ def _work(shop: Workshop, runs: Sequence[Run], jobs: int) -> None:
 def _tell(shop: Workshop) -> None:
     for line in fold_warnings(shop.folds):
         _say(f"WARNING: {line}")
-    if shop.left_out:
-        name, why = next(iter(shop.left_out.items()))
-        _say(f"left out {len(shop.left_out)} samples without features, e.g. {name} ({why})")
+    tell_left_out(shop.left_out, _say)
     sizes = ", ".join(str(len(shop.tested(k))) for k in range(len(shop.folds)))
     _say(
         f"{len(shop.samples)} samples, {len(shop.folds)} folds that test {sizes}; "

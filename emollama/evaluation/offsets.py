@@ -8,7 +8,6 @@ Patil 2018 call it threshold moving).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +15,7 @@ import numpy as np
 from emollama.errors import EmollamaError
 from emollama.evaluation.metrics import weighted_f1
 from emollama.evaluation.outcomes import Outcomes
-from emollama.evaluation.predictions import Prediction, Predictions
+from emollama.evaluation.predictions import Prediction, Predictions, set_name
 
 STEPS = np.array(sorted(np.round(np.arange(-20, 21) * 0.1, 1), key=abs))
 SWEEPS = 5
@@ -24,12 +23,15 @@ SMALLEST = 1e-9
 DECISION = "decision"
 
 
-def fit_offsets(held: Predictions) -> dict[str, float]:
+def fit_offsets(held: Predictions) -> tuple[dict[str, float], int]:
     """The offset of each label that gives the highest weighted F1 on these predictions.
 
     One label after the other is moved over a grid of tenths until none gains; of equally good
     offsets the smallest is taken, and a label that no row shows keeps 0. The first system's rows
-    with its largest set of channels count.
+    with its largest set of channels count, those with a reference and scores.
+
+    Returns:
+        Offsets by label, and how many rows they were fitted on.
 
     Raises:
         EmollamaError: no row with a reference and scores.
@@ -51,16 +53,27 @@ def fit_offsets(held: Predictions) -> dict[str, float]:
             offsets[k] = STEPS[int(np.argmax(np.round(weighted_f1(tables), 12)))]
         if (offsets == before).all():
             break
-    return dict(zip(held.header.labels.labels, offsets.tolist(), strict=True))
+    return dict(zip(held.header.labels.labels, offsets.tolist(), strict=True)), len(truth)
 
 
-def with_offsets(
-    found: Predictions, offsets: Mapping[str, float], held: Predictions
-) -> Predictions:
-    """The predictions with each answer that has scores decided anew; `held` is what fitted them.
+def with_offsets(found: Predictions, held: Predictions) -> Predictions:
+    """The predictions with each answer that has scores decided anew, by offsets fitted on `held`.
 
     The header's settings say so under `DECISION`.
+
+    Raises:
+        EmollamaError: `held` is of other channels, or there is nothing to fit or to decide.
     """
+    system, channels = found.headline()
+    theirs = held.headline()
+    if theirs[1] != channels:
+        raise EmollamaError(
+            f"its answers are with {set_name(theirs[1])}, those to be decided with "
+            f"{set_name(channels)}; offsets hold for the channels that they were fitted with"
+        )
+    if all(row.scores is None for row in found.select(channels, system)):
+        raise EmollamaError("the predictions have no scores that offsets could be added to")
+    offsets, rows = fit_offsets(held)
     labels = found.header.labels.labels
     moves = np.array([offsets[x] for x in labels])
 
@@ -73,9 +86,10 @@ def with_offsets(
 
     moved = ", ".join(f"{x} {v:+.1f}" for x, v in offsets.items() if v) or "none"
     name = held.path.name if held.path else "predictions"
-    system, channels = held.headline()
-    rows = len(held.select(channels, system))
-    told = f"offsets ({moved}) fitted on {rows} rows of {name}, SHA-256 {held.sha256}"
+    told = (
+        f"offsets ({moved}) fitted on {rows} answers of {theirs[0]} in {name}, "
+        f"SHA-256 {held.sha256}"
+    )
     settings = {**found.header.settings, DECISION: told}
     header = found.header.model_copy(update={"settings": settings})
     return replace(found, header=header, rows=tuple(decided(row) for row in found.rows))

@@ -83,7 +83,6 @@ def score_predictions(
         "label_set": header.labels.name,
         "system": system,
         "channels": channels,
-        "decision": header.settings.get(DECISION),
         "file": _file(predictions),
         "compared_with": _file(compare) if compare else None,
         "bootstrap": {**options, "level": LEVEL},
@@ -110,12 +109,14 @@ def score_page(result: dict[str, Any], figures: Sequence[str] = ()) -> str:
 
 def _sources(result: dict[str, Any]) -> str:
     """A list of the files, with the hashes that tell them and their splits apart."""
-    lines = [f"- decided by {result['decision']}"] if result["decision"] else []
+    lines = []
     for whole in (result["file"], result["compared_with"]):
         for file in (whole or {}).get("folds", [whole] if whole else []):
             line = f"- `{file['name'] or 'predictions'}`: SHA-256 `{file['sha256']}`"
             if file["split_sha256"]:
                 line += f", split file `{file['split_sha256']}`"
+            if file["decision"]:
+                line += f"; decided by {file['decision']}"
             lines.append(line)
     return "\n".join(lines)
 
@@ -132,6 +133,7 @@ def _file(predictions: Predictions) -> dict[str, Any]:
         "name": name,
         "sha256": predictions.sha256,
         "split_sha256": predictions.header.split_sha256,
+        "decision": predictions.header.settings.get(DECISION),
     }
     if predictions.parts:
         # The first fold's split file is not that of all of them.
@@ -161,10 +163,14 @@ def _values(result: dict[str, Any]) -> Table:
     title = ", ".join(p for p in (result["corpus"], result["split"]) if p) or "Scores"
     return Table(
         f"{title}: {result['system']} with {set_name(result['channels'])}"
-        + (f"; decided by {result['decision']}" if result["decision"] else ""),
+        + _decided(result["file"]),
         ("metric", "value", "95 % interval", "scored", "without an answer", "note"),
         tuple(rows),
     )
+
+
+def _decided(file: dict[str, Any]) -> str:
+    return f" (decided by {file['decision']})" if file["decision"] else ""
 
 
 def _differences(result: dict[str, Any]) -> Table:
@@ -177,7 +183,8 @@ def _differences(result: dict[str, Any]) -> Table:
             cells = (f"{d['value']:+.4f}", interval, f"{d['p']:.3f}")
         rows.append((titles[d["metric"]], *cells, str(d["n"])))
     return Table(
-        f"{result['file']['name']} minus {result['compared_with']['name']}, paired",
+        f"{result['file']['name']}{_decided(result['file'])} minus "
+        f"{result['compared_with']['name']}{_decided(result['compared_with'])}, paired",
         ("metric", "difference", "95 % interval", "p", "n"),
         tuple(rows),
     )
