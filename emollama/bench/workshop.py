@@ -136,7 +136,7 @@ class Workshop:
         sections, parts = self._data(row, run)
         fold = self.folds[run.fold]
         setup = assembled(config, fold.manifest, sections, parts[TRAIN], parts[VALIDATION])
-        started = time.monotonic()
+        started, worked = time.monotonic(), time.process_time()
         with ExitStack() as held:
             training = FusionRun(config, held, setup, lambda text: None)
             training.run()
@@ -144,6 +144,7 @@ class Workshop:
             "digest": digest(config, fold.sha256),
             "seed": run.seed,
             "seconds": round(time.monotonic() - started, 2),
+            "cpu_seconds": round(time.process_time() - worked, 2),
             "parameters": training.parameters,
             "epochs": training.progress.epoch,
             "best": training.progress.best,
