@@ -43,7 +43,7 @@ class ModalitySection(Strict):
     trained_layers: int = Field(default=0, ge=0)
     count: int = Field(default=3, ge=1)
     per_second: float = Field(default=1.0, gt=0)
-    side: int = Field(default=224, ge=32)
+    side: int = Field(default=224, ge=64)  # ResNet-18 leaves 2 x 2 for its batch norm
     width: int = Field(default=0, ge=0)
     fingerprint: str = ""
 

@@ -224,12 +224,19 @@ class TrainableEncoder(nn.Module):
         return like.new_zeros(*mask.shape, self.width)
 
 
-def _read_config(section: ModalitySection) -> PreTrainedConfig:
+def require_source(section: ModalitySection) -> None:
+    """Refuse a raw modality whose encoder's folder is not there."""
+    if section.kind not in ("tokens", "waveform"):
+        return
     if not section.source or not (Path(section.source) / "config.json").is_file():
         raise EmollamaError(
             f"modality '{section.name}': source '{section.source}' is no folder of a transformers "
             "model (no config.json there)"
         )
+
+
+def _read_config(section: ModalitySection) -> PreTrainedConfig:
+    require_source(section)
     try:
         return AutoConfig.from_pretrained(
             section.source, local_files_only=True, trust_remote_code=False

@@ -125,6 +125,9 @@ class FusionRun:
             if resume is None:
                 for name in ("checkpoints", "best", "tensorboard"):
                     shutil.rmtree(config.output / name, ignore_errors=True)
+                for old in config.output.glob("model-*"):  # of values, see `keep_per_target`
+                    if artefact.is_fusion_artefact(old):
+                        shutil.rmtree(old, ignore_errors=True)
             write_configuration(config.output, config)
         self.accelerator.wait_for_everyone()
         if resume is not None:

@@ -51,12 +51,6 @@ def set_up(config: FusionTrainConfig, say: Callable[[str], None]) -> Setup:
             say(note)
     train = splits[config.data.train_split]
     held_out = config.data.validation_split
-    both = set(config.data.train_split.split("+")) & set((held_out or "").split("+"))
-    if both:
-        raise EmollamaError(
-            f"data.validation_split: '{both.pop()}' is trained on; validate on another split, or "
-            "set validation_split: null"
-        )
     return assembled(config, manifest, sections, train, splits[held_out] if held_out else None)
 
 

@@ -18,7 +18,7 @@ from tests.media.recording import record
 LABELS = label_set("two", "glad", "sad")
 WORDS = {"glad": "what a lovely day", "sad": "it is all over"}
 LONGEST = 12  # tokens
-SIDE = 32
+SIDE = 64
 
 
 def saved_text(folder: Path) -> Path:

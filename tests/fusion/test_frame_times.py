@@ -31,6 +31,7 @@ from tests.fusion.corpus import fill_store
 from tests.fusion.systems_made import close, model_of
 from tests.fusion.test_trainable import SPEECH
 from tests.media.recording import record
+from tests.training.strategies.made import strategy
 
 TASK = FusionTask(kind="frames", values=("valence",))
 FPS = 5
@@ -111,17 +112,27 @@ def test_loss_and_answers_are_at_the_targets_times(folder: Path) -> None:
     close(together, torch.tensor(np.concatenate(errors).mean()).float())
 
 
-def test_windows_learn_from_the_frame_that_is_nearest(folder: Path) -> None:
-    model = model_of("va_fclstm", {"width": 8, "regressor": [8]}, ["voice", "face"], "frames")
+def test_windows_learn_every_frame_at_its_time(folder: Path) -> None:
+    """A step a second of five frames each; the last clip's steps are its face's."""
+    options = {"width": 8, "regressor": [8], "dropout": 0, "regressor_dropout": 0}
+    model = model_of("va_fclstm", options, ["voice", "face"], "frames")
     data = read(folder, "train+val+test")
     batch = data.batch([3, 1, 0])
+    with torch.no_grad():
+        wanted = loss(model.config, model(batch), batch.targets)
+    one = strategy("windows", model, {"frames": 2}, learning_rate=1e-30, weight_decay=0.0)
+    one.set_training()
+    close(one.step(batch), wanted)
     videos = Videos.of(model, batch)
-    found = videos.arranged(batch.targets["frames"])
-    # A step a second of five frames each; the last clip's steps are its face's.
+    arranged = videos.arranged(batch.targets["frames"])
     for row, (clip, steps) in enumerate(((3, 5), (1, 4), (0, 3))):
-        assert found.valid[row, :, 0].tolist() == [i < steps for i in range(found.valid.shape[1])]
-        nearest = data.targets.frames[clip][::FPS, 0][:steps]
-        np.testing.assert_array_equal(found.values[row, :steps, 0], nearest)
+        # The frames up to each window's last step, and in the last window all that are left.
+        cuts = [FPS * step + 1 for step in range(1, steps - 1, 2)]
+        shown = np.split(data.targets.frames[clip][:, 0], cuts)
+        for window, own in zip(videos.windows(2), shown, strict=False):
+            found = arranged.within(window)
+            values = found.values[row, found.valid[row, :, 0], 0]
+            np.testing.assert_array_equal(values, own[~np.isnan(own)])
 
 
 def test_frames_without_targets_are_the_first_modalitys(folder: Path) -> None:

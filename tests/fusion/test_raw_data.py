@@ -119,6 +119,7 @@ def test_what_cannot_be_read_is_one_line(folder: Path) -> None:
             "pool and segments are for a track",
         ),
         ({"kind": "fbank", "channel": "voice", "source": "x"}, "leave source out"),
+        ({"kind": "frames", "channel": "face", "side": 63}, "greater than or equal to 64"),
     ):
         with pytest.raises(ValueError, match=message):
             ModalitySection.model_validate({"name": "m", **wrong})

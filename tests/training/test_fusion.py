@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import random
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -245,6 +246,49 @@ def test_mistakes_are_one_line(
     with pytest.raises(EmollamaError, match=message) as error:
         run(config, tmp_path, *options)
     assert "\n" not in str(error.value)
+
+
+SOUND = "fusion.modalities=[{name: sound, channel: voice, kind: waveform, source: nowhere}]"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([FRAMES], "task.kind 'frames': early needs a task of whole clips"),
+        (["fusion.system=va_fclstm"], "task.kind 'label': va_fclstm needs frames"),
+        (
+            ["fusion.system=amst", "fusion.options={head: concat}", "strategy.name=amst-a"],
+            "fusion.options.head: strategy amst-a trains the head 'msum', not 'concat'",
+        ),
+        (["strategy.name=mla"], "fusion.system early: has no answer of each modality alone"),
+        (["strategy.name=windows", FRAMES], "fusion.system early: strategy windows is for systems"),
+        ([SOUND], "fusion.modalities: modality 'sound': source 'nowhere' is no folder"),
+        (["data.validation_split=val+train"], "data.validation_split: 'train' is trained on"),
+        (
+            ["fusion.modalities=[{name: mel, channel: voice, kind: fbank}]"],
+            "modality 'mel': early does not take kind 'fbank'",
+        ),
+        (
+            ["fusion.system=amst", "strategy={name: ogm-ge, begin: 60}"],
+            "strategy ogm-ge: begin 60 must be less than end 50",
+        ),
+    ],
+)
+def test_what_the_file_shows_is_told_before_data_are_read(
+    config: Path, tmp_path: Path, options: list[str], message: str
+) -> None:
+    with pytest.raises(EmollamaError, match=re.escape(message)) as error:
+        load(config, tmp_path, "fusion.options={}", *options)
+    assert str(error.value).startswith(f"{config}: ") and "\n" not in str(error.value)
+
+
+def test_a_fresh_start_leaves_no_model_of_the_run_before(config: Path, tmp_path: Path) -> None:
+    run(config, tmp_path, *OPTIONS["windows"], "training.epochs=1")
+    assert (tmp_path / "model-valence").is_dir()
+    (tmp_path / "model-notes").mkdir()
+    options = (*OPTIONS["windows"], "training.keep_per_target=false", "training.resume=never")
+    run(config, tmp_path, *options, "training.epochs=1")
+    assert [p.name for p in sorted(tmp_path.glob("model*"))] == ["model", "model-notes"]
 
 
 def test_runs_are_not_mixed(config: Path, tmp_path: Path) -> None:

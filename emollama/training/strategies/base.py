@@ -60,6 +60,7 @@ class Strategy:
     options_class: ClassVar[type[Strict]] = Strict
 
     def __init__(self, model: FusionModel, options: Any, plan: Plan) -> None:
+        self.check_system(type(model), model.config.options)
         self.models: dict[str, FusionModel] = {MAIN: model}
         self.options = options
         self.plan = plan
@@ -88,6 +89,14 @@ class Strategy:
 
         Raises:
             EmollamaError: they do not.
+        """
+
+    @classmethod
+    def check_system(cls, system: type[FusionModel], options: Mapping[str, Any]) -> None:
+        """Whether a system with these options (all of them) can be trained so; nothing is read.
+
+        Raises:
+            EmollamaError: it cannot.
         """
 
     def begin_epoch(self, epoch: int) -> None:
