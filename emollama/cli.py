@@ -46,15 +46,21 @@ def synth(
     clips: Annotated[int, typer.Option(help="How many clips.")] = 600,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 7,
     workers: Annotated[int, typer.Option(help="Processes; 0 for one a core.")] = 0,
+    seconds: Annotated[
+        int,
+        typer.Option(help="Videos of this length with valence and arousal of every frame."),
+    ] = 0,
     sheet: Annotated[Path | None, typer.Option(help="PNG of one row of faces an emotion.")] = None,
 ) -> None:
     """Make the probe corpus: drawn talking faces whose channels may disagree."""
     from emollama.corpora.probe import contact_sheet, synthesize
 
+    if seconds and sheet is not None:
+        raise EmollamaError("--sheet shows clips of one emotion; it does not go with --seconds")
     started = time.monotonic()
-    manifest = synthesize(out, clips, seed, workers)
-    seconds = time.monotonic() - started
-    print(f"{manifest.path}: {len(manifest.samples)} clips, {clips / seconds:.1f} clips/s")
+    manifest = synthesize(out, clips, seed, workers, seconds=seconds)
+    rate = clips / (time.monotonic() - started)
+    print(f"{manifest.path}: {len(manifest.samples)} clips, {rate:.1f} clips/s")
     if sheet is not None:
         contact_sheet(manifest, sheet)
         print(f"pictures in {sheet}")
