@@ -119,6 +119,15 @@ def test_what_cannot_be_read_is_one_line(folder: Path) -> None:
             "pool and segments are for a track",
         ),
         ({"kind": "fbank", "channel": "voice", "source": "x"}, "leave source out"),
+        ({"kind": "fbank", "channel": "voice", "count": 5}, "'m': count is for frames, not for"),
+        ({"kind": "waveform", "channel": "voice", "source": "x", "side": 96}, "side is for frames"),
+        ({"channel": "face", "source": "x", "per_second": 2}, "per_second is for frames, not for"),
+        (
+            {"kind": "frames", "channel": "face", "standardise": False},
+            "standardise is for a track, not for frames",
+        ),
+        ({"kind": "tokens", "channel": "words"}, "'m': tokens needs a source, the local folder"),
+        ({"kind": "waveform", "channel": "voice"}, "'m': waveform needs a source"),
     ):
         with pytest.raises(ValueError, match=message):
             ModalitySection.model_validate({"name": "m", **wrong})
