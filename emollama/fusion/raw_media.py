@@ -51,8 +51,8 @@ class RawTrack:
     Attributes:
         values: [L, ...]: token ids int32 [L], pieces of sound int16 [L, 320], pictures uint8
             [L, 3, H, W] or log mel energies float32 [L, 128].
-        times: float32 [L], seconds of each step's centre from the clip's start, of a picture when it
-            appears; 0 for words.
+        times: float32 [L], seconds of each step's centre from the clip's start, of a picture when
+            it appears; 0 for words.
     """
 
     values: np.ndarray

@@ -73,10 +73,13 @@ def read(folder: Path, split: str) -> FusionData:
     return read_data(manifest, split, TASK, LABELS, sections, readers)
 
 
-def test_frames_are_when_the_video_shows_them(folder: Path) -> None:
+def test_frames_are_in_the_middle_of_the_time_they_are_shown(folder: Path) -> None:
     shown = frame_times(folder / "0.mp4")
-    np.testing.assert_allclose(shown, np.arange(15) / FPS, atol=1e-6)
-    np.testing.assert_allclose(frame_times(folder / "0.mp4", 1.0, 2.0), np.arange(5) / FPS)
+    np.testing.assert_allclose(shown, (np.arange(15) + 0.5) / FPS, atol=1e-6)
+    np.testing.assert_allclose(
+        frame_times(folder / "0.mp4", 1.0, 2.0), (np.arange(5) + 0.5) / FPS, atol=1e-6
+    )
+    assert not len(frame_times(record(folder / "sound.m4a", video=False)))
     target = read(folder, "train").batch([1, 0]).targets["frames"]
     assert target.times is not None and target.values.shape == (2, 20, 1)
     np.testing.assert_allclose(target.times[1, :15], shown, atol=1e-6)
@@ -115,12 +118,14 @@ def test_windows_learn_from_the_frame_that_is_nearest(folder: Path) -> None:
     model = model_of("va_fclstm", {"width": 8, "regressor": [8]}, ["voice", "face"], "frames")
     data = read(folder, "train+val+test")
     batch = data.batch([3, 1, 0])
+    # The second frame of each second is in the middle of its step.
+    batch = replace(batch, times={name: times + 0.3 for name, times in batch.times.items()})
     videos = Videos.of(model, batch)
     found = videos.arranged(batch.targets["frames"])
     # A step a second of five frames each; the last clip's steps are its face's.
     for row, (clip, steps) in enumerate(((3, 5), (1, 4), (0, 3))):
         assert found.valid[row, :, 0].tolist() == [i < steps for i in range(found.valid.shape[1])]
-        nearest = data.targets.frames[clip][::FPS, 0][:steps]
+        nearest = data.targets.frames[clip][1::FPS, 0][:steps]
         np.testing.assert_array_equal(found.values[row, :steps, 0], nearest)
 
 
