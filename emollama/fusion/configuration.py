@@ -53,6 +53,22 @@ class ModalitySection(Strict):
             raise ValueError(f"modality '{self.name}': the name must be a plain identifier")
         if self.kind == "track" and not self.source:
             raise ValueError(f"modality '{self.name}': a track needs a source")
+        if self.kind in ("tokens", "waveform") and not self.source:
+            raise ValueError(
+                f"modality '{self.name}': {self.kind} needs a source, the local folder of a "
+                "transformers model"
+            )
+        # What is kept with a model states every option; one at its default asks for nothing.
+        of_others: tuple[str, ...] = ("standardise",) if self.kind != "track" else ()
+        of_others += ("count", "per_second", "side") if self.kind != "frames" else ()
+        asked = type(self).model_fields
+        unused = [n for n in of_others if getattr(self, n) != asked[n].default]
+        if unused:
+            raise ValueError(
+                f"modality '{self.name}': {unused[0]} is for "
+                f"{'a track' if unused[0] == 'standardise' else 'frames'}, not for {self.kind}; "
+                "leave it out"
+            )
         if self.kind == "track" and self.frozen:
             raise ValueError(f"modality '{self.name}': frozen is for raw input; a track always is")
         if self.trained_layers and (self.frozen or self.kind not in ("tokens", "waveform")):

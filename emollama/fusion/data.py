@@ -29,6 +29,14 @@ from emollama.sample import Manifest, Sample
 
 STEPS_AT_ONCE = 32_768
 """Steps of a batch that is only answered; bounds memory, changes no answer."""
+NEEDS = {
+    "track": "features that are not absent",
+    "tokens": "a `text`",
+    "waveform": "a `video` or `audio` with sound",
+    "frames": "a `video` with moving pictures",
+    "fbank": "a `video` or `audio` with sound of 25 ms or more",
+}
+"""What a sample must have for a modality of each kind."""
 
 
 def open_modalities(
@@ -95,7 +103,7 @@ class FusionData:
         samples: row i of every table is of `samples[i]`.
         tracks: by modality: feature tracks, or raw input.
         targets: for the task.
-        left_out: samples whose features or media cannot be read, and why.
+        left_out: samples whose features or media cannot be read or hold nothing, and why.
         notes: what else people should be told of what was read.
     """
 
@@ -176,6 +184,8 @@ def read_data(
         samples: instead of all of the split.
         known_only: leave out samples of which nothing of the task is known.
 
+    With raw input among the modalities, a sample that has none of them is left out.
+
     Raises:
         EmollamaError: no such split, nothing left, features or targets that cannot be read.
     """
@@ -208,12 +218,32 @@ def read_data(
         s.name: read_table(s, readers[s.name], ids) if s.kind == "track" else raw.table(s, ids)
         for s in sections
     }
+    notes = raw.notes
+    if any(isinstance(t, RawTable) for t in tracks.values()):
+        notes += tuple(
+            f"modality '{name}': absent in {missing} of {len(found)} samples"
+            for name, t in tracks.items()
+            if isinstance(t, RawTable) and (missing := int((t.length == 0).sum()))
+        )
+        something = torch.stack([t.length > 0 for t in tracks.values()]).any(dim=0).tolist()
+        nothing = [i for i, some in zip(ids, something, strict=True) if not some]
+        if len(nothing) == len(ids):
+            asked = "; ".join(f"'{s.name}' ({s.kind}) needs {NEEDS[s.kind]}" for s in sections)
+            raise EmollamaError(
+                f"{manifest.path}: no sample of split '{split}' has any modality: {asked}"
+            )
+        if nothing:
+            notes += (f"{len(nothing)} of {len(ids)} samples have no modality, e.g. {nothing[0]}",)
+            left_out |= dict.fromkeys(nothing, "has no modality")
+            rows = [row for row, some in enumerate(something) if some]
+            found = [found[row] for row in rows]
+            tracks = {name: t.chosen(rows) for name, t in tracks.items()}
     grids: list[list[np.ndarray]] = []
     if task.kind == "frames":
         clocks = [t for t in tracks.values() if isinstance(t, TrackTable)]
         grids = [[t.row(i)[1] for t in clocks] for i in range(len(found))]
     targets = TargetTable(manifest, found, task, labels, grids)
-    return FusionData(tuple(found), tracks, targets, left_out, raw.notes)
+    return FusionData(tuple(found), tracks, targets, left_out, notes)
 
 
 def clip_batch(
@@ -256,6 +286,20 @@ def _is_known(sample: Sample, task: FusionTask) -> bool:
     return (
         labelled or several or any(getattr(targets, name, None) is not None for name in task.values)
     )
+
+
+def require_raw(manifest: Manifest, data: FusionData) -> None:
+    """Refuse a raw modality that no sample has: its encoder would learn nothing.
+
+    Raises:
+        EmollamaError: naming the modality and what samples lack.
+    """
+    for name, table in data.tracks.items():
+        if isinstance(table, RawTable) and not table.longest:
+            raise EmollamaError(
+                f"{manifest.path}: modality '{name}': no training sample has {table.section.kind}; "
+                f"give samples {NEEDS[table.section.kind]}, or leave the modality out"
+            )
 
 
 def fit_standardisers(model: FusionModel, data: FusionData) -> None:

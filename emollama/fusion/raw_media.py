@@ -8,6 +8,7 @@ The spectra are Kaldi's log mel filter bank energies (Povey et al. 2011), comput
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,10 @@ PREEMPHASIS = 0.97
 FLOOR = float(np.finfo(np.float32).eps)
 
 SIDE = 224
+FRAME_SIDE = 480
+"""Pixels of a decoded frame's longer side, or more where larger pictures are asked for."""
+STAMP = 1e-3
+"""Seconds that a container's time stamps are rounded to."""
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 
@@ -46,7 +51,8 @@ class RawTrack:
     Attributes:
         values: [L, ...]: token ids int32 [L], pieces of sound int16 [L, 320], pictures uint8
             [L, 3, H, W] or log mel energies float32 [L, 128].
-        times: float32 [L], seconds of each step's centre from the clip's start; 0 for words.
+        times: float32 [L], seconds of each step's centre from the clip's start, of a picture when
+            it appears; 0 for words.
     """
 
     values: np.ndarray
@@ -135,10 +141,16 @@ def clip_thumbnails(
     Raises:
         MediaError: the file cannot be read.
     """
-    last = track_lengths(video).end if end is None else end
-    seconds = min(last - (start or 0.0), MAX_SECONDS)
+    # A span may be stated longer than the file, and the sound may be longer than the picture.
+    first, last = track_lengths(video).picture or (0.0, 0.0)
+    low = start or 0.0
+    high = min(last, low + MAX_SECONDS, math.inf if end is None else end)
+    seconds = high - max(low, first) + STAMP
     available = max(1, int(seconds * per_second))
-    clip = decode_clip(video, start=start, end=end, frames=available, want_audio=False)
+    clip = decode_clip(
+        video, start=start, end=end, frames=available, max_side=max(FRAME_SIDE, side),
+        want_audio=False,
+    )  # fmt: skip
     if clip.frames is None:
         return None
     chosen = sampled(available, count)

@@ -76,9 +76,10 @@ def track_lengths(path: Path) -> TrackLengths:
 
 
 def frame_times(path: Path, start: float | None = None, end: float | None = None) -> np.ndarray:
-    """When each frame of a file, or of a span of it, is shown: float64 [N], seconds from `start`.
+    """Middle of the time that each frame of a file is shown: float64 [N], seconds from `start`.
 
-    Told by the packets, without decoding; N is 0 where there is no moving picture.
+    Of a span, of the frames that appear in it. Sound's steps are told by their centres too. Read
+    from the packets, without decoding; N is 0 where there is no moving picture.
 
     Raises:
         MediaError: the file is missing, empty, no media file, or its picture is too large.
@@ -93,8 +94,11 @@ def frame_times(path: Path, start: float | None = None, end: float | None = None
                     packets.add(packet, zero)
         except (av.error.FFmpegError, OSError):
             pass  # cut off: what came before the cut has been counted
-    shown = [t for t, s in zip(packets.times, packets.shown, strict=True) if s]
-    return np.array(sorted(t - low for t in shown if low - 1e-6 <= t < high))
+    shown = sorted(t for t, s in zip(packets.times, packets.shown, strict=True) if s)
+    # A frame stays until the next one appears, the last one to the end.
+    times = np.array([*shown, max([packets.end, *shown[-1:]])])
+    inside = (low - 1e-6 <= times[:-1]) & (times[:-1] < high)
+    return ((times[:-1] + times[1:]) / 2 - low)[inside]
 
 
 def _stretch(packets: PacketTimes) -> Stretch | None:

@@ -13,7 +13,13 @@ import torch
 from emollama.errors import EmollamaError
 from emollama.fusion import artefact
 from emollama.fusion.configuration import ModalitySection
-from emollama.fusion.data import FusionData, fit_standardisers, open_modalities, read_data
+from emollama.fusion.data import (
+    FusionData,
+    fit_standardisers,
+    open_modalities,
+    read_data,
+    require_raw,
+)
 from emollama.fusion.modeling import FusionModel
 from emollama.fusion.systems import fusion_system
 from emollama.sample import Manifest
@@ -78,6 +84,7 @@ def assembled(
             )
         )
     if config.fusion.start is None:
+        require_raw(manifest, train)
         fit_standardisers(model, train)
     return Setup(manifest, train, validation, model)
 

@@ -43,8 +43,8 @@ def tell_left_out(left_out: Mapping[str, str], say: Callable[[str], None]) -> No
     if left_out:
         sample_id, why = next(iter(left_out.items()))
         say(
-            f"left out {len(left_out)} samples whose features or media cannot be read, e.g. "
-            f"{sample_id} ({why})"
+            f"left out {len(left_out)} samples whose features or media are not there or cannot be "
+            f"read, e.g. {sample_id} ({why})"
         )
 
 

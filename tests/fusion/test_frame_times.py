@@ -74,10 +74,13 @@ def read(folder: Path, split: str) -> FusionData:
     return read_data(manifest, split, TASK, LABELS, sections, readers)
 
 
-def test_frames_are_when_the_video_shows_them(folder: Path) -> None:
+def test_frames_are_in_the_middle_of_the_time_they_are_shown(folder: Path) -> None:
     shown = frame_times(folder / "0.mp4")
-    np.testing.assert_allclose(shown, np.arange(15) / FPS, atol=1e-6)
-    np.testing.assert_allclose(frame_times(folder / "0.mp4", 1.0, 2.0), np.arange(5) / FPS)
+    np.testing.assert_allclose(shown, (np.arange(15) + 0.5) / FPS, atol=1e-6)
+    np.testing.assert_allclose(
+        frame_times(folder / "0.mp4", 1.0, 2.0), (np.arange(5) + 0.5) / FPS, atol=1e-6
+    )
+    assert not len(frame_times(record(folder / "sound.m4a", video=False)))
     target = read(folder, "train").batch([1, 0]).targets["frames"]
     assert target.times is not None and target.values.shape == (2, 20, 1)
     np.testing.assert_allclose(target.times[1, :15], shown, atol=1e-6)
@@ -127,7 +130,7 @@ def test_windows_learn_every_frame_at_its_time(folder: Path) -> None:
     arranged = videos.arranged(batch.targets["frames"])
     for row, (clip, steps) in enumerate(((3, 5), (1, 4), (0, 3))):
         # The frames up to each window's last step, and in the last window all that are left.
-        cuts = [FPS * step + 1 for step in range(1, steps - 1, 2)]
+        cuts = [FPS * step for step in range(1, steps - 1, 2)]
         shown = np.split(data.targets.frames[clip][:, 0], cuts)
         for window, own in zip(videos.windows(2), shown, strict=False):
             found = arranged.within(window)

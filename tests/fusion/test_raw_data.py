@@ -21,7 +21,7 @@ from emollama.fusion import artefact, raw_media, raw_reading
 from emollama.fusion.configuration import FusionTask, ModalitySection
 from emollama.fusion.data import FusionData, read_data
 from emollama.fusion.tokenizing import load_tokenizer
-from emollama.sample import read_manifest
+from emollama.sample import read_manifest, write_manifest
 from emollama.training.fusion import train_fusion
 from emollama.training.fusion_config import FusionTrainConfig, load_training
 from tests.fusion.media_made import LABELS, LONGEST, SIDE, make
@@ -51,6 +51,7 @@ def test_a_batch_holds_what_the_clips_hold(folder: Path) -> None:
     assert list(data.left_out) == ["clip-0"] and "voice: " in data.left_out["clip-0"]
     assert data.notes == (
         f"modality 'words': 1 of 6 texts are cut to {LONGEST} tokens, e.g. clip-1",
+        *(f"modality '{name}': absent in 1 of 5 samples" for name in ("voice", "face", "mel")),
     )
     batch = data.batch([3, 0, 1])
     # clip-4, clip-1 without sound, clip-2 without a picture.
@@ -120,9 +121,68 @@ def test_what_cannot_be_read_is_one_line(folder: Path) -> None:
         ),
         ({"kind": "fbank", "channel": "voice", "source": "x"}, "leave source out"),
         ({"kind": "frames", "channel": "face", "side": 63}, "greater than or equal to 64"),
+        ({"kind": "fbank", "channel": "voice", "count": 5}, "'m': count is for frames, not for"),
+        ({"kind": "waveform", "channel": "voice", "source": "x", "side": 96}, "side is for frames"),
+        ({"channel": "face", "source": "x", "per_second": 2}, "per_second is for frames, not for"),
+        (
+            {"kind": "frames", "channel": "face", "standardise": False},
+            "standardise is for a track, not for frames",
+        ),
+        ({"kind": "tokens", "channel": "words"}, "'m': tokens needs a source, the local folder"),
+        ({"kind": "waveform", "channel": "voice"}, "'m': waveform needs a source"),
     ):
         with pytest.raises(ValueError, match=message):
             ModalitySection.model_validate({"name": "m", **wrong})
+
+
+def test_a_modality_that_no_training_sample_has_is_refused(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Pictures are asked for of a manifest whose training samples name sound files alone."""
+    samples = [
+        s.model_copy(
+            update={"video": None, "audio": str(folder / str(s.video))}
+            if s.split == "train"
+            else {"video": str(folder / str(s.video))}
+        )
+        for s in read_manifest(folder / "manifest.jsonl").samples[2:]
+    ]
+    path = tmp_path / "manifest.jsonl"
+    write_manifest(path, "made", LABELS, samples)
+    config = yaml.safe_load((folder / "fusion.yaml").read_text())
+    voice, face = config["fusion"]["modalities"][3], config["fusion"]["modalities"][2]
+    config |= {"output": str(tmp_path / "run"), "data": {"manifest": str(path)}}
+
+    def refused(modalities: list[dict[str, object]], message: str) -> None:
+        config["fusion"]["modalities"] = modalities
+        (tmp_path / "fusion.yaml").write_text(yaml.safe_dump(config))
+        asked = load_training(tmp_path / "fusion.yaml")
+        assert isinstance(asked, FusionTrainConfig)
+        with pytest.raises(EmollamaError, match=message):
+            train_fusion(asked)
+
+    refused([voice, face], r"manifest\.jsonl: modality 'face': no training sample has frames; give")
+    count = sum(s.split == "train" for s in samples)
+    said = capsys.readouterr().err
+    assert f"modality 'face': absent in {count} of {count} samples" in said
+    refused([face], r"manifest\.jsonl: no sample of split 'train' has any modality: 'face' \(frame")
+
+
+def test_a_sample_that_has_nothing_is_left_out(folder: Path) -> None:
+    manifest = read_manifest(folder / "manifest.jsonl")
+    face = [s for s in sections(folder) if s.name == "face"]
+    # clip-0 is no media file, clip-2 has no picture.
+    data = read_data(manifest, "train+val", FusionTask(), LABELS, face, {})
+    assert data.ids == ["clip-1", "clip-3", "clip-4", "clip-5"]
+    assert list(data.left_out) == ["clip-0", "clip-2"]
+    assert data.left_out["clip-2"] == "has no modality"
+    assert data.notes == (
+        "modality 'face': absent in 1 of 5 samples",
+        "1 of 5 samples have no modality, e.g. clip-2",
+    )
+    assert (
+        data.batch(range(4)).present("face").all() and len(data.targets.whole["label"].values) == 4
+    )
 
 
 @pytest.fixture(scope="module")

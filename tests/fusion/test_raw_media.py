@@ -90,6 +90,30 @@ def test_pictures_of_a_clip_in_order_of_time(tmp_path: Path) -> None:
     assert clip_thumbnails(record(tmp_path / "b.m4a", video=False)) is None
 
 
+@pytest.mark.parametrize(("start", "seconds"), [(None, 4.0), (1.0, 5.0)])
+def test_pictures_are_spread_over_what_is_shown(
+    tmp_path: Path, start: float | None, seconds: float
+) -> None:
+    """Neither a span stated beyond the file nor a longer sound changes which are taken."""
+    clip = record(tmp_path / "a.mp4", seconds=seconds, fps=10, sound_rate=None)
+    longer = record(tmp_path / "b.mp4", seconds=seconds, fps=10, sound_to=9.0)
+    for path, end in ((clip, None), (clip, 99.0), (longer, None), (longer, 8.0)):
+        made = clip_thumbnails(path, start, end)
+        assert made is not None
+        assert made.times.tolist() == pytest.approx([0.5, 1.5, 2.5], abs=0.051), (path, end)
+    late = clip_thumbnails(record(tmp_path / "c.mp4", seconds=4.0, fps=10, video_from=2.0))
+    assert late is not None and late.times.tolist() == pytest.approx([2.5, 3.5, 4.5], abs=0.051)
+
+
+def test_large_pictures_are_not_enlarged_from_small_ones(tmp_path: Path) -> None:
+    """The white corner ends within a pixel: no blur of a frame that was made smaller first."""
+    clip = record(tmp_path / "a.mp4", seconds=1.0, fps=5, size=(640, 640), sound_rate=None)
+    made = clip_thumbnails(clip, count=1, side=640)
+    assert made is not None and made.values.shape == (1, 3, 640, 640)
+    edge = made.values[0, 0, 100, 300:340].astype(int)
+    assert np.abs(np.diff(edge)).max() > 200
+
+
 def test_all_of_a_sound_is_kept() -> None:
     levels = np.arange(-500, 500, dtype=np.int16)
     sound = levels.astype(np.float32) / 32768
