@@ -358,12 +358,19 @@ def plan(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say what a training run will cost, before it is started."""
+    """Say what tuning a language model will cost, before it is started."""
     quiet_libraries()
     from emollama.config import TrainConfig, load_config
+    from emollama.training.fusion_config import is_fusion
     from emollama.training.plan import plan as run
     from emollama.training.plan_tables import print_plan
 
+    if is_fusion(cfg_path):
+        raise EmollamaError(
+            f"{cfg_path}: is of a fusion model (fusion:), plan is for tuning a language model "
+            "(model:); a fusion run says parameters, steps and time left as it goes: "
+            f"python train.py --cfg-path {cfg_path}"
+        )
     found = run(load_config(TrainConfig, cfg_path, options or []), gpus)
     if as_json:
         print(json.dumps(found.to_dict(), indent=2))
@@ -413,4 +420,6 @@ def main() -> None:
         raise EmollamaError(f"{message} (see --help)") from error
     except typer.Abort:
         raise KeyboardInterrupt from None
+    if code == 130:  # what typer makes of Ctrl-C, without a word
+        raise KeyboardInterrupt
     raise SystemExit(code if isinstance(code, int) else 0)

@@ -76,10 +76,10 @@ def gather(shop: Workshop, say: Callable[[str], None]) -> dict[str, Any]:
     rows += _baselines(shop, ids, say)
     if llm is not None:
         columns = _columns({"0": llm}, ids, task, shop.labels)
-        everything = _baseline_name(shop, max(shop.rows.values(), key=lambda r: len(r.modalities)))
+        against = _baseline_name(shop, max(shop.rows.values(), key=lambda r: len(r.modalities)))
         rows.append(
             {"name": LLM, "kind": "llm", "modalities": list(llm[0].channels),
-             "against": everything, "seeds": columns}
+             "against": against, "seeds": columns}
         )  # fmt: skip
     return {
         "version": ANSWERS_VERSION,

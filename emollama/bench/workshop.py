@@ -57,6 +57,11 @@ class Workshop:
         self.opened: dict[str, tuple[ModalitySection, TrackReader]] = {}
         for row in self.rows.values():
             for section in row.modalities:
+                if section.kind != "track":
+                    raise EmollamaError(
+                        f"{row.key}: modality '{section.name}': a bench is of cached tracks, not "
+                        f"of {section.kind}; train it with train.py"
+                    )
                 if _key(section) not in self.opened:
                     found, readers = open_modalities(bench.data.store, [section])
                     self.opened[_key(section)] = (found[0], readers[section.name])
@@ -138,7 +143,7 @@ class Workshop:
         sections, parts = self._data(row, run)
         fold = self.folds[run.fold]
         setup = assembled(config, fold.manifest, sections, parts[TRAIN], parts[VALIDATION])
-        started = time.monotonic()
+        started, worked = time.monotonic(), time.process_time()
         with ExitStack() as held:
             training = FusionRun(config, held, setup, lambda text: None)
             training.run()
@@ -146,6 +151,7 @@ class Workshop:
             "digest": digest(config, fold.sha256),
             "seed": run.seed,
             "seconds": round(time.monotonic() - started, 2),
+            "cpu_seconds": round(time.process_time() - worked, 2),
             "parameters": training.parameters,
             "epochs": training.progress.epoch,
             "best": training.progress.best,

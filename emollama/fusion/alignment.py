@@ -90,12 +90,13 @@ def nearest(times: Tensor, valid: Tensor, at: Tensor) -> Tensor:
 def stands_on(times: Tensor, valid: Tensor, frames: Tensor, at: Tensor) -> Tensor:
     """Bool [B]: rows whose valid steps [B, L] are the frames [B, Q] at times `at`, in their places.
 
-    A frame that is wanted and no step of the row says that it stands on others.
+    A frame that is wanted and no step of the row says that it stands on others, and so does a step
+    beyond the frames.
     """
     length = frames.shape[1]
     known = to_length(valid, length)
     same = (to_length(times, length) == at) | ~known
-    return (same & (known | ~frames)).all(dim=1)
+    return (same & (known | ~frames)).all(dim=1) & ~valid[:, length:].any(dim=1)
 
 
 def pool(tokens: Tokens, grid: Grid, name: str) -> Tensor:

@@ -14,6 +14,9 @@ from emollama.fusion.configuration import FusionConfig
 from emollama.fusion.layers import Tokens
 from emollama.fusion.modeling import FusionOutput
 
+UNKNOWN = -100
+"""Stands for a label that is not known where torch wants a number."""
+
 
 def split_logits(config: FusionConfig, logits: Tensor) -> tuple[Tensor | None, Tensor | None]:
     """Columns of the labels [..., K] and of the values [..., T] (or [..., T, bins]), or None."""
@@ -67,7 +70,8 @@ def on_frames(
     Args:
         output: with `valid`, and `times` if these are given.
         frames: bool [B, L], which frames are to be answered.
-        times: seconds [B, L] of the frames; where None, frame i is the answered frame i.
+        times: seconds [B, L] of the frames, any number or NaN where there is none; where None,
+            frame i is the answered frame i.
     """
     assert output.logits is not None and output.valid is not None
     length = frames.shape[1]
@@ -96,11 +100,11 @@ def loss(config: FusionConfig, output: FusionOutput, targets: Mapping[str, Targe
     goal = config.goal
     assert output.logits is not None
     labels, values = split_logits(config, output.logits)
-    total = output.logits.sum() * 0
+    parts: list[Tensor] = []
     if labels is not None and goal.kind == "labels":
-        total = total + _labels_loss(config, labels, targets["labels"])
+        parts.append(_labels_loss(config, labels, targets["labels"]))
     elif labels is not None:
-        total = total + _label_loss(config, labels, targets["label"])
+        parts.append(_label_loss(config, labels, targets["label"]))
     if values is not None:
         target = targets["frames" if goal.kind == "frames" else "values"]
         valid = target.valid
@@ -109,9 +113,12 @@ def loss(config: FusionConfig, output: FusionOutput, targets: Mapping[str, Targe
             values = split_logits(config, answered)[1]
             assert values is not None
             valid = valid & known[..., None]
-        total = total + goal.value_weight * _values_loss(config, values, target.values, valid)
+        parts.append(goal.value_weight * _values_loss(config, values, target.values, valid))
     if output.auxiliary is not None:
-        total = total + output.auxiliary
+        parts.append(output.auxiliary)
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
     return total
 
 
@@ -124,9 +131,10 @@ def _label_loss(config: FusionConfig, logits: Tensor, target: Target) -> Tensor:
     if not bool(target.valid.any()):
         return logits.sum() * 0
     return F.cross_entropy(
-        logits[target.valid],
-        target.values[target.valid],
+        logits,
+        target.values.masked_fill(~target.valid, UNKNOWN),
         weight=_weights(config, logits),
+        ignore_index=UNKNOWN,
         label_smoothing=config.goal.label_smoothing,
     )
 

@@ -93,9 +93,11 @@ class FusionRun:
         self.metric = selected(config.task, config.training.select)
 
         model = self.setup.model.to(self.device)
-        if config.fusion.start is not None and (config.fusion.start.exists() or resume is None):
-            # A checkpoint of this run holds everything; what it started from may be gone by now.
-            self.say(start_from(model, config.fusion.start))
+        start = config.fusion.start
+        if start is not None and resume is not None and not start.exists():
+            start = None  # a checkpoint of this run holds everything
+        if start is not None:
+            self.say(start_from(model, start))
         self.dealer = Dealer(
             self.setup.train, config.training.batch_size, config.modality_dropout, config.seed,
             {m.name: m.channel for m in config.fusion.modalities},
@@ -111,6 +113,8 @@ class FusionRun:
             seed=config.seed,
         )
         self.strategy: Strategy = kind(model, options, plan)
+        if start is not None:
+            self._start_others(start)
         self.parameters = sum(
             p.numel() for m in self.strategy.models.values() for p in m.parameters()
         )
@@ -121,6 +125,9 @@ class FusionRun:
             if resume is None:
                 for name in ("checkpoints", "best", "tensorboard"):
                     shutil.rmtree(config.output / name, ignore_errors=True)
+                for old in config.output.glob("model-*"):  # of values, see `keep_per_target`
+                    if artefact.is_fusion_artefact(old):
+                        shutil.rmtree(old, ignore_errors=True)
             write_configuration(config.output, config)
         self.accelerator.wait_for_everyone()
         if resume is not None:
@@ -133,6 +140,16 @@ class FusionRun:
             self.board = held.enter_context(
                 SummaryWriter(folder, purge_step=self.progress.epoch + 1)
             )
+
+    def _start_others(self, start: Path) -> None:
+        """Weights of a strategy's further models, where the artefact has them; else it is said."""
+        for name, model in self.strategy.models.items():
+            if name == artefact.MAIN:
+                continue
+            if (start / name).is_dir():
+                self.say(start_from(model, start / name))
+            else:
+                self.say(f"{start}: has no model '{name}'; it begins anew")
 
     def run(self) -> Path:
         """All epochs that are left, then the artefact."""

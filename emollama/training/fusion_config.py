@@ -24,6 +24,7 @@ from emollama.errors import EmollamaError
 from emollama.files import read_text
 from emollama.fusion.configuration import FusionTask, ModalitySection
 from emollama.fusion.systems import fusion_system
+from emollama.fusion.trainable import require_source
 from emollama.training.optimising import OptimizerSection
 from emollama.training.strategies.table import strategy_class
 from emollama.training.validation import SELECTABLE, Select
@@ -94,10 +95,21 @@ class FusionTrainConfig(Strict):
         names = [m.name for m in self.fusion.modalities]
         if len(set(names)) != len(names):
             raise ValueError(f"fusion.modalities: names must be distinct, got {', '.join(names)}")
-        fusion_system(self.fusion.system)[0].checked_options(self.fusion.options)
+        config_class, system = fusion_system(self.fusion.system)
+        options = config_class.checked_options(self.fusion.options)
         strategy = strategy_class(self.strategy.name)
         strategy.epochs(self.strategy_options(), self.training.epochs)
         strategy.check(self.strategy_options(), names, self.task)
+        strategy.check_system(system, options.model_dump())
+        system.check(self.fusion.modalities, self.task)
+        self._sources_are_there()
+        held_out = (self.data.validation_split or "").split("+")
+        both = set(self.data.train_split.split("+")) & set(filter(None, held_out))
+        if both:
+            raise ValueError(
+                f"data.validation_split: '{both.pop()}' is trained on; validate on another split, "
+                "or set validation_split: null"
+            )
         if self.training.select not in SELECTABLE[self.task.kind]:
             raise ValueError(
                 f"training.select: {self.training.select} is no metric of task {self.task.kind}; "
@@ -108,6 +120,13 @@ class FusionTrainConfig(Strict):
         if self.training.keep_per_target and not self.data.validation_split:
             raise ValueError("training.keep_per_target: needs data.validation_split")
         return self
+
+    def _sources_are_there(self) -> None:
+        for section in self.fusion.modalities:
+            try:
+                require_source(section)
+            except EmollamaError as error:
+                raise EmollamaError(f"fusion.modalities: {error}") from error
 
     def strategy_options(self) -> Strict:
         """The strategy's options, with their defaults."""

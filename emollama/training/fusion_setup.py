@@ -13,7 +13,13 @@ import torch
 from emollama.errors import EmollamaError
 from emollama.fusion import artefact
 from emollama.fusion.configuration import ModalitySection
-from emollama.fusion.data import FusionData, fit_standardisers, open_modalities, read_data
+from emollama.fusion.data import (
+    FusionData,
+    fit_standardisers,
+    open_modalities,
+    read_data,
+    require_raw,
+)
 from emollama.fusion.modeling import FusionModel
 from emollama.fusion.systems import fusion_system
 from emollama.sample import Manifest
@@ -47,14 +53,10 @@ def set_up(config: FusionTrainConfig, say: Callable[[str], None]) -> Setup:
     for split in filter(None, (config.data.train_split, config.data.validation_split)):
         splits[split] = read_data(manifest, split, config.task, manifest.labels, sections, readers)
         tell_left_out(splits[split].left_out, say)
+        for note in splits[split].notes:
+            say(note)
     train = splits[config.data.train_split]
     held_out = config.data.validation_split
-    both = set(config.data.train_split.split("+")) & set((held_out or "").split("+"))
-    if both:
-        raise EmollamaError(
-            f"data.validation_split: '{both.pop()}' is trained on; validate on another split, or "
-            "set validation_split: null"
-        )
     return assembled(config, manifest, sections, train, splits[held_out] if held_out else None)
 
 
@@ -82,6 +84,7 @@ def assembled(
             )
         )
     if config.fusion.start is None:
+        require_raw(manifest, train)
         fit_standardisers(model, train)
     return Setup(manifest, train, validation, model)
 

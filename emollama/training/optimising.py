@@ -147,7 +147,8 @@ class Optimiser:
 
     def forget(self) -> None:
         """Drop gradients without a step."""
-        self.optimizer.zero_grad(set_to_none=True)
+        for parameter in self.parameters:
+            parameter.grad = None
 
     def state_dict(self) -> dict[str, Any]:
         """Moments, and how many steps there have been."""

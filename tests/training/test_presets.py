@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,18 @@ SMALLER: dict[str, Any] = {
 """Sizes of fusion systems' options that make a step cheap; dropout would hide a small batch."""
 BENCHES = sorted((ROOT / "train_configs" / "bench").glob("*.yaml"))
 EVAL = sorted((ROOT / "eval_configs").glob("*.yaml"))
+
+
+def commands(path: Path) -> list[tuple[Path, list[str]]]:
+    """A preset with the options of each command that it begins with, `python train.py ...`."""
+    text = path.read_text().replace("\\\n#", "")
+    lines = re.findall(r"^# python train\.py --cfg-path (.*)", text, re.MULTILINE)
+    found = [shlex.split(line) for line in lines]
+    assert found and all(words[0] == f"train_configs/{path.name}" for words in found), path
+    return [(path, words[2:]) for words in found]
+
+
+COMMANDS = [command for path in FUSION for command in commands(path)]
 
 
 def test_there_are_presets() -> None:
@@ -88,17 +102,14 @@ def test_the_loss_falls_on_one_repeated_batch(
     assert sum(losses[-4:]) / 4 < 0.75 * losses[0]
 
 
-@pytest.mark.parametrize("path", FUSION, ids=lambda p: p.stem)
+@pytest.mark.parametrize(("path", "options"), COMMANDS, ids=lambda p: getattr(p, "stem", None))
 def test_the_loss_of_a_fusion_model_falls_on_one_repeated_batch(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path, options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the preset's own system, options, strategy and schedule; only sizes are smaller.
-
-    Plain gradient descent keeps its own rate: one for all optimizers would be too high for it.
-    """
+    """With the preset's own system, options, strategy and schedule; only sizes are smaller."""
     dealt = Dealer.batch
     monkeypatch.setattr(Dealer, "batch", lambda self, epoch, index: dealt(self, 0, 0))
-    config = load_config(FusionTrainConfig, path)
+    config = load_config(FusionTrainConfig, path, options)
     fusion_corpus.make(tmp_path, clips=16)
     for section in config.fusion.modalities:
         section.source = "words" if section.channel == "words" else "voice"
@@ -113,8 +124,8 @@ def test_the_loss_of_a_fusion_model_falls_on_one_repeated_batch(
         for stage in config.strategy.options["stages"]:
             stage["epochs"] *= 10
     shallow = config.fusion.system in ("early", "attention_pooling")
-    if config.training.optimizer != "sgd":
-        config.training.learning_rate = 0.02 if shallow else 0.003
+    rate = 0.01 if config.training.optimizer == "sgd" else 0.003
+    config.training.learning_rate = 0.02 if shallow else rate
     config.training.patience, config.training.save_every = 0, 30
     config.training.keep_per_target = False
     known = fusion_system(config.fusion.system)[0].options_class.model_fields

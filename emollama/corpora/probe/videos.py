@@ -109,10 +109,11 @@ def _acted(
 ) -> tuple[np.ndarray, int, np.ndarray, np.ndarray]:
     """Sound [n] and its rate, units [N, 13] and valence and arousal [N, 2] of N frames."""
     sounds: list[np.ndarray] = []
-    units, truth = [], []
+    units: list[np.ndarray] = []
+    truth: list[np.ndarray] = []
     frames, rate = plan.seconds * FPS, 0
     for turn in plan.turns:
-        if sum(map(len, units)) >= frames:
+        if sum(len(part) for part in units) >= frames:
             break
         speech, rate = speaker.speak(turn.casting.voice, turn.casting.sentence.text, turn.prosody)
         sound = with_room_tone(generator, speech, rate)

@@ -40,8 +40,13 @@ class AmstA(Skipping):
 
     def __init__(self, model: FusionModel, options: Any, plan: Plan) -> None:
         super().__init__(model, options, plan)
-        require_head(model, "msum", "amst-a")
         self.optimisers[MAIN] = whole_model(model, plan)
+
+    @classmethod
+    def check_system(cls, system: type[FusionModel], options: Mapping[str, Any]) -> None:
+        """The head is msum."""
+        super().check_system(system, options)
+        require_head(options, "msum", "amst-a")
 
     def step(self, batch: FusionBatch, share: float = 1.0) -> Tensor:
         """A step a modality; the mean of their losses."""
@@ -53,8 +58,13 @@ class AmstJ(Skipping):
 
     def __init__(self, model: FusionModel, options: Any, plan: Plan) -> None:
         super().__init__(model, options, plan)
-        require_head(model, "concat", "amst-j")
         self.optimisers[MAIN] = whole_model(model, plan)
+
+    @classmethod
+    def check_system(cls, system: type[FusionModel], options: Mapping[str, Any]) -> None:
+        """The head is concat."""
+        super().check_system(system, options)
+        require_head(options, "concat", "amst-j")
 
     def step(self, batch: FusionBatch, share: float = 1.0) -> Tensor:
         """One step of the active modalities."""
@@ -66,11 +76,16 @@ class AmstF(Skipping):
 
     def __init__(self, model: FusionModel, options: Any, plan: Plan) -> None:
         super().__init__(model, options, plan)
-        require_head(model, "msum", "amst-f")
         head: dict[str, str] = {"head": "concat"} if "head" in model.config.options else {}
         self.models[JOINT] = plan.another(JOINT, head)
         for name, one in self.models.items():
             self.optimisers[name] = whole_model(one, plan)
+
+    @classmethod
+    def check_system(cls, system: type[FusionModel], options: Mapping[str, Any]) -> None:
+        """The head is msum."""
+        super().check_system(system, options)
+        require_head(options, "msum", "amst-f")
 
     def step(self, batch: FusionBatch, share: float = 1.0) -> Tensor:
         """A step of each model; the mean of their losses."""

@@ -14,6 +14,7 @@ from emollama.fusion.artefact import MAIN
 from emollama.fusion.batch import FusionBatch
 from emollama.fusion.configuration import FusionTask
 from emollama.fusion.modeling import FusionModel, FusionOutput
+from emollama.fusion.trainable import TrainableEncoder
 from emollama.training.optimising import Optimiser, OptimizerSection
 
 __all__ = ["MAIN", "Plan", "Strategy", "set_modes"]
@@ -59,6 +60,7 @@ class Strategy:
     options_class: ClassVar[type[Strict]] = Strict
 
     def __init__(self, model: FusionModel, options: Any, plan: Plan) -> None:
+        self.check_system(type(model), model.config.options)
         self.models: dict[str, FusionModel] = {MAIN: model}
         self.options = options
         self.plan = plan
@@ -87,6 +89,14 @@ class Strategy:
 
         Raises:
             EmollamaError: they do not.
+        """
+
+    @classmethod
+    def check_system(cls, system: type[FusionModel], options: Mapping[str, Any]) -> None:
+        """Whether a system with these options (all of them) can be trained so; nothing is read.
+
+        Raises:
+            EmollamaError: it cannot.
         """
 
     def begin_epoch(self, epoch: int) -> None:
@@ -151,6 +161,11 @@ def set_modes(module: nn.Module) -> None:
     held = list(module.parameters())
     if held and not any(p.requires_grad for p in held):
         module.eval()
+        return
+    if isinstance(module, TrainableEncoder) and module.trained != [module]:
+        module.eval()  # dropout before its last layers too, which has no parameters of its own
+        for part in module.trained:
+            set_modes(part)
         return
     module.training = True
     for child in module.children():

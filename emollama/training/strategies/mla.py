@@ -23,6 +23,7 @@ from emollama.training.strategies.unimodal import (
     present_rows,
     require_head,
     require_modalities,
+    require_unimodal,
     unimodal,
 )
 
@@ -60,8 +61,6 @@ class Mla(Strategy):
 
     def __init__(self, model: FusionModel, options: MlaOptions, plan: Plan) -> None:
         super().__init__(model, options, plan)
-        unimodal(model)
-        require_head(model, "msum", "mla")
         self.names = tuple(sorted(model.config.names))
         self.head = shared_head(model)
         self.projector = torch.eye(self.head.in_features, device=model.device)
@@ -83,6 +82,12 @@ class Mla(Strategy):
         for name in modalities:
             if name not in options.weights:
                 raise EmollamaError(f"strategy.weights: modality '{name}' has none")
+
+    @classmethod
+    def check_system(cls, system: type[FusionModel], options: Mapping[str, Any]) -> None:
+        """Each modality has an answer of its own, through one head."""
+        require_unimodal(system)
+        require_head(options, "msum", "mla")
 
     def step(self, batch: FusionBatch, share: float = 1.0) -> Tensor:
         """A step a modality, in alphabetical order; the mean of their losses."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from emollama.config import Strict
@@ -18,7 +18,7 @@ from emollama.fusion.tasks import loss, split_logits
 from emollama.training.draws import generator
 from emollama.training.optimising import Optimiser, summed
 from emollama.training.strategies.base import MAIN, Plan, Strategy
-from emollama.training.strategies.unimodal import present_rows, unimodal
+from emollama.training.strategies.unimodal import present_rows, require_unimodal, unimodal
 
 
 class OgmGeOptions(Strict):
@@ -31,6 +31,12 @@ class OgmGeOptions(Strict):
     noise: bool = True
     begin: int = Field(default=0, ge=0)
     end: int = Field(default=50, ge=0)
+
+    @model_validator(mode="after")
+    def _some_epochs(self) -> OgmGeOptions:
+        if self.begin >= self.end:
+            raise ValueError(f"begin {self.begin} must be less than end {self.end}")
+        return self
 
 
 class OgmGe(Strategy):
@@ -47,7 +53,6 @@ class OgmGe(Strategy):
 
     def __init__(self, model: FusionModel, options: OgmGeOptions, plan: Plan) -> None:
         super().__init__(model, options, plan)
-        unimodal(model)
         self.epoch = 0
         self.optimisers[MAIN] = Optimiser(
             model.named_parameters(), plan.settings, plan.epochs * plan.batches, plan.batches
@@ -63,6 +68,11 @@ class OgmGe(Strategy):
             )
         if len(modalities) < 2:
             raise EmollamaError("strategy ogm-ge: needs two modalities or more")
+
+    @classmethod
+    def check_system(cls, system: type[FusionModel], options: Mapping[str, Any]) -> None:
+        """Each modality has an answer of its own."""
+        require_unimodal(system)
 
     def begin_epoch(self, epoch: int) -> None:
         """Remember the epoch: modulation ends."""

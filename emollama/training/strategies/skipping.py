@@ -6,7 +6,7 @@ forward and has no gradient: its weights, statistics and momentum stay as they a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -16,7 +16,7 @@ from emollama.errors import EmollamaError
 from emollama.fusion.configuration import FusionTask
 from emollama.fusion.modeling import FusionModel
 from emollama.training.strategies.base import Plan, Strategy
-from emollama.training.strategies.unimodal import require_modalities, unimodal
+from emollama.training.strategies.unimodal import require_modalities, require_unimodal
 
 
 class SkipOptions(Strict):
@@ -36,7 +36,6 @@ class Skipping(Strategy):
 
     def __init__(self, model: FusionModel, options: Any, plan: Plan) -> None:
         super().__init__(model, options, plan)
-        unimodal(model)
         self.names = tuple(sorted(model.config.names))
         self.active = self.names
 
@@ -53,6 +52,11 @@ class Skipping(Strategy):
                 f"strategy.skip: with {factors} the second epoch has no modality to learn from; "
                 "one of them must be 1"
             )
+
+    @classmethod
+    def check_system(cls, system: type[FusionModel], options: Mapping[str, Any]) -> None:
+        """Each modality has an answer of its own."""
+        require_unimodal(system)
 
     def begin_epoch(self, epoch: int) -> None:
         """Find the epoch's modalities."""

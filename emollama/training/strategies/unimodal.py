@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, cast
+from dataclasses import replace
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor
@@ -24,22 +25,22 @@ class Unimodal(Protocol):
 
 
 def unimodal(model: FusionModel) -> Unimodal:
-    """The model, known to answer from each modality alone.
-
-    Raises:
-        EmollamaError: its system does not.
-    """
-    if not hasattr(model, "unimodal_logits"):
-        raise EmollamaError(
-            f"fusion.system {model.config.system}: has no answer of each modality alone, which "
-            "this strategy needs; amst has"
-        )
+    """The model, which `require_unimodal` has let pass."""
     return cast(Unimodal, model)
 
 
-def require_head(model: FusionModel, head: str, strategy: str) -> None:
+def require_unimodal(system: type[FusionModel]) -> None:
+    """Refuse a system that has no answer from each modality alone."""
+    if not hasattr(system, "unimodal_logits"):
+        raise EmollamaError(
+            f"fusion.system {system.config_class.system}: has no answer of each modality alone, "
+            "which this strategy needs; amst has"
+        )
+
+
+def require_head(options: Mapping[str, Any], head: str, strategy: str) -> None:
     """Refuse a system with a choice of heads where another one is chosen."""
-    chosen = model.config.options.get("head", head)
+    chosen = options.get("head", head)
     if chosen != head:
         raise EmollamaError(
             f"fusion.options.head: strategy {strategy} trains the head '{head}', not '{chosen}'"
@@ -56,7 +57,7 @@ def require_modalities(found: Sequence[str], known: Sequence[str], where: str) -
 def known_in(targets: Mapping[str, Target], rows: Tensor) -> dict[str, Target]:
     """The targets as if nothing were known of other rows than `rows` (bool [B])."""
     return {
-        name: Target(t.values, t.valid & rows.reshape(-1, *[1] * (t.valid.dim() - 1)))
+        name: replace(t, valid=t.valid & rows.reshape(-1, *[1] * (t.valid.dim() - 1)))
         for name, t in targets.items()
     }
 

@@ -13,17 +13,16 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
 from emollama.config import Strict
 from emollama.errors import EmollamaError
-from emollama.fusion.alignment import have_times, nearest, stands_on, to_length
+from emollama.fusion.alignment import have_times, stands_on, to_length
 from emollama.fusion.batch import FusionBatch, Target
 from emollama.fusion.configuration import FusionTask
 from emollama.fusion.frame_model import FrameModel
-from emollama.fusion.layers import Tokens, gather_steps, places, valid_first
+from emollama.fusion.layers import Tokens, gather_steps, valid_first
 from emollama.fusion.modeling import FusionModel, FusionOutput, restarted
 from emollama.fusion.tasks import loss
 from emollama.training.optimising import Optimiser, summed
@@ -41,7 +40,9 @@ class Windows(Strategy):
 
     The schedule goes on by one a batch, however many windows its longest video has. The loss of a
     batch is the mean over its windows, each counted by its annotated frames. A window in which
-    nothing is annotated is read for what it carries and makes no step.
+    nothing is annotated is read for what it carries and makes no step. Targets at other times than
+    the steps are compared as everywhere, in a straight line between two steps; between two windows
+    the line begins at the last answer before, and the target is of the later window.
     """
 
     options_class = WindowOptions
@@ -72,28 +73,39 @@ class Windows(Strategy):
                 f"strategy windows: is for task frames, not {task.kind}, which answers once a clip"
             )
 
+    @classmethod
+    def check_system(cls, system: type[FusionModel], options: Mapping[str, Any]) -> None:
+        """It answers over time."""
+        if not issubclass(system, FrameModel):
+            raise EmollamaError(
+                f"fusion.system {system.config_class.system}: strategy windows is for systems that "
+                "answer over time, e.g. va_fclstm"
+            )
+
     def step(self, batch: FusionBatch, share: float = 1.0) -> Tensor:
         """A step a window; the mean of their losses over the annotated frames."""
         model, optimiser = self.model, self.optimisers[MAIN]
         videos = Videos.of(_frame_model(model), batch)
-        target = videos.arranged(batch.targets["frames"])
+        targets = videos.arranged(batch.targets["frames"])
         done, known = optimiser.done, 0.0
         total = torch.zeros((), device=model.device)
         state: Mapping[str, Tensor] | None = None
+        last: Last | None = None
         for window in videos.windows(self.options.frames, _most(videos, self.options.frames)):
             optimiser.done = done
-            there = ~window.ended[:, None, None]
-            truth = Target(target.values[:, window.place], target.valid[:, window.place] & there)
+            truth = targets.within(window)
             mine = truth.valid.sum().to(total) * (share > 0)
             every = summed(mine)
             with torch.set_grad_enabled(bool(mine > 0)):
                 output = window.through(model, state)
             state = output.state
             if bool(mine > 0):
-                value = loss(model.config, output, {"frames": truth})
+                answer = output if last is None else last.joined(output, ~targets.own)
+                value = loss(model.config, answer, {"frames": truth})
                 (value * (mine / every)).backward()
                 total += value.detach() * mine
                 known += float(mine)
+            last = Last.of(output, last)
             if bool(every > 0):
                 optimiser.step()
         optimiser.done = done + 1
@@ -184,25 +196,30 @@ class Videos:
         """Frames of the longest row; at least 1."""
         return max(1, int(self.valid.sum(dim=1).max()))
 
-    def arranged(self, target: Target) -> Target:
-        """Targets in the order of the frames here.
+    def arranged(self, target: Target) -> Arranged:
+        """Targets by the window that they are compared in, each in one.
 
-        A row that stands on another modality's frames, since it lacks the first, has at each the
-        target that is nearest in time; where times are not known, none.
+        A row whose steps are the targets' frames has them there. In another a target is of the
+        first step at or after it, and behind the last step of that; where times are not known, of
+        none.
         """
-        missing = self.order.shape[1] - target.values.shape[1]
-        values, valid = (F.pad(t, (0, 0, 0, missing)) for t in (target.values, target.valid))
-        place = self.order
-        if target.times is not None:
-            times = to_length(target.times, place.shape[1])
-            own = stands_on(self.times, self.valid, valid.any(dim=-1), times)
-            # Frames end with the last time; what is behind it is padding.
-            there = places(torch.ones_like(self.valid)) <= times.argmax(dim=1, keepdim=True)
-            other = nearest(times, there, gather_steps(self.times, self.order))
-            place = torch.where(own[:, None], place, other)
-            timed = have_times(self.times, self.valid) | (self.valid.sum(dim=1) == 1)
-            valid = valid & (own | timed & have_times(times, there))[:, None, None]
-        return Target(gather_steps(values, place), gather_steps(valid, place))
+        length = max(self.order.shape[1], target.values.shape[1])
+        values, valid = to_length(target.values, length), to_length(target.valid, length)
+        step = to_length(self.order.argsort(dim=1), length)
+        if target.times is None:
+            own = torch.ones_like(self.valid[:, 0])
+            return Arranged(values, valid, None, step, own, self.order)
+        own = stands_on(self.times, self.valid, target.valid.any(dim=-1), target.times)
+        there = to_length(target.times.isfinite(), length)
+        times = torch.where(there, to_length(target.times, length), 0.0)
+        known = _tell(self.times, self.valid) & _tell(times, there)
+        valid = valid & (own[:, None] | known[:, None] & there)[..., None]
+        steps = gather_steps(self.valid, self.order)
+        clock = gather_steps(self.times, self.order).masked_fill(~steps, torch.inf)
+        last = (steps.sum(dim=1, keepdim=True) - 1).clamp(min=0)
+        after = torch.searchsorted(clock.contiguous(), times.contiguous()).minimum(last)
+        step = torch.where(own[:, None], step, after)
+        return Arranged(values, valid, times, step, own, self.order)
 
     def windows(self, frames: int, count: int | None = None) -> Iterator[Window]:
         """Windows of so many frames, to the end of the batch or `count` of them."""
@@ -218,6 +235,91 @@ class Videos:
             yield Window(place, tokens, ~there[:, place].any(dim=1) | past)
 
 
+@dataclass(frozen=True)
+class Arranged:
+    """Targets of whole videos, to be cut into windows.
+
+    Attributes:
+        values: float [B, Q, T].
+        valid: bool [B, Q, T].
+        times: float [B, Q], seconds; None where all rows are `own`.
+        step: int64 [B, Q], the step of `Videos` in whose window each target is compared.
+        own: bool [B], rows whose steps are the targets' frames, one by one.
+        order: of `Videos`.
+    """
+
+    values: Tensor
+    valid: Tensor
+    times: Tensor | None
+    step: Tensor
+    own: Tensor
+    order: Tensor
+
+    def within(self, window: Window) -> Target:
+        """The targets of a window; those of `own` rows stand in the places of its steps."""
+        place, length = window.place, self.values.shape[1]
+        mine = (self.step >= place.start) & (self.step < place.stop) & ~window.ended[:, None]
+        others = mine & ~self.own[:, None] & self.valid.any(dim=-1)
+        columns = others.any(dim=0).nonzero()[:, 0]
+        first, end = (int(columns[0]), int(columns[-1]) + 1) if len(columns) else (0, 0)
+        steps = place.stop - place.start
+        count = max(steps, end - first)
+        slots = torch.arange(count, device=self.values.device)
+        own = self.own[:, None]
+        index = torch.where(
+            own, to_length(self.order[:, place], count), (first + slots).clamp(max=length - 1)
+        )
+        filled = torch.where(own, slots < steps, slots < end - first)
+        kept = gather_steps(torch.where(own, mine, others), index) & filled
+        return Target(
+            gather_steps(self.values, index),
+            gather_steps(self.valid, index) & kept[..., None],
+            None if self.times is None else gather_steps(self.times, index),
+        )
+
+
+@dataclass(frozen=True)
+class Last:
+    """The answer [B, 1, W] to each row's last step so far, whether there is one, and its time.
+
+    From it a straight line goes to the next window's first step; it is not learned again.
+    """
+
+    logits: Tensor
+    valid: Tensor
+    times: Tensor
+
+    @classmethod
+    def of(cls, output: FusionOutput, before: Last | None) -> Last:
+        """After a window, where a row has no step the one before it."""
+        assert output.logits is not None and output.valid is not None and output.times is not None
+        at = (output.valid.sum(dim=1, keepdim=True) - 1).clamp(min=0)
+        logits = gather_steps(output.logits.detach(), at)
+        valid, times = output.valid.any(dim=1, keepdim=True), gather_steps(output.times, at)
+        if before is None:
+            return cls(logits, valid, times)
+        return cls(
+            torch.where(valid[..., None], logits, before.logits),
+            valid | before.valid,
+            torch.where(valid, times, before.times),
+        )
+
+    def joined(self, output: FusionOutput, rows: Tensor) -> FusionOutput:
+        """A window's output with this step behind its own, in these rows (bool [B])."""
+        assert output.logits is not None and output.valid is not None and output.times is not None
+        return FusionOutput(
+            logits=torch.cat([output.logits, self.logits], dim=1),
+            valid=torch.cat([output.valid, self.valid & rows[:, None]], dim=1),
+            times=torch.cat([output.times, self.times], dim=1),
+            auxiliary=output.auxiliary,
+        )
+
+
+def _tell(times: Tensor, valid: Tensor) -> Tensor:
+    """Bool [B]: whether a row's times place its steps; a single one stands wherever it is."""
+    return have_times(times, valid) | (valid.sum(dim=1) == 1)
+
+
 def _most(videos: Videos, frames: int) -> int:
     """Windows of the longest video of all processes, so that they make as many steps."""
     count = torch.tensor(-(-videos.longest // frames), device=videos.valid.device)
@@ -227,9 +329,5 @@ def _most(videos: Videos, frames: int) -> int:
 
 
 def _frame_model(model: FusionModel) -> FrameModel:
-    if not isinstance(model, FrameModel):
-        raise EmollamaError(
-            f"fusion.system {model.config.system}: strategy windows is for systems that answer "
-            "over time, e.g. va_fclstm"
-        )
+    assert isinstance(model, FrameModel), "check_system"
     return model

@@ -32,10 +32,10 @@ def test_scores_are_probabilities_of_the_truth_where_all_is_there() -> None:
     torch.testing.assert_close(found, torch.tensor([1.5, 1.2]))
 
 
-def gradients(alpha: float, noise: bool, end: int = 50) -> tuple[dict, dict]:
+def gradients(alpha: float, noise: bool, begin: int = 0) -> tuple[dict, dict]:
     """Gradients of the encoders' weights as they come and as they are stepped by."""
     made = strategy(
-        "ogm-ge", model("concat"), {"alpha": alpha, "noise": noise, "end": end}, momentum=0,
+        "ogm-ge", model("concat"), {"alpha": alpha, "noise": noise, "begin": begin}, momentum=0,
         weight_decay=0, learning_rate=1.0,
     )  # fmt: skip
     assert isinstance(made, OgmGe)
@@ -65,7 +65,7 @@ def test_only_weights_of_the_encoder_ahead_are_scaled() -> None:
         wanted = gradient * factor if held else gradient
         torch.testing.assert_close(stepped[name], wanted, atol=1e-6, rtol=1e-3)
     assert behind != ahead
-    raw, stepped = gradients(2.0, noise=False, end=0)
+    raw, stepped = gradients(2.0, noise=False, begin=49)
     for name, gradient in raw.items():
         torch.testing.assert_close(stepped[name], gradient, atol=1e-6, rtol=1e-3)
 

@@ -124,21 +124,60 @@ def test_a_window_without_annotation_makes_no_step_but_is_read() -> None:
     assert len(counted) == 2, "of four windows"
 
 
-def test_a_row_without_the_first_modality_learns_what_is_nearest_in_time() -> None:
+def with_target(data: FusionBatch, target: Target) -> FusionBatch:
+    return replace(data, targets={**data.targets, "frames": target})
+
+
+def test_targets_between_steps_are_learned_as_one_pass_learns_them() -> None:
+    """Two and a half targets a step; row 0 lacks the voice and stands on the face's times.
+
+    Each is of one window, the one that its line ends in; three before .25 s say nothing of the
+    windows behind them.
+    """
+    data = lacking(batch(), ["voice"], [0])
+    times = (torch.arange(20) * 0.04 + 0.013).expand(6, 20).clone()
+    times[1, 9:] = torch.nan
+    drawn = torch.rand(6, 20, 1, generator=torch.Generator().manual_seed(1))
+    valid = times.isfinite()[..., None] & (torch.arange(20) != 4)[:, None]
+    valid[2, 3:] = False
+    one = made(learning_rate=1e-30, weight_decay=0.0)
+    videos = Videos.of(one.model, data)
+    for batched in (data, padded(data, 3, 2)):
+        found = with_target(batched, Target(drawn, valid, times))
+        with torch.no_grad():
+            wanted = loss(one.model.config, one.model(found), found.targets)
+        one.set_training()
+        torch.testing.assert_close(one.step(found), wanted)
+    arranged = videos.arranged(Target(drawn, valid, times))
+    counts = [arranged.within(w).valid.sum(dim=(1, 2)).tolist() for w in videos.windows(2)]
+    assert [sum(row) for row in zip(*counts, strict=True)] == valid.sum(dim=(1, 2)).tolist()
+    # Windows of row 2 end with .15 s, .35 s, ... and its targets with .093 s.
+    assert [count[2] for count in counts] == [3, 0, 0, 0]
+    # The last step of a window is at .15 s: the target at .173 s is of the next window.
+    assert [count[4] for count in counts] == [4, 4, 11, 0]
+
+
+def test_a_row_without_the_first_modality_learns_at_the_targets_times() -> None:
     """As where its channel is dropped: it stands on the face's frames, .13 s apart, not .1 s."""
-    data = batch()
-    one = made()
-    videos = Videos.of(one.model, lacking(data, ["voice"], [0]))
-    found = videos.arranged(data.targets["frames"])
+    data = lacking(batch(), ["voice"], [0])
+    one = made(learning_rate=1e-30, weight_decay=0.0)
+    with torch.no_grad():
+        wanted = loss(one.model.config, one.model(data), data.targets)
+    one.set_training()
+    torch.testing.assert_close(one.step(data), wanted)
+    # Frames of a longer target, of which there is no step, change nothing.
     truth = data.targets["frames"]
-    wanted = truth.values[0, [0, 1, 3, 4, 5, 6, 6]]  # .065 .195 .325 ... s
-    torch.testing.assert_close(found.values[0], wanted)
-    assert found.valid[0].all() and torch.equal(found.valid[1:], truth.valid[1:])
-    torch.testing.assert_close(found.values[1:], truth.values[1:])
+    nan = torch.full((6, 2), torch.nan)
+    longer = Target(
+        torch.cat([truth.values, torch.ones(6, 2, 1)], dim=1),
+        torch.cat([truth.valid, torch.zeros(6, 2, 1, dtype=torch.bool)], dim=1),
+        torch.cat([truth.times, nan], dim=1),
+    )
+    torch.testing.assert_close(one.step(with_target(data, longer)), wanted)
     # Where the face's times tell nothing, nothing is known of the row.
     blind = replace(data, times={**data.times, "face": torch.zeros(6, 7)})
-    videos = Videos.of(one.model, lacking(blind, ["voice"], [0]))
-    assert not videos.arranged(truth).valid[0].any()
+    arranged = Videos.of(one.model, blind).arranged(truth)
+    assert not arranged.valid[0].any() and torch.equal(arranged.valid[1:], truth.valid[1:])
 
 
 def test_what_has_no_windows_is_told() -> None:
