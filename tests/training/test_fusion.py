@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import random
 import re
 import shutil
 from pathlib import Path
@@ -30,6 +29,7 @@ from emollama.training.strategies.base import Strategy
 from emollama.training.strategies.table import STRATEGIES
 from emollama.training.validation import validate
 from tests.fusion.corpus import make
+from tests.processes import free_port
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +205,7 @@ def _rank(rank: int, port: int, config: Path, output: Path) -> None:
 def test_two_processes_learn_what_one_learns(config: Path, tmp_path: Path) -> None:
     """24 samples in steps of 7: the processes' shares are unequal, in the last step too."""
     alone = run(config, tmp_path / "alone", "fusion.options.dropout=0")
-    port = random.randrange(20000, 40000)
+    port = free_port()
     fork = multiprocessing.get_context("fork")
     ranks = [fork.Process(target=_rank, args=(r, port, config, tmp_path / "two")) for r in range(2)]
     for process in ranks:
