@@ -33,7 +33,7 @@ import httpx
 import psutil
 
 from benchmarks.session import clips, untrained
-from emollama.scripts import quiet_libraries
+from emollama.quiet import quiet_libraries
 from emollama.serving.uploads import PREFIX
 
 Request = Callable[[httpx.Client, int], httpx.Response]

@@ -27,7 +27,7 @@ from emollama.labels import get_label_set
 from emollama.llm import artefact
 from emollama.llm.clues import ClueWords
 from emollama.llm.configuration import StreamConfig
-from emollama.scripts import quiet_libraries
+from emollama.quiet import quiet_libraries
 from emollama.session import LlmSession, Look, Sampling, Turn, open_session
 
 STREAMS = (

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import logging
 import os
 from pathlib import Path
 
 from emollama.errors import EmollamaError, one_line_errors
-from emollama.scripts import quiet_libraries
+from emollama.quiet import quiet_libraries
 
 KEY_VARIABLE = "EMOLLAMA_API_KEY"
 USER = "emollama"
@@ -24,8 +23,6 @@ def main() -> None:
             f"{arguments.model}: there is no such folder; --model names an artefact, and "
             "`make quickstart` makes one in runs/quickstart/model"
         )
-    if importlib.util.find_spec("gradio") is None:
-        raise EmollamaError("the page needs gradio: pip install 'gradio==6.31.0'")
     from emollama.serving.settings import Settings
 
     key = os.environ.pop(KEY_VARIABLE, None) or None

@@ -20,10 +20,12 @@ from emollama.corpora.collection import (
 from emollama.corpora.nce_list import (
     SUFFIXES,
     flat,
+    other_label,
     read_annotations,
     read_list,
     read_sentences,
     reason_of,
+    tell_others,
 )
 from emollama.corpora.report import PrepareReport
 from emollama.errors import EmollamaError, did_you_mean
@@ -85,8 +87,7 @@ def prepare_merr(
         if with_media and not collection.usable(name, "train", files.get(name)):
             continue
         entry = told[name]
-        said = entry.get("pseu_emotion")
-        if isinstance(said, str) and (collection.labels.canonical(said) or said) != emotion:
+        if said := other_label(entry, emotion, collection.labels):
             others.append(f"'{name}', '{native}' in the list and '{said}' in the json")
         truth = _clues(entry, f"MERR_{part}_grained.json: '{name}'")
         collection.samples.append(
@@ -101,10 +102,7 @@ def prepare_merr(
             )
         )
     if others:
-        collection.notes.append(
-            f"{len(others)} labels of the list are others than in the json, e.g. {others[0]}; "
-            "the list's are taken"
-        )
+        collection.notes.append(tell_others(others))
     if validation:
         for i in sorted(range(len(collection.samples)), key=lambda i: collection.samples[i].id)[
             ::validation

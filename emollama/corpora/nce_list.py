@@ -7,7 +7,7 @@ keyed by name. The frame count and a valence of -10 (unused there) are not read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,7 @@ def prepare_nce(
     told = read_annotations(reasons) if reasons else {}
     samples: dict[str, Sample] = {}
     rejected: dict[str, str] = {}
+    others: list[str] = []
     silent = 0
     for where, name, word in read_list(annotations):
         emotion = labels.require(word, where)
@@ -80,6 +81,8 @@ def prepare_nce(
             rejected[name] = f"not in {reasons.name if reasons else ''}"
             continue
         entry = told.get(name, {})
+        if said := other_label(entry, emotion, labels):
+            others.append(f"'{name}', '{word}' in the list and '{said}' in the json")
         text = sentences.get(name) or flat(entry.get("text"))
         silent += text is None
         samples[name] = Sample(
@@ -99,6 +102,8 @@ def prepare_nce(
     notes = [f"{silent} without a transcript"] if silent else []
     if told:
         notes.append(f"{sum(s.targets.reason is not None for s in samples.values())} with a reason")
+    if others:
+        notes.append(tell_others(others))
     return PrepareReport.of(out, list(samples.values()), rejected, notes)
 
 
@@ -128,6 +133,21 @@ def flat(text: Any) -> str | None:
     # Half of a surrogate pair, as broken exports hold them, cannot be written.
     words = words.encode("utf-8", "replace").decode("utf-8")
     return words or None
+
+
+def other_label(entry: Mapping[str, Any], emotion: str, labels: LabelSet) -> str | None:
+    """An annotation's pseudo-label as it is spelled, where it is not the list's `emotion`."""
+    said = entry.get("pseu_emotion")
+    agrees = not isinstance(said, str) or (labels.canonical(said) or said) == emotion
+    return None if agrees else str(said)
+
+
+def tell_others(others: Sequence[str]) -> str:
+    """The note on labels in which list and json differ."""
+    return (
+        f"{len(others)} labels of the list are others than in the json, e.g. {others[0]}; "
+        "the list's are taken"
+    )
 
 
 def reason_of(entry: Mapping[str, Any]) -> str | None:

@@ -23,6 +23,8 @@ import numpy as np
 
 from emollama.encoders.table import encoder_of
 from emollama.errors import EmollamaError
+from emollama.fusion import raw_reading
+from emollama.llm.device import default_device
 from emollama.media.clip import SAMPLE_RATE, Clip, Frames
 from emollama.media.container import header_seconds, open_media, video_stream
 from emollama.media.lengths import track_lengths
@@ -39,9 +41,17 @@ _UNREADABLE = "this clip cannot be read: "
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a process needs to build its `Watcher`: sources with fingerprints, and the limits."""
+    """What a process needs to build its `Watcher`, and the limits.
+
+    Attributes:
+        sources: of encoders, with their fingerprints.
+        tools: keys of what reads raw media.
+        describe: whether clips are described.
+        settings: the limits.
+    """
 
     sources: Mapping[str, str]
+    tools: tuple[str, ...]
     describe: bool
     settings: Settings
 
@@ -68,7 +78,8 @@ class Guard:
         sources = {source: encoder.fingerprint for source, encoder in encoders.items()}
         # The key is of no use to a process that handles strangers' files.
         plain = Settings(**{**settings.__dict__, "api_key": None})
-        self._recipe = Recipe(sources, session.watcher.describe, plain)
+        watcher = session.watcher
+        self._recipe = Recipe(sources, tuple(watcher.tools), watcher.describe, plain)
         self._settings = settings
         methods = multiprocessing.get_all_start_methods()
         self._context: Any = multiprocessing.get_context(
@@ -181,13 +192,17 @@ def _serve(connection: Connection, recipe: Recipe) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     import torch
 
-    from emollama.scripts import quiet_libraries
+    from emollama.quiet import quiet_libraries
 
     quiet_libraries()
     torch.set_num_threads(1)
     try:
+        # Full-size encoders would take minutes a clip beside an accelerator that waits.
+        device = str(default_device())
         watcher = Watcher(
-            {s: encoder_of(s, f, "cpu") for s, f in recipe.sources.items()}, recipe.describe
+            {s: encoder_of(s, f, device) for s, f in recipe.sources.items()},
+            recipe.describe,
+            {key: raw_reading.build(key) for key in recipe.tools},
         )
         warm_up(watcher)
         limit_memory(recipe.settings.watch_memory)

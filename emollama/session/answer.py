@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +36,8 @@ class Answer:
             more["labels"] = list(self.labels)
         if self.values is not None:
             more["values"] = {k: round(v, 6) for k, v in self.values.items()}
+        if self.frames is not None:
+            more["frames"] = self.frames.to_dict()
         return {
             **more,
             "label": self.label,
@@ -54,6 +57,14 @@ class Frames:
 
     times: tuple[float, ...]
     values: dict[str, tuple[float, ...]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON: "times" and each quantity by name; what is not known is None."""
+        columns = {"times": self.times, **self.values}
+        return {
+            name: [round(v, 6) if math.isfinite(v) else None for v in row]
+            for name, row in columns.items()
+        }
 
 
 @dataclass(frozen=True)

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from emollama.encoders.base import Channel, Encoder, FeatureTrack
+import numpy as np
+
+from emollama.encoders.base import Channel, Encoder
 from emollama.encoders.table import encoder_of
 from emollama.errors import EmollamaError
 from emollama.explain.shapley import attribution, subset_scores
 from emollama.explain.subject import Subject
 from emollama.features.store import EXTERNAL
+from emollama.fusion.raw_reading import MediaTool
 from emollama.llm.decoding import Reply, Sampling
 from emollama.llm.device import default_device
 from emollama.llm.processing import CHANNELS, LONGEST_TEXT, Turn, cut_text
 from emollama.media.transcript import WHISPER
 from emollama.session.answer import Answer, Weights
 from emollama.session.look import Look, TextSource
-from emollama.session.sight import Sight
+from emollama.session.sight import Sight, Track
 from emollama.session.watching import Watcher, channel_encoders, tracks_of
 
 Kind = Literal["llm", "fusion"]
@@ -28,18 +31,28 @@ Kind = Literal["llm", "fusion"]
 
 @dataclass(frozen=True)
 class Input:
-    """One feature track that a model reads: its name, channel and the encoder it comes from."""
+    """One thing that a model reads of a clip.
+
+    Attributes:
+        name: of the stream or modality.
+        channel: that it is of.
+        source: names the encoder that makes it, or the tool that reads it.
+        fingerprint: of the encoder.
+        what: "stream" or "modality", for messages.
+        raw: whether the model takes text, sound or pictures themselves.
+    """
 
     name: str
     channel: Channel
     source: str
     fingerprint: str
     what: str
+    raw: bool = False
 
     @property
     def online(self) -> bool:
-        """Whether it can be made from a clip; a track of another tool's folder cannot."""
-        return not self.source.startswith(EXTERNAL)
+        """Whether it can be had from a clip; a track of another tool's folder cannot."""
+        return self.raw or not self.source.startswith(EXTERNAL)
 
 
 class Session(ABC):
@@ -51,7 +64,7 @@ class Session(ABC):
     Attributes:
         folder: of the artefact.
         kind: "llm" or "fusion"; a fusion model answers with labels or values and cannot chat.
-        inputs: the tracks that the model reads.
+        inputs: what the model reads.
         labels: its label set; () for a model that answers with values alone.
         watcher: makes a `Sight` of a file.
     """
@@ -65,12 +78,13 @@ class Session(ABC):
         labels: Sequence[str],
         encoders: dict[str, Encoder],
         describe: bool,
+        tools: Mapping[str, MediaTool] | None = None,
     ) -> None:
         self.folder = folder
         self.inputs = tuple(inputs)
         self.labels = tuple(labels)
         self.encoders = encoders
-        self.watcher = Watcher(channel_encoders(encoders, words=False), describe)
+        self.watcher = Watcher(channel_encoders(encoders, words=False), describe, tools or {})
 
     @property
     def name(self) -> str:
@@ -101,12 +115,14 @@ class Session(ABC):
             text: what is said; where it is None and `transcribe` is set, it is transcribed.
             start: seconds from the file's beginning.
             end: seconds, exclusive.
-            transcribe: whether speech is transcribed; silence yields no words.
+            transcribe: whether speech is transcribed, where the model reads words or the clip is
+                described; silence yields no words.
 
         Raises:
             EmollamaError: the file cannot be read, or holds nothing that the model goes by.
         """
-        listen = transcribe and text is None
+        for_whom = self.watcher.describe or "words" in self.channels
+        listen = transcribe and text is None and for_whom
         return self.look_at(self.watcher.watch(video, start, end, listen), text, str(video))
 
     def look_at(self, sight: Sight, text: str | None = None, where: str = "the clip") -> Look:
@@ -122,9 +138,8 @@ class Session(ABC):
             source = "given" if text is not None else "heard"
         if source == "heard":
             notes.append(f"the words were transcribed by {WHISPER}")
-        made = dict(sight.tracks)
-        made.update(tracks_of(channel_encoders(self.encoders, words=True), words))
-        tracks: dict[str, FeatureTrack | None] = {}
+        made = {**sight.tracks, **self._of_words(words, notes)}
+        tracks: dict[str, Track | None] = {}
         for one in self.inputs:
             tracks[one.name] = made.get(one.source)
             if not one.online:
@@ -147,6 +162,10 @@ class Session(ABC):
     def reworded(self, look: Look, text: str) -> Look:
         """The same clip with other words; "" for none. Channels left out stay so."""
         return self.look_at(look.sight, text).only(look.channels)
+
+    def _of_words(self, words: str | None, notes: list[str]) -> dict[str, Track | None]:
+        """Tracks by source of what is said; what there is to say of it is added to the notes."""
+        return tracks_of(channel_encoders(self.encoders, words=True), words)
 
     @abstractmethod
     def _complete(self, look: Look) -> Look:
@@ -206,12 +225,15 @@ class Session(ABC):
         """Which channel carried the answer; None for a model without labels.
 
         Asks for the label with every subset of the channels used: at most eight short prompts.
+        `full` is the score that `answer` tells, to the last digit.
         """
         subject = self._subject(look)
         if subject is None:
             return None
         table = subset_scores(subject, 0)
-        full = table[subject.present(0)]
+        # In another batch the same prompt is rounded otherwise: in bfloat16 by up to 0.03.
+        told = self.answer(look, explain=False).scores
+        full = table[subject.present(0)] = np.array([told[label] for label in subject.labels])
         name = label if label is not None else subject.labels[int(full.argmax())]
         if name not in subject.labels:
             raise EmollamaError(f"'{name}' is not a label of this model")
@@ -238,14 +260,14 @@ def writes_no_text(folder: Path) -> EmollamaError:
 def open_encoders(
     folder: Path, inputs: Iterable[Input], require: Callable[[Input, str], None]
 ) -> dict[str, Encoder]:
-    """The encoders of those inputs that can be made from a clip, by source.
+    """The encoders of those inputs that are feature tracks and can be made from a clip, by source.
 
     Args:
         folder: of the artefact, for messages.
         inputs: of the model; of several with the same source the first names the fingerprint.
         require: raises where an encoder found has another fingerprint than an input's.
     """
-    online = [i for i in inputs if i.online]
+    online = [i for i in inputs if i.online and not i.raw]
     device = str(default_device())
     found: dict[str, Encoder] = {}
     for one in online:

@@ -6,29 +6,30 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
-import torch
 
-from emollama.config import checked
 from emollama.errors import EmollamaError, did_you_mean
+from emollama.evaluation.fusion import answering
 from emollama.explain.fusion_subject import FusionSubject
 from emollama.explain.subject import Subject
 from emollama.fusion import artefact
 from emollama.fusion.answers import Answers, answers
 from emollama.fusion.artefact import FusionArtefact
 from emollama.fusion.batch import FusionBatch
-from emollama.fusion.data import require_same_encoder
+from emollama.fusion.configuration import ModalitySection
+from emollama.fusion.data import clip_batch, require_same_encoder
+from emollama.fusion.raw_reading import MediaTool
 from emollama.fusion.thresholds import THRESHOLD
-from emollama.fusion.track_table import TrackTable, shaped
+from emollama.fusion.tokenizing import load_tokenizer, text_ids
 from emollama.llm.decoding import Reply, Sampling
 from emollama.llm.device import default_device
 from emollama.llm.processing import Turn
 from emollama.session.answer import Answer, Frames
 from emollama.session.base import Input, Session, open_encoders, writes_no_text
 from emollama.session.look import Look
-from emollama.training.strategies.table import strategy_class
+from emollama.session.sight import Sight, Track
 
 
 class FusionSession(Session):
@@ -41,8 +42,8 @@ class FusionSession(Session):
     kind = "fusion"
 
     def __init__(self, loaded: FusionArtefact, folder: Path, describe: bool = True) -> None:
-        sections = {s.name: s for s in loaded.config.sections}
-        inputs = [Input(s.name, s.channel, s.source, s.fingerprint, "modality")
+        sections = {s.name: s for s in loaded.sections}
+        inputs = [Input(s.name, s.channel, _source(s), s.fingerprint, "modality", s.kind != "track")
                   for s in sections.values()]  # fmt: skip
         if not any(one.online for one in inputs):
             raise EmollamaError(
@@ -55,14 +56,39 @@ class FusionSession(Session):
             lambda one, found: require_same_encoder(sections[one.name], found, str(folder)),
         )
         labels = loaded.config.labels if loaded.config.goal.has_labels else ()
-        super().__init__(folder, inputs, labels, encoders, describe)
+        media = [MediaTool.of(s) for s in sections.values() if s.kind not in ("track", "tokens")]
+        tools = {tool.key: tool for tool in media}
+        super().__init__(folder, inputs, labels, encoders, describe, tools)
         self.artefact = loaded
         self.device = default_device()
+        self.tokenizers: dict[str, Any] = {
+            s.source: load_tokenizer(Path(s.source), f"modality '{s.name}'")
+            for s in sections.values()
+            if s.kind == "tokens"
+        }
 
     @classmethod
     def open(cls, folder: Path, describe: bool = True) -> FusionSession:
         """Load an artefact and build the encoders that its modalities name."""
         return cls(artefact.load(folder, default_device()), folder, describe)
+
+    def look_at(self, sight: Sight, text: str | None = None, where: str = "the clip") -> Look:
+        """What the model sees of a clip; see `Session.look_at`."""
+        look = super().look_at(sight, text, where)
+        first = self.inputs[0]
+        if self.artefact.config.goal.kind == "frames" and look.tracks[first.name] is None:
+            raise EmollamaError(
+                f"{where}: has no {first.channel}, whose frames this model answers one by one"
+            )
+        return look
+
+    def _of_words(self, words: str | None, notes: list[str]) -> dict[str, Track | None]:
+        found = super()._of_words(words, notes)
+        for source, tokenizer in self.tokenizers.items():
+            found[source], cut = text_ids(tokenizer, words)
+            if cut:
+                notes.append(f"of the words the first {tokenizer.model_max_length} tokens are read")
+        return found
 
     def _complete(self, look: Look) -> Look:
         has = {i.channel for i in self.inputs if look.tracks[i.name] is not None}
@@ -79,27 +105,22 @@ class FusionSession(Session):
     ) -> Answer:
         """Scores of labels, or values; a fusion model gives no reason. See `Session.answer`."""
         started = time.monotonic()
-        loaded = self.artefact
-        kind = strategy_class(loaded.about.strategy)
-        options = checked(
-            kind.options_class, loaded.about.options, f"strategy {loaded.about.strategy}"
-        )
-        batch = self.batch(look)
+        # What is left out is hidden rather than taken out: its frames are still the ones asked for.
+        batch = clip_batch(self.artefact.sections, look.tracks)
         found = answers(
-            loaded.config,
-            lambda batch: kind.answered(loaded.models, batch, options),
+            self.artefact.config,
+            answering(self.artefact),
             [batch],
             self.device,
+            without=self._left_out(look),
         )
-        return replace(self._told(found, look, batch, labels), seconds=time.monotonic() - started)
+        return replace(self._told(found, look, labels), seconds=time.monotonic() - started)
 
     def answers(self, looks: Sequence[Look], labels: Sequence[str] | None = None) -> list[Answer]:
         """Answers about several clips, one by one: a small model gains nothing by batches."""
         return [self.answer(look, False, labels=labels) for look in looks]
 
-    def _told(
-        self, found: Answers, look: Look, batch: FusionBatch, chosen: Sequence[str] | None
-    ) -> Answer:
+    def _told(self, found: Answers, look: Look, chosen: Sequence[str] | None) -> Answer:
         config = self.artefact.config
         scores: dict[str, float] = {}
         label, labels, values, frames = None, None, None, None
@@ -116,14 +137,18 @@ class FusionSession(Session):
             raise EmollamaError(f"{self.folder}: answers with values, and has no labels to choose")
         if found.values is not None:
             one = found.values[0]
-            if config.goal.kind == "frames":
-                first = config.names[0]
-                times = batch.times[first][0][batch.valid[first][0]].tolist()
+            if found.times is not None:
+                known = np.isfinite(one).all(axis=1)
+                if not known.any():
+                    raise EmollamaError(
+                        f"{', '.join(look.used)}: without times of its own this cannot be answered "
+                        f"frame by frame; use {self.inputs[0].channel} as well"
+                    )
                 frames = Frames(
-                    tuple(times),
+                    tuple(found.times[0].tolist()),
                     {n: tuple(one[:, i].tolist()) for i, n in enumerate(config.goal.values)},
                 )
-                one = np.nanmean(one, axis=0)
+                one = one[known].mean(axis=0)
             values = dict(zip(config.goal.values, one.tolist(), strict=True))
         return Answer(
             label=label,
@@ -167,19 +192,16 @@ class FusionSession(Session):
 
     def batch(self, look: Look) -> FusionBatch:
         """A batch of one clip, its tracks shaped as in training; what is left out is absent."""
-        rows = torch.zeros(1, dtype=torch.int64)
-        taken = {}
-        for section in self.artefact.config.sections:
-            track = look.tracks[section.name] if section.channel in look.channels else None
-            shape = None if track is None else shaped(section, track)
-            taken[section.name] = TrackTable([shape], section.width).take(rows)
-        return FusionBatch(
-            ids=("clip",),
-            values={name: parts[0] for name, parts in taken.items()},
-            valid={name: parts[1] for name, parts in taken.items()},
-            times={name: parts[2] for name, parts in taken.items()},
-            groups=(None,),
-        )
+        return clip_batch(self.artefact.sections, look.tracks).without(self._left_out(look))
+
+    def _left_out(self, look: Look) -> list[str]:
+        return [i.name for i in self.inputs if i.channel not in look.channels]
+
+
+def _source(section: ModalitySection) -> str:
+    """By which a modality's track is found among those of a clip."""
+    raw_media = section.kind not in ("track", "tokens")
+    return MediaTool.of(section).key if raw_media else section.source
 
 
 def _chosen(

@@ -63,7 +63,7 @@ class LlmSession(Session):
         return cls(loaded, folder, describe)
 
     def _complete(self, look: Look) -> Look:
-        look = replace(look, clues=self.artefact.clues.describe(look.tracks))
+        look = replace(look, clues=self.artefact.clues.describe(look.evidence.tracks))
         return replace(look, present=self.artefact.processor.channels(look.evidence))
 
     # --- asking --------------------------------------------------------------------------------
@@ -210,6 +210,7 @@ class LlmSession(Session):
     def _subject(self, look: Look) -> Subject:
         # What is left out is missing, or it would be asked about in vain.
         used = {i.name for i in self.inputs if i.channel in look.channels}
-        tracks = {name: t if name in used else None for name, t in look.tracks.items()}
+        evidence = look.evidence
+        tracks = {name: t if name in used else None for name, t in evidence.tracks.items()}
         text = look.text if "words" in look.channels else None
-        return LlmSubject(self.artefact, [replace(look.evidence, tracks=tracks, text=text)])
+        return LlmSubject(self.artefact, [replace(evidence, tracks=tracks, text=text)])

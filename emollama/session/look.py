@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 from uuid import uuid4
 
-from emollama.encoders.base import Channel, FeatureTrack
+from emollama.encoders.base import Channel
 from emollama.errors import EmollamaError, did_you_mean
+from emollama.fusion.raw_media import RawTrack
 from emollama.llm.processing import CHANNELS, Evidence
-from emollama.session.sight import Sight
+from emollama.session.sight import Sight, Track
 
 TextSource = Literal["given", "heard"]
 
@@ -32,7 +33,7 @@ class Look:
     """
 
     sight: Sight
-    tracks: Mapping[str, FeatureTrack | None]
+    tracks: Mapping[str, Track | None]
     text: str | None = None
     text_source: TextSource | None = None
     clues: Mapping[str, str] = field(default_factory=dict)
@@ -54,7 +55,8 @@ class Look:
     @property
     def evidence(self) -> Evidence:
         """What a language model is shown."""
-        return Evidence(self.tracks, self.text, self.clues, self.channels)
+        tracks = {name: t for name, t in self.tracks.items() if not isinstance(t, RawTrack)}
+        return Evidence(tracks, self.text, self.clues, self.channels)
 
     @property
     def cache_key(self) -> tuple[str, frozenset[str]]:

@@ -9,7 +9,11 @@ from typing import Any
 import numpy as np
 
 from emollama.encoders.base import FeatureTrack
+from emollama.fusion.raw_media import RawTrack
 from emollama.media.transcript import Phrase
+
+Track = FeatureTrack | RawTrack
+"""What a model reads of a channel: features, or the medium itself."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +87,8 @@ class Sight:
 
     Attributes:
         duration: seconds.
-        tracks: by source, of the encoders of voice and face; None where the clip has no such
-            channel.
+        tracks: by source, of the encoders of voice and face and of the tools for raw media; None
+            where the clip has no such channel.
         transcript: phrases with times; None where nobody listened.
         peak: None where no face was found.
         timeline: what was measured.
@@ -93,7 +97,7 @@ class Sight:
     """
 
     duration: float
-    tracks: Mapping[str, FeatureTrack | None]
+    tracks: Mapping[str, Track | None]
     transcript: tuple[Phrase, ...] | None
     peak: Peak | None
     timeline: Timeline

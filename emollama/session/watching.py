@@ -5,7 +5,7 @@ Nothing here knows a model that answers, so that it can be done in a process of 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
@@ -20,10 +20,11 @@ from emollama.encoders.expression import CLASSES, ExpressionEncoder
 from emollama.encoders.prosody import Contour, measure
 from emollama.errors import EmollamaError
 from emollama.features.worker import Job, clip_for, decode_views
+from emollama.fusion.raw_reading import MediaTool
 from emollama.media.clip import SAMPLE_RATE, Clip
 from emollama.media.faces import prominence
 from emollama.media.transcript import Phrase, Transcriber
-from emollama.session.sight import Peak, Sight, Timeline, Told
+from emollama.session.sight import Peak, Sight, Timeline, Told, Track
 
 _MOMENTS = 8  # frames whose expression is told: those that the embedded default looks at
 _STEP = 5  # contour frames of 10 ms to a point of the timeline
@@ -44,10 +45,13 @@ class Watcher:
     Args:
         encoders: by the source that names them.
         describe: False makes the tracks alone, and the transcript where asked for.
+        tools: by the source that names them, what reads sound and pictures for a model that takes
+            them raw.
     """
 
     encoders: dict[str, Encoder] = field(default_factory=dict)
     describe: bool = True
+    tools: Mapping[str, MediaTool] = field(default_factory=dict)
 
     @cached_property
     def _faces(self) -> FaceFinder:
@@ -87,6 +91,7 @@ class Watcher:
             source: encoder.encode([clip_for(encoder, clips)])[0]
             for source, encoder in self.encoders.items()
         }
+        raw = {source: tool.read(job) for source, tool in self.tools.items()}
         notes = list(clip.notes)
         transcript: tuple[Phrase, ...] | None = None
         if transcribe:
@@ -106,8 +111,9 @@ class Watcher:
                     f"{peak.faces} faces at {peak.time:.1f} s; the largest and surest is read"
                 )
         return Sight(
-            clip.duration, tracks, transcript, peak, timeline, told, tuple(dict.fromkeys(notes))
-        )
+            clip.duration, {**tracks, **raw}, transcript, peak, timeline, told,
+            tuple(dict.fromkeys(notes)),
+        )  # fmt: skip
 
     def prepare(self, clip: Clip) -> None:
         """Load whatever weights there are to load, by looking at a clip for nothing."""
@@ -251,7 +257,7 @@ def channel_encoders(encoders: dict[str, Encoder], words: bool) -> dict[str, Enc
     return {s: e for s, e in encoders.items() if (e.channel == "words") == words}
 
 
-def tracks_of(encoders: dict[str, Encoder], text: str | None) -> dict[str, FeatureTrack | None]:
+def tracks_of(encoders: dict[str, Encoder], text: str | None) -> dict[str, Track | None]:
     """Tracks by source of what is said, for encoders of the words."""
     clip = Clip(None, None, 0.0, text=text)
     return {source: encoder.encode([clip])[0] for source, encoder in encoders.items()}

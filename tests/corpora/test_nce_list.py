@@ -29,7 +29,11 @@ def root(tmp_path: Path) -> Path:
     )
     reasons = {
         "sample_00000047": {"smp_reason_caption": "Eyes wide,\n    so surprise."},
-        "sample_00000054": {"smp_reason_caption": "A frown.", "text": "Not on purpose."},
+        "sample_00000054": {
+            "smp_reason_caption": "A frown.",
+            "text": "Not on purpose.",
+            "pseu_emotion": "sad",
+        },
         "sample_00000060": {"smp_reason_caption": "A raised brow."},
     }
     (tmp_path / "fine.json").write_text(json.dumps(reasons))
@@ -52,6 +56,10 @@ def test_a_list_with_videos_transcripts_and_reasons(root: Path) -> None:
     assert samples["sample_00000060"].text is None
     assert report.rejected == {"sample_00000061": f"no video in {root / 'video'}"}
     assert "1 without a transcript" in report.notes
+    assert report.notes[-1] == (
+        "1 labels of the list are others than in the json, e.g. 'sample_00000054', 'angry' in the "
+        "list and 'sad' in the json; the list's are taken"
+    )
 
 
 @pytest.mark.parametrize(

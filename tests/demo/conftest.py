@@ -4,8 +4,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("gradio", reason="the page needs gradio: pip install 'emollama[demo]'")
-
 from emollama.serving.settings import Settings
 from emollama.session import Session, open_session
 from tests.media.recording import record
