@@ -14,6 +14,7 @@ from emollama.errors import EmollamaError
 from emollama.evaluation.frame_figures import frames_figure
 from emollama.evaluation.frame_table import frame_table
 from emollama.evaluation.frames_workflow import (
+    WINDOWS,
     choose_window,
     clipped,
     concordance,
@@ -31,6 +32,7 @@ from emollama.evaluation.predictions import (
     read_predictions,
     write_predictions,
 )
+from emollama.evaluation.tables import table_markdown
 from emollama.labels import LabelSet
 
 HEADER = Header(labels=LabelSet("two", ("low", "high")), corpus="c", split="val")
@@ -255,3 +257,12 @@ def test_a_picture_shows_the_truth_and_each_files_answer(tmp_path: Path) -> None
     assert told == ["truth", f"{tmp_path.name}/a", f"{tmp_path.name}/b"]
     run("draw", tmp_path / "a.jsonl", "--video", "x", "--out", tmp_path / "x.png")
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_committed_table_comes_from_the_committed_answers() -> None:
+    folder = Path(__file__).parents[2] / "results" / "fusion" / "probe-va"
+    page = (folder / "table.md").read_text()
+    order = list(dict.fromkeys(row.split(" | ")[1] for row in page.splitlines()[4:16]))
+    assert set(order) == {p.name for p in folder.iterdir() if p.is_dir()}
+    made = frame_table([folder / name for name in order], WINDOWS, folder / "ridge", by="group")
+    assert table_markdown(made) in page
