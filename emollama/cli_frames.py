@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -95,6 +95,49 @@ def submit(
     rows = rows_of(read_predictions(predictions))
     count = write_submission(out, rows, "abaw" if abaw else "column")
     print(f"{count} files in {out}")
+
+
+@frames_app.command("table")
+def table(
+    folders: Annotated[list[Path], typer.Argument(help="Each with val.jsonl and test.jsonl.")],
+    against: Annotated[
+        Path | None, typer.Option(help="Another such folder, e.g. of a baseline.")
+    ] = None,
+    window: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=W: mean over 2W+1 frames; valence=50 and arousal=20."),
+    ] = None,
+    by: Annotated[
+        Literal["sample", "group"], typer.Option(help="What a resample draws.")
+    ] = "sample",
+    bootstrap: Annotated[int, typer.Option(help="Resamples of the intervals.", min=100)] = 1000,
+    out: Annotated[Path | None, typer.Option(help="Markdown file to write.")] = None,
+) -> None:
+    """CCC of several systems on validation and test, before and after smoothing."""
+    from emollama.evaluation.frame_table import frame_table
+    from emollama.evaluation.frames_workflow import WINDOWS
+    from emollama.evaluation.tables import print_tables, table_markdown
+    from emollama.files import write_text
+
+    given = {**WINDOWS, **_windows(window or [])}
+    made = frame_table(folders, given, against, bootstrap, by)
+    print_tables([made])
+    if out is not None:
+        write_text(out, f"# {made.title}\n\n{table_markdown(made)}\n\n{made.note}\n")
+
+
+@frames_app.command("draw")
+def draw(
+    predictions: Annotated[list[Path], typer.Argument(help="Predictions files, a line each.")],
+    video: Annotated[str, typer.Option(help="Id of the video.")],
+    out: Annotated[Path, typer.Option(help="PNG to write.")],
+) -> None:
+    """Draw what is true of a video over time and what each file answers."""
+    from emollama.evaluation.frame_figures import draw_frames
+    from emollama.evaluation.predictions import read_predictions
+
+    draw_frames([read_predictions(path) for path in predictions], video, out)
+    print(out)
 
 
 def _windows(given: list[str]) -> dict[str, int]:

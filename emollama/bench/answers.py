@@ -16,7 +16,7 @@ from typing import Any
 from emollama.bench.ensembles import together
 from emollama.bench.plan import Row, Run
 from emollama.bench.workshop import RUNS, Workshop
-from emollama.errors import EmollamaError
+from emollama.errors import EmollamaError, did_you_mean
 from emollama.evaluation.predictions import (
     MODEL,
     Header,
@@ -90,6 +90,7 @@ def gather(shop: Workshop, say: Callable[[str], None]) -> dict[str, Any]:
         "metric": bench.metric,
         "by": bench.by,
         "bootstrap": bench.bootstrap,
+        **({} if bench.compare is None else {"compare": bench.compare}),
         "folds": [{"name": f.name, "split_sha256": f.sha256} for f in shop.folds],
         "ids": ids,
         "fold": [k for _, k in tested],
@@ -97,6 +98,18 @@ def gather(shop: Workshop, say: Callable[[str], None]) -> dict[str, Any]:
         "reference": _reference([reference[i] for i in ids], task, shop.labels),
         "rows": rows,
     }
+
+
+def require_compared(shop: Workshop) -> None:
+    """Refuse to compare with a row that the table will not have, before anything is trained."""
+    names = {row.name for row in shop.rows.values()} | set(shop.ensembles)
+    names |= {_baseline_name(shop, row) or "" for row in shop.rows.values()} - {""}
+    if shop.bench.llm:
+        names.add(LLM)
+    if shop.bench.compare is not None and shop.bench.compare not in names:
+        raise EmollamaError(
+            f"compare: no row is '{shop.bench.compare}'{did_you_mean(shop.bench.compare, names)}"
+        )
 
 
 def _ensemble(

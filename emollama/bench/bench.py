@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from emollama.bench.answers import gather, read_answers, write_answers
+from emollama.bench.answers import gather, read_answers, require_compared, write_answers
 from emollama.bench.configuration import BenchConfig
 from emollama.bench.folds import fold_warnings
 from emollama.bench.plan import Run
@@ -40,6 +40,7 @@ def run_bench(bench: BenchConfig, jobs: int = 1) -> dict[str, Any]:
     """
     with sole_writer(bench.output, f"{bench.output}: another bench is writing to it"):
         shop = Workshop(bench)
+        require_compared(shop)
         _tell(shop)
         for wave in waves(shop):
             left = [r for r in wave if shop.finished(r, shop.configured(r)) is None]

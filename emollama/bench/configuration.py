@@ -108,7 +108,8 @@ class BenchConfig(Strict):
     `base` is a training configuration (a file, or its sections), of which data, output and seed are
     the bench's own. `strategies` are overrides by name. `llm` are predictions files of a language
     model, one a fold. `ensembles` are rows by name, each the mean probability over all seeds of the
-    rows that it lists. `by`: what the bootstrap draws; "group" is the honest interval for new
+    rows that it lists. `compare`: the title of a row that every other is held against, beside the
+    baseline. `by`: what the bootstrap draws; "group" is the honest interval for new
     speakers where there are a dozen or more. `keep`: the trained models stay, in models/.
     """
 
@@ -120,6 +121,7 @@ class BenchConfig(Strict):
     models: dict[str, BenchModel] = Field(min_length=1)
     seeds: list[Seed] = Field(default=[7], min_length=1)
     ensembles: dict[str, Annotated[list[str], Field(min_length=1)]] = Field(default={})
+    compare: str | None = None
     metric: str = "auto"
     baseline: bool = True
     llm: list[Path] = Field(default=[])

@@ -46,11 +46,15 @@ def bench_table(result: Mapping[str, Any]) -> Table:
         cells.append(f"{row['parameters']:,}" if row.get("parameters") else "–")
         if compared:
             cells.append(difference_text(row["difference"]))
+        if "compare" in result:
+            cells.append(difference_text(row.get("compared")))
         rows.append(tuple(cells))
     seeds = max(len(r["scores"][first]["by_seed"]) for r in result["rows"] if first in r["scores"])
     columns = ["model", "modalities", TITLES[first], *(TITLES[m] for m in others), "parameters"]
     if compared:
         columns.append(f"{TITLES[first]} against logistic regression")
+    if "compare" in result:
+        columns.append(f"{TITLES[first]} against {result['compare']}")
     drawn = "whole groups" if result["by"] == "group" else "clips"
     over = f"mean over {seeds} seeds ± their standard deviation" if seeds > 1 else "one seed"
     note = (

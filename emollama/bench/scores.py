@@ -23,8 +23,8 @@ def scored(compact: Mapping[str, Any]) -> dict[str, Any]:
     """What bench.json holds, from the compact answers alone.
 
     A row's value is the mean over seeds of the metric over all folds' clips together; its interval
-    is of that mean, clips (or groups) drawn again. The difference to the baseline is of the same
-    draws.
+    is of that mean, clips (or groups) drawn again. Differences, to the baseline and to the row that
+    all are compared with, are of the same draws.
 
     Raises:
         EmollamaError: a metric that the task has not; groups that are asked for and not there.
@@ -58,7 +58,9 @@ def scored(compact: Mapping[str, Any]) -> dict[str, Any]:
     if metric not in known:
         raise EmollamaError(f"metric '{metric}'{did_you_mean(metric, known)}")
     for row in rows:
-        row["difference"] = _difference(row, rows, done, metric)
+        row["difference"] = _difference(row, rows, done, metric, row["against"])
+        if "compare" in compact and row["name"] != compact["compare"]:
+            row["compared"] = _difference(row, rows, done, metric, compact["compare"])
     sign = 1 if metric in LOWER_IS_BETTER else -1
     rows.sort(key=lambda r: sign * r["scores"][metric]["value"] if metric in r["scores"] else 9e9)
     return {
@@ -69,6 +71,7 @@ def scored(compact: Mapping[str, Any]) -> dict[str, Any]:
         "clips": len(compact["ids"]),
         "groups": len(set(compact["group"])) if None not in compact["group"] else None,
         "folds": [f | {"clips": compact["fold"].count(k)} for k, f in enumerate(compact["folds"])],
+        **({"compare": compact["compare"]} if "compare" in compact else {}),
         "by": compact["by"],
         "bootstrap": compact["bootstrap"],
         "rows": rows,
@@ -98,8 +101,8 @@ def _difference(
     rows: list[dict[str, Any]],
     done: Mapping[str, Mapping[str, np.ndarray]],
     metric: str,
+    against: str | None,
 ) -> dict[str, Any] | None:
-    against = row["against"]
     if against is None or metric not in done[against]:
         return None
     other = next(r for r in rows if r["name"] == against)

@@ -15,6 +15,7 @@ from emollama.errors import EmollamaError
 from emollama.evaluation.baseline import FeatureMatrix, pool_tracks
 from emollama.evaluation.predictions import (
     Prediction,
+    Quantity,
     channel_truth,
     set_name,
     write_predictions,
@@ -207,16 +208,20 @@ def _values(
     fields: dict[str, Any] = {}
     if told.any():
         answer, times = answer[told], times[told]
-        fields["reference_values"] = _tracks(names, truth[told])
+        fields["reference_values"] = tracks_of(names, truth[told])
     # What is present decides whether there is an answer, never which frames are scored.
     if len(answer) and not np.isnan(answer).any():
         fields["times"] = tuple(round(float(t), 4) for t in times)
-        fields["values"] = _tracks(names, answer)
+        fields["values"] = tracks_of(names, answer)
     return fields
 
 
-def _tracks(names: Sequence[str], columns: np.ndarray) -> dict[str, tuple[float, ...]]:
-    return {name: tuple(columns[:, k].tolist()) for k, name in enumerate(names)}
+def tracks_of(names: Sequence[str], columns: np.ndarray) -> dict[str, Quantity]:
+    """Values over time [L, K] by name, to six significant digits: a float32 holds no more."""
+    return {
+        name: tuple(float(f"{x:.6g}") for x in columns[:, k].tolist())
+        for k, name in enumerate(names)
+    }
 
 
 def _features(

@@ -110,6 +110,26 @@ def test_the_table_is_made_again_from_answers_alone(finished: Path, tmp_path: Pa
     assert {row.fold for row in predicted.rows} == {"0", "1"} and len(predicted.rows) == 48
 
 
+def test_every_row_is_held_against_the_one_named(
+    corpus: Path, finished: Path, tmp_path: Path
+) -> None:
+    again = tmp_path / "bench"
+    shutil.copytree(finished, again)
+    result = run_bench(configured(corpus, again, keep=True, compare="voice"))
+    rows = {row["name"]: row for row in result["rows"]}
+    assert "compared" not in rows["voice"]
+    values = {name: row["scores"]["uar"]["value"] for name, row in rows.items()}
+    for name in set(rows) - {"voice"}:
+        found = rows[name]["compared"]
+        assert found["value"] == pytest.approx(values[name] - values["voice"], abs=2e-6)
+        assert found["ci_low"] <= found["value"] <= found["ci_high"]
+    page = (again / "bench.md").read_text()
+    assert "UAR against logistic regression | UAR against voice |" in page
+    assert score_folder(again) == result
+    with pytest.raises(EmollamaError, match="compare: no row is 'vioce'; did you mean 'voice'"):
+        run_bench(configured(corpus, tmp_path / "other", compare="vioce"))
+
+
 def test_an_ensemble_answers_with_the_mean_over_rows_and_seeds(finished: Path) -> None:
     answers = json.loads((finished / "answers.json").read_text())
     labels, ids = answers["labels"]["labels"], answers["ids"]

@@ -11,7 +11,10 @@ from typer.testing import CliRunner
 
 from emollama.cli_frames import frames_app
 from emollama.errors import EmollamaError
+from emollama.evaluation.frame_figures import frames_figure
+from emollama.evaluation.frame_table import frame_table
 from emollama.evaluation.frames_workflow import (
+    WINDOWS,
     choose_window,
     clipped,
     concordance,
@@ -29,6 +32,7 @@ from emollama.evaluation.predictions import (
     read_predictions,
     write_predictions,
 )
+from emollama.evaluation.tables import table_markdown
 from emollama.labels import LabelSet
 
 HEADER = Header(labels=LabelSet("two", ("low", "high")), corpus="c", split="val")
@@ -188,6 +192,8 @@ def test_searching_takes_the_windows_from_validation(tmp_path: Path) -> None:
         (["smooth", "--out", "o", "--test", "{tst}", "--search"], "give --val"),
         (["smooth", "--out", "o", "--test", "{tst}", "--window", "valence:3"], "NAME=W"),
         (["ensemble", "{tst}", "--out", "o"], "two predictions files"),
+        (["draw", "{tst}", "--video", "u", "--out", "o"], "tst.jsonl: has no id 'u'"),
+        (["draw", *["{tst}"] * 6, "--video", "t", "--out", "o"], "6 files in one picture"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, words: list[str], message: str) -> None:
@@ -202,3 +208,61 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, words: list[str], mes
 def test_an_id_that_is_no_file_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EmollamaError, match=r"id '\.\./t': cannot be the name"):
         write_submission(tmp_path, [video("../t", [0.1])])
+
+
+def test_a_table_of_systems_before_and_after_smoothing(tmp_path: Path) -> None:
+    for name, seed in (("one", 1), ("two", 5)):
+        (tmp_path / name).mkdir()
+        for split, seeds in (("val", (seed, seed + 1)), ("test", (seed + 2, seed + 3))):
+            # The same videos in both, whose truth is of the name.
+            rows = [
+                noisy(s).model_copy(
+                    update={"id": f"{split}{i}", "reference_values": noisy(i).reference_values}
+                )
+                for i, s in enumerate(seeds)
+            ]
+            stored(tmp_path / name, f"{split}.jsonl", rows)
+    folders = [tmp_path / "one", tmp_path / "two"]
+    windows = {"valence": 3, "arousal": 3}
+    made = frame_table(folders, windows, against=folders[0], resamples=100)
+    assert [row[:2] for row in made.rows] == [
+        (target, name) for target in ("valence", "arousal") for name in ("one", "two")
+    ]
+    rows = rows_of(read_predictions(folders[1] / "test.jsonl"))
+    plain, smoothed = (concordance(with_windows(rows, {"valence": w}), "valence") for w in (0, 3))
+    (two,) = (row for row in made.rows if row[:2] == ("valence", "two"))
+    assert two[4].startswith(f"{plain:.3f} [") and two[5].startswith(f"{smoothed:.3f} [")
+    assert two[6].startswith(f"{smoothed - plain:+.3f} [")
+    validation = rows_of(read_predictions(folders[1] / "val.jsonl"))
+    assert two[7].startswith(f"{choose_window(validation, 'valence')}: ")
+    base = rows_of(read_predictions(folders[0] / "test.jsonl"))
+    gain = plain - concordance(with_windows(base, {"valence": 0}), "valence")
+    assert two[8].startswith(f"{gain:+.3f} [") and made.rows[0][8] == "–"
+    with pytest.raises(EmollamaError, match="no window for arousal"):
+        frame_table(folders, {"valence": 3})
+    told = run("table", *folders, "--bootstrap", 100, "--out", tmp_path / "table.md")
+    assert "valence" in told and "| valence | two |" in (tmp_path / "table.md").read_text()
+
+
+def test_a_picture_shows_the_truth_and_each_files_answer(tmp_path: Path) -> None:
+    truth = [0.2, 0.4]
+    row = video("x", [0.1, 0.3], truth).model_copy(update={"times": (0.02, 0.06)})
+    one = stored(tmp_path, "a.jsonl", [row])
+    two = stored(tmp_path, "b.jsonl", [video("x", [0.5, 0.7], truth)])
+    upper, lower = frames_figure([one, two], "x").axes
+    drawn = [(list(line.get_xdata()), list(line.get_ydata())) for line in upper.lines]
+    assert drawn == [([0.02, 0.06], truth), ([0.02, 0.06], [0.1, 0.3]), ([0, 1], [0.5, 0.7])]
+    assert [list(line.get_ydata())[1] for line in lower.lines] == [-0.4, -0.3, -0.7]
+    told = [t.get_text() for t in upper.get_legend().get_texts()]
+    assert told == ["truth", f"{tmp_path.name}/a", f"{tmp_path.name}/b"]
+    run("draw", tmp_path / "a.jsonl", "--video", "x", "--out", tmp_path / "x.png")
+    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_committed_table_comes_from_the_committed_answers() -> None:
+    folder = Path(__file__).parents[2] / "results" / "fusion" / "probe-va"
+    page = (folder / "table.md").read_text()
+    order = list(dict.fromkeys(row.split(" | ")[1] for row in page.splitlines()[4:16]))
+    assert set(order) == {p.name for p in folder.iterdir() if p.is_dir()}
+    made = frame_table([folder / name for name in order], WINDOWS, folder / "ridge", by="group")
+    assert table_markdown(made) in page

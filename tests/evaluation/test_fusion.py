@@ -117,6 +117,8 @@ def test_values_of_frames_with_every_set_of_channels(corpus: Path) -> None:
     assert len(told) > 30
     for row in told:
         assert len(row.values["valence"]) == len(row.reference_values["valence"])
+        # No digit that a float32 does not hold: 0.2, not 0.20000000298023224.
+        assert all(x == float(f"{x:.6g}") for x in row.values["valence"])
     (words,) = {len(set(r.values["valence"])) for r in told if r.channels == ("words",)}
     assert words == 1
     assert max(len(set(r.values["valence"])) for r in told if r.channels == ("voice",)) == 4
