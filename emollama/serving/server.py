@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import socket
+import tempfile
+import threading
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 import uvicorn
 
 from emollama.errors import EmollamaError
 from emollama.serving.app import create_app
+from emollama.serving.private import PrivateFolder
 from emollama.serving.settings import Settings
 from emollama.session import Session
 
@@ -26,9 +32,26 @@ def serve(session: Session, settings: Settings, ready: Callable[[str], None]) ->
     Raises:
         EmollamaError: the address cannot be listened on.
     """
+    if threading.current_thread() is threading.main_thread():
+        # uvicorn raises the signal anew when all is finished; what is temporary must still go.
+        signal.signal(signal.SIGTERM, _leave)
+    private = PrivateFolder()
+    try:
+        # Of this process and of those that it starts, so that nothing lies beside the folder.
+        os.environ["TMPDIR"] = tempfile.tempdir = str(private.path)
+        _run(session, settings, ready, private.path)
+    finally:
+        private.close()
+
+
+def _leave(number: int, frame: object) -> NoReturn:
+    raise SystemExit(0)
+
+
+def _run(session: Session, settings: Settings, ready: Callable[[str], None], folder: Path) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     config = uvicorn.Config(
-        create_app(session, settings),
+        create_app(session, settings, folder),
         log_level="warning",
         access_log=False,
         server_header=False,
