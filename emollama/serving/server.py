@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
@@ -13,12 +14,15 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from emollama.errors import EmollamaError
 from emollama.serving.app import create_app
 from emollama.serving.private import PrivateFolder
 from emollama.serving.settings import Settings
 from emollama.session import Session
+
+HEAD_SECONDS = 10.0
 
 
 def serve(session: Session, settings: Settings, ready: Callable[[str], None]) -> None:
@@ -56,6 +60,7 @@ def _run(session: Session, settings: Settings, ready: Callable[[str], None], fol
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        http=Protocol,
         ws="none",
         timeout_keep_alive=5,
         timeout_graceful_shutdown=int(settings.deadline) + 1,
@@ -67,6 +72,31 @@ def _run(session: Session, settings: Settings, ready: Callable[[str], None], fol
         server.run(sockets=[sock])
         if not server.started:
             raise EmollamaError("the server could not be started; its log says why")
+
+
+class Protocol(H11Protocol):
+    """HTTP, with an end to connections on which the head of a request does not get complete."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to look after a new connection."""
+        super().connection_made(transport)
+        self._waited = False
+        self._look_later()
+
+    def _look_later(self) -> None:
+        self.loop.call_later(HEAD_SECONDS / 2, self._look)
+
+    def _look(self) -> None:
+        if self.transport.is_closing():
+            return
+        first = self.cycle is None
+        idle = self.cycle is None or self.cycle.response_complete
+        waits = idle and (first or bool(self.conn.trailing_data[0]))
+        if waits and self._waited:
+            self.transport.close()
+            return
+        self._waited = waits
+        self._look_later()
 
 
 class _Server(uvicorn.Server):

@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from emollama.serving.app import create_app
-from emollama.serving.server import listening
+from emollama.serving.server import Protocol, listening
 from emollama.serving.settings import Settings
 from emollama.session import Session
 
@@ -39,7 +39,9 @@ def running(session: Session, folder: Path, settings: Settings) -> Iterator[Runn
     folder.mkdir(exist_ok=True)
     app = create_app(session, settings, folder)
     server = uvicorn.Server(
-        uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=60)
+        uvicorn.Config(
+            app, log_level="warning", access_log=False, timeout_graceful_shutdown=60, http=Protocol
+        )
     )
     with listening(settings) as sock:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)

@@ -148,7 +148,7 @@ def test_who_leaves_frees_the_place_and_the_model(
     settings = Settings(port=0, watchers=1, queue=3, deadline=60)
     with running(session, tmp_path / "up", settings) as server:
         part = [{"type": "file", "file": {"file_id": server.upload(clip)}}]
-        chat = {"messages": [{"role": "user", "content": part}], "max_tokens": 2000}
+        chat = {"messages": [{"role": "user", "content": part}], "max_tokens": 800}
         engine = server.app.state.engine
 
         def in_hand() -> int:
@@ -174,9 +174,12 @@ def test_who_leaves_frees_the_place_and_the_model(
             "POST", f"{server.address}/v1/chat/completions", json={**chat, "stream": True},
             timeout=60,
         ) as answer:  # fmt: skip
+            release = threading.Event()
+            engine._add(_blocking(release))
             assert next(answer.iter_lines())
             assert in_hand() == 1
         wait_for(lambda: in_hand() == 0, 5)
+        release.set()
         assert files(server) == {f"{part[0]['file']['file_id']}.clip"}
 
 
@@ -184,8 +187,9 @@ def test_who_leaves_frees_the_place_and_the_model(
 
 
 def test_slow_bodies_and_too_many_bytes_are_cut_off(
-    session: LlmSession, clip: Path, tmp_path: Path
+    session: LlmSession, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("emollama.serving.server.HEAD_SECONDS", 0.4)
     settings = Settings(port=0, watchers=1, queue=2, stall_seconds=0.5, max_in_hand=3 << 19)
     with running(session, tmp_path / "up", settings) as server:
         port = int(server.address.rsplit(":", 1)[1])
@@ -193,6 +197,12 @@ def test_slow_bodies_and_too_many_bytes_are_cut_off(
             f"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
             "Content-Type: application/json\r\nContent-Length: 100000\r\n\r\n{"
         )
+        # A head that does not get complete, on a new connection and on a used one.
+        for before in (b"", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"):
+            with socket.create_connection(("127.0.0.1", port), timeout=20) as one:
+                one.sendall(before + b"GET /healthz HT")
+                while one.recv(1000):
+                    pass
         slow = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(2)]
         for one in slow:
             one.sendall(head.encode())
