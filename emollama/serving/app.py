@@ -220,7 +220,7 @@ def _asking_routes(app: FastAPI, settings: Settings) -> None:
         weights: Annotated[bool, Form(description="Which channel carried it.")] = True,
     ) -> wire.EmotionAnswer:
         """Labels with scores, the reason, and what was seen and heard."""
-        await _no_other(request, *inspect.signature(ask_emotion).parameters)
+        await _no_other(request, *(set(inspect.signature(ask_emotion).parameters) - {"request"}))
         if (file is None) == (file_id is None):
             raise Refusal(400, "give either a file or a file_id", "file")
         if labels is not None and len({w.lower() for w in labels}) != len(labels):

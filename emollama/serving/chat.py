@@ -92,15 +92,18 @@ class Conversation:
 
     async def events(self, reply: Reply, pieces: Pieces, request_id: str) -> AsyncIterator[str]:
         """The answer as server-sent events; the last one is [DONE]. See `end`."""
-        clock = asyncio.get_running_loop().time
         yield self._event({"role": "assistant", "content": ""})
         try:
-            async for piece in pieces:
+            while True:
+                async with asyncio.timeout_at(self.deadline):
+                    piece = await anext(pieces, None)
+                if piece is None:
+                    break
                 yield self._event({"content": piece})
-                if clock() > self.deadline:
-                    error = body_of(504, "the answer took too long", request_id)
-                    yield f"data: {json.dumps(error)}\n\n"
-                    return
+        except TimeoutError:
+            error = body_of(504, "the answer took too long", request_id)
+            yield f"data: {json.dumps(error)}\n\n"
+            return
         except Exception:
             error = body_of(500, "an error inside the server", request_id)
             yield f"data: {json.dumps(error)}\n\n"

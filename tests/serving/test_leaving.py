@@ -12,8 +12,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from emollama.serving.chat import Conversation
+from emollama.serving.engine import Pieces, _ReplyTask
 from emollama.serving.once import Once
 from emollama.serving.settings import Settings
+from emollama.serving.wire import ChatRequest
 from emollama.session import LlmSession
 from tests.features.made import tone
 from tests.serving.running import Running, running
@@ -181,6 +184,20 @@ def test_who_leaves_frees_the_place_and_the_model(
         wait_for(lambda: in_hand() == 0, 5)
         release.set()
         assert files(server) == {f"{part[0]['file']['file_id']}.clip"}
+
+
+def test_a_stream_says_why_it_ends_at_its_deadline(server: Running) -> None:
+    clips = server.app.state.clips
+    asked = ChatRequest(messages=[{"role": "user", "content": "Why?"}])  # type: ignore[list-item]
+
+    async def main() -> list[str]:
+        loop = asyncio.get_running_loop()
+        silent = Pieces(_ReplyTask(loop))
+        one = Conversation(asked, clips, clips.engine, loop.time() + 0.05)
+        return [event async for event in one.events(None, silent, "req-1")]  # type: ignore[arg-type]
+
+    first, last = asyncio.run(main())
+    assert '"assistant"' in first and "took too long" in last and "req-1" in last
 
 
 # --- the door ----------------------------------------------------------------------------------
