@@ -11,7 +11,7 @@ that fail or are lost are counted, and end the benchmark with an error.
 
 `--hold N` goes on with the first kind for N seconds and watches the memory of the server and its
 processes. `--kill` ends by killing the server with SIGKILL while requests run and starting it anew:
-no upload of the old one may be left. Without --model as in benchmarks.session.
+nothing that the old one had on disk may be left. Without --model as in benchmarks.session.
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ import psutil
 
 from benchmarks.session import clips, untrained
 from emollama.quiet import quiet_libraries
-from emollama.serving.uploads import PREFIX
 
 Request = Callable[[httpx.Client, int], httpx.Response]
 
@@ -177,12 +176,12 @@ def main() -> None:
                 threading.Timer(2, os.kill, (process.pid, signal.SIGKILL)).start()
                 load(address, options.clients, 4, raw)
                 process.wait()
-                left = [p.name for p in temporary.glob(f"{PREFIX}*")]
+                left = [p.name for p in temporary.iterdir()]
                 with server(model, temporary) as (again, _):
                     httpx.get(f"{again}/healthz").raise_for_status()
-                    kept = [p.name for p in temporary.glob(f"{PREFIX}*")]
+                    kept = [p.name for p in temporary.iterdir()]
                 gone = not set(left) & set(kept)
-                print(f"killed: {len(left)} folders were left, "
+                print(f"killed: {len(left)} files or folders were left, "
                       f"{'gone' if gone else 'NOT gone'} after the next start")  # fmt: skip
                 failed += not gone
     if failed:

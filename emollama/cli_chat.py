@@ -109,9 +109,13 @@ class Terminal:
     def _again(self, _: str) -> None:
         if not self.turns:
             raise EmollamaError("nothing has been asked yet")
-        question = self.turns[-2].text
-        self.turns = self.turns[:-2]
-        self._ask(question)
+        before, question = self.turns, self.turns[-2].text
+        self.turns = before[:-2]
+        try:
+            self._ask(question)
+        except EmollamaError:
+            self.turns = before
+            raise
 
     def _drop(self, channel: str) -> None:
         self.look = self.look.without(channel)
@@ -130,10 +134,20 @@ class Terminal:
 
     def _choose(self, text: str) -> None:
         labels = [word.strip() for word in text.split(",") if word.strip()]
+        before = self.labels
         self.labels = None if text in ("", "none") else labels
-        self.show()
+        try:
+            self.show()
+        except EmollamaError:
+            self.labels = before
+            raise
 
     def _why(self, _: str) -> None:
+        if self.labels is not None:
+            raise EmollamaError(
+                "which channel carried the label is told for the model's own labels; "
+                "/labels none takes them back"
+            )
         found = self.session.weights(self.look)
         assert found is not None, "a language model has labels"
         self.say(f"{found.label}: {found.full:.1%}, with nothing to go by {found.empty:.1%}\n")
@@ -157,10 +171,10 @@ class Terminal:
         self.sampling = replace(self.sampling, top_p=_number(text))
 
     def _length(self, text: str) -> None:
-        self.sampling = replace(self.sampling, max_new_tokens=int(_number(text)))
+        self.sampling = replace(self.sampling, max_new_tokens=_whole(text))
 
     def _seed(self, text: str) -> None:
-        self.sampling = replace(self.sampling, seed=int(_number(text)))
+        self.sampling = replace(self.sampling, seed=_whole(text))
 
     def _save(self, name: str) -> None:
         from emollama.files import write_json
@@ -169,7 +183,7 @@ class Terminal:
         if not name:
             raise EmollamaError("/save needs a file's name")
         answer = self.session.answer(self.look, False, labels=self.labels)
-        weights = self.session.weights(self.look)
+        weights = self.session.weights(self.look) if self.labels is None else None
         path = Path(name)
         try:
             write_json(
@@ -186,6 +200,13 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         raise EmollamaError(f"'{text}' is no number") from None
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise EmollamaError(f"'{text}' is no whole number") from None
 
 
 def chat(

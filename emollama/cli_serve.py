@@ -24,6 +24,13 @@ def serve(
     port: Annotated[int, typer.Option(help="0 for any free one.")] = 8000,
     dtype: Annotated[Precision, typer.Option(help="Of a language model.")] = "auto",
     max_mb: Annotated[int, typer.Option(help="MiB of a clip.", min=1)] = 100,
+    max_data_mb: Annotated[int, typer.Option(help="MiB of a clip in a data URL.", min=1)] = 16,
+    max_in_hand_mb: Annotated[
+        int, typer.Option(help="MiB of all requests in hand; more are answered 429.", min=1)
+    ] = 512,
+    max_kept_mb: Annotated[
+        int, typer.Option(help="MiB of all uploads kept; the oldest make room.", min=1)
+    ] = 4096,
     max_seconds: Annotated[float, typer.Option(help="Duration of a clip.")] = 120.0,
     max_side: Annotated[int, typer.Option(help="Pixels of a picture's longer side.")] = 4096,
     max_rate: Annotated[float, typer.Option(help="Frames a second.")] = 125.0,
@@ -43,7 +50,9 @@ def serve(
 
     settings = Settings(
         host=host, port=port, api_key=os.environ.pop(KEY_VARIABLE, None) or None,
-        max_bytes=max_mb << 20, max_seconds=max_seconds, max_side=max_side, max_rate=max_rate,
+        max_bytes=max_mb << 20, max_data_bytes=max_data_mb << 20,
+        max_in_hand=max_in_hand_mb << 20, max_kept=max_kept_mb << 20,
+        max_seconds=max_seconds, max_side=max_side, max_rate=max_rate,
         keep_seconds=keep_seconds, queue=queue, deadline=deadline, watchers=watchers,
         watch_seconds=watch_seconds, watch_memory=watch_mb << 20,
     )  # fmt: skip

@@ -50,6 +50,8 @@ class Sampling:
             raise EmollamaError(
                 f"an answer has 1 to {LONGEST_ANSWER} tokens, not {self.max_new_tokens}"
             )
+        if self.seed is not None and not 0 <= self.seed < 1 << 63:
+            raise EmollamaError(f"a seed is a whole number from 0 to 2^63 - 1, not {self.seed}")
         if any(not text for text in self.stops):
             raise EmollamaError("a text at which an answer ends must not be empty")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -126,10 +126,11 @@ class PrefixCache:
         """Memory of all that is kept."""
         return sum(prefix.bytes for prefix in self._kept.values())
 
-    def forget(self) -> None:
-        """Let go of everything."""
+    def forget(self, which: Callable[[Hashable], bool] = lambda key: True) -> None:
+        """Let go of those whose keys are meant; of everything, unless told."""
         with self._lock:
-            self._kept.clear()
+            for key in [k for k in self._kept if which(k)]:
+                del self._kept[key]
 
     @torch.inference_mode()
     def read(self, evidence: Sequence[Evidence]) -> list[Prefix | None]:

@@ -8,6 +8,7 @@ ordinary tokens; only the backbone's own chat template yields special tokens.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
@@ -34,6 +35,7 @@ CHANNELS: tuple[Channel, ...] = ("voice", "face", "words")
 PROCESSOR_FILE = "processor.json"
 LONGEST_TEXT = 300
 """Words of a subtitle that are read."""
+_TOKENIZING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -209,7 +211,13 @@ class EmotionLlamaProcessor:
 
     def text_ids(self, text: str) -> list[int]:
         """Token ids of plain text; what looks like a special token is text."""
-        return self.tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids
+        return self._ids(text, plain=True)
+
+    def _ids(self, text: str, plain: bool) -> list[int]:
+        # A fast tokenizer keeps the switch in a state that all threads share.
+        with _TOKENIZING:
+            found = self.tokenizer(text, add_special_tokens=False, split_special_tokens=plain)
+        return found.input_ids
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of an answer, without special tokens and surrounding space."""
@@ -297,7 +305,7 @@ class EmotionLlamaProcessor:
         for index, part in enumerate(re.split(r"\ue000(\d+)\ue001", str(rendered))):
             if index % 2 == 0:
                 if part:
-                    chunks.append(self.tokenizer(part, add_special_tokens=False).input_ids)
+                    chunks.append(self._ids(part, plain=False))
                 continue
             chunks.extend(self._runs(messages[int(part)][1]))
         return chunks

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import FastAPI, File, Form, Request, UploadFile
+from fastapi import Depends, FastAPI, File, Form, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import StringConstraints
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
+from starlette.types import Receive, Scope, Send
 
 from emollama import __version__
 from emollama.serving import wire
@@ -23,6 +26,7 @@ from emollama.serving.door import Door
 from emollama.serving.emotion import emotion
 from emollama.serving.engine import Engine
 from emollama.serving.guard import Guard
+from emollama.serving.leaving import while_there
 from emollama.serving.refusal import ErrorResponse, Refusal, body_of
 from emollama.serving.settings import Settings
 from emollama.serving.uploads import Upload, Uploads, chunks_of
@@ -36,6 +40,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
         (401, "The API key is missing or wrong"),
         (403, "Sent by another site's web page"),
         (404, "No such file or model"),
+        (408, "The request's body came too slowly"),
         (413, "The clip is too large"),
         (421, "Not a name of this machine"),
         (422, "The request or the clip cannot be read"),
@@ -88,6 +93,7 @@ def create_app(session: Session, settings: Settings, folder: Path | None = None)
         responses=_ERRORS,
         docs_url=None,  # its page would load scripts from elsewhere
         redoc_url=None,
+        dependencies=[Depends(_no_query)],
     )
     _handle_errors(app)
     _model_routes(app, session)
@@ -116,12 +122,18 @@ def _handle_errors(app: FastAPI) -> None:
     async def invalid(request: Request, error: RequestValidationError) -> Any:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"] if part != "body")
-        return answer(request, 422, f"{where}: {first['msg']}" if where else first["msg"], where)
+        said = "a file is expected here" if "UploadFile" in first["msg"] else first["msg"]
+        return answer(request, 422, f"{where}: {said}" if where else said, where)
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Any:
         found = answer(request, error.status_code, str(error.detail))
         found.headers.update(error.headers or {})
+        if error.status_code == 405:
+            # Each route knows its own methods alone.
+            matching = (r for r in app.routes if r.matches(request.scope)[0] != Match.NONE)
+            methods = {m for r in matching for m in getattr(r, "methods", None) or ()}
+            found.headers["allow"] = ", ".join(sorted(methods))
         return found
 
 
@@ -161,7 +173,9 @@ def _file_routes(app: FastAPI) -> None:
     ) -> wire.File:
         """Upload a clip; what it is called decides nothing."""
         clips: Clips = request.app.state.clips
-        return _file(await clips.upload(chunks_of(file.file), file.filename or "clip"))
+        await _no_other(request, "file", "purpose")
+        work = clips.upload(chunks_of(file.file), file.filename or "clip")
+        return _file(await while_there(request, work))
 
     @app.get("/v1/files")
     async def files(request: Request) -> wire.Files:
@@ -206,16 +220,28 @@ def _asking_routes(app: FastAPI, settings: Settings) -> None:
         weights: Annotated[bool, Form(description="Which channel carried it.")] = True,
     ) -> wire.EmotionAnswer:
         """Labels with scores, the reason, and what was seen and heard."""
-        clips: Clips = request.app.state.clips
+        await _no_other(request, *(set(inspect.signature(ask_emotion).parameters) - {"request"}))
         if (file is None) == (file_id is None):
             raise Refusal(400, "give either a file or a file_id", "file")
         if labels is not None and len({w.lower() for w in labels}) != len(labels):
             raise Refusal(400, "labels must be distinct", "labels")
-        if file is not None:
-            file_id = (await clips.upload(chunks_of(file.file), file.filename or "clip")).id
-        assert file_id is not None
-        look = await clips.look(file_id, text, transcribe, drop)
-        return await emotion(request.app.state.engine, look, labels, reason, weights)
+        if text is None and "text" in await request.form():
+            text = ""  # an empty field of a form: there are no words
+        clips: Clips = request.app.state.clips
+
+        async def told() -> wire.EmotionAnswer:
+            if file_id is not None:
+                look = await clips.look(file_id, text, transcribe, drop)
+                return await emotion(clips.engine, look, labels, reason, weights)
+            assert file is not None
+            name = file.filename or "clip"
+            look = await clips.look_once(chunks_of(file.file), name, text, transcribe, drop)
+            try:
+                return await emotion(clips.engine, look, labels, reason, weights)
+            finally:
+                clips.engine.session.forget(look)
+
+        return await while_there(request, told())
 
     @app.post(
         "/v1/chat/completions",
@@ -224,17 +250,41 @@ def _asking_routes(app: FastAPI, settings: Settings) -> None:
     )
     async def chat(request: Request, body: wire.ChatRequest) -> Any:
         """Ask about a clip, as OpenAI's clients do."""
-        loop = asyncio.get_running_loop()
         # A little before the door's own, so that a stream can say why it ends.
-        deadline = loop.time() + settings.deadline * 0.95
+        deadline = request.state.ends - settings.deadline * 0.05
         one = Conversation(body, request.app.state.clips, request.app.state.engine, deadline)
         if not body.stream:
-            return await one.whole()
-        reply, pieces = await one.begin()
-        return StreamingResponse(
-            one.events(reply, pieces, request.state.request_id, loop.time),
-            media_type="text/event-stream",
-        )
+            return await while_there(request, one.whole())
+        reply, pieces = await while_there(request, one.begin())
+        return _Events(one, one.events(reply, pieces, request.state.request_id))
+
+
+class _Events(StreamingResponse):
+    """A stream of events whose conversation ends with it, even where nobody read any."""
+
+    def __init__(self, conversation: Conversation, events: AsyncIterator[str]) -> None:
+        super().__init__(events, media_type="text/event-stream")
+        self._conversation = conversation
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._conversation.end()
+
+
+async def _no_query(request: Request) -> None:
+    """Nothing here takes a query, and nothing is passed over in silence."""
+    if request.query_params and request.url.path != "/healthz":
+        name = next(iter(request.query_params))
+        raise Refusal(422, f"'{name[:40]}' in the query is not known: nothing here takes any")
+
+
+async def _no_other(request: Request, *names: str) -> None:
+    """Refuse a form with fields that are not among `names`."""
+    for field in await request.form():
+        if field not in names:
+            raise Refusal(422, f"field '{field[:40]}' is not known", field[:40])
 
 
 def _file(upload: Upload) -> wire.File:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -10,7 +11,7 @@ from uuid import uuid4
 
 from emollama.errors import EmollamaError
 from emollama.serving.clips import Clips
-from emollama.serving.engine import Engine
+from emollama.serving.engine import Engine, Pieces
 from emollama.serving.refusal import Refusal, body_of
 from emollama.serving.wire import (
     AnswerMessage,
@@ -43,8 +44,10 @@ class Conversation:
         self.id = f"chatcmpl-{uuid4().hex[:24]}"
         self.created = int(time.time())
         self.model = engine.session.name
+        self._once: Look | None = None
+        self._pieces: Pieces | None = None
 
-    async def begin(self) -> tuple[Reply, AsyncIterator[str]]:
+    async def begin(self) -> tuple[Reply, Pieces]:
         """Look at the clip and begin to write.
 
         Raises:
@@ -66,37 +69,45 @@ class Conversation:
         )  # fmt: skip
         look, turns = await self._read()
         try:
-            return await self.engine.reply(look, turns, sampling)
+            reply, self._pieces = await self.engine.reply(look, turns, sampling)
         except EmollamaError as error:
+            self.end()
             raise Refusal(400, str(error), "messages") from None
+        except BaseException:
+            self.end()
+            raise
+        return reply, self._pieces
 
     async def whole(self) -> ChatAnswer:
         """The answer in one piece."""
         reply, pieces = await self.begin()
-        text = "".join([piece async for piece in pieces]).strip()
+        try:
+            text = await pieces.text()
+        finally:
+            self.end()
         return ChatAnswer(
             id=self.id, created=self.created, model=self.model, usage=usage(reply),
             choices=[Choice(message=AnswerMessage(content=text), finish_reason=finish(reply))],
         )  # fmt: skip
 
-    async def events(
-        self, reply: Reply, pieces: AsyncIterator[str], request_id: str, clock: Any
-    ) -> AsyncIterator[str]:
-        """The answer as server-sent events; the last one is [DONE]."""
+    async def events(self, reply: Reply, pieces: Pieces, request_id: str) -> AsyncIterator[str]:
+        """The answer as server-sent events; the last one is [DONE]. See `end`."""
         yield self._event({"role": "assistant", "content": ""})
         try:
-            async for piece in pieces:
+            while True:
+                async with asyncio.timeout_at(self.deadline):
+                    piece = await anext(pieces, None)
+                if piece is None:
+                    break
                 yield self._event({"content": piece})
-                if clock() > self.deadline:
-                    error = body_of(504, "the answer took too long", request_id)
-                    yield f"data: {json.dumps(error)}\n\n"
-                    return
+        except TimeoutError:
+            error = body_of(504, "the answer took too long", request_id)
+            yield f"data: {json.dumps(error)}\n\n"
+            return
         except Exception:
             error = body_of(500, "an error inside the server", request_id)
             yield f"data: {json.dumps(error)}\n\n"
             raise
-        finally:
-            await pieces.aclose()  # type: ignore[attr-defined]
         yield self._event({}, finish(reply))
         options = self.request.stream_options
         if options is not None and options.include_usage:
@@ -139,21 +150,24 @@ class Conversation:
                 "URL into the first turn",
                 "messages",
             )
-        ids = []
-        for part in found:
-            if isinstance(part, FilePart):
-                ids.append(part.file.file_id)
-            else:
-                ids.append((await self.clips.from_data(part.video_url.url)).id)
-        if len(set(ids)) > 1:
+        named = {p.file.file_id if isinstance(p, FilePart) else p.video_url.url for p in found}
+        if len(named) > 1:
             raise Refusal(400, "a conversation is about one clip", "messages")
         if not turns[0].text.strip():
             # A clip without a question is asked what it shows.
             turns[0] = Turn("user", self.engine.session.question("reason"))
-        request = self.request
-        listen = request.transcribe and request.text is None
-        look = await self.clips.look(ids[0], request.text, listen, request.drop)
-        return look, turns
+        how = (self.request.text, self.request.transcribe, self.request.drop)
+        if isinstance(found[0], FilePart):
+            return await self.clips.look(found[0].file.file_id, *how), turns
+        self._once = await self.clips.from_data(found[0].video_url.url, *how)
+        return self._once, turns
+
+    def end(self) -> None:
+        """Nobody reads on: stop writing, and let go of a clip that came inside the request."""
+        if self._pieces is not None:
+            self._pieces.close()
+        if self._once is not None:
+            self.engine.session.forget(self._once)
 
 
 def usage(reply: Reply) -> Usage:

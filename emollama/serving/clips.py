@@ -1,4 +1,6 @@
-"""From an upload to a `Look`, once: clips that were looked at are kept for further questions."""
+"""From a clip on disk to a `Look`. Of an upload it is kept for further questions; of a clip that
+came inside a request nothing is left when the request ends.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +8,15 @@ import asyncio
 import base64
 import binascii
 import re
-from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TypeVar
 
 from emollama.errors import EmollamaError
 from emollama.llm.processing import CHANNELS
 from emollama.serving.engine import Engine
 from emollama.serving.guard import Guard
+from emollama.serving.once import Once
 from emollama.serving.refusal import Refusal
 from emollama.serving.uploads import Upload, Uploads
 from emollama.session import Look, Sight
@@ -20,6 +24,7 @@ from emollama.session import Look, Sight
 DATA_URL = r"^data:(video|audio)/[\w.+-]+(;[\w.+-]+=[\w.+-]+)*;base64,[A-Za-z0-9+/]+={0,2}$"
 _HEAD = re.compile(r"data:(video|audio)/[\w.+-]+(;[\w.+-]+=[\w.+-]+)*;base64,", re.ASCII)
 _KEPT = 64
+T = TypeVar("T")
 
 
 class Clips:
@@ -27,34 +32,15 @@ class Clips:
 
     def __init__(self, uploads: Uploads, guard: Guard, engine: Engine) -> None:
         self.uploads, self.guard, self.engine = uploads, guard, engine
-        self._sights: OrderedDict[tuple[str, bool], asyncio.Future[Sight]] = OrderedDict()
-        self._looks: OrderedDict[tuple[str, str | None, bool], Look] = OrderedDict()
+        # By id, and whether somebody listened.
+        self._sights: Once[tuple[str, bool], Sight] = Once(_KEPT)
+        self._looks: Once[tuple[str, str | None, bool], Look] = Once(_KEPT, engine.session.forget)
 
     async def upload(self, chunks: Iterable[bytes], name: str) -> Upload:
         """Keep a clip that is within the limits; any other is a `Refusal`."""
-        loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(None, self.uploads.add, chunks, name)
-        try:
-            await loop.run_in_executor(self.guard.threads, self.guard.inspect, found.path)
-        except BaseException:
-            self.uploads.remove(found.id)
-            raise
+        found = await self._inspected(chunks, name)
+        self.uploads.keep(found)
         return found
-
-    async def from_data(self, url: str) -> Upload:
-        """Keep the clip that a data URL holds."""
-        head = _HEAD.match(url)
-        if head is None:
-            if url.startswith(("http:", "https:", "ftp:", "file:")):
-                raise Refusal(
-                    400, "no URL is fetched: upload the clip to /v1/files, or send a data URL"
-                )
-            raise Refusal(400, "a clip is 'data:video/...;base64,...' or the id of an upload")
-        try:
-            data = base64.b64decode(url[head.end() :], validate=True)
-        except (binascii.Error, ValueError):
-            raise Refusal(400, "the data URL holds no valid base64") from None
-        return await self.upload([data], "data")
 
     async def look(
         self, file_id: str, text: str | None, transcribe: bool, drop: Iterable[str]
@@ -65,62 +51,122 @@ class Clips:
             Refusal: unknown id, or a clip that cannot be read or gives nothing to go by.
         """
         upload = self.uploads.get(file_id)
-        key = (file_id, text, transcribe)
-        if key not in self._looks:
-            sight = await self._sight(upload, transcribe)
-            session = self.engine.session
-            try:
-                look = await self.engine.call(lambda: session.look_at(sight, text))
-            except EmollamaError as error:
-                raise Refusal(422, str(error), "file") from None
-            self._looks[key] = look
-            while len(self._looks) > _KEPT:
-                self._looks.popitem(last=False)
-        look = self._looks[key]
-        self._looks.move_to_end(key)
-        dropped = tuple(drop)
-        if not dropped:
-            return look
-        for channel in dropped:
-            if channel not in CHANNELS:
-                raise Refusal(400, f"channel '{channel[:40]}' is none of {', '.join(CHANNELS)}")
+        listen = self.engine.session.listens(text, transcribe)
+
+        async def make() -> Look:
+            return await self._seen(await self._sight(upload, listen), text)
+
+        return _without(await self._looks.get((file_id, text, listen), make), drop)
+
+    async def look_once(
+        self, chunks: Iterable[bytes], name: str, text: str | None, transcribe: bool,
+        drop: Iterable[str], most: int | None = None,
+    ) -> Look:  # fmt: skip
+        """A clip of at most so many bytes, of which no file is left; see `look`.
+
+        The caller lets go of the look itself, by `Session.forget`.
+        """
+        listen = self.engine.session.listens(text, transcribe)
+        upload = await self._inspected(chunks, name, most)
         try:
-            return look.without(*dropped)
-        except EmollamaError as error:
-            raise Refusal(422, str(error), "drop") from None
+            sight = await self._guarded(lambda: self.guard.watch(upload.path, listen))
+        finally:
+            self.uploads.discard(upload)
+        return _without(await self._seen(sight, text), drop)
+
+    async def from_data(
+        self, url: str, text: str | None, transcribe: bool, drop: Iterable[str]
+    ) -> Look:
+        """The clip that a data URL holds, as `look_once`."""
+        head = _HEAD.match(url)
+        if head is None:
+            if url.startswith(("http:", "https:", "ftp:", "file:")):
+                raise Refusal(
+                    400, "no URL is fetched: upload the clip to /v1/files, or send a data URL"
+                )
+            raise Refusal(400, "a clip is 'data:video/...;base64,...' or the id of an upload")
+        try:
+            data = await asyncio.to_thread(
+                lambda: base64.b64decode(url[head.end() :], validate=True)
+            )
+        except (binascii.Error, ValueError):
+            raise Refusal(400, "the data URL holds no valid base64") from None
+        most = min(self.uploads.settings.max_bytes, self.uploads.settings.max_data_bytes)
+        return await self.look_once([data], "data", text, transcribe, drop, most)
 
     def forget(self, file_id: str) -> None:
         """Remove an upload and what was seen in it."""
         self.uploads.remove(file_id)
-        self._drop(file_id)
+        self._drop({file_id})
 
     def expire(self) -> None:
         """Remove what has been kept long enough."""
         kept = {u.id for u in self.uploads.all()}
         seen = {key[0] for key in self._sights} | {key[0] for key in self._looks}
-        for file_id in seen - kept:
-            self._drop(file_id)
+        self._drop(seen - kept)
 
-    def _drop(self, file_id: str) -> None:
-        for sight in [k for k in self._sights if k[0] == file_id]:
-            del self._sights[sight]
-        for look in [k for k in self._looks if k[0] == file_id]:
-            del self._looks[look]
+    def _drop(self, ids: set[str]) -> None:
+        self._sights.drop(lambda key: key[0] in ids)
+        self._looks.drop(lambda key: key[0] in ids)
 
-    async def _sight(self, upload: Upload, transcribe: bool) -> Sight:
-        key = (upload.id, transcribe)
-        if key not in self._sights:
-            loop = asyncio.get_running_loop()
-            # Shared by all who ask at the same time; it goes on when one of them leaves.
-            self._sights[key] = loop.run_in_executor(
-                self.guard.threads, self.guard.watch, upload.path, transcribe
-            )
-            while len(self._sights) > _KEPT:
-                self._sights.popitem(last=False)
-        self._sights.move_to_end(key)
-        found = self._sights[key]
+    async def _inspected(
+        self, chunks: Iterable[bytes], name: str, most: int | None = None
+    ) -> Upload:
+        """A clip on disk that is within the limits, and that no client knows of yet."""
+        writing = asyncio.ensure_future(
+            asyncio.to_thread(lambda: self.uploads.write(chunks, name, most))
+        )
         try:
-            return await asyncio.shield(found)
-        except Exception:
-            self._sights.pop(key, None)
+            found = await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            # A thread cannot be stopped; its file is removed when it has written it.
+            writing.add_done_callback(self._late)
             raise
+        try:
+            await self._guarded(lambda: self.guard.inspect(found.path))
+        except BaseException:
+            self.uploads.discard(found)
+            raise
+        return found
+
+    def _late(self, writing: asyncio.Future[Upload]) -> None:
+        if not writing.cancelled() and writing.exception() is None:
+            self.uploads.discard(writing.result())
+
+    async def _sight(self, upload: Upload, listen: bool) -> Sight:
+        heard = (upload.id, True)
+        if not listen and heard in self._sights:
+            # All that can be seen is there; what was heard is not asked for.
+            return replace(await self._watched(upload, True), transcript=None)
+        return await self._watched(upload, listen)
+
+    async def _watched(self, upload: Upload, listen: bool) -> Sight:
+        async def make() -> Sight:
+            return await self._guarded(lambda: self.guard.watch(upload.path, listen))
+
+        return await self._sights.get((upload.id, listen), make)
+
+    async def _seen(self, sight: Sight, text: str | None) -> Look:
+        session = self.engine.session
+        try:
+            found: Look = await self.engine.call(lambda: session.look_at(sight, text))
+        except EmollamaError as error:
+            raise Refusal(422, str(error), "file") from None
+        return found
+
+    async def _guarded(self, work: Callable[[], T]) -> T:
+        # Cancelled before its turn has come, it is never begun.
+        return await asyncio.get_running_loop().run_in_executor(self.guard.threads, work)
+
+
+def _without(look: Look, drop: Iterable[str]) -> Look:
+    dropped = tuple(drop)
+    if not dropped:
+        return look
+    for channel in dropped:
+        if channel not in CHANNELS:
+            raise Refusal(400, f"channel '{channel[:40]}' is none of {', '.join(CHANNELS)}")
+    try:
+        return look.without(*dropped)
+    except EmollamaError as error:
+        raise Refusal(422, str(error), "drop") from None

@@ -27,6 +27,7 @@ App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 _LOOPBACK_NAMES = {"localhost", "127.0.0.1", "::1"}
 _OVERHEAD = 1 << 16  # bytes of a request around the clip in it
 _JSON_OVERHEAD = 1 << 20
+_SLOWEST = 1 << 16  # bytes a second of a body
 
 log = logging.getLogger("emollama.serving")
 
@@ -39,12 +40,14 @@ class Door:
       its own name here would otherwise be let in by the browser;
     - another site's web page (403): there is no CORS, and forms are sent without asking;
     - a body that is too large (413), by its header or once it has sent too much;
-    - more requests than are served at a time (429), and those that take too long (504).
+    - more requests than are served at a time, or more bytes in all of them (429);
+    - a body that comes too slowly (408), and what takes too long (504).
     """
 
     def __init__(self, app: App, settings: Settings) -> None:
         self.app, self.settings = app, settings
         self.inside = 0
+        self.bytes = 0
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -53,7 +56,9 @@ class Door:
                 await self.app(scope, receive, send)
             return
         request_id = f"req-{uuid4().hex[:20]}"
-        scope.setdefault("state", {}).update(request_id=request_id, door=self)
+        ends = asyncio.get_running_loop().time() + self.settings.deadline
+        scope.setdefault("state", {}).update(request_id=request_id, door=self, ends=ends)
+        body = _Body(self, receive, self._most(scope))
         started = False
 
         async def named(message: Message) -> None:
@@ -73,8 +78,8 @@ class Door:
         self.inside += counted
         try:
             self._check(scope, counted)
-            async with asyncio.timeout(self.settings.deadline):
-                await self.app(scope, self._limited(receive, scope), named)
+            async with asyncio.timeout_at(ends):
+                await self.app(scope, body.receive, named)
         except Refusal as refusal:
             if not started:
                 await _refuse(named, refusal, request_id)
@@ -92,49 +97,92 @@ class Door:
             await _refuse(named, Refusal(500, what), request_id)
         finally:
             self.inside -= counted
+            self.bytes -= body.total
 
     def _check(self, scope: MutableMapping[str, Any], counted: bool) -> None:
         headers = {k.lower(): v.decode("latin-1") for k, v in scope["headers"]}
         host = headers.get(b"host", "")
-        if self.settings.loopback and _name(host) not in _LOOPBACK_NAMES:
+        names = {*_LOOPBACK_NAMES, self.settings.host.lower()}
+        if self.settings.loopback and _name(host) not in names:
             raise Refusal(421, "this server answers to localhost and 127.0.0.1 only")
         origin = headers.get(b"origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and _place(origin) != host:
             raise Refusal(403, "requests from web pages of other sites are not answered")
         key = self.settings.api_key
         if key is not None and scope["path"] != "/healthz":
             scheme, _, given = headers.get(b"authorization", "").partition(" ")
-            same = hmac.compare_digest(given.strip().encode(), key.encode())
+            # The bytes as they were sent: a key may be any UTF-8.
+            same = hmac.compare_digest(given.strip().encode("latin-1"), key.encode())
             if scheme.lower() != "bearer" or not same:
                 raise Refusal(401, "give the server's API key: 'Authorization: Bearer KEY'")
         length = headers.get(b"content-length", "0")
-        if length.isdigit() and int(length) > self._most(scope):
-            raise self._too_large()
+        most, message = self._most(scope)
+        if length.isdigit() and int(length) > most:
+            raise Refusal(413, message)
         if counted and self.inside > self.settings.queue:
             raise Refusal(429, f"{self.settings.queue} requests are in hand; try again soon")
 
-    def _most(self, scope: MutableMapping[str, Any]) -> int:
-        """Bytes of a body: of a form the clip as it is, of JSON as base64."""
+    def _most(self, scope: MutableMapping[str, Any]) -> tuple[int, str]:
+        """Bytes of a body, of a form the clip as it is, of JSON as base64; and what is said."""
+        most = self.settings.max_bytes
         if scope["path"] in ("/v1/files", "/v1/emotion"):
-            return self.settings.max_bytes + _OVERHEAD
-        return self.settings.max_bytes * 4 // 3 + _JSON_OVERHEAD
+            return most + _OVERHEAD, f"a clip may have {most / (1 << 20):g} MiB at most"
+        most = min(most, self.settings.max_data_bytes)
+        return most * 4 // 3 + _JSON_OVERHEAD, (
+            f"a clip in a data URL may have {most / (1 << 20):g} MiB at most; upload a larger one "
+            "to /v1/files"
+        )
 
-    def _too_large(self) -> Refusal:
-        return Refusal(413, f"a clip may have {self.settings.max_bytes / (1 << 20):g} MiB at most")
 
-    def _limited(self, receive: Receive, scope: MutableMapping[str, Any]) -> Receive:
-        total, most = 0, self._most(scope)
+class _Body:
+    """A request's body as it comes in.
 
-        async def counted() -> Message:
-            nonlocal total
-            message = await receive()
-            total += len(message.get("body", b""))
-            if total > most:
-                # The kind of error that those who parse the body let pass.
-                raise HTTPException(413, self._too_large().message)
+    Attributes:
+        total: bytes so far.
+    """
+
+    def __init__(self, door: Door, receive: Receive, most: tuple[int, str]) -> None:
+        self._door, self._receive = door, receive
+        self._most, self._message = most
+        self._began: float | None = None
+        self._whole = False
+        self.total = 0
+
+    async def receive(self) -> Message:
+        """The next piece, or that the client has left."""
+        message = await (self._receive() if self._whole else self._in_time())
+        if message["type"] != "http.request":
             return message
+        self._whole = not message.get("more_body", False)
+        size = len(message.get("body", b""))
+        self.total += size
+        self._door.bytes += size
+        # The kind of error that those who parse the body let pass.
+        if self.total > self._most:
+            raise HTTPException(413, self._message)
+        if self.total < self._door.bytes and self._door.bytes > self._door.settings.max_in_hand:
+            raise HTTPException(
+                429, "too many bytes are in hand; try again soon", {"Retry-After": "1"}
+            )
+        return message
 
-        return counted
+    async def _in_time(self) -> Message:
+        now = asyncio.get_running_loop().time()
+        self._began = now if self._began is None else self._began
+        patience = self._door.settings.stall_seconds
+        try:
+            async with asyncio.timeout_at(self._began + patience + self.total / _SLOWEST):
+                return await self._receive()
+        except TimeoutError:
+            raise HTTPException(408, "the request's body came too slowly") from None
+
+
+def _place(origin: str) -> str | None:
+    """Host and port in an Origin header; None where there are none."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def _name(host: str) -> str:

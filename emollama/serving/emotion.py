@@ -49,7 +49,7 @@ async def emotion(
     if reason and session.kind == "llm":
         turns = [Turn("user", session.question("reason"))]
         _, pieces = await engine.reply(look, turns, _REASON)
-        said = "".join([piece async for piece in pieces]).strip()
+        said = await pieces.text()
     weights: Weights | None = None
     if weigh and labels is None:
         weights = await engine.call(lambda: session.weights(look))

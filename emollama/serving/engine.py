@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,6 +54,33 @@ class _End:
     """The last outcome of a reply."""
 
 
+class Pieces:
+    """The pieces of an answer that is being written; the writing stops when they are closed."""
+
+    def __init__(self, task: _ReplyTask) -> None:
+        self._task = task
+
+    def __aiter__(self) -> Pieces:
+        return self
+
+    async def __anext__(self) -> str:
+        piece = _raised(await self._task.outcomes.get())
+        if isinstance(piece, _End):
+            raise StopAsyncIteration
+        return str(piece)
+
+    async def text(self) -> str:
+        """All of them, stripped; closed whatever comes."""
+        try:
+            return "".join([piece async for piece in self]).strip()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Nobody reads on."""
+        self._task.given_up = True
+
+
 class Engine:
     """Asks a session on behalf of many; all methods are for the event loop's thread."""
 
@@ -86,11 +113,8 @@ class Engine:
 
     async def reply(
         self, look: Look, turns: Sequence[Turn], sampling: Sampling
-    ) -> tuple[Reply, AsyncIterator[str]]:
-        """An answer once its writing has begun, and its pieces as they come.
-
-        Closing the iterator stops the writing.
-        """
+    ) -> tuple[Reply, Pieces]:
+        """An answer once its writing has begun, and its pieces as they come."""
         task = _ReplyTask(asyncio.get_running_loop())
         task.begin = lambda: self.session.ask(look, turns, sampling, lambda: task.given_up)
         self._add(task)
@@ -100,14 +124,7 @@ class Engine:
             task.given_up = True
             raise
         assert isinstance(first, Reply)
-        return first, self._pieces(task)
-
-    async def _pieces(self, task: _ReplyTask) -> AsyncIterator[str]:
-        try:
-            while not isinstance(piece := _raised(await task.outcomes.get()), _End):
-                yield piece
-        finally:
-            task.given_up = True
+        return first, Pieces(task)
 
     async def _outcome(self, task: _Task) -> Any:
         self._add(task)

@@ -7,13 +7,16 @@ had it is killed and replaced. Headers are looked at there too, for reading them
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.connection
+import os
 import queue
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Literal
@@ -112,30 +115,42 @@ class Guard:
         return found
 
     def close(self) -> None:
-        """End the processes."""
+        """End the processes at once; what they had in hand is answered no more."""
         self._closed = True
+        self.threads.shutdown(wait=False, cancel_futures=True)
+        with self._lock:
+            running = list(self._all)
+        for process in running:
+            process.process.kill()
         self.threads.shutdown(wait=True)
-        for process in list(self._all):
+        with self._lock:
+            running = list(self._all)
+        for process in running:
             self._end(process)
 
     def _run(self, job: Job) -> Any:
         process = self._idle.get()
         try:
-            if process is None:
-                process = self._start()
-            kind, value = process.ask(job, self._settings.watch_seconds)
-        except TimeoutError:
-            self._end(process)
-            process = None
-            raise Refusal(
-                422, _UNREADABLE + f"it took longer than {self._settings.watch_seconds:g} s", "file"
-            ) from None
-        except (EOFError, OSError):
-            self._end(process)
-            process = None
-            raise Refusal(
-                422, _UNREADABLE + "the process that decoded it came to an end", "file"
-            ) from None
+            for attempt in (1, 2):
+                if process is None:
+                    process = self._start()
+                try:
+                    kind, value = process.ask(job, self._settings.watch_seconds)
+                    break
+                except TimeoutError:
+                    self._end(process)
+                    process = None
+                    seconds = f"{self._settings.watch_seconds:g} s"
+                    raise Refusal(
+                        422, _UNREADABLE + f"it took longer than {seconds}", "file"
+                    ) from None
+                except (EOFError, OSError):
+                    self._end(process)
+                    process = None
+                    # It may have died while it had nothing to do: that is not this clip's fault.
+                    if attempt == 2:
+                        what = "the process that decoded it came to an end"
+                        raise Refusal(422, _UNREADABLE + what, "file") from None
         finally:
             self._idle.put(process)
         if kind == "refused":
@@ -145,10 +160,17 @@ class Guard:
         return value
 
     def _start(self) -> _Process:
+        if self._closed:
+            raise Refusal(503, "the server is ending")
         process = _Process(self._context, self._recipe)
         with self._lock:
             self._all.add(process)
-        kind, value = process.wait(_START_SECONDS)
+        try:
+            kind, value = process.wait(_START_SECONDS)
+        except TimeoutError:
+            kind, value = "failed", f"their process was not ready after {_START_SECONDS:g} s"
+        except (EOFError, OSError):
+            kind, value = "failed", "their process came to an end while it started"
         if kind != "ready":
             self._end(process)
             raise EmollamaError(f"clips cannot be decoded: {value}")
@@ -167,7 +189,8 @@ class _Process:
     def __init__(self, context: Any, recipe: Recipe) -> None:
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, recipe), daemon=True)
-        self.process.start()
+        with _signals_held():
+            self.process.start()
         theirs.close()
 
     def ask(self, job: Job, seconds: float) -> tuple[str, Any]:
@@ -186,10 +209,35 @@ class _Process:
         self.process.join(timeout=5)
 
 
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """What is started in here never gets an interrupt or SIGTERM: the server decides what becomes
+    of them, and still needs those that decode where a whole group of processes is signalled.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # on Windows
+        yield
+        return
+    # Its start would let the signals through again.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end_with(parent: Any) -> None:
+    """End this process when the server's ends, even if a clip hangs."""
+    multiprocessing.connection.wait([parent.sentinel])
+    os._exit(1)
+
+
 def _serve(connection: Connection, recipe: Recipe) -> None:
     """Answer jobs until the pipe closes."""
-    # The server decides what becomes of a Ctrl-C of the terminal.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     import torch
 
     from emollama.quiet import quiet_libraries

@@ -16,6 +16,7 @@ _KINDS = {
     403: "permission_error",
     404: "not_found_error",
     405: "invalid_request_error",
+    408: "timeout_error",
     413: "invalid_request_error",
     421: "permission_error",
     422: "invalid_request_error",

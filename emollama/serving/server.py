@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import os
+import signal
 import socket
+import tempfile
+import threading
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from emollama.errors import EmollamaError
 from emollama.serving.app import create_app
+from emollama.serving.private import PrivateFolder
 from emollama.serving.settings import Settings
 from emollama.session import Session
+
+HEAD_SECONDS = 10.0
 
 
 def serve(session: Session, settings: Settings, ready: Callable[[str], None]) -> None:
@@ -26,13 +36,31 @@ def serve(session: Session, settings: Settings, ready: Callable[[str], None]) ->
     Raises:
         EmollamaError: the address cannot be listened on.
     """
+    if threading.current_thread() is threading.main_thread():
+        # uvicorn raises the signal anew when all is finished; what is temporary must still go.
+        signal.signal(signal.SIGTERM, _leave)
+    private = PrivateFolder()
+    try:
+        # Of this process and of those that it starts, so that nothing lies beside the folder.
+        os.environ["TMPDIR"] = tempfile.tempdir = str(private.path)
+        _run(session, settings, ready, private.path)
+    finally:
+        private.close()
+
+
+def _leave(number: int, frame: object) -> NoReturn:
+    raise SystemExit(0)
+
+
+def _run(session: Session, settings: Settings, ready: Callable[[str], None], folder: Path) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     config = uvicorn.Config(
-        create_app(session, settings),
+        create_app(session, settings, folder),
         log_level="warning",
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        http=Protocol,
         ws="none",
         timeout_keep_alive=5,
         timeout_graceful_shutdown=int(settings.deadline) + 1,
@@ -44,6 +72,31 @@ def serve(session: Session, settings: Settings, ready: Callable[[str], None]) ->
         server.run(sockets=[sock])
         if not server.started:
             raise EmollamaError("the server could not be started; its log says why")
+
+
+class Protocol(H11Protocol):
+    """HTTP, with an end to connections on which the head of a request does not get complete."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to look after a new connection."""
+        super().connection_made(transport)
+        self._waited = False
+        self._look_later()
+
+    def _look_later(self) -> None:
+        self.loop.call_later(HEAD_SECONDS / 2, self._look)
+
+    def _look(self) -> None:
+        if self.transport.is_closing():
+            return
+        first = self.cycle is None
+        idle = self.cycle is None or self.cycle.response_complete
+        waits = idle and (first or bool(self.conn.trailing_data[0]))
+        if waits and self._waited:
+            self.transport.close()
+            return
+        self._waited = waits
+        self._look_later()
 
 
 class _Server(uvicorn.Server):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 from dataclasses import dataclass
 
 from emollama.errors import EmollamaError
@@ -17,6 +18,9 @@ class Settings:
         port: 0 for any free one.
         api_key: that every request but /healthz must bear; None for none.
         max_bytes: of an upload.
+        max_data_bytes: of a clip in a data URL, which takes several times its size in memory.
+        max_in_hand: bytes of all requests in hand; more are answered 429.
+        max_kept: bytes of all uploads that are kept; the oldest make room.
         max_seconds: of a clip.
         max_side: pixels of a picture's longer side.
         max_rate: frames a second.
@@ -24,6 +28,7 @@ class Settings:
         keep_seconds: after which an upload is removed.
         queue: requests in hand at a time; more are answered 429.
         deadline: seconds for a request.
+        stall_seconds: that a request's body may fall behind 64 KiB/s before it is cut off.
         batch: label questions that are answered together, at most.
         watchers: processes that decode and encode clips.
         watch_seconds: for one clip.
@@ -35,6 +40,9 @@ class Settings:
     port: int = 8000
     api_key: str | None = None
     max_bytes: int = 100 << 20
+    max_data_bytes: int = 16 << 20
+    max_in_hand: int = 512 << 20
+    max_kept: int = 4 << 30
     max_seconds: float = 120.0
     max_side: int = 4096
     max_rate: float = 125.0
@@ -42,6 +50,7 @@ class Settings:
     keep_seconds: float = 3600.0
     queue: int = 64
     deadline: float = 120.0
+    stall_seconds: float = 10.0
     batch: int = 16
     watchers: int = 2
     watch_seconds: float = 60.0
@@ -53,10 +62,13 @@ class Settings:
             raise EmollamaError("an API key has at least 8 characters")
         if not 0 <= self.port <= 65535:
             raise EmollamaError(f"--port must be 0 to 65535, not {self.port}")
-        for name in ("max_bytes", "max_seconds", "max_side", "max_rate", "max_uploads", "queue",
-                     "keep_seconds", "deadline", "batch", "watchers", "watch_seconds"):  # fmt: skip
-            if getattr(self, name) <= 0:
-                raise EmollamaError(f"--{name.replace('_', '-')} must be above 0")
+        for name in ("max_bytes", "max_data_bytes", "max_in_hand", "max_kept", "max_seconds",
+                     "max_side", "max_rate", "max_uploads", "queue", "keep_seconds", "deadline",
+                     "stall_seconds", "batch", "watchers", "watch_seconds"):  # fmt: skip
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                option = name.replace("_", "-")
+                raise EmollamaError(f"--{option} must be a number above 0, not {value}")
 
     @property
     def loopback(self) -> bool:

@@ -1,16 +1,11 @@
-"""Uploaded clips in a private temporary folder that does not outlive the server.
+"""Uploaded clips on disk, in a private folder that does not outlive the server.
 
-A file's name on disk is made here; the name that a client gave is text to be shown. The folder is
-held by a lock that dies with the process, so that the next server removes what a killed one left.
+A file's name on disk is made here; the name that a client gave is text to be shown. Each upload is
+a file of its own, whatever it holds: what one client removes is no other's.
 """
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import os
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Iterable
@@ -19,11 +14,10 @@ from pathlib import Path
 from typing import IO
 from uuid import uuid4
 
+from emollama.serving.private import PrivateFolder
 from emollama.serving.refusal import Refusal
 from emollama.serving.settings import Settings
 
-PREFIX = "emollama-serve-"
-_LOCK = "lock"
 _LONGEST_NAME = 200
 
 
@@ -32,7 +26,7 @@ class Upload:
     """A clip on disk.
 
     Attributes:
-        id: that clients know it by.
+        id: that clients know it by once it is kept.
         name: that the client gave, to be shown.
         path: of the file, which does not depend on the name.
         size: bytes.
@@ -52,47 +46,57 @@ class Uploads:
 
     def __init__(self, settings: Settings, parent: Path | None = None) -> None:
         self.settings = settings
-        self._parent = parent or Path(tempfile.gettempdir())
-        remove_stale(self._parent)
-        self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=self._parent))
-        self._held = (self.folder / _LOCK).open("w")
-        fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._private = PrivateFolder(parent)
+        self.folder = self._private.path
         self._kept: dict[str, Upload] = {}
         self._lock = threading.Lock()
 
-    def add(self, chunks: Iterable[bytes], name: str) -> Upload:
-        """Write a clip; equal content is kept once.
+    def write(self, chunks: Iterable[bytes], name: str, most: int | None = None) -> Upload:
+        """Write a clip that nobody knows of yet: `keep` or `discard` it.
+
+        Args:
+            chunks: of the file.
+            name: that the client gave.
+            most: bytes; those of an upload when None.
 
         Raises:
             Refusal: it is empty or too large.
         """
-        size, digest = 0, hashlib.sha256()
-        draft = self.folder / f"{uuid4().hex}.part"
+        size = 0
+        most = self.settings.max_bytes if most is None else most
+        file_id = f"file-{uuid4().hex}"
+        path = self.folder / f"{file_id}.clip"
         try:
-            with draft.open("xb") as out:
+            with path.open("xb") as out:
                 for chunk in chunks:
                     size += len(chunk)
-                    if size > self.settings.max_bytes:
-                        limit = self.settings.max_bytes / (1 << 20)
-                        raise Refusal(413, f"a clip may have {limit:g} MiB at most")
-                    digest.update(chunk)
+                    if size > most:
+                        raise Refusal(413, f"a clip may have {most / (1 << 20):g} MiB at most")
                     out.write(chunk)
             if not size:
                 raise Refusal(400, "the file is empty", "file")
-            file_id = f"file-{digest.hexdigest()[:32]}"
-            path = self.folder / f"{file_id}.clip"
-            now = time.time()
-            found = Upload(file_id, shown(name), path, size, now, now + self.settings.keep_seconds)
-            with self._lock:
-                draft.replace(path)
-                self._kept.pop(file_id, None)
-                self._kept[file_id] = found
-                self._expire(now)
-                while len(self._kept) > self.settings.max_uploads:
-                    self._remove(next(iter(self._kept)))
-            return found
-        finally:
-            draft.unlink(missing_ok=True)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        now = time.time()
+        return Upload(file_id, shown(name), path, size, now, now + self.settings.keep_seconds)
+
+    def keep(self, upload: Upload) -> None:
+        """Let clients ask about a clip; where there are too many, the oldest make room."""
+        with self._lock:
+            self._kept[upload.id] = upload
+            self._expire(time.time())
+            while len(self._kept) > 1 and (
+                len(self._kept) > self.settings.max_uploads
+                or sum(u.size for u in self._kept.values()) > self.settings.max_kept
+            ):
+                self._remove(next(iter(self._kept)))
+
+    def discard(self, upload: Upload) -> None:
+        """Remove a clip's file, whether it was kept or not."""
+        with self._lock:
+            self._kept.pop(upload.id, None)
+            upload.path.unlink(missing_ok=True)
 
     def get(self, file_id: str) -> Upload:
         """An upload that is still kept; any other id is a `Refusal`."""
@@ -110,57 +114,26 @@ class Uploads:
 
     def remove(self, file_id: str) -> None:
         """Remove an upload; an id that is not kept is a `Refusal`."""
-        self.get(file_id)
-        with self._lock:
-            self._remove(file_id)
+        self.discard(self.get(file_id))
 
     def close(self) -> None:
         """Remove everything."""
         with self._lock:
             self._kept.clear()
-            shutil.rmtree(self.folder, ignore_errors=True)
-            self._held.close()
-
-    def expire(self) -> None:
-        """Remove what has been kept long enough."""
-        with self._lock:
-            self._expire(time.time())
+            self._private.close()
 
     def _expire(self, now: float) -> None:
         for upload in [u for u in self._kept.values() if u.expires <= now]:
             self._remove(upload.id)
 
     def _remove(self, file_id: str) -> None:
-        found = self._kept.pop(file_id, None)
-        if found is not None:
-            found.path.unlink(missing_ok=True)
+        self._kept.pop(file_id).path.unlink(missing_ok=True)
 
 
 def shown(name: str) -> str:
     """A client's own name for something, as one printable line without folders."""
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
     return "".join(c for c in last if c.isprintable())[:_LONGEST_NAME] or "clip"
-
-
-def remove_stale(parent: Path) -> list[Path]:
-    """Remove folders that killed servers of this user have left; returns them."""
-    removed = []
-    for folder in parent.glob(f"{PREFIX}*"):
-        if folder.is_symlink() or not folder.is_dir() or folder.stat().st_uid != os.getuid():
-            continue
-        try:
-            with (folder / _LOCK).open("r+") as held:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder, ignore_errors=True)
-        except BlockingIOError:
-            continue  # of a server that is running
-        except FileNotFoundError:
-            # A folder without a lock is one whose server died, or is about to take it.
-            if time.time() - folder.stat().st_mtime < 60:
-                continue
-            shutil.rmtree(folder, ignore_errors=True)
-        removed.append(folder)
-    return removed
 
 
 def chunks_of(file: IO[bytes], size: int = 1 << 20) -> Iterable[bytes]:

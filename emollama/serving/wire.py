@@ -62,13 +62,22 @@ Part = Annotated[TextPart | VideoPart | FilePart, Field(discriminator="type")]
 
 
 class Message(Strict):
-    """A turn. The clip stands in the first turn of the user; the system sentence is the model's."""
+    """A turn. The clip stands in the first turn of the user; the system sentence is the model's.
+
+    What an answer of OpenAI's may hold beside its words is taken where it holds nothing, so that an
+    answer can be sent back as a turn.
+    """
 
     role: Literal["user", "assistant"]
     content: (
         Annotated[str, Field(max_length=LONGEST_TEXT)]
         | Annotated[list[Part], Field(min_length=1, max_length=8)]
     )
+    refusal: None = None
+    annotations: None = None
+    audio: None = None
+    function_call: None = None
+    tool_calls: None = None
 
 
 class StreamOptions(Strict):

@@ -121,9 +121,16 @@ class Session(ABC):
         Raises:
             EmollamaError: the file cannot be read, or holds nothing that the model goes by.
         """
-        for_whom = self.watcher.describe or "words" in self.channels
-        listen = transcribe and text is None and for_whom
+        listen = self.listens(text, transcribe)
         return self.look_at(self.watcher.watch(video, start, end, listen), text, str(video))
+
+    def listens(self, text: str | None, transcribe: bool = True) -> bool:
+        """Whether speech is to be transcribed: where it is wanted and somebody reads it."""
+        for_whom = self.watcher.describe or "words" in self.channels
+        return transcribe and text is None and for_whom
+
+    def forget(self, look: Look) -> None:  # noqa: B027  most models keep nothing
+        """Let go of what is kept of a clip for further questions."""
 
     def look_at(self, sight: Sight, text: str | None = None, where: str = "the clip") -> Look:
         """What the model sees of a clip that has been seen and heard.

@@ -134,7 +134,9 @@ class FusionSession(Session):
             else:
                 label = max(scores, key=lambda x: scores[x])
         elif chosen is not None:
-            raise EmollamaError(f"{self.folder}: answers with values, and has no labels to choose")
+            raise EmollamaError(
+                f"model '{self.name}' answers with values, and has no labels to choose from"
+            )
         if found.values is not None:
             one = found.values[0]
             if found.times is not None:

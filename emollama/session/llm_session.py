@@ -66,6 +66,10 @@ class LlmSession(Session):
         look = replace(look, clues=self.artefact.clues.describe(look.evidence.tracks))
         return replace(look, present=self.artefact.processor.channels(look.evidence))
 
+    def forget(self, look: Look) -> None:
+        """Let go of the keys and values of a clip, whatever channels were left out."""
+        self.prefixes.forget(lambda key: isinstance(key, tuple) and key[0] == look.key)
+
     # --- asking --------------------------------------------------------------------------------
 
     def answer(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -127,6 +128,11 @@ def test_text_cannot_inject_streams_or_special_tokens(built):
     assert controls(plain) == controls(loaded)
     assert sum(s >= 0 for s in loaded.stream_ids) == sum(s.tokens for s in STREAMS)
     assert nasty in processor.tokenizer.decode(loaded.input_ids)
+    # Nor where several threads ask the one tokenizer, as servers do.
+    with ThreadPoolExecutor(4) as pool:
+        texts = pool.map(lambda _: processor.encode_prompt(evidence(0, text=nasty), QUESTION),
+                         range(400))  # fmt: skip
+        assert all(prompt.input_ids == loaded.input_ids for prompt in texts)
 
 
 def test_a_dropped_channel_leaves_no_trace_of_its_values(built):

@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from emollama.serving.app import create_app
-from emollama.serving.server import listening
+from emollama.serving.server import Protocol, listening
 from emollama.serving.settings import Settings
 from emollama.session import Session
 
@@ -20,8 +20,11 @@ from emollama.session import Session
 class Running:
     """A server that answers; `folder` is where its uploads lie."""
 
-    def __init__(self, app: FastAPI, address: str, folder: Path, server: uvicorn.Server) -> None:
+    def __init__(
+        self, app: FastAPI, address: str, folder: Path, server: uvicorn.Server, settings: Settings
+    ) -> None:
         self.app, self.address, self.folder, self.server = app, address, folder, server
+        self.settings = settings
         self.client = httpx.Client(base_url=address, timeout=300)
 
     def upload(self, path: Path) -> str:
@@ -36,7 +39,9 @@ def running(session: Session, folder: Path, settings: Settings) -> Iterator[Runn
     folder.mkdir(exist_ok=True)
     app = create_app(session, settings, folder)
     server = uvicorn.Server(
-        uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=60)
+        uvicorn.Config(
+            app, log_level="warning", access_log=False, timeout_graceful_shutdown=60, http=Protocol
+        )
     )
     with listening(settings) as sock:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
@@ -44,7 +49,7 @@ def running(session: Session, folder: Path, settings: Settings) -> Iterator[Runn
         while not server.started:
             assert thread.is_alive(), "the server did not start"
             thread.join(0.05)
-        found = Running(app, f"http://127.0.0.1:{sock.getsockname()[1]}", folder, server)
+        found = Running(app, f"http://127.0.0.1:{sock.getsockname()[1]}", folder, server, settings)
         try:
             yield found
         finally:

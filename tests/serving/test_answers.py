@@ -48,6 +48,14 @@ def test_the_official_client_uploads_asks_and_streams(
     expected = "".join(session.ask(look, [Turn("user", QUESTION)], Sampling(max_new_tokens=24)))
     assert whole.choices[0].message.content == expected.strip()
     assert whole.usage is not None and whole.usage.completion_tokens <= 24
+    # The answer as it came is a turn of the next question.
+    turns = [*about(uploaded.id), whole.choices[0].message, {"role": "user", "content": "Sure?"}]
+    second = official.chat.completions.create(
+        model=session.name, messages=turns, max_tokens=24, extra_body=more
+    )
+    said = [Turn("user", QUESTION), Turn("assistant", whole.choices[0].message.content)]
+    expected_second = session.ask(look, [*said, Turn("user", "Sure?")], Sampling(max_new_tokens=24))
+    assert second.choices[0].message.content == "".join(expected_second).strip()
     stream = official.chat.completions.create(
         model=session.name, messages=about(uploaded.id), max_tokens=24, stream=True,
         stream_options={"include_usage": True}, extra_body=more,

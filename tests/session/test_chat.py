@@ -48,6 +48,17 @@ def test_a_conversation_with_every_command(
     after("/labels calm, bored")
     shown = capsys.readouterr().out
     assert "calm" in shown and "bored" in shown and "angry" not in shown
+    # What is refused changes nothing.
+    assert "error: " in after("/labels a,a") and terminal.labels == ["calm", "bored"]
+    assert "told for the model's own labels" in after("/why")
+    for line in ("/length inf", "/length nan", "/length 1.5", "/seed nan", "/seed 1e30"):
+        assert "is no whole number" in after(line)
+    assert "a seed is a whole number" in after(f"/seed {10**30}")
+    turns, after_all = terminal.turns, terminal.sampling
+    after("/length 2048")
+    assert "tokens; with an answer of 2048" in after("/again") and terminal.turns == turns
+    terminal.sampling = after_all
+    capsys.readouterr()
     after("/task reason")
     assert terminal.turns[-2].text == session.question("reason")
     assert "is no command; did you mean '/task'" in after("/tasc").replace("'task'", "'/task'")
@@ -61,6 +72,6 @@ def test_a_conversation_with_every_command(
     kept = json.loads((tmp_path / "kept.json").read_text())
     assert kept["clip"] == "tone.wav" and kept["channels"]["used"] == ["voice"]
     assert kept["turns"] == [{"role": t.role, "text": t.text} for t in terminal.turns]
-    assert set(kept["answer"]["scores"]) == {"calm", "bored"}
+    assert set(kept["answer"]["scores"]) == {"calm", "bored"} and kept["weights"] is None
     assert "cannot be written" in after(f"/save {tmp_path}/kept.json/below.json")
     assert not terminal.line("") and not terminal.line("/quit")

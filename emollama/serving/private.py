@@ -1,0 +1,66 @@
+"""A private temporary folder that does not outlive the process that made it.
+
+It is held by a lock that dies with the process, so that the next one removes what a killed one
+left.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+PREFIX = "emollama-srv-"  # short: sockets below it have long names already
+_NEW = "emollama-new-"
+_LOCK = "lock"
+_YOUNG = 60.0  # seconds in which a folder may still be about to be locked
+
+
+class PrivateFolder:
+    """A folder that only this user can read, until it is closed.
+
+    Attributes:
+        path: of the folder.
+
+    Args:
+        parent: where it is made; the system's temporary folder when None. What killed processes
+            have left there is removed first.
+    """
+
+    def __init__(self, parent: Path | None = None) -> None:
+        parent = parent or Path(tempfile.gettempdir())
+        remove_stale(parent)
+        made = Path(tempfile.mkdtemp(prefix=_NEW, dir=parent))
+        self._held = (made / _LOCK).open("w")
+        fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # It takes its name once it is locked: others remove folders of that name without a lock.
+        self.path = made.rename(parent / made.name.replace(_NEW, PREFIX, 1))
+
+    def close(self) -> None:
+        """Remove it with all that is in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        self._held.close()
+
+
+def remove_stale(parent: Path) -> list[Path]:
+    """Remove folders that killed processes of this user have left; returns them."""
+    removed = []
+    for folder in (*parent.glob(f"{PREFIX}*"), *parent.glob(f"{_NEW}*")):
+        try:
+            about = folder.lstat()
+            if not folder.is_dir() or folder.is_symlink() or about.st_uid != os.getuid():
+                continue
+            if folder.name.startswith(_NEW) and time.time() - about.st_mtime < _YOUNG:
+                continue
+            if folder.name.startswith(_NEW):
+                (folder / _LOCK).touch()
+            with (folder / _LOCK).open("r+") as held:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+        except (BlockingIOError, FileNotFoundError):
+            continue  # of a process that is running, or removed by another one meanwhile
+        removed.append(folder)
+    return removed
