@@ -317,6 +317,8 @@ class Callbacks:
 
     def _file(self, visit: Visit, suffix: str, text: str) -> Path:
         stem = "".join(c if c.isalnum() or c in "-_" else "-" for c in Path(visit.name).stem)[:60]
+        # An empty folder may have been swept away.
+        self.folder.mkdir(parents=True, exist_ok=True)
         path = Path(tempfile.mkdtemp(dir=self.folder)) / f"{stem or 'clip'}{suffix}"
         path.write_text(text, encoding="utf-8")
         return path

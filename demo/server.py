@@ -74,7 +74,9 @@ def running(
             page = build(Callbacks(session, guard, saved), found, why_none)
             app = _application(page, settings, found, user)
             with swept(folder_of_page, settings.keep_seconds), _listens(app, sock):
-                name = f"[{settings.host}]" if ":" in settings.host else settings.host
+                # An address to be opened; that of all interfaces is none.
+                host = "localhost" if settings.host in ("0.0.0.0", "::") else settings.host
+                name = f"[{host}]" if ":" in host else host
                 yield f"http://{name}:{sock.getsockname()[1]}/"
     finally:
         guard.close()
