@@ -13,7 +13,7 @@ from emollama.corpora.probe.faces import FacePainter
 from emollama.corpora.probe.identity import make_identity
 from emollama.corpora.probe.render import write_film
 from emollama.encoders.expression import CLASSES
-from emollama.encoders.table import encoder_of
+from emollama.encoders.table import parse_encoder
 from emollama.llm.configuration import StreamConfig
 from emollama.media.transcript import Phrase
 from emollama.serving.guard import require_within
@@ -57,7 +57,7 @@ def visit() -> Visit:
 
 def seeing(folder: Path) -> Path:
     """A tiny artefact that goes by the face too."""
-    encoder = encoder_of("expression+frames=8")
+    encoder = parse_encoder("expression+frames=8")
     face = StreamConfig("expression", "face", encoder.key, width=encoder.width,
                         fingerprint=encoder.fingerprint)  # fmt: skip
     return tiny_artefact(folder, [face])
