@@ -19,10 +19,12 @@ def main() -> None:
     """Open the model, make the examples, serve the page until Ctrl-C."""
     arguments = _parser().parse_args()
     if not arguments.model.is_dir():
+        what = "is a file" if arguments.model.is_file() else "there is no such folder"
         raise EmollamaError(
-            f"{arguments.model}: there is no such folder; --model names an artefact, and "
-            "`make quickstart` makes one in runs/quickstart/model"
+            f"{arguments.model}: {what}; --model names an artefact's folder, "
+            "and `make quickstart` makes one in runs/quickstart/model"
         )
+    from emollama.serving.server import listening
     from emollama.serving.settings import Settings
 
     key = os.environ.pop(KEY_VARIABLE, None) or None
@@ -36,6 +38,8 @@ def main() -> None:
             f"--host {settings.host} lets other machines in: set {KEY_VARIABLE} to a password of "
             f"at least 8 characters (the user is {USER})"
         )
+    # A port that is taken is told before the model is opened, which takes a while.
+    listening(settings).close()
     logging.basicConfig(format="%(asctime)s %(name)s: %(message)s")
     quiet_libraries()
     from demo.server import serve

@@ -18,6 +18,7 @@ from typing import Any, Concatenate, ParamSpec
 from uuid import uuid4
 
 from demo.bars import answer_bars, carried
+from demo.desk import Desk, View
 from demo.peak import peak_figure
 from demo.player import player
 from demo.saving import case_sheet, how, notes, whole_record
@@ -31,30 +32,42 @@ from emollama.session import Answer, Sampling, Session, Turn
 
 Changes = dict[str, Any]
 P = ParamSpec("P")
-NO_CLIP = "choose a clip first"
 
 _log = logging.getLogger("demo")
 
 
-def in_one_line(
-    callback: Callable[Concatenate[Callbacks, P], Iterator[Changes]],
-) -> Callable[Concatenate[Callbacks, P], Iterator[Changes]]:
-    """Whatever goes wrong becomes a line on the page; what is our fault also goes to the log."""
+def on_the_page(
+    callback: Callable[Concatenate[Callbacks, View, P], Iterator[Changes]],
+) -> Callable[Concatenate[Callbacks, Desk, P], Iterator[Changes]]:
+    """Changes reach the page while it still shows the clip that they are about.
+
+    Whatever goes wrong becomes a line on the page; what is our fault also goes to the log.
+    """
 
     @functools.wraps(callback)
-    def wrapped(self: Callbacks, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[Changes]:
-        try:
-            yield from callback(self, *args, **kwargs)
-        except EmollamaError as error:
-            yield {"state": failed(str(error))}
-        except Refusal as refusal:
-            yield {"state": failed(refusal.message)}
-        except Exception:
-            number = uuid4().hex[:8]
-            _log.exception("error %s", number)
-            yield {"state": failed(f"something went wrong inside; the log has it as {number}")}
+    def wrapped(
+        self: Callbacks, desk: Desk, /, *args: P.args, **kwargs: P.kwargs
+    ) -> Iterator[Changes]:
+        view = desk.view()
+        for changes in _told(callback(self, view, *args, **kwargs)):
+            if not view.current:
+                return
+            yield changes
 
     return wrapped
+
+
+def _told(changes: Iterator[Changes]) -> Iterator[Changes]:
+    try:
+        yield from changes
+    except EmollamaError as error:
+        yield {"state": failed(str(error))}
+    except Refusal as refusal:
+        yield {"state": failed(refusal.message)}
+    except Exception:
+        number = uuid4().hex[:8]
+        _log.exception("error %s", number)
+        yield {"state": failed(f"something went wrong inside; the log has it as {number}")}
 
 
 class Callbacks:
@@ -80,9 +93,10 @@ class Callbacks:
 
     # --- clips ---------------------------------------------------------------------------------
 
-    @in_one_line
+    @on_the_page
     def open(
         self,
+        view: View,
         path: str | None,
         labels: str | None = None,
         name: str | None = None,
@@ -90,7 +104,10 @@ class Callbacks:
     ) -> Iterator[Changes]:
         """Read a clip, ask for its label, and see which channel carried it.
 
+        Until it is read the page keeps the clip that it has.
+
         Args:
+            view: of the page.
             path: of the file; None where the visitor has taken it away.
             labels: as in `relabel`.
             name: to show in place of the file's own.
@@ -98,6 +115,7 @@ class Callbacks:
         """
         if path is None:
             return
+        view.open()
         file = Path(path)
         yield {"state": busy("Reading the clip: faces, voice, words …")}
         self.guard.inspect(file)
@@ -105,8 +123,10 @@ class Callbacks:
         shown = name or file.name
         visit = Visit(file, shown, self.session.look_at(sight, text, shown))
         visit.labels = chosen_labels(labels, self.label_sets)
+        if not view.put(visit):
+            return  # another clip was chosen meanwhile
         yield {
-            "visit": visit,
+            "desk": view.desk,
             "results": True,
             "chat": [],
             "answer": "",
@@ -117,15 +137,15 @@ class Callbacks:
         }
         yield from self._answered(visit)
 
-    @in_one_line
-    def use(self, visit: Visit | None, *used: bool) -> Iterator[Changes]:
+    @on_the_page
+    def use(self, view: View, *used: bool) -> Iterator[Changes]:
         """Use these channels and leave out the others.
 
         Args:
-            visit: of the page.
+            view: of the page.
             used: for each of the session's channels.
         """
-        visit = _opened(visit)
+        visit = view.opened
         off = {c for c, on in zip(self.session.channels, used, strict=True) if not on}
         try:
             # What the clip does not have cannot be switched, and is not meant to be left out.
@@ -136,19 +156,20 @@ class Callbacks:
         yield self._of_look(visit)
         yield from self._answered(visit)
 
-    @in_one_line
-    def reword(self, visit: Visit | None, text: str) -> Iterator[Changes]:
+    @on_the_page
+    def reword(self, view: View, text: str) -> Iterator[Changes]:
         """Take the edited transcript for what is said."""
-        visit = _opened(visit)
+        visit = view.opened
         if len(text) > LONGEST_WORDS:
             raise EmollamaError(f"the words have {len(text)} characters; {LONGEST_WORDS} at most")
         visit.reword(self.session, text)
         yield {**self._of_look(visit), "player": player(visit.look, visit.path)}
         yield from self._answered(visit)
 
-    @in_one_line
-    def relabel(self, visit: Visit | None, labels: str | None) -> Iterator[Changes]:
+    @on_the_page
+    def relabel(self, view: View, labels: str | None) -> Iterator[Changes]:
         """Choose among other labels: a set by name, or words between commas."""
+        visit = view.visit
         if visit is None:
             return
         chosen = chosen_labels(labels, self.label_sets)
@@ -204,12 +225,12 @@ class Callbacks:
 
     # --- conversation --------------------------------------------------------------------------
 
-    @in_one_line
+    @on_the_page
     def ask(
-        self, visit: Visit | None, question: str, temperature: float, top_p: float, length: float
+        self, view: View, question: str, temperature: float, top_p: float, length: float
     ) -> Iterator[Changes]:
         """Ask a question and show the answer as it is written."""
-        visit = _opened(visit)
+        visit = view.opened
         text = question.strip()
         if not text:
             raise EmollamaError("write a question first")
@@ -220,36 +241,36 @@ class Callbacks:
         sampling = Sampling(float(temperature), float(top_p), int(length))
         yield from self._write(visit, text, sampling)
 
-    @in_one_line
+    @on_the_page
     def ask_task(
-        self, visit: Visit | None, task: str, temperature: float, top_p: float, length: float
+        self, view: View, task: str, temperature: float, top_p: float, length: float
     ) -> Iterator[Changes]:
         """Ask the question of a task, "emotion" or "reason"."""
-        visit = _opened(visit)
+        visit = view.opened
         question = self.session.question(task, visit.labels)
         sampling = Sampling(float(temperature), float(top_p), int(length))
         yield from self._write(visit, question, sampling)
 
-    @in_one_line
+    @on_the_page
     def retry(
-        self, visit: Visit | None, temperature: float, top_p: float, length: float
+        self, view: View, temperature: float, top_p: float, length: float
     ) -> Iterator[Changes]:
         """Ask the last question again, with the channels and settings as they are."""
-        visit = _opened(visit)
+        visit = view.opened
         if not visit.exchanges:
             raise EmollamaError("nothing was asked yet")
         sampling = Sampling(float(temperature), float(top_p), int(length))
         yield from self._write(visit, visit.exchanges[-1].question, sampling, again=True)
 
-    def stop(self, visit: Visit | None) -> None:
+    def stop(self, desk: Desk) -> None:
         """End the answer that is being written."""
-        if visit is not None:
-            visit.stop.set()
+        if desk.visit is not None:
+            desk.visit.stop.set()
 
-    @in_one_line
-    def forget(self, visit: Visit | None) -> Iterator[Changes]:
+    @on_the_page
+    def forget(self, view: View) -> Iterator[Changes]:
         """Begin the conversation anew."""
-        visit = _opened(visit)
+        visit = view.opened
         with _writing(visit):
             visit.exchanges.clear()
         yield {"chat": [], "state": ""}
@@ -279,23 +300,25 @@ class Callbacks:
 
     # --- saving --------------------------------------------------------------------------------
 
-    @in_one_line
-    def save_json(self, visit: Visit | None) -> Iterator[Changes]:
+    @on_the_page
+    def save_json(self, view: View) -> Iterator[Changes]:
         """The visit as a JSON file."""
-        visit, answer = _answered(visit)
+        visit, answer = _answered(view)
         found = whole_record(self.session, visit, answer)
         text = json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         yield {"saved": str(self._file(visit, ".json", text)), "state": ""}
 
-    @in_one_line
-    def save_sheet(self, visit: Visit | None) -> Iterator[Changes]:
+    @on_the_page
+    def save_sheet(self, view: View) -> Iterator[Changes]:
         """The visit as a case sheet."""
-        visit, answer = _answered(visit)
+        visit, answer = _answered(view)
         text = case_sheet(self.session, visit, answer)
         yield {"saved": str(self._file(visit, ".html", text)), "state": ""}
 
     def _file(self, visit: Visit, suffix: str, text: str) -> Path:
         stem = "".join(c if c.isalnum() or c in "-_" else "-" for c in Path(visit.name).stem)[:60]
+        # An empty folder may have been swept away.
+        self.folder.mkdir(parents=True, exist_ok=True)
         path = Path(tempfile.mkdtemp(dir=self.folder)) / f"{stem or 'clip'}{suffix}"
         path.write_text(text, encoding="utf-8")
         return path
@@ -342,14 +365,8 @@ def failed(message: str) -> str:
     return f'<p role="alert" class="error">{escape(" ".join(message.split()))}</p>'
 
 
-def _opened(visit: Visit | None) -> Visit:
-    if visit is None:
-        raise EmollamaError(NO_CLIP)
-    return visit
-
-
-def _answered(visit: Visit | None) -> tuple[Visit, Answer]:
-    visit = _opened(visit)
+def _answered(view: View) -> tuple[Visit, Answer]:
+    visit = view.opened
     if visit.answer is None:
         raise EmollamaError("there is no answer yet to be saved")
     return visit, visit.answer

@@ -10,6 +10,7 @@ import gradio as gr
 from gradio.themes import Base as BaseTheme
 from gradio.themes.utils.fonts import Font
 
+from demo.desk import Desk
 from demo.saving import INTENDED
 from demo.visit import LONGEST_QUESTION, LONGEST_WORDS
 from emollama.session import Sampling, Session
@@ -30,7 +31,16 @@ def theme() -> BaseTheme:
     """Gradio's plain theme with the system's own fonts, so that none is loaded."""
     plain = (Font("system-ui"), Font("sans-serif"))
     mono = (Font("ui-monospace"), Font("monospace"))
-    return BaseTheme(font=plain, font_mono=mono, primary_hue="blue", radius_size="sm")
+    base = BaseTheme(font=plain, font_mono=mono, primary_hue="blue", radius_size="sm")
+    # The plain theme's greys are too pale to be read by everybody.
+    found: BaseTheme = base.set(
+        block_info_text_color="*neutral_700", block_info_text_color_dark="*neutral_200",
+        block_label_text_color="*neutral_700", block_label_text_color_dark="*neutral_200",
+        block_title_text_color="*neutral_800", block_title_text_color_dark="*neutral_200",
+        body_text_color_subdued="*neutral_700", body_text_color_subdued_dark="*neutral_300",
+        input_placeholder_color="*neutral_600", input_placeholder_color_dark="*neutral_300",
+    )  # fmt: skip
+    return found
 
 
 def lay_out(
@@ -44,7 +54,7 @@ def lay_out(
         examples: titles of the example clips.
         no_examples: why there are none; None where there are.
     """
-    parts: Parts = {"visit": gr.State(None, time_to_live=KEEP_SECONDS)}
+    parts: Parts = {"desk": gr.State(Desk(), time_to_live=KEEP_SECONDS)}
     channels = ", ".join(session.channels)
     gr.HTML(
         f"<h1>Which emotion, and how do you know?</h1><p>The model <b>{escape(session.name)}</b> "
@@ -167,4 +177,5 @@ def _saving(parts: Parts) -> None:
     with gr.Row(visible=False) as parts["saving_part"]:
         parts["save_json"] = gr.Button("Save as JSON", size="sm", min_width=130)
         parts["save_sheet"] = gr.Button("Save as case sheet (HTML)", size="sm", min_width=180)
-        parts["saved"] = gr.DownloadButton("Saved file", visible="hidden", elem_id="saved")
+        # Never seen (its style hides it): the browser clicks it once a file is there.
+        parts["saved"] = gr.DownloadButton("Saved file", elem_id="saved")

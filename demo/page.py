@@ -9,12 +9,13 @@ import gradio as gr
 
 from demo.callbacks import Callbacks, Changes
 from demo.examples import Example
+from demo.gate import NO_FETCHING, names_address
 from demo.layout import KEEP_SECONDS, Parts, lay_out
 
 _WRITERS = 4  # answers that are written side by side, for different visitors
 _CLICK_SAVED = "() => setTimeout(() => document.querySelector('#saved').click(), 200)"
 _CHANGED = (
-    "visit", "state", "player", "words", "answer", "carried", "notes", "peak", "timeline", "chat",
+    "desk", "state", "player", "words", "answer", "carried", "notes", "peak", "timeline", "chat",
     "question", "saved",
 )  # fmt: skip
 _SHOWN = ("clip_part", "answer_part", "evidence_part", "chat_part", "saving_part")
@@ -29,7 +30,7 @@ def build(callbacks: Callbacks, examples: Sequence[Example], no_examples: str | 
         no_examples: why there are none; None where there are.
     """
     session = callbacks.session
-    with gr.Blocks(
+    with _Page(
         title=f"emollama: {session.name}",
         analytics_enabled=False,
         delete_cache=(KEEP_SECONDS // 6, KEEP_SECONDS),
@@ -49,36 +50,36 @@ def build(callbacks: Callbacks, examples: Sequence[Example], no_examples: str | 
 def _wire_clip(
     wire: _Wire, parts: Parts, callbacks: Callbacks, examples: Sequence[Example]
 ) -> None:
-    visit, labels = parts["visit"], parts["labels"]
+    desk, labels = parts["desk"], parts["labels"]
     parts["agreed"].change(
         lambda agreed: gr.update(visible=agreed), parts["agreed"], parts["camera"],
         show_progress="hidden", api_visibility="private",
     )  # fmt: skip
-    wire(parts["upload"].upload, callbacks.open, [parts["upload"], labels], "open")
-    wire(parts["camera"].change, callbacks.open, [parts["camera"], labels])
+    wire(parts["upload"].upload, callbacks.open, [desk, parts["upload"], labels], "open")
+    wire(parts["camera"].change, callbacks.open, [desk, parts["camera"], labels])
     for button, example in zip(parts["examples"], examples, strict=True):
-        wire(button.click, _opening(callbacks, example), [labels])
+        wire(button.click, _opening(callbacks, example), [desk, labels])
     for event, name in ((parts["reword"].click, "reword"), (parts["words"].submit, None)):
-        wire(event, callbacks.reword, [visit, parts["words"]], name)
-    wire(labels.input, callbacks.relabel, [visit, labels], "relabel")
+        wire(event, callbacks.reword, [desk, parts["words"]], name)
+    wire(labels.input, callbacks.relabel, [desk, labels], "relabel")
     switches = [parts[f"use_{channel}"] for channel in callbacks.session.channels]
     for i, switch in enumerate(switches):
-        wire(switch.input, callbacks.use, [visit, *switches], None if i else "use")
+        wire(switch.input, callbacks.use, [desk, *switches], None if i else "use")
 
 
 def _wire_chat(wire: _Wire, parts: Parts, callbacks: Callbacks) -> None:
-    visit = parts["visit"]
+    desk = parts["desk"]
     how = [parts["temperature"], parts["top_p"], parts["length"]]
-    asked = [visit, parts["question"], *how]
+    asked = [desk, parts["question"], *how]
     wire(parts["ask"].click, callbacks.ask, asked, "ask", _WRITERS)
     wire(parts["question"].submit, callbacks.ask, asked, None, _WRITERS)
     for task in ("emotion", "reason"):
-        wire(parts[task].click, _asking(callbacks, task), [visit, *how], f"ask_{task}", _WRITERS)
-    wire(parts["retry"].click, callbacks.retry, [visit, *how], "retry", _WRITERS)
-    wire(parts["forget"].click, callbacks.forget, [visit], "forget")
-    wire(parts["chat"].clear, callbacks.forget, [visit])
+        wire(parts[task].click, _asking(callbacks, task), [desk, *how], f"ask_{task}", _WRITERS)
+    wire(parts["retry"].click, callbacks.retry, [desk, *how], "retry", _WRITERS)
+    wire(parts["forget"].click, callbacks.forget, [desk], "forget")
+    wire(parts["chat"].clear, callbacks.forget, [desk])
     parts["stop"].click(
-        callbacks.stop, visit, None, queue=False, show_progress="hidden", api_name="stop"
+        callbacks.stop, desk, None, queue=False, show_progress="hidden", api_name="stop"
     )
 
 
@@ -86,16 +87,30 @@ def _wire_saving(wire: _Wire, parts: Parts, callbacks: Callbacks) -> None:
     for name, callback in (
         ("save_json", callbacks.save_json), ("save_sheet", callbacks.save_sheet),
     ):  # fmt: skip
-        done = wire(parts[name].click, callback, [parts["visit"]], name)
+        done = wire(parts[name].click, callback, [parts["desk"]], name)
         done.success(None, None, None, js=_CLICK_SAVED, api_visibility="private")
 
 
 def _opening(callbacks: Callbacks, example: Example) -> Callable[..., Iterator[Changes]]:
-    return lambda labels: callbacks.open(str(example.path), labels, example.title, example.text)
+    return lambda desk, labels: callbacks.open(
+        desk, str(example.path), labels, example.title, example.text
+    )
 
 
 def _asking(callbacks: Callbacks, task: str) -> Callable[..., Iterator[Changes]]:
-    return lambda visit, *how: callbacks.ask_task(visit, task, *how)
+    return lambda desk, *how: callbacks.ask_task(desk, task, *how)
+
+
+class _Page(gr.Blocks):
+    """Gradio would fetch a file that is named by a web address, for any input of any part."""
+
+    async def preprocess_data(
+        self, block_fn: Any, inputs: list[Any], *args: Any, **more: Any
+    ) -> Any:
+        """The values that a callback is given; see the base class."""
+        if names_address(inputs):
+            raise gr.Error(NO_FETCHING, print_exception=False)
+        return await super().preprocess_data(block_fn, inputs, *args, **more)
 
 
 class _Wire:

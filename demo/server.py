@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from demo.examples import Example, examples
+from demo.gate import Gate
+from demo.sweep import swept
 from emollama.errors import EmollamaError
 from emollama.serving.guard import Guard
+from emollama.serving.server import listening
 from emollama.serving.settings import Settings
 from emollama.serving.uploads import Uploads
 from emollama.session import Session
@@ -19,6 +24,8 @@ from emollama.session import Session
 # Read by Gradio when it is imported, which therefore happens below.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+
+_LEAVE_SECONDS = 3  # for visitors' open streams, which do not end by themselves
 
 
 def serve(
@@ -52,60 +59,88 @@ def running(
     """The page's address, while it is served; see `serve`."""
     uploads = Uploads(settings)
     guard = Guard(session, settings)
+    folder_of_page = uploads.folder / "page"
     before = os.environ.get("GRADIO_TEMP_DIR")
-    os.environ["GRADIO_TEMP_DIR"] = str(uploads.folder / "page")
-    page = None
+    os.environ["GRADIO_TEMP_DIR"] = str(folder_of_page)
     try:
-        from starlette.middleware import Middleware
-        from starlette.middleware.trustedhost import TrustedHostMiddleware
-
         from demo.callbacks import Callbacks
-        from demo.layout import theme
         from demo.page import build
-        from demo.style import PAGE
 
-        guard.start()
-        found, why_none = _examples(folder)
-        saved = uploads.folder / "page" / "saved"
-        saved.mkdir(parents=True)
-        page = build(Callbacks(session, guard, saved), found, why_none)
-        names = ["127.0.0.1", "localhost", settings.host] if settings.loopback else ["*"]
-        try:
-            _, address, _ = page.launch(
-                server_name=settings.host,
-                server_port=settings.port or None,
-                auth=None if settings.api_key is None else (user, settings.api_key),
-                max_file_size=settings.max_bytes,
-                allowed_paths=[str(example.path) for example in found],
-                # Another site's name that points to this machine must not reach the page.
-                app_kwargs={"middleware": [Middleware(TrustedHostMiddleware, allowed_hosts=names)]},
-                share=False,
-                show_error=False,
-                ssr_mode=False,
-                run_history=False,
-                enable_monitoring=False,
-                footer_links=[],
-                quiet=True,
-                inbrowser=False,
-                prevent_thread_lock=True,
-                theme=theme(),
-                css=PAGE,
-            )
-        except OSError as error:
-            raise EmollamaError(
-                f"port {settings.port} of {settings.host} cannot be listened on; it may be taken: "
-                "choose another with --port"
-            ) from error
-        yield address
+        with listening(settings) as sock:
+            guard.start()
+            found, why_none = _examples(folder)
+            saved = folder_of_page / "saved"
+            saved.mkdir(parents=True)
+            page = build(Callbacks(session, guard, saved), found, why_none)
+            app = _application(page, settings, found, user)
+            with swept(folder_of_page, settings.keep_seconds), _listens(app, sock):
+                # An address to be opened; that of all interfaces is none.
+                host = "localhost" if settings.host in ("0.0.0.0", "::") else settings.host
+                name = f"[{host}]" if ":" in host else host
+                yield f"http://{name}:{sock.getsockname()[1]}/"
     finally:
-        if page is not None and page.is_running:
-            page.close(verbose=False)
         guard.close()
         uploads.close()
         if before is None:
             del os.environ["GRADIO_TEMP_DIR"]
         else:
             os.environ["GRADIO_TEMP_DIR"] = before
+
+
+def _application(page: Any, settings: Settings, found: list[Example], user: str) -> Any:
+    """The page as an application; what comes in passes the gate before Gradio sees it."""
+    import gradio as gr
+    from fastapi import FastAPI
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+    from demo.layout import theme
+    from demo.style import PAGE
+
+    app = gr.mount_gradio_app(
+        FastAPI(docs_url=None, redoc_url=None, openapi_url=None),
+        page,
+        path="",
+        server_name=settings.host,
+        server_port=settings.port,
+        auth=None if settings.api_key is None else (user, settings.api_key),
+        max_file_size=settings.max_bytes,
+        allowed_paths=[str(example.path) for example in found],
+        show_error=False,
+        ssr_mode=False,
+        run_history=False,
+        enable_monitoring=False,
+        footer_links=[],
+        theme=theme(),
+        css=PAGE,
+    )
+    app.add_middleware(Gate)
+    # Another site's name that points to this machine must not reach the page.
+    names = ["127.0.0.1", "localhost", settings.host] if settings.loopback else ["*"]
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=names)
+    return app
+
+
+@contextmanager
+def _listens(app: Any, sock: socket.socket) -> Iterator[None]:
+    """Serve the application meanwhile, in a thread."""
+    import uvicorn
+
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, server_header=False, ws="none",
+        timeout_graceful_shutdown=_LEAVE_SECONDS,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, args=([sock],), name="page", daemon=True)
+    thread.start()
+    while thread.is_alive() and not server.started:
+        thread.join(0.01)
+    if not server.started:
+        raise EmollamaError("the page could not be started; the log says why")
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join(2 * _LEAVE_SECONDS)
 
 
 def _examples(folder: Path | None) -> tuple[list[Example], str | None]:

@@ -14,7 +14,7 @@ PIECES = """
   background: currentColor; opacity: .6; }
 .bars .number { text-align: right; font-variant-numeric: tabular-nums; }
 .headline { font-size: 1.35rem; font-weight: 650; margin: .2rem 0 0; }
-.small { font-size: .86rem; opacity: .8; margin: .3rem 0; }
+.small { font-size: .9rem; opacity: .9; margin: .3rem 0; }
 .lane { margin: 0 0 .5rem; }
 .lane p, .legend, .axis { margin: 0 0 .15rem; font-size: .9rem; }
 .lane svg { display: block; width: 100%; height: 4.5rem; border-radius: 3px;
@@ -22,7 +22,7 @@ PIECES = """
 .legend { display: flex; flex-wrap: wrap; gap: .1rem .8rem; margin-bottom: .6rem; }
 .legend i { display: inline-block; width: .8em; height: .8em; border-radius: 2px;
   margin-right: .3em; }
-.axis { display: flex; justify-content: space-between; opacity: .8; }
+.axis { display: flex; justify-content: space-between; }
 figure { margin: 0; } figure img { max-width: 100%; max-height: 20rem; border-radius: 4px; }
 figcaption { font-size: .9rem; margin-top: .2rem; }
 details summary { cursor: pointer; margin: .4rem 0; }
@@ -49,7 +49,7 @@ PAGE = (
 /* Gradio's arrow is a button without a name inside a button that has one. */
 #chat .title .arrow button { display: none; }
 #chat .title .arrow::before { content: "▾"; padding: 0 .3rem; }
-footer { display: none !important; }
+footer, #saved { display: none !important; }
 """
 )
 

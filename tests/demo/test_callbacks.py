@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from demo.callbacks import Callbacks, Changes
+from demo.desk import Desk
 from demo.visit import Visit, chosen_labels
 from emollama.session import Session
 from tests.demo.conftest import SETTINGS
@@ -34,10 +35,11 @@ def last(changes: Iterator[Changes]) -> dict[str, Any]:
     return found
 
 
-def opened(page: Callbacks, path: Path, **more: Any) -> tuple[Visit, dict[str, Any]]:
-    found = last(page.open(str(path), **more))
-    assert "visit" in found, found
-    return found["visit"], found
+def opened(page: Callbacks, path: Path, **more: Any) -> tuple[Desk, Visit, dict[str, Any]]:
+    desk = Desk()
+    found = last(page.open(desk, str(path), **more))
+    assert desk.visit is not None, found
+    return desk, desk.visit, found
 
 
 def error_of(changes: Iterator[Changes]) -> str:
@@ -52,7 +54,7 @@ def scores(found: dict[str, Any]) -> list[str]:
 
 
 def test_a_clip_gives_bars_shares_switches_and_a_player(page: Callbacks, clip: Path) -> None:
-    visit, found = opened(page, clip)
+    _desk, visit, found = opened(page, clip)
     assert len(scores(found)) == len(page.session.labels)
     assert "Shapley" in found["carried"] and found["use_voice"] is True
     assert found["use_words"] is None  # a tone holds no words
@@ -61,120 +63,120 @@ def test_a_clip_gives_bars_shares_switches_and_a_player(page: Callbacks, clip: P
 
 
 def test_words_are_given_left_out_and_taken_away(page: Callbacks, clip: Path) -> None:
-    visit, before = opened(page, clip)
-    worded = last(page.reword(visit, "They broke it."))
+    desk, visit, before = opened(page, clip)
+    worded = last(page.reword(desk, "They broke it."))
     assert worded["use_words"] is True and scores(worded) != scores(before)
     assert "<track" in worded["player"] and worded["words"] == "They broke it."
-    without = last(page.use(visit, False, True))
+    without = last(page.use(desk, False, True))
     assert scores(without) not in (scores(before), scores(worded))
     assert "from words" in without["answer"] and "left out: voice" in without["notes"]
-    assert "nothing is left to go by" in error_of(page.use(visit, False, False))
+    assert "nothing is left to go by" in error_of(page.use(desk, False, False))
     assert visit.left_out == {"voice"}
-    assert "nothing is left to go by" in error_of(page.reword(visit, ""))
+    assert "nothing is left to go by" in error_of(page.reword(desk, ""))
     assert visit.look.text == "They broke it."
-    assert scores(last(page.use(visit, True, True))) == scores(worded)
+    assert scores(last(page.use(desk, True, True))) == scores(worded)
 
 
 def test_of_two_switches_in_a_row_the_later_one_counts(page: Callbacks, clip: Path) -> None:
-    visit, _ = opened(page, clip)
-    last(page.reword(visit, "They broke it."))
-    first = page.use(visit, False, True)
+    desk, visit, _ = opened(page, clip)
+    last(page.reword(desk, "They broke it."))
+    first = page.use(desk, False, True)
     next(first), next(first)  # by now it asks the model
-    second = last(page.use(visit, True, False))
+    second = last(page.use(desk, True, False))
     assert "from voice" in second["answer"]
     assert "answer" not in last(first) and visit.answer is not None
     assert visit.answer.channels == ("voice",)
-    waiting = page.use(visit, True, True)
+    waiting = page.use(desk, True, True)
     next(waiting)  # what is on the page holds no longer, so it cannot be saved as if it did
-    assert "no answer yet" in error_of(page.save_json(visit))
+    assert "no answer yet" in error_of(page.save_json(desk))
 
 
 def test_a_conversation_keeps_its_turns_prompts_and_settings(page: Callbacks, clip: Path) -> None:
-    visit, _ = opened(page, clip)
-    steps = list(page.ask_task(visit, "emotion", *HOW))
+    desk, visit, _ = opened(page, clip)
+    steps = list(page.ask_task(desk, "emotion", *HOW))
     assert len(steps) > 3  # it was streamed
-    found = last(page.ask(visit, "And why?", 0.5, 0.9, 9))
+    found = last(page.ask(desk, "And why?", 0.5, 0.9, 9))
     first, second = visit.exchanges
     assert second.new_tokens <= 9 and second.sampling.top_p == 0.9
     assert first.question in second.prompt and "And why?" in second.prompt
     assert second.cached_tokens > 0 and [m["role"] for m in found["chat"]].count("user") == 2
     folded = [m for m in found["chat"] if "metadata" in m]
     assert [m["content"] for m in folded] == [first.prompt, second.prompt]
-    last(page.use(visit, True, True))
-    last(page.retry(visit, *HOW))
+    last(page.use(desk, True, True))
+    last(page.retry(desk, *HOW))
     assert len(visit.exchanges) == 2 and visit.exchanges[1].question == "And why?"
-    assert last(page.forget(visit))["chat"] == [] and visit.exchanges == []
+    assert last(page.forget(desk))["chat"] == [] and visit.exchanges == []
 
 
 def test_an_answer_can_be_stopped_and_only_one_is_written(page: Callbacks, clip: Path) -> None:
-    visit, _ = opened(page, clip)
-    writing = page.ask(visit, "Tell me more.", 1.5, 1.0, 400)
+    desk, visit, _ = opened(page, clip)
+    writing = page.ask(desk, "Tell me more.", 1.5, 1.0, 400)
     for _ in range(3):
         next(writing)
-    assert "is being written" in error_of(page.ask(visit, "Me too.", *HOW))
-    page.stop(visit)
+    assert "is being written" in error_of(page.ask(desk, "Me too.", *HOW))
+    page.stop(desk)
     last(writing)
     (one,) = visit.exchanges
     assert one.finish in ("stopped", "stop") and one.new_tokens < 400
     # Somebody who leaves in the middle of an answer leaves nothing locked.
-    leaving = page.ask(visit, "Tell me more.", 1.5, 1.0, 400)
+    leaving = page.ask(desk, "Tell me more.", 1.5, 1.0, 400)
     next(leaving)
     leaving.close()  # type: ignore[attr-defined]
-    last(page.ask(visit, "Short.", *HOW))
+    last(page.ask(desk, "Short.", *HOW))
     assert visit.exchanges[-1].question == "Short."
 
 
 def test_other_labels_change_bars_and_question(page: Callbacks, clip: Path) -> None:
-    visit, _ = opened(page, clip)
-    found = last(page.relabel(visit, "calm, angry"))
+    desk, visit, _ = opened(page, clip)
+    found = last(page.relabel(desk, "calm, angry"))
     assert len(scores(found)) == 2 and "own labels" in found["carried"]
-    last(page.ask_task(visit, "emotion", *HOW))
+    last(page.ask_task(desk, "emotion", *HOW))
     assert "calm, angry" in visit.exchanges[-1].prompt
-    assert "2 to 50 labels" in error_of(page.relabel(visit, "calm"))
+    assert "2 to 50 labels" in error_of(page.relabel(desk, "calm"))
     assert visit.labels == ("calm", "angry")
     known = page.label_sets
-    assert len(scores(last(page.relabel(visit, next(iter(known)))))) == len(page.session.labels)
+    assert len(scores(last(page.relabel(desk, next(iter(known)))))) == len(page.session.labels)
     (meld,) = (name for name in known if name.startswith("meld"))
     assert chosen_labels(meld, known) == known[meld]
 
 
 def test_a_visit_is_saved_whole(page: Callbacks, clip: Path) -> None:
-    visit, _ = opened(page, clip, name="../../a b")
-    last(page.ask(visit, "Why?", *HOW))
-    path = Path(last(page.save_json(visit))["saved"])
+    desk, _, _ = opened(page, clip, name="../../a b")
+    last(page.ask(desk, "Why?", *HOW))
+    path = Path(last(page.save_json(desk))["saved"])
     saved = json.loads(path.read_text(encoding="utf-8"))
     assert path.is_relative_to(page.folder) and path.name == "a-b.json"
     assert saved["exchanges"][0]["prompt"] and saved["weights"]["carried_by"] in ("voice", None)
     assert saved["answer"]["scores"] and saved["clip"] == "../../a b"
-    sheet = Path(last(page.save_sheet(visit))["saved"]).read_text(encoding="utf-8")
+    sheet = Path(last(page.save_sheet(desk))["saved"]).read_text(encoding="utf-8")
     assert "Why?" in sheet and "data:image" not in sheet  # nobody's face was in the clip
 
 
 def test_what_is_wrong_is_told_in_one_line(
     page: Callbacks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clip: Path
 ) -> None:
-    assert "choose a clip first" in error_of(page.ask(None, "Why?", *HOW))
+    assert "choose a clip first" in error_of(page.ask(Desk(), "Why?", *HOW))
     junk = tmp_path / "junk.mp4"
     junk.write_bytes(b"<b>no clip</b>" * 99)
-    assert "not a media file" in error_of(page.open(str(junk)))
+    assert "not a media file" in error_of(page.open(Desk(), str(junk)))
     long = record(tmp_path / "long.mp4", seconds=25, fps=2, sound_rate=None)
-    assert "20 s at most" in error_of(page.open(str(long)))
+    assert "20 s at most" in error_of(page.open(Desk(), str(long)))
     silent = record(tmp_path / "silent.mp4", seconds=1, sound_rate=None)
-    assert "nothing of what this model goes by" in error_of(page.open(str(silent)))
-    visit, _ = opened(page, clip)
-    assert "write a question" in error_of(page.ask(visit, "  ", *HOW))
-    assert "exceeds" in error_of(page.ask(visit, "why " * 490, 0, 1, 512))
-    assert "temperature must be" in error_of(page.ask(visit, "Why?", 9, 1, 8))
+    assert "nothing of what this model goes by" in error_of(page.open(Desk(), str(silent)))
+    desk, _, _ = opened(page, clip)
+    assert "write a question" in error_of(page.ask(desk, "  ", *HOW))
+    assert "exceeds" in error_of(page.ask(desk, "why " * 490, 0, 1, 512))
+    assert "temperature must be" in error_of(page.ask(desk, "Why?", 9, 1, 8))
 
     def broken(*_: Any, **__: Any) -> None:
         raise ValueError("secret /path")
 
     monkeypatch.setattr(page.session, "answer", broken)
-    told = error_of(page.use(visit, True, True))
+    told = error_of(page.use(desk, True, True))
     assert "went wrong inside" in told and "secret" not in told
 
 
 def test_sound_alone_is_a_clip(page: Callbacks, tmp_path: Path) -> None:
     tone(tmp_path / "voice.wav", 180, 1.2)
-    _, found = opened(page, tmp_path / "voice.wav")
+    _, _, found = opened(page, tmp_path / "voice.wav")
     assert scores(found) and "no face was found" in found["timeline"]

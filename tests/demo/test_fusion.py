@@ -40,13 +40,13 @@ def page(tmp_path: Path) -> Callbacks:
 
 
 def test_a_fusion_model_gives_everything_but_a_chat(page: Callbacks, clip: Path) -> None:
-    visit, found = opened(page, clip)
+    desk, _, found = opened(page, clip)
     assert len(scores(found)) == len(LABELS) and "Shapley" in found["carried"]
-    assert len(scores(last(page.relabel(visit, "happy, sad")))) == 2
-    assert "is not one of this fusion" in error_of(page.relabel(visit, "happy, calm"))
-    assert "nothing is left to go by" in error_of(page.use(visit, False))
-    assert last(page.save_json(visit))["saved"] and last(page.save_sheet(visit))["saved"]
-    assert "writes no text" in error_of(page.ask(visit, "Why?", 0, 1, 8))
+    assert len(scores(last(page.relabel(desk, "happy, sad")))) == 2
+    assert "is not one of this fusion" in error_of(page.relabel(desk, "happy, calm"))
+    assert "nothing is left to go by" in error_of(page.use(desk, False))
+    assert last(page.save_json(desk))["saved"] and last(page.save_sheet(desk))["saved"]
+    assert "writes no text" in error_of(page.ask(desk, "Why?", 0, 1, 8))
     blocks = build(page, [], "not asked for")
     kinds = [type(block) for block in blocks.blocks.values()]
     assert gr.Chatbot not in kinds and gr.Checkbox in kinds
@@ -57,6 +57,6 @@ def test_values_over_time_stand_in_the_timeline(tmp_path: Path, clip: Path) -> N
     names = ["valence", "arousal"]
     session = made(tmp_path, "va_transformer", "frames", small, values=names)
     page = Callbacks(session, InProcess(session, SETTINGS), tmp_path)
-    _, found = opened(page, clip)
+    _, _, found = opened(page, clip)
     assert "valence and arousal" in found["timeline"] and "<polyline" in found["timeline"]
     assert "mean over the clip" in found["answer"] and "values" in found["carried"]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import gradio
 import httpx
 import pytest
 from gradio_client import Client, handle_file
@@ -88,6 +89,38 @@ def test_only_this_machine_and_only_by_its_own_name(address: str) -> None:
     host = {"Host": "elsewhere.example"}
     assert httpx.get(address, headers=host, timeout=60).status_code == 400
     assert httpx.get(f"{address}/gradio_api/file=/etc/passwd", timeout=60).status_code == 403
+
+
+def test_other_sites_and_addresses_elsewhere_are_refused(
+    address: str, monkeypatch: pytest.MonkeyPatch, clip: Path
+) -> None:
+    upload, files = f"{address}/gradio_api/upload", {"files": ("a.mp4", b"a")}
+    for origin in ("https://evil.example", "http://localhost:3000", "null", "http://[evil"):
+        found = httpx.post(upload, files=files, headers={"Origin": origin}, timeout=60)
+        assert found.status_code == 403 and "other sites" in found.text
+        asking = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+        found = httpx.options(upload, headers=asking, timeout=60)
+        assert found.status_code == 403 and "access-control-allow-origin" not in found.headers
+    own = {"Origin": address}
+    assert httpx.post(upload, files=files, headers=own, timeout=60).status_code == 200
+
+    fetched: list[str] = []
+
+    async def fetch(url: str, *_: Any, **__: Any) -> str:
+        fetched.append(url)
+        return str(clip)
+
+    for module in (gradio.processing_utils, gradio.route_utils, gradio.routes):
+        for name in ("async_ssrf_protected_download", "secure_url_stream_response"):
+            monkeypatch.setattr(module, name, fetch, raising=False)
+    video = {"path": "https://example.com/x.mp4", "meta": {"_type": "gradio.FileData"}}
+    for function, inputs in (("open", [video, ""]), ("reword", [{"deep": [video]}])):
+        call = f"{address}/gradio_api/call/{function}"
+        event = httpx.post(call, json={"data": inputs}, timeout=60).json()["event_id"]
+        assert "event: error" in httpx.get(f"{call}/{event}", timeout=60).text
+    for path in ("gradio_api/file=https://example.com/x.mp4", "file=HTTP://example.com/x.mp4"):
+        assert httpx.get(f"{address}/{path}", timeout=60).status_code == 403
+    assert fetched == []
 
 
 def test_all_controls_have_a_label_and_nothing_comes_from_elsewhere(

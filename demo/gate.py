@@ -1,0 +1,70 @@
+"""What every request to the page passes first, before Gradio looks at it.
+
+Plain ASGI, so that uploads are turned away before they are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import urlsplit
+
+Scope = MutableMapping[str, Any]
+App = Callable[[Scope, Any, Any], Awaitable[None]]
+
+OTHER_SITE = "requests from web pages of other sites are not answered"
+NO_FETCHING = "this page fetches nothing from elsewhere: upload the file"
+
+
+class Gate:
+    """Turns away, with 403, what a browser or a program must not ask of the page.
+
+    - requests that another site's web page makes: the visitor's browser would send them, with the
+      visitor's login, and Gradio keeps what it is sent;
+    - requests for a file at a web address, which Gradio would fetch.
+    """
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        """Serve one request."""
+        if scope["type"] == "http":
+            headers = dict(scope["headers"])
+            origin = headers.get(b"origin")
+            if origin is not None and not _same(origin, headers.get(b"host", b"")):
+                await _refuse(send, OTHER_SITE)
+                return
+            _, _, file = scope["path"].partition("/file=")
+            if is_address(file):
+                await _refuse(send, NO_FETCHING)
+                return
+        await self.app(scope, receive, send)
+
+
+def is_address(path: str) -> bool:
+    """Whether this is a web address in place of a file's path."""
+    return path.strip().lower().startswith(("http:", "https:", "//"))
+
+
+def names_address(data: Any) -> bool:
+    """Whether a file among these values, at any depth, is named by a web address."""
+    if isinstance(data, dict):
+        path = data.get("path")
+        return (isinstance(path, str) and is_address(path)) or any(
+            map(names_address, data.values())
+        )
+    return isinstance(data, list | tuple) and any(map(names_address, data))
+
+
+def _same(origin: bytes, host: bytes) -> bool:
+    try:
+        return urlsplit(origin.decode("latin-1")).netloc.lower() == host.decode("latin-1").lower()
+    except ValueError:
+        return False
+
+
+async def _refuse(send: Any, why: str) -> None:
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": 403, "headers": headers})
+    await send({"type": "http.response.body", "body": why.encode()})
