@@ -1,0 +1,74 @@
+"""Stage `peak`: the frame in which the signs that are most often there are strongest together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from merr.build import Build, Counts, Item
+from merr.emotion import EMOTION, face_rules
+from merr.fill import Plan, each, fill
+from merr.measure.names import EXPRESSION_PREFIX
+from merr.measure.tools import UNITS
+from merr.norms import Norms, read_norms
+from merr.rules import Rules
+from merr.stagefile import Row
+
+PEAK = "peak"
+MOST_SIGNS = 5
+_NEUTRAL = EXPRESSION_PREFIX + "neutral"
+
+
+def frequent(frames: Sequence[Sequence[str]], most: int = MOST_SIGNS) -> tuple[str, ...]:
+    """The signs that are present in most frames; of equals the first by name."""
+    counts = Counter(sign for present in frames for sign in present)
+    return tuple(sorted(counts, key=lambda s: (-counts[s], s))[:most])
+
+
+def find_peak(
+    frames: Sequence[Mapping[str, float]], rules: Rules
+) -> tuple[int, tuple[str, ...], float]:
+    """(place, signs it was chosen by, their summed intensity) of the peak among frames.
+
+    Intensities below 0 count as 0. Where no sign is ever present all signs are summed. Of equal
+    frames the first is the peak.
+    """
+    present = [[s for s in rules.present(f) if not s.startswith(EXPRESSION_PREFIX)] for f in frames]
+    signs = frequent(present) or tuple(s for s in frames[0] if s != _NEUTRAL)
+    sums = [sum(max(frame[s], 0.0) for s in signs) for frame in frames]
+    place = max(range(len(frames)), key=lambda i: (sums[i], -i))
+    return place, signs, sums[place]
+
+
+def run_peak(build: Build) -> Counts:
+    """Number, time and signs of each clip's peak frame."""
+    norms, rules = read_norms(build.stages), face_rules(build.settings)
+    options = [norms.fingerprint, rules.fingerprint]
+
+    def find(item: Item) -> Row:
+        return peak_row(item.rows[UNITS], norms, rules)
+
+    return fill(build, Plan(PEAK, (UNITS, EMOTION), 1, options, uses=(UNITS,)), each(find))
+
+
+def peak_row(units: Row, norms: Norms, rules: Rules) -> Row:
+    """The row of one clip; frames without a face are no peak."""
+    places = [i for i, found in enumerate(units["found"]) if found]
+    frames = [
+        norms.face(dict(zip(units["signs"], units["values"][i], strict=True)), rules.relative)
+        for i in places
+    ]
+    best, by, score = find_peak(frames, rules)
+    signs = frames[best]
+    present = rules.present(signs)
+    if any(s.startswith(EXPRESSION_PREFIX) for s in signs):
+        present = (max(signs, key=lambda s: (signs[s], s)),)
+    place = places[best]
+    return {
+        "status": "ok",
+        "frame": units["frames"][place],
+        "time": units["times"][place],
+        "by": list(by),
+        "sum": round(score, 3),
+        "signs": {s: round(signs[s], 3) for s in present},
+    }
