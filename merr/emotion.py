@@ -107,8 +107,8 @@ def emotion_row(
         "intensity": judged.intensity,
     }
     if judged.label is None:
-        return {"status": "rejected", "reason": "no rule fits the face",
-                "detail": f"present: {', '.join(judged.present) or 'no unit'}", **facts}  # fmt: skip
+        detail = f"present: {', '.join(judged.present) or 'no unit'}"
+        return {"status": "rejected", "reason": "no rule fits the face", "detail": detail, **facts}
     total = together(counted, weights, labels)
     if not total:
         return {"status": "rejected", "reason": "no channel tells", **facts}

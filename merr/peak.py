@@ -26,18 +26,18 @@ def frequent(frames: Sequence[Sequence[str]], most: int = MOST_SIGNS) -> tuple[s
 
 
 def find_peak(
-    frames: Sequence[Mapping[str, float]], rules: Rules
+    frames: Sequence[Mapping[str, float]], rules: Rules, signs: Sequence[str] = ()
 ) -> tuple[int, tuple[str, ...], float]:
     """(place, signs it was chosen by, their summed intensity) of the peak among frames.
 
-    Intensities below 0 count as 0. Where no sign is ever present all signs are summed. Of equal
-    frames the first is the peak.
+    The signs are those given, else the units that are most often present; where none ever is,
+    all of them. Of equal frames the first is the peak.
     """
-    present = [[s for s in rules.present(f) if not s.startswith(EXPRESSION_PREFIX)] for f in frames]
-    signs = frequent(present) or tuple(s for s in frames[0] if s != _NEUTRAL)
-    sums = [sum(max(frame[s], 0.0) for s in signs) for frame in frames]
+    chosen = tuple(signs) or frequent([rules.present(frame) for frame in frames])
+    chosen = chosen or tuple(frames[0])
+    sums = [sum(frame[sign] for sign in chosen) for frame in frames]
     place = max(range(len(frames)), key=lambda i: (sums[i], -i))
-    return place, signs, sums[place]
+    return place, chosen, sums[place]
 
 
 def run_peak(build: Build) -> Counts:
@@ -46,23 +46,28 @@ def run_peak(build: Build) -> Counts:
     options = [norms.fingerprint, rules.fingerprint]
 
     def find(item: Item) -> Row:
-        return peak_row(item.rows[UNITS], norms, rules)
+        return peak_row(item.rows[UNITS], item.rows[EMOTION], norms, rules)
 
-    return fill(build, Plan(PEAK, (UNITS, EMOTION), 1, options, uses=(UNITS,)), each(find))
+    return fill(build, Plan(PEAK, (UNITS, EMOTION), 1, options), each(find))
 
 
-def peak_row(units: Row, norms: Norms, rules: Rules) -> Row:
-    """The row of one clip; frames without a face are no peak."""
+def peak_row(units: Row, emotion: Row, norms: Norms, rules: Rules) -> Row:
+    """The row of one clip; frames without a face are no peak.
+
+    By expressions it is the frame that shows the clip's own expression most, or, in a neutral
+    clip, any other.
+    """
     places = [i for i, found in enumerate(units["found"]) if found]
     frames = [
         norms.face(dict(zip(units["signs"], units["values"][i], strict=True)), rules.relative)
         for i in places
     ]
-    best, by, score = find_peak(frames, rules)
-    signs = frames[best]
-    present = rules.present(signs)
-    if any(s.startswith(EXPRESSION_PREFIX) for s in signs):
-        present = (max(signs, key=lambda s: (signs[s], s)),)
+    shown = [s for s in emotion["signs"] if s.startswith(EXPRESSION_PREFIX)]
+    by_expression = bool(shown)
+    if shown == [_NEUTRAL]:
+        shown = [s for s in frames[0] if s != _NEUTRAL]
+    best, by, score = find_peak(frames, rules, shown)
+    present = emotion["signs"] if by_expression else rules.present(frames[best])
     place = places[best]
     return {
         "status": "ok",
@@ -70,5 +75,5 @@ def peak_row(units: Row, norms: Norms, rules: Rules) -> Row:
         "time": units["times"][place],
         "by": list(by),
         "sum": round(score, 3),
-        "signs": {s: round(signs[s], 3) for s in present},
+        "signs": {s: round(frames[best][s], 3) for s in present},
     }

@@ -152,17 +152,15 @@ class Rules:
     def _expressions(self, signs: Mapping[str, float]) -> Judged:
         """Of a classifier's calibrated log-probabilities, the classes that the set has."""
         scores: dict[str, float] = {}
+        sign_of: dict[str, str] = {}
         for name, choices in self.table.expressions.items():
             label = next((c for c in choices if c in self.labels.labels), None)
             if label is not None:
-                scores[label] = signs[EXPRESSION_PREFIX + name]
+                sign_of[label] = EXPRESSION_PREFIX + name
+                scores[label] = signs[sign_of[label]]
         odds = log_softmax(scores)
         label = max(odds, key=odds.__getitem__)
-        return Judged(label, odds, self._first_expressions(signs), "")
-
-    def _first_expressions(self, signs: Mapping[str, float]) -> tuple[str, ...]:
-        ranked = sorted(signs, key=lambda s: (-signs[s], s))
-        return (ranked[0],)
+        return Judged(label, odds, (sign_of[label],), "")
 
 
 def expression_evidence(probability: float) -> float:

@@ -12,7 +12,7 @@ from merr.fill import Todo
 from merr.models.endpoint import NoReplyError
 from merr.stagefile import Row
 
-_AHEAD = 2  # questions prepared for each one that is being answered
+_AHEAD = 2  # clips handed out for each thread
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class Many:
     """Asks about clips side by side.
 
     Attributes:
-        concurrency: questions at a time.
+        concurrency: questions at a time, which the endpoint sees to; half as many clips more are
+            being prepared or written meanwhile, so that the server need not wait for a disk.
         where: key of the settings, for messages.
         url: for messages.
     """
@@ -40,12 +41,13 @@ class Many:
         """
         down = max(self.concurrency, 4)
         lost = 0
-        with ThreadPoolExecutor(self.concurrency) as pool:
+        threads = self.concurrency + max(self.concurrency // 2, 1)
+        with ThreadPoolExecutor(threads) as pool:
             open_: dict[Future[Row], str] = {}
             try:
                 for key, item in todo:
                     open_[pool.submit(_guarded, one, item)] = key
-                    while len(open_) >= self.concurrency * _AHEAD:
+                    while len(open_) >= threads * _AHEAD:
                         for answered, row in _done(open_):
                             lost = lost + 1 if row["status"] == "failed" else 0
                             self._check(lost, down, row)

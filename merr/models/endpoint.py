@@ -65,7 +65,7 @@ class _TransientError(Exception):
 
 @dataclass
 class Endpoint:
-    """A model at a URL; safe to be asked from several threads at once.
+    """A model at a URL; any number of threads may ask, `concurrency` requests are open at a time.
 
     Attributes:
         section: name, address and limits.
@@ -101,6 +101,7 @@ class Endpoint:
         path = parts.path.rstrip("/")
         self._path = path if path.endswith("/chat/completions") else path + "/chat/completions"
         self._parts = parts
+        self._slots = threading.BoundedSemaphore(self.section.concurrency)
 
     @property
     def name(self) -> str:
@@ -116,7 +117,8 @@ class Endpoint:
         tries: list[str] = []
         for attempt in range(self.section.retries + 1):
             try:
-                text, used = self._once(messages)
+                with self._slots:
+                    text, used = self._once(messages)
                 return Reply(text, *used, (*tries, "ok"))
             except _TransientError as error:
                 tries.append(str(error))

@@ -1,4 +1,4 @@
-"""A build against a manifest that knows better: labels, channels, words, and what was spoken how."""
+"""A build against a manifest that knows better: labels, channels, words, way of speaking."""
 
 from __future__ import annotations
 
