@@ -34,8 +34,8 @@ def voice_odds(relative: Mapping[str, float], labels: LabelSet) -> dict[str, flo
     scores = {
         label: -table["sharpness"]
         * sum((relative[c] - p) ** 2 for c, p in zip(columns, point, strict=True))
-        for label, point in table["emotions"].items()
-        if label in labels.labels
+        for word, point in table["emotions"].items()
+        if (label := labels.canonical(word)) is not None
     }
     return log_softmax(scores) if scores else {}
 
@@ -43,7 +43,11 @@ def voice_odds(relative: Mapping[str, float], labels: LabelSet) -> dict[str, flo
 def words_odds(relative: Mapping[str, float], labels: LabelSet) -> dict[str, float]:
     """Log-probabilities of labels from similarities less their means."""
     sharpness = read_table("words")["sharpness"]
-    scores = {n: sharpness * v for n, v in relative.items() if n in labels.labels}
+    scores = {
+        label: sharpness * value
+        for word, value in relative.items()
+        if (label := labels.canonical(word)) is not None
+    }
     return log_softmax(scores) if scores else {}
 
 

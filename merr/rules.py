@@ -79,7 +79,11 @@ class Rules:
             key = ".".join(str(part) for part in first["loc"])
             raise EmollamaError(f"rules '{name}': '{key}': {first['msg']}") from error
         self.labels, self.relative = labels, relative
-        self.rules = {e: u for e, u in self.table.emotions.items() if e in labels.labels}
+        self.rules = {
+            label: units
+            for word, units in self.table.emotions.items()
+            if (label := labels.canonical(word)) is not None
+        }
         if not self.rules:
             raise EmollamaError(
                 f"rules '{name}': none is for a label of set '{labels.name}' "
@@ -154,7 +158,7 @@ class Rules:
         scores: dict[str, float] = {}
         sign_of: dict[str, str] = {}
         for name, choices in self.table.expressions.items():
-            label = next((c for c in choices if c in self.labels.labels), None)
+            label = next(filter(None, map(self.labels.canonical, choices)), None)
             if label is not None:
                 sign_of[label] = EXPRESSION_PREFIX + name
                 scores[label] = signs[sign_of[label]]

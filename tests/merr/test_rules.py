@@ -28,7 +28,7 @@ MERR = get_label_set("merr")
 def test_the_published_rules_give_their_emotions(
     signs: dict[str, float], label: str, intensity: str
 ) -> None:
-    whole = {unit: 0.0 for unit in UNIT_NAMES} | signs
+    whole = dict.fromkeys(UNIT_NAMES, 0.0) | signs
     judged = Rules("merr_published", MERR, relative=False).judge(whole)
     assert (judged.label, judged.intensity) == (label, intensity)
     assert set(judged.present) == {u for u, v in signs.items() if v >= 0.8}
