@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,10 @@ class StageFile:
             self._out.write(line)
             self._out.flush()
         except OSError as error:
+            stuck, self._out = self._out, None
+            with suppress(OSError):  # what could not be written cannot be flushed by closing
+                if stuck is not None:
+                    stuck.close()
             raise EmollamaError(
                 f"{self._mine}: cannot be written: {error.strerror or error}"
             ) from error

@@ -7,12 +7,13 @@ after what they are ("looks happy"), since a classifier of whole faces measures 
 
 from __future__ import annotations
 
+import atexit
 import hashlib
+import os
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import redirect_stderr
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
-from io import StringIO
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -108,10 +109,9 @@ class BlendshapeReader:
     @cached_property
     def _landmarker(self) -> tuple[Any, Any]:
         try:
-            with redirect_stderr(StringIO()):
-                import mediapipe
-                from mediapipe.tasks import python as tasks
-                from mediapipe.tasks.python import vision
+            import mediapipe
+            from mediapipe.tasks import python as tasks
+            from mediapipe.tasks.python import vision
         except ImportError as error:
             raise EmollamaError(
                 f"faces.landmarker needs the package mediapipe ({error}): pip install mediapipe, "
@@ -123,10 +123,12 @@ class BlendshapeReader:
             num_faces=1,
         )
         try:
-            made = vision.FaceLandmarker.create_from_options(options)
+            with _no_chatter():
+                made = vision.FaceLandmarker.create_from_options(options)
         except (RuntimeError, ValueError) as error:
             text = " ".join(str(error).split())
             raise EmollamaError(f"{self.model}: is no face landmarker: {text}") from error
+        atexit.register(made.close)
         return mediapipe, made
 
     def read(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -147,6 +149,19 @@ class BlendshapeReader:
             for k, names in enumerate(self.table.values()):
                 values[i, k] = UNIT_SCALE * max(scores.get(name, 0.0) for name in names)
         return values, found
+
+
+@contextmanager
+def _no_chatter() -> Iterator[None]:
+    """Keep what native code says as it starts off the terminal."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def require_package() -> None:

@@ -37,8 +37,9 @@ def test_the_published_rules_give_their_emotions(
 def test_units_that_nobody_measured_do_not_speak_against_a_rule() -> None:
     rules = Rules("emfacs", MERR, relative=True)
     assert rules.judge({"AU12": 1.5, "AU04": 0.0}).label == "happy"
-    assert rules.judge({"AU12": 1.5, "AU06": -1.0, "AU04": 0.0}).odds["happy"] < (
-        rules.judge({"AU12": 1.5, "AU04": 0.0}).odds["happy"]
+    assert (
+        rules.judge({"AU12": 1.5, "AU06": -1.0, "AU04": 0.0}).odds["happy"]
+        < (rules.judge({"AU12": 1.5, "AU04": 0.0}).odds["happy"])
     )
 
 
