@@ -108,7 +108,10 @@ def _who(section: ModelSection) -> str:
 
 def _transcripts(build: Build) -> str:
     section = build.settings.transcript
-    if section.source == "none":
-        return "none"
-    given = "given with the clips where there are any"
-    return given if section.source == "given" else f"{given}, else transcribed by {section.whisper}"
+    whisper = f"transcribed by {section.whisper}, where somebody speaks"
+    return {
+        "auto": f"given with the clips where there are any, else {whisper}",
+        "whisper": whisper,
+        "given": "given with the clips where there are any",
+        "none": "none",
+    }[section.source]

@@ -40,10 +40,11 @@ class FacesSection(Strict):
 class TranscriptSection(Strict):
     """Words: a CSV (`name`, `sentence`), the manifest's own texts, or Whisper.
 
-    What a CSV or the manifest gives is taken as it is; `whisper` transcribes the rest.
+    `auto` takes what a CSV or the manifest gives as it is and transcribes the rest, `whisper`
+    transcribes every clip, `given` none.
     """
 
-    source: Literal["whisper", "given", "none"] = "whisper"
+    source: Literal["auto", "whisper", "given", "none"] = "auto"
     file: Path | None = None
     whisper: str = "whisper-tiny.en"
 

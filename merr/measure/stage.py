@@ -146,7 +146,7 @@ def _wanted(build: Build, prints: dict[str, str]) -> Iterator[_Wanted]:
         content = [str(clip["content"]), str(clip.get("start")), str(clip.get("end"))]
         keys = {}
         for name, fingerprint in prints.items():
-            more = [str(clip.get("text") or "")] if name == TRANSCRIPT else []
+            more = [_given(build, item) or ""] if name == TRANSCRIPT else []
             if name == UNITS and openface:
                 more = [_csv_hash(build, item)]
             keys[name] = row_key(name, 1, fingerprint, *content, *more)
@@ -230,8 +230,14 @@ def _item_job(build: Build, item: Item) -> Job:
     video, audio = (
         build.media(clip[name]) if clip.get(name) else None for name in ("video", "audio")
     )
-    text = clip.get("text") if build.settings.transcript.source != "none" else None
-    return Job(item.id, video, audio, clip.get("start"), clip.get("end"), text, ())
+    start, end = clip.get("start"), clip.get("end")
+    return Job(item.id, video, audio, start, end, _given(build, item), ())
+
+
+def _given(build: Build, item: Item) -> str | None:
+    """What came along with the clip as its words, where it is to be taken."""
+    text: str | None = item.rows[CLIPS].get("text")
+    return text if build.settings.transcript.source in ("auto", "given") else None
 
 
 def _csv_hash(build: Build, item: Item) -> str:

@@ -169,7 +169,8 @@ class TranscriptTool:
 
     def __init__(self, settings: Settings) -> None:
         section = settings.transcript
-        self._transcriber = Transcriber(section.whisper) if section.source == "whisper" else None
+        hears = section.source in ("auto", "whisper")
+        self._transcriber = Transcriber(section.whisper) if hears else None
 
     @property
     def fingerprint(self) -> str:
