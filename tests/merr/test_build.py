@@ -117,7 +117,7 @@ def test_labels_peaks_and_intensities_follow_the_units(built: Path) -> None:
     assert [rows[f"clip-{i}"]["label"] for i in range(4)] == [
         "happy", "sad", "neutral", "surprise",
     ]  # fmt: skip
-    assert rows["clip-0"]["intensity"] == "slightly"
+    assert rows["clip-0"]["intensity"] == "moderately"  # (1.5 + 2.0) / 2, for most of the clip
     peaks = {r["id"]: r for r in read_rows(built / "stages" / "peak.jsonl")}
     assert peaks["clip-0"]["frame"] == 30 and peaks["clip-0"]["time"] == pytest.approx(1.2)
     assert list(peaks["clip-0"]["signs"]) == ["AU12", "AU06"]
@@ -130,7 +130,7 @@ def test_exports_have_the_released_schema_and_are_read_back(built: Path, tmp_pat
     coarse = json.loads((built / "MERR_coarse_grained.json").read_text())
     assert all(list(e) == [*RELEASED[:6], "caption"] for e in coarse.values())
     assert (built / "MERR_fine_grained.txt").read_text().splitlines()[0] == "clip-0 50 happy -10"
-    report = prepare_merr(built, tmp_path / "fine.jsonl", media=built / "nowhere" / "..")
+    report = prepare_merr(built, tmp_path / "fine.jsonl")
     assert report.samples == CLIPS
     again = read_manifest(tmp_path / "fine.jsonl").samples
     assert [s.targets.emotion for s in again[:2]] == ["happy", "sad"]
