@@ -1,6 +1,6 @@
 """The rule tables of `merr` against people's annotations: MERR's own, and acted emotions.
 
-python -m benchmarks.merr_rules [--merr DIR] [--ravdess DIR] [--prosody STORE]
+python -m benchmarks.merr_rules [--merr DIR] [--reasons N] [--ravdess DIR] [--prosody STORE]
 
 MERR (`MERR_fine_grained.json`): the units listed for each clip and for its peak through both rule
 tables against the published label; the published reasons through `merr`'s contradiction check,
@@ -55,7 +55,7 @@ def scores(true: Sequence[str], told: Sequence[str | None], labels: LabelSet) ->
     }
 
 
-def on_merr(folder: Path, out: Path) -> None:
+def on_merr(folder: Path, out: Path, most: int) -> None:
     """Rules and contradiction check on the published annotations."""
     labels = get_label_set("merr")
     prepare_merr(folder, out, part="fine")
@@ -75,6 +75,7 @@ def on_merr(folder: Path, out: Path) -> None:
     show("merr_rules_on_merr", rows)
     against: Counter[str] = Counter()
     told_rows = []
+    samples = samples[: most or None]
     for sample in samples:
         known = evidence(sample)
         found = contradictions(sample.targets.reason or "", known, labels)
@@ -166,6 +167,7 @@ def measured_prosody(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--merr", type=Path, help="folder of MERR_fine_grained.json")
+    parser.add_argument("--reasons", type=int, default=0, help="check the first so many; 0: all")
     parser.add_argument("--ravdess", type=Path, help="folder of manifest.csv and the units")
     parser.add_argument("--prosody", type=Path, help="feature store with RAVDESS' prosody")
     options = parser.parse_args()
@@ -175,7 +177,7 @@ def main() -> None:
         from tempfile import TemporaryDirectory
 
         with TemporaryDirectory() as folder:
-            on_merr(options.merr, Path(folder) / "merr.jsonl")
+            on_merr(options.merr, Path(folder) / "merr.jsonl", options.reasons)
     if options.ravdess is not None:
         on_ravdess(options.ravdess, options.prosody)
 

@@ -2,7 +2,7 @@
 
 Checked without a model: action units that it names against those measured, words on the voice
 against the prosody, quotations against the transcript, the emotion it concludes against its label,
-and whether it repeats itself.
+whether it rests on any clue at all, and whether it repeats itself.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ LEAST_WORDS = 8
 _LEAST_PRECISION = 0.5  # of the units that a reason names, so many must have been measured
 _LEAST_QUOTED = 0.7  # of a quotation's words, so many must have been said
 _LEAST_DISTINCT = 0.6  # of a reason's triples of words, so many must be different
+_LONG_WORD, _LEAST_SHARED = 4, 2  # letters; long words of what was said that a reason must hold
 _QUOTE = re.compile(r"[\"“]([^\"“”]{3,})[\"”]")
 _BROWS = frozenset({"AU01", "AU02"})  # raised brows, told without inner or outer, name both
 _OPEN_MOUTH = frozenset({"AU25", "AU26"})
@@ -103,6 +104,8 @@ def contradictions(reason: str, known: Evidence, labels: LabelSet) -> list[str]:
     measured = known.units or frozenset()
     if named and len(supported(named, measured)) / len(named) < _LEAST_PRECISION:
         found.append("names units that were not measured")
+    if not _grounded(reason, named, known):
+        found.append("names no measured clue")
     if _opposed(tone_words_in(reason), known.tone):
         found.append("says the opposite of the voice")
     if any(quoted_share(q, known.text) < _LEAST_QUOTED for q in quotes_in(reason)):
@@ -115,6 +118,20 @@ def contradictions(reason: str, known: Evidence, labels: LabelSet) -> list[str]:
     elif concluded[-1] != known.label and concluded[0] != known.label:
         found.append("concludes another emotion")
     return found
+
+
+def _grounded(reason: str, named: Collection[str], known: Evidence) -> bool:
+    """Whether a reason rests on anything that was measured: a unit, the voice, or words said.
+
+    Where no source measured units, the face counts when it is spoken of at all.
+    """
+    if supported(named, known.units or ()) or tone_words_in(reason) & set(known.tone):
+        return True
+    if known.units is None and re.search(r"\b(?:expression|face)\b", reason.lower()):
+        return True
+    said = {w for w in re.findall(r"[\w']+", known.text.lower()) if len(w) >= _LONG_WORD}
+    told = set(re.findall(r"[\w']+", reason.lower()))
+    return bool(said) and len(said & told) >= min(_LEAST_SHARED, len(said))
 
 
 def _opposed(named: Collection[str], measured: Sequence[str]) -> bool:

@@ -120,5 +120,6 @@ def _reason(body: dict[str, Any]) -> str:
     if 'to show the emotion "' not in first:
         return '{"description": "A person in front of a plain wall."}'
     label = first.split('to show the emotion "', 1)[1].split('"', 1)[0]
-    reason = f"Taken together, what is seen and heard in this clip shows a person who is {label}."
+    said = first.split('The person says: "', 1)[1].split('"', 1)[0]
+    reason = f'Taken together, face, voice and the words "{said}" show a person who is {label}.'
     return json.dumps({"emotion": label, "reason": reason, "contradiction": False})

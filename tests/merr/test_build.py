@@ -217,8 +217,10 @@ def test_every_mistake_is_one_line(corpus: Path, tmp_path: Path) -> None:
 
 
 def test_mistakes_that_need_no_process_of_their_own(corpus: Path, tmp_path: Path) -> None:
-    with pytest.raises(EmollamaError, match="stage 'clips' has not been run"):
+    with pytest.raises(EmollamaError, match="stage 'norms' has not been run"):
         STAGES["emotion"].run(opened(corpus, tmp_path / "empty"))
+    with pytest.raises(EmollamaError, match="stage 'clips' has not been run"):
+        measure_all(opened(corpus, tmp_path / "empty"))
     out = tmp_path / "copy"
     shutil.copytree(corpus / "built", out)
     (out / "stages" / "caption.jsonl").write_text("no row\n")

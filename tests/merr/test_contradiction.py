@@ -32,6 +32,8 @@ def test_a_reason_of_measured_clues_stands() -> None:
         (FAIR.replace("happy", "here"), "names no emotion"),
         ("The person is happy.", "too short"),
         ("The person is happy " * 12, "repeats itself"),
+        ("The person is surely very happy, and it is easy to see why that must be so.",
+         "names no measured clue"),
         ("At first sad, then the person seems happy and in the end quite angry about it all.",
          "concludes another emotion"),
     ],
