@@ -123,9 +123,12 @@ def contradictions(reason: str, known: Evidence, labels: LabelSet) -> list[str]:
 def _grounded(reason: str, named: Collection[str], known: Evidence) -> bool:
     """Whether a reason rests on anything that was measured: a unit, the voice, or words said.
 
-    Where no source measured units, the face counts when it is spoken of at all.
+    Where no unit is present, that the features are relaxed is a clue; where no source measured
+    units, the face counts when it is spoken of at all.
     """
     if supported(named, known.units or ()) or tone_words_in(reason) & set(known.tone):
+        return True
+    if not known.units and read_table("phrases")["still"] in reason:
         return True
     if known.units is None and re.search(r"\b(?:expression|face)\b", reason.lower()):
         return True

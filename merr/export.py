@@ -9,7 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from emollama.errors import EmollamaError
 from emollama.files import atomic_path, write_json, write_jsonl
@@ -142,8 +142,11 @@ def sample_of(item: Item) -> Sample:
     clip, emotion, peak, tone = (item.rows[n] for n in (CLIPS, EMOTION, PEAK, TONE))
     found = entry(item)
     reason = item.rows[REFINE]["text"] if _is_fine(item) else item.rows[CAPTION]["text"]
-    voice = ", ".join(tone["words"]) or ("ordinary tone" if tone["text"] else "")
-    face = ", ".join(found["visual_prior_list"])
+    clues: dict[Literal["voice", "face"], str] = {}
+    if tone["text"]:
+        clues["voice"] = ", ".join(tone["words"]) or "ordinary tone"
+    if found["visual_prior_list"]:
+        clues["face"] = ", ".join(found["visual_prior_list"])
     return Sample(
         id=item.id,
         video=clip.get("video"),
@@ -154,7 +157,7 @@ def sample_of(item: Item) -> Sample:
         speaker=clip.get("speaker"),
         split=item.rows[SELECT]["split"],
         targets=Targets(emotion=emotion["label"], reason=reason),
-        clues={k: v for k, v in (("voice", voice), ("face", face)) if v},
+        clues=clues,
         truth={"units": found["AU_list"], "peak_units": found["peak_AU_list"],
                "peak": peak["frame"], "peak_time": peak["time"], "tone": tone["words"],
                "channels": emotion["channels"], "grain": item.rows[SELECT]["kind"]},

@@ -155,7 +155,9 @@ class Endpoint:
             what = str(error) or type(error).__name__
             raise _TransientError(f"connection: {' '.join(what.split())}") from error
         if answer.status == 429 or answer.status >= 500:
-            raise _TransientError(f"status {answer.status}", _seconds(answer.headers))
+            raise _TransientError(
+                f"status {answer.status}", _seconds(answer.headers.get("Retry-After", ""))
+            )
         if answer.status != 200:
             told = " ".join(data[:200].decode("utf-8", "replace").split())
             raise NoReplyError(f"status {answer.status}: {told}", True, (f"{answer.status}",))
@@ -182,8 +184,7 @@ class Endpoint:
         self._local.connection = None
 
 
-def _seconds(headers: Mapping[str, str]) -> float | None:
-    value = headers.get("Retry-After", "")
+def _seconds(value: str) -> float | None:
     return float(value) if value.replace(".", "", 1).isdecimal() else None
 
 

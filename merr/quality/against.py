@@ -62,15 +62,11 @@ def compare(build: Build, truth: Manifest) -> dict[str, Any]:
 
         return of
 
-    pairs = [("final", "final label", lambda s: s.targets.emotion)]
-    pairs += [
-        (c, f"{c} label", lambda s, c=c: s.truth.get(c)) for c in ("face", "voice", "words")
-    ]  # fmt: skip
-    for kind, name, true_of in pairs:
-        true = {s.id: t for s in known if (t := true_of(s)) in labels}
+    for kind in ("final", "face", "voice", "words"):
+        true = {s.id: t for s in known if (t := _true(s, kind)) in labels}
         if true:
             of = label_of(kind)
-            found[name] = _accuracy(true, {i: of(samples[i]) for i in true}, labels)
+            found[f"{kind} label"] = _accuracy(true, {i: of(samples[i]) for i in true}, labels)
     errors = words = heard = 0
     for sample in known:
         row = rows[TRANSCRIPT].get(sample.id)
@@ -91,6 +87,12 @@ def compare(build: Build, truth: Manifest) -> dict[str, Any]:
             "majority": round(Counter(true_levels).most_common(1)[0][1] / len(told), 4),
         }  # fmt: skip
     return found
+
+
+def _true(sample: Sample, kind: str) -> str:
+    """The label that a channel shows, or that the clip has; "" where it is not known."""
+    label = sample.targets.emotion if kind == "final" else sample.truth.get(kind)
+    return str(label or "")
 
 
 def _level(words: Sequence[str], table: Mapping[str, str]) -> str:

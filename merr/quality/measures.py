@@ -101,7 +101,7 @@ def faithfulness(clips: Sequence[Told], seed: int = 0) -> dict[str, Any]:
     except EmollamaError:
         return {}
     quoting = [c for c in with_reason if quotes_in(c.reason)]
-    order = derangement(len(quoting), seed) if len(quoting) > 1 else []
+    order = derangement(len(quoting), seed).tolist() if len(quoting) > 1 else []
     return {
         "reasons": len(with_reason),
         "scored": found.own.f1.n_scored,
@@ -169,7 +169,7 @@ def reservations(clip: Told, labels: LabelSet) -> list[str]:
 
 def worst(clips: Sequence[Told], labels: LabelSet, count: int = 24) -> list[dict[str, Any]]:
     """The clips with most against them, then the least certain."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for clip in clips:
         against = reservations(clip, labels)
         told = [label for label in clip.channels.values() if label is not None]
