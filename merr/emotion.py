@@ -83,7 +83,7 @@ def run_emotion(build: Build) -> Counts:
 
     options = [norms.fingerprint, rules.fingerprint, weights, read_table("voice"),
                read_table("words")["sharpness"]]  # fmt: skip
-    plan = Plan(EMOTION, (CLIPS, UNITS, VOICE, TRANSCRIPT, WORDS), 1, options,
+    plan = Plan(EMOTION, (CLIPS, UNITS, VOICE, TRANSCRIPT, WORDS), 2, options,
                 uses=(CLIPS, UNITS, VOICE, WORDS))  # fmt: skip
     return fill(build, plan, each(judge))
 

@@ -30,12 +30,18 @@ def find_peak(
 ) -> tuple[int, tuple[str, ...], float]:
     """(place, signs it was chosen by, their summed intensity) of the peak among frames.
 
-    The signs are those given, else the units that are most often present; where none ever is,
-    all of them. Of equal frames the first is the peak.
+    The signs are those given, else of the units that a rule names those that are most often
+    present (a blink is no peak); where none ever is, all of them. An intensity below what is
+    usual counts as none. Of equal frames the first is the peak.
     """
-    chosen = tuple(signs) or frequent([rules.present(frame) for frame in frames])
-    chosen = chosen or tuple(frames[0])
-    sums = [sum(frame[sign] for sign in chosen) for frame in frames]
+    chosen = tuple(signs)
+    if chosen:
+        sums = [sum(frame[sign] for sign in chosen) for frame in frames]
+    else:
+        ruled = {unit for units in rules.table.emotions.values() for unit in units}
+        present = [[sign for sign in rules.present(frame) if sign in ruled] for frame in frames]
+        chosen = frequent(present) or tuple(sign for sign in frames[0] if sign in ruled)
+        sums = [sum(max(frame[sign], 0.0) for sign in chosen) for frame in frames]
     place = max(range(len(frames)), key=lambda i: (sums[i], -i))
     return place, chosen, sums[place]
 
@@ -48,7 +54,7 @@ def run_peak(build: Build) -> Counts:
     def find(item: Item) -> Row:
         return peak_row(item.rows[UNITS], item.rows[EMOTION], norms, rules)
 
-    return fill(build, Plan(PEAK, (UNITS, EMOTION), 1, options), each(find))
+    return fill(build, Plan(PEAK, (UNITS, EMOTION), 3, options), each(find))
 
 
 def peak_row(units: Row, emotion: Row, norms: Norms, rules: Rules) -> Row:

@@ -18,6 +18,8 @@ from merr.measure.names import EXPRESSION_PREFIX
 from merr.tables import read_table
 
 NEUTRAL = "neutral"
+BLINK = "AU45"
+"""Everybody blinks; a moment of it is no sign of an emotion, and would be told as one."""
 _LEAST = 1e-3  # probability of an expression below which differences mean nothing
 
 
@@ -130,8 +132,8 @@ class Rules:
         return Judged(label, odds, present, self._word(label, signs))
 
     def present(self, signs: Mapping[str, float]) -> tuple[str, ...]:
-        """Signs of at least the scale's least intensity, strongest first."""
-        seen = [s for s, value in signs.items() if value >= self.scale.present]
+        """Signs of at least the scale's least intensity, strongest first, without blinks."""
+        seen = [s for s, v in signs.items() if v >= self.scale.present and s != BLINK]
         return tuple(sorted(seen, key=lambda s: (-signs[s], s)))
 
     def _measured(self, emotion: str, signs: Mapping[str, float]) -> dict[str, float]:

@@ -67,6 +67,8 @@ def test_the_peak_of_the_paper_s_example() -> None:
     assert signs == ("AU26", "AU05") and place == 0 and score == pytest.approx(1.7)
     low = [{"AU05": 0.36, "AU26": 1.02}, {"AU05": 0.0, "AU26": 1.25}, {"AU05": 0.8, "AU26": 0.0}]
     assert find_peak(low, Rules("merr_published", MERR, False))[0] == 0
+    blink = [{"AU45": 5.0, "AU26": 1.0}, {"AU45": 0.0, "AU26": 2.0}]
+    assert find_peak(blink, Rules("merr_published", MERR, False))[:2] == (1, ("AU26",))
     assert frequent([["B", "A"], ["A"], ["C", "B"]], most=2) == ("A", "B")
 
 
