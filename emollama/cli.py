@@ -46,15 +46,21 @@ def synth(
     clips: Annotated[int, typer.Option(help="How many clips.")] = 600,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 7,
     workers: Annotated[int, typer.Option(help="Processes; 0 for one a core.")] = 0,
+    seconds: Annotated[
+        int,
+        typer.Option(help="Videos of this length with valence and arousal of every frame."),
+    ] = 0,
     sheet: Annotated[Path | None, typer.Option(help="PNG of one row of faces an emotion.")] = None,
 ) -> None:
     """Make the probe corpus: drawn talking faces whose channels may disagree."""
     from emollama.corpora.probe import contact_sheet, synthesize
 
+    if seconds and sheet is not None:
+        raise EmollamaError("--sheet shows clips of one emotion; it does not go with --seconds")
     started = time.monotonic()
-    manifest = synthesize(out, clips, seed, workers)
-    seconds = time.monotonic() - started
-    print(f"{manifest.path}: {len(manifest.samples)} clips, {clips / seconds:.1f} clips/s")
+    manifest = synthesize(out, clips, seed, workers, seconds=seconds)
+    rate = clips / (time.monotonic() - started)
+    print(f"{manifest.path}: {len(manifest.samples)} clips, {rate:.1f} clips/s")
     if sheet is not None:
         contact_sheet(manifest, sheet)
         print(f"pictures in {sheet}")
@@ -352,12 +358,19 @@ def plan(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say what a training run will cost, before it is started."""
+    """Say what tuning a language model will cost, before it is started."""
     quiet_libraries()
     from emollama.config import TrainConfig, load_config
+    from emollama.training.fusion_config import is_fusion
     from emollama.training.plan import plan as run
     from emollama.training.plan_tables import print_plan
 
+    if is_fusion(cfg_path):
+        raise EmollamaError(
+            f"{cfg_path}: is of a fusion model (fusion:), plan is for tuning a language model "
+            "(model:); a fusion run says parameters, steps and time left as it goes: "
+            f"python train.py --cfg-path {cfg_path}"
+        )
     found = run(load_config(TrainConfig, cfg_path, options or []), gpus)
     if as_json:
         print(json.dumps(found.to_dict(), indent=2))
@@ -407,4 +420,6 @@ def main() -> None:
         raise EmollamaError(f"{message} (see --help)") from error
     except typer.Abort:
         raise KeyboardInterrupt from None
+    if code == 130:  # what typer makes of Ctrl-C, without a word
+        raise KeyboardInterrupt
     raise SystemExit(code if isinstance(code, int) else 0)

@@ -68,7 +68,11 @@ def score(
         typer.Option(help="Conventions; by default those of the tables' year."),
     ] = None,
     validation: Annotated[
-        Path | None, typer.Option(help="Predictions that thresholds of labels are fitted on.")
+        Path | None,
+        typer.Option(help="Predictions of other samples: offsets or thresholds fitted on them."),
+    ] = None,
+    compare_validation: Annotated[
+        Path | None, typer.Option(help="The same for the offsets of --compare's answers.")
     ] = None,
     judge_url: Annotated[
         str | None, typer.Option(help="OpenAI-compatible server of the judge.")
@@ -145,10 +149,20 @@ def score(
             "--baseline goes into the report, which needs --out and at most one --metric of "
             f"{', '.join(OF_LABELS)}; to set two files beside each other use --compare"
         )
+    thresholds = None
+    if validation is not None:
+        found, thresholds = _fitted(validation, found)
+        if other is not None and thresholds is None:
+            if compare_validation is None:
+                raise EmollamaError(
+                    "--validation with --compare needs --compare-validation too: answers decided "
+                    "with offsets are no match for answers without"
+                )
+            other, _ = _fitted(compare_validation, other)
     context = Context(
         found.header.labels,
         _wheel(wheel, wheel_rules),
-        _thresholds(validation, found),
+        thresholds,
         open_judge(judge_url, judge_model, judge_key_env, judge_folder, judge_cache),
         read_groups(synonyms) if synonyms else None,
     )
@@ -205,22 +219,24 @@ def _wheel(folder: Path | None, rules: Rules | None) -> WheelTables | None:
     return read_wheel_tables(folder, rules)
 
 
-def _thresholds(validation: Path | None, found: Predictions) -> dict[str, float] | None:
+def _fitted(validation: Path, found: Predictions) -> tuple[Predictions, dict[str, float] | None]:
+    """Answers decided anew with offsets where a sample has one label; thresholds where several."""
     from emollama.evaluation.multilabel import fit_thresholds
+    from emollama.evaluation.offsets import with_offsets
     from emollama.evaluation.predictions import read_predictions
 
-    if validation is None:
-        return None
     held = read_predictions(validation)
     if held.header.labels.labels != found.header.labels.labels:
         raise EmollamaError(f"{validation}: its labels are not those of the predictions")
     both = {r.id for r in held.rows} & {r.id for r in found.rows}
     if both:
         raise EmollamaError(
-            f"{validation}: '{min(both)}' is also among the predictions; thresholds are fitted on "
-            "other samples than they are scored on"
+            f"{validation}: '{min(both)}' is also among the predictions; thresholds and offsets "
+            "are fitted on other samples than they are scored on"
         )
     try:
-        return fit_thresholds(held.rows, held.header.labels)
+        if any(r.reference_labels is not None for r in found.rows):
+            return found, fit_thresholds(held.rows, held.header.labels)
+        return with_offsets(found, held), None
     except EmollamaError as error:
         raise EmollamaError(f"{validation}: {error}") from error

@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from emollama.config import checked
@@ -18,9 +17,10 @@ from emollama.fusion import artefact
 from emollama.fusion.answers import Answers, answers
 from emollama.fusion.artefact import FusionArtefact
 from emollama.fusion.batch import FusionBatch
-from emollama.fusion.data import require_same_encoder
+from emollama.fusion.data import clip_batch, require_same_encoder
+from emollama.fusion.raw_media import RawTrack
+from emollama.fusion.raw_reading import read_one
 from emollama.fusion.thresholds import THRESHOLD
-from emollama.fusion.track_table import TrackTable, shaped
 from emollama.llm.device import default_device
 from emollama.session import Answer
 from emollama.training.strategies.table import strategy_class
@@ -52,8 +52,9 @@ class FusionSession:
         """
         device = default_device()
         loaded = artefact.load(folder, device)
-        online = [s for s in loaded.config.sections if not s.source.startswith(EXTERNAL)]
-        if not online:
+        cached = [s for s in loaded.sections if s.kind == "track"]
+        online = [s for s in cached if not s.source.startswith(EXTERNAL)]
+        if not online and len(cached) == len(loaded.sections):
             raise EmollamaError(
                 f"{folder}: all its modalities come from folders of .npy files, which cannot be "
                 "made from a clip; evaluate it on a manifest instead"
@@ -82,9 +83,12 @@ class FusionSession:
         """
         clip, made = self.encoders.encode(video, text, start, end)
         notes = list(clip.notes)
-        tracks: dict[str, FeatureTrack | None] = {}
-        sections = self.artefact.config.sections
+        tracks: dict[str, FeatureTrack | RawTrack | None] = {}
+        sections = self.artefact.sections
         for section in sections:
+            if section.kind != "track":
+                tracks[section.name] = read_one(section, video, text, start, end)
+                continue
             tracks[section.name] = made.get(section.source)
             if section.source.startswith(EXTERNAL):
                 notes.append(f"modality '{section.name}' comes from an external folder: left out")
@@ -96,7 +100,12 @@ class FusionSession:
         if all(track is None for track in tracks.values()):
             known = ", ".join(sorted({s.channel for s in sections}))
             raise EmollamaError(f"{video}: has nothing of what this model goes by ({known})")
-        return Seen(self._batch(tracks), text, tuple(dict.fromkeys(notes)))
+        first = sections[0]
+        if self.artefact.config.goal.kind == "frames" and tracks[first.name] is None:
+            raise EmollamaError(
+                f"{video}: has no {first.channel}, whose frames this model answers one by one"
+            )
+        return Seen(clip_batch(sections, tracks), text, tuple(dict.fromkeys(notes)))
 
     def answer(self, look: Seen) -> Answer:
         """Scores of labels, or values."""
@@ -122,7 +131,7 @@ class FusionSession:
     ) -> Answer:
         config = self.artefact.config
         scores: dict[str, float] = {}
-        label, labels, values = None, None, None
+        label, labels, values, frames = None, None, None, None
         if found.labels is not None:
             scores = dict(zip(config.labels, found.labels[0].tolist(), strict=True))
             if config.goal.kind == "labels":
@@ -132,7 +141,10 @@ class FusionSession:
                 label = max(scores, key=lambda x: scores[x])
         if found.values is not None:
             one = found.values[0]
-            one = np.nanmean(one, axis=0) if config.goal.kind == "frames" else one
+            if found.times is not None:
+                frames = {"times": found.times[0].tolist()}
+                frames |= {x: one[:, k].tolist() for k, x in enumerate(config.goal.values)}
+                one = one.mean(axis=0)
             values = dict(zip(config.goal.values, one.tolist(), strict=True))
         return Answer(
             label=label,
@@ -145,20 +157,5 @@ class FusionSession:
             seconds=time.monotonic() - started,
             labels=labels,
             values=values,
-        )
-
-    def _batch(self, tracks: dict[str, FeatureTrack | None]) -> FusionBatch:
-        """A batch of one clip, its tracks shaped as in training."""
-        rows = torch.zeros(1, dtype=torch.int64)
-        taken = {}
-        for section in self.artefact.config.sections:
-            track = tracks[section.name]
-            shape = None if track is None else shaped(section, track)
-            taken[section.name] = TrackTable([shape], section.width).take(rows)
-        return FusionBatch(
-            ids=("clip",),
-            values={name: parts[0] for name, parts in taken.items()},
-            valid={name: parts[1] for name, parts in taken.items()},
-            times={name: parts[2] for name, parts in taken.items()},
-            groups=(None,),
+            frames=frames,
         )

@@ -3,28 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 from pathlib import Path
 
 from emollama.errors import one_line_errors
-
-
-def quiet_libraries() -> None:
-    """Progress bars and warnings of libraries would drown our own lines."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("DS_ACCELERATOR", "cpu" if not Path("/dev/nvidia0").exists() else "cuda")
-    import warnings
-
-    import transformers
-
-    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
-    warnings.filterwarnings("ignore", category=UserWarning, module="torch")
-    warnings.filterwarnings("ignore", category=FutureWarning, module="torch")
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    for name in ("DeepSpeed", "deepspeed", "accelerate"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+from emollama.quiet import quiet_libraries as quiet_libraries
 
 
 def run_training(path: Path, options: list[str]) -> None:

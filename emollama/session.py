@@ -39,7 +39,8 @@ class Answer:
     `scores` are probabilities over the label set; `label` the most probable; `clues` measured
     words by channel; `reason` free text, or None when it was not asked for. A model of several
     labels answers with `labels` (each score by itself) in place of one, one of quantities with
-    `values`; of frames, those are means over the clip.
+    `values`; of frames, those are means over the clip, and `frames` holds them over time, with
+    the "times" of the frames in seconds.
     """
 
     label: str | None
@@ -52,6 +53,7 @@ class Answer:
     seconds: float
     labels: tuple[str, ...] | None = None
     values: dict[str, float] | None = None
+    frames: dict[str, list[float]] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -60,6 +62,8 @@ class Answer:
             more["labels"] = list(self.labels)
         if self.values is not None:
             more["values"] = {k: round(v, 6) for k, v in self.values.items()}
+        if self.frames is not None:
+            more["frames"] = {k: [round(x, 6) for x in v] for k, v in self.frames.items()}
         return {
             **more,
             "label": self.label,

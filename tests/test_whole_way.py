@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ import pytest
 import yaml
 
 from emollama.evaluation.predictions import read_predictions
+from emollama.media.decode import SAMPLE_RATE, decode_clip
 from emollama.sample import read_manifest
 from tests.tiny import tiny_llm
 
@@ -138,3 +140,82 @@ def test_the_report_is_whole_and_made_again_from_its_predictions(walked: Path) -
     )  # fmt: skip
     again = json.loads((walked / "again/report.json").read_text())
     assert again["scores"] == report["scores"]  # the intervals too
+
+
+@pytest.fixture(scope="module")
+def fused(walked: Path) -> Path:
+    """A preset at a small size, over three encoders' tracks, trained and evaluated."""
+    data = [f"data.manifest={walked}/probe/manifest.jsonl", f"data.store={walked}/store"]
+    modalities = ", ".join(
+        f"{{name: {name}, channel: {channel}, source: {source}}}"
+        for name, channel, source in (
+            ("voice", "voice", "prosody"), ("face", "face", "expression+frames=8"),
+            ("words", "words", "smollm2-135m-instruct"),
+        )
+    )  # fmt: skip
+    call(
+        "train.py", "--cfg-path", "train_configs/merbench-attention.yaml", "--options", *data,
+        f"output={walked}/fused", f"fusion.modalities=[{modalities}]", "fusion.options.hidden=16",
+        "task.kind=label", "task.values=[]", "training.epochs=4", "data.validation_split=val",
+    )  # fmt: skip
+    call(
+        "eval_emotion.py", "--cfg-path", "eval_configs/quickstart-early.yaml", "--options", *data,
+        f"model={walked}/fused/model", f"output={walked}/fused/eval", "bootstrap=100",
+        "baseline=false",
+    )  # fmt: skip
+    return walked / "fused"
+
+
+def test_a_fusion_model_of_cached_tracks_answers_a_raw_clip_the_same(
+    walked: Path, fused: Path
+) -> None:
+    predictions = read_predictions(fused / "eval/predictions.jsonl")
+    manifest = read_manifest(walked / "probe/manifest.jsonl")
+    sample = manifest.split("test")[0]
+    clip = manifest.media(str(sample.video))
+    asked = ("--json", "--model", fused / "model", "--text", sample.text)
+    answer = json.loads(call("-m", "emollama", "predict", clip, *asked).stdout)
+    (row,) = (r for r in predictions.select(("voice", "face", "words")) if r.id == sample.id)
+    assert answer["scores"] == pytest.approx(row.scores, abs=TOLERANCE)
+    # The sound of the same clip and its words, without a picture.
+    sound = clip_to_wav(clip, walked / "sound.wav")
+    heard = json.loads(call("-m", "emollama", "predict", sound, *asked).stdout)
+    assert heard["channels"] == ["voice", "words"] and "no face in this clip" in heard["notes"]
+    (row,) = (r for r in predictions.select(("voice", "words")) if r.id == sample.id)
+    assert heard["scores"] == pytest.approx(row.scores, abs=0.01), "another file's rounding"
+
+
+def clip_to_wav(clip: Path, path: Path) -> Path:
+    """The sound of a clip as 16-bit wav."""
+    audio = decode_clip(clip, want_video=False).audio
+    assert audio is not None
+    with wave.open(str(path), "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(SAMPLE_RATE)
+        out.writeframes((audio * 32767).astype("<i2").tobytes())
+    return path
+
+
+@pytest.mark.parametrize("kind", ["run", "fused"])
+def test_a_raw_clip_is_explained_as_it_is_answered(walked: Path, fused: Path, kind: str) -> None:
+    """The language model and the fusion model: from the mp4, not from manifest and store."""
+    manifest = read_manifest(walked / "probe/manifest.jsonl")
+    sample = manifest.split("test")[0]
+    out = walked / f"explained-{kind}"
+    more = ("--reason", "--dtype", "float32") if kind == "run" else ()
+    call(
+        "-m", "emollama", "explain", manifest.media(str(sample.video)), "--text", sample.text,
+        "--model", walked / kind / "model", "--out", out, "--orders", 1, *more,
+    )  # fmt: skip
+    (page,) = out.glob("*.html")
+    case = json.loads(page.with_suffix(".json").read_text())
+    folder = fused / "eval" if kind == "fused" else walked / "eval"
+    rows = read_predictions(folder / "predictions.jsonl").select(("voice", "face", "words"))
+    (row,) = (r for r in rows if r.id == sample.id)
+    assert case["scores"] == pytest.approx(row.scores, abs=TOLERANCE)
+    for found in case["shapley"]:
+        total = sum(found["probability"].values())
+        assert total == pytest.approx(found["full"] - found["empty"], abs=1e-6)
+    assert page.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+    assert (case["reason"] is not None) == (kind == "run")

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from emollama.bench.ensembles import together
 from emollama.bench.plan import Row, Run
 from emollama.bench.workshop import RUNS, Workshop
 from emollama.errors import EmollamaError
@@ -45,6 +46,7 @@ def gather(shop: Workshop, say: Callable[[str], None]) -> dict[str, Any]:
     llm = _language_model(shop) if bench.llm else None
     rows: list[dict[str, Any]] = []
     reference: dict[str, Prediction] = {}
+    everything: dict[str, list[list[Prediction]]] = {}
     for row in shop.rows.values():
         seeds: dict[str, list[Prediction]] = {}
         results: list[dict[str, Any]] = []
@@ -55,6 +57,7 @@ def gather(shop: Workshop, say: Callable[[str], None]) -> dict[str, Any]:
             seeds[str(seed)] = predicted
             _write(shop, row, seed, predicted)
             reference |= {p.id: p for p in predicted}
+        everything[row.key] = list(seeds.values())
         entry: dict[str, Any] = {
             "name": row.name,
             "kind": "model",
@@ -68,13 +71,15 @@ def gather(shop: Workshop, say: Callable[[str], None]) -> dict[str, Any]:
             chosen = [shop.best_trial(row, k) for k in range(len(shop.folds))]
             entry["chosen"] = [r["drawn"] for r in chosen]
         rows.append(entry)
+    for title, keys in shop.ensembles.items():
+        rows.append(_ensemble(shop, title, keys, everything, ids))
     rows += _baselines(shop, ids, say)
     if llm is not None:
         columns = _columns({"0": llm}, ids, task, shop.labels)
-        everything = _baseline_name(shop, max(shop.rows.values(), key=lambda r: len(r.modalities)))
+        against = _baseline_name(shop, max(shop.rows.values(), key=lambda r: len(r.modalities)))
         rows.append(
             {"name": LLM, "kind": "llm", "modalities": list(llm[0].channels),
-             "against": everything, "seeds": columns}
+             "against": against, "seeds": columns}
         )  # fmt: skip
     return {
         "version": ANSWERS_VERSION,
@@ -91,6 +96,25 @@ def gather(shop: Workshop, say: Callable[[str], None]) -> dict[str, Any]:
         "group": [s.group or s.speaker for s, _ in tested],
         "reference": _reference([reference[i] for i in ids], task, shop.labels),
         "rows": rows,
+    }
+
+
+def _ensemble(
+    shop: Workshop,
+    title: str,
+    keys: Sequence[str],
+    everything: Mapping[str, list[list[Prediction]]],
+    ids: Sequence[str],
+) -> dict[str, Any]:
+    """The row of several rows' seeds together; its baseline has all that any of them reads."""
+    found = together([rows for key in keys for rows in everything[key]], shop.labels)
+    widest = max((shop.rows[key] for key in keys), key=lambda row: len(row.modalities))
+    return {
+        "name": title,
+        "kind": "ensemble",
+        "modalities": [m.name for m in widest.modalities],
+        "against": _baseline_name(shop, widest),
+        "seeds": _columns({"0": found}, ids, FusionTask(kind="label"), shop.labels),
     }
 
 
@@ -220,6 +244,12 @@ def _fold_of(shop: Workshop, file: Predictions, path: Path) -> int:
     for k, fold in enumerate(shop.folds):
         if sha256 in fold.accepted:
             return k
+    if sha256 is None:
+        # Made with a manifest's own splits: known by the clips that it answers, all and no others.
+        answered = {row.id for row in file.rows}
+        for k in range(len(shop.folds)):
+            if {s.id for s in shop.tested(k)} == answered:
+                return k
     raise EmollamaError(
         f"llm: {path}: its split_sha256 {sha256} is of none of the folds; evaluate with "
         f"data.split_file={shop.bench.output}/folds/fold-0.jsonl (and so on)"

@@ -6,22 +6,20 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from contextlib import contextmanager
-from multiprocessing import get_context
+from contextlib import closing
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from emollama.bench.answers import gather, read_answers, write_answers
 from emollama.bench.configuration import BenchConfig
 from emollama.bench.folds import fold_warnings
 from emollama.bench.plan import Run
 from emollama.bench.report import write_bench
+from emollama.bench.side_by_side import side_by_side
 from emollama.bench.workshop import WORKING, Workshop
 from emollama.errors import EmollamaError
 from emollama.files import sole_writer
+from emollama.training.run_folder import tell_left_out
 from emollama.training.validation import TITLES
 
 ANSWERS_FILE = "answers.json"
@@ -73,49 +71,21 @@ def _work(shop: Workshop, runs: Sequence[Run], jobs: int) -> None:
     started = time.monotonic()
     if jobs == 1 or len(runs) < 2:
         for done, run in enumerate(runs, 1):
-            _told(shop, run, shop.do(run), done, len(runs), started)
+            try:
+                result = shop.do(run)
+            except EmollamaError as error:
+                raise EmollamaError(f"{run.key}: {error}") from error
+            _told(shop, run, result, done, len(runs), started)
         return
-    # Not forked: torch's threads do not survive it.
-    with _processes(shop.bench, min(jobs, len(runs))) as pool:
-        waiting = {pool.submit(_do, run): run for run in runs}
-        done = 0
-        while waiting:
-            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                done += 1
-                _told(shop, waiting.pop(future), future.result(), done, len(runs), started)
-
-
-@contextmanager
-def _processes(bench: BenchConfig, jobs: int) -> Iterator[ProcessPoolExecutor]:
-    pool = ProcessPoolExecutor(
-        jobs, mp_context=get_context("spawn"), initializer=_open, initargs=(bench,)
-    )
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-_shop: Workshop
-"""Of a worker process."""
-
-
-def _open(bench: BenchConfig) -> None:
-    global _shop
-    torch.set_num_threads(1)
-    _shop = Workshop(bench)
-
-
-def _do(run: Run) -> dict[str, Any]:
-    return _shop.do(run)
+    with closing(side_by_side(shop.bench, runs, jobs)) as found:
+        for done, (run, result) in enumerate(found, 1):
+            _told(shop, run, result, done, len(runs), started)
 
 
 def _tell(shop: Workshop) -> None:
     for line in fold_warnings(shop.folds):
         _say(f"WARNING: {line}")
-    if shop.left_out:
-        name, why = next(iter(shop.left_out.items()))
-        _say(f"left out {len(shop.left_out)} samples without features, e.g. {name} ({why})")
+    tell_left_out(shop.left_out, _say)
     sizes = ", ".join(str(len(shop.tested(k))) for k in range(len(shop.folds)))
     _say(
         f"{len(shop.samples)} samples, {len(shop.folds)} folds that test {sizes}; "

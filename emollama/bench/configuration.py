@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -107,8 +107,9 @@ class BenchConfig(Strict):
 
     `base` is a training configuration (a file, or its sections), of which data, output and seed are
     the bench's own. `strategies` are overrides by name. `llm` are predictions files of a language
-    model, one a fold. `by`: what the bootstrap draws; "group" is the honest interval for new
-    speakers where there are a dozen or more.
+    model, one a fold. `ensembles` are rows by name, each the mean probability over all seeds of the
+    rows that it lists. `by`: what the bootstrap draws; "group" is the honest interval for new
+    speakers where there are a dozen or more. `keep`: the trained models stay, in models/.
     """
 
     output: Path
@@ -118,10 +119,12 @@ class BenchConfig(Strict):
     strategies: dict[str, dict[str, Any]] = Field(default={"joint": {}}, min_length=1)
     models: dict[str, BenchModel] = Field(min_length=1)
     seeds: list[Seed] = Field(default=[7], min_length=1)
+    ensembles: dict[str, Annotated[list[str], Field(min_length=1)]] = Field(default={})
     metric: str = "auto"
     baseline: bool = True
     llm: list[Path] = Field(default=[])
     by: By = "sample"
+    keep: bool = False
     bootstrap: int = Field(default=RESAMPLES, ge=100)
 
     @model_validator(mode="after")

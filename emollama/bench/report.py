@@ -11,15 +11,15 @@ from matplotlib import style
 from matplotlib.figure import Figure
 
 from emollama.bench.scores import scored
-from emollama.drawing import BLUE, GREY, ORANGE, PURPLE, STYLE, save_figure
+from emollama.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, STYLE, save_figure
 from emollama.evaluation.tables import Table, difference_text, table_markdown
 from emollama.files import write_json, write_text
 from emollama.training.validation import TITLES
 
-COLOURS = {"model": BLUE, "baseline": GREY, "llm": PURPLE, "unimodal": ORANGE}
+COLOURS = {"model": BLUE, "ensemble": GREEN, "baseline": GREY, "llm": PURPLE, "unimodal": ORANGE}
 KINDS = {
-    "model": "model", "unimodal": "model, one modality", "baseline": "logistic regression",
-    "llm": "language model",
+    "model": "model", "ensemble": "models together", "unimodal": "model, one modality",
+    "baseline": "logistic regression", "llm": "language model",
 }  # fmt: skip
 
 
@@ -52,11 +52,11 @@ def bench_table(result: Mapping[str, Any]) -> Table:
     if compared:
         columns.append(f"{TITLES[first]} against logistic regression")
     drawn = "whole groups" if result["by"] == "group" else "clips"
+    over = f"mean over {seeds} seeds ± their standard deviation" if seeds > 1 else "one seed"
     note = (
-        f"{TITLES[first]} over all folds' clips together: mean over {seeds} seeds ± their standard "
-        f"deviation [95 % interval, {drawn} drawn {result['bootstrap']} times]. Logistic "
-        "regression is fitted on the same folds and the same tracks, one vector a clip; "
-        "differences are paired."
+        f"{TITLES[first]} over all folds' clips together: {over} [95 % interval, {drawn} "
+        f"drawn {result['bootstrap']} times]. Logistic regression is fitted on the same folds and "
+        "the same tracks, one vector a clip; differences are paired."
     )
     title = (
         f"{result['corpus'] or 'bench'}: {len(result['folds'])} folds, {result['clips']} clips"
@@ -89,8 +89,8 @@ def interval_figure(result: Mapping[str, Any]) -> Figure:
     axes.set_ylim(-0.7, len(rows) - 0.3)
     axes.set_xlabel(f"{TITLES[metric]} (95 % interval; strokes: seeds)")
     title = f"{result['corpus'] or 'bench'}: {len(result['folds'])} folds, {result['clips']} clips"
-    axes.set_title(title, pad=24)
-    axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 0.995), ncols=4, fontsize=8.5)
+    axes.set_title(title, pad=38)
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 0.995), ncols=3, fontsize=8.5)
     return figure
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from emollama.bench.configuration import BenchConfig
+from emollama.bench.ensembles import members
 from emollama.bench.folds import TEST, TRAIN, VALIDATION, Fold, make_folds
 from emollama.bench.plan import Row, Run, digest, rows_of, tried, with_values
 from emollama.encoders.base import Channel
@@ -34,7 +35,7 @@ from emollama.training.fusion import FusionRun
 from emollama.training.fusion_config import FusionTrainConfig
 from emollama.training.fusion_setup import assembled
 
-RUNS, WORKING, FOLDS = "runs", "working", "folds"
+RUNS, WORKING, FOLDS, MODELS = "runs", "working", "folds", "models"
 
 
 class Workshop:
@@ -50,11 +51,17 @@ class Workshop:
     def __init__(self, bench: BenchConfig) -> None:
         self.bench = bench
         self.rows = {row.key: row for row in rows_of(bench)}
+        self.ensembles = members(bench, self.rows)
         manifest = read_manifest(bench.data.manifest)
         self.folds: list[Fold] = make_folds(manifest, bench.folds, bench.output / FOLDS)
         self.opened: dict[str, tuple[ModalitySection, TrackReader]] = {}
         for row in self.rows.values():
             for section in row.modalities:
+                if section.kind != "track":
+                    raise EmollamaError(
+                        f"{row.key}: modality '{section.name}': a bench is of cached tracks, not "
+                        f"of {section.kind}; train it with train.py"
+                    )
                 if _key(section) not in self.opened:
                     found, readers = open_modalities(bench.data.store, [section])
                     self.opened[_key(section)] = (found[0], readers[section.name])
@@ -84,9 +91,14 @@ class Workshop:
         return [s for s in samples if s.split == split and s.id in self.place]
 
     def finished(self, run: Run, config: FusionTrainConfig) -> dict[str, Any] | None:
-        """What a run left when it finished; None where it has not, or was of other settings."""
+        """What a run left when it finished; None where it has not, or was of other settings.
+
+        Where models are to be kept, a run whose model is not there is not finished.
+        """
         path = self._result(run.key)
         if not path.is_file():
+            return None
+        if self.bench.keep and run.trial is None and not self.model_folder(run).is_dir():
             return None
         found: dict[str, Any] = read_json(path)
         same = found.get("digest") == digest(config, self.folds[run.fold].sha256)
@@ -131,7 +143,7 @@ class Workshop:
         sections, parts = self._data(row, run)
         fold = self.folds[run.fold]
         setup = assembled(config, fold.manifest, sections, parts[TRAIN], parts[VALIDATION])
-        started = time.monotonic()
+        started, worked = time.monotonic(), time.process_time()
         with ExitStack() as held:
             training = FusionRun(config, held, setup, lambda text: None)
             training.run()
@@ -139,6 +151,7 @@ class Workshop:
             "digest": digest(config, fold.sha256),
             "seed": run.seed,
             "seconds": round(time.monotonic() - started, 2),
+            "cpu_seconds": round(time.process_time() - worked, 2),
             "parameters": training.parameters,
             "epochs": training.progress.epoch,
             "best": training.progress.best,
@@ -147,6 +160,8 @@ class Workshop:
             result["drawn"] = tried(row, run.trial)[0]
         else:
             result["rows"] = self._answered(run, training, parts[TEST])
+        if self.bench.keep and run.trial is None:
+            self._keep(run, config.output / "model")
         write_json(self._result(run.key), result)
         shutil.rmtree(config.output, ignore_errors=True)
         return result
@@ -204,6 +219,16 @@ class Workshop:
         more = {"fold": self.folds[run.fold].name}
         rows = predictions(model, self.labels, columns, data, found, channels, more)
         return [row.model_dump(mode="json", exclude_none=True) for row in rows]
+
+    def _keep(self, run: Run, model: Path) -> None:
+        kept = self.model_folder(run)
+        shutil.rmtree(kept, ignore_errors=True)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(model, kept)
+
+    def model_folder(self, run: Run) -> Path:
+        """Where the model of a run is kept, if models are."""
+        return self.bench.output / MODELS / run.key
 
     def _result(self, key: str) -> Path:
         return self.bench.output / RUNS / f"{key}.json"

@@ -45,6 +45,14 @@ def checked_answers(place: str, row: Prediction, labels: LabelSet) -> dict[str, 
     for name in ("values", "reference_values"):
         _finite(f"{place}: {name}", getattr(row, name) or {})
     _same_frames(place, row.values or {}, row.reference_values or {})
+    if row.times is not None:
+        _finite(place, {"times": row.times})
+        for name, value in (row.values or {}).items():
+            if len(series(value)) != len(row.times):
+                raise EmollamaError(
+                    f"{place}: values.{name} has {len(series(value))} numbers and times "
+                    f"{len(row.times)}; each frame must have one"
+                )
     if row.fold is not None and not row.fold.strip():
         raise EmollamaError(f"{place}: fold is empty")
     return update

@@ -237,12 +237,19 @@ def ensemble(members: Sequence[Predictions], system: str = MODEL) -> list[Predic
                         f"in {members[0].path} {len(each[0])}"
                     )
             values[name] = tuple(np.mean(each, axis=0).tolist())
+        for member, column in zip(members, columns, strict=True):
+            if (column[key].times or row.times) != row.times:
+                raise EmollamaError(
+                    f"{member.path}: id '{key}': its frames are at other times than in "
+                    f"{members[0].path}"
+                )
         made.append(
             Prediction(
                 id=key,
                 channels=row.channels,
                 values=values,
                 reference_values=row.reference_values,
+                times=row.times,
                 group=row.group,
                 fold=row.fold,
             )

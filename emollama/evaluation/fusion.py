@@ -71,13 +71,15 @@ def _evaluate(config: EvalConfig) -> None:
     model = artefact.load(config.model, device)
     manifest = read_with_splits(config.data.manifest, config.data.split_file)
     columns = label_columns(config, model, manifest)
-    sections = model.config.sections
+    sections = model.sections
     readers = reopen_modalities(config.data.store, sections, config.data.features)
     data = read_data(
         manifest, config.data.split, model.config.goal, model.about.labels, sections, readers,
         samples=limited(config, manifest.split(config.data.split)), known_only=False,
     )  # fmt: skip
     tell_left_out(data.left_out, say)
+    for note in data.notes:
+        say(note)
     header = header_of(config, manifest, config.model, len(data.left_out), True)
     answer = answering(model)
     rows: list[Prediction] = []
@@ -94,7 +96,9 @@ def _evaluate(config: EvalConfig) -> None:
     write_predictions(config.output / PREDICTIONS_FILE, header, rows)
     baseline = None
     single = model.config.goal.kind in ("label", "label+values")
-    if config.baseline and single:
+    if config.baseline and single and not readers:
+        say("no classical baselines: no modality is a cached track")
+    elif config.baseline and single:
         features_of = partial(_features, model, readers)
         baseline = write_baseline(config, features_of, manifest, data.samples, readers, header)
     score(config, baseline, metrics)
@@ -139,7 +143,8 @@ def predictions(
     for i, sample in enumerate(data.samples):
         fields = dict(more)
         if found.values is not None:
-            fields |= _values(model, data, i, found.values[i])
+            times = None if found.times is None else found.times[i]
+            fields |= _values(model, data, i, found.values[i], times)
         if found.labels is not None and goal.kind != "labels":
             kept = found.labels[i, columns]
             rows.append(
@@ -178,11 +183,15 @@ def _labels(
 
 
 def _values(
-    model: FusionArtefact, data: FusionData, row: int, answer: np.ndarray
+    model: FusionArtefact,
+    data: FusionData,
+    row: int,
+    answer: np.ndarray,
+    times: np.ndarray | None,
 ) -> dict[str, Any]:
     """Answered and true quantities; of frames, those that are annotated (all where none is)."""
     names = model.config.goal.values
-    if model.config.goal.kind != "frames":
+    if times is None:
         target = data.targets.whole["values"]
         known = {
             name: float(target.values[row, k])
@@ -193,28 +202,32 @@ def _values(
             "values": {name: float(answer[k]) for k, name in enumerate(names)},
             "reference_values": known or None,
         }
-    truth = data.targets.frames[row]
+    truth = data.targets.frames[row].astype(float)
     told = ~np.isnan(truth).any(1)
-    kept = ~np.isnan(answer).any(1) & (told if told.any() else True)
-    if not kept.any():
-        return {}
-    return {
-        "values": {name: tuple(answer[kept, k].tolist()) for k, name in enumerate(names)},
-        "reference_values": {
-            name: tuple(truth[kept, k].astype(float).tolist()) for k, name in enumerate(names)
-        }
-        if told.any()
-        else None,
-    }
+    fields: dict[str, Any] = {}
+    if told.any():
+        answer, times = answer[told], times[told]
+        fields["reference_values"] = _tracks(names, truth[told])
+    # What is present decides whether there is an answer, never which frames are scored.
+    if len(answer) and not np.isnan(answer).any():
+        fields["times"] = tuple(round(float(t), 4) for t in times)
+        fields["values"] = _tracks(names, answer)
+    return fields
+
+
+def _tracks(names: Sequence[str], columns: np.ndarray) -> dict[str, tuple[float, ...]]:
+    return {name: tuple(columns[:, k].tolist()) for k, name in enumerate(names)}
 
 
 def _features(
     model: FusionArtefact, readers: Mapping[str, TrackReader], samples: Sequence[Sample]
 ) -> dict[Channel, list[FeatureMatrix]]:
-    """The same tracks, one vector a clip."""
+    """The cached tracks among the modalities, one vector a clip."""
     ids = [s.id for s in samples]
     features: dict[Channel, list[FeatureMatrix]] = {}
     for section in model.config.sections:
+        if section.name not in readers:
+            continue
         pooled = pool_tracks(
             section.name, readers[section.name], ids, deviation=section.pool == "mean+std"
         )

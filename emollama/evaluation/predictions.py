@@ -92,6 +92,7 @@ class Prediction(BaseModel):
         group: what a resample must not cut through (a speaker), if resampling by group.
         values: answered quantities (sentiment, valence, arousal): one number, or one a frame.
         reference_values: the true ones, the same number of frames.
+        times: of frames, seconds of each one's centre from the clip's start.
         labels: every label answered, where a sample may show several; () says "none of them".
         reference_labels: every true label.
         label_scores: a score in 0..1 of every label of the set, each by itself (no sum).
@@ -118,6 +119,7 @@ class Prediction(BaseModel):
     group: str | None = None
     values: dict[str, Quantity] | None = None
     reference_values: dict[str, Quantity] | None = None
+    times: tuple[float, ...] | None = None
     labels: tuple[str, ...] | None = None
     reference_labels: tuple[str, ...] | None = None
     label_scores: dict[str, float] | None = None

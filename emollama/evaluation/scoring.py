@@ -12,6 +12,7 @@ from typing import Any
 from emollama.errors import EmollamaError
 from emollama.evaluation.bootstrap import LEVEL, RESAMPLES, By
 from emollama.evaluation.measure import paired, scored
+from emollama.evaluation.offsets import DECISION
 from emollama.evaluation.predictions import Prediction, Predictions, set_name
 from emollama.evaluation.registry import METRICS, NEEDS, Context, chosen, fitting
 from emollama.evaluation.tables import Table, table_markdown
@@ -114,6 +115,8 @@ def _sources(result: dict[str, Any]) -> str:
             line = f"- `{file['name'] or 'predictions'}`: SHA-256 `{file['sha256']}`"
             if file["split_sha256"]:
                 line += f", split file `{file['split_sha256']}`"
+            if file["decision"]:
+                line += f"; decided by {file['decision']}"
             lines.append(line)
     return "\n".join(lines)
 
@@ -130,6 +133,7 @@ def _file(predictions: Predictions) -> dict[str, Any]:
         "name": name,
         "sha256": predictions.sha256,
         "split_sha256": predictions.header.split_sha256,
+        "decision": predictions.header.settings.get(DECISION),
     }
     if predictions.parts:
         # The first fold's split file is not that of all of them.
@@ -158,10 +162,15 @@ def _values(result: dict[str, Any]) -> Table:
         rows.append((r["title"], value, interval, of, failures or "0", r["note"]))
     title = ", ".join(p for p in (result["corpus"], result["split"]) if p) or "Scores"
     return Table(
-        f"{title}: {result['system']} with {set_name(result['channels'])}",
+        f"{title}: {result['system']} with {set_name(result['channels'])}"
+        + _decided(result["file"]),
         ("metric", "value", "95 % interval", "scored", "without an answer", "note"),
         tuple(rows),
     )
+
+
+def _decided(file: dict[str, Any]) -> str:
+    return f" (decided by {file['decision']})" if file["decision"] else ""
 
 
 def _differences(result: dict[str, Any]) -> Table:
@@ -174,7 +183,8 @@ def _differences(result: dict[str, Any]) -> Table:
             cells = (f"{d['value']:+.4f}", interval, f"{d['p']:.3f}")
         rows.append((titles[d["metric"]], *cells, str(d["n"])))
     return Table(
-        f"{result['file']['name']} minus {result['compared_with']['name']}, paired",
+        f"{result['file']['name']}{_decided(result['file'])} minus "
+        f"{result['compared_with']['name']}{_decided(result['compared_with'])}, paired",
         ("metric", "difference", "95 % interval", "p", "n"),
         tuple(rows),
     )

@@ -132,7 +132,7 @@ def explain_split(
     if is_fusion_artefact(model):
         _refuse_reason(model, reason)
         loaded = fusion_artefact.load(model, default_device())
-        sections = loaded.config.sections
+        sections = loaded.sections
         readers = reopen_modalities(chosen.store, sections, chosen.features)
         data = read_data(
             manifest, chosen.split, loaded.config.goal, loaded.about.labels, sections, readers,
@@ -140,6 +140,8 @@ def explain_split(
         )  # fmt: skip
         tell_left_out(data.left_out, say)
         samples = list(data.samples)
+        for note in data.notes:
+            say(note)
         rows = rows_of([data.batch([i]) for i in range(len(data))])
         subject = FusionSubject(loaded, rows, [s.text for s in samples])
         if noise:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,6 +20,8 @@ from emollama.fusion.answers import answers
 from emollama.fusion.artefact import MAIN, FusionArtefact
 from emollama.fusion.batch import FusionBatch
 from emollama.fusion.data import STEPS_AT_ONCE
+from emollama.fusion.raw_table import weight_of
+from emollama.fusion.tokenizing import load_tokenizer, token_texts
 
 CHANNELS: tuple[Channel, ...] = ("voice", "face", "words")
 
@@ -32,7 +35,8 @@ class FusionSubject:
     Args:
         artefact: the model.
         rows: each sample as a batch of one.
-        texts: what is said in each; it names the steps of a track with one step a word.
+        texts: what is said in each; it names the steps of a track with one step a word. Steps
+            of a text that is read raw are its tokens.
 
     Raises:
         EmollamaError: the model answers with values, not with labels.
@@ -60,6 +64,11 @@ class FusionSubject:
         self.tracks = tuple(config.names)
         self.labels = tuple(config.labels)
         self.several = config.goal.kind == "labels"
+        self.tokenizers = {
+            s.name: load_tokenizer(Path(s.source), f"modality '{s.name}'")
+            for s in artefact.sections
+            if s.kind == "tokens"
+        }
 
     def steps(self, row: int) -> dict[str, Steps]:
         """The tracks that a sample has, by name."""
@@ -71,7 +80,12 @@ class FusionSubject:
                 if not bool(valid.any()):
                     continue
                 times = batch.times[name][0][valid].double().cpu().numpy()
-                words = text.split() if text and modality.channel == "words" else []
+                words: Sequence[str] = ()
+                if name in self.tokenizers:
+                    ids = batch.values[name][0][valid].tolist()
+                    words = token_texts(self.tokenizers[name], ids)
+                elif text and modality.channel == "words":
+                    words = text.split()
                 found[name] = Steps(
                     modality.name,
                     modality.channel,
@@ -86,11 +100,12 @@ class FusionSubject:
 
     def scores(self, views: Sequence[View]) -> np.ndarray:
         """Label scores float64 [n, K]; see `Subject.scores`."""
+        weights = {s.name: weight_of(s) for s in self.config.sections}
         longest = max(
-            (self.rows[v.row].valid[n].shape[1] for v in views for n in self.config.names),
+            (self.rows[v.row].valid[n].shape[1] * w for v in views for n, w in weights.items()),
             default=1,
         )
-        size = max(1, min(512, STEPS_AT_ONCE // max(1, longest)))
+        size = max(1, min(512, int(STEPS_AT_ONCE // max(1, longest))))
         batches = [self._batch(views[at : at + size]) for at in range(0, len(views), size)]
         found = answers(self.config, self._answer, batches, self.device)
         assert found.labels is not None

@@ -20,6 +20,7 @@ from emollama.evaluation.metrics import Difference, Score, mean_difference, mean
 from emollama.fusion.artefact import MAIN, FusionArtefact
 from emollama.fusion.batch import FusionBatch
 from emollama.fusion.data import FusionData
+from emollama.fusion.track_table import TrackTable
 
 LEVELS = (0.0, 0.5, 1.0, 2.0, 4.0)
 GATES = ("beta", "modalities")
@@ -119,7 +120,13 @@ def _weights(
     seed: int,
 ) -> np.ndarray:
     """Weights float64 [n, M] of rows, mean over the gate's dimensions."""
-    moments = data.tracks[noisy].moments() if level else None
+    table = data.tracks[noisy] if level else None
+    if table is not None and not isinstance(table, TrackTable):
+        raise EmollamaError(
+            f"modality '{noisy}': noise is put on cached tracks, and this is raw media; leave "
+            "--noise out"
+        )
+    moments = None if table is None else table.moments()
     found = []
     for i in rows:
         batch = data.batch([i])

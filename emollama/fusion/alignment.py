@@ -74,11 +74,29 @@ def resample(tokens: Tokens, grid: Grid, name: str, how: Resampling = "linear") 
 
 def between(tokens: Tokens, at: Tensor, how: Resampling = "linear") -> Tensor:
     """A track [B, L, D] at times `at` [B, Q]: between its valid steps, by their times alone."""
-    left, right, share = _neighbours(tokens.times, tokens.valid, at)
     if how == "nearest":
-        return gather_steps(tokens.values, torch.where(share > 0.5, right, left))
+        return gather_steps(tokens.values, nearest(tokens.times, tokens.valid, at))
+    left, right, share = _neighbours(tokens.times, tokens.valid, at)
     before, after = gather_steps(tokens.values, left), gather_steps(tokens.values, right)
     return before * (1 - share[..., None]) + after * share[..., None]
+
+
+def nearest(times: Tensor, valid: Tensor, at: Tensor) -> Tensor:
+    """Which of the valid steps at `times` [B, L] is nearest to each time `at` [B, Q]: [B, Q]."""
+    left, right, share = _neighbours(times, valid, at)
+    return torch.where(share > 0.5, right, left)
+
+
+def stands_on(times: Tensor, valid: Tensor, frames: Tensor, at: Tensor) -> Tensor:
+    """Bool [B]: rows whose valid steps [B, L] are the frames [B, Q] at times `at`, in their places.
+
+    A frame that is wanted and no step of the row says that it stands on others, and so does a step
+    beyond the frames.
+    """
+    length = frames.shape[1]
+    known = to_length(valid, length)
+    same = (to_length(times, length) == at) | ~known
+    return (same & (known | ~frames)).all(dim=1) & ~valid[:, length:].any(dim=1)
 
 
 def pool(tokens: Tokens, grid: Grid, name: str) -> Tensor:
@@ -90,11 +108,10 @@ def pool(tokens: Tokens, grid: Grid, name: str) -> Tensor:
     """
     values = torch.where(tokens.valid[..., None], tokens.values, 0.0)
     own, target = _clocks(tokens, grid)
-    left, right, share = _neighbours(target, grid.valid, own)
-    goes_to = torch.where(share > 0.5, right, left)
+    goes_to = nearest(target, grid.valid, own)
     mean, held = mean_by(values, tokens.valid, goes_to, grid.valid.shape[1])
-    nearest = between(Tokens(values, tokens.valid, own), target, "nearest")
-    found = torch.where(held[..., None], mean, nearest)
+    closest = between(Tokens(values, tokens.valid, own), target, "nearest")
+    found = torch.where(held[..., None], mean, closest)
     return _finish(found, values, tokens, grid, name)
 
 

@@ -2,7 +2,8 @@
 
 `config.json` (system, options, modalities with their sources, widths and encoders, labels, task)
 and `model.safetensors` (weights, standardisers) as transformers writes them; `fusion.json` with
-what answering needs beside them; `training_record.json` and a model card. A strategy with several
+what answering needs beside them; the tokenizers of text encoders that were trained, in
+`tokenizers/<modality>`; `training_record.json` and a model card. A strategy with several
 models keeps the further ones in folders of their names.
 """
 
@@ -12,7 +13,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError
@@ -20,15 +21,17 @@ from safetensors.torch import load_file
 
 from emollama.errors import EmollamaError
 from emollama.files import read_json, write_json, write_text, written_whole
-from emollama.fusion.configuration import FusionConfig
+from emollama.fusion.configuration import FusionConfig, ModalitySection
 from emollama.fusion.modeling import FusionModel
 from emollama.fusion.systems import SYSTEMS
+from emollama.fusion.trainable import TrainableEncoder
 from emollama.labels import LabelSet
 
 FUSION_FILE = "fusion.json"
 WEIGHTS_FILE = "model.safetensors"
 MAIN = "model"
 """The model that stands in the artefact's own folder."""
+TOKENIZERS = "tokenizers"
 FUSION_VERSION = 1
 
 
@@ -67,6 +70,17 @@ class FusionArtefact:
         """Of the first model; the others have the same modalities, labels and task."""
         return self.models[MAIN].config
 
+    @property
+    def sections(self) -> tuple[ModalitySection, ...]:
+        """The modalities; token ids are made by the tokenizers that the artefact keeps."""
+        kept = []
+        for section in self.config.sections:
+            own = self.folder / TOKENIZERS / section.name
+            if section.kind == "tokens" and own.is_dir():
+                section = section.model_copy(update={"source": str(own)})
+            kept.append(section)
+        return tuple(kept)
+
 
 def is_fusion_artefact(folder: Path) -> bool:
     """Whether a folder is one of these."""
@@ -89,6 +103,10 @@ def save(
     """Write an artefact whole or not at all; an older one at `folder` is replaced."""
     with written_whole(folder) as draft:
         save_models(models, draft)
+        for name, backbone in models[MAIN].backbones.items():
+            tokenizer = cast(TrainableEncoder, backbone).tokenizer
+            if tokenizer is not None:
+                tokenizer.save_pretrained(draft / TOKENIZERS / name)
         values = {
             "version": FUSION_VERSION,
             "labels": about.labels.to_dict(),

@@ -22,7 +22,8 @@ class Target:
         values: label int64 [B]; labels float [B, K]; values float [B, T]; frames float [B, L, T].
         valid: bool, of the shape of `values` (per label and per quantity: some may be unknown).
         times: of frames: float32 [B, L], seconds of each one's centre, by which answers at other
-            times are compared with them. None where they are the answered frames, one by one.
+            times are compared with them; NaN where there is none. None where they are the answered
+            frames, one by one.
     """
 
     values: Tensor

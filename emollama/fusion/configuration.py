@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 from transformers import PreTrainedConfig
 
 from emollama.config import Strict, checked
@@ -14,6 +15,8 @@ from emollama.fusion.layers import require_whole_heads
 
 TaskKind = Literal["label", "labels", "values", "label+values", "frames"]
 ModalityKind = Literal["track", "tokens", "waveform", "frames", "fbank"]
+CHANNEL_OF = {"tokens": "words", "waveform": "voice", "frames": "face", "fbank": "voice"}
+"""What raw input is of."""
 
 
 class ModalitySection(Strict):
@@ -24,7 +27,9 @@ class ModalitySection(Strict):
     "mean+std" with their deviation); `segments` above 0 averages a longer track into so many.
     For "tokens" and "waveform", `source` is the local folder of a transformers model, which is
     trained with the fusion unless `frozen`; with `trained_layers` above 0, so many of its last
-    layers are. `width` and `fingerprint` are read from the store and kept with the model.
+    layers are. Of "frames", `count` pictures a clip are read, `side` pixels a side, out of
+    `per_second` a second. `width` and `fingerprint` are read from the store and kept with the
+    model.
     """
 
     name: str
@@ -36,6 +41,9 @@ class ModalitySection(Strict):
     standardise: bool = True
     frozen: bool = False
     trained_layers: int = Field(default=0, ge=0)
+    count: int = Field(default=3, ge=1)
+    per_second: float = Field(default=1.0, gt=0)
+    side: int = Field(default=224, ge=64)  # ResNet-18 leaves 2 x 2 for its batch norm
     width: int = Field(default=0, ge=0)
     fingerprint: str = ""
 
@@ -45,6 +53,22 @@ class ModalitySection(Strict):
             raise ValueError(f"modality '{self.name}': the name must be a plain identifier")
         if self.kind == "track" and not self.source:
             raise ValueError(f"modality '{self.name}': a track needs a source")
+        if self.kind in ("tokens", "waveform") and not self.source:
+            raise ValueError(
+                f"modality '{self.name}': {self.kind} needs a source, the local folder of a "
+                "transformers model"
+            )
+        # What is kept with a model states every option; one at its default asks for nothing.
+        of_others: tuple[str, ...] = ("standardise",) if self.kind != "track" else ()
+        of_others += ("count", "per_second", "side") if self.kind != "frames" else ()
+        asked = type(self).model_fields
+        unused = [n for n in of_others if getattr(self, n) != asked[n].default]
+        if unused:
+            raise ValueError(
+                f"modality '{self.name}': {unused[0]} is for "
+                f"{'a track' if unused[0] == 'standardise' else 'frames'}, not for {self.kind}; "
+                "leave it out"
+            )
         if self.kind == "track" and self.frozen:
             raise ValueError(f"modality '{self.name}': frozen is for raw input; a track always is")
         if self.trained_layers and (self.frozen or self.kind not in ("tokens", "waveform")):
@@ -54,6 +78,19 @@ class ModalitySection(Strict):
             )
         if self.pool != "none" and self.segments:
             raise ValueError(f"modality '{self.name}': pool makes one vector; segments is not used")
+        if self.kind == "track":
+            return self
+        if self.pool != "none" or self.segments:
+            raise ValueError(f"modality '{self.name}': pool and segments are for a track")
+        if self.channel != CHANNEL_OF[self.kind]:
+            raise ValueError(
+                f"modality '{self.name}': {self.kind} are of the channel {CHANNEL_OF[self.kind]}"
+            )
+        if self.source and self.kind in ("frames", "fbank"):
+            raise ValueError(
+                f"modality '{self.name}': {self.kind} are read from the manifest's media; leave "
+                "source out"
+            )
         return self
 
 
@@ -66,6 +103,8 @@ class FusionTask(Strict):
     training (for labels: positives by negatives / positives). `value_loss`: mean squared error,
     1 - CCC over the batch, or a classification over `bins` bins with 1 - CCC of its expectation.
     """
+
+    model_config = ConfigDict(frozen=True)  # models of one task share it
 
     kind: TaskKind = "label"
     values: tuple[str, ...] = ()
@@ -179,9 +218,19 @@ class FusionConfig(PreTrainedConfig):
     @property
     def goal(self) -> FusionTask:
         """The task."""
-        return FusionTask.model_validate(self.task)
+        return _task(_hashable(self.task))
 
     @property
     def width(self) -> int:
         """Columns of the logits."""
         return self.goal.width(self.labels)
+
+
+@lru_cache
+def _task(items: tuple[tuple[str, Any], ...]) -> FusionTask:
+    """Checked once: a small model's loss asks for its task at every step."""
+    return FusionTask.model_validate(dict(items))
+
+
+def _hashable(values: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    return tuple((k, tuple(v) if isinstance(v, list) else v) for k, v in values.items())

@@ -83,9 +83,23 @@ class FrameModel(FusionModel):
 
     def frames(self, tokens: Mapping[str, Tokens]) -> tuple[Tensor, Grid]:
         """All modalities on the reference's frames: [B, L, sum of widths], and their grid."""
+        found, grid = self.aligned(tokens)
+        return side_by_side({n: t.values for n, t in found.items()}, self.widths), grid
+
+    def aligned(self, tokens: Mapping[str, Tokens]) -> tuple[dict[str, Tokens], Grid]:
+        """Each modality [B, L, width] on the reference's frames, and these.
+
+        Aligned once more, alone or cut into windows, they stay as they are.
+        """
         grid = reference_grid(tokens, self.order)
-        parts = {n: resample(track, grid, n, self.resampling) for n, track in tokens.items()}
-        return side_by_side(parts, self.widths), grid
+        return {
+            name: Tokens(
+                resample(track, grid, name, self.resampling),
+                grid.valid & track.present[:, None],
+                grid.times,
+            )
+            for name, track in tokens.items()
+        }, grid
 
 
 class FrameEncoder(nn.Module):

@@ -48,7 +48,11 @@ class MERBenchModel(FusionModel):
     def encode_one(self, name: str, values: Tensor, valid: Tensor, times: Tensor) -> Tokens:
         """One token [B, 1, hidden], at the mean time; 0 and not valid in rows without a step."""
         encoder = self.encoders[name]
-        encoded = encoder(values, valid) if self.frames else encoder(masked_mean(values, valid))
+        if self.frames:
+            encoded = encoder(values, valid)
+        else:
+            # A vector is its own mean; where it is not valid, its row becomes 0 below.
+            encoded = encoder(values[:, 0] if values.shape[1] == 1 else masked_mean(values, valid))
         present = valid.any(dim=1, keepdim=True)
         centre = masked_mean(times[..., None], valid)
         return Tokens(torch.where(present, encoded, 0.0)[:, None], present, centre)

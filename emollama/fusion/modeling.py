@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,7 +14,7 @@ from transformers.utils import ModelOutput
 
 from emollama.errors import EmollamaError
 from emollama.fusion.batch import FusionBatch
-from emollama.fusion.configuration import FusionConfig
+from emollama.fusion.configuration import FusionConfig, FusionTask, ModalitySection
 from emollama.fusion.layers import Standardiser, Tokens
 from emollama.fusion.trainable import TrainableEncoder
 
@@ -89,15 +89,8 @@ class FusionModel(PreTrainedModel):
                 raise EmollamaError(f"modality '{name}': torch needs this name; choose another")
         if not config.sections:
             raise EmollamaError(f"{config.system}: needs at least one modality")
-        for section in config.sections:
-            if section.kind not in self.takes:
-                raise EmollamaError(
-                    f"modality '{section.name}': {config.system} does not take kind "
-                    f"'{section.kind}'; it takes {', '.join(self.takes)}"
-                )
-        if self.answers_frames != (config.goal.kind == "frames"):
-            wanted = "frames" if self.answers_frames else "a task of whole clips, e.g. label"
-            raise EmollamaError(f"task.kind '{config.goal.kind}': {config.system} needs {wanted}")
+        self.check(config.sections, config.goal)
+        self.sections = self.config.sections
         self.standardisers = nn.ModuleDict(
             {m.name: Standardiser(m.width) for m in config.sections if m.kind == "track"}
         )
@@ -111,13 +104,31 @@ class FusionModel(PreTrainedModel):
                 self.widths[section.name] = backbone.width
                 self.config.backbones[section.name] = backbone.record
 
+    @classmethod
+    def check(cls, sections: Sequence[ModalitySection], task: FusionTask) -> None:
+        """Whether the system takes these modalities and this task; nothing is read for it.
+
+        Raises:
+            EmollamaError: it does not.
+        """
+        name = cls.config_class.system
+        for section in sections:
+            if section.kind not in cls.takes:
+                raise EmollamaError(
+                    f"modality '{section.name}': {name} does not take kind '{section.kind}'; it "
+                    f"takes {', '.join(cls.takes)}"
+                )
+        if cls.answers_frames != (task.kind == "frames"):
+            wanted = "frames" if cls.answers_frames else "a task of whole clips, e.g. label"
+            raise EmollamaError(f"task.kind '{task.kind}': {name} needs {wanted}")
+
     def _init_weights(self, module: nn.Module) -> None:
         """Layers keep the initialisation that torch (or the system) gave them."""
 
     def encode(self, batch: FusionBatch, only: Collection[str] | None = None) -> dict[str, Tokens]:
         """Tokens of each modality in order; of those in `only`, where it is given."""
         tokens = {}
-        for section in self.config.sections:
+        for section in self.sections:
             name = section.name
             if name not in batch.values or (only is not None and name not in only):
                 continue

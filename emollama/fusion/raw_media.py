@@ -1,4 +1,6 @@
-"""Pictures and mel spectra for encoders that are trained: what AMST's ResNets read.
+"""Pictures, mel spectra and sound of a clip, as encoders that are trained read them.
+
+They are kept small (uint8 and int16) and become floats in a batch.
 
 The spectra are Kaldi's log mel filter bank energies (Povey et al. 2011), computed with numpy.
 """
@@ -6,6 +8,8 @@ The spectra are Kaldi's log mel filter bank energies (Povey et al. 2011), comput
 from __future__ import annotations
 
 import functools
+import math
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from emollama.errors import EmollamaError
-from emollama.media.clip import SAMPLE_RATE, MediaError
+from emollama.media.clip import SAMPLE_RATE
 from emollama.media.decode import MAX_SECONDS, decode_clip
 from emollama.media.lengths import track_lengths
 
@@ -28,8 +32,31 @@ PREEMPHASIS = 0.97
 FLOOR = float(np.finfo(np.float32).eps)
 
 SIDE = 224
+FRAME_SIDE = 480
+"""Pixels of a decoded frame's longer side, or more where larger pictures are asked for."""
+STAMP = 1e-3
+"""Seconds that a container's time stamps are rounded to."""
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
+
+PIECE = 320
+"""Samples of a piece of a waveform: 20 ms."""
+LEVELS = 32_768.0
+
+
+@dataclass(frozen=True)
+class RawTrack:
+    """Raw input of one modality of one clip.
+
+    Attributes:
+        values: [L, ...]: token ids int32 [L], pieces of sound int16 [L, 320], pictures uint8
+            [L, 3, H, W] or log mel energies float32 [L, 128].
+        times: float32 [L], seconds of each step's centre from the clip's start, of a picture when
+            it appears; 0 for words.
+    """
+
+    values: np.ndarray
+    times: np.ndarray
 
 
 def fbank(sound: np.ndarray, frames: int = FBANK_FRAMES) -> Tensor:
@@ -83,37 +110,79 @@ def sampled(available: int, count: int) -> list[int]:
     return [available // count * i for i in range(count)]
 
 
-def pictures(images: np.ndarray) -> Tensor:
-    """uint8 [N, H, W, 3] to float32 [N, 3, 224, 224], normalised as for ImageNet."""
-    values = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 255
+def thumbnails(images: np.ndarray, side: int = SIDE) -> np.ndarray:
+    """uint8 [N, H, W, 3] to uint8 [N, 3, side, side]: what is kept of a clip's frames."""
+    values = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float()
     values = F.interpolate(
-        values, size=(SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False
+        values, size=(side, side), mode="bilinear", antialias=True, align_corners=False
     )
+    return values.round().clamp(0, 255).to(torch.uint8).numpy()
+
+
+def pictures(kept: Tensor) -> Tensor:
+    """uint8 [..., 3, H, W] to float32 of the same shape, normalised as for ImageNet."""
     mean = torch.tensor(IMAGENET_MEAN)[:, None, None]
-    return (values - mean) / torch.tensor(IMAGENET_DEVIATION)[:, None, None]
+    return (kept.float() / 255 - mean) / torch.tensor(IMAGENET_DEVIATION)[:, None, None]
 
 
-def clip_pictures(
+def clip_thumbnails(
     video: Path,
     start: float | None = None,
     end: float | None = None,
     count: int = 3,
     per_second: float = 1.0,
-) -> tuple[Tensor, Tensor]:
+    side: int = SIDE,
+) -> RawTrack | None:
     """Pictures of a clip: of `per_second` frames a second, `count` from the first on.
 
     Returns:
-        float32 [count, 3, 224, 224], and seconds from the clip's start [count].
+        uint8 [count, 3, side, side]; None where the file holds no moving picture.
 
     Raises:
-        MediaError: the file cannot be read or holds no moving picture.
+        MediaError: the file cannot be read.
     """
-    last = track_lengths(video).end if end is None else end
-    seconds = min(last - (start or 0.0), MAX_SECONDS)
+    # A span may be stated longer than the file, and the sound may be longer than the picture.
+    first, last = track_lengths(video).picture or (0.0, 0.0)
+    low = start or 0.0
+    high = min(last, low + MAX_SECONDS, math.inf if end is None else end)
+    seconds = high - max(low, first) + STAMP
     available = max(1, int(seconds * per_second))
-    clip = decode_clip(video, start=start, end=end, frames=available, want_audio=False)
+    clip = decode_clip(
+        video, start=start, end=end, frames=available, max_side=max(FRAME_SIDE, side),
+        want_audio=False,
+    )  # fmt: skip
     if clip.frames is None:
-        raise MediaError(f"{video}: holds no moving picture", "no streams")
+        return None
     chosen = sampled(available, count)
-    times = torch.from_numpy(clip.frames.times[chosen].astype(np.float32))
-    return pictures(clip.frames.images[chosen]), times
+    return RawTrack(
+        thumbnails(clip.frames.images[chosen], side), clip.frames.times[chosen].astype(np.float32)
+    )
+
+
+def clip_fbank(sound: np.ndarray) -> RawTrack | None:
+    """All windows of a sound, float32 [L, 128]; None for one shorter than a window."""
+    if len(sound) < WINDOW:
+        return None
+    count = 1 + (len(sound) - WINDOW) // STEP
+    times = (np.arange(count) * STEP + WINDOW / 2) / SAMPLE_RATE
+    return RawTrack(fbank(sound, count).numpy(), times.astype(np.float32))
+
+
+def clip_pieces(sound: np.ndarray) -> RawTrack | None:
+    """A sound in pieces of 20 ms, int16 [L, 320], the last one filled up with silence.
+
+    `waveforms` makes samples in -1..1 of it; 16-bit sound is kept to the last bit.
+    """
+    if not len(sound):
+        return None
+    count = -(-len(sound) // PIECE)
+    levels = np.clip(np.rint(sound.astype(np.float64) * LEVELS), -LEVELS, LEVELS - 1)
+    pieces = np.zeros(count * PIECE, np.int16)
+    pieces[: len(sound)] = levels.astype(np.int16)
+    times = (np.arange(count) + 0.5) * PIECE / SAMPLE_RATE
+    return RawTrack(pieces.reshape(count, PIECE), times.astype(np.float32))
+
+
+def waveforms(kept: Tensor) -> Tensor:
+    """int16 to float32 in -1..1."""
+    return kept.float() / LEVELS

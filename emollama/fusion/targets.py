@@ -14,6 +14,7 @@ from emollama.errors import EmollamaError, did_you_mean
 from emollama.fusion.batch import Target
 from emollama.fusion.configuration import FusionTask
 from emollama.labels import LabelSet
+from emollama.media.lengths import frame_times
 from emollama.sample import Manifest, Sample
 
 FRAME_VALUES = ("valence", "arousal")
@@ -46,11 +47,13 @@ class TargetTable:
         samples: in the order of the rows.
         task: what is predicted.
         labels: the label set of the model, in order.
-        steps: for "frames": how many steps each sample has, which its file must have too.
+        grids: for "frames": of each sample the times [L] of the steps of its tracks, the first
+            modality's first. A file of frames has a line for each of the steps of one of them, or
+            for each frame of the sample's video; these are when its frames are.
 
     Raises:
         EmollamaError: a quantity that manifests do not have, a label outside the set, a file of
-            frames that cannot be read or has another length than the features.
+            frames that cannot be read or is of other frames.
     """
 
     def __init__(
@@ -59,13 +62,14 @@ class TargetTable:
         samples: Sequence[Sample],
         task: FusionTask,
         labels: LabelSet,
-        steps: Sequence[int] = (),
+        grids: Sequence[Sequence[np.ndarray]] = (),
     ) -> None:
         require_values(task)
         self.task = task
         self.size = len(labels.labels)
         self.whole: dict[str, Target] = {}
         self.frames: list[np.ndarray] = []
+        self.times: list[np.ndarray] = []
         if task.kind in ("label", "label+values"):
             self.whole["label"] = _label(samples, labels)
         if task.kind == "labels":
@@ -74,20 +78,31 @@ class TargetTable:
             self.whole["values"] = _values(samples, task.values)
         if task.kind == "frames":
             columns = [FRAME_VALUES.index(name) for name in task.values]
-            self.frames = [
-                _frames(manifest, sample, length)[:, columns]
-                for sample, length in zip(samples, steps, strict=True)
-            ]
+            for sample, grid in zip(samples, grids, strict=True):
+                values, times = _frames(manifest, sample, grid)
+                self.frames.append(values[:, columns])
+                self.times.append(times)
 
-    def take(self, rows: Tensor, longest: int = 1) -> dict[str, Target]:
-        """Targets of rows (int64 [B]); frames are padded to `longest` steps."""
+    def take(self, rows: Tensor) -> dict[str, Target]:
+        """Targets of rows (int64 [B]).
+
+        Frames are padded to the longest of these rows, 1 at least; where a row has none, their
+        times are NaN.
+        """
         if self.task.kind != "frames":
-            return {k: Target(t.values[rows], t.valid[rows]) for k, t in self.whole.items()}
-        values = torch.full((len(rows), longest, len(self.task.values)), torch.nan)
-        for i, row in enumerate(rows.tolist()):
+            return {
+                k: Target(t.values.index_select(0, rows), t.valid.index_select(0, rows))
+                for k, t in self.whole.items()
+            }
+        chosen = rows.tolist()
+        longest = max([1, *(len(self.frames[row]) for row in chosen)])
+        values = torch.full((len(chosen), longest, len(self.task.values)), torch.nan)
+        times = torch.full((len(chosen), longest), torch.nan)
+        for i, row in enumerate(chosen):
             values[i, : len(self.frames[row])] = torch.from_numpy(self.frames[row])
+            times[i, : len(self.times[row])] = torch.from_numpy(self.times[row])
         valid = ~values.isnan()
-        return {"frames": Target(torch.where(valid, values, 0.0), valid)}
+        return {"frames": Target(torch.where(valid, values, 0.0), valid, times)}
 
     def chosen(self, rows: Sequence[int]) -> TargetTable:
         """A table of these rows alone."""
@@ -95,6 +110,7 @@ class TargetTable:
         index = torch.as_tensor(rows, dtype=torch.int64)
         found.whole = {k: Target(t.values[index], t.valid[index]) for k, t in self.whole.items()}
         found.frames = [self.frames[row] for row in rows] if self.frames else []
+        found.times = [self.times[row] for row in rows] if self.times else []
         return found
 
     def class_weights(self) -> list[float]:
@@ -139,15 +155,23 @@ def _known(values: Tensor) -> Target:
     return Target(torch.where(valid, values, 0.0), valid)
 
 
-def _frames(manifest: Manifest, sample: Sample, steps: int) -> np.ndarray:
-    """float32 [steps, 2]; NaN where not annotated."""
+def _frames(
+    manifest: Manifest, sample: Sample, grids: Sequence[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """float32 [L, 2], NaN where not annotated, and the frames' times [L]; L is 0 without a file."""
     if sample.targets.frames is None:
-        return np.full((steps, 2), np.nan, dtype=np.float32)
+        return np.zeros((0, 2), np.float32), np.zeros(0, np.float32)
     path = manifest.media(sample.targets.frames)
-    rows = read_frame_rows(path)
-    if len(rows) != steps:
-        raise EmollamaError(
-            f"{path}: has {len(rows)} frames, the features of sample '{sample.id}' {steps} steps; "
-            "frame by frame they must be the same"
-        )
-    return rows.astype(np.float32)
+    rows = read_frame_rows(path).astype(np.float32)
+    for times in grids:
+        if len(times) == len(rows):
+            return rows, times.astype(np.float32)
+    said = f"{path}: has {len(rows)} frames, the features of sample '{sample.id}' " + (
+        " and ".join(f"{len(times)} steps" for times in grids) or "no steps"
+    )
+    if sample.video is not None:
+        shown = frame_times(manifest.media(sample.video), sample.start, sample.end)
+        if len(shown) == len(rows):
+            return rows, shown.astype(np.float32)
+        said += f", its video {len(shown)} frames"
+    raise EmollamaError(f"{said}; frame by frame they must be the same")

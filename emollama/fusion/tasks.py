@@ -8,11 +8,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from emollama.fusion.alignment import between, have_times, to_length
+from emollama.fusion.alignment import between, have_times, stands_on, to_length
 from emollama.fusion.batch import Target
 from emollama.fusion.configuration import FusionConfig
 from emollama.fusion.layers import Tokens
 from emollama.fusion.modeling import FusionOutput
+
+UNKNOWN = -100
+"""Stands for a label that is not known where torch wants a number."""
 
 
 def split_logits(config: FusionConfig, logits: Tensor) -> tuple[Tensor | None, Tensor | None]:
@@ -57,33 +60,35 @@ def ccc_loss(answer: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
 
 
 def on_frames(
-    output: FusionOutput, length: int, times: Tensor | None = None
+    output: FusionOutput, frames: Tensor, times: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Logits over time on given frames: [B, length, W], and which of them are answers.
+    """Logits over time on given frames: [B, L, W], and which of them are answers.
 
     A row that lacks the reference modality is answered on another's steps, at other times and of
-    another number. There the logits go in a straight line between steps.
+    another number. There the logits go in a straight line between steps; a single one is held.
 
     Args:
         output: with `valid`, and `times` if these are given.
-        length: how many frames.
-        times: seconds [B, length] of the frames; where None, frame i is the answered frame i.
+        frames: bool [B, L], which frames are to be answered.
+        times: seconds [B, L] of the frames, any number or NaN where there is none; where None,
+            frame i is the answered frame i.
     """
     assert output.logits is not None and output.valid is not None
+    length = frames.shape[1]
     logits, valid = to_length(output.logits, length), to_length(output.valid, length)
     if times is None:
         return logits, valid
     assert output.times is not None
-    own = ((to_length(output.times, length) == times) | ~valid).all(dim=1)
+    own = stands_on(output.times, output.valid, frames, times)
     if bool(own.all()):
         return logits, valid
     at = torch.where(times.isfinite(), times, 0.0)
     between_steps = between(Tokens(output.logits, output.valid, output.times), at)
     # Where its steps have no times of their own, a row cannot be put onto others.
-    placed = have_times(output.times, output.valid)[:, None].expand_as(valid)
+    placed = have_times(output.times, output.valid) | (output.valid.sum(dim=1) == 1)
     return (
         torch.where(own[:, None, None], logits, between_steps),
-        torch.where(own[:, None], valid, placed),
+        torch.where(own[:, None], valid, placed[:, None] & frames),
     )
 
 
@@ -95,22 +100,25 @@ def loss(config: FusionConfig, output: FusionOutput, targets: Mapping[str, Targe
     goal = config.goal
     assert output.logits is not None
     labels, values = split_logits(config, output.logits)
-    total = output.logits.sum() * 0
+    parts: list[Tensor] = []
     if labels is not None and goal.kind == "labels":
-        total = total + _labels_loss(config, labels, targets["labels"])
+        parts.append(_labels_loss(config, labels, targets["labels"]))
     elif labels is not None:
-        total = total + _label_loss(config, labels, targets["label"])
+        parts.append(_label_loss(config, labels, targets["label"]))
     if values is not None:
         target = targets["frames" if goal.kind == "frames" else "values"]
         valid = target.valid
         if goal.kind == "frames":
-            answered, known = on_frames(output, target.valid.shape[1], target.times)
+            answered, known = on_frames(output, valid.any(dim=-1), target.times)
             values = split_logits(config, answered)[1]
             assert values is not None
             valid = valid & known[..., None]
-        total = total + goal.value_weight * _values_loss(config, values, target.values, valid)
+        parts.append(goal.value_weight * _values_loss(config, values, target.values, valid))
     if output.auxiliary is not None:
-        total = total + output.auxiliary
+        parts.append(output.auxiliary)
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
     return total
 
 
@@ -123,9 +131,10 @@ def _label_loss(config: FusionConfig, logits: Tensor, target: Target) -> Tensor:
     if not bool(target.valid.any()):
         return logits.sum() * 0
     return F.cross_entropy(
-        logits[target.valid],
-        target.values[target.valid],
+        logits,
+        target.values.masked_fill(~target.valid, UNKNOWN),
         weight=_weights(config, logits),
+        ignore_index=UNKNOWN,
         label_smoothing=config.goal.label_smoothing,
     )
 

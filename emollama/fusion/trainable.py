@@ -20,6 +20,7 @@ from transformers.utils import logging
 from emollama.errors import EmollamaError
 from emollama.fusion.configuration import ModalitySection
 from emollama.fusion.layers import Tokens, compact
+from emollama.fusion.tokenizing import has_tokenizer, load_tokenizer, longest_text
 from emollama.media.clip import SAMPLE_RATE
 
 
@@ -43,6 +44,7 @@ class TrainableEncoder(nn.Module):
         width: of the hidden states.
         record: "config", the transformers model's; "normalise", whether each waveform is brought
             to mean 0 and deviation 1.
+        tokenizer: of a text encoder that was read from its folder, where one is there; else None.
     """
 
     def __init__(self, section: ModalitySection, record: dict[str, Any] | None = None) -> None:
@@ -55,6 +57,10 @@ class TrainableEncoder(nn.Module):
             "config": config.to_dict(),
             "normalise": self.waveform and _normalises(Path(section.source)),
         }
+        self.tokenizer: Any = None
+        folder = Path(section.source)
+        if record is None and not self.waveform and has_tokenizer(folder):
+            self.tokenizer = load_tokenizer(folder, self.where)
         self.width = int(config.hidden_size)
         self.trained_layers = section.trained_layers
         self.frozen = False
@@ -84,7 +90,7 @@ class TrainableEncoder(nn.Module):
 
     def train(self, mode: bool = True) -> TrainableEncoder:
         """Training mode; what is frozen stays in evaluation mode."""
-        trained = self._trained()
+        trained = self.trained
         whole = trained == [self]
         super().train(mode and whole)
         if not whole:  # loading a model makes its parameters anew, and then calls this
@@ -96,7 +102,8 @@ class TrainableEncoder(nn.Module):
                 part.train(mode)
         return self
 
-    def _trained(self) -> list[nn.Module]:
+    @property
+    def trained(self) -> list[nn.Module]:
         """What is not frozen: the encoder, its last layers or nothing."""
         if self.frozen:
             return []
@@ -134,13 +141,11 @@ class TrainableEncoder(nn.Module):
         longest = int(steps.valid.sum(dim=1).max())
         config = self.model.config
         padding = getattr(config, "pad_token_id", None) or 0
-        # RoBERTa's positions begin behind the padding index.
-        offset = padding + 1 if config.model_type in ("roberta", "xlm-roberta", "camembert") else 0
-        limit = getattr(config, "max_position_embeddings", None)
-        if limit is not None and longest > limit - offset:
+        limit = longest_text(config)
+        if limit is not None and longest > limit:
             raise EmollamaError(
-                f"{self.where}: a text of {longest} tokens; {config.model_type} reads "
-                f"{limit - offset} at most"
+                f"{self.where}: a text of {longest} tokens; {config.model_type} reads {limit} "
+                "at most"
             )
         rows = steps.valid.any(dim=1)
         mask = steps.valid[:, : max(1, longest)]
@@ -219,12 +224,19 @@ class TrainableEncoder(nn.Module):
         return like.new_zeros(*mask.shape, self.width)
 
 
-def _read_config(section: ModalitySection) -> PreTrainedConfig:
+def require_source(section: ModalitySection) -> None:
+    """Refuse a raw modality whose encoder's folder is not there."""
+    if section.kind not in ("tokens", "waveform"):
+        return
     if not section.source or not (Path(section.source) / "config.json").is_file():
         raise EmollamaError(
             f"modality '{section.name}': source '{section.source}' is no folder of a transformers "
             "model (no config.json there)"
         )
+
+
+def _read_config(section: ModalitySection) -> PreTrainedConfig:
+    require_source(section)
     try:
         return AutoConfig.from_pretrained(
             section.source, local_files_only=True, trust_remote_code=False

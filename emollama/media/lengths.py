@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
+import numpy as np
 
 from emollama.media.container import (
     audio_stream,
@@ -71,6 +73,32 @@ def track_lengths(path: Path) -> TrackLengths:
             picture is not None,
             sound is not None,
         )
+
+
+def frame_times(path: Path, start: float | None = None, end: float | None = None) -> np.ndarray:
+    """Middle of the time that each frame of a file is shown: float64 [N], seconds from `start`.
+
+    Of a span, of the frames that appear in it. Sound's steps are told by their centres too. Read
+    from the packets, without decoding; N is 0 where there is no moving picture.
+
+    Raises:
+        MediaError: the file is missing, empty, no media file, or its picture is too large.
+    """
+    low, high = start or 0.0, math.inf if end is None else end
+    packets = PacketTimes()
+    with open_media(path) as container:
+        picture, zero = video_stream(container, path), time_zero(container)
+        try:
+            for packet in container.demux(picture) if picture is not None else ():
+                if packet.size > 0:
+                    packets.add(packet, zero)
+        except (av.error.FFmpegError, OSError):
+            pass  # cut off: what came before the cut has been counted
+    shown = sorted(t for t, s in zip(packets.times, packets.shown, strict=True) if s)
+    # A frame stays until the next one appears, the last one to the end.
+    times = np.array([*shown, max([packets.end, *shown[-1:]])])
+    inside = (low - 1e-6 <= times[:-1]) & (times[:-1] < high)
+    return ((times[:-1] + times[1:]) / 2 - low)[inside]
 
 
 def _stretch(packets: PacketTimes) -> Stretch | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from emollama.config import TrainConfig
-from emollama.fusion.configuration import FusionConfig
+from emollama.fusion.configuration import FusionConfig, ModalitySection
 from emollama.sample import Manifest
 from emollama.training.fusion_config import FusionTrainConfig
 
@@ -76,7 +76,7 @@ def fusion_card(
 ) -> str:
     """Markdown: what a fusion model is, what it was trained on, what it is not for."""
     rows = "\n".join(
-        f"| {s.name} | {s.channel} | `{s.source}` | {s.width} |" for s in model.sections
+        f"| {s.name} | {s.channel} | {_features(s)} | {s.width or ''} |" for s in model.sections
     )
     best = record["best"]
     kept = (
@@ -111,3 +111,10 @@ libraries and the training log are in `training_record.json`.
 {terms(manifest.corpus)}
 
 {INTENDED_USE}"""
+
+
+def _features(section: ModalitySection) -> str:
+    """What a modality reads: a track, or the clip's own media through an encoder of the model."""
+    if section.kind == "track":
+        return f"`{section.source}`"
+    return f"{section.kind}, `{section.source}`" if section.source else section.kind

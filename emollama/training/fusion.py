@@ -93,9 +93,11 @@ class FusionRun:
         self.metric = selected(config.task, config.training.select)
 
         model = self.setup.model.to(self.device)
-        if config.fusion.start is not None and (config.fusion.start.exists() or resume is None):
-            # A checkpoint of this run holds everything; what it started from may be gone by now.
-            self.say(start_from(model, config.fusion.start))
+        start = config.fusion.start
+        if start is not None and resume is not None and not start.exists():
+            start = None  # a checkpoint of this run holds everything
+        if start is not None:
+            self.say(start_from(model, start))
         self.dealer = Dealer(
             self.setup.train, config.training.batch_size, config.modality_dropout, config.seed,
             {m.name: m.channel for m in config.fusion.modalities},
@@ -107,9 +109,12 @@ class FusionRun:
             settings=config.training,
             epochs=self.epochs,
             batches=self.dealer.batches,
-            another=lambda name: another(model, config.seed, name),
+            another=lambda name, options: another(model, config.seed, name, options),
+            seed=config.seed,
         )
         self.strategy: Strategy = kind(model, options, plan)
+        if start is not None:
+            self._start_others(start)
         self.parameters = sum(
             p.numel() for m in self.strategy.models.values() for p in m.parameters()
         )
@@ -120,6 +125,9 @@ class FusionRun:
             if resume is None:
                 for name in ("checkpoints", "best", "tensorboard"):
                     shutil.rmtree(config.output / name, ignore_errors=True)
+                for old in config.output.glob("model-*"):  # of values, see `keep_per_target`
+                    if artefact.is_fusion_artefact(old):
+                        shutil.rmtree(old, ignore_errors=True)
             write_configuration(config.output, config)
         self.accelerator.wait_for_everyone()
         if resume is not None:
@@ -132,6 +140,16 @@ class FusionRun:
             self.board = held.enter_context(
                 SummaryWriter(folder, purge_step=self.progress.epoch + 1)
             )
+
+    def _start_others(self, start: Path) -> None:
+        """Weights of a strategy's further models, where the artefact has them; else it is said."""
+        for name, model in self.strategy.models.items():
+            if name == artefact.MAIN:
+                continue
+            if (start / name).is_dir():
+                self.say(start_from(model, start / name))
+            else:
+                self.say(f"{start}: has no model '{name}'; it begins anew")
 
     def run(self) -> Path:
         """All epochs that are left, then the artefact."""
@@ -209,18 +227,28 @@ class FusionRun:
         result: Validation = found[0]
         now = self.progress
         now.validation.append({"epoch": now.epoch, **result.scores})
+        now.best = self._better(now.best, self.metric, result)
+        if self.config.training.keep_per_target:
+            for name in self.config.task.values:
+                known = now.best_of.get(name, {})
+                now.best_of[name] = self._better(known, f"ccc_{name}", result)
+        if self.first and now.epoch in now.kept:
+            keep_best(self.config.output, self.strategy.models, now.epoch)
         value = merit(self.metric, result.scores)
-        if not now.best or value > now.best["merit"]:
-            now.best = {
-                "epoch": now.epoch,
-                "metric": self.metric,
-                "value": result.scores[self.metric],
-                "merit": value,
-                "thresholds": result.thresholds,
-            }
-            if self.first:
-                keep_best(self.config.output, self.strategy.models, now.epoch)
         return value
+
+    def _better(self, best: dict[str, Any], metric: str, result: Validation) -> dict[str, Any]:
+        """This epoch where its score is above the best one's, else that."""
+        value = merit(metric, result.scores)
+        if best and not value > best["merit"]:
+            return best
+        return {
+            "epoch": self.progress.epoch,
+            "metric": metric,
+            "value": result.scores[metric],
+            "merit": value,
+            "thresholds": result.thresholds,
+        }
 
     def _checkpoint(self) -> None:
         if not self.first:
@@ -230,7 +258,7 @@ class FusionRun:
         write_checkpoint(self.checkpoints, step, self.strategy.state_dict(), now)
         # Not earlier: until now a killed run would have gone on with an older best epoch.
         if now.best:
-            forget_best_but(self.config.output, now.best["epoch"])
+            forget_best_but(self.config.output, now.kept)
 
     def _summed(self, total: torch.Tensor) -> float:
         if self.accelerator.num_processes > 1:
@@ -264,12 +292,18 @@ class FusionRun:
         )
 
     def _save(self) -> Path:
+        """The artefact, and where each value keeps its own epoch one for each beside it."""
+        folder = self.config.output / "model"
+        if self.first:
+            for name, best in self.progress.best_of.items():
+                self._save_epoch(folder.with_name(f"model-{name}"), best)
+            self._save_epoch(folder, self.progress.best)
+        return folder
+
+    def _save_epoch(self, folder: Path, best: dict[str, Any]) -> None:
         config, now = self.config, self.progress
-        folder = config.output / "model"
-        if not self.first:
-            return folder
-        if now.best:
-            load_best(config.output, self.strategy.models, now.best["epoch"])
+        if best:
+            load_best(config.output, self.strategy.models, best["epoch"])
         record = {
             "config": config.model_dump(mode="json"),
             "versions": versions(),
@@ -287,22 +321,21 @@ class FusionRun:
             "final_loss": now.log[-1]["loss"],
             "log": now.log,
             "validation": now.validation,
-            "best": now.best or None,
+            "best": best or None,
         }
         about = artefact.About(
             labels=self.setup.manifest.labels,
             strategy=config.strategy.name,
             options=config.strategy.options,
-            thresholds=now.best.get("thresholds", {}),
+            thresholds=best.get("thresholds", {}),
             models=tuple(self.strategy.models),
             corpus=self.setup.manifest.corpus,
             split_sha256=self.setup.manifest.split_sha256,
         )
         card = fusion_card(config, self.setup.manifest, self.strategy.model.config, record)
         artefact.save(self.strategy.models, about, folder, record, card)
-        kept = f"epoch {now.best['epoch']}" if now.best else "the last epoch"
+        kept = f"epoch {best['epoch']}" if best else "the last epoch"
         self.say(f"artefact of {kept} written to {folder}")
-        return folder
 
 
 def _resumable(config: FusionTrainConfig, checkpoints: Path) -> Path | None:

@@ -24,6 +24,7 @@ from emollama.errors import EmollamaError
 from emollama.files import read_text
 from emollama.fusion.configuration import FusionTask, ModalitySection
 from emollama.fusion.systems import fusion_system
+from emollama.fusion.trainable import require_source
 from emollama.training.optimising import OptimizerSection
 from emollama.training.strategies.table import strategy_class
 from emollama.training.validation import SELECTABLE, Select
@@ -59,13 +60,16 @@ class FusionTraining(OptimizerSection):
 
     `select` is the validation metric by which the best epoch is kept; "auto" is weighted F1, macro
     F1 of several labels, CCC of values, or weighted F1 - 0.25 MSE of labels with values.
-    `patience` above 0 ends the run after so many epochs without a better one. `save_every`: epochs
-    between checkpoints; `save_steps` above 0: also after so many steps of an epoch. `resume`:
-    "auto" goes on from the newest checkpoint of this run, "never" starts anew.
+    `keep_per_target` keeps besides, for each value by itself, the epoch with its best CCC, as a
+    model of its own (`model-valence`). `patience` above 0 ends the run after so many epochs without
+    a better one. `save_every`: epochs between checkpoints; `save_steps` above 0: also after so many
+    steps of an epoch. `resume`: "auto" goes on from the newest checkpoint of this run, "never"
+    starts anew.
     """
 
     epochs: int | None = Field(default=None, ge=1)
     select: Select = "auto"
+    keep_per_target: bool = False
     patience: int = Field(default=0, ge=0)
     evaluate_every: int = Field(default=1, ge=1)
     save_every: int = Field(default=1, ge=1)
@@ -91,15 +95,38 @@ class FusionTrainConfig(Strict):
         names = [m.name for m in self.fusion.modalities]
         if len(set(names)) != len(names):
             raise ValueError(f"fusion.modalities: names must be distinct, got {', '.join(names)}")
-        fusion_system(self.fusion.system)[0].checked_options(self.fusion.options)
+        config_class, system = fusion_system(self.fusion.system)
+        options = config_class.checked_options(self.fusion.options)
         strategy = strategy_class(self.strategy.name)
         strategy.epochs(self.strategy_options(), self.training.epochs)
+        strategy.check(self.strategy_options(), names, self.task)
+        strategy.check_system(system, options.model_dump())
+        system.check(self.fusion.modalities, self.task)
+        self._sources_are_there()
+        held_out = (self.data.validation_split or "").split("+")
+        both = set(self.data.train_split.split("+")) & set(filter(None, held_out))
+        if both:
+            raise ValueError(
+                f"data.validation_split: '{both.pop()}' is trained on; validate on another split, "
+                "or set validation_split: null"
+            )
         if self.training.select not in SELECTABLE[self.task.kind]:
             raise ValueError(
                 f"training.select: {self.training.select} is no metric of task {self.task.kind}; "
                 f"there are {', '.join(SELECTABLE[self.task.kind])}"
             )
+        if self.training.keep_per_target and not self.task.values:
+            raise ValueError(f"training.keep_per_target: task {self.task.kind} has no values")
+        if self.training.keep_per_target and not self.data.validation_split:
+            raise ValueError("training.keep_per_target: needs data.validation_split")
         return self
+
+    def _sources_are_there(self) -> None:
+        for section in self.fusion.modalities:
+            try:
+                require_source(section)
+            except EmollamaError as error:
+                raise EmollamaError(f"fusion.modalities: {error}") from error
 
     def strategy_options(self) -> Strict:
         """The strategy's options, with their defaults."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pickle
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ class Progress:
         log: by epoch (from 1): loss and learning rate.
         validation: by epoch: scores.
         best: epoch, metric, value, merit and thresholds of the best one.
+        best_of: the same by value (valence, arousal), where each keeps an epoch of its own.
     """
 
     epoch: int = 0
@@ -45,6 +46,12 @@ class Progress:
     log: list[dict[str, float]] = field(default_factory=list)
     validation: list[dict[str, float]] = field(default_factory=list)
     best: dict[str, Any] = field(default_factory=dict)
+    best_of: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def kept(self) -> set[int]:
+        """Epochs that are the best of something."""
+        return {best["epoch"] for best in (self.best, *self.best_of.values()) if best}
 
     def out_of_patience(self, patience: int) -> bool:
         """Whether so many epochs have passed without a better one."""
@@ -91,10 +98,11 @@ def keep_best(output: Path, models: Mapping[str, FusionModel], epoch: int) -> No
         artefact.save_models(models, draft)
 
 
-def forget_best_but(output: Path, epoch: int) -> None:
+def forget_best_but(output: Path, epochs: Collection[int]) -> None:
     """Remove the weights of other epochs, when no checkpoint needs them any more."""
+    kept = [best_folder(output, epoch) for epoch in epochs]
     for folder in (output / "best").glob("epoch-*"):
-        if folder != best_folder(output, epoch):
+        if folder not in kept:
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import copy
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from emollama.errors import EmollamaError
 from emollama.fusion import artefact
 from emollama.fusion.configuration import ModalitySection
-from emollama.fusion.data import FusionData, fit_standardisers, open_modalities, read_data
+from emollama.fusion.data import (
+    FusionData,
+    fit_standardisers,
+    open_modalities,
+    read_data,
+    require_raw,
+)
 from emollama.fusion.modeling import FusionModel
 from emollama.fusion.systems import fusion_system
 from emollama.sample import Manifest
@@ -45,14 +53,10 @@ def set_up(config: FusionTrainConfig, say: Callable[[str], None]) -> Setup:
     for split in filter(None, (config.data.train_split, config.data.validation_split)):
         splits[split] = read_data(manifest, split, config.task, manifest.labels, sections, readers)
         tell_left_out(splits[split].left_out, say)
+        for note in splits[split].notes:
+            say(note)
     train = splits[config.data.train_split]
     held_out = config.data.validation_split
-    both = set(config.data.train_split.split("+")) & set((held_out or "").split("+"))
-    if both:
-        raise EmollamaError(
-            f"data.validation_split: '{both.pop()}' is trained on; validate on another split, or "
-            "set validation_split: null"
-        )
     return assembled(config, manifest, sections, train, splits[held_out] if held_out else None)
 
 
@@ -80,6 +84,7 @@ def assembled(
             )
         )
     if config.fusion.start is None:
+        require_raw(manifest, train)
         fit_standardisers(model, train)
     return Setup(manifest, train, validation, model)
 
@@ -89,12 +94,20 @@ def seed_weights(seed: int, name: str) -> None:
     torch.manual_seed(generator(seed, "weights", name).getrandbits(63))
 
 
-def another(model: FusionModel, seed: int, name: str) -> FusionModel:
-    """A further model like one that is there: other initial weights, the same standardisers."""
+def another(
+    model: FusionModel, seed: int, name: str, options: Mapping[str, Any] | None = None
+) -> FusionModel:
+    """A further model like one that is there, with other options where they are given.
+
+    Its weights are drawn anew, but for standardisers and pretrained encoders.
+    """
+    config = copy.deepcopy(model.config)
+    config.options |= dict(options or {})
     with torch.random.fork_rng():
         seed_weights(seed, name)
-        made = artefact.new_model(model.config)
+        made = artefact.new_model(config)
     made.standardisers.load_state_dict(model.standardisers.state_dict())
+    made.backbones.load_state_dict(model.backbones.state_dict())
     return made.to(model.device)  # type: ignore[arg-type]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 import torch
@@ -126,9 +126,14 @@ class Optimiser:
         """The highest rate of the next step."""
         return max(self.rates) * self.factor(self.done)
 
-    def step(self) -> None:
-        """Clip, update and forget the gradients."""
+    def step(self, altered: Callable[[], None] | None = None) -> None:
+        """Clip, update and forget the gradients.
+
+        `altered` may change them in between, when they are the same in all processes.
+        """
         add_gradients(self.parameters)
+        if altered is not None:
+            altered()
         if self.settings.max_grad_norm:
             nn.utils.clip_grad_norm_(self.parameters, self.settings.max_grad_norm)
         if self.settings.max_grad_value:
@@ -142,7 +147,8 @@ class Optimiser:
 
     def forget(self) -> None:
         """Drop gradients without a step."""
-        self.optimizer.zero_grad(set_to_none=True)
+        for parameter in self.parameters:
+            parameter.grad = None
 
     def state_dict(self) -> dict[str, Any]:
         """Moments, and how many steps there have been."""
@@ -157,6 +163,14 @@ class Optimiser:
 def rate_of(name: str, rates: Mapping[str, float], otherwise: float) -> float:
     """The rate of the first regular expression that is found in a parameter's name."""
     return next((rate for pattern, rate in rates.items() if re.search(pattern, name)), otherwise)
+
+
+def summed(values: torch.Tensor) -> torch.Tensor:
+    """The sum over processes; what there is of one is the sum."""
+    if dist.is_initialized() and dist.get_world_size() > 1:
+        values = values.clone()
+        dist.all_reduce(values)
+    return values
 
 
 def add_gradients(parameters: Iterable[nn.Parameter]) -> None:
@@ -180,7 +194,9 @@ def _optimizer(groups: list[dict[str, Any]], settings: OptimizerSection) -> torc
     decay = settings.weight_decay
     # A single kernel for all tensors: at thousands of small steps the loop over them is the cost.
     if settings.optimizer == "sgd":
-        return torch.optim.SGD(groups, momentum=settings.momentum, weight_decay=decay, fused=True)
+        # Not fused: that kernel cannot have momentum for some tensors only, and a skipped encoder
+        # has none before its first step.
+        return torch.optim.SGD(groups, momentum=settings.momentum, weight_decay=decay, foreach=True)
     kind = torch.optim.Adam if settings.optimizer == "adam" else torch.optim.AdamW
     return kind(groups, betas=settings.betas, weight_decay=decay, fused=True)
 

@@ -42,7 +42,10 @@ def tell_left_out(left_out: Mapping[str, str], say: Callable[[str], None]) -> No
     """Say how many samples are left out, and why one of them is."""
     if left_out:
         sample_id, why = next(iter(left_out.items()))
-        say(f"left out {len(left_out)} samples without features, e.g. {sample_id} ({why})")
+        say(
+            f"left out {len(left_out)} samples whose features or media are not there or cannot be "
+            f"read, e.g. {sample_id} ({why})"
+        )
 
 
 def write_configuration(output: Path, config: BaseModel) -> None:

@@ -117,8 +117,9 @@ def _value_scores(
     task: FusionTask, answers: Sequence[np.ndarray], data: FusionData
 ) -> dict[str, float]:
     if task.kind == "frames":
-        truth = np.concatenate(data.targets.frames).astype(np.float64)
-        answer = np.concatenate(answers)
+        told = [i for i, frames in enumerate(data.targets.frames) if len(frames)]
+        truth = np.concatenate([data.targets.frames[i] for i in told]).astype(np.float64)
+        answer = np.concatenate([answers[i] for i in told])
     else:
         target = data.targets.whole["values"]
         truth = np.where(target.valid.numpy(), target.values.numpy(), np.nan).astype(np.float64)

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -17,6 +18,7 @@ from emollama.bench.plan import load_bench
 from emollama.bench.workshop import Workshop
 from emollama.errors import EmollamaError
 from emollama.evaluation.predictions import read_predictions, write_predictions
+from emollama.fusion.artefact import load
 from emollama.sample import read_manifest, write_manifest
 from tests.fusion.corpus import LABELS, make
 
@@ -49,6 +51,7 @@ def configured(corpus: Path, output: Path, **more: Any) -> BenchConfig:
         "base": base,
         "models": {"early": {"search": SEARCH}, "voice": {"modalities": ["voice"]}},
         "seeds": [1, 2],
+        "ensembles": {"both": ["early", "voice"]},
         "metric": "uar",
         "bootstrap": 100,
         **more,
@@ -61,8 +64,21 @@ def configured(corpus: Path, output: Path, **more: Any) -> BenchConfig:
 @pytest.fixture(scope="module")
 def finished(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("bench") / "bench"
-    run_bench(configured(corpus, output))
+    run_bench(configured(corpus, output, keep=True))
     return output
+
+
+def test_kept_models_are_whole_and_a_run_without_its_own_is_done_again(
+    corpus: Path, finished: Path, tmp_path: Path
+) -> None:
+    copied = tmp_path / "bench"
+    shutil.copytree(finished, copied)
+    shop = Workshop(configured(corpus, copied, keep=True))
+    runs = list(whole.waves(shop))[-1]
+    assert all(load(shop.model_folder(run)).config.system == "early" for run in runs)
+    shutil.rmtree(shop.model_folder(runs[0]))
+    done = [shop.finished(run, shop.configured(run)) is not None for run in runs]
+    assert done == [False] + [True] * (len(runs) - 1)
 
 
 def test_folds_cut_no_group_and_test_each_clip_once(corpus: Path, finished: Path) -> None:
@@ -85,12 +101,25 @@ def test_the_table_is_made_again_from_answers_alone(finished: Path, tmp_path: Pa
     result = json.loads((tmp_path / "bench.json").read_text())
     rows = {row["name"]: row for row in result["rows"]}
     assert set(rows) == {
-        "early", "voice", "logistic regression: voice + words", "logistic regression: voice",
+        "early", "voice", "both", "logistic regression: voice",
+        "logistic regression: voice + words",
     }  # fmt: skip
     assert rows["voice"]["difference"]["against"] == "logistic regression: voice"
     assert set(rows["early"]["scores"]["uar"]["by_seed"]) == {"1", "2"}
     predicted = read_predictions(finished / "predictions/early--joint/seed-1/predictions.jsonl")
     assert {row.fold for row in predicted.rows} == {"0", "1"} and len(predicted.rows) == 48
+
+
+def test_an_ensemble_answers_with_the_mean_over_rows_and_seeds(finished: Path) -> None:
+    answers = json.loads((finished / "answers.json").read_text())
+    labels, ids = answers["labels"]["labels"], answers["ids"]
+    both = next(row for row in answers["rows"] if row["name"] == "both")["seeds"]["0"]["label"]
+    total = np.zeros((len(ids), len(labels)))
+    for path in finished.glob("predictions/*/*/predictions.jsonl"):
+        rows = {row.id: row.scores or {} for row in read_predictions(path).rows}
+        total += [[rows[i][x] for x in labels] for i in ids]
+    assert both == total.argmax(axis=1).tolist()
+    assert len(list(finished.glob("predictions/*/*/predictions.jsonl"))) == 4
 
 
 def test_a_killed_bench_goes_on_and_ends_the_same(
@@ -164,6 +193,10 @@ def test_the_llm_is_beside_them_only_on_the_same_folds(
     found = {row["name"]: row for row in run_bench(config)["rows"]}
     early = found["early"]["scores"]["uar"]["by_seed"]["1"]
     assert found["language model"]["scores"]["uar"]["value"] == early
+    unnamed = source.header.model_copy(update={"split_sha256": None})
+    write_predictions(paths[0], unnamed, [r for r in source.rows if r.fold == "0"])
+    again = {row["name"]: row for row in run_bench(config)["rows"]}
+    assert again["language model"]["scores"]["uar"]["value"] == early
     write_predictions(paths[0], source.header, rows)
     with pytest.raises(EmollamaError, match="is of none of the folds"):
         run_bench(config)
@@ -189,3 +222,9 @@ def test_mistakes_are_one_line(
 ) -> None:
     with pytest.raises(EmollamaError, match=told):
         configured(corpus, tmp_path / "bench", models=models)
+
+
+def test_an_ensemble_of_no_row_is_one_line(corpus: Path, tmp_path: Path) -> None:
+    config = configured(corpus, tmp_path / "bench", ensembles={"both": ["erly"]})
+    with pytest.raises(EmollamaError, match="row 'erly'; did you mean 'early'"):
+        run_bench(config)

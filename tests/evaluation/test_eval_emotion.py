@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from emollama.evaluation.evaluate import evaluate
 from emollama.evaluation.predictions import Prediction, read_predictions
 from emollama.sample import read_manifest, write_manifest
 from emollama.training.sft import train
+from tests.processes import torchrun
 from tests.training.corpus import make
 
 ROOT = Path(__file__).parents[2]
@@ -112,10 +111,8 @@ def test_other_settings_begin_anew(
 
 
 def start(preset: Path, output: Path) -> subprocess.Popen[str]:
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2",
-                "--master_port", str(random.randrange(20000, 40000))]  # fmt: skip
     return subprocess.Popen(
-        [*launcher, str(ROOT / "eval_emotion.py"), "--cfg-path", str(preset),
+        [*torchrun(), str(ROOT / "eval_emotion.py"), "--cfg-path", str(preset),
          "--options", f"output={output}"],
         cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         start_new_session=True,

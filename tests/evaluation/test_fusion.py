@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 
 from emollama.cli import predict
@@ -19,7 +20,8 @@ from emollama.features.online import ClipEncoders
 from emollama.features.shards import Entry, Extracted, write_shard
 from emollama.features.store import EncoderRecord, write_index, write_record
 from emollama.fusion import artefact
-from emollama.sample import Sample, Targets, write_manifest
+from emollama.fusion.data import read_data, reopen_modalities
+from emollama.sample import Sample, Targets, read_manifest, write_manifest
 from emollama.session import Session
 from emollama.training.fusion import train_fusion
 from emollama.training.fusion_config import FusionTrainConfig, load_training
@@ -100,6 +102,48 @@ def test_values_of_the_clip(corpus: Path) -> None:
     (ccc,) = (r for r in found.scores["results"] if r["metric"] == "ccc_valence")
     assert ccc["value"] > 0.5
     assert all(set(r.reference_values or ()) == {"valence"} for r in predictions.rows)
+
+
+def test_values_of_frames_with_every_set_of_channels(corpus: Path) -> None:
+    """Of the voice's frames, one reference a clip; words alone, a single step, hold one answer."""
+    model = trained(
+        corpus, f"output={corpus}/frames", "training.epochs=8", "fusion.system=va_fclstm",
+        "fusion.options={width: 16, regressor: [16]}", "strategy={name: windows, frames: 2}",
+        "task={kind: frames, values: [valence, arousal], value_loss: ccc}",
+    )  # fmt: skip
+    found, predictions = evaluated(corpus, model, "frames")
+    assert {r["metric"] for r in found.scores["results"]} >= {"ccc_valence", "ccc_arousal"}
+    told = [r for r in predictions.rows if r.reference_values is not None]
+    assert len(told) > 30
+    for row in told:
+        assert len(row.values["valence"]) == len(row.reference_values["valence"])
+    (words,) = {len(set(r.values["valence"])) for r in told if r.channels == ("words",)}
+    assert words == 1
+    assert max(len(set(r.values["valence"])) for r in told if r.channels == ("voice",)) == 4
+
+
+def test_several_models_answer_as_their_strategy_says(corpus: Path) -> None:
+    """AMST-F from its artefact: the mean of the modalities' logits and the joint model's."""
+    folder = trained(
+        corpus, f"output={corpus}/amst", "training.epochs=3", "fusion.system=amst",
+        "fusion.options={width: 8}", "strategy={name: amst-f, skip: {words: 2}}",
+    )  # fmt: skip
+    loaded = artefact.load(folder)
+    assert set(loaded.models) == {"model", "joint"}
+    options = ("baseline=false", "modality_report=none")
+    _, predictions = evaluated(corpus, folder, "amst", *options)
+    sections = loaded.config.sections
+    readers = reopen_modalities(corpus / "store", sections)
+    manifest = read_manifest(corpus / "manifest.jsonl")
+    data = read_data(manifest, "test", loaded.config.goal, LABELS, sections, readers)
+    batch = data.batch(range(len(data)))
+    with torch.no_grad():
+        first, joint = loaded.models["model"], loaded.models["joint"]
+        voices = [*first.unimodal_logits(first.encode(batch)).values(), joint(batch).logits]
+    heard = batch.present("voice").float() + batch.present("words").float() + 1
+    wanted = (sum(voices) / heard[:, None]).softmax(-1)
+    for row, scores in zip(predictions.rows, wanted.tolist(), strict=True):
+        assert [row.scores[x] for x in LABELS.labels] == pytest.approx(scores, abs=1e-4)
 
 
 def test_what_a_fusion_model_cannot_do_is_one_line(corpus: Path, labels: Path) -> None:

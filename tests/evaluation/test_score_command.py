@@ -21,6 +21,7 @@ from tests.tiny import tiny_llm
 
 from .made import MER2023, random_predictions
 from .test_measures import sentiments, several
+from .test_offsets import leaning
 from .wheel_made import write_tables
 
 HEADER = Header(labels=MER2023, corpus="made", split="test", seed=3)
@@ -152,6 +153,23 @@ def test_thresholds_come_from_other_samples(tmp_path: Path) -> None:
     assert set(out["results"][0]["detail"]["thresholds"]) == set(MER2023.labels)
     with pytest.raises(EmollamaError, match="'000' is also among the predictions"):
         run(*call, test)
+
+
+def test_offsets_come_from_other_samples(tmp_path: Path) -> None:
+    test, other = (written(tmp_path / f"{k}.jsonl", list(leaning(2).rows)) for k in "tc")
+    held = written(tmp_path / "v.jsonl", list(leaning(1).rows))
+    call = (test, "--metric", "weighted_f1", "--format", "json")
+    out = json.loads(run(*call, "--validation", held))
+    plain = json.loads(run(*call))
+    assert out["results"][0]["value"] > plain["results"][0]["value"] + 0.1
+    assert "answers of model in v.jsonl" in out["file"]["decision"]
+    assert plain["file"]["decision"] is None
+    call = (*call, "--validation", held, "--compare", other)
+    with pytest.raises(EmollamaError, match="needs --compare-validation too"):
+        run(*call)
+    both = json.loads(run(*call, "--compare-validation", held))
+    assert both["differences"][0]["value"] == 0
+    assert "v.jsonl" in both["compared_with"]["decision"]
 
 
 def test_mistakes_are_one_line(tmp_path: Path) -> None:

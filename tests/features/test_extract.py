@@ -6,7 +6,6 @@ import io
 import os
 import random
 import signal
-import socket
 import time
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from emollama.features.store import FeatureStore, StoredTracks
 from emollama.sample import Manifest, Sample
 from tests.features.made import Letters, Troubled, build, corpus, finish, manifest, start, tone
 from tests.media.recording import record
+from tests.processes import free_port
 
 
 def run(corpus: Manifest, store: Path, **options: object) -> ExtractReport:
@@ -112,10 +112,7 @@ def test_two_ranks_write_what_one_writes_and_a_rank_may_have_nothing_to_do(tmp_p
     one_clip = manifest(tmp_path, made.samples[:1])
     for name, path, expected in (("two", made.path, "30 0"), ("single", one_clip.path, "1 0")):
         manifest(tmp_path, made.samples if name == "two" else made.samples[:1])
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = str(free.getsockname()[1])
-        env = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        env = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
         ranks = [start(path, tmp_path / name, "1", "7", RANK=str(r), **env) for r in (0, 1)]
         assert [finish(rank).strip() for rank in ranks] == [expected] * 2
     assert_same(tmp_path / "one", tmp_path / "two")

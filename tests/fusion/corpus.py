@@ -41,7 +41,8 @@ def fill_store(
 def make(folder: Path, clips: int = 48, noise: float = 1.0) -> Path:
     """Write manifest, store and `fusion.yaml`; return the last.
 
-    Every seventh clip has no voice. Two clips in four train, one validates and one tests.
+    Every seventh clip has no voice; the others have valence and arousal at each of its steps. Two
+    clips in four train, one validates and one tests.
     """
     draw = np.random.default_rng(0)
     centres = {c: draw.normal(size=(3, width)) for c, width in WIDTHS.items()}
@@ -54,7 +55,19 @@ def make(folder: Path, clips: int = 48, noise: float = 1.0) -> Path:
             values = centres[channel][code] + noise * draw.normal(size=(steps, width))
             tracks[channel][name] = None if channel == "voice" and i % 7 == 0 else values
         shown = {x: float(k == code) * 2 for k, x in enumerate(LABELS.labels)}
-        targets = Targets(emotion=LABELS.labels[code], emotions=shown, valence=code / 2 - 0.5)
+        voice = tracks["voice"][name]
+        targets = Targets(
+            emotion=LABELS.labels[code],
+            emotions=shown,
+            valence=code / 2 - 0.5,
+            frames=None if voice is None else f"frames/{name}.txt",
+        )
+        if voice is not None:
+            (folder / "frames").mkdir(parents=True, exist_ok=True)
+            first, second = code / 2 - 0.5, 0.4 - code / 2
+            rows = [f"{first},{second + 0.1 * k}" for k in range(len(voice))]
+            text = "\n".join(["valence,arousal", *rows, ""])
+            (folder / "frames" / f"{name}.txt").write_text(text)
         split = ("train", "val", "train", "test")[i % 4]
         samples.append(Sample(id=name, split=split, group=f"g{i % 4}", targets=targets))
     for channel in WIDTHS:

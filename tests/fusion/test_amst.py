@@ -9,8 +9,11 @@ import pytest
 import torch
 
 from emollama.errors import EmollamaError
+from emollama.fusion.amst import PictureEncoder
 from emollama.fusion.batch import FusionBatch, Target
+from emollama.fusion.configuration import ModalitySection
 from emollama.fusion.modeling import FusionModel
+from emollama.fusion.resnet import ResNet18
 from emollama.fusion.tasks import loss
 from tests.fusion.systems_made import (
     answers,
@@ -34,7 +37,7 @@ def small(**options: Any) -> FusionModel:
 
 
 def raw(**options: Any) -> FusionModel:
-    sections = [section("voice", kind="fbank"), section("face", kind="frames")]
+    sections = [section(n, kind=k, source="") for n, k in (("voice", "fbank"), ("face", "frames"))]
     return model_of("amst", {"fbank_frames": 32, **options}, sections, "label")
 
 
@@ -141,3 +144,11 @@ def test_the_resnets_learn() -> None:
 def test_a_shared_head_needs_one_width() -> None:
     with pytest.raises(EmollamaError, match="'voice' is 6 wide and 'words' 5; set track_encoder"):
         small(track_encoder="identity")
+
+
+def test_one_picture_of_the_least_side_is_enough_to_learn_from() -> None:
+    """Batch norm wants more than one value of each channel, also where the picture is smallest."""
+    side = next(m.ge for m in ModalitySection.model_fields["side"].metadata if hasattr(m, "ge"))
+    encoder = PictureEncoder(ResNet18(3, 8), 8).train()
+    found = encoder(torch.rand(1, 1, 3, side, side), torch.ones(1, 1, dtype=torch.bool))
+    assert found.shape == (1, 8) and found.isfinite().all()

@@ -128,14 +128,20 @@ def test_targets_are_known_where_the_manifest_tells_them(tmp_path: Path) -> None
 
 def test_frames_keep_their_places_and_unannotated_ones_are_not_known(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("valence,arousal\n0.5,-0.5\n-5,-5\n0.25,1\n")
-    sample = Sample(id="a", targets=Targets(frames="a.txt"))
-    manifest = Manifest(tmp_path / "m.jsonl", "", LABELS, (sample,))
+    (tmp_path / "b.txt").write_text("valence,arousal\n" + "0,0\n" * 4)
+    samples = tuple(Sample(id=i, targets=Targets(frames=f"{i}.txt")) for i in "ab")
+    manifest = Manifest(tmp_path / "m.jsonl", "", LABELS, samples)
     task = FusionTask(kind="frames", values=("arousal",))
-    found = TargetTable(manifest, [sample], task, LABELS, [3]).take(torch.tensor([0]), 4)["frames"]
+    # The second track has as many steps as there are frames: these are when they are.
+    grids = [[np.arange(9), np.array([0.5, 1.5, 2.5])], [np.arange(4)]]
+    found = TargetTable(manifest, samples, task, LABELS, grids).take(torch.tensor([0, 1]))["frames"]
     assert found.values[0, :, 0].tolist() == [-0.5, 0, 1, 0]
     assert found.valid[0, :, 0].tolist() == [True, False, True, False]
+    assert found.times is not None
+    assert found.times[0, :3].tolist() == [0.5, 1.5, 2.5] and found.times[0, 3].isnan()
+    assert found.times[1].tolist() == [0, 1, 2, 3]
     with pytest.raises(EmollamaError, match=r"a\.txt: has 3 frames.*sample 'a' 5 steps"):
-        TargetTable(manifest, [sample], task, LABELS, [5])
+        TargetTable(manifest, samples[:1], task, LABELS, [[np.arange(5)]])
 
 
 def test_features_of_another_encoder_are_refused(tmp_path: Path) -> None:

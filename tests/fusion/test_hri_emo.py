@@ -82,6 +82,6 @@ def test_entropy_is_highest_where_nothing_is_chosen() -> None:
 
 def test_what_it_cannot_do_is_told() -> None:
     with pytest.raises(EmollamaError, match="'voice': hri_emo does not take kind 'fbank'"):
-        model_of("hri_emo", SMALL, [section("voice", kind="fbank")])
+        model_of("hri_emo", SMALL, [section("voice", kind="fbank", source="")])
     with pytest.raises(EmollamaError, match=r"task\.kind 'frames': hri_emo"):
         model_of("hri_emo", SMALL, ["voice"], "frames")

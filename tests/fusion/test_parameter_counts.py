@@ -135,7 +135,7 @@ def test_valence_arousal(system: str, reference: int) -> None:
     ("head", "reference"), [("concat", 22_359_058), ("msum", 22_355_986), ("lsum", 22_359_064)]
 )
 def test_amst_on_crema_d(head: str, reference: int) -> None:
-    sections = [section("voice", kind="fbank"), section("face", kind="frames")]
+    sections = [section(n, kind=k, source="") for n, k in (("voice", "fbank"), ("face", "frames"))]
     assert built("amst", {"head": head}, sections, 6) == reference - PROBES
 
 

@@ -24,13 +24,17 @@ def with_targets(timed: bool) -> FusionBatch:
 
 
 def test_answers_at_other_times_go_in_straight_lines() -> None:
-    frames = torch.tensor([[0.5, 1.0, 3.0, 9.0], [1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, torch.nan]])
+    nan = torch.nan
+    frames = torch.tensor([[0.5, 1, 3, 9], [1, 2, 3, 4], [1, 2, 3, nan], [1, 2, 3, 4]])
+    lengths = torch.tensor([3, 2, 3, 1])
     output = FusionOutput(
-        logits=torch.tensor([[10.0, 20, 40], [1, 2, 3], [7, 8, 9]])[..., None],
-        valid=torch.tensor([[True, True, True], [True, True, False], [True, True, True]]),
-        times=torch.tensor([[0.0, 1, 2], [1, 2, 0], [0, 0, 0]]),
+        logits=torch.tensor([[10.0, 20, 40], [1, 2, 3], [7, 8, 9], [5, 0, 0]])[..., None],
+        valid=torch.arange(3) < lengths[:, None],
+        times=torch.tensor([[0.0, 1, 2], [1, 2, 0], [0, 0, 0], [1, 0, 0]]),
     )
-    logits, valid = on_frames(output, 4, frames)
+    asked = torch.ones(4, 4, dtype=torch.bool)
+    asked[1, 2:] = False
+    logits, valid = on_frames(output, asked, frames)
     close(logits[0, :, 0], torch.tensor([15.0, 20, 40, 40]))
     assert valid[0].all()
     # A row on the frames themselves is as it was, also in what is not answered.
@@ -38,9 +42,12 @@ def test_answers_at_other_times_go_in_straight_lines() -> None:
     assert valid[1].tolist() == [True, True, False, False]
     # Without times of its own a row says nothing of other frames.
     assert not valid[2].any()
-    plain, known = on_frames(output, 2)
+    # A single step is held, also where its time is that of a frame.
+    close(logits[3, :, 0], torch.full((4,), 5.0))
+    assert valid[3].all()
+    plain, known = on_frames(output, asked[:, :2])
     close(plain, output.logits[:, :2])
-    assert known.all()
+    assert torch.equal(known, output.valid[:, :2])
 
 
 @pytest.mark.parametrize("timed", [True, False])

@@ -26,6 +26,7 @@ def record(
     stereo: bool = False,
     video: bool = True,
     sound_from: float = 0.0,
+    sound_to: float | None = None,
     video_from: float = 0.0,
     rotate: int = 0,
     gop: int = 12,
@@ -33,7 +34,7 @@ def record(
     options: dict[str, str] | None = None,
     sound_codec: str = "aac",
 ) -> Path:
-    """Write a clip; the sound is a 400 Hz tone, from `sound_from` s to the end."""
+    """Write a clip; the sound is a 400 Hz tone, from `sound_from` s to `sound_to` or the end."""
     with av.open(str(path), "w", format=container, options=options or {}) as out:
         tracks = []
         if video:
@@ -57,7 +58,7 @@ def record(
                     frame.time_base = Fraction(1, fps)
                     out.mux(stream.encode(frame))
             else:
-                t = np.arange(round((seconds - sound_from) * sound_rate)) / sound_rate
+                t = np.arange(round(((sound_to or seconds) - sound_from) * sound_rate)) / sound_rate
                 tone = (0.5 * np.sin(2 * np.pi * 400 * t)).astype(np.float32)
                 tone = np.stack([tone, tone]) if stereo else tone[None]
                 step = 1024

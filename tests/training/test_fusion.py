@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import random
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,15 +18,18 @@ from safetensors.torch import load_file
 
 from emollama.config import TrainConfig
 from emollama.errors import EmollamaError
+from emollama.evaluation.fusion import answering
 from emollama.fusion import artefact
 from emollama.fusion.answers import answers
 from emollama.fusion.data import read_data, reopen_modalities
 from emollama.sample import read_manifest
 from emollama.training import fusion
 from emollama.training.fusion_config import FusionTrainConfig, load_training
-from emollama.training.strategies.joint import Joint
+from emollama.training.strategies.base import Strategy
+from emollama.training.strategies.table import STRATEGIES
 from emollama.training.validation import validate
 from tests.fusion.corpus import make
+from tests.processes import free_port
 
 
 @pytest.fixture(scope="module")
@@ -50,36 +53,55 @@ def weights(output: Path) -> dict[str, torch.Tensor]:
     return load_file(output / "model" / "model.safetensors")
 
 
+def all_weights(output: Path) -> dict[str, torch.Tensor]:
+    """Those of every model of the strategy."""
+    files = sorted((output / "model").rglob("*.safetensors"))
+    return {f"{f.parent.name}/{k}": v for f in files for k, v in load_file(f).items()}
+
+
+FRAMES = "task={kind: frames, values: [valence, arousal], value_loss: ccc}"
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "joint": ("strategy.name=joint",),
+    "amst-f": (
+        "fusion.system=amst", "fusion.options={head: msum, width: 8}",
+        "strategy={name: amst-f, skip: {words: 2}}",
+    ),
+    "windows": (
+        "fusion.system=va_fclstm", "fusion.options={width: 8, regressor: [8]}", FRAMES,
+        "strategy={name: windows, frames: 2}", "training.keep_per_target=true",
+    ),
+}  # fmt: skip
 RESTLESS = ("modality_dropout.voice=0.4", "training.schedule=cosine", "training.warmup=0.2")
 
 
-@pytest.mark.parametrize("after", [3, 9])
+@pytest.mark.parametrize(("name", "after"), [("joint", 3), *((name, 9) for name in OPTIONS)])
 def test_killed_and_resumed_is_uninterrupted(
-    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, after: int
 ) -> None:
-    """In the middle of an epoch and between two, to the last bit; the best epoch too."""
-    options = (*RESTLESS, "training.save_steps=2")
+    """In the middle of an epoch and between two, to the last bit; what is kept is the same too."""
+    options = (*RESTLESS, *OPTIONS[name], "training.save_steps=2")
     whole = run(config, tmp_path / "whole", *options)
     taken = 0
-    step = Joint.step
+    kind = STRATEGIES[name]
+    step = kind.step
 
-    def killed(self: Joint, *args: Any) -> Any:
+    def killed(self: Strategy, *args: Any) -> Any:
         nonlocal taken
         if taken == after:
             raise KeyboardInterrupt
         taken += 1
         return step(self, *args)
 
-    monkeypatch.setattr(Joint, "step", killed)
+    monkeypatch.setattr(kind, "step", killed)
     with pytest.raises(KeyboardInterrupt):
         run(config, tmp_path / "killed", *options)
     assert not (tmp_path / "killed/model").exists()
-    monkeypatch.setattr(Joint, "step", step)
+    monkeypatch.setattr(kind, "step", step)
     resumed = run(config, tmp_path / "killed", *options)
     for key in ("log", "validation", "best"):
         assert resumed[key] == whole[key], key
-    before, now = weights(tmp_path / "whole"), weights(tmp_path / "killed")
-    assert all(torch.equal(before[k], now[k]) for k in before)
+    before, now = all_weights(tmp_path / "whole"), all_weights(tmp_path / "killed")
+    assert before.keys() == now.keys() and all(torch.equal(before[k], now[k]) for k in before)
 
 
 def test_the_best_epoch_is_kept_and_not_the_last(config: Path, tmp_path: Path) -> None:
@@ -130,6 +152,45 @@ def test_weights_alone_are_taken_from_another_run(config: Path, tmp_path: Path) 
         run(config, tmp_path / "cold", start, one)
 
 
+def test_every_model_of_a_strategy_starts_from_its_own_weights(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    short = (*OPTIONS["amst-f"], "training.epochs=1", "training.learning_rate=1e-30")
+    run(config, tmp_path / "first", *OPTIONS["amst-f"])
+    start = f"fusion.start={tmp_path}/first/model"
+    run(config, tmp_path / "warm", start, *short)
+    first, warm = all_weights(tmp_path / "first"), all_weights(tmp_path / "warm")
+    assert len({k.partition("/")[0] for k in first}) == 2
+    assert all(torch.equal(first[k], warm[k]) for k in first)
+    shutil.rmtree(tmp_path / "first/model/joint")
+    capsys.readouterr()
+    run(config, tmp_path / "half", start, *short)
+    assert "has no model 'joint'; it begins anew" in capsys.readouterr().err
+
+
+def test_the_best_epoch_of_each_value_is_kept_by_itself(config: Path, tmp_path: Path) -> None:
+    """At a rate at which the values are best in different epochs."""
+    record = run(config, tmp_path, *OPTIONS["windows"], "training.epochs=8",
+                 "training.learning_rate=0.2")  # fmt: skip
+    kept = {}
+    for value in ("valence", "arousal"):
+        own = json.loads((tmp_path / f"model-{value}/training_record.json").read_text())["best"]
+        scores = {r["epoch"]: r[f"ccc_{value}"] for r in record["validation"]}
+        assert own["value"] == max(scores.values()) and own["epoch"] == max(scores, key=scores.get)
+        kept[value] = own["epoch"]
+        loaded = artefact.load(tmp_path / f"model-{value}")
+        model = loaded.models["model"]
+        readers = reopen_modalities(config.parent / "store", model.config.sections)
+        data = read_data(
+            read_manifest(config.parent / "manifest.jsonl"), "val", model.config.goal,
+            loaded.about.labels, model.config.sections, readers,
+        )  # fmt: skip
+        said = answers(model.config, answering(loaded), data.in_order(), torch.device("cpu"))
+        again = validate(model.config.goal, (), said, data)
+        assert again.scores[f"ccc_{value}"] == own["value"]
+    assert len(set(kept.values())) == 2, "else this test tells nothing"
+
+
 def _rank(rank: int, port: int, config: Path, output: Path) -> None:
     os.environ |= {
         "RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank), "LOCAL_WORLD_SIZE": "2",
@@ -144,7 +205,7 @@ def _rank(rank: int, port: int, config: Path, output: Path) -> None:
 def test_two_processes_learn_what_one_learns(config: Path, tmp_path: Path) -> None:
     """24 samples in steps of 7: the processes' shares are unequal, in the last step too."""
     alone = run(config, tmp_path / "alone", "fusion.options.dropout=0")
-    port = random.randrange(20000, 40000)
+    port = free_port()
     fork = multiprocessing.get_context("fork")
     ranks = [fork.Process(target=_rank, args=(r, port, config, tmp_path / "two")) for r in range(2)]
     for process in ranks:
@@ -185,6 +246,49 @@ def test_mistakes_are_one_line(
     with pytest.raises(EmollamaError, match=message) as error:
         run(config, tmp_path, *options)
     assert "\n" not in str(error.value)
+
+
+SOUND = "fusion.modalities=[{name: sound, channel: voice, kind: waveform, source: nowhere}]"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([FRAMES], "task.kind 'frames': early needs a task of whole clips"),
+        (["fusion.system=va_fclstm"], "task.kind 'label': va_fclstm needs frames"),
+        (
+            ["fusion.system=amst", "fusion.options={head: concat}", "strategy.name=amst-a"],
+            "fusion.options.head: strategy amst-a trains the head 'msum', not 'concat'",
+        ),
+        (["strategy.name=mla"], "fusion.system early: has no answer of each modality alone"),
+        (["strategy.name=windows", FRAMES], "fusion.system early: strategy windows is for systems"),
+        ([SOUND], "fusion.modalities: modality 'sound': source 'nowhere' is no folder"),
+        (["data.validation_split=val+train"], "data.validation_split: 'train' is trained on"),
+        (
+            ["fusion.modalities=[{name: mel, channel: voice, kind: fbank}]"],
+            "modality 'mel': early does not take kind 'fbank'",
+        ),
+        (
+            ["fusion.system=amst", "strategy={name: ogm-ge, begin: 60}"],
+            "strategy ogm-ge: begin 60 must be less than end 50",
+        ),
+    ],
+)
+def test_what_the_file_shows_is_told_before_data_are_read(
+    config: Path, tmp_path: Path, options: list[str], message: str
+) -> None:
+    with pytest.raises(EmollamaError, match=re.escape(message)) as error:
+        load(config, tmp_path, "fusion.options={}", *options)
+    assert str(error.value).startswith(f"{config}: ") and "\n" not in str(error.value)
+
+
+def test_a_fresh_start_leaves_no_model_of_the_run_before(config: Path, tmp_path: Path) -> None:
+    run(config, tmp_path, *OPTIONS["windows"], "training.epochs=1")
+    assert (tmp_path / "model-valence").is_dir()
+    (tmp_path / "model-notes").mkdir()
+    options = (*OPTIONS["windows"], "training.keep_per_target=false", "training.resume=never")
+    run(config, tmp_path, *options, "training.epochs=1")
+    assert [p.name for p in sorted(tmp_path.glob("model*"))] == ["model", "model-notes"]
 
 
 def test_runs_are_not_mixed(config: Path, tmp_path: Path) -> None:

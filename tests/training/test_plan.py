@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from emollama.cli import app
 from emollama.config import LoraSection, TrainConfig, load_config
+from emollama.errors import EmollamaError
 from emollama.labels import get_label_set
 from emollama.llm import artefact
 from emollama.llm.clues import VOICE_RULES
@@ -164,3 +165,10 @@ def test_what_would_not_fit_is_said(config: Path) -> None:
     assert "would not fit" not in fits
     plain = CliRunner().invoke(app, [*call, "--json"]).output
     assert json.loads(plain)["configured"]["total"] > 1e9
+
+
+def test_a_fusion_model_needs_no_plan() -> None:
+    preset = Path(__file__).parents[2] / "train_configs/meld-early.yaml"
+    with pytest.raises(EmollamaError, match=r"meld-early\.yaml: is of a fusion model") as error:
+        CliRunner().invoke(app, ["plan", "--cfg-path", str(preset)], catch_exceptions=False)
+    assert "\n" not in str(error.value) and "python train.py --cfg-path" in str(error.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,7 +16,8 @@ from emollama.fusion.layers import Tokens, masked_mean
 from emollama.fusion.modeling import FusionModel, FusionOutput
 from emollama.training.optimising import OptimizerSection
 from emollama.training.strategies.base import Plan
-from emollama.training.strategies.staged import Staged, StagedOptions
+from emollama.training.strategies.staged import Staged, StagedOptions, trainable_names
+from tests.fusion.test_trainable import fusion
 
 
 class Encoded(FusionModel):
@@ -54,10 +56,10 @@ def batch() -> FusionBatch:
     )
 
 
-def staged(model: Encoded, *stages: dict[str, object]) -> Staged:
+def staged(model: FusionModel, *stages: dict[str, object]) -> Staged:
     options = StagedOptions.model_validate({"stages": list(stages)})
     settings = OptimizerSection(learning_rate=0.1, schedule="linear", optimizer="adamw")
-    return Staged(model, options, Plan(settings, Staged.epochs(options, None), 2, lambda _: model))
+    return Staged(model, options, Plan(settings, Staged.epochs(options, None), 2, lambda *_: model))
 
 
 def epoch(strategy: Staged, number: int) -> None:
@@ -115,6 +117,23 @@ def test_a_stage_goes_on_from_its_checkpoint() -> None:
         epoch(strategy, 2)
     there, here = state(whole.model), state(second.model)
     assert all(torch.equal(there[k], here[k]) for k in there)
+
+
+def test_what_its_own_section_froze_no_stage_thaws(tmp_path: Path) -> None:
+    """All but the last layers of an encoder: no gradients, no dropout before them."""
+    model = fusion(tmp_path, trained_layers=1)
+    model.train()
+    learns = {n for n, p in model.named_parameters() if p.requires_grad}
+    modes = {n: m.training for n, m in model.backbones.named_modules() if n.count(".") > 1}
+    strategy = staged(model, {"epochs": 1}, {"epochs": 1, "trainable": "head"}, {"epochs": 1})
+    for stage in (0, 1, 2):
+        strategy.begin_epoch(stage)
+        model.eval()
+        strategy.set_training()
+        found = {n: m.training for n, m in model.backbones.named_modules() if n.count(".") > 1}
+        assert found == (dict.fromkeys(modes, False) if stage == 1 else modes)
+        now = {n for n, p in model.named_parameters() if p.requires_grad}
+        assert now == (learns & trainable_names(model, "head") if stage == 1 else learns)
 
 
 def test_a_stage_that_trains_nothing_is_refused() -> None:

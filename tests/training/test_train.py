@@ -19,6 +19,7 @@ from filelock import FileLock
 from safetensors.torch import load_file
 
 from emollama.training.trainer import WHOLE, newest_checkpoint
+from tests.processes import torchrun
 from tests.training.corpus import make
 
 ROOT = Path(__file__).parents[2]
@@ -128,11 +129,6 @@ def test_starting_anew_forgets_what_an_older_run_left(config: Path, tmp_path: Pa
 
 
 EXACT = ("model.lora.dropout=0", "model.streams.0.dropout=0")
-
-
-def torchrun(processes: int = 2) -> tuple[str, ...]:
-    return (sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(processes),
-            "--master_port", str(random.randrange(20000, 40000)))  # fmt: skip
 
 
 def zero(stage: int) -> str:

@@ -57,3 +57,13 @@ VOICE_PROSODY: dict[str, Prosody] = {
 
 PROSODY_DEVIATION = Prosody(1.6, 0.09, 2.2, 0.35)
 """Standard deviation of one unit of voice noise, by dimension."""
+
+VALENCE_AROUSAL: dict[str, tuple[float, float]] = {
+    "neutral": (0.0, 0.0),
+    "angry": (-0.6, 0.75),
+    "happy": (0.8, 0.5),
+    "sad": (-0.7, -0.5),
+    "worried": (-0.5, 0.4),
+    "surprise": (0.3, 0.8),
+}
+"""Valence and arousal at the apex, -1..1, placed after Russell's circumplex (1980)."""

@@ -7,7 +7,7 @@ kept. How a channel shows its emotion then deviates at random.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -94,8 +94,13 @@ def split_sizes(clips: int) -> dict[Split, int]:
     return {"train": clips - test - val, "val": val, "test": test}
 
 
-def plan_clip(settings: Settings, split: Split, index: int) -> ClipPlan:
-    """Plan clip `index` of a split; emotions take turns, so every split is balanced."""
+def plan_clip(
+    settings: Settings, split: Split, index: int, like: Casting | None = None
+) -> ClipPlan:
+    """Plan clip `index` of a split; emotions take turns, so every split is balanced.
+
+    `like` gives the voice and the face in place of those that would be drawn.
+    """
     key = (settings.seed, SPLITS.index(split), index)
     generator = np.random.default_rng(key)
     intended = EMOTIONS[index % len(EMOTIONS)]
@@ -103,6 +108,8 @@ def plan_clip(settings: Settings, split: Split, index: int) -> ClipPlan:
     face = _shown(generator, intended, settings.shown_by_face)
     words = _shown(generator, intended, settings.shown_by_words)
     casting = cast_clip(generator, split, words)
+    if like is not None:
+        casting = replace(casting, voice=like.voice, face=like.face)
     expressiveness = make_identity(casting.face).expressiveness
     return ClipPlan(
         clip_id=f"{split}-{index:04d}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -26,13 +27,13 @@ def render_clip(plan: ClipPlan, speaker: Speaker, path: Path) -> None:
     """Render one clip to `path` atomically; about 3 seconds, 224 × 224, 25 frames a second."""
     generator = np.random.default_rng(plan.drawing)
     speech, rate = speaker.speak(plan.casting.voice, plan.casting.sentence.text, plan.prosody)
-    sound = _padded(generator, speech, rate)
-    frames = _frames(generator, plan, sound, rate)
+    sound = with_room_tone(generator, speech, rate)
+    frames = _clip_frames(generator, plan, sound, rate)
     with atomic_path(path) as temporary:
-        _write(temporary, frames, sound, rate)
+        write_film(temporary, frames, sound, rate)
 
 
-def _padded(generator: np.random.Generator, speech: np.ndarray, rate: int) -> np.ndarray:
+def with_room_tone(generator: np.random.Generator, speech: np.ndarray, rate: int) -> np.ndarray:
     """Speech with a quarter of a second of room tone around it."""
     before, after = (int(rate * s) for s in generator.uniform(0.2, 0.4, 2))
     after = max(after, int(rate * MINIMUM_SECONDS) - before - speech.size)
@@ -42,14 +43,44 @@ def _padded(generator: np.random.Generator, speech: np.ndarray, rate: int) -> np
     return np.clip(sound, -1, 1).astype(np.float32)
 
 
-def _frames(
+def _clip_frames(
     generator: np.random.Generator, plan: ClipPlan, sound: np.ndarray, rate: int
 ) -> np.ndarray:
-    """All frames, uint8 [N, 224, 224, 3]."""
+    """All frames of a clip, uint8 [N, 224, 224, 3]."""
     seconds = sound.size / rate
-    times = np.arange(round(seconds * FPS)) / FPS
-    painter = FacePainter(make_identity(plan.casting.face))
-    envelope = _envelope(generator, times, seconds)
+    times = frame_times(seconds)
+    envelope = expression_envelope(generator, times, seconds)
+    units = [{unit: apex * float(e) for unit, apex in plan.units.items()} for e in envelope]
+    return draw_frames(generator, plan.casting.face, units, sound, rate)
+
+
+def frame_times(seconds: float) -> np.ndarray:
+    """Seconds [N] of the frames of a film of this length."""
+    return np.arange(round(seconds * FPS)) / FPS
+
+
+def draw_frames(
+    generator: np.random.Generator,
+    face: int,
+    units: Sequence[Mapping[str, float]],
+    sound: np.ndarray,
+    rate: int,
+) -> np.ndarray:
+    """A face whose lips follow the sound, with blinks, head motion and grain.
+
+    Args:
+        generator: of what carries no emotion.
+        face: number of the identity.
+        units: action unit to intensity, for each frame.
+        sound: [n] samples, `rate` a second.
+        rate: see `sound`.
+
+    Returns:
+        uint8 [N, 224, 224, 3].
+    """
+    seconds = sound.size / rate
+    times = frame_times(seconds)
+    painter = FacePainter(make_identity(face))
     opening = _lip_opening(sound, rate, times)
     blink = _blinks(generator, times, seconds)
     pose = np.stack(
@@ -62,7 +93,7 @@ def _frames(
     frames = np.empty((times.size, SIZE, SIZE, 3), np.uint8)
     for i in range(times.size):
         drawn = painter.draw(
-            {unit: apex * float(envelope[i]) for unit, apex in plan.units.items()},
+            units[i],
             speech=float(opening[i]),
             blink=float(blink[i]),
             gaze=(float(gaze[i, 0]), float(gaze[i, 1])),
@@ -73,7 +104,9 @@ def _frames(
     return frames
 
 
-def _envelope(generator: np.random.Generator, times: np.ndarray, seconds: float) -> np.ndarray:
+def expression_envelope(
+    generator: np.random.Generator, times: np.ndarray, seconds: float
+) -> np.ndarray:
     """Onset, apex and offset of the expression, 0..1, with a little life at the apex."""
     start, rise = generator.uniform(0.0, 0.3), generator.uniform(0.25, 0.5)
     end, fall, rest = generator.uniform(0.0, 0.25), generator.uniform(0.3, 0.6), 0.35
@@ -115,7 +148,8 @@ def _smooth(x: np.ndarray) -> np.ndarray:
     return np.asarray(x * x * (3 - 2 * x))
 
 
-def _write(path: Path, frames: np.ndarray, sound: np.ndarray, rate: int) -> None:
+def write_film(path: Path, frames: np.ndarray, sound: np.ndarray, rate: int) -> None:
+    """Write uint8 frames [N, 224, 224, 3] and sound [n] as an mp4."""
     with av.open(str(path), "w", format="mp4") as container:
         picture = container.add_stream("libx264", rate=FPS, options=_H264)
         picture.width = picture.height = SIZE

@@ -22,10 +22,19 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from emollama.corpora.aff_wild2 import read_frame_rows
 from emollama.corpora.probe.emotions import LABELS
 from emollama.corpora.probe.plan import ClipPlan, Settings, plan_clip, split_sizes, truth
 from emollama.corpora.probe.reasons import reference_reason
 from emollama.corpora.probe.render import render_clip
+from emollama.corpora.probe.videos import (
+    VideoPlan,
+    frames_path,
+    plan_video,
+    render_video,
+    require_length,
+    video_truth,
+)
 from emollama.corpora.probe.voice import Speaker, require_espeak
 from emollama.errors import EmollamaError
 from emollama.files import read_json, write_json
@@ -34,6 +43,8 @@ from emollama.sample import Manifest, Sample, Targets, read_manifest, write_mani
 CORPUS = "probe"
 RECIPE_VERSION = 1
 """Raised whenever the same settings would give other clips."""
+
+Plan = ClipPlan | VideoPlan
 
 _CHUNK = 4
 _speaker: Speaker | None = None
@@ -50,6 +61,7 @@ def synthesize(
     shown_by_words: float = Settings.shown_by_words,
     voice_noise: float = Settings.voice_noise,
     face_noise: float = Settings.face_noise,
+    seconds: int = 0,
     progress: bool = True,
 ) -> Manifest:
     """Write `out`/manifest.jsonl and `out`/clips/<id>.mp4, and return the manifest.
@@ -69,6 +81,8 @@ def synthesize(
         shown_by_words: see above.
         voice_noise: see `plan.Settings`.
         face_noise: see `plan.Settings`.
+        seconds: above 0, make videos of this length and of several turns in place of clips, with
+            valence and arousal of every frame in `out`/frames/<id>.txt.
         progress: show clips a second and time left on stderr.
 
     Raises:
@@ -80,14 +94,23 @@ def synthesize(
     )
     if workers < 0:
         raise EmollamaError(f"workers {workers} must not be negative")
-    sizes = split_sizes(clips)
+    if seconds:
+        require_length(seconds)
+    places = [(split, i) for split, size in split_sizes(clips).items() for i in range(size)]
     require_espeak()
-    _claim(out, settings)
-    plans = [plan_clip(settings, split, i) for split, size in sizes.items() for i in range(size)]
+    _claim(out, settings, seconds)
+    plans: list[Plan] = [
+        plan_video(settings, split, i, seconds) if seconds else plan_clip(settings, split, i)
+        for split, i in places
+    ]
     missing = [plan for plan in plans if not _clip_path(out, plan).exists()]
     _render_all(out, missing, workers or available_cpus(), progress)
     path = out / "manifest.jsonl"
-    write_manifest(path, CORPUS, LABELS, [_sample(plan, settings) for plan in plans])
+    samples = [
+        _video_sample(out, plan) if isinstance(plan, VideoPlan) else _sample(plan, settings)
+        for plan in plans
+    ]
+    write_manifest(path, CORPUS, LABELS, samples)
     return read_manifest(path)
 
 
@@ -98,13 +121,15 @@ def available_cpus() -> int:
     return os.cpu_count() or 1
 
 
-def _clip_path(out: Path, plan: ClipPlan) -> Path:
+def _clip_path(out: Path, plan: Plan) -> Path:
     return out / "clips" / f"{plan.clip_id}.mp4"
 
 
-def _claim(out: Path, settings: Settings) -> None:
+def _claim(out: Path, settings: Settings, seconds: int) -> None:
     """Note the settings beside the clips; clips of other settings must not be taken for ours."""
     record: dict[str, Any] = {"recipe": RECIPE_VERSION, **asdict(settings)}
+    if seconds:
+        record["seconds"] = seconds
     path = out / "settings.json"
     if path.exists():
         if read_json(path) != record:
@@ -136,7 +161,34 @@ def _sample(plan: ClipPlan, settings: Settings) -> Sample:
     )
 
 
-def _render_all(out: Path, plans: list[ClipPlan], workers: int, progress: bool) -> None:
+def _video_sample(out: Path, plan: VideoPlan) -> Sample:
+    known = video_truth(plan)
+    truth = frames_path(_clip_path(out, plan))
+    mean = read_frame_rows(truth).mean(axis=0)
+    return Sample(
+        id=plan.clip_id,
+        video=f"clips/{plan.clip_id}.mp4",
+        speaker=f"{known['face_id']}+{known['voice_id']}",
+        group=known["face_id"],
+        split=plan.split,
+        targets=Targets(
+            frames=truth.relative_to(out).as_posix(),
+            valence=round(float(mean[0]), 6),
+            arousal=round(float(mean[1]), 6),
+        ),
+        truth=known,
+    )
+
+
+def _render(plan: Plan, speaker: Speaker, out: Path) -> None:
+    path = _clip_path(out, plan)
+    if isinstance(plan, VideoPlan):
+        render_video(plan, speaker, path)
+    else:
+        render_clip(plan, speaker, path)
+
+
+def _render_all(out: Path, plans: list[Plan], workers: int, progress: bool) -> None:
     chunks = [plans[i : i + _CHUNK] for i in range(0, len(plans), _CHUNK)]
     if not chunks:
         return
@@ -145,7 +197,7 @@ def _render_all(out: Path, plans: list[ClipPlan], workers: int, progress: bool) 
         if workers == 1 or len(chunks) == 1:
             with Speaker() as speaker:
                 for plan in plans:
-                    render_clip(plan, speaker, _clip_path(out, plan))
+                    _render(plan, speaker, out)
                     bar.advance(task)
             return
         # Forking a process that holds torch's threads may hang; a fresh one never does.
@@ -166,13 +218,13 @@ def _render_all(out: Path, plans: list[ClipPlan], workers: int, progress: bool) 
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _render_chunk(out: Path, plans: list[ClipPlan]) -> int:
+def _render_chunk(out: Path, plans: list[Plan]) -> int:
     """Render some clips in a worker; its espeak-ng process stays for the next ones."""
     global _speaker
     if _speaker is None:
         _speaker = Speaker()
     for plan in plans:
-        render_clip(plan, _speaker, _clip_path(out, plan))
+        _render(plan, _speaker, out)
     return len(plans)
 
 

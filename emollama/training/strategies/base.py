@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,7 +12,9 @@ from emollama.config import Strict
 from emollama.errors import EmollamaError
 from emollama.fusion.artefact import MAIN
 from emollama.fusion.batch import FusionBatch
+from emollama.fusion.configuration import FusionTask
 from emollama.fusion.modeling import FusionModel, FusionOutput
+from emollama.fusion.trainable import TrainableEncoder
 from emollama.training.optimising import Optimiser, OptimizerSection
 
 __all__ = ["MAIN", "Plan", "Strategy", "set_modes"]
@@ -26,14 +28,17 @@ class Plan:
         settings: rates, schedule, clipping.
         epochs: of the whole run.
         batches: of one epoch; the same on every process.
-        another: makes a further model like the first, its initial weights a function of the seed
-            and the name given, with the first one's standardisers.
+        another: makes a further model like the first, with other values of the system's options
+            where they are given; its initial weights are a function of the seed and the name, its
+            standardisers and pretrained encoders the first one's.
+        seed: of the run.
     """
 
     settings: OptimizerSection
     epochs: int
     batches: int
-    another: Callable[[str], FusionModel]
+    another: Callable[[str, Mapping[str, Any]], FusionModel]
+    seed: int = 0
 
 
 class Strategy:
@@ -55,6 +60,7 @@ class Strategy:
     options_class: ClassVar[type[Strict]] = Strict
 
     def __init__(self, model: FusionModel, options: Any, plan: Plan) -> None:
+        self.check_system(type(model), model.config.options)
         self.models: dict[str, FusionModel] = {MAIN: model}
         self.options = options
         self.plan = plan
@@ -76,6 +82,22 @@ class Strategy:
         if asked is None:
             raise EmollamaError("key 'training.epochs' is missing")
         return asked
+
+    @classmethod
+    def check(cls, options: Any, modalities: Sequence[str], task: FusionTask) -> None:
+        """Whether options fit the names of the modalities and the task; nothing is read for it.
+
+        Raises:
+            EmollamaError: they do not.
+        """
+
+    @classmethod
+    def check_system(cls, system: type[FusionModel], options: Mapping[str, Any]) -> None:
+        """Whether a system with these options (all of them) can be trained so; nothing is read.
+
+        Raises:
+            EmollamaError: it cannot.
+        """
 
     def begin_epoch(self, epoch: int) -> None:
         """Called before the first step of an epoch (from 0), on a resumed run too."""
@@ -139,6 +161,11 @@ def set_modes(module: nn.Module) -> None:
     held = list(module.parameters())
     if held and not any(p.requires_grad for p in held):
         module.eval()
+        return
+    if isinstance(module, TrainableEncoder) and module.trained != [module]:
+        module.eval()  # dropout before its last layers too, which has no parameters of its own
+        for part in module.trained:
+            set_modes(part)
         return
     module.training = True
     for child in module.children():

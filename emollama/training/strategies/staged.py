@@ -58,6 +58,8 @@ class Staged(Strategy):
     def __init__(self, model: FusionModel, options: StagedOptions, plan: Plan) -> None:
         super().__init__(model, options, plan)
         self.stage = -1
+        # What its own section froze (an encoder, its first layers) no stage thaws.
+        self.learnable = {name for name, p in model.named_parameters() if p.requires_grad}
         for stage in options.stages:
             trainable_names(model, stage.trainable)
         self._enter(0)
@@ -100,7 +102,7 @@ class Staged(Strategy):
 
     def _enter(self, number: int) -> None:
         stage, batches = self.options.stages[number], self.plan.batches
-        chosen = trainable_names(self.model, stage.trainable)
+        chosen = trainable_names(self.model, stage.trainable) & self.learnable
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad_(name in chosen)
             parameter.grad = None
