@@ -17,7 +17,7 @@ from emollama.features.progress import bar
 from emollama.features.ranks import Ranks
 from emollama.files import read_json, write_json
 from merr.settings import Settings
-from merr.stagefile import Row, StageFile, read_rows
+from merr.stagefile import CLIPS, Row, StageFile, read_rows
 
 RECORD, LOG, SETTINGS = "record.json", "log.jsonl", "settings.json"
 _SHOWN = 3  # ids of a reason in the record
@@ -98,28 +98,36 @@ class Build:
     def items(self, *reads: str, optional: tuple[str, ...] = ()) -> Iterator[Item]:
         """Clips that came well through all of these stages, in order, one at a time.
 
-        Rows of `optional` stages come along where there are any, whatever became of them.
+        Rows of `optional` stages come along where there are any, whatever became of them. A clip's
+        place is the one that it has in the first stage named.
 
         Raises:
-            EmollamaError: a stage has not been run.
+            EmollamaError: a stage has not been run, or its rows are of other clips.
         """
-        for name in reads:
+        for name in (CLIPS, *reads):
             if not (self.stages / f"{name}.jsonl").is_file():
                 raise EmollamaError(
                     f"{self.stages / name}.jsonl: stage '{name}' has not been run for this folder; "
                     "run it, or `python -m merr build`"
                 )
-        first, *others = reads
-        cursors = {
-            name: _Cursor(read_rows(self.stages / f"{name}.jsonl")) for name in (*others, *optional)
-        }
-        for index, row in enumerate(read_rows(self.stages / f"{first}.jsonl")):
-            rows = {first: row}
-            for name, cursor in cursors.items():
-                if (found := cursor.of(str(row["id"]))) is not None:
+        # A stage has rows for some of the clips, so its rows alone do not tell how to walk
+        # through another's: the list of all clips does.
+        others = {n: _Cursor(self.stages / f"{n}.jsonl") for n in (*reads, *optional) if n != CLIPS}
+        index = -1
+        for clip in read_rows(self.stages / f"{CLIPS}.jsonl"):
+            rows = {CLIPS: clip}
+            for name, cursor in others.items():
+                if (found := cursor.of(str(clip["id"]))) is not None:
                     rows[name] = found
+            index += reads[0] in rows
             if all(name in rows and rows[name]["status"] == "ok" for name in reads):
-                yield Item(index, str(row["id"]), rows)
+                yield Item(index, str(clip["id"]), rows)
+        for name, cursor in others.items():
+            if not cursor.done:
+                raise EmollamaError(
+                    f"{self.stages / name}.jsonl: has rows of clips that stage '{CLIPS}' does not "
+                    f"list; run stage '{name}' again, or `python -m merr build`"
+                )
 
     def media(self, name: str) -> Path:
         """Path of a media file as stage `clips` spells it."""
@@ -149,9 +157,14 @@ class Build:
 class _Cursor:
     """Walks rows that are in the order of the clips, some of them missing."""
 
-    def __init__(self, rows: Iterator[Row]) -> None:
-        self._rows = rows
-        self._next = next(rows, None)
+    def __init__(self, path: Path) -> None:
+        self._rows = read_rows(path)
+        self._next = next(self._rows, None)
+
+    @property
+    def done(self) -> bool:
+        """Whether every row has been some clip's."""
+        return self._next is None
 
     def of(self, clip: str) -> Row | None:
         """The row of a clip, where it is the next one."""

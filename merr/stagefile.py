@@ -19,6 +19,8 @@ from emollama.errors import EmollamaError
 from emollama.files import atomic_path, cut_torn_line, parse_row
 
 Row = dict[str, Any]
+CLIPS = "clips"
+"""The stage whose file has every clip, in the order that all the others keep."""
 _KEY = 20  # hex digits
 _HEAD = len('{"key":"')
 JOURNALS = "journals"

@@ -20,9 +20,10 @@ from merr.measure.openface import face_row, read_openface
 from merr.measure.readers import BlendshapeReader, ExpressionReader, FaceReader
 from merr.measure.transcriber import Transcriber
 from merr.settings import Settings
+from merr.stagefile import CLIPS as CLIPS
 from merr.stagefile import Row
 
-CLIPS, UNITS, VOICE, TRANSCRIPT = "clips", "units", "voice", "transcript"
+UNITS, VOICE, TRANSCRIPT = "units", "voice", "transcript"
 _NO_SOUND = "no sound"
 
 
