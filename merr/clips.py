@@ -101,7 +101,10 @@ def _of_folder(folder: Path) -> Iterator[Source]:
         if kind == "audio" and path.suffix.lower() not in SOUND:
             continue
         relative = path.relative_to(folder)
-        if any(part.startswith(".") for part in relative.parts) or not path.is_file():
+        # A link that leads nowhere is a clip that cannot be read, and is counted as one.
+        if any(part.startswith(".") for part in relative.parts) or not (
+            path.is_file() or (path.is_symlink() and not path.exists())
+        ):
             continue
         name = "_".join(relative.with_suffix("").parts)
         require_name(name, str(path))

@@ -25,6 +25,7 @@ class Plan:
         options: of the settings and tables, what changes its rows.
         uses: stages whose rows' keys make up the row's key; all that it reads when empty.
         retry: rows that failed are computed again in every run, not only with `retry_failed`.
+        own: each clip has a row of its own, also where another one's inputs are the same.
     """
 
     name: str
@@ -33,10 +34,12 @@ class Plan:
     options: Any = None
     uses: tuple[str, ...] = ()
     retry: bool = False
+    own: bool = False
 
     def key(self, item: Item) -> str:
         """What the row of a clip is found by."""
-        return row_key(self.name, self.code, self.options, *item.keys(*(self.uses or self.reads)))
+        inputs = item.keys(*(self.uses or self.reads))
+        return row_key(self.name, self.code, self.options, *inputs, *([item.id] * self.own))
 
 
 def fill(build: Build, plan: Plan, compute: Compute) -> Counts:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 
 from emollama.config import Strict
 from emollama.errors import EmollamaError
@@ -30,15 +30,25 @@ class Scale(Strict):
     words: dict[str, float]
 
 
+class Zero(Strict):
+    """The score of neutral, which an emotion has to beat; in either scale's unit."""
+
+    absolute: float
+    relative: float
+
+
+Unit = Annotated[str, StringConstraints(pattern=r"^AU\d\d$")]
+
+
 class RuleTable(Strict):
     """A rule table as its YAML has it."""
 
     about: str
-    emotions: dict[str, dict[str, Annotated[float, Field(gt=0)]]]
+    emotions: dict[str, Annotated[dict[Unit, Annotated[float, Field(gt=0)]], Field(min_length=1)]]
     least_share: Annotated[float, Field(ge=0, le=1)]
     absolute: Scale
     relative: Scale
-    neutral: dict[str, float]
+    neutral: Zero
     others: Annotated[float, Field(ge=0)]
     sharpness: Annotated[float, Field(gt=0)]
     expressions: dict[str, list[str]]
@@ -78,7 +88,7 @@ class Rules:
             self.table = RuleTable.model_validate(read_table(name))
         except ValidationError as error:
             first = error.errors()[0]
-            key = ".".join(str(part) for part in first["loc"])
+            key = ".".join(str(part) for part in first["loc"] if part != "[key]")
             raise EmollamaError(f"rules '{name}': '{key}': {first['msg']}") from error
         self.labels, self.relative = labels, relative
         self.rules = {
@@ -92,7 +102,7 @@ class Rules:
                 f"({', '.join(labels.labels)})"
             )
         self.scale = self.table.relative if relative else self.table.absolute
-        self._zero = self.table.neutral["relative" if relative else "absolute"]
+        self._zero = self.table.neutral.relative if relative else self.table.neutral.absolute
 
     @property
     def fingerprint(self) -> str:
@@ -165,8 +175,8 @@ class Rules:
                 sign_of[label] = EXPRESSION_PREFIX + name
                 scores[label] = signs[sign_of[label]]
         odds = log_softmax(scores)
-        label = max(odds, key=odds.__getitem__)
-        return Judged(label, odds, (sign_of[label],), "")
+        label = max(odds, key=odds.__getitem__, default=None)
+        return Judged(label, odds, (sign_of[label],) if label is not None else (), "")
 
 
 def expression_evidence(probability: float) -> float:
@@ -176,6 +186,8 @@ def expression_evidence(probability: float) -> float:
 
 def log_softmax(scores: Mapping[str, float]) -> dict[str, float]:
     """Log-probabilities of scores by name."""
+    if not scores:
+        return {}
     values = np.array(list(scores.values()))
     values = values - values.max()
     logs = values - np.log(np.exp(values).sum())

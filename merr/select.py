@@ -67,7 +67,7 @@ def run_select(build: Build) -> Counts:
         repr((sorted(out.items()), sorted(fine_ids), sorted(validation))).encode()
     ).hexdigest()
     plan = Plan(SELECT, (CLIPS, EMOTION, CAPTION), 1, [section.model_dump(), decided],
-                uses=(CLIPS, CAPTION))  # fmt: skip
+                uses=(CLIPS, CAPTION), own=True)  # fmt: skip
 
     def row(clip: str, split: str | None) -> Row:
         if clip in out:

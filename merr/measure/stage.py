@@ -68,7 +68,10 @@ def list_clips(build: Build) -> Counts:
 
     began = time.monotonic()
     file = build.file(CLIPS)
-    todo = [w for w in wanted() if build.mine(w.index) and w.keys[CLIPS] not in file]
+    todo = [
+        w for w in wanted()
+        if build.mine(w.index) and _lacking(file, w.keys[CLIPS], settings.retry_failed)
+    ]  # fmt: skip
     with build.bar("clips") as advance:
         for done, (one, source) in enumerate(((w, sources[w.index]) for w in todo), start=1):
             (rows,) = look_at([one.job], {CLIPS: tool}, settings)
@@ -162,19 +165,21 @@ def _jobs(
     """Jobs for the rows that are missing; of clips with the same content the first."""
     retry = build.settings.retry_failed
     seen: set[str] = set()
-
-    def lacks(name: str, key: str) -> bool:
-        file = files[name]
-        return key not in file or (retry and file.get(key)["status"] == "failed")
-
     for one in _wanted(build, prints):
         if not build.mine(one.index):
             continue
-        missing = tuple(n for n, k in one.keys.items() if k not in seen and lacks(n, k))
+        missing = tuple(
+            name for name, key in one.keys.items()
+            if key not in seen and _lacking(files[name], key, retry)
+        )  # fmt: skip
         seen.update(one.keys.values())
         if missing:
             by_id[one.job.id] = one.keys
             yield Job(**{**vars(one.job), "keys": missing})
+
+
+def _lacking(file: StageFile, key: str, retry: bool) -> bool:
+    return key not in file or (retry and file.get(key)["status"] == "failed")
 
 
 def _batches(jobs: Iterator[Job], size: int) -> Iterator[list[Job]]:

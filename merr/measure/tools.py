@@ -80,7 +80,7 @@ class ClipTool:
     @property
     def fingerprint(self) -> str:
         """Of the limits it judges by."""
-        return f"1:{self.settings.shortest}:{self.settings.longest}"
+        return f"2:{self.settings.shortest}:{self.settings.longest}"
 
     def look(self, view: View) -> Row:
         """Content hash, seconds, number of pictures, and whether there is sound."""
@@ -93,7 +93,8 @@ class ClipTool:
         high = min(job.end if job.end is not None else end, end)
         row: Row = {
             "status": "ok",
-            "content": "+".join(h[:20] for h in hashes),
+            # Heard only, a file is another clip than seen and heard.
+            "content": ("" if job.video else "sound:") + "+".join(h[:20] for h in hashes),
             "seconds": round(max(high - low, 0.0), 3),
             "pictures": len(view.shown),
             "sound": any(length.has_sound for length in lengths[-1:]),
@@ -149,9 +150,9 @@ class UnitsTool:
 class VoiceTool:
     """Prosody of the whole clip."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._encoder = ProsodyEncoder()
-        self.fingerprint = self._encoder.fingerprint[:16]
+        self.fingerprint = f"{self._encoder.fingerprint[:16]}:{settings.longest}"
 
     def look(self, view: View) -> Row:
         """The 18 prosody columns, or none where there is no voice."""
@@ -172,11 +173,12 @@ class TranscriptTool:
         section = settings.transcript
         hears = section.source in ("auto", "whisper")
         self._transcriber = Transcriber(section.whisper) if hears else None
+        self._longest = settings.longest
 
     @property
     def fingerprint(self) -> str:
-        """Of the transcriber, if there is one."""
-        return self._transcriber.fingerprint if self._transcriber else "given"
+        """Of the transcriber, if there is one, and of how much it hears."""
+        return f"{self._transcriber.fingerprint}:{self._longest}" if self._transcriber else "given"
 
     def look(self, view: View) -> Row:
         """Text and where it is from."""
@@ -197,7 +199,7 @@ def build_tool(name: str, settings: Settings) -> Tool:
         return ClipTool(settings)
     if name == UNITS:
         return UnitsTool(settings)
-    return VoiceTool() if name == VOICE else TranscriptTool(settings)
+    return VoiceTool(settings) if name == VOICE else TranscriptTool(settings)
 
 
 def look_at(

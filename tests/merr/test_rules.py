@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from emollama.corpora.action_units import UNIT_NAMES, units_in
@@ -10,7 +12,7 @@ from emollama.labels import LABEL_SETS, get_label_set
 from merr.emotion import together, voice_odds, words_odds
 from merr.peak import find_peak, frequent
 from merr.rules import Rules
-from merr.tables import read_table
+from merr.tables import FOLDER, read_table
 
 MERR = get_label_set("merr")
 
@@ -96,3 +98,32 @@ def test_channels_are_weighed_and_what_none_knows_is_not_guessed() -> None:
     assert set(even) == set(voice)
     only = together(odds, {"face": 1, "voice": 0, "words": 1}, labels)
     assert max(only, key=only.__getitem__) == "happy"
+
+
+def test_a_face_of_which_nothing_is_known_has_no_label_in_a_set_without_neutral() -> None:
+    rules = Rules("emfacs", get_label_set("mosei"), relative=True)
+    assert rules.judge({}).label is None
+    assert Rules("emfacs", MERR, relative=True).judge({}).label == "neutral"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("neutral: {absolute: 0.6, relative: 0.35}", "neutral: {absolute: 0.6}"),
+         "neutral.relative"),
+        (("happy: {AU06: 1", "happy: {AU6: 1"), "emotions.happy.AU6"),
+        (("happy: {AU06: 1, AU12: 2}", "happy: {}"), "emotions.happy"),
+        (("least_share", "least_shares"), "least_share"),
+        (("emotions:", "emotions: 3\nmore:"), "emotions"),
+    ],
+)  # fmt: skip
+def test_a_rule_table_of_one_s_own_is_checked(
+    tmp_path: Path, change: tuple[str, str], message: str
+) -> None:
+    text = (FOLDER / "emfacs.yaml").read_text()
+    path = tmp_path / "mine.yaml"
+    assert change[0] in text
+    path.write_text(text.replace(*change))
+    with pytest.raises(EmollamaError, match=message) as error:
+        Rules(str(path), MERR, relative=True)
+    assert "mine.yaml" in str(error.value) and "\n" not in str(error.value)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
-from merr.select import Candidate, left_out, minhash, resemblance, validation_ids
+from merr.select import Candidate, left_out, minhash, resemblance, run_select, validation_ids
 from merr.settings import SelectSection
+from merr.stagefile import read_rows
+from merr.stages import STAGES
+from tests.merr.rows import build, measured, write
 
 WORDS = [f"word{chr(97 + i)}" for i in range(12)]
 
@@ -55,3 +59,16 @@ def test_validation_is_about_every_so_many_and_stable() -> None:
     chosen = validation_ids(ids, 10)
     assert 60 < len(chosen) < 140
     assert chosen == validation_ids(ids[::-1], 10) and not validation_ids(ids, 0)
+
+
+def test_a_file_that_a_manifest_names_twice_is_one_clip(tmp_path: Path) -> None:
+    made = build(tmp_path, refine={"kind": "template"})
+    measured(made, 6)
+    for name in ("clips", "units", "voice", "transcript", "words"):
+        rows = list(read_rows(made.stages / f"{name}.jsonl"))
+        rows[1] = {**rows[0], "id": rows[1]["id"]}
+        write(made, name, rows)
+    for name in ("norms", "emotion", "peak", "visual", "tone", "caption", "refine"):
+        STAGES[name].run(made)
+    counts = run_select(made)
+    assert counts.examples["duplicate file"] == ["clip-0001: the same as clip-0000"]
