@@ -130,7 +130,7 @@ def _describe(
                     "detail": found.problem}  # fmt: skip
         return {**row, "source": section.model, "text": found.value.description}
 
-    many = Many(section.concurrency, name, section.url)
+    many = Many(section.concurrency, name, section.url, answers.any())
     plan = Plan(name, reads, 1, [*options, asked, read_table("prompts")[name]], retry=True)
     return fill(build, plan, lambda todo: many.rows(todo, one))
 

@@ -47,9 +47,9 @@ def run_refine(build: Build) -> Counts:
                              "max_tokens": section.max_tokens}  # fmt: skip
     if section.kind == "endpoint":
         plan = Plan(REFINE, _READS, 1, [labels.to_dict(), asked, prompts], retry=True)
-        many = Many(section.concurrency, REFINE, section.url)
         endpoint = Endpoint(section, REFINE)
         answers = Answers(build.out / "answers" / REFINE, asked)
+        many = Many(section.concurrency, REFINE, section.url, answers.any())
         return fill(
             build, plan, lambda todo: many.rows(todo, lambda i: _ask(i, endpoint, answers, labels))
         )

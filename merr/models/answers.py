@@ -77,6 +77,10 @@ class Answers:
             self.keep(name, messages, reply)
             return Kept(name, reply.text)
 
+    def any(self) -> bool:
+        """Whether there is an answer to anything."""
+        return next(self.folder.glob("*/*.json"), None) is not None
+
     def known(self, name: str) -> Kept | None:
         """The answer to a prompt of this hash, if there is one."""
         path = self._path(name)

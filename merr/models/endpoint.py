@@ -2,6 +2,7 @@
 
 Failures that may pass (429, 5xx, timeouts, broken connections and bodies) are tried again with
 growing pauses, a `Retry-After` of the server being heeded; a refusal (other 4xx) is not.
+What a server says is kept for people without the key, which some servers repeat.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from emollama.errors import EmollamaError
 from merr.settings import ModelSection
 
 LARGEST_ANSWER = 4 * 1024 * 1024
+_PASSING = (408, 425, 429)
+_FOR_ALL = (401, 402, 404, 405, 407)  # no key, no money, no such model or path: not this question
 LONGEST_PAUSE = 60.0
 Message = Mapping[str, Any]
 
@@ -48,11 +51,14 @@ class NoReplyError(Exception):
     Attributes:
         refused: the server refused this question, and would again.
         attempts: how each try ended.
+        everyone: it would refuse any other question, too.
     """
 
-    def __init__(self, message: str, refused: bool, attempts: tuple[str, ...]) -> None:
+    def __init__(
+        self, message: str, refused: bool, attempts: tuple[str, ...], everyone: bool = False
+    ) -> None:
         super().__init__(message)
-        self.refused, self.attempts = refused, attempts
+        self.refused, self.attempts, self.everyone = refused, attempts, everyone
 
 
 class _TransientError(Exception):
@@ -61,6 +67,15 @@ class _TransientError(Exception):
     def __init__(self, what: str, wait: float | None = None) -> None:
         super().__init__(what)
         self.wait = wait
+
+
+class _RefusedError(Exception):
+    """A question that the server will not answer."""
+
+    def __init__(self, status: int, told: str) -> None:
+        super().__init__(f"status {status}: {told}")
+        self.status = status
+        self.everyone = status in _FOR_ALL or 300 <= status < 400
 
 
 @dataclass
@@ -89,6 +104,11 @@ class Endpoint:
             raise EmollamaError(
                 f"{self.where}.url: '{url}' is not an http or https address such as "
                 "http://localhost:8000/v1"
+            )
+        if "@" in parts.netloc or parts.query or parts.fragment:
+            raise EmollamaError(
+                f"{self.where}.url: is a scheme, a host, a port and a path, and nothing else; a key "
+                f"goes into an environment variable, which {self.where}.key_env names"
             )
         if not self.section.model:
             raise EmollamaError(f"{self.where}.model: an endpoint needs the model's name there")
@@ -124,6 +144,9 @@ class Endpoint:
                 tries.append(str(error))
                 if attempt < self.section.retries:
                     self.sleep(self._pause(attempt, error.wait))
+            except _RefusedError as error:
+                tries.append(str(error.status))
+                raise NoReplyError(str(error), True, tuple(tries), error.everyone) from error
         raise NoReplyError(
             f"no answer after {len(tries)} tries, the last: {tries[-1]}", False, tuple(tries)
         )
@@ -154,14 +177,17 @@ class Endpoint:
             self._drop()
             what = str(error) or type(error).__name__
             raise _TransientError(f"connection: {' '.join(what.split())}") from error
-        if answer.status == 429 or answer.status >= 500:
+        if answer.status in _PASSING or answer.status >= 500:
             raise _TransientError(
                 f"status {answer.status}", _seconds(answer.headers.get("Retry-After", ""))
             )
         if answer.status != 200:
-            told = " ".join(data[:200].decode("utf-8", "replace").split())
-            raise NoReplyError(f"status {answer.status}: {told}", True, (f"{answer.status}",))
+            raise _RefusedError(answer.status, self._without_key(data))
         return _content(data)
+
+    def _without_key(self, data: bytes) -> str:
+        told = " ".join(data.decode("utf-8", "replace").split())
+        return (told.replace(self._key, "***") if self._key else told)[:200]
 
     def _connection(self) -> http.client.HTTPConnection:
         """This thread's own, kept open between questions."""

@@ -16,7 +16,7 @@ from emollama.assets.registry import ASSETS
 from emollama.errors import EmollamaError
 from emollama.evaluation.judge import LocalJudge
 
-_CODE = "local-1"
+_CODE = "local-2"
 
 
 class LocalModel:
@@ -70,6 +70,13 @@ class LocalModel:
         loaded: Any = model
         return tokenizer, loaded.to(default_device()).eval()
 
+    def _plain(self, text: str) -> str:
+        """A text in which nothing reads as a special token: what is said in a clip ends no turn."""
+        added = self._loaded[0].added_tokens_decoder.values()
+        for token in (str(t) for t in added if t.special):
+            text = text.replace(token, f"{token[:1]} {token[1:]}")
+        return text
+
     def continue_all(
         self, prompts: Sequence[str], starts: Sequence[str], max_tokens: int
     ) -> list[tuple[str, int, int]]:
@@ -85,11 +92,12 @@ class LocalModel:
             raise EmollamaError(f"{self._folder}: its tokenizer has no chat template")
         texts = [
             tokenizer.apply_chat_template(
-                [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
+                [{"role": "user", "content": self._plain(prompt)}],
+                tokenize=False, add_generation_prompt=True,
             )
             + start
             for prompt, start in zip(prompts, starts, strict=True)
-        ]
+        ]  # fmt: skip
         inputs = tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False).to(
             model.device
         )

@@ -13,7 +13,8 @@ from typing import Any
 
 Behaviour = Callable[[str, int], str]
 """(last user text, how often this prompt has come, from 0) to what the server does: "answer",
-"429", "500", "400", "broken body", "broken json", "disconnect", or "text:..." for that answer."""
+"429", "500", "400", "echo" (400, with the request's key in the body), "broken body", "broken json",
+"disconnect", or "text:..." for that answer."""
 
 
 class StandIn:
@@ -70,6 +71,10 @@ def stand_in(
             if what == "disconnect":
                 self.close_connection = True
                 self.connection.close()
+                return
+            if what == "echo":
+                key = self.headers["Authorization"]
+                self.send(400, json.dumps({"error": f"wrong: {key}"}).encode())
                 return
             if what.isdecimal():
                 self.send(int(what), b'{"error": "as told"}')
