@@ -55,6 +55,8 @@ def find_clips(
     Raises:
         EmollamaError: no such folder, no clip in it, or two clips of one name.
     """
+    if where.suffix.lower() in (*VIDEO, *SOUND) and where.is_file():
+        raise EmollamaError(f"{where}: is one clip; give the folder that it is in, or a manifest")
     sentences = read_sentences(transcripts) if transcripts else {}
     found = list(_of_manifest(where) if where.is_file() else _of_folder(where))
     if not found:

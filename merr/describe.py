@@ -117,7 +117,8 @@ def _describe(
 
     def one(item: Item) -> Row:
         row = told(item)
-        if name == TONE and not row["text"]:
+        # A sound has no picture, whatever units came with it, and a silent clip no voice.
+        if not (row["text"] if name == TONE else item.rows[CLIPS].get("video")):
             return row
         try:
             messages = question(item)

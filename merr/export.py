@@ -6,19 +6,17 @@ All files are written clip by clip, so 100,000 clips are never in memory.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 from emollama.errors import EmollamaError
-from emollama.files import atomic_path, write_json, write_jsonl
+from emollama.files import atomic_path, write_jsonl
 from emollama.labels import get_label_set
-from emollama.llm.instructions import instruction
 from emollama.sample import MANIFEST_VERSION, Sample, Targets
-from merr.build import Build, Item
+from merr.build import Build, Counts, Item
 from merr.caption import CAPTION
-from merr.card import write_card
+from merr.card import Contents, is_span, write_card
 from merr.describe import TONE, VISUAL
 from merr.emotion import EMOTION
 from merr.measure.names import EXPRESSION_PREFIX
@@ -27,6 +25,7 @@ from merr.peak import PEAK
 from merr.phrases import sign_phrase
 from merr.refine import REFINE
 from merr.select import SELECT
+from merr.sharegpt import write_conversations
 from merr.stagefile import Row
 
 EXPORT = "export"
@@ -44,21 +43,28 @@ def run_export(build: Build) -> dict[str, int]:
     if not build.first:
         build.ranks.barrier()
         return {}
+    notes: list[str] = []
     counts = {
-        "MERR_coarse_grained": _merr(build, "coarse", lambda item: True, _coarse),
-        "MERR_fine_grained": _merr(build, "fine", _is_fine, _fine),
+        "MERR_coarse_grained": _merr(build, "coarse", lambda item: True, _coarse, notes),
+        "MERR_fine_grained": _merr(build, "fine", _is_fine, _fine, notes),
         "manifest": _manifest(build),
-        "sharegpt": _sharegpt(build),
     }
     if not counts["manifest"]:
         raise EmollamaError(f"{build.out}: no clip is left after stage 'select'; see record.json")
-    splits: Counter[str] = Counter()
-    labels: Counter[str] = Counter()
+    labels = get_label_set(build.settings.labels)
+    counts |= write_conversations(build.out, lambda: _samples(build), labels)
+    about = Contents()
     for item in _kept(build):
-        splits[item.rows[SELECT]["split"]] += 1
-        labels[item.rows[EMOTION]["label"]] += 1
-    write_card(build, counts, splits, labels)
+        about.see(item.rows[CLIPS], item.rows[SELECT]["split"], item.rows[EMOTION]["label"])
+    if about.spans:
+        told = "1 clip is a span" if about.spans == 1 else f"{about.spans} clips are spans"
+        notes.append(f"{told} of a file, which ShareGPT cannot tell: left out of it")
+    write_card(build, counts, about, notes)
+    every = counts["manifest"]
+    build.note(EXPORT, Counts(every, every, facts={"entries": counts, "notes": notes}))
     build.echo(f"export: {', '.join(f'{n} in {name}' for name, n in counts.items())}")
+    for note in notes:
+        build.echo(f"note: {note}")
     build.ranks.barrier()
     return counts
 
@@ -95,32 +101,40 @@ def _fine(item: Item) -> dict[str, Any]:
 
 
 def _merr(
-    build: Build, part: str, wanted: Callable[[Item], bool], make: Callable[[Item], Row]
+    build: Build,
+    part: str,
+    wanted: Callable[[Item], bool],
+    make: Callable[[Item], Row],
+    notes: list[str],
 ) -> int:
-    """`MERR_<part>_grained.json` and the list beside it: name, frames, emotion, -10."""
+    """`MERR_<part>_grained.json` and the list beside it: name, frames, emotion, -10.
+
+    The list separates its columns by blanks, so clips whose names hold one are not in it.
+    """
     stem = build.out / f"MERR_{part}_grained"
     lines: list[str] = []
+    blank: list[str] = []
 
     def entries() -> Iterator[tuple[str, Any]]:
         for item in _kept(build):
             if wanted(item):
-                frames = item.rows[CLIPS]["pictures"]
-                lines.append(f"{_listed_name(item.id)} {frames} {item.rows[EMOTION]['label']} -10")
                 yield item.id, make(item)
+                if len(item.id.split()) != 1:
+                    blank.append(item.id)
+                    continue
+                frames = item.rows[CLIPS]["pictures"]
+                lines.append(f"{item.id} {frames} {item.rows[EMOTION]['label']} -10")
 
     count = _write_object(stem.with_suffix(".json"), entries())
     with atomic_path(stem.with_suffix(".txt")) as temporary:
         temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    return count
-
-
-def _listed_name(name: str) -> str:
-    if len(name.split()) != 1:
-        raise EmollamaError(
-            f"'{name}': MERR's list separates its columns by blanks, so no clip's name may hold "
-            "one; rename the file"
+    if blank:
+        notes.append(
+            f"{stem.name}.txt separates its columns by blanks: '{blank[0]}'"
+            + (f" and {len(blank) - 1} more clips" if len(blank) > 1 else "")
+            + " with a blank in the name stand in the JSON only"
         )
-    return name
+    return count
 
 
 def _write_object(path: Path, entries: Iterable[tuple[str, Any]]) -> int:
@@ -181,37 +195,8 @@ def _manifest(build: Build) -> int:
     return count
 
 
-def _sharegpt(build: Build) -> int:
-    """`sharegpt.json` and `dataset_info.json`, as LLaMA-Factory reads them."""
-    labels = get_label_set(build.settings.labels)
-    path, count = build.out / "sharegpt.json", 0
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as out:
-        out.write("[")
-        for item in _kept(build):
-            sample = sample_of(item)
-            tag = "<video>" if sample.video else "<audio>"
-            said = f'The person says: "{sample.text}" ' if sample.text else ""
-            for task, answer in (("emotion", sample.targets.emotion),
-                                 ("reason", sample.targets.reason)):  # fmt: skip
-                question = instruction(task, labels)
-                row = {
-                    "id": f"{sample.id}:{task}",
-                    "messages": [
-                        {"role": "user", "content": f"{tag}{said}{question}"},
-                        {"role": "assistant", "content": answer},
-                    ],
-                    ("videos" if sample.video else "audios"): [sample.video or sample.audio],
-                }
-                out.write((",\n" if count else "\n") + json.dumps(row, ensure_ascii=False))
-                count += 1
-        out.write("\n]\n")
-    write_json(build.out / "dataset_info.json", {
-        "merr_built": {
-            "file_name": path.name,
-            "formatting": "sharegpt",
-            "columns": {"messages": "messages", "videos": "videos"},
-            "tags": {"role_tag": "role", "content_tag": "content", "user_tag": "user",
-                     "assistant_tag": "assistant"},
-        }
-    })  # fmt: skip
-    return count
+def _samples(build: Build) -> Iterator[Sample]:
+    """What conversations can be made of."""
+    for item in _kept(build):
+        if not is_span(item.rows[CLIPS]):
+            yield sample_of(item)

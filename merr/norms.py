@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,17 +36,19 @@ _LEAST_DEVIATION = 0.05
 
 @dataclass
 class _Sums:
-    """Running mean and squared deviations by name (Welford 1962)."""
+    """Running mean and squared deviations by name (Welford 1962); a name may be missing in some."""
 
     count: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
     mean: dict[str, float] = field(default_factory=dict)
     squares: dict[str, float] = field(default_factory=dict)
 
     def add(self, values: Mapping[str, float]) -> None:
         self.count += 1
         for name, value in values.items():
+            self.counts[name] += 1
             old = self.mean.get(name, 0.0)
-            new = old + (value - old) / self.count
+            new = old + (value - old) / self.counts[name]
             self.mean[name] = new
             self.squares[name] = self.squares.get(name, 0.0) + (value - old) * (value - new)
 
@@ -53,7 +56,7 @@ class _Sums:
         return {
             "mean": {n: round(v, 5) for n, v in sorted(self.mean.items())},
             "deviation": {
-                n: round(float(np.sqrt(v / max(self.count, 1))), 5)
+                n: round(float(np.sqrt(v / self.counts[n])), 5)
                 for n, v in sorted(self.squares.items())
             },
         }

@@ -126,7 +126,7 @@ class UnitsTool:
     @property
     def fingerprint(self) -> str:
         """Of backend, weights, rate and limits."""
-        inner = self.reader.fingerprint if self.reader is not None else "1"
+        inner = self.reader.fingerprint if self.reader is not None else "2"
         faces = self._settings.faces
         return f"{self.backend}:{inner}:{faces.per_second}:{self._settings.longest}"
 
@@ -135,8 +135,9 @@ class UnitsTool:
         if self.reader is None:
             folder = self._settings.faces.openface
             assert folder is not None, "checked at the start"
+            ends = view.shown[-1] if view.shown else None
             try:
-                return read_openface(folder / f"{view.job.id}.csv", self._settings.longest)
+                return read_openface(folder / f"{view.job.id}.csv", self._settings.longest, ends)
             except EmollamaError as error:
                 return {"status": "rejected", "reason": "no usable CSV", "detail": str(error)}
         frames = view.clip.frames if view.job.video is not None else None

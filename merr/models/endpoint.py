@@ -107,8 +107,8 @@ class Endpoint:
             )
         if "@" in parts.netloc or parts.query or parts.fragment:
             raise EmollamaError(
-                f"{self.where}.url: is a scheme, a host, a port and a path, nothing else; a key goes "
-                f"into an environment variable, which {self.where}.key_env names"
+                f"{self.where}.url: is a scheme, a host, a port and a path, nothing else; a key "
+                f"goes into an environment variable, which {self.where}.key_env names"
             )
         if not self.section.model:
             raise EmollamaError(f"{self.where}.model: an endpoint needs the model's name there")

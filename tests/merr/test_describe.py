@@ -16,7 +16,7 @@ from merr.describe import run_tone, run_visual
 from merr.stagefile import read_rows
 from merr.stages import STAGES
 from tests.media.recording import record
-from tests.merr.rows import build, measured
+from tests.merr.rows import build, measured, write
 from tests.merr.standin import stand_in
 
 
@@ -49,3 +49,15 @@ def test_a_model_is_shown_the_peak_frame_and_played_the_voice(tmp_path: Path) ->
     kept = read_json(next((tmp_path / "answers" / "visual").glob("*/*.json")))
     told = kept["messages"][1]["content"][1]["image_url"]["url"]
     assert told.startswith("sha256:") and len(kept["answer"]) < 100
+
+
+def test_a_sound_with_units_of_its_own_is_described_from_them(tmp_path: Path) -> None:
+    with stand_in() as server:
+        made = build(tmp_path, visual={"kind": "endpoint", "url": server.url, "model": "eyes"})
+        measured(made, 2)
+        rows = [{**row, "video": None, "audio": "a.wav"}
+                for row in read_rows(made.stages / "clips.jsonl")]  # fmt: skip
+        write(made, "clips", rows)
+        for name in ("norms", "emotion", "peak"):
+            STAGES[name].run(made)
+        assert run_visual(made).went == 2 and not server.bodies

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from emollama.errors import EmollamaError
-from merr.card import write_card
+from merr.card import Contents, write_card
 from merr.models.answers import write_ledger
 from merr.models.endpoint import Endpoint
 from merr.refine import run_refine
@@ -98,7 +98,7 @@ def test_a_key_is_nowhere_in_the_build(tmp_path: Path, monkeypatch: pytest.Monke
         described(made, CLIPS)
         assert run_refine(made).reasons == {"refused by the model": 3}
         write_ledger(tmp_path, {})
-        write_card(made, {}, {}, {})
+        write_card(made, {}, Contents(), [])
     texts = {p: p.read_text() for p in tmp_path.rglob("*") if p.is_file()}
     assert len(texts) > CLIPS and any("wrong: Bearer" in text for text in texts.values())
     assert not [p for p, text in texts.items() if "very-secret" in text]

@@ -44,3 +44,25 @@ def test_a_clip_without_a_sure_face_is_rejected(tmp_path: Path) -> None:
 def test_what_is_wrong_is_told_with_the_file(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(EmollamaError, match=f"clip.csv.*{message}"):
         read_openface(write(tmp_path, text))
+
+
+def test_frames_have_the_numbers_that_openface_gives_them(tmp_path: Path) -> None:
+    text = HEAD + "4, 0, 0.12, 0.98, 1, 0.5, 2.25, 0, 1\n5, 0, 0.16, 0.98, 1, 9, 9, 0, 0\n"
+    assert read_openface(write(tmp_path, text))["frames"] == [3, 4]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (["1, 0, 0.00", "1, 1, 0.00"], "frame 1 comes after frame 1.*FeatureExtraction"),
+        (["2, 0, 0.04", "1, 0, 0.00"], "frame 1 comes after frame 2"),
+        (["1.5, 0, 0.04"], "frame '1.5'"),
+        (["1, 0, 0.0", "40, 0, 1.6"], "goes on to 1.6 s.*clip ends at 1.0 s"),
+    ],
+)
+def test_a_table_of_several_faces_or_of_another_clip_is_refused(
+    tmp_path: Path, rows: list[str], message: str
+) -> None:
+    text = HEAD + "".join(f"{row}, 0.98, 1, 0.5, 2.25, 0, 1\n" for row in rows)
+    with pytest.raises(EmollamaError, match=f"clip.csv.*{message}"):
+        read_openface(write(tmp_path, text), ends=1.0)
