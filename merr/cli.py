@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -26,7 +26,10 @@ app = typer.Typer(
 )
 OutOption = Annotated[Path, typer.Option(help="Folder of the build.")]
 ConfigOption = Annotated[Path | None, typer.Option("--cfg-path", help="YAML settings.")]
-OptionsOption = Annotated[list[str] | None, typer.Option("--options", help="a.b=c, repeatable.")]
+OptionsOption = Annotated[
+    list[str] | None, typer.Option("--options", metavar="a.b=c ...", help="Overrides.")
+]
+MEASURED = ("units", "voice", "transcript")
 ShardOption = Annotated[str | None, typer.Option(help="i/n: every n-th clip, counted from 0.")]
 
 
@@ -38,7 +41,7 @@ def build(
     options: OptionsOption = None,
 ) -> None:
     """All stages: clips in, training set, data card and quality report out."""
-    with _opened(out, cfg_path, options, clips, None) as made:
+    with _opened(out, cfg_path, options, STAGES, clips) as made:
         run_all(made)
 
 
@@ -54,7 +57,7 @@ def measure(
 
     With --shard the clips must have been listed before (`python -m merr clips`).
     """
-    with _opened(out, cfg_path, options, clips, shard) as made:
+    with _opened(out, cfg_path, options, MEASURED, clips, shard) as made:
         if made.shard[1] == 1:
             get_stage("clips").run(made)
         measure_all(made)
@@ -63,9 +66,9 @@ def measure(
 @app.command()
 def merge(out: OutOption, cfg_path: ConfigOption = None, options: OptionsOption = None) -> None:
     """Put the shards of the measured stages together; then `build` goes on from there."""
-    with _opened(out, cfg_path, options, None, None) as made:
-        from merr.measure.stage import merge_shards
+    from merr.measure.stage import merge_shards
 
+    with _opened(out, cfg_path, options) as made:
         merge_shards(made)
 
 
@@ -86,7 +89,7 @@ def _stage_command(name: str) -> None:
                 f"stage '{name}' needs the rows of all clips; --shard is for "
                 + ", ".join(s.name for s in STAGES.values() if s.alone and s.reads)
             )
-        with _opened(out, cfg_path, options, clips, shard) as made:
+        with _opened(out, cfg_path, options, (name,), clips, shard) as made:
             stage.run(made)
 
     reads = ", ".join(stage.reads) or "the clips"
@@ -112,7 +115,7 @@ def report(
     from merr.quality.report import run_report
 
     known = read_manifest(truth) if truth is not None else None
-    with _opened(out, cfg_path, options, None, None) as made:
+    with _opened(out, cfg_path, options) as made:
         run_report(made, known)
 
 
@@ -121,21 +124,30 @@ def _opened(
     out: Path,
     cfg_path: Path | None,
     options: list[str] | None,
-    clips: Path | None,
-    shard: str | None,
+    stages: Collection[str] = (),
+    clips: Path | None = None,
+    shard: str | None = None,
 ) -> Iterator[Build]:
-    """The build in `out`; where neither file nor options are given, with the settings it has."""
+    """The build in `out`; where neither file nor options are given, with the settings it has.
+
+    Settings that one of `stages` could not work with are refused, and are not kept.
+    """
+    from merr.check import check
+
     settings = _settings(out, cfg_path, options or [])
-    part = _shard(shard)
+    check(settings, stages)
+    i, n = _shard(shard)
     with joined_ranks() as ranks:
-        busy = f"{out}: another build is writing to this folder"
-        made = Build(out, settings, clips, part, ranks, echo=_say)
-        if ranks.rank or part[1] > 1:
+        made = Build(out, settings, clips, (i, n), ranks, echo=_say)
+        if ranks.rank:
             yield made
-            return
-        with sole_writer(out, busy):
-            write_json(out / SETTINGS, settings.told())
-            yield made
+        elif n > 1:
+            with sole_writer(out / ".shards" / f"{i}-of-{n}", f"{out}: shard {i}/{n} is running"):
+                yield made
+        else:
+            with sole_writer(out, f"{out}: another build is writing to this folder"):
+                write_json(out / SETTINGS, settings.told())
+                yield made
 
 
 def _settings(out: Path, cfg_path: Path | None, options: list[str]) -> Settings:
@@ -159,11 +171,24 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def spread(words: Sequence[str]) -> list[str]:
+    """`--options a=b c=d`, as train.py takes it, with an `--options` before each."""
+    told: list[str] = []
+    listing = False
+    for word in words:
+        override = listing and "=" in word and not word.startswith("-")
+        if override and told[-1] != "--options":
+            told.append("--options")
+        listing = override or word == "--options"
+        told.append(word)
+    return told
+
+
 @one_line_errors
 def main() -> None:
     """Entry point: every user mistake is one line on stderr."""
     try:
-        code = app(standalone_mode=False)
+        code = app(spread(sys.argv[1:]), standalone_mode=False)
     except TyperException as error:
         message = str(getattr(error, "format_message", lambda: "")())
         if not message:

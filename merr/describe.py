@@ -94,6 +94,16 @@ def run_tone(build: Build) -> Counts:
     return _describe(build, TONE, reads, options, told, question)
 
 
+def describer(section: ModelSection, name: str) -> Endpoint:
+    """Who is asked to describe; a local model is an `EmollamaError`."""
+    if section.kind == "local":
+        raise EmollamaError(
+            f"{name}.kind: 'local' is for refine; a picture or a voice is described by a template "
+            "or behind an endpoint (a local server such as vLLM or Ollama is one)"
+        )
+    return Endpoint(section, name)
+
+
 def _describe(
     build: Build,
     name: str,
@@ -105,12 +115,7 @@ def _describe(
     section: ModelSection = getattr(build.settings, name)
     if section.kind == "template":
         return fill(build, Plan(name, reads, 1, options), each(told))
-    if section.kind == "local":
-        raise EmollamaError(
-            f"{name}.kind: 'local' is for refine; a picture or a voice is described by a template "
-            "or behind an endpoint (a local server such as vLLM or Ollama is one)"
-        )
-    endpoint = Endpoint(section, name)
+    endpoint = describer(section, name)
     asked = {"model": section.model, "temperature": section.temperature,
              "max_tokens": section.max_tokens}  # fmt: skip
     answers = Answers(build.out / "answers" / name, asked)
