@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
+from typing import Any
 
 from emollama.files import read_json, write_text
 from emollama.training.card import INTENDED_USE
@@ -82,6 +83,13 @@ def write_card(
         f"| {label} | {n} | {n / total:.3f} |"
         for label, n in sorted(labels.items(), key=lambda x: (-x[1], x[0]))
     )
+    backend = settings.faces.backend
+    rate = settings.faces.per_second
+    looked = "All frames" if backend == "openface" else f"{rate:g} frames a second"
+    judged = (
+        "a class of expressions gives the label of its name"
+        if backend == "expression" else f"rules `{PurePath(settings.rules).name}`, below"
+    )  # fmt: skip
     files = "\n".join(f"| `{name}` | {n} |" for name, n in exports.items())
     files += "".join(f"\n\n{note[0].upper()}{note[1:]}." for note in notes)
     write_text(build.out / CARD, f"""# Data card
@@ -91,34 +99,34 @@ by machines. **No person has checked a label.**
 
 ## Source and terms
 
-{labels.total()} clips, {about.seconds:.0f} s in all, of files below `{about.folder}` (beside this
-card); each clip's own file is in `manifest.jsonl`.
+{labels.total()} clips, {about.seconds:.0f} s in all, of files below `{about.folder}` (from here;
+`manifest.jsonl` names each clip's own).
 
-Terms of the source media, as stated by who built the set: {settings.source_terms}. They hold for
-the set and for what is trained on it. RAVDESS, MERR, MER2023 and most film corpora are for
+Terms of the source media, as stated by who built the set: {settings.source_terms}.
+They hold for the set and for what is trained on it. RAVDESS, MERR, MER2023 and most film corpora are for
 non-commercial research only.
 
 ## How it was annotated
 
-- Face: {_SOURCES[settings.faces.backend]}; {settings.faces.per_second:g} frames a second (OpenFace:
-  all), intensities {"relative to the corpus" if settings.faces.relative else "absolute"}.
-- Rules from face to emotion: `{PurePath(settings.rules).name}`, below.
+- Face: {_SOURCES[backend]}.
+- {looked}, intensities {"relative to the corpus" if settings.faces.relative else "absolute"}.
+- From face to emotion: {judged}.
 - Voice: prosody measured from the signal, told against the speaker's mean where a speaker has four
   clips, else against the corpus.
 - Words: {_transcripts(build)}.
-- Label: the weighted sum of log-probabilities of face {settings.evidence.face:g}, voice
+- Label: the weighted sum of log-probabilities; face {settings.evidence.face:g}, voice
   {settings.evidence.voice:g}, words {settings.evidence.words:g}.
-- Peak frame described by {_who(settings.visual)}, the voice by {_who(settings.tone)}.
-- Reasons by {_who(settings.refine)}; each was held against the measured clues, and those that
-  contradict them are not in the set (their clips keep the coarse caption).
+- Peak frame described by {_who(settings.visual)}.
+- Voice described by {_who(settings.tone)}.
+- Reasons by {_who(settings.refine)}.
+  Each was held against the measured clues; those that contradict them are not in the set, and their
+  clips keep the coarse caption.
 
 Raw answers of models are kept in `answers/` under the hash of their prompt.
 
 ### Rules
 
-{rules["about"]}. A number is what the unit counts in its rule.
-
-{_rules(rules["emotions"])}
+{_rules(build, rules)}
 
 ### Prompts
 
@@ -172,11 +180,14 @@ def _transcripts(build: Build) -> str:
     }[section.source]
 
 
-def _rules(emotions: Mapping[str, Mapping[str, float]]) -> str:
-    return "\n".join(
+def _rules(build: Build, rules: Mapping[str, Any]) -> str:
+    if build.settings.faces.backend == "expression":
+        return "None was applied: no unit was measured."
+    lines = "\n".join(
         f"- {emotion}: {', '.join(f'{unit} {weight:g}' for unit, weight in units.items())}"
-        for emotion, units in emotions.items()
+        for emotion, units in rules["emotions"].items()
     )
+    return f"{rules['about']}. A number is what the unit counts in its rule.\n\n{lines}"
 
 
 def _prompts(build: Build) -> str:

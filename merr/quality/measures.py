@@ -157,7 +157,7 @@ def reservations(clip: Told, labels: LabelSet) -> list[str]:
     told = {c: label for c, label in clip.channels.items() if label is not None}
     others = [c for c, label in told.items() if label != clip.label]
     if others:
-        against.append(f"{', '.join(f'{c} says {told[c]}' for c in others)}")
+        against.append(", ".join(f"{c} {_says(c)} {told[c]}" for c in others))
     if clip.rejected:
         against.append(f"refinement rejected: {clip.rejected}")
     if clip.reason:
@@ -165,6 +165,10 @@ def reservations(clip: Told, labels: LabelSet) -> list[str]:
     if not clip.known.text:
         against.append("no words")
     return against
+
+
+def _says(channel: str) -> str:
+    return "say" if channel == "words" else "says"
 
 
 def worst(clips: Sequence[Told], labels: LabelSet, count: int = 24) -> list[dict[str, Any]]:

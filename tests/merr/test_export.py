@@ -98,11 +98,13 @@ def test_the_card_tells_source_rules_and_prompts(tmp_path: Path) -> None:
     made = exported(tmp_path, [])
     card = (made.out / "CARD.md").read_text()
     assert "6 clips, 18 s" in card and "`media`" in card
-    assert "AU06 1, AU12 2" in card  # happy's rule
+    assert "AU06 1, AU12 2" not in card  # expressions have no rules
     assert "expert in reading emotions" not in card  # nobody was asked
     made.settings.refine.kind = "endpoint"
+    made.settings.faces.openface = tmp_path
     run_export(made)
-    assert "expert in reading emotions" in (made.out / "CARD.md").read_text()
+    card = (made.out / "CARD.md").read_text()
+    assert "expert in reading emotions" in card and "- happy: AU06 1, AU12 2" in card
 
 
 def test_what_is_exported_is_in_the_record(tmp_path: Path) -> None:
