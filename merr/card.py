@@ -103,8 +103,8 @@ by machines. **No person has checked a label.**
 `manifest.jsonl` names each clip's own).
 
 Terms of the source media, as stated by who built the set: {settings.source_terms}.
-They hold for the set and for what is trained on it. RAVDESS, MERR, MER2023 and most film corpora are for
-non-commercial research only.
+They hold for the set and for what is trained on it. RAVDESS, MERR, MER2023 and most film corpora
+are for non-commercial research only.
 
 ## How it was annotated
 

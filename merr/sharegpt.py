@@ -70,7 +70,7 @@ def write_conversations(
         }
         for split, name in names.items()
     })  # fmt: skip
-    return dict(counts)
+    return {name: counts[name] for name in names.values()}
 
 
 def _named(name: str, split: str) -> str:
