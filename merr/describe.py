@@ -116,8 +116,7 @@ def _describe(
     if section.kind == "template":
         return fill(build, Plan(name, reads, 1, options), each(told))
     endpoint = describer(section, name)
-    asked = {"model": section.model, "temperature": section.temperature,
-             "max_tokens": section.max_tokens}  # fmt: skip
+    asked = endpoint.asked
     answers = Answers(build.out / "answers" / name, asked)
 
     def one(item: Item) -> Row:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import groupby
-from typing import Any
 
 from emollama.labels import LabelSet, get_label_set
 from merr.build import Build, Counts, Item
@@ -38,16 +37,16 @@ def run_refine(build: Build) -> Counts:
     """Reasons by the model that the settings name."""
     section, labels = build.settings.refine, get_label_set(build.settings.labels)
     prompts, templates = read_table("prompts"), read_table("templates")
+    checks = [labels.to_dict(), read_table("phrases")]
     if section.kind == "template":
-        plan = Plan(REFINE, _READS, 1, [labels.to_dict(), templates])
+        plan = Plan(REFINE, _READS, 1, [*checks, templates])
         return fill(
             build, plan, each(lambda i: _checked(i, template_reason(i), i_label(i), labels, {}))
         )
-    asked: dict[str, Any] = {"model": section.model, "temperature": section.temperature,
-                             "max_tokens": section.max_tokens}  # fmt: skip
     if section.kind == "endpoint":
-        plan = Plan(REFINE, _READS, 1, [labels.to_dict(), asked, prompts], retry=True)
         endpoint = Endpoint(section, REFINE)
+        asked = endpoint.asked
+        plan = Plan(REFINE, _READS, 1, [*checks, asked, prompts], retry=True)
         answers = Answers(build.out / "answers" / REFINE, asked)
         many = Many(section.concurrency, REFINE, section.url, answers.any())
         return fill(
@@ -56,7 +55,7 @@ def run_refine(build: Build) -> Counts:
     local = LocalModel(section.model, REFINE)
     asked = {"model": local.name, "fingerprint": local.fingerprint, "temperature": 0.0,
              "max_tokens": section.max_tokens, "batch": section.batch}  # fmt: skip
-    plan = Plan(REFINE, _READS, 1, [labels.to_dict(), asked, prompts])
+    plan = Plan(REFINE, _READS, 1, [*checks, asked, prompts])
     answers = Answers(build.out / "answers" / REFINE, asked)
     return fill(build, plan, lambda todo: _local(build, plan, todo, local, answers, labels))
 

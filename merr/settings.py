@@ -62,7 +62,8 @@ class ModelSection(Strict):
     """Who writes a text: a template, a local transformers model, an OpenAI-compatible endpoint.
 
     `model` is the local folder or asset, or the model's name at `url`. `key_env` names the
-    environment variable that holds the key. Prices are for a million tokens, in any currency.
+    environment variable that holds the key. `body` has further fields of a request, or others in
+    place of ours; null leaves one out. Prices are for a million tokens, in any currency.
     """
 
     kind: Kind = "template"
@@ -71,6 +72,7 @@ class ModelSection(Strict):
     key_env: str | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
     max_tokens: Annotated[int, Field(ge=16, le=8192)] = 256
+    body: dict[str, Any] = {}
     concurrency: Annotated[int, Field(ge=1, le=256)] = 8
     timeout: Annotated[float, Field(gt=0)] = 120.0
     retries: Annotated[int, Field(ge=0, le=20)] = 5

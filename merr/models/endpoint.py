@@ -26,6 +26,8 @@ LARGEST_ANSWER = 4 * 1024 * 1024
 _PASSING = (408, 425, 429)
 _FOR_ALL = (401, 402, 404, 405, 407)  # no key, no money, no such model or path: not this question
 LONGEST_PAUSE = 60.0
+LONGEST_IDLE = 3.0
+"""Seconds after which a connection is not used again: servers close those that nobody uses."""
 Message = Mapping[str, Any]
 
 
@@ -128,6 +130,13 @@ class Endpoint:
         """The model's name there."""
         return self.section.model
 
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What answers depend on besides the messages."""
+        section = self.section
+        return {"model": section.model, "temperature": section.temperature,
+                "max_tokens": section.max_tokens, "body": section.body}  # fmt: skip
+
     def ask(self, messages: Sequence[Message]) -> Reply:
         """One completion.
 
@@ -157,12 +166,14 @@ class Endpoint:
         return min(max(grown, wanted or 0.0), LONGEST_PAUSE)
 
     def _once(self, messages: Sequence[Message]) -> tuple[str, tuple[int, int]]:
-        body = json.dumps({
+        request = {
             "model": self.section.model,
             "messages": list(messages),
             "temperature": self.section.temperature,
             "max_tokens": self.section.max_tokens,
-        }).encode()  # fmt: skip
+            **self.section.body,
+        }
+        body = json.dumps({k: v for k, v in request.items() if v is not None}).encode()
         headers = {"Content-Type": "application/json"}
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
@@ -177,6 +188,7 @@ class Endpoint:
             self._drop()
             what = str(error) or type(error).__name__
             raise _TransientError(f"connection: {' '.join(what.split())}") from error
+        self._local.used = time.monotonic()
         if answer.status in _PASSING or answer.status >= 500:
             raise _TransientError(
                 f"status {answer.status}", _seconds(answer.headers.get("Retry-After", ""))
@@ -191,6 +203,8 @@ class Endpoint:
 
     def _connection(self) -> http.client.HTTPConnection:
         """This thread's own, kept open between questions."""
+        if time.monotonic() - getattr(self._local, "used", 0.0) > LONGEST_IDLE:
+            self._drop()
         made: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
         if made is None:
             host, port = str(self._parts.hostname), self._parts.port

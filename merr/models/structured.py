@@ -76,10 +76,12 @@ def ask_structured(
 def parse(text: str, schema: type[T]) -> T:
     """The first JSON object of `text` as a `schema`; fences and prose around it do not matter.
 
+    What a model thought before it answered is passed over.
+
     Raises:
         ValueError: there is none, or it does not fit, in one line.
     """
-    value = _first_object(text)
+    value = _first_object(text.rpartition("</think>")[2])
     if value is None:
         raise ValueError("it holds no JSON object")
     try:

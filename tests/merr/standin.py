@@ -41,13 +41,20 @@ class StandIn:
 
 @contextmanager
 def stand_in(
-    behave: Behaviour | None = None, seconds: float = 0.0, slots: int = 64
+    behave: Behaviour | None = None,
+    seconds: float = 0.0,
+    slots: int = 64,
+    keeps: float | None = None,
 ) -> Iterator[StandIn]:
-    """A server that takes `seconds` an answer and works on `slots` requests at a time."""
+    """A server that takes `seconds` an answer and works on `slots` requests at a time.
+
+    It closes connections on which nothing has come for `keeps` seconds.
+    """
     state = StandIn(behave or (lambda text, count: "answer"), seconds, slots)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        timeout = keeps
 
         def log_message(self, *args: object) -> None:
             del args

@@ -63,6 +63,13 @@ def test_settings_that_are_refused_are_not_kept(tmp_path: Path) -> None:
     assert load_settings(out / "settings.json").labels == "mer2023"
 
 
+def test_a_folder_is_built_by_one_process(tmp_path: Path) -> None:
+    with sole_writer(tmp_path, "busy"), pytest.raises(EmollamaError, match="another build"), (
+        _opened(tmp_path, None, None)
+    ):  # fmt: skip
+        pass
+
+
 def test_one_shard_is_run_by_one_process(tmp_path: Path) -> None:
     with sole_writer(tmp_path / ".shards" / "1-of-2", "busy"):
         with pytest.raises(EmollamaError, match="shard 1/2 is running"), _opened(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from emollama.errors import EmollamaError
 from merr.card import Contents, write_card
+from merr.models import endpoint as module
 from merr.models.answers import write_ledger
 from merr.models.endpoint import Endpoint
 from merr.refine import run_refine
@@ -112,3 +114,28 @@ def test_an_address_holds_no_secret(url: str) -> None:
     with pytest.raises(EmollamaError, match=r"refine\.url: .*key_env") as error:
         Endpoint(section, "refine")
     assert "pass" not in str(error.value) and "abc" not in str(error.value)
+
+
+def test_a_connection_that_the_server_may_have_closed_is_not_used_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "LONGEST_IDLE", 0.1)
+    with stand_in(lambda text, count: "text:Yes.", keeps=0.2) as server:
+        asked = Endpoint(ModelSection.model_validate(endpoint(server.url)), "refine")
+        for seconds in (0.4, 0.0, 0.0):
+            reply = asked.ask([{"role": "user", "content": str(seconds)}])
+            assert reply.attempts == ("ok",)
+            time.sleep(seconds)
+
+
+def test_fields_of_the_request_are_the_user_s_own(tmp_path: Path) -> None:
+    with stand_in() as server:
+        body = {"max_tokens": None, "max_completion_tokens": 99, "options": {"num_ctx": 4096}}
+        made = build(tmp_path, refine=endpoint(server.url, body=body))
+        described(made, 2)
+        run_refine(made)
+        assert set(server.bodies[0]) == {
+            "model", "messages", "temperature", "max_completion_tokens", "options",
+        }  # fmt: skip
+        run_refine(build(tmp_path, refine=endpoint(server.url, body={})))
+        assert len(server.bodies) == 4, "another request is another question"

@@ -17,6 +17,7 @@ GOOD = '{"emotion": "sad", "reason": "The mouth is drawn down and the voice is l
         f"Sure! Here {{it}} is: {GOOD} Hope that helps.",
         GOOD.replace("}", ', "contradiction": "no", "extra": [1]}'),
         GOOD.replace("down and", "down\nand"),
+        f'<think>I might say {{"emotion": "happy", "reason": "{"x" * 30}"}}.</think>\n{GOOD}',
     ],
 )
 def test_json_is_found_in_what_stands_around_it(text: str) -> None:
