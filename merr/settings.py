@@ -72,7 +72,7 @@ class ModelSection(Strict):
     key_env: str | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
     max_tokens: Annotated[int, Field(ge=16, le=8192)] = 256
-    body: dict[str, Any] = {}
+    body: dict[str, Any] = Field(default={})
     concurrency: Annotated[int, Field(ge=1, le=256)] = 8
     timeout: Annotated[float, Field(gt=0)] = 120.0
     retries: Annotated[int, Field(ge=0, le=20)] = 5

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from textwrap import shorten
 from typing import Any
 
 from emollama.explain.page import STYLE
@@ -56,7 +57,7 @@ def page(report: Mapping[str, Any], pictures: Mapping[str, bytes | None]) -> str
         parts.append(
             f"<div>{image}<b>{escape(str(row['id']))}</b>: {escape(str(row['label']))} "
             f'({row["confidence"]:.2f})<p class="against">{escape(against)}</p>'
-            f"<p>{escape(str(row['reason'])[:400])}</p></div>"
+            f"<p>{escape(shorten(str(row['reason']), 400, placeholder=' …'))}</p></div>"
         )
     parts.append("</div>")
     return (
