@@ -52,10 +52,12 @@ _PATTERNS: dict[str, str] = {
     "AU07": _either(r"(?:eye)?lids?", r"(?:tight|tens)\w*") + r"|squint\w*|facial tightness",
     "AU09": _either(r"nose", r"(?:wrinkl|curl|pucker|scrunch)\w*"),
     "AU10": _either(r"(?:upper )?lips?", _UP) + r"|lips? curl\w*|show\w* teeth",
-    "AU12": r"smil\w*|grin\w*|" + _either(r"corners?", r"(?:up|upturn|pull|rais|lift)\w*"),
+    "AU12": r"smil\w*|grin\w*|"
+    + _either(r"corners?", r"(?:up|upturn|pull(?!\w*\W+down)|rais|lift)\w*"),
     "AU14": r"dimpl\w*|indentation\w*",
     "AU15": _either(
-        rf"(?:corners?|{_MOUTH})", r"(?:droop|depress|downturn|downward|turned down)\w*"
+        rf"(?:corners?|{_MOUTH})",
+        r"(?:droop|depress|downturn|downward|(?:turn|pull|draw)\w* down)\w*",
     ),
     "AU17": _either(r"chin", r"(?:rais|lift|held|high)\w*"),
     "AU20": _either(_MOUTH, r"(?:stretch)\w*") + r"|(?:nasal|nostrils?) (?:flar|enlarg)\w*",

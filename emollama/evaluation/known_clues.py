@@ -35,5 +35,6 @@ KNOWN_CLUES: dict[str, KnownClues] = {
     "probe": KnownClues(_rendered, clues_in),
     "merr-fine": KnownClues(_units, units_in),
     "merr-coarse": KnownClues(_units, units_in),
+    "built": KnownClues(_units, units_in),
 }
 """By the corpus' name in the manifest."""

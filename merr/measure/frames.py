@@ -1,0 +1,79 @@
+"""Which pictures of a clip are looked at: so many a second, each with its number in the file."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+
+from emollama.media.container import open_media, time_zero, video_stream
+from emollama.media.decode import decode_clip
+from emollama.media.video import PacketTimes
+
+MOST_FRAMES = 600
+
+
+@dataclass(frozen=True)
+class Looked:
+    """Pictures of a clip.
+
+    Attributes:
+        images: uint8 [N, H, W, 3], RGB.
+        times: seconds from the clip's start.
+        numbers: which picture of the clip each is, from 0.
+    """
+
+    images: np.ndarray
+    times: tuple[float, ...]
+    numbers: tuple[int, ...]
+
+
+def picture_times(path: Path, start: float | None = None, end: float | None = None) -> list[float]:
+    """Seconds from the span's start at which each of its pictures is shown; nothing is decoded.
+
+    Raises:
+        MediaError: the file is missing or no media file.
+    """
+    low, high = start or 0.0, end if end is not None else float("inf")
+    packets = PacketTimes()
+    with open_media(path) as container:
+        stream = video_stream(container, path)
+        if stream is None:
+            return []
+        zero = time_zero(container)
+        try:
+            for packet in container.demux(stream):
+                if packet.size > 0:
+                    packets.add(packet, zero)
+        except (av.error.FFmpegError, OSError):
+            pass  # cut off: what came before the cut counts
+    return [time - low for time in packets.within(low, high)]
+
+
+def number_at(shown: list[float], time: float) -> int:
+    """Which picture is shown at `time`: the nearest of the sorted times `shown`."""
+    right = bisect_left(shown, time)
+    near = range(max(right - 1, 0), min(right + 1, len(shown)))
+    return min(near, key=lambda i: abs(shown[i] - time), default=0)
+
+
+def frames_wanted(seconds: float, per_second: float, shown: int) -> int:
+    """How many pictures are looked at in a clip of so many seconds with `shown` pictures."""
+    return max(1, min(round(seconds * per_second), shown, MOST_FRAMES))
+
+
+def peak_image(path: Path, time: float, max_side: int = 480) -> np.ndarray:
+    """The picture shown at `time` seconds of the file, uint8 [H, W, 3] RGB.
+
+    Raises:
+        MediaError: it cannot be decoded.
+    """
+    clip = decode_clip(
+        path, start=max(time - 1e-4, 0.0), end=time + 0.5, opening=True, max_side=max_side,
+        want_audio=False,
+    )  # fmt: skip
+    assert clip.frames is not None, "a clip with a peak has pictures"
+    return np.asarray(clip.frames.images[0])

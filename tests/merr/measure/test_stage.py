@@ -1,0 +1,62 @@
+"""Which clips are measured again: whose files, limits or options have changed, and no others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from emollama.features.worker import Failure, Job
+from merr.build import Build
+from merr.measure import stage
+from merr.measure.tools import CLIPS, TRANSCRIPT, VOICE, View, build_tool
+from merr.measure.transcriber import Transcriber
+from merr.settings import Settings
+from tests.media.recording import record
+from tests.merr.rows import _nothing, quiet
+
+
+def test_what_is_heard_depends_on_how_much_of_a_clip_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Transcriber, "fingerprint", "weights")
+    for name in (VOICE, TRANSCRIPT):
+        prints = [build_tool(name, Settings(longest=s)).fingerprint for s in (5, 60, 60)]
+        assert prints[0] != prints[1] == prints[2]
+
+
+def test_a_file_is_another_clip_as_a_sound_than_as_a_video(tmp_path: Path) -> None:
+    path = record(tmp_path / "a.mp4", seconds=1.0)
+    tool = build_tool(CLIPS, Settings())
+    jobs = [Job("a", path, None, None, None, None, (CLIPS,)),
+            Job("a", None, path, None, None, None, (CLIPS,))]  # fmt: skip
+    rows = [tool.look(View(job, Settings())) for job in jobs]
+    assert rows[0]["status"] == rows[1]["status"] == "ok"
+    assert rows[0]["content"] != rows[1]["content"]
+
+
+def test_a_clip_that_failed_is_listed_again_where_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "clips").mkdir()
+    record(tmp_path / "clips" / "a.mp4", seconds=1.0)
+
+    def listed(**settings: bool) -> dict[str, int]:
+        made = Build(tmp_path / "out", Settings(**settings), tmp_path / "clips", bar=quiet,
+                     echo=_nothing)  # fmt: skip
+        return dict(stage.list_clips(made).reasons)
+
+    with monkeypatch.context() as patched:
+        gone = [{CLIPS: Failure("unforeseen", "the disk was away")}]
+        patched.setattr(stage, "look_at", lambda jobs, tools, settings: gone)
+        assert listed() == {"unforeseen": 1}
+    assert listed() == {"unforeseen": 1}
+    assert listed(retry_failed=True) == {}
+    assert listed() == {}
+
+
+def test_a_link_that_leads_nowhere_is_counted(tmp_path: Path) -> None:
+    (tmp_path / "clips").mkdir()
+    record(tmp_path / "clips" / "a.mp4", seconds=1.0)
+    (tmp_path / "clips" / "b.mp4").symlink_to(tmp_path / "gone.mp4")
+    made = Build(tmp_path / "out", Settings(), tmp_path / "clips", bar=quiet, echo=_nothing)
+    counts = stage.list_clips(made)
+    assert (counts.came, counts.went) == (2, 1)

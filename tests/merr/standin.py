@@ -1,0 +1,137 @@
+"""A server that speaks OpenAI's chat completions, and misbehaves as it is told."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+Behaviour = Callable[[str, int], str]
+"""(last user text, how often this prompt has come, from 0) to what the server does: "answer",
+"429", "500", "400", "echo" (400, with the request's key in the body), "broken body", "broken json",
+"disconnect", or "text:..." for that answer."""
+
+
+class StandIn:
+    """What came in, and what went out.
+
+    Attributes:
+        served: 200 answers by prompt; the server's own account of what was annotated.
+        asked: requests by prompt.
+        tokens: (in, out) of all 200 answers that were whole.
+        most: requests that were open at one time.
+    """
+
+    def __init__(self, behave: Behaviour, seconds: float, slots: int) -> None:
+        self.behave, self.seconds = behave, seconds
+        self.slots = threading.Semaphore(slots)
+        self.lock = threading.Lock()
+        self.asked: Counter[str] = Counter()
+        self.served: Counter[str] = Counter()
+        self.tokens = [0, 0]
+        self.open = self.most = 0
+        self.bodies: list[dict[str, Any]] = []
+        self.url = ""
+
+
+@contextmanager
+def stand_in(
+    behave: Behaviour | None = None,
+    seconds: float = 0.0,
+    slots: int = 64,
+    keeps: float | None = None,
+) -> Iterator[StandIn]:
+    """A server that takes `seconds` an answer and works on `slots` requests at a time.
+
+    It closes connections on which nothing has come for `keeps` seconds.
+    """
+    state = StandIn(behave or (lambda text, count: "answer"), seconds, slots)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        timeout = keeps
+
+        def log_message(self, *args: object) -> None:
+            del args
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            prompt = json.dumps(body["messages"], sort_keys=True)
+            with state.lock:
+                count = state.asked[prompt]
+                state.asked[prompt] += 1
+                state.bodies.append(body)
+                state.open += 1
+                state.most = max(state.most, state.open)
+            with state.slots:
+                time.sleep(state.seconds)
+            with state.lock:
+                state.open -= 1
+            self.respond(body, prompt, state.behave(_text(body), count))
+
+        def respond(self, body: dict[str, Any], prompt: str, what: str) -> None:
+            if what == "disconnect":
+                self.close_connection = True
+                self.connection.close()
+                return
+            if what == "echo":
+                key = self.headers["Authorization"]
+                self.send(400, json.dumps({"error": f"wrong: {key}"}).encode())
+                return
+            if what.isdecimal():
+                self.send(int(what), b'{"error": "as told"}')
+                return
+            content = what.removeprefix("text:") if what.startswith("text:") else _reason(body)
+            if what == "broken json":
+                content = '{"emotion": "happy", "reason": "cut o'
+            used = {"prompt_tokens": len(prompt) // 4, "completion_tokens": len(content) // 4}
+            data = json.dumps(
+                {"choices": [{"message": {"content": content}}], "usage": used}
+            ).encode()
+            if what == "broken body":
+                self.send(200, data[: len(data) // 2])
+                return
+            with state.lock:
+                state.served[prompt] += 1
+                state.tokens[0] += used["prompt_tokens"]
+                state.tokens[1] += used["completion_tokens"]
+            self.send(200, data)
+
+        def send(self, status: int, data: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(data)))
+            if status == 429:
+                self.send_header("Retry-After", "0.01")
+            self.end_headers()
+            self.wfile.write(data)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    state.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+    try:
+        yield state
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _text(body: dict[str, Any]) -> str:
+    return str(body["messages"][-1]["content"])
+
+
+def _reason(body: dict[str, Any]) -> str:
+    """A reason for the label that the prompt gives, or a description."""
+    first = str(body["messages"][1]["content"])
+    if 'to show the emotion "' not in first:
+        return '{"description": "A person in front of a plain wall."}'
+    label = first.split('to show the emotion "', 1)[1].split('"', 1)[0]
+    said = first.split('The person says: "', 1)[1].split('"', 1)[0]
+    reason = f'Taken together, face, voice and the words "{said}" show a person who is {label}.'
+    return json.dumps({"emotion": label, "reason": reason, "contradiction": False})
