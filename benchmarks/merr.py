@@ -21,8 +21,9 @@ from benchmarks.measure import show
 from emollama.features.worker import Job
 from merr.build import Build
 from merr.clips import find_clips
+from merr.measure.readers import BlendshapeReader
 from merr.measure.stage import list_clips, measure
-from merr.measure.tools import TRANSCRIPT, UNITS, VOICE, View, build_tool
+from merr.measure.tools import TRANSCRIPT, UNITS, VOICE, UnitsTool, View, build_tool
 from merr.settings import FacesSection, Settings, TranscriptSection
 
 STAGES = {"units (faces at 5 a second)": UNITS, "voice": VOICE, "transcript": TRANSCRIPT}
@@ -47,6 +48,8 @@ def tools(jobs: list[Job], settings: Settings) -> list[dict[str, object]]:
             began = time.process_time()
             made[name].look(view)
             spent[about] += time.process_time() - began
+    if isinstance(units := made[UNITS], UnitsTool) and isinstance(units.reader, BlendshapeReader):
+        units.reader.close()
     rows: list[dict[str, object]] = []
     so_far = 0.0
     for about, seconds in spent.items():

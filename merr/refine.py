@@ -165,7 +165,7 @@ def _local(
         if not all(kept):
             told = model.continue_all(prompts, starts, section.max_tokens)
             for name, message, (text, into, outof) in zip(hashes, messages, told, strict=True):
-                answers.keep(name, message, Reply(text, into, outof, ("ok",)))
+                answers.keep(name, message, Reply(text, into, outof))
             kept = [answers.known(name) for name in hashes]
         for key, item, answer in zip(keys, batch, kept, strict=True):
             if key in wanted and key not in seen:

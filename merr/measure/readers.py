@@ -7,7 +7,6 @@ after what they are ("looks happy"), since a classifier of whole faces measures 
 
 from __future__ import annotations
 
-import atexit
 import hashlib
 import os
 import sys
@@ -128,8 +127,12 @@ class BlendshapeReader:
         except (RuntimeError, ValueError) as error:
             text = " ".join(str(error).split())
             raise EmollamaError(f"{self.model}: is no face landmarker: {text}") from error
-        atexit.register(made.close)
         return mediapipe, made
+
+    def close(self) -> None:
+        """Give the landmarker back: it has a thread, which must not outlive the interpreter."""
+        if "_landmarker" in vars(self):
+            vars(self).pop("_landmarker")[1].close()
 
     def read(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Units from 0 to 5; zeros where no face was found."""

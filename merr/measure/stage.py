@@ -75,7 +75,7 @@ def list_clips(build: Build) -> Counts:
     with build.bar("clips") as advance:
         for done, (one, source) in enumerate(((w, sources[w.index]) for w in todo), start=1):
             (rows,) = look_at([one.job], {CLIPS: tool}, settings)
-            file.add(one.keys[CLIPS], {**_row(rows[CLIPS]), **_handed_in(source, beside)})
+            file.add(one.keys[CLIPS], {**_handed_in(source, beside), **_row(rows[CLIPS])})
             advance(done, len(todo))
     counts = settle(build, CLIPS, file, lambda: _places(wanted(), CLIPS))
     if build.first:

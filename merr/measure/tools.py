@@ -80,10 +80,13 @@ class ClipTool:
     @property
     def fingerprint(self) -> str:
         """Of the limits it judges by."""
-        return f"2:{self.settings.shortest}:{self.settings.longest}"
+        return f"3:{self.settings.shortest}:{self.settings.longest}"
 
     def look(self, view: View) -> Row:
-        """Content hash, seconds, number of pictures, and whether there is sound."""
+        """Content hash, seconds, number of pictures, and whether there is sound.
+
+        Of a clip that is too long, the row has the span that is used.
+        """
         job = view.job
         files = [p for p in (job.video, job.audio) if p is not None]
         hashes = [file_sha256(p) if p.is_file() else "" for p in files]
@@ -99,6 +102,9 @@ class ClipTool:
             "pictures": len(view.shown),
             "sound": any(length.has_sound for length in lengths[-1:]),
         }
+        longest = self.settings.longest
+        if row["seconds"] > longest:  # what is trained on is what is described
+            row.update(start=low, end=low + longest, seconds=longest)
         if row["seconds"] < self.settings.shortest:
             return {**row, "status": "rejected", "reason": "too short",
                     "detail": f"{row['seconds']:.2f} s"}  # fmt: skip

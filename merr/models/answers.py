@@ -17,9 +17,10 @@ from typing import Any
 
 from emollama.errors import EmollamaError
 from emollama.files import read_json, write_json
-from merr.models.endpoint import Message, NoReplyError, Reply
+from merr.models.endpoint import Message, Reply
 
 LEDGER = "ledger.json"
+Ask = Callable[[Sequence[Message], Callable[[str], None]], Reply]
 _BLOB = 200  # characters from which a data URL is told by its hash
 
 
@@ -56,11 +57,13 @@ class Answers:
     _asking: dict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
-    def ask(self, messages: Sequence[Message], ask: Callable[[Sequence[Message]], Reply]) -> Kept:
+    def ask(self, messages: Sequence[Message], ask: Ask) -> Kept:
         """The kept answer, or a new one that is then kept; threads never ask the same twice.
 
+        Tries that fail are kept for the ledger as they do.
+
         Raises:
-            NoReplyError: nobody answers; how often it was tried is kept for the ledger.
+            NoReplyError: nobody answers.
         """
         name = prompt_hash(self.model, messages)
         with self._guard:
@@ -69,11 +72,7 @@ class Answers:
             path = self._path(name)
             if path.is_file():
                 return Kept(name, _text(path))
-            try:
-                reply = ask(messages)
-            except NoReplyError as error:
-                self._note_failure(name, error.attempts)
-                raise
+            reply = ask(messages, lambda how: self._note_failure(name, how))
             self.keep(name, messages, reply)
             return Kept(name, reply.text)
 
@@ -95,7 +94,7 @@ class Answers:
             "answer": reply.text,
             "tokens_in": reply.tokens_in,
             "tokens_out": reply.tokens_out,
-            "attempts": [*self._failures(name), *reply.attempts],
+            "attempts": [*self._failures(name), "ok"],
         })  # fmt: skip
         self._failed(name).unlink(missing_ok=True)
 
@@ -109,8 +108,8 @@ class Answers:
         path = self._failed(name)
         return list(read_json(path)) if path.is_file() else []
 
-    def _note_failure(self, name: str, attempts: Sequence[str]) -> None:
-        write_json(self._failed(name), [*self._failures(name), *attempts])
+    def _note_failure(self, name: str, how: str) -> None:
+        write_json(self._failed(name), [*self._failures(name), how])
 
 
 def read_answers(folder: Path) -> Iterator[dict[str, Any]]:

@@ -38,13 +38,11 @@ class Reply:
     Attributes:
         text: of the first choice.
         tokens_in, tokens_out: as the server counts them; 0 where it does not.
-        attempts: how each try ended, the last one "ok".
     """
 
     text: str
     tokens_in: int
     tokens_out: int
-    attempts: tuple[str, ...]
 
 
 class NoReplyError(Exception):
@@ -52,15 +50,12 @@ class NoReplyError(Exception):
 
     Attributes:
         refused: the server refused this question, and would again.
-        attempts: how each try ended.
         everyone: it would refuse any other question, too.
     """
 
-    def __init__(
-        self, message: str, refused: bool, attempts: tuple[str, ...], everyone: bool = False
-    ) -> None:
+    def __init__(self, message: str, refused: bool, everyone: bool = False) -> None:
         super().__init__(message)
-        self.refused, self.attempts, self.everyone = refused, attempts, everyone
+        self.refused, self.everyone = refused, everyone
 
 
 class _TransientError(Exception):
@@ -137,28 +132,32 @@ class Endpoint:
         return {"model": section.model, "temperature": section.temperature,
                 "max_tokens": section.max_tokens, "body": section.body}  # fmt: skip
 
-    def ask(self, messages: Sequence[Message]) -> Reply:
+    def ask(self, messages: Sequence[Message], failed: Callable[[str], None]) -> Reply:
         """One completion.
+
+        Args:
+            messages: of the chat.
+            failed: told of each try without an answer how it ended, when it has.
 
         Raises:
             NoReplyError: refused, or no answer after all tries.
         """
-        tries: list[str] = []
+        last = ""
         for attempt in range(self.section.retries + 1):
             try:
                 with self._slots:
                     text, used = self._once(messages)
-                return Reply(text, *used, (*tries, "ok"))
+                return Reply(text, *used)
             except _TransientError as error:
-                tries.append(str(error))
+                last = str(error)
+                failed(last)
                 if attempt < self.section.retries:
                     self.sleep(self._pause(attempt, error.wait))
             except _RefusedError as error:
-                tries.append(str(error.status))
-                raise NoReplyError(str(error), True, tuple(tries), error.everyone) from error
-        raise NoReplyError(
-            f"no answer after {len(tries)} tries, the last: {tries[-1]}", False, tuple(tries)
-        )
+                failed(str(error.status))
+                raise NoReplyError(str(error), True, error.everyone) from error
+        tries = self.section.retries + 1
+        raise NoReplyError(f"no answer after {tries} tries, the last: {last}", False)
 
     def _pause(self, attempt: int, wanted: float | None) -> float:
         """Doubling, spread so that waiting threads do not all come back at once."""

@@ -11,7 +11,7 @@ import pytest
 from emollama.errors import EmollamaError
 from merr.card import Contents, write_card
 from merr.models import endpoint as module
-from merr.models.answers import write_ledger
+from merr.models.answers import Answers, write_ledger
 from merr.models.endpoint import Endpoint
 from merr.refine import run_refine
 from merr.settings import ModelSection
@@ -81,6 +81,26 @@ def test_tries_before_a_refusal_are_in_the_ledger(tmp_path: Path) -> None:
         assert write_ledger(tmp_path, {})["refine"]["attempts"]["status 429"] == 3
 
 
+def test_a_try_that_failed_is_in_the_ledger_though_the_run_was_killed(tmp_path: Path) -> None:
+    def behave(text: str, count: int) -> str:
+        return "500" if count == 0 else "answer"
+
+    class KilledError(BaseException):
+        """What no handler catches."""
+
+    def killed(seconds: float) -> None:
+        raise KilledError
+
+    with stand_in(behave) as server:
+        answers = Answers(tmp_path / "answers" / "refine", {})
+        section = ModelSection.model_validate(endpoint(server.url))
+        question = [{"role": "user", "content": "What do you see?"}] * 2
+        with pytest.raises(KilledError):
+            answers.ask(question, Endpoint(section, "refine", killed).ask)
+        answers.ask(question, Endpoint(section, "refine").ask)
+        tries_agree(tmp_path, server)
+
+
 def test_a_request_that_timed_out_there_is_tried_again(tmp_path: Path) -> None:
     with stand_in(lambda text, count: "answer" if count else "408") as server:
         made = build(tmp_path, refine=endpoint(server.url))
@@ -122,10 +142,11 @@ def test_a_connection_that_the_server_may_have_closed_is_not_used_again(
     monkeypatch.setattr(module, "LONGEST_IDLE", 0.1)
     with stand_in(lambda text, count: "text:Yes.", keeps=0.2) as server:
         asked = Endpoint(ModelSection.model_validate(endpoint(server.url)), "refine")
+        failed: list[str] = []
         for seconds in (0.4, 0.0, 0.0):
-            reply = asked.ask([{"role": "user", "content": str(seconds)}])
-            assert reply.attempts == ("ok",)
+            asked.ask([{"role": "user", "content": str(seconds)}], failed.append)
             time.sleep(seconds)
+        assert not failed
 
 
 def test_fields_of_the_request_are_the_user_s_own(tmp_path: Path) -> None:

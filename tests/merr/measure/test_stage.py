@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from emollama.features.worker import Failure, Job
+from emollama.labels import get_label_set
 from merr.build import Build
 from merr.measure import stage
 from merr.measure.tools import CLIPS, TRANSCRIPT, VOICE, View, build_tool
@@ -60,3 +62,21 @@ def test_a_link_that_leads_nowhere_is_counted(tmp_path: Path) -> None:
     made = Build(tmp_path / "out", Settings(), tmp_path / "clips", bar=quiet, echo=_nothing)
     counts = stage.list_clips(made)
     assert (counts.came, counts.went) == (2, 1)
+
+
+def test_of_a_long_clip_the_beginning_is_the_clip(tmp_path: Path) -> None:
+    (tmp_path / "clips").mkdir()
+    record(tmp_path / "clips" / "a.mp4", seconds=3.0)
+    manifest = tmp_path / "m.jsonl"
+    header = {"version": 1, "corpus": "x", "labels": get_label_set("mer2023").to_dict()}
+    rows = [{"manifest": header}, {"id": "b", "video": "clips/a.mp4", "start": 0.5, "end": 2.9}]
+    manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for source, start in ((tmp_path / "clips", 0.0), (manifest, 0.5)):
+        made = Build(tmp_path / "out", Settings(longest=2.0), source, bar=quiet, echo=_nothing)
+        stage.list_clips(made)
+        (row,) = made.file(CLIPS).rows()
+        assert (row["start"], row["end"], row["seconds"]) == (start, start + 2.0, 2.0)
+        assert row["pictures"] == 50
+    whole = Build(tmp_path / "o", Settings(), tmp_path / "clips", bar=quiet, echo=_nothing)
+    stage.list_clips(whole)
+    assert not {"start", "end"} & set(next(whole.file(CLIPS).rows()))
