@@ -6,6 +6,7 @@ import asyncio
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from emollama.serving.engine import Pieces, _ReplyTask
 from emollama.serving.once import Once
 from emollama.serving.settings import Settings
 from emollama.serving.wire import ChatRequest
-from emollama.session import LlmSession
+from emollama.session import LlmSession, Reply
 from tests.features.made import tone
 from tests.serving.running import Running, running
 from tests.serving.test_safe import _blocking, error
@@ -146,9 +147,9 @@ def test_of_a_clip_inside_a_request_nothing_is_left(
 
 
 def test_who_leaves_frees_the_place_and_the_model(
-    session: LlmSession, clip: Path, tmp_path: Path
+    session: LlmSession, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = Settings(port=0, watchers=1, queue=3, deadline=60)
+    settings = Settings(port=0, watchers=1, queue=3, deadline=300)
     with running(session, tmp_path / "up", settings) as server:
         part = [{"type": "file", "file": {"file_id": server.upload(clip)}}]
         chat = {"messages": [{"role": "user", "content": part}], "max_tokens": 800}
@@ -168,21 +169,28 @@ def test_who_leaves_frees_the_place_and_the_model(
             ("chat/completions", {"json": {**chat, "stream": True}}),
             ("emotion", {"files": {"file": ("a.wav", clip.read_bytes())}}),
         ):
-            with pytest.raises(httpx.ReadTimeout):
+            with pytest.raises(httpx.TimeoutException):
                 httpx.post(f"{server.address}/v1/{url}", timeout=0.4, **body)
-        wait_for(lambda: in_hand() == 0, 5)
+        wait_for(lambda: in_hand() == 0, 40)
         release.set()
-        # A stream that is being read leaves in the middle.
+        # A stream that is being read, and would never end, leaves in the middle.
+        ended = threading.Event()
+
+        def endless(reply: Reply) -> Iterator[int]:
+            while not reply._stopped():
+                time.sleep(0.01)
+                yield 65
+            ended.set()
+
+        monkeypatch.setattr(Reply, "_tokens", endless)
         with httpx.stream(
             "POST", f"{server.address}/v1/chat/completions", json={**chat, "stream": True},
             timeout=60,
         ) as answer:  # fmt: skip
-            release = threading.Event()
-            engine._add(_blocking(release))
-            assert next(answer.iter_lines())
+            assert answer.status_code == 200 and next(answer.iter_lines())
             assert in_hand() == 1
-        wait_for(lambda: in_hand() == 0, 5)
-        release.set()
+        wait_for(lambda: in_hand() == 0, 40)
+        assert ended.wait(40)
         assert files(server) == {f"{part[0]['file']['file_id']}.clip"}
 
 
