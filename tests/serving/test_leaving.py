@@ -187,7 +187,8 @@ def test_who_leaves_frees_the_place_and_the_model(
             "POST", f"{server.address}/v1/chat/completions", json={**chat, "stream": True},
             timeout=60,
         ) as answer:  # fmt: skip
-            assert answer.status_code == 200 and next(answer.iter_lines())
+            lines = answer.iter_lines()
+            assert answer.status_code == 200 and next(lines)
             assert in_hand() == 1
         wait_for(lambda: in_hand() == 0, 40)
         assert ended.wait(40)
