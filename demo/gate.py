@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
-from urllib.parse import urlsplit
+
+from emollama.serving.origin import OTHER_SITE, of_another_site
 
 Scope = MutableMapping[str, Any]
 App = Callable[[Scope, Any, Any], Awaitable[None]]
 
-OTHER_SITE = "requests from web pages of other sites are not answered"
 NO_FETCHING = "this page fetches nothing from elsewhere: upload the file"
 
 
@@ -30,9 +30,8 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         """Serve one request."""
         if scope["type"] == "http":
-            headers = dict(scope["headers"])
-            origin = headers.get(b"origin")
-            if origin is not None and not _same(origin, headers.get(b"host", b"")):
+            headers = {k.lower(): v.decode("latin-1") for k, v in scope["headers"]}
+            if of_another_site(headers.get(b"origin"), headers.get(b"host", "")):
                 await _refuse(send, OTHER_SITE)
                 return
             _, _, file = scope["path"].partition("/file=")
@@ -55,13 +54,6 @@ def names_address(data: Any) -> bool:
             map(names_address, data.values())
         )
     return isinstance(data, list | tuple) and any(map(names_address, data))
-
-
-def _same(origin: bytes, host: bytes) -> bool:
-    try:
-        return urlsplit(origin.decode("latin-1")).netloc.lower() == host.decode("latin-1").lower()
-    except ValueError:
-        return False
 
 
 async def _refuse(send: Any, why: str) -> None:

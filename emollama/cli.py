@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
-from typer.exceptions import TyperException
 
 import emollama.cli_corpora  # noqa: F401  the corpora's commands add themselves
+from emollama import torchrun
 from emollama.cli_bench import bench
 from emollama.cli_chat import chat
 from emollama.cli_data import assets_app, prepare_app
@@ -25,8 +24,9 @@ from emollama.cli_serve import serve
 from emollama.cli_show import show_answer
 from emollama.cli_split import split
 from emollama.config import Precision
-from emollama.errors import EXIT_CODE, EmollamaError, one_line_errors
+from emollama.errors import EmollamaError, one_line_errors
 from emollama.scripts import quiet_libraries, run_evaluation, run_training
+from emollama.typer_app import run_app
 
 app = typer.Typer(
     help="From a clip of a person to an emotion and the reasons for it.",
@@ -127,7 +127,7 @@ def extract(
             progress=advance,
             build=build,
         )
-    if os.environ.get("RANK", "0") != "0":
+    if torchrun.rank() != 0:
         return  # every rank has the same report
     for key, counts in report.counts.items():
         facts = ", ".join(f"{n} {status}" for status, n in sorted(counts.items()))
@@ -352,15 +352,4 @@ def quickstart(
 @one_line_errors
 def main() -> None:
     """Entry point of `emollama`."""
-    try:
-        code = app(standalone_mode=False)
-    except TyperException as error:
-        message = str(getattr(error, "format_message", lambda: "")())
-        if not message:
-            raise SystemExit(EXIT_CODE) from None  # a command without arguments: help was printed
-        raise EmollamaError(f"{message} (see --help)") from error
-    except typer.Abort:
-        raise KeyboardInterrupt from None
-    if code == 130:  # what typer makes of Ctrl-C, without a word
-        raise KeyboardInterrupt
-    raise SystemExit(code if isinstance(code, int) else 0)
+    run_app(app)

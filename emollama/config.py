@@ -6,7 +6,6 @@ only what differs from the defaults here; the effective configuration is saved b
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from yaml import YAMLError
 
+from emollama import torchrun
 from emollama.errors import EmollamaError, did_you_mean
 from emollama.files import read_text
 from emollama.released_keys import translate_evaluation, translate_training
@@ -370,7 +370,7 @@ def _in_our_words(
     """The values with the released system's keys moved to ours, what has no effect told once."""
     try:
         if schema is TrainConfig:
-            world = int(os.environ.get("WORLD_SIZE", "1"))
+            world = torchrun.world_size()
             values, notes = translate_training(plain, world)
         elif schema is EvalConfig:
             values, notes = translate_evaluation(plain, dataset)
@@ -378,7 +378,7 @@ def _in_our_words(
             values, notes = plain, []
     except (TypeError, ValueError, EmollamaError) as error:
         raise EmollamaError(f"{path}: {error}") from error
-    if int(os.environ.get("RANK", "0")) == 0:
+    if torchrun.rank() == 0:
         for note in notes:
             print(f"note: {path}: {note}", file=sys.stderr, flush=True)
     return values

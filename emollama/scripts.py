@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
+from emollama import torchrun
 from emollama.errors import one_line_errors
 from emollama.quiet import quiet_libraries as quiet_libraries
 
@@ -42,7 +42,7 @@ def run_evaluation(
     limit = [] if n_samples is None else [f"data.limit={n_samples}"]
     config = load_config(EvalConfig, path, [*options, *limit], dataset)
     found = evaluate(config)
-    if int(os.environ.get("RANK", "0")) != 0:
+    if torchrun.rank() != 0:
         return  # every rank has the same report
     if found.report is not None:
         print_report(found.report)

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from typer.exceptions import TyperException
 
-from emollama.errors import EXIT_CODE, EmollamaError, one_line_errors
+from emollama.errors import EmollamaError, one_line_errors
 from emollama.features.ranks import joined_ranks
 from emollama.files import read_json, sole_writer, write_json
+from emollama.typer_app import run_app
 from merr.build import SETTINGS, Build
 from merr.settings import Settings, load_settings
 from merr.stages import STAGES, get_stage, measure_all, run_all
@@ -187,13 +187,4 @@ def spread(words: Sequence[str]) -> list[str]:
 @one_line_errors
 def main() -> None:
     """Entry point: every user mistake is one line on stderr."""
-    try:
-        code = app(spread(sys.argv[1:]), standalone_mode=False)
-    except TyperException as error:
-        message = str(getattr(error, "format_message", lambda: "")())
-        if not message:
-            raise SystemExit(EXIT_CODE) from None  # a command without arguments: help was printed
-        raise EmollamaError(f"{message} (see --help)") from error
-    except typer.Abort:
-        raise KeyboardInterrupt from None
-    raise SystemExit(code if isinstance(code, int) else 0)
+    run_app(app, spread(sys.argv[1:]))

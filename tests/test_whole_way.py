@@ -123,8 +123,8 @@ def test_the_artefact_knows_its_encoders_in_full(walked: Path) -> None:
         [sys.executable, "-m", "emollama", "predict", "x.mp4", "--model", str(spoilt)],
         cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert done.returncode == 2 and "stream 'prosody'" in done.stderr
-    assert "is not the one that the model was tuned on" in done.stderr
+    assert done.returncode == 2 and "'prosody'" in done.stderr
+    assert "is not the one that the model was trained on" in done.stderr
 
 
 def test_the_report_is_whole_and_made_again_from_its_predictions(walked: Path) -> None:

@@ -6,11 +6,11 @@ is data: it travels to worker processes with the function that builds encoders t
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 import torch
 
+from emollama import torchrun
 from emollama.errors import EmollamaError
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -42,7 +42,7 @@ class Compute:
         if not count:
             raise EmollamaError(f"--device {self.device}: this machine has no CUDA device")
         # Ranks above the number of GPUs share them in turn.
-        index = int(number) if number else _local_rank() % count
+        index = int(number) if number else torchrun.local_rank() % count
         if index >= count:
             raise EmollamaError(
                 f"--device {self.device}: this machine has cuda:0 to cuda:{count - 1}"
@@ -56,10 +56,3 @@ class Compute:
         if self.dtype not in DTYPES:
             raise EmollamaError(f"--dtype {self.dtype}: must be auto, {', '.join(DTYPES)}")
         return DTYPES[self.dtype]
-
-
-def _local_rank() -> int:
-    text = os.environ.get("LOCAL_RANK", "0")
-    if not text.isdecimal():
-        raise EmollamaError(f"LOCAL_RANK must be a number, not '{text}'")
-    return int(text)

@@ -35,6 +35,35 @@ _MARGIN = 0.1  # FER2013's faces are framed a little wider than MTCNN's boxes
 _MAPS = 128
 
 
+class FaceExpressions:
+    """mini-XCEPTION on the faces that MTCNN finds in pictures; opened when first used."""
+
+    @property
+    def weights(self) -> list[str]:
+        """Hashes of both networks' weights."""
+        return [weights_hash(fetch(name)) for name in ("mini-xception", "mtcnn")]
+
+    @cached_property
+    def _net(self) -> MiniXception:
+        return MiniXception.from_asset()
+
+    @cached_property
+    def _finder(self) -> FaceFinder:
+        return FaceFinder()
+
+    def read(self, images: np.ndarray) -> tuple[np.ndarray, tuple[Tensor, Tensor] | None]:
+        """Whether a face was found [N] in uint8 [N, H, W, 3], with logits [N, 7], maps [N, 128].
+
+        A picture without a face has the place of a neighbour's. Where no picture has a face,
+        nothing is read.
+        """
+        faces = self._finder.find(images)
+        found = np.array([face is not None for face in faces])
+        if not found.any():
+            return found, None
+        return found, self._net.look(square_crops(images, faces, _SIDE, _MARGIN))
+
+
 class ExpressionEncoder:
     """Seven logits, seven probabilities, pooled maps and whether a face was found, per frame.
 
@@ -59,20 +88,12 @@ class ExpressionEncoder:
             raise EmollamaError(f"encoder 'expression': frames must be 1 to 256, not {frames}")
         self.frames = frames
         self.key = f"expression+frames={frames}"
+        self._faces = FaceExpressions()
 
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over code version, weights and options."""
-        hashes = [weights_hash(fetch(name)) for name in ("mini-xception", "mtcnn")]
-        return hashlib.sha256(f"{_CODE}:{self.key}:{hashes}".encode()).hexdigest()
-
-    @cached_property
-    def _net(self) -> MiniXception:
-        return MiniXception.from_asset()
-
-    @cached_property
-    def _finder(self) -> FaceFinder:
-        return FaceFinder()
+        return hashlib.sha256(f"{_CODE}:{self.key}:{self._faces.weights}".encode()).hexdigest()
 
     def encode(self, clips: Sequence[Clip]) -> list[FeatureTrack | None]:
         """One track [frames, 143] a clip; None without frames, or without a face in any."""
@@ -82,13 +103,12 @@ class ExpressionEncoder:
         if clip.frames is None or not len(clip.frames.images):
             return None
         images, times = spread(clip.frames, self.frames)
-        faces = self._finder.find(images)
-        if not any(faces):
+        found, read = self._faces.read(images)
+        if read is None:
             return None
-        crops = square_crops(images, faces, _SIDE, _MARGIN)
-        logits, maps = self._net.look(crops)
-        found = torch.tensor([[float(face is not None)] for face in faces])
-        values = torch.cat([logits, logits.softmax(1), maps, found], dim=1)
+        logits, maps = read
+        seen = torch.from_numpy(found)[:, None].float()
+        values = torch.cat([logits, logits.softmax(1), maps, seen], dim=1)
         return FeatureTrack(values.numpy().astype(np.float32), times.astype(np.float32))
 
 

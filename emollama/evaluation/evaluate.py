@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 
 import torch
 
+from emollama import torchrun
 from emollama.config import EvalConfig
 from emollama.encoders.base import Channel
 from emollama.errors import EmollamaError
@@ -73,8 +73,7 @@ def evaluate(config: EvalConfig) -> Evaluated:
     metrics = chosen(_metrics(config, judge))
     with joined_ranks() as ranks:
         if ranks.world > 1 and torch.cuda.is_available():
-            local = int(os.environ.get("LOCAL_RANK", "0"))
-            torch.cuda.set_device(local % torch.cuda.device_count())
+            torch.cuda.set_device(torchrun.local_rank() % torch.cuda.device_count())
         device = default_device()
         manifest = read_with_splits(config.data.manifest, config.data.split_file)
         if ranks.rank == 0:

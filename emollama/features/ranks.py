@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from emollama import torchrun
 from emollama.errors import EmollamaError
 
 
@@ -48,11 +48,7 @@ def joined_ranks() -> Iterator[Ranks]:
 
     A process group that is there already is left alone.
     """
-    try:
-        rank, world = (int(os.environ.get(k, d)) for k, d in (("RANK", "0"), ("WORLD_SIZE", "1")))
-        local = int(os.environ.get("LOCAL_WORLD_SIZE", str(world)))
-    except ValueError as error:
-        raise EmollamaError(f"RANK and WORLD_SIZE must be numbers: {error}") from error
+    rank, world = torchrun.rank(), torchrun.world_size()
     if world == 1:
         yield Ranks()
         return
@@ -69,7 +65,7 @@ def joined_ranks() -> Iterator[Ranks]:
     except (RuntimeError, ValueError) as error:
         raise EmollamaError(f"rank {rank} cannot join the others: {error}") from error
     try:
-        yield Ranks(rank, world, max(1, local), group)
+        yield Ranks(rank, world, max(1, torchrun.local_world_size()), group)
     finally:
         if ours:
             dist.destroy_process_group()

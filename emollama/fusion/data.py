@@ -13,6 +13,7 @@ from torch import Tensor
 
 from emollama.encoders.base import FeatureTrack
 from emollama.errors import EmollamaError
+from emollama.features.same_encoder import require_same_encoder
 from emollama.features.store import StoredTracks, open_tracks, relocated_sources
 from emollama.features.tracks import TrackReader, usable
 from emollama.fusion.batch import FusionBatch
@@ -84,15 +85,6 @@ def reopen_modalities(
         require_same_encoder(section, reader.fingerprint, str(store or source))
         readers[section.name] = reader
     return readers
-
-
-def require_same_encoder(section: ModalitySection, fingerprint: str, where: str) -> None:
-    """Refuse features of another version of an encoder than the model was trained on."""
-    if section.fingerprint and fingerprint != section.fingerprint:
-        raise EmollamaError(
-            f"{where}: modality '{section.name}': this '{section.source}' is not the one that the "
-            "model was trained on (other weights, code or columns)"
-        )
 
 
 @dataclass(frozen=True)

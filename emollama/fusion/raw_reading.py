@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from emollama import torchrun
 from emollama.features.pool import WorkerPool
 from emollama.features.progress import bar
 from emollama.features.worker import Failure, Job, unforeseen
@@ -171,7 +172,7 @@ def _decoded(
     jobs: Sequence[Job], tools: dict[str, MediaTool], workers: int | None
 ) -> Iterator[tuple[Job, dict[str, Outcome]]]:
     if workers is None:
-        ranks = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        ranks = torchrun.local_world_size()
         workers = 0 if len(jobs) <= FEW else max(1, len(os.sched_getaffinity(0)) // ranks)
     if not workers:
         for job in jobs:

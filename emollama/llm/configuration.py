@@ -81,15 +81,6 @@ class StreamConfig:
         return cls(**values)
 
 
-def require_same_encoder(stream: StreamConfig, fingerprint: str, where: str) -> None:
-    """Refuse features of another version of an encoder than the model was tuned on."""
-    if stream.fingerprint and fingerprint != stream.fingerprint:
-        raise EmollamaError(
-            f"{where}: stream '{stream.name}': this '{stream.source}' is not the one that the "
-            "model was tuned on (other weights, code or columns)"
-        )
-
-
 class EmotionLlamaConfig(PreTrainedConfig):
     """Configuration of `EmotionLlama`.
 

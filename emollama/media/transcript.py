@@ -73,15 +73,16 @@ class Transcriber:
 
     def transcribe(self, audio: np.ndarray) -> tuple[Phrase, ...]:
         """Phrases in order of time of float32 sound [n] at 16 kHz; none where nobody speaks."""
-        spans = self.activity.spans(audio)
+        return self.hear(audio, self.activity.spans(audio))
+
+    def hear(self, audio: np.ndarray, spans: Sequence[Span]) -> tuple[Phrase, ...]:
+        """Phrases of the stretches in which somebody speaks."""
         return tuple(
-            phrase
-            for window in windows(spans)
-            for phrase in self._hear(audio, window)
-        )  # fmt: skip
+            phrase for window in windows(spans) for phrase in self._understood(audio, window)
+        )
 
     @torch.inference_mode()
-    def _hear(self, audio: np.ndarray, span: Span) -> list[Phrase]:
+    def _understood(self, audio: np.ndarray, span: Span) -> list[Phrase]:
         part = audio[round(span.start * SAMPLE_RATE) : round(span.end * SAMPLE_RATE)]
         inputs = self.processor(part, sampling_rate=SAMPLE_RATE, return_tensors="pt")
         seconds = span.end - span.start

@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from starlette.exceptions import HTTPException
 
+from emollama.serving.origin import OTHER_SITE, of_another_site
 from emollama.serving.refusal import Refusal, body_of
 from emollama.serving.settings import Settings
 
@@ -105,9 +106,8 @@ class Door:
         names = {*_LOOPBACK_NAMES, self.settings.host.lower()}
         if self.settings.loopback and _name(host) not in names:
             raise Refusal(421, "this server answers to localhost and 127.0.0.1 only")
-        origin = headers.get(b"origin")
-        if origin is not None and _place(origin) != host:
-            raise Refusal(403, "requests from web pages of other sites are not answered")
+        if of_another_site(headers.get(b"origin"), host):
+            raise Refusal(403, OTHER_SITE)
         key = self.settings.api_key
         if key is not None and scope["path"] != "/healthz":
             scheme, _, given = headers.get(b"authorization", "").partition(" ")
@@ -175,14 +175,6 @@ class _Body:
                 return await self._receive()
         except TimeoutError:
             raise HTTPException(408, "the request's body came too slowly") from None
-
-
-def _place(origin: str) -> str | None:
-    """Host and port in an Origin header; None where there are none."""
-    try:
-        return urlsplit(origin).netloc
-    except ValueError:
-        return None
 
 
 def _name(host: str) -> str:

@@ -14,12 +14,13 @@ from emollama.errors import EmollamaError, did_you_mean
 from emollama.evaluation.fusion import answering
 from emollama.explain.fusion_subject import FusionSubject
 from emollama.explain.subject import Subject
+from emollama.features.same_encoder import require_same_encoder
 from emollama.fusion import artefact
 from emollama.fusion.answers import Answers, answers
 from emollama.fusion.artefact import FusionArtefact
 from emollama.fusion.batch import FusionBatch
 from emollama.fusion.configuration import ModalitySection
-from emollama.fusion.data import clip_batch, require_same_encoder
+from emollama.fusion.data import clip_batch
 from emollama.fusion.raw_reading import MediaTool
 from emollama.fusion.thresholds import THRESHOLD
 from emollama.fusion.tokenizing import load_tokenizer, text_ids

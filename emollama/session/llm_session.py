@@ -15,11 +15,11 @@ from emollama.config import Precision
 from emollama.errors import EmollamaError
 from emollama.explain.llm_subject import LlmSubject
 from emollama.explain.subject import Subject
+from emollama.features.same_encoder import require_same_encoder
 from emollama.fusion.artefact import is_fusion_artefact
 from emollama.labels import LabelSet
 from emollama.llm import artefact
 from emollama.llm.batch import Encoded, by_count, to_device
-from emollama.llm.configuration import require_same_encoder
 from emollama.llm.decoding import Reply, Sampling
 from emollama.llm.device import default_device, resolve_dtype
 from emollama.llm.modeling import TEXT

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from transformers import TrainingArguments
 
+from emollama import torchrun
 from emollama.config import TrainConfig, TrainingSection
 from emollama.errors import EmollamaError
 from emollama.files import read_json
@@ -27,7 +28,7 @@ def training_arguments(
     library's own batch size and accumulation are 1.
     """
     settings = config.training
-    distributed = _world() > 1
+    distributed = torchrun.world_size() > 1
     os.environ["TENSORBOARD_LOGGING_DIR"] = str(config.output / "tensorboard")
     schedule, options = _schedule(settings)
     arguments = TrainingArguments(
@@ -149,7 +150,7 @@ def _require_settings(path: Path, values: dict[str, Any]) -> None:
     from deepspeed.runtime.config import DeepSpeedConfig
 
     try:
-        DeepSpeedConfig({**_known(values), "train_batch_size": _world()})
+        DeepSpeedConfig({**_known(values), "train_batch_size": torchrun.world_size()})
     except (AssertionError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise EmollamaError(f"{path}: DeepSpeed refuses it: {' '.join(str(error).split())}") from (
             error
@@ -165,16 +166,12 @@ def _known(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _world() -> int:
-    return int(os.environ.get("WORLD_SIZE", "1"))
-
-
 def require_deepspeed(config: TrainConfig) -> None:
     """Refuse in one line what DeepSpeed itself would end in a traceback over."""
     path, stage = config.training.deepspeed, zero_stage(config)
     if path is None:
         return
-    if "WORLD_SIZE" not in os.environ:
+    if not torchrun.started():
         raise EmollamaError(
             "training.deepspeed: start the run with torchrun, for one process too: "
             "torchrun --nproc_per_node 1 train.py ..."

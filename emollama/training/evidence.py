@@ -12,10 +12,11 @@ import torch
 from emollama.config import DataSection, StreamSection
 from emollama.encoders.base import FeatureTrack
 from emollama.errors import EmollamaError
+from emollama.features.same_encoder import require_same_encoder
 from emollama.features.store import StoredTracks, open_tracks, relocated_sources
 from emollama.features.tracks import TrackReader, usable
 from emollama.llm.clues import ClueWords
-from emollama.llm.configuration import StreamConfig, require_same_encoder
+from emollama.llm.configuration import StreamConfig
 from emollama.llm.modeling import EmotionLlama
 from emollama.llm.processing import Evidence, fit_steps
 from emollama.sample import Manifest, Sample

@@ -8,7 +8,6 @@ or step, so a killed run that goes on ends with the same weights as one that nev
 from __future__ import annotations
 
 import math
-import os
 import shutil
 import time
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 from torch.utils.tensorboard import SummaryWriter
 
+from emollama import torchrun
 from emollama.errors import EmollamaError
 from emollama.files import file_sha256, sole_writer
 from emollama.fusion import artefact
@@ -82,7 +82,7 @@ class FusionRun:
         say: Callable[[str], None] | None = None,
     ) -> None:
         self.config = config
-        rank = int(os.environ.get("RANK", "0"))
+        rank = torchrun.rank()
         self.say: Callable[[str], None] = say or speaker(rank)
         self.checkpoints = config.output / "checkpoints"
         resume = _resumable(config, self.checkpoints)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from peft import PeftModel
 from sklearn.metrics import f1_score
 from transformers import set_seed
 
+from emollama import torchrun
 from emollama.config import TrainConfig
 from emollama.errors import EmollamaError
 from emollama.files import file_sha256, read_json, sole_writer, write_json, written_whole
@@ -76,8 +76,8 @@ def train(config: TrainConfig) -> Path:
 
 
 def _train(config: TrainConfig, held: ExitStack) -> Path:
-    rank = int(os.environ.get("RANK", "0"))
-    world = int(os.environ.get("WORLD_SIZE", "1"))
+    rank = torchrun.rank()
+    world = torchrun.world_size()
     say = speaker(rank)
     micro = micro_batch(config, world)
     require_deepspeed(config)
@@ -86,7 +86,7 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
     resume = newest_checkpoint(checkpoints) if config.training.resume == "auto" else None
     device = default_device()
     if device.type == "cuda":
-        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        device = torch.device("cuda", torchrun.local_rank())
 
     manifest = read_with_splits(config.data.manifest, config.data.split_file)
     # Now, for the file may be another one when training ends.

@@ -18,17 +18,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from emollama.assets import fetch, weights_hash
-from emollama.encoders.crops import FaceFinder
-from emollama.encoders.expression import CLASSES, MiniXception
+from emollama.encoders.expression import CLASSES, FaceExpressions
 from emollama.errors import EmollamaError
 from emollama.files import file_sha256
-from emollama.media.faces import square_crops
 from merr.measure.names import EXPRESSION_PREFIX
 from merr.tables import read_table
 
 UNIT_SCALE = 5.0
-_SIDE, _MARGIN = 64, 0.1  # of the crops that the expression network was trained on
 
 
 class FaceReader(Protocol):
@@ -49,31 +45,23 @@ class ExpressionReader:
 
     signs = tuple(EXPRESSION_PREFIX + name for name in CLASSES)
 
+    def __init__(self) -> None:
+        self._faces = FaceExpressions()
+
     @cached_property
     def fingerprint(self) -> str:
         """Of code version and weights."""
-        hashes = [weights_hash(fetch(name)) for name in ("mini-xception", "mtcnn")]
-        return hashlib.sha256(f"expression-1:{hashes}".encode()).hexdigest()[:16]
-
-    @cached_property
-    def _net(self) -> MiniXception:
-        return MiniXception.from_asset()
-
-    @cached_property
-    def _finder(self) -> FaceFinder:
-        return FaceFinder()
+        return hashlib.sha256(f"expression-1:{self._faces.weights}".encode()).hexdigest()[:16]
 
     def read(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Probabilities of the seven classes; a picture without a face has the neighbour's place.
 
         Where no picture has a face, nothing is read.
         """
-        faces = self._finder.find(images)
-        found = np.array([face is not None for face in faces])
-        if not found.any():
+        found, read = self._faces.read(images)
+        if read is None:
             return np.zeros((len(images), len(self.signs)), np.float32), found
-        logits, _ = self._net.look(square_crops(images, faces, _SIDE, _MARGIN))
-        return logits.softmax(1).numpy(), found
+        return read[0].softmax(1).numpy(), found
 
 
 class BlendshapeReader:

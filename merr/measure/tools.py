@@ -18,7 +18,7 @@ from emollama.media.lengths import track_lengths
 from merr.measure.frames import frames_wanted, number_at, picture_times
 from merr.measure.openface import face_row, read_openface
 from merr.measure.readers import BlendshapeReader, ExpressionReader, FaceReader
-from merr.measure.transcriber import Transcriber
+from merr.measure.transcriber import TranscriptRows
 from merr.settings import Settings
 from merr.stagefile import CLIPS as CLIPS
 from merr.stagefile import Row
@@ -179,7 +179,7 @@ class TranscriptTool:
     def __init__(self, settings: Settings) -> None:
         section = settings.transcript
         hears = section.source in ("auto", "whisper")
-        self._transcriber = Transcriber(section.whisper) if hears else None
+        self._transcriber = TranscriptRows(section.whisper) if hears else None
         self._longest = settings.longest
 
     @property
@@ -197,7 +197,7 @@ class TranscriptTool:
         if audio is None:
             return {"status": "ok", "source": self._transcriber.asset, "text": "",
                     "note": _NO_SOUND}  # fmt: skip
-        return self._transcriber.transcribe(audio)
+        return self._transcriber.row(audio)
 
 
 def build_tool(name: str, settings: Settings) -> Tool:

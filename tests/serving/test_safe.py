@@ -191,7 +191,7 @@ def test_an_error_inside_is_an_id_and_no_more(
     server: Running, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object, **__: object) -> None:
-        raise RuntimeError("secret in /root/somewhere")
+        raise RuntimeError("secret in folder/of-the-host")
 
     file_id = server.upload(clip)
     monkeypatch.setattr(server.app.state.engine.session, "answers", broken)

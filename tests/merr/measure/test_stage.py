@@ -12,14 +12,14 @@ from emollama.labels import get_label_set
 from merr.build import Build
 from merr.measure import stage
 from merr.measure.tools import CLIPS, TRANSCRIPT, VOICE, View, build_tool
-from merr.measure.transcriber import Transcriber
+from merr.measure.transcriber import TranscriptRows
 from merr.settings import Settings
 from tests.media.recording import record
 from tests.merr.rows import _nothing, quiet
 
 
 def test_what_is_heard_depends_on_how_much_of_a_clip_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Transcriber, "fingerprint", "weights")
+    monkeypatch.setattr(TranscriptRows, "fingerprint", "weights")
     for name in (VOICE, TRANSCRIPT):
         prints = [build_tool(name, Settings(longest=s)).fingerprint for s in (5, 60, 60)]
         assert prints[0] != prints[1] == prints[2]

@@ -1,28 +1,41 @@
-"""Nothing is transcribed where nobody speaks; what the signal holds decides it."""
+"""Words where somebody speaks, none where nobody does; what the signal holds decides it."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 
-from merr.measure.transcriber import LEAST_SPEECH, Transcriber, speech_seconds
+from emollama.corpora.probe.plan import Settings, plan_clip
+from emollama.corpora.probe.render import render_clip
+from emollama.corpora.probe.voice import Speaker
+from emollama.media.decode import decode_clip
+from merr.measure.transcriber import TranscriptRows
 
-
-def voice(seconds: float, f0: float = 140.0) -> np.ndarray:
-    """Syllables of a harmonic tone, three a second."""
-    t = np.arange(int(seconds * 16_000)) / 16_000
-    sound = sum(np.sin(2 * np.pi * f0 * k * t) / k for k in range(1, 12))
-    return (0.1 * sound * np.clip(np.sin(2 * np.pi * 3 * t), 0.02, 1)).astype(np.float32)
-
-
-def test_voices_are_speech_and_silence_noise_and_clicks_are_not() -> None:
-    noise = np.random.default_rng(0).normal(0, 0.05, 32_000).astype(np.float32)
-    click = np.zeros(32_000, np.float32)
-    click[9_000:9_200] = 0.8
-    assert speech_seconds(voice(2.0)) > 0.5
-    for silent in (np.zeros(32_000, np.float32), noise, click, voice(0.1)):
-        assert speech_seconds(silent) < LEAST_SPEECH
+NOISE = np.random.default_rng(0).normal(0, 0.05, 32_000).astype(np.float32)
+CLICK = np.zeros(32_000, np.float32)
+CLICK[9_000:9_200] = 0.8
 
 
-def test_what_is_no_speech_never_reaches_the_model() -> None:
-    row = Transcriber().transcribe(np.zeros(32_000, np.float32))
-    assert row["text"] == "" and row["note"] == "no speech"
+@pytest.fixture(scope="module")
+def rows() -> TranscriptRows:
+    return TranscriptRows()
+
+
+@pytest.mark.parametrize("sound", [np.zeros(32_000, np.float32), NOISE, CLICK, NOISE[:300]])
+def test_where_nobody_speaks_there_are_no_words(rows: TranscriptRows, sound: np.ndarray) -> None:
+    row = rows.row(sound)
+    assert (row["text"], row["note"], row["speech"]) == ("", "no speech", 0)
+
+
+def test_what_is_said_is_heard_with_its_times(rows: TranscriptRows, tmp_path: Path) -> None:
+    with Speaker() as speaker:
+        render_clip(plan_clip(Settings(seed=5), "test", 0), speaker, tmp_path / "clip.mp4")
+    audio = decode_clip(tmp_path / "clip.mp4", None, want_video=False).audio
+    assert audio is not None
+    row = rows.row(audio)
+    seconds = len(audio) / 16_000
+    assert row["text"] and " ".join(text for _, _, text in row["phrases"]) == row["text"]
+    assert 0 < row["speech"] <= seconds + 0.1
+    assert all(0 <= start <= end <= seconds + 0.1 for start, end, _ in row["phrases"])
