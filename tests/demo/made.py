@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import numpy as np
 
 from demo.visit import Visit
+from emollama.corpora.probe.emotions import FACE_UNITS
+from emollama.corpora.probe.faces import FacePainter
+from emollama.corpora.probe.identity import make_identity
+from emollama.corpora.probe.render import write_film
 from emollama.encoders.expression import CLASSES
+from emollama.encoders.table import parse_encoder
+from emollama.llm.configuration import StreamConfig
 from emollama.media.transcript import Phrase
 from emollama.serving.guard import require_within
 from emollama.serving.settings import Settings
 from emollama.session import Look, Peak, Session, Sight, Timeline, Told
+from tests.session.made import tiny_artefact
 
 NASTY = "<script>alert(1)</script> --> & ${1+1} {{2+2}}"
 
@@ -45,6 +53,32 @@ def look(text: str | None = NASTY, given: bool = True) -> Look:
 def visit() -> Visit:
     """A visit whose clip is called by a name that looks like markup."""
     return Visit(Path("clip.mp4"), "<b>clip</b>.mp4", look())
+
+
+def seeing(folder: Path) -> Path:
+    """A tiny artefact that goes by the face too."""
+    encoder = parse_encoder("expression+frames=8")
+    face = StreamConfig("expression", "face", encoder.key, width=encoder.width,
+                        fingerprint=encoder.fingerprint)  # fmt: skip
+    return tiny_artefact(folder, [face])
+
+
+def faces(path: Path, *people: int, sound: bool = True) -> Path:
+    """Two seconds of drawn people side by side, with or without a hum."""
+    rate, happy = 16000, FACE_UNITS["happy"]
+    drawn = np.hstack([FacePainter(make_identity(number)).draw(happy) for number in people])
+    hum = 0.2 * np.sin(2 * np.pi * 180 * np.arange(2 * rate) / rate)
+    whole = path if sound else path.with_suffix(".whole.mp4")
+    write_film(whole, np.repeat(drawn[None], 50, 0), hum.astype(np.float32), rate)
+    if not sound:
+        with av.open(str(whole)) as source, av.open(str(path), "w") as out:
+            picture = source.streams.video[0]
+            stream = out.add_stream_from_template(picture)
+            for packet in source.demux(picture):
+                if packet.dts is not None:
+                    packet.stream = stream
+                    out.mux(packet)
+    return path
 
 
 class InProcess:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
+from demo import callbacks
 from demo.server import running
 from emollama.session import Session, open_session
 from tests.demo.conftest import SETTINGS
-from tests.session.made import tiny_artefact
+from tests.demo.made import faces, seeing
+from tests.media.recording import record
 
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="the browser test needs playwright: pip install playwright"
@@ -29,7 +33,7 @@ PATIENCE = 240_000  # ms; a machine may be busy
 
 @pytest.fixture(scope="module")
 def described(tmp_path_factory: pytest.TempPathFactory) -> Session:
-    return open_session(tiny_artefact(tmp_path_factory.mktemp("tiny")), "float32")
+    return open_session(seeing(tmp_path_factory.mktemp("tiny")), "float32")
 
 
 @pytest.fixture
@@ -43,7 +47,7 @@ def without_ffmpeg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def address(described: Session, without_ffmpeg: None) -> Iterator[str]:
-    with running(described, SETTINGS, None) as found:
+    with running(described, replace(SETTINGS, max_seconds=90), None) as found:
         yield found
 
 
@@ -107,6 +111,58 @@ def _visit(page: playwright.Page, address: str, clip: Path, folder: Path) -> Non
         page.get_by_role("button", name="Save as case sheet").click()
     download.value.save_as(folder / "sheet.html")
     assert "And why?" in (folder / "sheet.html").read_text(encoding="utf-8")
+
+
+def test_awkward_clips_and_an_answer_that_is_stopped(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clips = {
+        "two.mp4": faces(tmp_path / "two.mp4", 4, 9),
+        "mute.mp4": faces(tmp_path / "mute.mp4", 4, sound=False),
+        "long.mp4": record(tmp_path / "long.mp4", seconds=63, fps=4),
+    }
+    with playwright.sync_playwright() as run:
+        browser = run.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.set_default_timeout(PATIENCE)
+        shown = {name: _opened(page, address, path) for name, path in clips.items()}
+        assert "2 faces, the framed one is read" in shown["two.mp4"]
+        assert "from voice, face" in shown["two.mp4"]
+        assert "no voice in this clip" in shown["mute.mp4"]
+        assert "no sound was heard" in shown["mute.mp4"] and "from face" in shown["mute.mp4"]
+        assert "No face was found" in shown["long.mp4"] and "60.0 s" in shown["long.mp4"]
+        assert "from voice" in shown["long.mp4"] and "60 s" in shown["long.mp4"]
+
+        # Slow enough that there is something to be stopped.
+        messages = callbacks.messages
+        monkeypatch.setattr(
+            callbacks, "messages", lambda visit: (time.sleep(0.1), messages(visit))[1]
+        )
+        page.get_by_text("How answers are written").click()
+        length = page.get_by_label("number input for Greatest length in tokens")
+        length.fill("512")
+        page.get_by_label("Your question").fill("Tell me all.")
+        page.get_by_role("button", name="Ask", exact=True).click()
+        page.locator("#state", has_text="Writing").wait_for()
+        page.get_by_role("button", name="Stop", exact=True).click()
+        page.locator("#chat", has_text="; stopped").wait_for()
+        length.fill("8")
+        page.get_by_role("button", name="Retry", exact=True).click()
+        page.locator("#chat", has_text="8 written in").wait_for()
+        assert page.get_by_text("Tell me all.").count() == 1
+        browser.close()
+
+
+def _opened(page: playwright.Page, address: str, clip: Path) -> str:
+    """Open the page and choose a clip; returns what the page then says."""
+    page.goto(address)
+    page.locator("#upload input[type=file]").set_input_files(clip)
+    page.wait_for_function(
+        "name => document.querySelector('#player video')?.src.includes(name)"
+        " && document.querySelector('#state').innerText.includes('Answered')"
+        " && document.querySelector('#carried .bars')", arg=clip.name,
+    )  # fmt: skip
+    return " ".join(page.inner_text(f"#{part}") for part in ("answer", "notes", "peak", "timeline"))
 
 
 def _other(page: playwright.Page, before: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -15,12 +16,18 @@ from emollama.llm.configuration import StreamConfig
 from tests.tiny import tiny_llm
 
 
-def tiny_artefact(folder: Path) -> Path:
-    """Voice by prosody in 4 tokens, a random LLaMA of 2 layers, random projectors and adapter."""
+def tiny_artefact(folder: Path, more: Sequence[StreamConfig] = ()) -> Path:
+    """Voice by prosody in 4 tokens, a random LLaMA of 2 layers, random projectors and adapter.
+
+    Args:
+        folder: to be saved in.
+        more: further streams.
+    """
     encoder = ProsodyEncoder(segments=4)
     streams = [
         StreamConfig("prosody", "voice", encoder.key, width=encoder.width, tokens=4,
                      fingerprint=encoder.fingerprint),
+        *more,
     ]  # fmt: skip
     model, processor = artefact.build(
         str(tiny_llm(folder / "llm")), "emollama-chat", streams, get_label_set("mer2023"),

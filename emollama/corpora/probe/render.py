@@ -149,10 +149,10 @@ def _smooth(x: np.ndarray) -> np.ndarray:
 
 
 def write_film(path: Path, frames: np.ndarray, sound: np.ndarray, rate: int) -> None:
-    """Write uint8 frames [N, 224, 224, 3] and sound [n] as an mp4."""
+    """Write uint8 frames [N, H, W, 3] of even sides and sound [n] as an mp4."""
     with av.open(str(path), "w", format="mp4") as container:
         picture = container.add_stream("libx264", rate=FPS, options=_H264)
-        picture.width = picture.height = SIZE
+        picture.height, picture.width = frames.shape[1:3]
         picture.pix_fmt = "yuv420p"
         # One thread each: clips are rendered side by side, and the bytes stay the same anywhere.
         picture.codec_context.thread_count = 1
