@@ -16,6 +16,7 @@ from demo.gate import Gate
 from demo.sweep import swept
 from emollama.errors import EmollamaError
 from emollama.serving.guard import Guard
+from emollama.serving.private import private_temporaries
 from emollama.serving.server import listening
 from emollama.serving.settings import Settings
 from emollama.serving.uploads import Uploads
@@ -47,7 +48,7 @@ def serve(
     ended = threading.Event()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: ended.set())
-    with running(session, settings, folder, user) as address:
+    with private_temporaries(), running(session, settings, folder, user) as address:
         ready(address)
         ended.wait()
 

@@ -22,6 +22,7 @@ from emollama import __version__
 from emollama.serving import wire
 from emollama.serving.chat import Conversation
 from emollama.serving.clips import Clips
+from emollama.serving.description import EVENT, DescribedApp
 from emollama.serving.door import Door
 from emollama.serving.emotion import emotion
 from emollama.serving.engine import Engine
@@ -50,7 +51,8 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
     )
 }
 LabelWord = Annotated[
-    str, StringConstraints(min_length=1, max_length=40, pattern=r"^[^,\s](.*[^,\s])?$")
+    str,
+    StringConstraints(min_length=1, max_length=40, pattern=r"^[^,\x00-\x20]+( [^,\x00-\x20]+)*$"),
 ]
 FileIdPath = wire.FileId
 
@@ -85,7 +87,7 @@ def create_app(session: Session, settings: Settings, folder: Path | None = None)
             await asyncio.to_thread(engine.close)
             uploads.close()
 
-    app = FastAPI(
+    app = DescribedApp(
         title="emollama",
         version=__version__,
         description="Which emotion does a person in a clip show, and what says so?",
@@ -246,7 +248,7 @@ def _asking_routes(app: FastAPI, settings: Settings) -> None:
     @app.post(
         "/v1/chat/completions",
         response_model=wire.ChatAnswer,
-        responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+        responses={200: {"content": {"text/event-stream": {"schema": EVENT}}}},
     )
     async def chat(request: Request, body: wire.ChatRequest) -> Any:
         """Ask about a clip, as OpenAI's clients do."""

@@ -11,6 +11,8 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 PREFIX = "emollama-srv-"  # short: sockets below it have long names already
@@ -43,6 +45,17 @@ class PrivateFolder:
         """Remove it with all that is in it."""
         shutil.rmtree(self.path, ignore_errors=True)
         self._held.close()
+
+
+@contextmanager
+def private_temporaries() -> Iterator[Path]:
+    """A private folder that holds all that this process and those it starts have temporarily."""
+    private = PrivateFolder()
+    try:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(private.path)
+        yield private.path
+    finally:
+        private.close()
 
 
 def remove_stale(parent: Path) -> list[Path]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 import socket
-import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from emollama.errors import EmollamaError
 from emollama.serving.app import create_app
-from emollama.serving.private import PrivateFolder
+from emollama.serving.private import private_temporaries
 from emollama.serving.settings import Settings
 from emollama.session import Session
 
@@ -39,13 +37,8 @@ def serve(session: Session, settings: Settings, ready: Callable[[str], None]) ->
     if threading.current_thread() is threading.main_thread():
         # uvicorn raises the signal anew when all is finished; what is temporary must still go.
         signal.signal(signal.SIGTERM, _leave)
-    private = PrivateFolder()
-    try:
-        # Of this process and of those that it starts, so that nothing lies beside the folder.
-        os.environ["TMPDIR"] = tempfile.tempdir = str(private.path)
-        _run(session, settings, ready, private.path)
-    finally:
-        private.close()
+    with private_temporaries() as folder:
+        _run(session, settings, ready, folder)
 
 
 def _leave(number: int, frame: object) -> NoReturn:

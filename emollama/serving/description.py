@@ -1,0 +1,46 @@
+"""The server's description of itself (OpenAPI), with what annotations of routes cannot say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+
+CLIP = "clip"
+"""Format of a field that holds the bytes of a clip; a generator of requests can be told of it."""
+
+EVENT = {
+    "type": "object",
+    "description": "An event of the stream.",
+    "properties": {
+        "data": {"type": "string", "description": "A chat.completion.chunk in JSON, or [DONE]"}
+    },
+    "required": ["data"],
+}
+
+
+class DescribedApp(FastAPI):
+    """FastAPI whose forms are described as they are read."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The description: forms hold no null and no other fields, clips are not empty."""
+        if self.openapi_schema is None:
+            made = super().openapi()
+            _form(made, "/v1/files")
+            _form(made, "/v1/emotion")["properties"]["labels"]["uniqueItems"] = True
+        return self.openapi_schema or {}
+
+
+def _form(made: dict[str, Any], path: str) -> dict[str, Any]:
+    """The schema of a route's form, mended in place."""
+    body = made["paths"][path]["post"]["requestBody"]
+    body["required"] = True
+    _, _, name = body["content"]["multipart/form-data"]["schema"]["$ref"].rpartition("/")
+    form: dict[str, Any] = made["components"]["schemas"][name]
+    form["additionalProperties"] = False
+    for field in form["properties"].values():
+        for choice in field.pop("anyOf", []):
+            if choice != {"type": "null"}:
+                field.update(choice)
+    form["properties"]["file"].update(format=CLIP, minLength=1)
+    return form

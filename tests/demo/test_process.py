@@ -1,0 +1,94 @@
+"""`python -m demo` as it is run: its password, its signals, and what it leaves on disk."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tests.session.made import tiny_artefact
+
+
+@contextmanager
+def started(
+    model: Path, folder: Path, key: str = ""
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The page in a process of its own, and its address."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "demo", "--model", str(model), "--port", "0", "--no-examples"],
+        env={**os.environ, "TMPDIR": str(folder), "EMOLLAMA_API_KEY": key},
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        told = next((line for line in process.stdout if line.startswith("open ")), "")
+        assert told, "the page did not start"
+        yield process, told.split()[1]
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_artefact(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    # Names of sockets below it are limited to a hundred characters.
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
+def test_what_a_killed_page_left_goes_with_the_next_and_signals_end_it(
+    model: Path, folder: Path
+) -> None:
+    with started(model, folder) as (process, address):
+        upload = httpx.post(
+            f"{address}gradio_api/upload", files={"files": ("a.mp4", b"a")}, timeout=60
+        )
+        assert upload.status_code == 200
+        helpers = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+        process.wait()
+    assert helpers and not psutil.wait_procs(helpers, timeout=20)[1]
+    left = {path.name for path in folder.iterdir()}
+    assert left
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with started(model, folder) as (process, address):
+            assert not left & {path.name for path in folder.iterdir()}
+            # A visitor's open stream, which does not end by itself.
+            stream = httpx.stream("GET", f"{address}gradio_api/heartbeat/visitor", timeout=60)
+            with stream as answer:
+                assert answer.status_code == 200
+                process.send_signal(number)
+                assert process.wait(timeout=30) == (0 if number == signal.SIGTERM else 130)
+        assert list(folder.iterdir()) == []
+
+
+def test_with_a_key_only_who_has_it_sees_the_page(model: Path, folder: Path) -> None:
+    with (
+        started(model, folder, "a long password") as (_, address),
+        httpx.Client(base_url=address, timeout=60) as client,
+    ):
+        assert client.get("config").status_code == 401
+        files = {"files": ("a.mp4", b"a")}
+        assert client.post("gradio_api/upload", files=files).status_code == 401
+        wrong = {"username": "emollama", "password": "another password"}
+        assert client.post("login", data=wrong).status_code == 400
+        assert client.get("config").status_code == 401
+        right = {"username": "emollama", "password": "a long password"}
+        assert client.post("login", data=right).status_code == 200
+        assert client.get("config").status_code == 200
+        assert client.post("gradio_api/upload", files=files).status_code == 200
