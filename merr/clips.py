@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +28,7 @@ class Source:
         text: what is said, where somebody says.
         speaker: who speaks, where somebody says.
         split: of the manifest, where there is one.
+        fault: why it cannot be a clip, whatever is in its file.
     """
 
     id: str
@@ -36,6 +39,7 @@ class Source:
     text: str | None = None
     speaker: str | None = None
     split: str | None = None
+    fault: str | None = None
 
 
 def find_clips(
@@ -98,6 +102,7 @@ def _of_folder(folder: Path) -> Iterator[Source]:
     if not folder.is_dir():
         raise EmollamaError(f"{folder}: is neither a folder of clips nor a manifest")
     files: dict[str, dict[str, Path]] = {}
+    # Files whose names no clip can have come first; they are told and counted as bad clips.
     for path in sorted(folder.rglob("*")):
         kind = "video" if path.suffix.lower() in VIDEO else "audio"
         if kind == "audio" and path.suffix.lower() not in SOUND:
@@ -109,7 +114,11 @@ def _of_folder(folder: Path) -> Iterator[Source]:
         ):
             continue
         name = "_".join(relative.with_suffix("").parts)
-        require_name(name, str(path))
+        try:
+            require_name(name, _printed(path))
+        except EmollamaError as error:
+            yield Source(_nameable(name), None, fault=str(error))
+            continue
         own = files.setdefault(name, {})
         if kind in own:
             raise EmollamaError(
@@ -118,3 +127,15 @@ def _of_folder(folder: Path) -> Iterator[Source]:
         own[kind] = path
     for name in sorted(files):
         yield Source(name, files[name].get("video"), files[name].get("audio"))
+
+
+def _printed(path: Path) -> str:
+    """A path as text; bytes of it that are none are shown by their numbers."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _nameable(name: str) -> str:
+    """An id for a file that cannot give it its own, to tell of it by."""
+    mark = hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
+    plain = "".join(c if c.isprintable() else "_" for c in name[:80])
+    return f"{plain}-{mark}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from merr.build import Build, Counts
@@ -37,6 +37,7 @@ class Candidate:
         confidence: of the label.
         signature: MinHash of its text.
         fine: whether it has a reason.
+        speaker: who speaks, where somebody says.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Candidate:
     confidence: float
     signature: tuple[int, ...]
     fine: bool
+    speaker: str | None = None
 
 
 def run_select(build: Build) -> Counts:
@@ -58,10 +60,11 @@ def run_select(build: Build) -> Counts:
         clip, emotion = item.rows[CLIPS], item.rows[EMOTION]
         content = f"{clip['content']}:{clip.get('start')}:{clip.get('end')}"
         kept.append(Candidate(item.id, content, emotion["label"], emotion["confidence"],
-                              minhash(text), fine))  # fmt: skip
+                              minhash(text), fine, clip.get("speaker")))  # fmt: skip
     out = left_out(kept, section)
     fine_ids = {c.id for c in kept if c.fine}
-    validation = validation_ids([c.id for c in kept if c.id not in out], section.validation)
+    stay = {c.id: c.speaker for c in kept if c.id not in out}
+    validation = validation_ids(stay, section.validation)
     # A row depends on all clips: what was decided is part of its key.
     decided = hashlib.sha256(
         repr((sorted(out.items()), sorted(fine_ids), sorted(validation))).encode()
@@ -104,11 +107,30 @@ def left_out(clips: Sequence[Candidate], section: SelectSection) -> dict[str, tu
     return out
 
 
-def validation_ids(ids: Sequence[str], every: int) -> set[str]:
-    """Every so many-th id by hash, so that neighbours in name are not all on one side."""
+def validation_ids(speakers: Mapping[str, str | None], every: int) -> set[str]:
+    """About one clip in so many; all clips of a speaker are on one side.
+
+    By hash, so that neighbours in name are not all on one side. Where all clips have the same
+    speaker, clips are divided.
+
+    Args:
+        speakers: of each clip's id; None where nobody says who speaks.
+        every: 0 for none.
+    """
     if not every:
         return set()
-    return {i for i in ids if int(hashlib.sha256(i.encode()).hexdigest()[:8], 16) % every == 0}
+    alone = len(set(speakers.values())) == 1
+    together: dict[str, list[str]] = defaultdict(list)
+    for clip, speaker in speakers.items():
+        together[f"clip {clip}" if speaker is None or alone else f"speaker {speaker}"].append(clip)
+    wanted = len(speakers) / every
+    chosen: set[str] = set()
+    for name in sorted(together, key=lambda name: hashlib.sha256(name.encode()).digest()):
+        own = together[name]
+        # A speaker who brings it nearer to the share.
+        if abs(len(chosen) + len(own) - wanted) < abs(len(chosen) - wanted):
+            chosen.update(own)
+    return chosen
 
 
 def minhash(text: str) -> tuple[int, ...]:

@@ -25,10 +25,12 @@ from merr.measure.tools import (
     TRANSCRIPT,
     UNITS,
     VOICE,
+    Tool,
     build_tool,
     builder,
     look_at,
 )
+from merr.settings import Settings
 from merr.stagefile import Row, StageFile, row_key
 
 MEASURED = (UNITS, VOICE, TRANSCRIPT)
@@ -74,8 +76,7 @@ def list_clips(build: Build) -> Counts:
     ]  # fmt: skip
     with build.bar("clips") as advance:
         for done, (one, source) in enumerate(((w, sources[w.index]) for w in todo), start=1):
-            (rows,) = look_at([one.job], {CLIPS: tool}, settings)
-            file.add(one.keys[CLIPS], {**_handed_in(source, beside), **_row(rows[CLIPS])})
+            file.add(one.keys[CLIPS], _listed(source, one.job, tool, settings, beside))
             advance(done, len(todo))
     counts = settle(build, CLIPS, file, lambda: _places(wanted(), CLIPS))
     if build.first:
@@ -197,6 +198,13 @@ def _row(outcome: Row | Failure) -> Row:
     if isinstance(outcome, Failure):
         return {"status": "failed", "reason": outcome.reason, "detail": outcome.detail}
     return outcome
+
+
+def _listed(source: Source, job: Job, tool: Tool, settings: Settings, beside: Path) -> Row:
+    if source.fault is not None:
+        return {"status": "rejected", "reason": "unusable name", "detail": source.fault}
+    (rows,) = look_at([job], {CLIPS: tool}, settings)
+    return {**_handed_in(source, beside), **_row(rows[CLIPS])}
 
 
 def _handed_in(source: Source, beside: Path) -> Row:

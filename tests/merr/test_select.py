@@ -55,10 +55,19 @@ def test_neutral_is_sampled_down_to_its_share_and_labels_are_capped() -> None:
 
 
 def test_validation_is_about_every_so_many_and_stable() -> None:
-    ids = [f"clip-{i}" for i in range(1000)]
+    ids = {f"clip-{i}": None for i in range(1000)}
     chosen = validation_ids(ids, 10)
-    assert 60 < len(chosen) < 140
-    assert chosen == validation_ids(ids[::-1], 10) and not validation_ids(ids, 0)
+    assert len(chosen) == 100
+    assert chosen == validation_ids(dict(reversed(ids.items())), 10)
+    assert not validation_ids(ids, 0)
+    assert len(validation_ids(dict.fromkeys(ids, "one"), 10)) == 100
+
+
+def test_nobody_speaks_on_both_sides_of_the_split() -> None:
+    speakers = {f"clip-{i}": f"speaker-{i % 24}" for i in range(240)}
+    chosen = validation_ids(speakers, 10)
+    assert len(chosen) in (20, 30)
+    assert not {speakers[c] for c in chosen} & {s for c, s in speakers.items() if c not in chosen}
 
 
 def test_a_file_that_a_manifest_names_twice_is_one_clip(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -80,3 +81,16 @@ def test_of_a_long_clip_the_beginning_is_the_clip(tmp_path: Path) -> None:
     whole = Build(tmp_path / "o", Settings(), tmp_path / "clips", bar=quiet, echo=_nothing)
     stage.list_clips(whole)
     assert not {"start", "end"} & set(next(whole.file(CLIPS).rows()))
+
+
+def test_a_file_whose_name_is_no_text_is_counted_and_the_others_go_on(tmp_path: Path) -> None:
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    data = record(folder / "a.mp4", seconds=1.0).read_bytes()
+    (folder / os.fsdecode(b"b\xff.mp4")).write_bytes(data)
+    made = Build(tmp_path / "out", Settings(), folder, bar=quiet, echo=_nothing)
+    counts = stage.list_clips(made)
+    assert counts.reasons == {"unusable name": 1}
+    rows = [json.loads(line) for line in (tmp_path / "out/stages/clips.jsonl").open()]
+    assert [row["status"] for row in rows] == ["rejected", "ok"]
+    assert "b\\xff.mp4" in rows[0]["detail"]
