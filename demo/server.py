@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -48,7 +49,8 @@ def serve(
     ended = threading.Event()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: ended.set())
-    with private_temporaries(), running(session, settings, folder, user) as address:
+    private_temporaries()
+    with running(session, settings, folder, user) as address:
         ready(address)
         ended.wait()
 
@@ -140,6 +142,8 @@ def _listens(app: Any, sock: socket.socket) -> Iterator[None]:
     try:
         yield
     finally:
+        # What is cut off now are open streams, which uvicorn would tell as errors of ours.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         server.should_exit = True
         thread.join(2 * _LEAVE_SECONDS)
 

@@ -29,12 +29,11 @@ def local_rank() -> int:
 
 def local_world_size() -> int:
     """How many processes share this machine; all of them where it is not told."""
-    return _number("LOCAL_WORLD_SIZE", world_size())
+    return max(1, _number("LOCAL_WORLD_SIZE", world_size()))
 
 
 def _number(name: str, default: int) -> int:
     text = os.environ.get(name, str(default))
-    try:
-        return int(text)
-    except ValueError as error:
-        raise EmollamaError(f"{name}={text} in the environment must be a number") from error
+    if not text.isdecimal():
+        raise EmollamaError(f"{name}={text} in the environment must be a number from 0 on")
+    return int(text)

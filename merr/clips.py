@@ -63,6 +63,9 @@ def find_clips(
         raise EmollamaError(f"{where}: is one clip; give the folder that it is in, or a manifest")
     sentences = read_sentences(transcripts) if transcripts else {}
     found = list(_of_manifest(where) if where.is_file() else _of_folder(where))
+    named = [clip for clip in found if clip.fault is None]
+    if found and not named:
+        raise EmollamaError(f"{where}: holds no file whose name can name a clip; {found[0].fault}")
     if not found:
         raise EmollamaError(
             f"{where}: holds no clips; files like {', '.join(VIDEO[:3])} or {SOUND[0]} are looked "
@@ -73,9 +76,9 @@ def find_clips(
         for row in read_rows(speakers, ("name", "speaker")):
             names[row.require("name")] = row.require("speaker")
     for told, file in ((sentences, transcripts), (names, speakers)):
-        if file is not None and not any(clip.id in told for clip in found):
+        if file is not None and not any(clip.id in told for clip in named):
             raise EmollamaError(
-                f"{file}: names none of the clips of {where}; clips are called like '{found[0].id}'"
+                f"{file}: names none of the clips of {where}; clips are called like '{named[0].id}'"
             )
     return [
         replace(clip, text=sentences.get(clip.id, clip.text),
@@ -115,9 +118,9 @@ def _of_folder(folder: Path) -> Iterator[Source]:
             continue
         name = "_".join(relative.with_suffix("").parts)
         try:
-            require_name(name, _printed(path))
+            require_name(name, _printed(relative))
         except EmollamaError as error:
-            yield Source(_nameable(name), None, fault=str(error))
+            yield Source(_nameable(relative), None, fault=str(error))
             continue
         own = files.setdefault(name, {})
         if kind in own:
@@ -134,8 +137,8 @@ def _printed(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def _nameable(name: str) -> str:
+def _nameable(path: Path) -> str:
     """An id for a file that cannot give it its own, to tell of it by."""
-    mark = hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
-    plain = "".join(c if c.isprintable() else "_" for c in name[:80])
+    mark = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
+    plain = "".join(c if c.isprintable() and c != "/" else "_" for c in str(path)[:80])
     return f"{plain}-{mark}"

@@ -38,6 +38,7 @@ class Candidate:
         signature: MinHash of its text.
         fine: whether it has a reason.
         speaker: who speaks, where somebody says.
+        split: that the manifest gives it.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Candidate:
     signature: tuple[int, ...]
     fine: bool
     speaker: str | None = None
+    split: str | None = None
 
 
 def run_select(build: Build) -> Counts:
@@ -59,12 +61,16 @@ def run_select(build: Build) -> Counts:
         text = refined["text"] if refined is not None and fine else item.rows[CAPTION]["text"]
         clip, emotion = item.rows[CLIPS], item.rows[EMOTION]
         content = f"{clip['content']}:{clip.get('start')}:{clip.get('end')}"
-        kept.append(Candidate(item.id, content, emotion["label"], emotion["confidence"],
-                              minhash(text), fine, clip.get("speaker")))  # fmt: skip
+        kept.append(
+            Candidate(item.id, content, emotion["label"], emotion["confidence"], minhash(text),
+                      fine, clip.get("speaker"), clip.get("split"))
+        )  # fmt: skip
     out = left_out(kept, section)
     fine_ids = {c.id for c in kept if c.fine}
-    stay = {c.id: c.speaker for c in kept if c.id not in out}
-    validation = validation_ids(stay, section.validation)
+    stay = [c for c in kept if c.id not in out]
+    placed = {c.speaker for c in stay if c.split is not None and c.speaker is not None}
+    free = {c.id: c.speaker for c in stay if c.split is None and c.speaker not in placed}
+    validation = validation_ids(free, section.validation)
     # A row depends on all clips: what was decided is part of its key.
     decided = hashlib.sha256(
         repr((sorted(out.items()), sorted(fine_ids), sorted(validation))).encode()
@@ -108,10 +114,10 @@ def left_out(clips: Sequence[Candidate], section: SelectSection) -> dict[str, tu
 
 
 def validation_ids(speakers: Mapping[str, str | None], every: int) -> set[str]:
-    """About one clip in so many; all clips of a speaker are on one side.
+    """About one clip in so many, all clips of a speaker on one side.
 
-    By hash, so that neighbours in name are not all on one side. Where all clips have the same
-    speaker, clips are divided.
+    By hash, so that neighbours in name are not all on one side. Where whole speakers give less than
+    half or more than twice the share, there are too few of them, and clips are divided.
 
     Args:
         speakers: of each clip's id; None where nobody says who speaks.
@@ -119,15 +125,21 @@ def validation_ids(speakers: Mapping[str, str | None], every: int) -> set[str]:
     """
     if not every:
         return set()
-    alone = len(set(speakers.values())) == 1
+    wanted = len(speakers) / every
     together: dict[str, list[str]] = defaultdict(list)
     for clip, speaker in speakers.items():
-        together[f"clip {clip}" if speaker is None or alone else f"speaker {speaker}"].append(clip)
-    wanted = len(speakers) / every
+        together[f"clip {clip}" if speaker is None else f"speaker {speaker}"].append(clip)
+    chosen = _nearest(together, wanted)
+    if wanted / 2 <= len(chosen) <= wanted * 2:
+        return chosen
+    return _nearest({f"clip {clip}": [clip] for clip in speakers}, wanted)
+
+
+def _nearest(groups: Mapping[str, Sequence[str]], wanted: float) -> set[str]:
+    """Whole groups, in the order of their hashes, each of which brings it nearer to the number."""
     chosen: set[str] = set()
-    for name in sorted(together, key=lambda name: hashlib.sha256(name.encode()).digest()):
-        own = together[name]
-        # A speaker who brings it nearer to the share.
+    for name in sorted(groups, key=lambda name: hashlib.sha256(name.encode()).digest()):
+        own = groups[name]
         if abs(len(chosen) + len(own) - wanted) < abs(len(chosen) - wanted):
             chosen.update(own)
     return chosen

@@ -19,6 +19,9 @@ def test_a_process_by_itself_is_the_only_one(monkeypatch: pytest.MonkeyPatch) ->
 def test_what_is_told_is_read_and_no_number_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "4")
     monkeypatch.setenv("RANK", "x")
+    monkeypatch.setenv("LOCAL_RANK", "-1")
+    with pytest.raises(EmollamaError, match="LOCAL_RANK=-1"):
+        torchrun.local_rank()
     assert torchrun.started() and torchrun.world_size() == 4
-    with pytest.raises(EmollamaError, match="RANK=x in the environment must be a number"):
+    with pytest.raises(EmollamaError, match="RANK=x in the environment must be a number from 0 on"):
         torchrun.rank()

@@ -49,6 +49,7 @@ def joined_ranks() -> Iterator[Ranks]:
     A process group that is there already is left alone.
     """
     rank, world = torchrun.rank(), torchrun.world_size()
+    local = torchrun.local_world_size()
     if world == 1:
         yield Ranks()
         return
@@ -65,7 +66,7 @@ def joined_ranks() -> Iterator[Ranks]:
     except (RuntimeError, ValueError) as error:
         raise EmollamaError(f"rank {rank} cannot join the others: {error}") from error
     try:
-        yield Ranks(rank, world, max(1, torchrun.local_world_size()), group)
+        yield Ranks(rank, world, local, group)
     finally:
         if ours:
             dist.destroy_process_group()

@@ -7,7 +7,7 @@ from typing import Protocol
 from emollama.errors import EmollamaError
 
 
-class Fed(Protocol):
+class TrainedInput(Protocol):
     """What a model is fed by: a stream of an LLM, a modality of a fusion model."""
 
     @property
@@ -23,10 +23,10 @@ class Fed(Protocol):
         """Of the features it was trained on; empty before."""
 
 
-def require_same_encoder(fed: Fed, fingerprint: str, where: str) -> None:
+def require_same_encoder(one: TrainedInput, fingerprint: str, where: str) -> None:
     """Refuse features of another version of an encoder than the model was trained on."""
-    if fed.fingerprint and fingerprint != fed.fingerprint:
+    if one.fingerprint and fingerprint != one.fingerprint:
         raise EmollamaError(
-            f"{where}: '{fed.name}': this '{fed.source}' is not the one that the model was "
+            f"{where}: '{one.name}': this '{one.source}' is not the one that the model was "
             "trained on (other weights, code or columns)"
         )

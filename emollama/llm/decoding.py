@@ -19,6 +19,7 @@ from emollama.llm.prefix import Prefix, part, read_on
 from emollama.llm.processing import EmotionLlamaProcessor
 
 LONGEST_ANSWER = 2048
+_COLDEST = 1e-3  # below it the likeliest token is all there is, and logits over it are infinite
 Finish = Literal["stop", "length", "stopped"]
 """Why an answer ended: by itself, at its greatest length, or because it was told to."""
 
@@ -141,7 +142,9 @@ def drawing(sampling: Sampling, device: torch.device) -> Callable[[Tensor, Tenso
     """The choice of a token from tokens so far [1, n] and logits [1, V]."""
     if sampling.temperature == 0:
         return lambda seen, logits: int(logits.argmax())
-    warpers: Any = LogitsProcessorList([TemperatureLogitsWarper(sampling.temperature)])
+    warpers: Any = LogitsProcessorList(
+        [TemperatureLogitsWarper(max(sampling.temperature, _COLDEST))]
+    )
     if sampling.top_p < 1:
         warpers.append(TopPLogitsWarper(sampling.top_p))
     generator = torch.Generator(device)

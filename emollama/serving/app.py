@@ -50,9 +50,11 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
         (504, "The deadline has passed"),
     )
 }
+# Spelled out, since engines of patterns do not agree on what a blank is.
+_BLANKS = r"\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 LabelWord = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=40, pattern=r"^[^,\x00-\x20]+( [^,\x00-\x20]+)*$"),
+    StringConstraints(min_length=1, max_length=40, pattern=f"^[^,{_BLANKS}]+( [^,{_BLANKS}]+)*$"),
 ]
 FileIdPath = wire.FileId
 

@@ -26,9 +26,11 @@ class DescribedApp(FastAPI):
         """The description: forms hold no null and no other fields, clips are not empty."""
         if self.openapi_schema is None:
             made = super().openapi()
+            self.openapi_schema = None  # it is not described before it is mended
             _form(made, "/v1/files")
             _form(made, "/v1/emotion")["properties"]["labels"]["uniqueItems"] = True
-        return self.openapi_schema or {}
+            self.openapi_schema = made
+        return self.openapi_schema
 
 
 def _form(made: dict[str, Any], path: str) -> dict[str, Any]:

@@ -11,13 +11,13 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 PREFIX = "emollama-srv-"  # short: sockets below it have long names already
 _NEW = "emollama-new-"
 _LOCK = "lock"
+_LAST = -1000  # multiprocessing's own finalizers have -100 at the least
 _YOUNG = 60.0  # seconds in which a folder may still be about to be locked
 
 
@@ -47,15 +47,15 @@ class PrivateFolder:
         self._held.close()
 
 
-@contextmanager
-def private_temporaries() -> Iterator[Path]:
-    """A private folder that holds all that this process and those it starts have temporarily."""
+def private_temporaries() -> Path:
+    """From now on, all that this process and those it starts have temporarily is in one folder.
+
+    It is removed when the process ends, after what multiprocessing removes in it.
+    """
     private = PrivateFolder()
-    try:
-        os.environ["TMPDIR"] = tempfile.tempdir = str(private.path)
-        yield private.path
-    finally:
-        private.close()
+    os.environ["TMPDIR"] = tempfile.tempdir = str(private.path)
+    Finalize(None, private.close, exitpriority=_LAST)
+    return private.path
 
 
 def remove_stale(parent: Path) -> list[Path]:

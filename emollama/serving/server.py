@@ -37,8 +37,7 @@ def serve(session: Session, settings: Settings, ready: Callable[[str], None]) ->
     if threading.current_thread() is threading.main_thread():
         # uvicorn raises the signal anew when all is finished; what is temporary must still go.
         signal.signal(signal.SIGTERM, _leave)
-    with private_temporaries() as folder:
-        _run(session, settings, ready, folder)
+    _run(session, settings, ready, private_temporaries())
 
 
 def _leave(number: int, frame: object) -> NoReturn:

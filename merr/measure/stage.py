@@ -222,6 +222,8 @@ def _handed_in(source: Source, beside: Path) -> Row:
 
 def _identity(source: Source, beside: Path) -> list[str]:
     """What tells whether a clip has to be looked at again: names, sizes, times, what came along."""
+    if source.fault is not None:
+        return [source.id, source.fault]
     facts = [str(_handed_in(source, beside))]
     for path in (source.video, source.audio):
         try:

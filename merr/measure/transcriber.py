@@ -18,7 +18,7 @@ MODELS = ("whisper-tiny.en",)
 
 
 class TranscriptRows:
-    """The transcriber that the page and the server have, too, opened with the first clip.
+    """Rows by the transcriber that page and server have, too; it is opened when somebody speaks.
 
     Args:
         asset: one of `MODELS`.
@@ -41,14 +41,18 @@ class TranscriptRows:
         return hashlib.sha256(f"transcript-2:{hashes}".encode()).hexdigest()[:16]
 
     @cached_property
+    def _activity(self) -> SpeechActivity:
+        return SpeechActivity.from_asset()
+
+    @cached_property
     def _transcriber(self) -> Transcriber:
         quiet_libraries()
-        return Transcriber(fetch(self.asset), SpeechActivity.from_asset())
+        return Transcriber(fetch(self.asset), self._activity)
 
     def row(self, audio: np.ndarray) -> Row:
         """Text of float32 sound [n] at 16 kHz, where it is from, seconds of speech, phrases."""
-        spans = self._transcriber.activity.spans(audio)
-        phrases = self._transcriber.hear(audio, spans)
+        spans = self._activity.spans(audio)
+        phrases = self._transcriber.hear(audio, spans) if spans else ()
         row: Row = {
             "status": "ok",
             "source": self.asset,

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,26 +18,34 @@ import pytest
 
 from tests.session.made import tiny_artefact
 
+PATIENCE = 300  # seconds in which the page has started and ended, on a busy machine, too
+
 
 @contextmanager
 def started(
     model: Path, folder: Path, key: str = ""
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The page in a process of its own, and its address."""
+    said = tempfile.TemporaryFile("w+")  # noqa: SIM115
     process = subprocess.Popen(
         [sys.executable, "-m", "demo", "--model", str(model), "--port", "0", "--no-examples"],
         env={**os.environ, "TMPDIR": str(folder), "EMOLLAMA_API_KEY": key},
-        stdout=subprocess.PIPE, text=True,
+        stdout=subprocess.PIPE, stderr=said, text=True,
     )  # fmt: skip
     assert process.stdout is not None
+    late = threading.Timer(PATIENCE, process.kill)
+    late.start()
     try:
         told = next((line for line in process.stdout if line.startswith("open ")), "")
         assert told, "the page did not start"
         yield process, told.split()[1]
     finally:
+        late.cancel()
         if process.poll() is None:
             process.kill()
             process.wait()
+    said.seek(0)
+    assert "Traceback" not in said.read()
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from merr.select import Candidate, left_out, minhash, resemblance, run_select, validation_ids
 from merr.settings import SelectSection
 from merr.stagefile import read_rows
@@ -61,6 +63,14 @@ def test_validation_is_about_every_so_many_and_stable() -> None:
     assert chosen == validation_ids(dict(reversed(ids.items())), 10)
     assert not validation_ids(ids, 0)
     assert len(validation_ids(dict.fromkeys(ids, "one"), 10)) == 100
+
+
+@pytest.mark.parametrize("speakers", [1, 2, 3, 4, 5, 6])
+def test_few_speakers_leave_a_validation_part_all_the_same(speakers: int) -> None:
+    chosen = validation_ids({f"clip-{i}": f"speaker-{i % speakers}" for i in range(240)}, 10)
+    assert 12 <= len(chosen) <= 48
+    uneven = {f"clip-{i}": "b" if i == 7 else "a" for i in range(100)}
+    assert len(validation_ids(uneven, 10)) == 10
 
 
 def test_nobody_speaks_on_both_sides_of_the_split() -> None:

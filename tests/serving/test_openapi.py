@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from contextlib import suppress
 from itertools import cycle
 from pathlib import Path
@@ -12,6 +13,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
+from pydantic import TypeAdapter, ValidationError
 from schemathesis.checks import not_a_server_error
 from schemathesis.generation.modes import GenerationMode
 from schemathesis.specs.openapi.checks import (
@@ -26,6 +28,7 @@ from schemathesis.specs.openapi.checks import (
     use_after_free,
 )
 
+from emollama.serving.app import LabelWord
 from emollama.serving.description import CLIP
 from tests.serving.running import Running
 
@@ -41,6 +44,7 @@ EXAMPLES = 8
 def test_the_description_is_true(server: Running, clip: Path, mode: GenerationMode) -> None:
     schemathesis.openapi.format(CLIP, st.just(clip.read_bytes()))
     schema = schemathesis.openapi.from_url(f"{server.address}/openapi.json")
+    file_id = server.upload(clip)
     asked: set[str] = set()
     for found in schema.get_all_operations():
         operation = found.ok()
@@ -58,7 +62,7 @@ def test_the_description_is_true(server: Running, clip: Path, mode: GenerationMo
         )
         def conforms(case: schemathesis.Case) -> None:
             if mode is GenerationMode.POSITIVE:
-                _make_sense(case, clip)
+                _make_sense(case, clip, file_id)
             case.call_and_validate(checks=CHECKS, timeout=300)
             asked.add(case.operation.label)
 
@@ -68,7 +72,7 @@ def test_the_description_is_true(server: Running, clip: Path, mode: GenerationMo
     assert {"POST /v1/chat/completions", "POST /v1/emotion", "POST /v1/files"} <= asked
 
 
-def _make_sense(case: schemathesis.Case, clip: Path) -> None:
+def _make_sense(case: schemathesis.Case, clip: Path, file_id: str) -> None:
     """What no schema can tell: who speaks when, how long, and what the clip at hand leaves."""
     if not isinstance(case.body, dict):
         return
@@ -78,8 +82,10 @@ def _make_sense(case: schemathesis.Case, clip: Path) -> None:
         _converse(case.body["messages"], clip)
         for name in ("max_tokens", "max_completion_tokens"):
             case.body[name] = 8
+    elif case.operation.path == "/v1/emotion" and "file_id" in case.body:
+        case.body["file_id"] = file_id
+        case.body.pop("file", None)
     elif case.operation.path == "/v1/emotion":
-        case.body.pop("file_id", None)
         case.body["file"] = clip.read_bytes()
     if "labels" in case.body:
         labels = {str(word).lower(): word for word in case.body["labels"]}
@@ -100,3 +106,19 @@ def _converse(messages: list[dict[str, object]], clip: Path) -> None:
     url = "data:audio/wav;base64," + base64.b64encode(clip.read_bytes()).decode()
     shown = {"type": "video_url", "video_url": {"url": url}}
     messages[0]["content"] = [shown, {"type": "text", "text": messages[0]["content"]}]
+
+
+@pytest.mark.parametrize(
+    ("word", "good"),
+    [("joy", True), ("mixed joy", True), ("खुशी", True), ("don't-know/none", True), ("a,b", False),
+     ("a  b", False), (" a", False), ("a\u00a0", False), ("\u3000", False), ("a\x85", False),
+     ("a\tb", False), ("x" * 41, False)],
+)  # fmt: skip
+def test_a_label_is_words_with_single_blanks(word: str, good: bool) -> None:
+    adapter = TypeAdapter(LabelWord)
+    pattern = adapter.json_schema()["pattern"]
+    assert bool(re.search(pattern, word)) is good or len(word) > 40
+    try:
+        assert adapter.validate_python(word) == word and good
+    except ValidationError:
+        assert not good

@@ -24,10 +24,11 @@ from tests.features.made import tone
 @contextmanager
 def started(model: Path, folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A server with a group of processes of its own, and its address."""
+    said = tempfile.TemporaryFile("w+")  # noqa: SIM115
     process = subprocess.Popen(
         [sys.executable, "-m", "emollama", "serve", "--model", str(model), "--port", "0",
          "--watchers", "1", "--queue", "4", "--no-describe"],
-        env={**os.environ, "TMPDIR": str(folder)}, stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "TMPDIR": str(folder)}, stdout=subprocess.PIPE, stderr=said, text=True,
         start_new_session=True,
     )  # fmt: skip
     assert process.stdout is not None
@@ -39,6 +40,8 @@ def started(model: Path, folder: Path) -> Iterator[tuple[subprocess.Popen[str], 
         if process.poll() is None:
             process.kill()
             process.wait()
+    said.seek(0)
+    assert "Traceback" not in said.read()
 
 
 @pytest.fixture

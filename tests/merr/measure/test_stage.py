@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from emollama.errors import EmollamaError
 from emollama.features.worker import Failure, Job
 from emollama.labels import get_label_set
 from merr.build import Build
@@ -83,14 +84,23 @@ def test_of_a_long_clip_the_beginning_is_the_clip(tmp_path: Path) -> None:
     assert not {"start", "end"} & set(next(whole.file(CLIPS).rows()))
 
 
-def test_a_file_whose_name_is_no_text_is_counted_and_the_others_go_on(tmp_path: Path) -> None:
+def test_files_whose_names_are_no_text_are_counted_and_the_others_go_on(tmp_path: Path) -> None:
     folder = tmp_path / "clips"
     folder.mkdir()
     data = record(folder / "a.mp4", seconds=1.0).read_bytes()
-    (folder / os.fsdecode(b"b\xff.mp4")).write_bytes(data)
+    for name in (b"b\xff.mp4", b"b\xff.wav", b"c\xff.mp4"):
+        (folder / os.fsdecode(name)).write_bytes(data)
     made = Build(tmp_path / "out", Settings(), folder, bar=quiet, echo=_nothing)
-    counts = stage.list_clips(made)
-    assert counts.reasons == {"unusable name": 1}
+    assert stage.list_clips(made).reasons == {"unusable name": 3}
     rows = [json.loads(line) for line in (tmp_path / "out/stages/clips.jsonl").open()]
-    assert [row["status"] for row in rows] == ["rejected", "ok"]
-    assert "b\\xff.mp4" in rows[0]["detail"]
+    assert [row["id"] for row in rows if row["status"] == "ok"] == ["a"]
+    told = sorted(row["detail"].split(":")[0] for row in rows if row["status"] == "rejected")
+    assert told == ["b\\xff.mp4", "b\\xff.wav", "c\\xff.mp4"]
+    assert len({row["id"] for row in rows}) == 4
+
+
+def test_a_folder_of_such_files_alone_is_refused(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"b\xff.mp4")).write_bytes(b"")
+    made = Build(tmp_path / "out", Settings(), tmp_path, bar=quiet, echo=_nothing)
+    with pytest.raises(EmollamaError, match="no file whose name can name a clip"):
+        stage.list_clips(made)
