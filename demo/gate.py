@@ -5,7 +5,9 @@ Plain ASGI, so that uploads are turned away before they are read.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from typing import Any
 
 from emollama.serving.origin import OTHER_SITE, of_another_site
@@ -13,6 +15,7 @@ from emollama.serving.origin import OTHER_SITE, of_another_site
 Scope = MutableMapping[str, Any]
 App = Callable[[Scope, Any, Any], Awaitable[None]]
 
+_MOST, _PATIENCE = 4 << 20, 2.0  # bytes and seconds of a body that nobody wants
 NO_FETCHING = "this page fetches nothing from elsewhere: upload the file"
 
 
@@ -30,6 +33,8 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         """Serve one request."""
         if scope["type"] == "http":
+            body = _Body(receive, send)
+            receive, send = body.receive, body.send
             headers = {k.lower(): v.decode("latin-1") for k, v in scope["headers"]}
             if of_another_site(headers.get(b"origin"), headers.get(b"host", "")):
                 await _refuse(send, OTHER_SITE)
@@ -54,6 +59,35 @@ def names_address(data: Any) -> bool:
             map(names_address, data.values())
         )
     return isinstance(data, list | tuple) and any(map(names_address, data))
+
+
+class _Body:
+    """What is left of a request's body when its answer ends, read and thrown away.
+
+    A connection that is closed on somebody who still sends is reset, and the answer that says why
+    is lost on the way.
+    """
+
+    def __init__(self, receive: Any, send: Any) -> None:
+        self._receive, self._send = receive, send
+        self._more = True
+
+    async def receive(self) -> Any:
+        message = await self._receive()
+        self._more = message["type"] == "http.request" and message.get("more_body", False)
+        return message
+
+    async def send(self, message: Any) -> None:
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_PATIENCE):
+                    await self._rest()
+        await self._send(message)
+
+    async def _rest(self) -> None:
+        read = 0
+        while self._more and read < _MOST:
+            read += len((await self.receive()).get("body", b""))
 
 
 async def _refuse(send: Any, why: str) -> None:

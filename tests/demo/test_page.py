@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import gradio
 import httpx
@@ -13,6 +16,7 @@ import pytest
 from gradio_client import Client, handle_file
 
 from demo.server import running
+from emollama.serving.origin import OTHER_SITE
 from emollama.session import Session
 from tests.demo.conftest import SETTINGS
 
@@ -136,3 +140,18 @@ def test_all_controls_have_a_label_and_nothing_comes_from_elsewhere(
     assert not config.get("stylesheets")
     styles = httpx.get(f"{address}/theme.css", timeout=60).text
     assert "http" not in styles.replace("http://www.w3.org/", "")
+
+
+def test_who_still_sends_is_told_why_nothing_is_taken(address: str) -> None:
+    place = urlsplit(address)
+    head = (
+        "POST /gradio_api/upload HTTP/1.1", f"Host: {place.netloc}",
+        "Origin: https://elsewhere.example", "Content-Length: 300000", "", "",
+    )  # fmt: skip
+    with socket.create_connection((str(place.hostname), int(place.port or 0)), 60) as sock:
+        sock.sendall("\r\n".join(head).encode())
+        for _ in range(3):
+            time.sleep(0.2)
+            sock.sendall(b"x" * 100_000)
+        told = b"".join(iter(lambda: sock.recv(4096), b""))
+    assert told.startswith(b"HTTP/1.1 403 ") and OTHER_SITE.encode() in told

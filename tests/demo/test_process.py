@@ -82,7 +82,7 @@ def test_what_a_killed_page_left_goes_with_the_next_and_signals_end_it(
             with stream as answer:
                 assert answer.status_code == 200
                 process.send_signal(number)
-                assert process.wait(timeout=30) == (0 if number == signal.SIGTERM else 130)
+                assert process.wait(timeout=PATIENCE) == (0 if number == signal.SIGTERM else 130)
         assert list(folder.iterdir()) == []
 
 
