@@ -31,6 +31,8 @@ def started(
         [sys.executable, "-m", "demo", "--model", str(model), "--port", "0", "--no-examples"],
         env={**os.environ, "TMPDIR": str(folder), "EMOLLAMA_API_KEY": key},
         stdout=subprocess.PIPE, stderr=said, text=True,
+        # What a background job starts would be deaf to Ctrl-C, as the job is.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     assert process.stdout is not None
     late = threading.Timer(PATIENCE, process.kill)
