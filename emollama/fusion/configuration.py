@@ -47,6 +47,11 @@ class ModalitySection(Strict):
     width: int = Field(default=0, ge=0)
     fingerprint: str = ""
 
+    @property
+    def takes_media(self) -> bool:
+        """Whether it reads sound or pictures themselves."""
+        return self.kind not in ("track", "tokens")
+
     @model_validator(mode="after")
     def _sound(self) -> ModalitySection:
         if not self.name.isidentifier():

@@ -149,7 +149,7 @@ def read_raw(
                     f"modality '{section.name}': {len(long)} of {len(samples)} texts are cut to "
                     f"{tokenizer.model_max_length} tokens, e.g. {long[0]}"
                 )
-    media = {s.name: MediaTool.of(s) for s in sections if s.kind not in ("track", "tokens")}
+    media = {s.name: MediaTool.of(s) for s in sections if s.takes_media}
     if media:
         tools = {tool.key: tool for tool in media.values()}
         for name in media:

@@ -32,6 +32,7 @@ class TrackLengths:
         sound: the sound track, likewise.
         has_picture: whether the header lists a moving-picture track.
         has_sound: whether it lists a sound track.
+        pictures: packets of the moving-picture track.
     """
 
     stated: float | None
@@ -39,6 +40,7 @@ class TrackLengths:
     sound: Stretch | None
     has_picture: bool
     has_sound: bool
+    pictures: int
 
     @property
     def end(self) -> float:
@@ -72,6 +74,7 @@ def track_lengths(path: Path) -> TrackLengths:
             _stretch(packets[sound.index]) if sound is not None else None,
             picture is not None,
             sound is not None,
+            len(packets[picture.index].times) if picture is not None else 0,
         )
 
 

@@ -46,6 +46,10 @@ class Phrase:
     end: float
     text: str
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {"start": self.start, "end": self.end, "text": self.text}
+
 
 class Transcriber:
     """Whisper behind voice activity.

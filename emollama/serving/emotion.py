@@ -20,8 +20,9 @@ from emollama.serving.wire import (
     WeightsOut,
 )
 from emollama.session import Answer, Frames, Look, Sampling, Turn, Weights
+from emollama.session.llm_session import REASON_TOKENS
 
-_REASON = Sampling(max_new_tokens=96)
+_REASON = Sampling(max_new_tokens=REASON_TOKENS)
 
 
 async def emotion(
@@ -76,20 +77,11 @@ def _told(
         text_source=look.text_source,
         transcript=None
         if sight.transcript is None
-        else [PhraseOut(start=p.start, end=p.end, text=p.text) for p in sight.transcript],
+        else [PhraseOut(**phrase.to_dict()) for phrase in sight.transcript],
         peak=None
         if peak is None
-        else PeakOut(
-            time=round(peak.time, 3),
-            box=[round(v, 1) for v in peak.box],
-            size=[peak.image.shape[1], peak.image.shape[0]],
-            faces=peak.faces,
-            expression={k: round(v, 4) for k, v in peak.expression.items()},
-        ),
-        told=[
-            ToldOut(start=round(t.start, 2), end=round(t.end, 2), channel=t.channel, words=t.words)  # type: ignore[arg-type]
-            for t in sight.told
-        ],
+        else PeakOut(size=[peak.image.shape[1], peak.image.shape[0]], **peak.to_dict()),
+        told=[ToldOut(**told.to_dict()) for told in sight.told],
         clues=answer.clues,
         timeline=sight.timeline.to_dict(),
         channels=list(answer.channels),  # type: ignore[arg-type]

@@ -15,13 +15,12 @@ import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Literal
 
-import av
 import numpy as np
 
 from emollama.encoders.table import encoder_of
@@ -80,7 +79,7 @@ class Guard:
         encoders = session.watcher.encoders
         sources = {source: encoder.fingerprint for source, encoder in encoders.items()}
         # The key is of no use to a process that handles strangers' files.
-        plain = Settings(**{**settings.__dict__, "api_key": None})
+        plain = replace(settings, api_key=None)
         watcher = session.watcher
         self._recipe = Recipe(sources, tuple(watcher.tools), watcher.describe, plain)
         self._settings = settings
@@ -307,14 +306,10 @@ def require_within(path: Path, settings: Settings) -> None:
         raise EmollamaError("it holds neither a picture nor sound")
     if found.end > settings.max_seconds:
         raise _too_long(found.end, settings)
-    with open_media(path) as container:
-        picture = video_stream(container, path)
-        if picture is not None and found.picture is not None:
-            with suppress(av.error.FFmpegError):
-                count = sum(1 for packet in container.demux(picture) if packet.size)
-                rate = count / max(found.picture[1] - found.picture[0], 1.0)
-                if rate > settings.max_rate:
-                    raise _too_fast(rate, settings)
+    if found.picture is not None:
+        rate = found.pictures / max(found.picture[1] - found.picture[0], 1.0)
+        if rate > settings.max_rate:
+            raise _too_fast(rate, settings)
 
 
 def _too_long(seconds: float, settings: Settings) -> EmollamaError:

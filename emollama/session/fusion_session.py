@@ -57,7 +57,7 @@ class FusionSession(Session):
             lambda one, found: require_same_encoder(sections[one.name], found, str(folder)),
         )
         labels = loaded.config.labels if loaded.config.goal.has_labels else ()
-        media = [MediaTool.of(s) for s in sections.values() if s.kind not in ("track", "tokens")]
+        media = [MediaTool.of(s) for s in sections.values() if s.takes_media]
         tools = {tool.key: tool for tool in media}
         super().__init__(folder, inputs, labels, encoders, describe, tools)
         self.artefact = loaded
@@ -203,8 +203,7 @@ class FusionSession(Session):
 
 def _source(section: ModalitySection) -> str:
     """By which a modality's track is found among those of a clip."""
-    raw_media = section.kind not in ("track", "tokens")
-    return MediaTool.of(section).key if raw_media else section.source
+    return MediaTool.of(section).key if section.takes_media else section.source
 
 
 def _chosen(

@@ -30,20 +30,9 @@ def record(
         "text_source": look.text_source,
         "transcript": None
         if sight.transcript is None
-        else [{"start": p.start, "end": p.end, "text": p.text} for p in sight.transcript],
-        "peak": None
-        if sight.peak is None
-        else {
-            "time": round(sight.peak.time, 3),
-            "box": [round(v, 1) for v in sight.peak.box],
-            "faces": sight.peak.faces,
-            "expression": {k: round(v, 4) for k, v in sight.peak.expression.items()},
-        },
-        "told": [
-            {"start": round(t.start, 2), "end": round(t.end, 2), "channel": t.channel,
-             "words": t.words}
-            for t in sight.told
-        ],
+        else [phrase.to_dict() for phrase in sight.transcript],
+        "peak": None if sight.peak is None else sight.peak.to_dict(),
+        "told": [told.to_dict() for told in sight.told],
         "timeline": sight.timeline.to_dict(),
         "answer": answer.to_dict(),
         "weights": None if weights is None else weights.to_dict(),

@@ -34,6 +34,15 @@ class Peak:
     expression: dict[str, float]
     faces: int = 1
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON, without the picture."""
+        return {
+            "time": round(self.time, 3),
+            "box": [round(v, 1) for v in self.box],
+            "faces": self.faces,
+            "expression": {k: round(v, 4) for k, v in self.expression.items()},
+        }
+
 
 @dataclass(frozen=True)
 class Timeline:
@@ -79,6 +88,15 @@ class Told:
     end: float
     channel: str
     words: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "start": round(self.start, 2),
+            "end": round(self.end, 2),
+            "channel": self.channel,
+            "words": self.words,
+        }
 
 
 @dataclass(frozen=True)

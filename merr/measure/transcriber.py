@@ -10,11 +10,11 @@ import numpy as np
 from emollama.assets import fetch, weights_hash
 from emollama.errors import EmollamaError, did_you_mean
 from emollama.media.speech import SpeechActivity
-from emollama.media.transcript import Transcriber
+from emollama.media.transcript import WHISPER, Transcriber
 from emollama.quiet import quiet_libraries
 from merr.stagefile import Row
 
-MODELS = ("whisper-tiny.en",)
+MODELS = (WHISPER,)
 
 
 class TranscriptRows:
@@ -27,7 +27,7 @@ class TranscriptRows:
         EmollamaError: no such model.
     """
 
-    def __init__(self, asset: str = "whisper-tiny.en") -> None:
+    def __init__(self, asset: str = WHISPER) -> None:
         if asset not in MODELS:
             raise EmollamaError(
                 f"transcript.whisper: '{asset}' is unknown{did_you_mean(asset, MODELS)}"
