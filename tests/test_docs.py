@@ -26,7 +26,9 @@ from emollama.scoring.metrics.registry import METRICS
 from emollama.scoring.readers.public import READERS
 
 ROOT = Path(__file__).parent.parent
-FRONT = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "merr/README.md", "demo/README.md")]
+FRONT = [
+    ROOT / name for name in ("README.md", "CONTRIBUTING.md", "merr/README.md", "demo/README.md")
+]
 PAGES = [*FRONT, *sorted((ROOT / "docs").rglob("*.md"))]
 REQUIRED = object()
 
