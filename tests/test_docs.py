@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
-import click
 import pytest
 import typer
 from pydantic import BaseModel
@@ -107,10 +106,7 @@ def configured(words: list[str]) -> tuple[str, str] | None:
     kind = {"train.py": "train", "eval_emotion.py": "evaluate"}.get(words[0], words[1])
     if kind not in ("train", "evaluate", "plan"):
         return None
-    if "--cfg-path" in words:
-        preset = words[words.index("--cfg-path") + 1]
-    else:
-        preset = words[2]
+    preset = words[words.index("--cfg-path") + 1] if "--cfg-path" in words else words[2]
     return ("evaluate" if kind == "evaluate" else "train"), preset
 
 

@@ -17,10 +17,10 @@ import pytest
 
 from emollama.encoders.prosody import ProsodyEncoder
 from emollama.encoders.table import ENCODERS
-from emollama.scoring.metrics.registry import METRICS
 from emollama.features.extract import extract
 from emollama.fusion.systems.table import SYSTEMS
 from emollama.manifest.sample import Sample
+from emollama.scoring.metrics.registry import METRICS
 from tests.features.made import manifest, tone
 from tests.session.made import tiny_artefact
 

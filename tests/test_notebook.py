@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from emollama.manifest.labels import get_label_set
+from emollama.manifest.sample import Sample, Targets, write_manifest
 from emollama.probe import Settings
 from emollama.probe.plan import plan_clip
 from emollama.probe.render import render_clip
 from emollama.probe.voice import Speaker
-from emollama.manifest.labels import get_label_set
-from emollama.manifest.sample import Sample, Targets, write_manifest
 from tests.session.made import tiny_artefact
 
 NOTEBOOKS = Path(__file__).parent.parent / "docs" / "notebooks"

@@ -20,7 +20,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 
-import matplotlib.pyplot as plt  # noqa: E402  the backend is chosen before
+import matplotlib.pyplot as plt
 
 DPI = 72  # keeps the file small
 
