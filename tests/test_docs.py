@@ -30,6 +30,7 @@ FRONT = [
 ]
 PAGES = [*FRONT, *sorted((ROOT / "docs").rglob("*.md"))]
 REQUIRED = object()
+FOLDERS = {"train": "train_configs", "evaluate": "eval_configs", "bench": "train_configs/bench"}
 
 
 def keys(model: type[BaseModel], prefix: str = "", given: Any = None) -> Iterator[tuple[str, Any]]:
@@ -99,21 +100,34 @@ def overrides(words: list[str]) -> list[str]:
 
 
 def configured(words: list[str]) -> tuple[str, str] | None:
-    """("train" or "evaluate", preset) of a command that takes a configuration.
+    """(a key of `FOLDERS`, preset) of a command that takes a configuration.
 
     The preset is a path, or a name; `--cfg-path PATH` is the public systems' way.
     """
     kind = {"train.py": "train", "eval_emotion.py": "evaluate"}.get(words[0], words[1])
-    if kind not in ("train", "evaluate", "plan"):
+    kind = {"plan": "train"}.get(kind, kind)
+    if kind not in FOLDERS or "--score" in words:
         return None
-    preset = words[words.index("--cfg-path") + 1] if "--cfg-path" in words else words[2]
-    return ("evaluate" if kind == "evaluate" else "train"), preset
+    return kind, words[words.index("--cfg-path") + 1] if "--cfg-path" in words else words[2]
 
 
 def preset_file(kind: str, preset: str) -> Path:
-    folder = {"train": "train_configs", "evaluate": "eval_configs"}[kind]
-    named = ROOT / folder / f"{preset}.yaml"
+    named = ROOT / FOLDERS[kind] / f"{preset}.yaml"
     return named if named.is_file() else ROOT / preset
+
+
+def program() -> Any:
+    return typer.main.get_command(app)
+
+
+def loaded(command: Any) -> Any:
+    """The command itself, where the program names it and imports it when it is called."""
+    entry = getattr(command, "entry", None)
+    return command if entry is None else entry.load()
+
+
+def subcommands(command: Any) -> dict[str, Any]:
+    return {name: loaded(found) for name, found in getattr(command, "commands", {}).items()}
 
 
 def test_every_command_and_option_exists() -> None:
@@ -123,15 +137,15 @@ def test_every_command_and_option_exists() -> None:
             known = {"--cfg-path", "--options", "--dataset", "--n-samples"}
             assert set(long_options(words)) <= known, (page, words)
             continue
-        command: Any = typer.main.get_command(app)
-        path = []
+        command = program()
+        path: list[str] = []
         for word in words[1:]:
             if not hasattr(command, "commands"):
                 break
             if word.startswith("--"):
                 continue
             assert word in command.commands, f"{page}: 'emollama {' '.join([*path, word])}'"
-            command = command.commands[word]
+            command = loaded(command.commands[word])
             path.append(word)
         known = {"--help", *(o for p in command.params for o in (*p.opts, *p.secondary_opts))}
         assert set(long_options(words)) <= known, (page, words)
@@ -141,15 +155,12 @@ def test_every_command_and_option_exists() -> None:
 
 def test_every_command_of_the_program_is_in_the_list() -> None:
     listed = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
-    group: Any = typer.main.get_command(app)
-    names = [
-        f"{name} {sub}"
-        if name in ("assets", "prepare", "frames") and hasattr(command, "commands")
-        else name
-        for name, command in group.commands.items()
-        for sub in getattr(command, "commands", {"": None})
-    ]
-    assert [n for n in dict.fromkeys(names) if f"`emollama {n}`" not in listed] == []
+    names = []
+    for name, command in subcommands(program()).items():
+        # The stages of `annotate` are on its own page.
+        below = {} if name == "annotate" else subcommands(command)
+        names += [f"{name} {sub}" for sub in below] or [name]
+    assert [n for n in names if f"`emollama {n}`" not in listed] == []
 
 
 def test_configured_commands_in_the_pages_are_valid() -> None:
@@ -164,7 +175,7 @@ def test_configured_commands_in_the_pages_are_valid() -> None:
         if kind == "evaluate":
             dataset = words[words.index("--dataset") + 1] if "--dataset" in words else None
             load_config(EvalConfig, path, overrides(words), dataset)
-        else:
+        elif kind == "train":
             load_training(path, overrides(words))
         checked.add((words[0], "--cfg-path" in words, kind))
     assert {
