@@ -17,8 +17,10 @@ import pytest
 
 from emollama.encoders.prosody import ProsodyEncoder
 from emollama.encoders.table import ENCODERS
+from emollama.evaluation.kinds import load_training
 from emollama.features.extract import extract
 from emollama.fusion.systems.table import SYSTEMS
+from emollama.fusion.training.config import FusionTrainConfig
 from emollama.manifest.sample import Sample
 from emollama.scoring.metrics.registry import METRICS
 from tests.features.made import manifest, tone
@@ -85,6 +87,17 @@ def test_the_blocks_of_a_page_run(
     for number, code in enumerate(blocks()[page], 1):
         exec(compile(code, f"{page}, block {number}", "exec"), namespace)
     assert capsys.readouterr().out.strip()
+
+
+@pytest.mark.usefixtures("tables")
+def test_the_configuration_of_an_added_fusion_system_is_one(tmp_path: Path) -> None:
+    page = "docs/extend/fusion_system.md"
+    exec(blocks()[page][0], {"__name__": "__main__"})
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", (ROOT / page).read_text("utf-8"), re.S | re.M)
+    (tmp_path / "gated.yaml").write_text(block, encoding="utf-8")
+    config = load_training(tmp_path / "gated.yaml", [])
+    assert isinstance(config, FusionTrainConfig)
+    assert config.fusion.system == "gated" and config.fusion.options == {"hidden": 32}
 
 
 def test_blocks_in_lists_are_found_too() -> None:
