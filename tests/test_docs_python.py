@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
+from emollama.base.config import load_config
 from emollama.encoders.prosody import ProsodyEncoder
 from emollama.encoders.table import ENCODERS
-from emollama.evaluation.kinds import load_training
 from emollama.features.extract import extract
 from emollama.fusion.systems.table import SYSTEMS
 from emollama.fusion.training.config import FusionTrainConfig
@@ -95,8 +95,7 @@ def test_the_configuration_of_an_added_fusion_system_is_one(tmp_path: Path) -> N
     exec(blocks()[page][0], {"__name__": "__main__"})
     (block,) = re.findall(r"^```yaml\n(.*?)^```", (ROOT / page).read_text("utf-8"), re.S | re.M)
     (tmp_path / "gated.yaml").write_text(block, encoding="utf-8")
-    config = load_training(tmp_path / "gated.yaml", [])
-    assert isinstance(config, FusionTrainConfig)
+    config = load_config(FusionTrainConfig, tmp_path / "gated.yaml", [])
     assert config.fusion.system == "gated" and config.fusion.options == {"hidden": 32}
 
 
