@@ -121,9 +121,9 @@ def test_a_feature_store_is_read_and_nothing_in_it_is_computed_again(stored: Pat
 
 def test_a_build_of_annotations_is_taken_up_where_it_was(stored: Path) -> None:
     """Every row is kept, and the exports that are made of them are the same bytes."""
-    from merr.build import Build
-    from merr.settings import load_settings
-    from merr.stages import run_all
+    from emollama.merr.build import Build
+    from emollama.merr.settings import load_settings
+    from emollama.merr.stages import run_all
 
     def files(folder: Path) -> dict[str, bytes]:
         kept = [*folder.glob("stages/*.json*"), *folder.glob("MERR_*"), *folder.glob("sharegpt*")]
