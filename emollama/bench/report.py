@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from emollama.base.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, STYLE, save_figure
 from emollama.base.files import write_json, write_text
 from emollama.bench.scores import scored
-from emollama.fusion.training.validation import TITLES
+from emollama.scoring.metrics.tasks import TITLES
 from emollama.scoring.report.tables import Table, difference_text, table_markdown
 
 COLOURS = {"model": BLUE, "ensemble": GREEN, "baseline": GREY, "llm": PURPLE, "unimodal": ORANGE}

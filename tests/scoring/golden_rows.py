@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from emollama.scoring.metrics.registry import METRICS, Context
+from emollama.scoring.metrics.context import Context
+from emollama.scoring.metrics.registry import METRICS
 from emollama.scoring.predictions.prediction import Prediction
 from emollama.scoring.predictions.predictions import Header, Predictions, read_predictions
 from emollama.scoring.report.scoring import score_predictions

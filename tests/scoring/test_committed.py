@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from emollama.base.files import write_json, write_text
-from emollama.bench.answers import read_answers
+from emollama.bench.answers_file import read_answers
 from emollama.bench.report import bench_page, bench_result
 from emollama.cli.app import app
 from emollama.evaluation.known_clues import KNOWN_CLUES
@@ -123,7 +123,7 @@ def test_the_command_that_makes_a_bench_again(name: str, tmp_path: Path) -> None
 
 @pytest.mark.slow
 def test_the_command_that_makes_the_table_over_time(tmp_path: Path) -> None:
-    names = "ridge,fclstm,transformer,transformer-lstm,transformer-attention,mean".split(",")
+    names = ["ridge", "fclstm", "transformer", "transformer-lstm", "transformer-attention", "mean"]
     folders = " ".join(f"{FRAMES}/{name}" for name in names)
     run(f"frames table {folders} --against {FRAMES}/ridge --by group --out {tmp_path}/table.md")
     assert_same_files(tmp_path, FRAMES, "table.md")

@@ -24,9 +24,9 @@ from emollama.scoring.metrics.label_scores import (
     upstream_f1,
 )
 from emollama.scoring.metrics.measure import paired, scored
-from emollama.scoring.metrics.metrics import evaluate
 from emollama.scoring.metrics.multilabel import fit_thresholds, rank_metric, set_metric
 from emollama.scoring.metrics.ranking import average_precision, roc_auc
+from emollama.scoring.metrics.scores import evaluate
 from emollama.scoring.predictions.prediction import Prediction
 
 from .made import MER2023, random_predictions

@@ -4,11 +4,6 @@ import random
 
 import numpy as np
 import pytest
-from sklearn import metrics as sk
-
-from emollama.base.errors import EmollamaError
-from emollama.manifest.labels import LabelSet
-from emollama.scoring.metrics.bootstrap import resample, two_sided_p
 from emollama.scoring.metrics.metrics import (
     METRICS,
     confusion_matrix,
@@ -18,6 +13,11 @@ from emollama.scoring.metrics.metrics import (
     reliability,
 )
 from emollama.scoring.metrics.outcomes import Outcomes
+from sklearn import metrics as sk
+
+from emollama.base.errors import EmollamaError
+from emollama.manifest.labels import LabelSet
+from emollama.scoring.metrics.bootstrap import resample, two_sided_p
 from emollama.scoring.predictions.prediction import Prediction
 
 from .made import MER2023, from_confusion, random_predictions

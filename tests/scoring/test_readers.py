@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from emollama.base.errors import EmollamaError
-from emollama.scoring.metrics.metrics import evaluate
+from emollama.scoring.metrics.scores import evaluate
 from emollama.scoring.readers.npz import read_npz
 from emollama.scoring.readers.public import read_public
 

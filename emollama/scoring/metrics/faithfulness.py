@@ -1,7 +1,7 @@
 """Are the clues that a reason cites really in the clip, and is the label that it names the clip's?
 
 For each clip the set of clues found in the reason is compared with the set that the clip really
-holds (what was rendered, or measured). The same reasons dealt out to other clips are the control:
+holds (what was rendered, or measured). The same reasons assigned to other clips are the control:
 a reason that would fit any clip scores as well there, and its faithfulness is worth nothing.
 """
 
@@ -14,7 +14,8 @@ import numpy as np
 
 from emollama.base.errors import EmollamaError
 from emollama.scoring.metrics.bootstrap import RESAMPLES
-from emollama.scoring.metrics.metrics import Difference, Score, mean_difference, mean_score
+from emollama.scoring.metrics.formulas import overlap_of
+from emollama.scoring.metrics.measure import Difference, Score, mean_difference, mean_score
 
 CluesIn = Callable[[str], Collection[str]]
 
@@ -151,14 +152,4 @@ def derangement(n: int, seed: int) -> np.ndarray:
 
 def _overlap(cited: list[set[str]], held: list[set[str]]) -> np.ndarray:
     """Precision, recall and F1 [n, 3]; 0 where nothing is cited."""
-    rows = []
-    for found, true in zip(cited, held, strict=True):
-        both = len(found & true)
-        rows.append(
-            (
-                both / len(found) if found else 0.0,
-                both / len(true),
-                2 * both / (len(found) + len(true)),
-            )
-        )
-    return np.array(rows)
+    return np.array([overlap_of(true, found) for found, true in zip(cited, held, strict=True)])

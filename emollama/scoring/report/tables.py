@@ -11,18 +11,10 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 
 from emollama.base.errors import EmollamaError
+from emollama.scoring.metrics.registry import COMPARED, METRICS, REPORTED
 from emollama.scoring.predictions.prediction import set_name
 
-METRIC_NAMES = {
-    "weighted_f1": "weighted F1",
-    "accuracy": "accuracy (WAR)",
-    "uar": "UAR (macro recall)",
-    "macro_f1": "macro F1",
-    "nll": "negative log-likelihood",
-    "brier": "Brier score (0 to 2)",
-    "ece": "calibration error (ECE)",
-}
-_SHORT = ("weighted_f1", "accuracy", "uar", "macro_f1")
+METRIC_NAMES = {name: METRICS[name].title for name in REPORTED}
 
 
 @dataclass(frozen=True)
@@ -49,7 +41,7 @@ def score_text(score: dict[str, Any] | None) -> str:
 
 def difference_text(difference: dict[str, Any] | None) -> str:
     """'+0.061 [+0.012, +0.110], p 0.012'."""
-    if difference is None:
+    if difference is None or difference["value"] is None:
         return "–"
     low, high = difference["ci_low"], difference["ci_high"]
     return f"{difference['value']:+.3f} [{low:+.3f}, {high:+.3f}], p {difference['p']:.3f}"
@@ -124,7 +116,7 @@ def _modality(report: dict[str, Any]) -> Table:
 
 def _systems(report: dict[str, Any]) -> Table:
     def cells(scores: dict[str, Any]) -> tuple[str, ...]:
-        return tuple(score_text(scores[m]) for m in _SHORT)
+        return tuple(score_text(scores[m]) for m in COMPARED)
 
     rows = [(report["system"], *cells(report["scores"]), "")]
     rows += [
@@ -135,7 +127,7 @@ def _systems(report: dict[str, Any]) -> Table:
         "Beside the baselines, each with all its channels",
         (
             "system",
-            *(METRIC_NAMES[m] for m in _SHORT),
+            *(METRIC_NAMES[m] for m in COMPARED),
             f"{report['system']} minus it ({METRIC_NAMES[report['metric']]})",
         ),
         tuple(rows),
