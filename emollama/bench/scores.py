@@ -9,9 +9,8 @@ import numpy as np
 
 from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.fusion.training.validation import AUTO
-from emollama.scoring.metrics.bootstrap import interval
 from emollama.scoring.metrics.formulas import one_hot
-from emollama.scoring.metrics.measure import Statistic, difference_of, estimates, units_of
+from emollama.scoring.metrics.measure import Statistic, difference_of, ends, estimates, units_of
 from emollama.scoring.metrics.tasks import TITLES, TaskCases, better
 
 Statistics = dict[str, Statistic]
@@ -100,12 +99,12 @@ def _scores(
     found = {}
     for name, value, draw in zip(means, values, draws.T, strict=True):
         each = {seed: float(s[name](one)[0]) for seed, s in seeds.items()}
-        low, high = interval(draw)
+        mean, low, high = ends(value, draw)
         found[name] = {
-            "value": float(value),
+            "value": mean,
             "spread": float(np.std(list(each.values()), ddof=1)) if len(each) > 1 else None,
-            "ci_low": float(low),
-            "ci_high": float(high),
+            "ci_low": low,
+            "ci_high": high,
             "by_seed": each,
         }
     return found

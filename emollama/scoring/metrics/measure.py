@@ -200,7 +200,7 @@ def scored_together(
     if first.rows:
         statistics = [m.statistic for m in measures.values()]
         values, drawn = estimates(statistics, first.units(by), resamples=resamples, seed=seed)
-        bounds = [_bounded(v, d) for v, d in zip(values, drawn.T, strict=True)]
+        bounds = [ends(v, d) for v, d in zip(values, drawn.T, strict=True)]
     return {
         name: Score(
             value, len(m.rows), m.n_total, low, high, m.failures, m.detail, m.note
@@ -278,7 +278,7 @@ def mean_score(
         (point,), drawn = estimates(
             [lambda w: mean(values, w)], np.arange(len(values)), resamples=resamples, seed=seed
         )
-        value, low, high = _bounded(point, drawn[:, 0])
+        value, low, high = ends(point, drawn[:, 0])
     return Score(value, len(values), n_total, low, high, dict(failures or {}))
 
 
@@ -292,7 +292,8 @@ def mean_difference(
     )  # fmt: skip
 
 
-def _bounded(value: float, drawn: np.ndarray) -> _Bounds:
+def ends(value: float, drawn: np.ndarray) -> _Bounds:
+    """Value and interval from resampled values [R]; None where the value is undefined."""
     if np.isnan(value):
         return None, None, None
     low, high = interval(drawn)
