@@ -78,7 +78,7 @@ def label_naming(
         raise EmollamaError(f"naming labels needs two or more reasons, there are {len(ids)}")
     order = derangement(len(ids), seed)
     own = np.array([float(references[i] in named[i]) for i in ids])
-    dealt = np.array(
+    moved = np.array(
         [float(references[i] in named[ids[k]]) for i, k in zip(ids, order, strict=True)]
     )
     only = np.array([float(set(named[i]) == {references[i]}) for i in ids])
@@ -88,8 +88,8 @@ def label_naming(
 
     return LabelNaming(
         own=score(own),
-        shuffled=score(dealt),
-        difference=mean_difference(own, dealt, resamples=resamples, seed=seed),
+        shuffled=score(moved),
+        difference=mean_difference(own, moved, resamples=resamples, seed=seed),
         only=score(only),
     )
 
@@ -126,7 +126,7 @@ def clue_faithfulness(
     held = [set(rendered[i]) for i in ids]
     cited = [set(clues_in(reasons[i])) for i in ids]
     own = _overlap(cited, held)
-    dealt = _overlap([cited[k] for k in derangement(len(ids), seed)], held)
+    moved = _overlap([cited[k] for k in derangement(len(ids), seed)], held)
     total = len(rendered)
 
     def scores(values: np.ndarray) -> ClueScores:
@@ -134,8 +134,8 @@ def clue_faithfulness(
 
     return Faithfulness(
         own=scores(own),
-        shuffled=scores(dealt),
-        difference=mean_difference(own[:, 2], dealt[:, 2], resamples=resamples, seed=seed),
+        shuffled=scores(moved),
+        difference=mean_difference(own[:, 2], moved[:, 2], resamples=resamples, seed=seed),
         without_clue=sum(not found for found in cited),
     )
 

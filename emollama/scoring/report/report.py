@@ -35,13 +35,14 @@ from emollama.scoring.metrics.label_scores import (
 )
 from emollama.scoring.metrics.scores import evaluate, paired_difference, require_metric
 from emollama.scoring.predictions.parsing import named_labels
-from emollama.scoring.predictions.prediction import MODEL, Prediction, set_name
+from emollama.scoring.predictions.prediction import MODEL, Prediction
 from emollama.scoring.predictions.predictions import Predictions, read_predictions
 from emollama.scoring.predictions.systems import CHANCE, JOINT, LATE, MAJORITY
 from emollama.scoring.report.curves import draw_curves
 from emollama.scoring.report.figures import draw_figures
+from emollama.scoring.report.findings import findings
 from emollama.scoring.report.modality import modality_report
-from emollama.scoring.report.tables import METRIC_NAMES, markdown
+from emollama.scoring.report.tables import markdown
 
 REPORT_VERSION = 1
 UNPARSED = "unparsed"
@@ -175,7 +176,7 @@ def build_report(
         "label_naming": _label_naming(rows, labels, resamples, seed),
     }
     made: dict[str, Any] = json.loads(json.dumps(plain(report), allow_nan=False))
-    made["findings"] = _findings(made)
+    made["findings"] = findings(made)
     return made
 
 
@@ -249,52 +250,3 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(v) for v in value]
     return value
-
-
-def _findings(report: dict[str, Any]) -> list[str]:
-    """The comparisons in plain sentences, a loss as plainly as a gain."""
-    metric = METRIC_NAMES[report["metric"]]
-    sentences = []
-    for other in report["others"]:
-        if other["system"] in (JOINT, LATE):
-            name = JOINT if other["system"] == JOINT else f"{LATE} of logistic regressions"
-            sentences.append(
-                f"The {report['system']} is {_stands(other['difference'])} the {name} on "
-                f"{set_name(other['channels'])} in {metric}: {_numbers(other['difference'])}."
-            )
-    gain = report["modality"]["fusion_gain"].get(report["system"])
-    if gain is not None:
-        sentences.append(
-            f"With {gain['a']} it is {_stands(gain['difference'])} its best single channel "
-            f"({gain['b']}): {_numbers(gain['difference'])}."
-        )
-    if report["faithfulness"] is not None:
-        difference = report["faithfulness"]["difference"]
-        sentences.append(
-            f"Its reasons are {_stands(difference)} the same reasons dealt to other clips in "
-            f"clue F1: {_numbers(difference)}."
-        )
-    if report["label_naming"] is not None:
-        named = report["label_naming"]
-        sentences.append(
-            f"Its reasons name the right label in {named['own']['value']:.3f} of clips, dealt to "
-            f"other clips in {named['shuffled']['value']:.3f}: {_numbers(named['difference'])}."
-        )
-    failed = sum(report["failures"].values())
-    if failed:
-        n = report["scores"]["accuracy"]["n_scored"]
-        sentences.append(f"{failed} of {n} answers named no label and count as wrong.")
-    return sentences
-
-
-def _stands(difference: dict[str, Any]) -> str:
-    if difference["ci_low"] > 0:
-        return "above"
-    if difference["ci_high"] < 0:
-        return "below"
-    return "not distinguishable from"
-
-
-def _numbers(difference: dict[str, Any]) -> str:
-    text = "{value:+.3f} [{ci_low:+.3f}, {ci_high:+.3f}], p = {p:.3f}, n = {n}"
-    return text.format(**difference)

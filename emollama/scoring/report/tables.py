@@ -16,6 +16,8 @@ from emollama.scoring.predictions.prediction import set_name
 
 METRIC_NAMES = {name: METRICS[name].title for name in REPORTED}
 
+_ASSIGNED = "the same reasons assigned to other clips"
+
 
 @dataclass(frozen=True)
 class Table:
@@ -124,11 +126,11 @@ def _systems(report: dict[str, Any]) -> Table:
         for o in report["others"]
     ]
     return Table(
-        "Beside the baselines, each with all its channels",
+        "The model and its baselines, each with all its channels",
         (
             "system",
             *(METRIC_NAMES[m] for m in COMPARED),
-            f"{report['system']} minus it ({METRIC_NAMES[report['metric']]})",
+            f"{report['system']} minus system ({METRIC_NAMES[report['metric']]})",
         ),
         tuple(rows),
     )
@@ -203,14 +205,17 @@ def _faithfulness(report: dict[str, Any]) -> Table:
     found = report["faithfulness"]
     rows = [
         (name, *(score_text(found[key][m]) for m in ("precision", "recall", "f1")))
-        for name, key in (("reasons", "own"), ("the same, shuffled between clips", "shuffled"))
+        for name, key in (
+            ("reasons", "own"),
+            ("the same reasons assigned to other clips", "shuffled"),
+        )
     ]
     f1 = found["own"]["f1"]
     return Table(
         "Clues in the reasons against the clues in the clip",
         ("", "precision", "recall", "F1"),
         tuple(rows),
-        f"Difference of F1: {difference_text(found['difference'])}. "
+        f"Difference in F1: {difference_text(found['difference'])}. "
         f"{f1['n_scored']} of {f1['n_total']} clips; "
         f"{found['without_clue']} reasons name no clue and score 0.",
     )
@@ -220,7 +225,7 @@ def _label_naming(report: dict[str, Any]) -> Table:
     found = report["label_naming"]
     rows = (
         ("reasons", score_text(found["own"])),
-        ("the same, shuffled between clips", score_text(found["shuffled"])),
+        (_ASSIGNED, score_text(found["shuffled"])),
         ("reasons that name it and no other label", score_text(found["only"])),
     )
     own = found["own"]
