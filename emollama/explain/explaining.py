@@ -25,7 +25,7 @@ from emollama.fusion.subject import FusionSubject, rows_of
 from emollama.inputs.draws import epoch_order
 from emollama.llm import artefact as llm_artefact
 from emollama.llm.evidence import EvidenceReader, open_readers, relocated
-from emollama.llm.inference import reasons
+from emollama.llm.inference import written
 from emollama.llm.subject import LlmSubject
 from emollama.manifest.sample import Manifest, Sample
 from emollama.manifest.split_file import read_with_splits
@@ -90,7 +90,7 @@ def explain_clip(
         look = asked.look(clip, text, start, end)
         subject = LlmSubject(asked.artefact, [look.evidence])
         if reason:
-            said = reasons(asked.artefact.model, asked.artefact.processor, [look.evidence])[0]
+            said = written(asked.artefact.model, asked.artefact.processor, [look.evidence])[0]
     case = explain_row(
         subject, 0, clip.stem, settings, text=look.text, reason=said, notes=look.notes
     )
@@ -156,7 +156,7 @@ def explain_split(
         said = None
         if reason and row < chosen.sheets:
             assert isinstance(subject, LlmSubject)
-            said = reasons(subject.artefact.model, subject.artefact.processor,
+            said = written(subject.artefact.model, subject.artefact.processor,
                            [subject.rows[row]])[0]  # fmt: skip
         cases.append(
             explain_row(

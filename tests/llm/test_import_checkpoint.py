@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from emollama.base.errors import EmollamaError
 from emollama.encoders.base import FeatureTrack
 from emollama.llm import artefact
+from emollama.llm.decoding import Sampling, generate
 from emollama.llm.processing import Evidence, minigpt_answer
 from emollama.llm.released import emotion_llama_v1 as v1
 from emollama.llm.released import import_checkpoint
@@ -132,11 +133,8 @@ def test_upstream_evaluation_layout(upstream_eval: artefact.Artefact, reference)
             logits = upstream_eval.model(**{k: v for k, v in batch.items() if k != "labels"}).logits
         expected = tensors[f"upstream_eval.next_logits.{row}"].float()
         torch.testing.assert_close(logits[0, -1], expected, atol=1e-3, rtol=0)
-        keys = ("input_ids", "stream_ids", "features", "present", "attention_mask")
-        ids = upstream_eval.model.generate(
-            **{k: batch[k] for k in keys}, max_new_tokens=8, do_sample=False, pad_token_id=0
-        )
-        assert processor.decode(ids[0].tolist()) == facts["upstream_eval_greedy8"][row]
+        (ids,) = generate(upstream_eval.model, processor, [prompt], Sampling(max_new_tokens=8))
+        assert processor.decode(ids) == facts["upstream_eval_greedy8"][row]
 
 
 @needs_data
