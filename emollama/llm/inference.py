@@ -13,6 +13,8 @@ from emollama.llm.processing import EmotionLlamaProcessor, Evidence
 from emollama.llm.scoring import Method, label_distribution, score_labels
 
 Progress = Callable[[int], None]
+REASON_TOKENS = 96
+"""Longest reason, where nothing else is said."""
 
 
 def label_probabilities(
@@ -45,7 +47,7 @@ def written(
     processor: EmotionLlamaProcessor,
     evidence: Sequence[Evidence],
     task: str = "reason",
-    max_new_tokens: int = 96,
+    max_new_tokens: int = REASON_TOKENS,
     batch_size: int = 8,
 ) -> list[str]:
     """The greedy answer to a task's question for each piece of evidence."""

@@ -47,7 +47,7 @@ def folder(trained, tmp_path: Path) -> Path:
     return out
 
 
-def load(folder: Path) -> artefact.Artefact:
+def load(folder: Path) -> artefact.LlmArtefact:
     return artefact.load(folder, torch.float32)
 
 

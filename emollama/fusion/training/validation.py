@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 from sklearn.metrics import f1_score, recall_score
 
-from emollama.fusion.answers import Answers
 from emollama.fusion.configuration import FusionTask, TaskKind
 from emollama.fusion.data.data import FusionData
+from emollama.fusion.readout import Answers
 from emollama.scoring.metrics.thresholds import best_threshold
 
 Select = Literal[
