@@ -30,6 +30,7 @@ from emollama.evaluation.results import (
     score,
     write_baseline,
 )
+from emollama.evaluation.rows import true_values
 from emollama.evaluation.words import clue_features, sentence_features
 from emollama.features.store import open_tracks
 from emollama.features.tracks import TrackReader
@@ -149,7 +150,10 @@ def _baseline(
         return None
     if writes:
         features_of = partial(_features, config, model, loaded.readers)
-        write_baseline(config, features_of, manifest, loaded.samples, loaded.readers, header)
+        write_baseline(
+            config, features_of, manifest, loaded.samples, loaded.readers, header,
+            partial(true_values, model, loaded),
+        )  # fmt: skip
     return config.output / BASELINE_FILE
 
 

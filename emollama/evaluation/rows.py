@@ -111,14 +111,13 @@ class RowMaker:
     def _quantities(self, sample: Sample, answer: ModelAnswer) -> dict[str, Any]:
         """Answered and true quantities; of frames, those that are annotated (all where none is)."""
         names, values, times = self.model.values, answer.values, answer.times
-        truth = self.loaded.true_values(sample.id)
         assert values is not None
         if times is None:
-            known = {n: float(x) for n, x in zip(names, truth, strict=True) if not np.isnan(x)}
             return {
                 "values": {n: float(x) for n, x in zip(names, values, strict=True)},
-                "reference_values": known or None,
+                "reference_values": true_values(self.model, self.loaded, sample),
             }
+        truth = self.loaded.true_values(sample.id)
         told = ~np.isnan(truth).any(1)
         fields: dict[str, Any] = {}
         if told.any():
@@ -129,6 +128,17 @@ class RowMaker:
             fields["times"] = tuple(round(float(t), 4) for t in times)
             fields["values"] = values_over_time(names, values)
         return fields
+
+
+def true_values(
+    model: Artefact, loaded: LoadedSamples, sample: Sample
+) -> dict[str, Quantity] | None:
+    """The true quantities of a clip that a model answers with, those that are known."""
+    if not model.values:
+        return None
+    truth = loaded.true_values(sample.id)
+    known = {n: float(x) for n, x in zip(model.values, truth, strict=True) if not np.isnan(x)}
+    return dict(known) or None
 
 
 def values_over_time(names: Sequence[str], columns: np.ndarray) -> dict[str, Quantity]:

@@ -109,6 +109,9 @@ class Session(ABC):
     def forget(self, look: Look) -> None:  # noqa: B027  most models keep nothing
         """Let go of what is kept of a clip for further questions."""
 
+    def limit_memory(self, budget: int) -> None:  # noqa: B027
+        """Keep at most so many bytes of clips for further questions."""
+
     def look_at(self, sight: Sight, text: str | None = None, where: str = "the clip") -> Look:
         """What the model sees of a clip that has been seen and heard.
 

@@ -53,6 +53,10 @@ class LlmSession(Session):
         """Let go of the keys and values of a clip, whatever channels were left out."""
         self.prefixes.forget(lambda key: isinstance(key, tuple) and key[0] == look.key)
 
+    def limit_memory(self, budget: int) -> None:
+        """Keep at most so many bytes of keys and values."""
+        self.prefixes.budget = budget
+
     # --- asking --------------------------------------------------------------------------------
 
     def answer(

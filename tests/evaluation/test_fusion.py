@@ -204,3 +204,12 @@ def test_a_raw_clip_with_sound_alone_gets_the_answer_of_its_cached_tracks(
     predict([tmp_path / f"{row.id}.wav"], model)
     shown = capsys.readouterr().out
     assert f"{row.label}" in shown and "%" in shown
+
+
+def test_labels_with_values_have_a_baseline_too(corpus: Path) -> None:
+    """The baseline's rows carry the same references as the model's, values included."""
+    options = ("task.kind=label+values", "task.values=[valence]", "training.epochs=2")
+    model = trained(corpus, f"output={corpus}/both", *options)
+    found, predictions = evaluated(corpus, model, "both-evaluated")
+    assert found.report["others"] and found.scores is not None
+    assert all(row.reference_values for row in predictions.rows)
