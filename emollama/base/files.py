@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -106,17 +106,6 @@ def sole_writer(folder: Path, busy: str) -> Iterator[None]:
         lock.release()
 
 
-def cut_torn_line(path: Path) -> None:
-    """Remove what a killed process left of a line at the end of a file, if there is one."""
-    if not path.is_file():
-        return
-    data = path.read_bytes()
-    whole = data.rfind(b"\n") + 1
-    if whole < len(data):
-        with path.open("rb+") as file:
-            file.truncate(whole)
-
-
 def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8, atomically."""
     with atomic_path(path) as temporary:
@@ -130,10 +119,14 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     """Write one JSON object a line, atomically; NaN is refused."""
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as out:
-        for row in rows:
-            text = json.dumps(row, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-            out.write(text + "\n")
+    with atomic_path(path) as temporary, temporary.open("wb") as out:
+        out.writelines(encode_row(row) for row in rows)
+
+
+def encode_row(row: Mapping[str, Any]) -> bytes:
+    """One line of JSON Lines; NaN is refused, half a character becomes a question mark."""
+    text = json.dumps(row, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace") + b"\n"
 
 
 def read_text(path: Path) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -46,6 +44,7 @@ from emollama.manifest.split_file import read_with_splits
 from emollama.runs.run_folder import tell_left_out
 from emollama.scoring.metrics.registry import chosen
 from emollama.scoring.predictions.predictions import write_predictions
+from emollama.workers.progress import bar, silent
 from emollama.workers.ranks import joined_ranks
 
 PARTIAL = "partial"
@@ -107,7 +106,7 @@ def evaluate(config: EvalConfig) -> Evaluated:
                 write_baseline(config, features_of, manifest, samples, readers, header)
         identity = _identity(config, manifest, folder, readers, len(samples))
         with kept_answers(config.output / PARTIAL, identity, ranks) as kept:
-            shown = _progress if ranks.rank == 0 else None
+            shown = bar if ranks.rank == 0 else silent
             answers = run_passes(questions.passes(), kept, ranks, shown)
             if ranks.rank == 0:
                 rows = questions.predictions(answers)
@@ -214,24 +213,3 @@ def _features(
         llm = artefact.resolve_llm(model.model.config.llm)
         features["words"] = [sentence_features(llm, samples)]
     return features
-
-
-def _progress(what: str, total: int) -> Callable[[int], None]:
-    """A line on stderr that counts up, with rate and time left."""
-    started = time.monotonic()
-    done = 0
-
-    def advance(count: int) -> None:
-        nonlocal done
-        done += count
-        seconds = time.monotonic() - started
-        rate = done / max(seconds, 1e-9)
-        end = "\n" if done >= total else "\r"
-        if sys.stderr.isatty() or done >= total:
-            left = (total - done) / max(rate, 1e-9)
-            print(
-                f"{what}: {done}/{total}  {rate:.1f}/s  {left:.0f} s left ",
-                end=end, file=sys.stderr, flush=True,
-            )  # fmt: skip
-
-    return advance

@@ -1,11 +1,11 @@
-"""Progress of long work on stderr: speed and time left."""
+"""The progress bar: how many are done, how fast, and how long the rest will take; on stderr."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -13,13 +13,26 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 PLAIN_SECONDS = 10.0
 """Between two lines where there is no terminal."""
 
+Advance = Callable[[int, int], None]
+"""Told of (done, total)."""
+Bar = Callable[[str], AbstractContextManager[Advance]]
+"""From what is counted ("clips", or "clips, test") to an `Advance` while the `with` lasts."""
+
 
 @contextmanager
-def bar(unit: str) -> Iterator[Callable[[int, int], None]]:
-    """A function of (done, total) for `extract`: a bar on a terminal, lines in a log; on stderr.
+def silent(what: str) -> Iterator[Advance]:
+    """A `Bar` that shows nothing."""
+    del what
+    yield lambda done, total: None
 
-    The clock starts at the first call, which `extract` makes with nothing done yet.
+
+@contextmanager
+def bar(what: str) -> Iterator[Advance]:
+    """A `Bar`: drawn on a terminal, lines in a log.
+
+    The clock starts at the first call, which should say that nothing is done yet.
     """
+    unit = what.split(",")[0]
     started: float | None = None
     told = 0.0
 
@@ -38,13 +51,16 @@ def bar(unit: str) -> Iterator[Callable[[int, int], None]]:
             now = time.monotonic()
             if total and (now - told >= PLAIN_SECONDS or done == total):
                 told = now
-                print(f"{done}/{total} {unit}, {text}", file=sys.stderr, flush=True)
+                print(f"{done}/{total} {what}, {text}", file=sys.stderr, flush=True)
 
         yield line
         return
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"))
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]}"),
+    )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(unit, total=None, speed="")
+        task = progress.add_task(what, total=None, speed="")
 
         def advance(done: int, total: int) -> None:
             progress.update(task, completed=done, total=total, speed=speed(done, total))

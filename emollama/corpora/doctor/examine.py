@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,21 +33,11 @@ from emollama.corpora.report import split_order
 from emollama.manifest.sample import LineFault, Manifest, Sample, scan_manifest
 from emollama.manifest.signature import signature
 from emollama.workers.pool import WorkerPool
+from emollama.workers.progress import Bar, silent
 from emollama.workers.worker import Failure, Job
 
 REPORT, PICTURE = "report.json", "distributions.png"
 _BATCH = 8  # clips that a worker takes at a time
-
-Progress = Callable[[int, int], None]
-Bar = Callable[[str], AbstractContextManager[Progress]]
-"""From what is counted ("clips") to a function of (done, to do) while the `with` block lasts."""
-
-
-@contextmanager
-def silent(unit: str) -> Iterator[Progress]:
-    """A `Bar` that shows nothing."""
-    del unit
-    yield lambda done, total: None
 
 
 @dataclass(frozen=True)
@@ -182,7 +171,6 @@ def _look(
                 for batch, outcomes in _results(jobs, fingerprints, workers, clip_seconds, build):
                     for job, outcome in zip(batch, outcomes, strict=True):
                         record.add(job.id, signatures[job.id], outcome)
-                    record.flush()
                     done += len(batch)
                     advance(done, len(jobs))
         clips = [
