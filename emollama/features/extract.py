@@ -39,7 +39,7 @@ from emollama.features.store import (
 )
 from emollama.manifest.sample import Manifest, Sample
 from emollama.manifest.signature import signature, text_signature
-from emollama.workers.pool import WorkerPool
+from emollama.workers.clip_pool import ClipPool
 from emollama.workers.ranks import joined_ranks
 from emollama.workers.worker import Failure, Job, Outcome, process
 
@@ -138,7 +138,7 @@ def extract(
         workers = min(workers, -(-todo // batch_size))
         if workers:
             fingerprints = {e.key: e.fingerprint for e in encoders}
-            pool = WorkerPool(workers, fingerprints, build, process, clip_seconds=clip_seconds)
+            pool = ClipPool(workers, fingerprints, build, process, clip_seconds=clip_seconds)
             results = stack.enter_context(pool).run(batches)
         else:
             results = _here(batches, encoders)
@@ -322,7 +322,7 @@ def _batches(shards: Sequence[_ShardWork], size: int) -> Iterator[list[Job]]:
 def _here(
     batches: Iterator[list[Job]], encoders: Sequence[Encoder]
 ) -> Iterator[tuple[Sequence[Job], Sequence[dict[str, Outcome]]]]:
-    """The work of `WorkerPool.run`, done in this process."""
+    """The work of `ClipPool.run`, done in this process."""
     table = {encoder.key: encoder for encoder in encoders}
     for batch in batches:
         yield batch, process(batch, table)

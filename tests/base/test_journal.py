@@ -1,4 +1,4 @@
-"""The journal survives a kill at any byte and a full disk, and reads what earlier releases wrote."""
+"""The journal survives a kill at any byte and a full disk, and reads files of earlier releases."""
 
 from __future__ import annotations
 

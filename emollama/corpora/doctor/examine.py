@@ -32,7 +32,7 @@ from emollama.corpora.doctor.tracks import open_store, track_findings
 from emollama.corpora.report import split_order
 from emollama.manifest.sample import LineFault, Manifest, Sample, scan_manifest
 from emollama.manifest.signature import signature
-from emollama.workers.pool import WorkerPool
+from emollama.workers.clip_pool import ClipPool
 from emollama.workers.progress import Bar, silent
 from emollama.workers.worker import Failure, Job
 
@@ -189,7 +189,7 @@ def _results(
     workers = max(1, len(os.sched_getaffinity(0)) if workers is None else workers)
     size = max(1, min(_BATCH, len(jobs) // (4 * workers)))
     batches = (list(jobs[i : i + size]) for i in range(0, len(jobs), size))
-    pool: WorkerPool[Facts | Failure] = WorkerPool(
+    pool: ClipPool[Facts | Failure] = ClipPool(
         min(workers, -(-len(jobs) // size)), fingerprints, build, look_at, clip_seconds=clip_seconds
     )
     with pool:

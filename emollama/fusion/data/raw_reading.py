@@ -21,7 +21,7 @@ from emollama.fusion.data.tokenizing import load_tokenizer, text_ids
 from emollama.manifest.sample import Manifest, Sample
 from emollama.media.clip import MediaError
 from emollama.media.decode import decode_clip
-from emollama.workers.pool import WorkerPool
+from emollama.workers.clip_pool import ClipPool
 from emollama.workers.progress import bar
 from emollama.workers.worker import Failure, Job, unforeseen
 
@@ -181,8 +181,8 @@ def _decoded(
     batches = (list(jobs[at : at + BATCH]) for at in range(0, len(jobs), BATCH))
     fingerprints = {key: tool.fingerprint for key, tool in tools.items()}
     with ExitStack() as held:
-        pool: WorkerPool[RawTrack | None] = held.enter_context(
-            WorkerPool(workers, fingerprints, build, read_clips, clip_seconds=CLIP_SECONDS)
+        pool: ClipPool[RawTrack | None] = held.enter_context(
+            ClipPool(workers, fingerprints, build, read_clips, clip_seconds=CLIP_SECONDS)
         )
         for done, outcomes in pool.run(batches):
             yield from zip(done, outcomes, strict=True)
