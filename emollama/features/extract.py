@@ -321,7 +321,7 @@ def _batches(shards: Sequence[_ShardWork], size: int) -> Iterator[list[Job]]:
 
 def _here(
     batches: Iterator[list[Job]], encoders: Sequence[Encoder]
-) -> Iterator[tuple[Sequence[Job], Sequence[dict[str, Outcome]]]]:
+) -> Iterator[tuple[list[Job], list[dict[str, Outcome]]]]:
     """The work of `ClipPool.run`, done in this process."""
     table = {encoder.key: encoder for encoder in encoders}
     for batch in batches:

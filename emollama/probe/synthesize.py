@@ -180,7 +180,7 @@ def _render_all(out: Path, plans: list[Plan], workers: int, shown: Bar) -> None:
                     _render(plan, speaker, out)
                     advance(done, len(plans))
             return
-        pool: ProcessPool[Plan, None] = ProcessPool(
+        pool: ProcessPool[Plan, Path] = ProcessPool(
             min(workers, len(chunks)), partial(_renderer, out), (__name__,)
         )
         done = 0
@@ -195,15 +195,16 @@ def _render_all(out: Path, plans: list[Plan], workers: int, shown: Bar) -> None:
                 advance(done, len(plans))
 
 
-def _renderer(out: Path) -> tuple[None, Callable[[list[Plan]], list[None]]]:
+def _renderer(out: Path) -> tuple[None, Callable[[list[Plan]], list[Path]]]:
     """In a worker: what renders clips; its espeak-ng process stays for the next ones."""
     speaker = Speaker()
     return None, lambda plans: [_render(plan, speaker, out) for plan in plans]
 
 
-def _render(plan: Plan, speaker: Speaker, out: Path) -> None:
+def _render(plan: Plan, speaker: Speaker, out: Path) -> Path:
     path = _clip_path(out, plan)
     if isinstance(plan, VideoPlan):
         render_video(plan, speaker, path)
     else:
         render_clip(plan, speaker, path)
+    return path

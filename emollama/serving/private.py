@@ -6,13 +6,16 @@ left.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import tempfile
 import time
+from contextlib import ExitStack
 from multiprocessing.util import Finalize
 from pathlib import Path
+
+from emollama.base.errors import EmollamaError
+from emollama.base.files import locked
 
 PREFIX = "emollama-srv-"  # short: sockets below it have long names already
 _NEW = "emollama-new-"
@@ -36,8 +39,8 @@ class PrivateFolder:
         parent = parent or Path(tempfile.gettempdir())
         remove_stale(parent)
         made = Path(tempfile.mkdtemp(prefix=_NEW, dir=parent))
-        self._held = (made / _LOCK).open("w")
-        fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._held = ExitStack()
+        self._held.enter_context(locked(made / _LOCK, f"{made}: another process has it"))
         # It takes its name once it is locked: others remove folders of that name without a lock.
         self.path = made.rename(parent / made.name.replace(_NEW, PREFIX, 1))
 
@@ -68,12 +71,11 @@ def remove_stale(parent: Path) -> list[Path]:
                 continue
             if folder.name.startswith(_NEW) and time.time() - about.st_mtime < _YOUNG:
                 continue
-            if folder.name.startswith(_NEW):
-                (folder / _LOCK).touch()
-            with (folder / _LOCK).open("r+") as held:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if folder.name.startswith(PREFIX) and not (folder / _LOCK).is_file():
+                continue
+            with locked(folder / _LOCK, "of a process that is running"):
                 shutil.rmtree(folder, ignore_errors=True)
-        except (BlockingIOError, FileNotFoundError):
+        except (EmollamaError, FileNotFoundError):
             continue  # of a process that is running, or removed by another one meanwhile
         removed.append(folder)
     return removed

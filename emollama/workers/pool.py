@@ -110,7 +110,7 @@ class ProcessPool(Generic[J, R]):
             if not waiting:
                 return
             for ready in wait(list(waiting), timeout=1.0):
-                yield from self._receive(waiting[ready], again)  # type: ignore[index]
+                yield from self._receive(waiting[ready], again)
             for busy in [b for b in self._workers if b.batches and b.ready]:
                 if time.monotonic() - busy.since > self._seconds * len(busy.batches[0]):
                     why = Died("timed out", f"not done after {self._seconds:g} s")

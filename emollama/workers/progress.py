@@ -19,6 +19,15 @@ Bar = Callable[[str], AbstractContextManager[Advance]]
 """From what is counted ("clips", or "clips, test") to an `Advance` while the `with` lasts."""
 
 
+def pace(done: int, total: int, seconds: float, unit: str) -> str:
+    """Speed and time left, e.g. "3.1 clips/s, 4 min left"; by the minute for what is slow."""
+    if not done:
+        return "starting"
+    rate = done / max(seconds, 1e-6)
+    speed = f"{rate:.1f} {unit}/s" if rate >= 0.1 else f"{60 * rate:.1f} {unit}/min"
+    return f"{speed}, {_span((total - done) / rate)} left"
+
+
 @contextmanager
 def silent(what: str) -> Iterator[Advance]:
     """A `Bar` that shows nothing."""
@@ -40,8 +49,7 @@ def bar(what: str) -> Iterator[Advance]:
         nonlocal started
         if started is None:
             started = time.monotonic()
-        rate = done / max(time.monotonic() - started, 1e-6)
-        return f"{rate:.1f} {unit}/s, {_span((total - done) / rate)} left" if done else "starting"
+        return pace(done, total, time.monotonic() - started, unit)
 
     if not sys.stderr.isatty():
 
