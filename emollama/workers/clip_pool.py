@@ -20,10 +20,10 @@ class ClipPool(Generic[T]):
     """Runs batches of jobs in `size` processes; used as a context manager.
 
     Args:
-        size: number of processes.
+        size: number of processes; with 0 the work is done in this one.
         fingerprints: key of each tool (an encoder, a check) to its fingerprint; a worker whose
             tool differs is refused.
-        build: makes a tool from its key inside the worker; a function of a module.
+        build: makes a tool from its key inside the worker; a function of a module there.
         work: what is done there with a batch and the tools by key; a function of a module.
         threads: torch threads in each worker.
         clip_seconds: a clip that takes longer is given up and its worker replaced.
@@ -39,6 +39,7 @@ class ClipPool(Generic[T]):
         clip_seconds: float = 300.0,
     ) -> None:
         self._fingerprints = dict(fingerprints)
+        self._size, self._build, self._work = size, build, work
         self._pool: ProcessPool[Job, dict[str, T | Failure]] = ProcessPool(
             size, partial(_opened, tuple(fingerprints), build, work, threads), _PRELOAD,
             self._check, seconds=clip_seconds,
@@ -60,6 +61,11 @@ class ClipPool(Generic[T]):
         Raises:
             EmollamaError: where a tool cannot be built, or workers die at their start.
         """
+        if not self._size:
+            tools = {key: self._build(key) for key in self._fingerprints}
+            for batch in batches:
+                yield batch, self._work(batch, tools)
+            return
         for jobs, results in self._pool.run(batches):
             yield (
                 jobs,

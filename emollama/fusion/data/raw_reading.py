@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -174,16 +173,12 @@ def _decoded(
     if workers is None:
         ranks = torchrun.local_world_size()
         workers = 0 if len(jobs) <= FEW else max(1, len(os.sched_getaffinity(0)) // ranks)
-    if not workers:
-        for job in jobs:
-            yield job, read_clips([job], tools)[0]
-        return
     batches = (list(jobs[at : at + BATCH]) for at in range(0, len(jobs), BATCH))
     fingerprints = {key: tool.fingerprint for key, tool in tools.items()}
-    with ExitStack() as held:
-        pool: ClipPool[RawTrack | None] = held.enter_context(
-            ClipPool(workers, fingerprints, build, read_clips, clip_seconds=CLIP_SECONDS)
-        )
+    pool: ClipPool[RawTrack | None] = ClipPool(
+        workers, fingerprints, build, read_clips, clip_seconds=CLIP_SECONDS
+    )
+    with pool:
         for done, outcomes in pool.run(batches):
             yield from zip(done, outcomes, strict=True)
 
