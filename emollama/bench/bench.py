@@ -19,8 +19,8 @@ from emollama.bench.plan import Run
 from emollama.bench.report import write_bench
 from emollama.bench.side_by_side import side_by_side
 from emollama.bench.workshop import WORKING, Workshop
-from emollama.fusion.training.validation import TITLES
 from emollama.runs.run_folder import tell_left_out
+from emollama.scoring.metrics.tasks import TITLES
 from emollama.workers.progress import pace
 
 ANSWERS_FILE = "answers.json"

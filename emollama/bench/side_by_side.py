@@ -55,9 +55,6 @@ def side_by_side(
 def _opened(
     bench: BenchConfig, opened: Callable[[BenchConfig], Workshop]
 ) -> tuple[None, Callable[[list[Run]], list[dict[str, Any]]]]:
-    import torch
-
     quiet_libraries()
-    torch.set_num_threads(1)
     shop = opened(bench)
     return None, lambda runs: [shop.do(run) for run in runs]

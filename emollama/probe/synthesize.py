@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
@@ -11,6 +10,7 @@ from typing import Any
 
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json, write_json
+from emollama.base.processors import processor_count
 from emollama.corpora.readers.aff_wild2 import read_frame_rows
 from emollama.manifest.sample import Manifest, Sample, Targets, read_manifest, write_manifest
 from emollama.probe.emotions import LABELS
@@ -92,7 +92,7 @@ def synthesize(
         for split, i in places
     ]
     missing = [plan for plan in plans if not _clip_path(out, plan).exists()]
-    _render_all(out, missing, workers or available_cpus(), bar if progress else silent)
+    _render_all(out, missing, workers or processor_count(), bar if progress else silent)
     path = out / "manifest.jsonl"
     samples = [
         _video_sample(out, plan) if isinstance(plan, VideoPlan) else _sample(plan, settings)
@@ -100,13 +100,6 @@ def synthesize(
     ]
     write_manifest(path, CORPUS, LABELS, samples)
     return read_manifest(path)
-
-
-def available_cpus() -> int:
-    """CPUs this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _clip_path(out: Path, plan: Plan) -> Path:

@@ -10,6 +10,7 @@ had it is killed and replaced. Headers are looked at there too, for reading them
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -180,12 +181,9 @@ class Guard:
 
 def _opened(recipe: Recipe) -> tuple[None, Callable[[Job], tuple[str, Any]]]:
     """In a process: what answers jobs."""
-    import torch
-
     from emollama.base.quiet import quiet_libraries
 
     quiet_libraries()
-    torch.set_num_threads(1)
     # Full-size encoders would take minutes a clip beside an accelerator that waits.
     device = str(default_device())
     watcher = Watcher(
@@ -268,7 +266,13 @@ def limit_memory(extra: int) -> None:
     """Let this process take so many bytes more than it has; no cores, no written files."""
     try:
         import resource
-    except ImportError:  # not on Windows
+    except ImportError:  # on Windows
+        print(
+            "note: this system sets no limit to a process's memory: a clip may take more than it "
+            "is allowed",
+            file=sys.stderr,
+            flush=True,
+        )
         return
     used = 0
     with suppress(OSError):

@@ -1,7 +1,7 @@
 """A private temporary folder that does not outlive the process that made it.
 
 It is held by a lock that dies with the process, so that the next one removes what a killed one
-left.
+left. Windows keeps a file that is open where it is: there, what a killed process left stays.
 """
 
 from __future__ import annotations
@@ -37,9 +37,12 @@ class PrivateFolder:
 
     def __init__(self, parent: Path | None = None) -> None:
         parent = parent or Path(tempfile.gettempdir())
+        self._held = ExitStack()
+        if not hasattr(os, "getuid"):  # on Windows
+            self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+            return
         remove_stale(parent)
         made = Path(tempfile.mkdtemp(prefix=_NEW, dir=parent))
-        self._held = ExitStack()
         self._held.enter_context(locked(made / _LOCK, f"{made}: another process has it"))
         # It takes its name once it is locked: others remove folders of that name without a lock.
         self.path = made.rename(parent / made.name.replace(_NEW, PREFIX, 1))
@@ -63,7 +66,9 @@ def private_temporaries() -> Path:
 
 def remove_stale(parent: Path) -> list[Path]:
     """Remove folders that killed processes of this user have left; returns them."""
-    removed = []
+    removed: list[Path] = []
+    if not hasattr(os, "getuid"):  # on Windows
+        return removed
     for folder in (*parent.glob(f"{PREFIX}*"), *parent.glob(f"{_NEW}*")):
         try:
             about = folder.lstat()

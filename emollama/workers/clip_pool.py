@@ -25,7 +25,6 @@ class ClipPool(Generic[T]):
             tool differs is refused.
         build: makes a tool from its key inside the worker; a function of a module there.
         work: what is done there with a batch and the tools by key; a function of a module.
-        threads: torch threads in each worker.
         clip_seconds: a clip that takes longer is given up and its worker replaced.
     """
 
@@ -35,13 +34,12 @@ class ClipPool(Generic[T]):
         fingerprints: Mapping[str, str],
         build: Callable[[str], E],
         work: Callable[[Sequence[Job], dict[str, E]], list[dict[str, T | Failure]]],
-        threads: int = 1,
         clip_seconds: float = 300.0,
     ) -> None:
         self._fingerprints = dict(fingerprints)
         self._size, self._build, self._work = size, build, work
         self._pool: ProcessPool[Job, dict[str, T | Failure]] = ProcessPool(
-            size, partial(_opened, tuple(fingerprints), build, work, threads), _PRELOAD,
+            size, partial(_opened, tuple(fingerprints), build, work), _PRELOAD,
             self._check, seconds=clip_seconds,
         )  # fmt: skip
 
@@ -93,13 +91,10 @@ def _opened(
     keys: Sequence[str],
     build: Callable[[str], E],
     work: Callable[[Sequence[Job], dict[str, E]], list[dict[str, Any]]],
-    threads: int,
 ) -> tuple[dict[str, str], Callable[[Sequence[Job]], list[dict[str, Any]]]]:
     """In a worker: the tools' fingerprints, and the work with them."""
-    import torch
     from transformers.utils import logging
 
-    torch.set_num_threads(threads)
     logging.disable_progress_bar()  # one bar belongs on the terminal, and it is the parent's
     tools = {key: build(key) for key in keys}
     return {key: tool.fingerprint for key, tool in tools.items()}, (lambda jobs: work(jobs, tools))

@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from emollama.base.errors import EmollamaError
+from emollama.base.processors import limit_threads
 
 Opened = Callable[[], tuple[Any, Callable[[Any], Any]]]
 """Called in a worker: its first message, and what answers each item from then on."""
@@ -124,6 +125,7 @@ def _serve(connection: Connection, opened: Opened, shielded: bool) -> None:
     elif hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    limit_threads(1)  # there is a process for each processor
 
     def tell(message: Any) -> None:
         try:
