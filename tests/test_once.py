@@ -39,7 +39,7 @@ ONCE: dict[str, tuple[str, set[str], dict[str, str]]] = {
         {},
     ),
     "progress bar": (
-        "emollama.workers.progress.bar",
+        "emollama.base.progress.bar",
         {"import rich.progress", "import tqdm"},
         {},
     ),

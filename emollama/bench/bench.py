@@ -12,7 +12,8 @@ from typing import Any
 
 from emollama.base.errors import EmollamaError
 from emollama.base.files import sole_writer
-from emollama.bench.answers import gather, read_answers, require_compared, write_answers
+from emollama.base.progress import pace
+from emollama.bench.answers_file import gather, read_answers, require_compared, write_answers
 from emollama.bench.configuration import BenchConfig
 from emollama.bench.folds import fold_warnings
 from emollama.bench.plan import Run
@@ -21,7 +22,6 @@ from emollama.bench.side_by_side import side_by_side
 from emollama.bench.workshop import WORKING, Workshop
 from emollama.runs.run_folder import tell_left_out
 from emollama.scoring.metrics.tasks import TITLES
-from emollama.workers.progress import pace
 
 ANSWERS_FILE = "answers.json"
 

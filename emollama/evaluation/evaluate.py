@@ -13,6 +13,7 @@ from emollama.base import torchrun
 from emollama.base.device import default_device, resolve_dtype
 from emollama.base.errors import EmollamaError
 from emollama.base.files import file_sha256, read_json
+from emollama.base.progress import bar, silent
 from emollama.endpoints.judge import CachedJudge, open_judge
 from emollama.evaluation.asking import Questions
 from emollama.evaluation.baseline import FeatureMatrix, pool_tracks
@@ -44,7 +45,6 @@ from emollama.manifest.split_file import read_with_splits
 from emollama.runs.run_folder import tell_left_out
 from emollama.scoring.metrics.registry import chosen
 from emollama.scoring.predictions.predictions import write_predictions
-from emollama.workers.progress import bar, silent
 from emollama.workers.ranks import joined_ranks
 
 PARTIAL = "partial"

@@ -22,8 +22,8 @@ from typing import Any
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json, sole_writer, write_json
 from emollama.base.journal import Journal
+from emollama.base.progress import Bar, silent
 from emollama.llm.batch import by_count
-from emollama.workers.progress import Bar, silent
 from emollama.workers.ranks import Ranks
 
 IDENTITY = "identity.json"

@@ -13,9 +13,9 @@ from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json, write_json
 from emollama.base.journal import append_row
 from emollama.base.processors import processor_count
+from emollama.base.progress import Bar, bar
 from emollama.merr.settings import Settings
 from emollama.merr.stagefile import CLIPS, Row, StageFile, read_rows
-from emollama.workers.progress import Bar, bar
 from emollama.workers.ranks import Ranks
 
 RECORD, LOG, SETTINGS = "record.json", "log.jsonl", "settings.json"
@@ -137,7 +137,7 @@ class Build:
         record = read_json(path) if path.is_file() else {}
         if not isinstance(record, dict):
             raise EmollamaError(f"{path}: is not a run record; remove the file")
-        record[stage] = counts.told()
+        record[stage] = counts.to_dict()
         write_json(path, record)
 
     def log(self, stage: str, seconds: float, **facts: Any) -> None:
@@ -190,7 +190,7 @@ class Counts:
             detail = str(row.get("detail", ""))[:160]
             some.append(f"{clip}: {detail}" if detail else clip)
 
-    def told(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """For the record; the same rows give the same."""
         return {
             "in": self.came, "out": self.went,

@@ -11,6 +11,7 @@ from typing import Any
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json, write_json
 from emollama.base.processors import processor_count
+from emollama.base.progress import Bar, bar, silent
 from emollama.corpora.readers.aff_wild2 import read_frame_rows
 from emollama.manifest.sample import Manifest, Sample, Targets, read_manifest, write_manifest
 from emollama.probe.emotions import LABELS
@@ -27,7 +28,6 @@ from emollama.probe.videos import (
 )
 from emollama.probe.voice import Speaker, require_espeak
 from emollama.workers.pool import Died, ProcessPool
-from emollama.workers.progress import Bar, bar, silent
 
 CORPUS = "probe"
 RECIPE_VERSION = 1

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from emollama.base.files import write_json
 from emollama.base.processors import processor_count
+from emollama.base.progress import Bar, silent
 from emollama.corpora.doctor.clips import Looked, clip_findings
 from emollama.corpora.doctor.duplicates import media_duplicates, text_duplicates
 from emollama.corpora.doctor.figure import draw_distributions
@@ -33,7 +34,6 @@ from emollama.corpora.report import split_order
 from emollama.manifest.sample import LineFault, Manifest, Sample, scan_manifest
 from emollama.manifest.signature import signature
 from emollama.workers.clip_pool import ClipPool
-from emollama.workers.progress import Bar, silent
 from emollama.workers.worker import Failure, Job
 
 REPORT, PICTURE = "report.json", "distributions.png"

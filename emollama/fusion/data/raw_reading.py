@@ -13,6 +13,7 @@ from pathlib import Path
 
 from emollama.base import torchrun
 from emollama.base.processors import processor_count
+from emollama.base.progress import bar
 from emollama.fusion.configuration import ModalitySection
 from emollama.fusion.data.raw_media import RawTrack, clip_fbank, clip_pieces, clip_thumbnails
 from emollama.fusion.data.raw_table import RawTable
@@ -21,7 +22,6 @@ from emollama.manifest.sample import Manifest, Sample
 from emollama.media.clip import MediaError
 from emollama.media.decode import decode_clip
 from emollama.workers.clip_pool import ClipPool
-from emollama.workers.progress import bar
 from emollama.workers.worker import Failure, Job, unforeseen
 
 FEW = 16

@@ -43,7 +43,7 @@ def bar(what: str) -> Iterator[Advance]:
     """
     unit = what.split(",")[0]
     started: float | None = None
-    told = 0.0
+    shown = 0.0
 
     def speed(done: int, total: int) -> str:
         nonlocal started
@@ -54,11 +54,11 @@ def bar(what: str) -> Iterator[Advance]:
     if not sys.stderr.isatty():
 
         def line(done: int, total: int) -> None:
-            nonlocal told
+            nonlocal shown
             text = speed(done, total)
             now = time.monotonic()
-            if total and (now - told >= PLAIN_SECONDS or done == total):
-                told = now
+            if total and (now - shown >= PLAIN_SECONDS or done == total):
+                shown = now
                 print(f"{done}/{total} {what}, {text}", file=sys.stderr, flush=True)
 
         yield line
