@@ -30,7 +30,7 @@ ONCE: dict[str, tuple[str, set[str], dict[str, str]]] = {
     "local language model behind a prompt": (
         "emollama.endpoints.local.LocalModel",
         {"call AutoModelForCausalLM.from_pretrained"},
-        {"emollama/llm/artefact.py": "the backbone of EmotionLlama, which is given features",
+        {"emollama/llm/backbone.py": "the backbone of EmotionLlama, which is given features",
          "emollama/assets/convert.py": "converts weights, and asks nothing"},
     ),
     "journal": (
@@ -60,7 +60,7 @@ ONCE: dict[str, tuple[str, set[str], dict[str, str]]] = {
         {"call tempfile.mkstemp", "call tempfile.mkdtemp", "call os.replace", "call os.rename",
          "move a path"},
         {"emollama/assets/folders.py": "puts a link in place",
-         "emollama/llm/training/sft.py": "sets an older run's folder aside",
+         "emollama/runs/checkpoints.py": "sets an older run's folder aside",
          "emollama/serving/private.py": "a temporary folder that ends with its process",
          "emollama/demo/callbacks.py": "a visitor's temporary folder"},
     ),

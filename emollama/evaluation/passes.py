@@ -23,7 +23,6 @@ from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json, sole_writer, write_json
 from emollama.base.journal import Journal
 from emollama.base.progress import Bar, silent
-from emollama.llm.batch import by_count
 from emollama.workers.ranks import Ranks
 
 IDENTITY = "identity.json"
@@ -44,11 +43,6 @@ class Pass:
     name: str
     chunks: tuple[tuple[str, ...], ...]
     ask: Callable[[Sequence[str]], list[Answer]]
-
-
-def chunks_of(ids: Sequence[str], lengths: Sequence[int], size: int) -> tuple[tuple[str, ...], ...]:
-    """Ids in chunks of `size`, like lengths together, so that little of a batch is padding."""
-    return tuple(tuple(ids[i] for i in chunk) for chunk in by_count(lengths, size))
 
 
 @contextmanager
@@ -132,7 +126,7 @@ def _ask(one: Pass, todo: Sequence[int], journal: Journal[tuple[str, int]], show
         for k in todo:
             started = time.monotonic()
             answers = one.ask(one.chunks[k])
-            each = round(1000 * (time.monotonic() - started) / len(answers), 1)
+            each = round(1000 * (time.monotonic() - started) / len(answers), 3)
             ids = dict(zip(one.chunks[k], answers, strict=True))
             row = {"pass": one.name, "chunk": k, "ms": each, "answers": ids}
             journal.add((one.name, k), row)
