@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -21,7 +21,6 @@ from emollama.base import torchrun
 from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.base.files import read_text
 
-Precision = Literal["auto", "float32", "bfloat16"]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
@@ -66,12 +65,12 @@ def load_config(
     for override in overrides:
         key, separator, value = override.partition("=")
         if not separator or not key:
-            raise EmollamaError(f"--options {override}: must have the form key=value")
+            raise EmollamaError(f"'{override}': an override must have the form key=value")
         try:
             parsed = OmegaConf.from_dotlist([f"value={value}"])["value"]
             OmegaConf.update(values, key, parsed, force_add=True)
         except (OmegaConfBaseException, YAMLError, TypeError, ValueError, IndexError) as error:
-            raise EmollamaError(f"--options {override}: {' '.join(str(error).split())}") from error
+            raise EmollamaError(f"override '{override}': {' '.join(str(error).split())}") from error
     try:
         plain = OmegaConf.to_container(values, resolve=True)
     except OmegaConfBaseException as error:

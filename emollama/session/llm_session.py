@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from emollama.base.config import Precision
 from emollama.base.device import default_device, resolve_dtype
 from emollama.base.errors import EmollamaError
+from emollama.base.precision import Precision
 from emollama.features.same_encoder import require_same_encoder
 from emollama.fusion.artefact import is_fusion_artefact
 from emollama.llm import artefact
