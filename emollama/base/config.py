@@ -55,6 +55,22 @@ def load_config(
     Raises:
         EmollamaError: naming the file (or the override), the key, and the nearest known key.
     """
+    plain = read_values(path, overrides)
+    try:
+        return schema.model_validate(_in_our_words(schema, path, plain, dataset))
+    except ValidationError as error:
+        raise EmollamaError(f"{path}: {_first_problem(schema, error)}") from error
+    except EmollamaError as error:
+        # A section that another part of the program checks, by the name that stands in it.
+        raise EmollamaError(f"{path}: {error}") from error
+
+
+def read_values(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """The keys and values of a YAML file with `a.b=c` overrides, before any schema checks them.
+
+    Raises:
+        EmollamaError: naming the file, or the override.
+    """
     text = read_text(path)
     try:
         values: Any = OmegaConf.create(text)
@@ -72,16 +88,10 @@ def load_config(
         except (OmegaConfBaseException, YAMLError, TypeError, ValueError, IndexError) as error:
             raise EmollamaError(f"override '{override}': {' '.join(str(error).split())}") from error
     try:
-        plain = OmegaConf.to_container(values, resolve=True)
+        plain: Any = OmegaConf.to_container(values, resolve=True)
     except OmegaConfBaseException as error:
         raise EmollamaError(f"{path}: {' '.join(str(error).split())}") from error
-    try:
-        return schema.model_validate(_in_our_words(schema, path, plain, dataset))
-    except ValidationError as error:
-        raise EmollamaError(f"{path}: {_first_problem(schema, error)}") from error
-    except EmollamaError as error:
-        # A section that another part of the program checks, by the name that stands in it.
-        raise EmollamaError(f"{path}: {error}") from error
+    return {} if plain is None else dict(plain)
 
 
 def checked(schema: type[C], values: dict[str, Any], where: str) -> C:

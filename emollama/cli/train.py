@@ -1,0 +1,47 @@
+"""`emollama train`: tune a language model or train a fusion model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from emollama.base.quiet import quiet_libraries
+from emollama.cli.grammar import Config, OldConfig, OldOptions, Overrides, configuration
+
+
+def train(
+    config: Config = None,
+    overrides: Overrides = None,
+    cfg_path: OldConfig = None,
+    options: OldOptions = None,
+) -> None:
+    """Train a language model or a fusion model.
+
+    CONFIG has a section model: for a language model, fusion: for a fusion model.
+
+    For several processes: torchrun --nproc_per_node N -m emollama train CONFIG
+    """
+    run_training(*configuration("train", "train", config, overrides, cfg_path, options))
+
+
+def run_training(path: Path, overrides: list[str]) -> None:
+    """Train as a configuration says: a fusion model where it has `fusion`, else an LLM."""
+    from emollama.base.config import read_values
+    from emollama.base.paths import need_file
+
+    data = read_values(path, overrides).get("data")
+    for key in ("manifest", "split_file"):
+        if isinstance(data, dict) and isinstance(data.get(key), str):
+            need_file(Path(data[key]))
+    quiet_libraries()
+    from emollama.evaluation.kinds import load_training
+    from emollama.fusion.training.config import FusionTrainConfig
+
+    config = load_training(path, overrides)
+    if isinstance(config, FusionTrainConfig):
+        from emollama.fusion.training.loop import train_fusion
+
+        train_fusion(config)
+    else:
+        from emollama.llm.training.sft import train
+
+        train(config)
