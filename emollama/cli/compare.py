@@ -21,9 +21,9 @@ def compare(
     count: Annotated[int, typer.Option(help="Number of samples.", min=1)] = 8,
     dtype: Annotated[Precision, typer.Option(help="Precision of the language models.")] = "float32",
 ) -> None:
-    """Check that two models give the same logits, or print by how much they differ.
+    """Check that two models give the same logits.
 
-    The exit code is 1 where they differ.
+    Where they differ, prints by how much; the exit code is then 1.
     """
     need_artefact(first)
     need_artefact(second)

@@ -28,7 +28,10 @@ def evaluate(
     cfg_path: OldConfig = None,
     options: OldOptions = None,
 ) -> None:  # fmt: skip
-    """Evaluate a trained model on a split: predictions, metrics, figures and a report."""
+    """Evaluate a trained model on a split.
+
+    Writes predictions, metrics, figures and a report.
+    """
     path, values = configuration("evaluate", "evaluate", config, overrides, cfg_path, options)
     run_evaluation(path, values, dataset, n_samples)
 

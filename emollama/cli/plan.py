@@ -24,7 +24,10 @@ def plan(
     cfg_path: OldConfig = None,
     options: OldOptions = None,
 ) -> None:
-    """Estimate parameters, memory and time of tuning a language model, without starting it."""
+    """Estimate memory and time before a training run.
+
+    For language models; nothing is trained.
+    """
     path, values = configuration("plan", "train", config, overrides, cfg_path, options)
     quiet_libraries()
     from emollama.base.config import load_config

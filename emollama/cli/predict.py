@@ -33,7 +33,10 @@ def predict(
     ] = None,
     dtype: Annotated[Precision, typer.Option(help="Precision of a language model.")] = "auto",
 ) -> None:
-    """Answer clips with label probabilities and a reason that cites measured clues."""
+    """Answer clips with label probabilities and a reason.
+
+    The reason cites clues that were measured in the clip.
+    """
     need_artefact(model)
     if len(clips) == 1:
         need_clip(clips[0])

@@ -91,7 +91,10 @@ def score(
         Path | None, typer.Option(help="File that keeps the judge's answers.")
     ] = None,
 ) -> None:
-    """Score predictions: the metrics asked for, or with --out alone the whole report again."""
+    """Compute metrics and reports from predictions.
+
+    With --metric those metrics; with --out alone, the whole report again.
+    """
     if reader is None:  # a public system's output may be a folder
         need_files(predictions)
         need_files(compare)

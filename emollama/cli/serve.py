@@ -49,7 +49,9 @@ def serve(
     ] = 2048,
     describe: Annotated[bool, typer.Option(help="Also return peak frame and timeline.")] = True,
 ) -> None:
-    """Serve a model over HTTP: OpenAI-compatible chat about clips, /v1/emotion, uploads.
+    """Serve a model over HTTP.
+
+    OpenAI-compatible chat about clips, /v1/emotion and uploads.
 
     The API key is read from EMOLLAMA_API_KEY, so that it does not show in the list of processes.
     """

@@ -14,7 +14,10 @@ from emollama.base.paths import need_files
 def splits(
     reports: Annotated[list[Path], typer.Argument(help="The report.json of each split.")],
 ) -> None:
-    """Show the reports of several splits side by side, with their mean, in Markdown."""
+    """Show the reports of several splits side by side, with their mean.
+
+    The table is Markdown.
+    """
     need_files(reports)
     from emollama.base.files import read_json
     from emollama.scoring.report.tables import splits_table, table_markdown

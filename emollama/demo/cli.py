@@ -35,9 +35,10 @@ def demo(
         float, typer.Option(help="Seconds that decoding and reading a clip may take.")
     ] = 120.0,
 ) -> None:
-    """Open the web page for talking about a clip, until Ctrl-C.
+    """Open the web page for talking about a clip.
 
-    With EMOLLAMA_API_KEY set, visitors log in as 'emollama' with the key as password.
+    Ctrl-C ends it. With EMOLLAMA_API_KEY set, visitors log in as 'emollama' with
+    the key as password.
     """
     if not model.is_dir():
         need_artefact(model)

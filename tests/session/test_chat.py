@@ -50,7 +50,7 @@ def test_a_conversation_with_every_command(
     assert "calm" in shown and "bored" in shown and "angry" not in shown
     # What is refused changes nothing.
     assert "error: " in after("/labels a,a") and terminal.labels == ["calm", "bored"]
-    assert "told for the model's own labels" in after("/why")
+    assert "works with the model's own labels" in after("/why")
     for line in ("/length inf", "/length nan", "/length 1.5", "/seed nan", "/seed 1e30"):
         assert "is not a whole number" in after(line)
     assert "a seed is a whole number" in after(f"/seed {10**30}")

@@ -53,7 +53,10 @@ def split(
         Path | None, typer.Option(help="A published split: folder with its authors' lists.")
     ] = None,
 ) -> None:
-    """Split the samples of a manifest, into a file for `data.split_file` of a configuration."""
+    """Split the samples of a manifest.
+
+    The file written is for data.split_file of a configuration.
+    """
     need_file(manifest)
     need_folder(lists)
     from emollama.corpora.split_schemes import write_split

@@ -17,7 +17,10 @@ def export(
     out: Annotated[Path, typer.Option(help="Folder to write.")],
     merge: Annotated[bool, typer.Option("--merge", hidden=True)] = False,
 ) -> None:
-    """Merge the adapter into the weights: one transformers folder that needs no other files."""
+    """Merge the adapter into the weights, as one transformers folder.
+
+    The folder needs no other files.
+    """
     if merge:
         print("note: --merge has no effect: export always merges", file=sys.stderr)
     need_artefact(model)

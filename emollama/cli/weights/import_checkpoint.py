@@ -24,7 +24,7 @@ def import_checkpoint(
         typer.Option(help="Folder that holds mae_340_UTT, maeV_399_UTT and HL-UTT."),
     ] = None,
 ) -> None:
-    """Import the weights of a released Emotion-LLaMA or MiniGPT-v2 checkpoint."""
+    """Import a released Emotion-LLaMA or MiniGPT-v2 checkpoint."""
     need_file(checkpoint)
     need_folder(features)
     quiet_libraries()

@@ -15,7 +15,10 @@ def import_vision(
     checkpoint: Annotated[Path, typer.Argument(help="eva_vit_g.pth.")],
     out: Annotated[Path, typer.Option(help="Folder to write.")],
 ) -> None:
-    """Import the weights of EVA's ViT-g (eva_vit_g.pth), Emotion-LLaMA's vision encoder."""
+    """Import the weights of EVA's ViT-g (eva_vit_g.pth).
+
+    It is the vision encoder of Emotion-LLaMA.
+    """
     need_file(checkpoint)
     quiet_libraries()
     from emollama.encoders.import_eva import convert_eva
