@@ -45,11 +45,11 @@ def test_no_module_loads_under_two_names() -> None:
 def test_mypy_sees_the_types_of_merr_and_demo(tmp_path: Path) -> None:
     script = tmp_path / "reveal.py"
     script.write_text(
-        "from emollama.demo.gate import Gate\n"
+        "from emollama.demo.sweep import sweep\n"
         "from emollama.merr.stages import STAGES, get_stage\n"
         "reveal_type(get_stage)\n"
         "reveal_type(STAGES)\n"
-        "reveal_type(Gate.__init__)\n"
+        "reveal_type(sweep)\n"
     )
     done = subprocess.run(
         [sys.executable, "-m", "mypy", "--config-file", str(ROOT / "pyproject.toml"),

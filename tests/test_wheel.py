@@ -1,4 +1,4 @@
-"""The wheel as a product: built, installed alone into a bare environment, used in an empty folder."""
+"""The wheel as a product: built, installed into a bare environment, used in an empty folder."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         else:
             shutil.copy(path, folder / "source")
     built = call(
-        *PIP, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, folder / "source",
-        folder=folder,
+        *PIP, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder,
+        folder / "source", folder=folder,
     )  # fmt: skip
     assert built.returncode == 0, built.stderr
     (found,) = folder.glob("*.whl")
@@ -146,6 +146,7 @@ print(len(preset_names("bench")))
     assert done.returncode == 0 and int(done.stdout) >= 5, done.stderr
 
 
+@pytest.mark.timeout(3000)
 def test_quickstart_at_a_small_size(program: Path, tmp_path: Path) -> None:
     words = ("quickstart", "--clips", 60, "training.max_steps=2")
     done = call(program, *words, folder=tmp_path)

@@ -20,6 +20,7 @@ from yaml import YAMLError
 from emollama.base import torchrun
 from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.base.files import read_text
+from emollama.base.precision import Precision as Precision
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 

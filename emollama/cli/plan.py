@@ -9,7 +9,7 @@ import typer
 
 from emollama.base.errors import EmollamaError
 from emollama.base.quiet import quiet_libraries
-from emollama.cli.grammar import Config, OldConfig, OldOptions, Overrides, configuration
+from emollama.cli.grammar import Config, OldConfig, OldOptions, Overrides, configuration, need_data
 
 
 def plan(
@@ -42,6 +42,7 @@ def plan(
             "(model:). A fusion run prints its parameters, steps and time left as it goes: "
             f"emollama train {path}"
         )
+    need_data(path, values)
     found = run(load_config(TrainConfig, path, values), gpus)
     if as_json:
         print(json.dumps(found.to_dict(), indent=2))

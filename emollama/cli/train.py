@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from emollama.base.quiet import quiet_libraries
-from emollama.cli.grammar import Config, OldConfig, OldOptions, Overrides, configuration
+from emollama.cli.grammar import Config, OldConfig, OldOptions, Overrides, configuration, need_data
 
 
 def train(
@@ -25,13 +25,7 @@ def train(
 
 def run_training(path: Path, overrides: list[str]) -> None:
     """Train as a configuration says: a fusion model where it has `fusion`, else an LLM."""
-    from emollama.base.config import read_values
-    from emollama.base.paths import need_file
-
-    data = read_values(path, overrides).get("data")
-    for key in ("manifest", "split_file"):
-        if isinstance(data, dict) and isinstance(data.get(key), str):
-            need_file(Path(data[key]))
+    need_data(path, overrides)
     quiet_libraries()
     from emollama.evaluation.kinds import load_training
     from emollama.fusion.training.config import FusionTrainConfig
