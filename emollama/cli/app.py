@@ -8,6 +8,7 @@ import typer
 
 from emollama import __version__
 from emollama.base.errors import one_line_errors
+from emollama.base.processors import settle_threads
 from emollama.base.typer_app import run_app
 from emollama.cli.lazy import Entry, lazy_group
 
@@ -88,4 +89,5 @@ def _root(
 @one_line_errors
 def main() -> None:
     """Entry point of `emollama`."""
+    settle_threads()
     run_app(app)

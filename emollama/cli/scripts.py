@@ -6,6 +6,7 @@ import argparse
 
 from emollama.base.errors import one_line_errors
 from emollama.base.presets import find_preset
+from emollama.base.processors import settle_threads
 from emollama.cli.evaluate import run_evaluation
 from emollama.cli.train import run_training
 
@@ -13,6 +14,7 @@ from emollama.cli.train import run_training
 @one_line_errors
 def train_main() -> None:
     """Entry point of train.py."""
+    settle_threads()
     arguments = _parser("Train a language model or a fusion model.").parse_args()
     run_training(find_preset("train", arguments.cfg_path), arguments.options)
 
@@ -20,6 +22,7 @@ def train_main() -> None:
 @one_line_errors
 def evaluate_main() -> None:
     """Entry point of eval_emotion.py."""
+    settle_threads()
     parser = _parser("Evaluate a trained model: predictions, metrics, figures and a report.")
     parser.add_argument("--dataset", help="which of the configuration's evaluation_datasets")
     parser.add_argument(

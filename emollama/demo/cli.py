@@ -11,6 +11,7 @@ import typer
 from emollama.base.errors import EmollamaError, one_line_errors
 from emollama.base.paths import need_artefact
 from emollama.base.precision import Precision
+from emollama.base.processors import settle_threads
 from emollama.base.typer_app import run_app
 
 KEY_VARIABLE = "EMOLLAMA_API_KEY"
@@ -85,4 +86,5 @@ app.command()(demo)
 @one_line_errors
 def main() -> None:
     """Entry point of `python -m demo`."""
+    settle_threads()
     run_app(app)

@@ -20,7 +20,7 @@ from emollama.fusion.batch import FusionBatch
 from emollama.fusion.data.data import FusionData
 from emollama.fusion.data.track_table import TrackTable
 from emollama.scoring.metrics.bootstrap import RESAMPLES
-from emollama.scoring.metrics.metrics import Difference, Score, mean_difference, mean_score
+from emollama.scoring.metrics.measure import Difference, Score, mean_difference, mean_score
 
 LEVELS = (0.0, 0.5, 1.0, 2.0, 4.0)
 GATES = ("beta", "modalities")

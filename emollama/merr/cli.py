@@ -12,6 +12,7 @@ import typer
 
 from emollama.base.errors import EmollamaError, one_line_errors
 from emollama.base.paths import need_file
+from emollama.base.processors import settle_threads
 from emollama.base.typer_app import run_app, spread
 from emollama.merr.stages import STAGES, get_stage, measure_all, run_all
 
@@ -225,4 +226,5 @@ def _say(text: str) -> None:
 @one_line_errors
 def main() -> None:
     """Entry point: every user mistake is one line on stderr."""
+    settle_threads()
     run_app(app, spread(sys.argv[1:]))

@@ -42,13 +42,14 @@ from emollama.fusion.training.progress import (
 from emollama.fusion.training.setup import Setup, another, set_up, start_from
 from emollama.fusion.training.strategies.base import Plan, Strategy
 from emollama.fusion.training.strategies.table import strategy_class
-from emollama.fusion.training.validation import TITLES, Validation, merit, selected, validate
+from emollama.fusion.training.validation import Validation, merit, selected, validate
 from emollama.runs.run_folder import (
     require_same_configuration,
     speaker,
     versions,
     write_configuration,
 )
+from emollama.scoring.metrics.tasks import TITLES
 
 MAY_CHANGE = tuple(("training", key) for key in ("log_every", "save_every", "save_steps", "resume"))
 """Settings under which a run may go on."""
