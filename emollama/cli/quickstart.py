@@ -22,6 +22,7 @@ import typer
 from emollama.base.errors import EmollamaError
 from emollama.cli.grammar import OldOptions
 
+EMOLLAMA = (sys.executable, "-m", "emollama")
 CLIPS, SEED = 600, 7
 CORPUS = Path("runs/probe")
 FEATURES = Path("runs/probe-features")
@@ -30,10 +31,10 @@ RUN = Path("runs/quickstart")
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage: its name, and the words of its command after `emollama`."""
+    """One command, and its name in the table."""
 
     name: str
-    words: tuple[str, ...]
+    command: tuple[str, ...]
 
 
 def quickstart(
@@ -55,15 +56,15 @@ def stages(overrides: Sequence[str], clips: int = CLIPS) -> list[Stage]:
     """The stages in order; `overrides` are those of training."""
     manifest = str(CORPUS / "manifest.jsonl")
     return [
-        Stage("assets", ("assets", "fetch")),
+        Stage("assets", (*EMOLLAMA, "assets", "fetch")),
         Stage(
             "probe corpus",
-            ("synth", "--out", str(CORPUS), "--clips", str(clips), "--seed", str(SEED),
+            (*EMOLLAMA, "synth", "--out", str(CORPUS), "--clips", str(clips), "--seed", str(SEED),
              "--sheet", str(CORPUS / "faces.png")),
         ),
-        Stage("features", ("extract", manifest, "--store", str(FEATURES), "--strict")),
-        Stage("tuning", ("train", "quickstart", *overrides)),
-        Stage("evaluation", ("evaluate", "quickstart")),
+        Stage("features", (*EMOLLAMA, "extract", manifest, "--store", str(FEATURES), "--strict")),
+        Stage("tuning", (*EMOLLAMA, "train", "quickstart", *overrides)),
+        Stage("evaluation", (*EMOLLAMA, "evaluate", "quickstart")),
     ]  # fmt: skip
 
 
@@ -117,7 +118,7 @@ def _explain() -> Stage:
     print(f"rendered in {chosen.id}: {json.dumps(shown)}", flush=True)
     return Stage(
         "one clip explained",
-        ("predict", str(CORPUS / str(chosen.video)), "--model", str(RUN / "model"),
+        (*EMOLLAMA, "predict", str(CORPUS / str(chosen.video)), "--model", str(RUN / "model"),
          "--text", str(chosen.text)),
     )  # fmt: skip
 
@@ -127,9 +128,9 @@ def _timed(stage: Stage) -> tuple[float, float | None]:
 
     A stage that fails ends the quickstart.
     """
-    print(f"== {stage.name}: {shlex.join(['emollama', *stage.words])}", flush=True)
+    print(f"== {stage.name}: {_readable(stage.command)}", flush=True)
     started = time.monotonic()
-    process = subprocess.Popen([sys.executable, "-m", "emollama", *stage.words])
+    process = subprocess.Popen(stage.command)
     try:
         megabytes = _ended(process)
     except BaseException:
@@ -153,3 +154,9 @@ def _ended(process: subprocess.Popen[bytes]) -> float | None:
 
 def _whole(megabytes: float | None) -> str:
     return "–" if megabytes is None else f"{megabytes:.0f}"
+
+
+def _readable(command: Sequence[str]) -> str:
+    if tuple(command[:3]) == EMOLLAMA:
+        command = ("emollama", *command[3:])
+    return shlex.join(command)
