@@ -20,7 +20,7 @@ from yaml import YAMLError
 from emollama.base import torchrun
 from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.base.files import read_text
-from emollama.base.precision import Precision as Precision
+from emollama.base.paths import need_file
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
@@ -93,6 +93,18 @@ def read_values(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     except OmegaConfBaseException as error:
         raise EmollamaError(f"{path}: {' '.join(str(error).split())}") from error
     return {} if plain is None else dict(plain)
+
+
+def need_data(path: Path, overrides: Sequence[str]) -> None:
+    """Refuse a configuration whose manifest or split file cannot be read.
+
+    Raises:
+        EmollamaError: naming the file, or what is wrong with the configuration's YAML.
+    """
+    data = read_values(path, overrides).get("data")
+    for key in ("manifest", "split_file"):
+        if isinstance(data, dict) and isinstance(data.get(key), str):
+            need_file(Path(data[key]))
 
 
 def checked(schema: type[C], values: dict[str, Any], where: str) -> C:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from emollama.base.errors import EmollamaError
 
-LLM_FILE, FUSION_FILE = "processor.json", "fusion.json"
-"""What an artefact of a language model holds, and what one of a fusion model holds."""
+PROCESSOR_FILE, FUSION_FILE = "processor.json", "fusion.json"
+"""Files by which an artefact is known: of a language model, and of a fusion model."""
 
 
 def need_file(path: Path | None) -> None:
@@ -59,7 +59,7 @@ def need_artefact(folder: Path) -> None:
         return
     hint = f"; did you mean {folder / 'model'}?" if _is_artefact(folder / "model") else ""
     raise EmollamaError(
-        f"{folder}: is not an artefact: it holds neither {LLM_FILE} nor {FUSION_FILE}{hint}"
+        f"{folder}: is not an artefact: it holds neither {PROCESSOR_FILE} nor {FUSION_FILE}{hint}"
     )
 
 
@@ -68,7 +68,7 @@ def _instead_of_a_folder(path: Path) -> str:
 
 
 def _is_artefact(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in (LLM_FILE, FUSION_FILE))
+    return any((folder / name).is_file() for name in (PROCESSOR_FILE, FUSION_FILE))
 
 
 def need_clip(path: Path) -> None:

@@ -64,21 +64,6 @@ def configuration(
     return find_preset(kind, given), words
 
 
-def need_data(path: Path, overrides: list[str]) -> None:
-    """Refuse a configuration whose manifest or split file cannot be read.
-
-    Raises:
-        EmollamaError: naming the file, or what is wrong with the configuration's YAML.
-    """
-    from emollama.base.config import read_values
-    from emollama.base.paths import need_file
-
-    data = read_values(path, overrides).get("data")
-    for key in ("manifest", "split_file"):
-        if isinstance(data, dict) and isinstance(data.get(key), str):
-            need_file(Path(data[key]))
-
-
 _EXAMPLES: dict[Kind, str] = {
     "train": "quickstart", "evaluate": "quickstart", "bench": "probe"
 }  # fmt: skip

@@ -7,9 +7,7 @@ from typing import Annotated
 
 import typer
 
-from emollama.base.errors import EmollamaError
-from emollama.base.quiet import quiet_libraries
-from emollama.cli.grammar import Config, OldConfig, OldOptions, Overrides, configuration, need_data
+from emollama.cli.grammar import Config, OldConfig, OldOptions, Overrides, configuration
 
 
 def plan(
@@ -29,22 +27,12 @@ def plan(
     For language models; nothing is trained.
     """
     path, values = configuration("plan", "train", config, overrides, cfg_path, options)
-    quiet_libraries()
-    from emollama.base.config import load_config
-    from emollama.evaluation.kinds import is_fusion
-    from emollama.llm.training.config import TrainConfig
-    from emollama.llm.training.plan import plan as run
-    from emollama.llm.training.plan_tables import print_plan
+    from emollama.session.family import kind_of_training
 
-    if is_fusion(path):
-        raise EmollamaError(
-            f"{path}: is of a fusion model (fusion:); plan is for tuning a language model "
-            "(model:). A fusion run prints its parameters, steps and time left as it goes: "
-            f"emollama train {path}"
-        )
-    need_data(path, values)
-    found = run(load_config(TrainConfig, path, values), gpus)
+    found = kind_of_training(path).plan(path, values, gpus)
     if as_json:
         print(json.dumps(found.to_dict(), indent=2))
-    else:
-        print_plan(found, memory)
+        return
+    from emollama.llm.training.plan_tables import print_plan
+
+    print_plan(found, memory)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from emollama.base.quiet import quiet_libraries
-from emollama.cli.grammar import Config, OldConfig, OldOptions, Overrides, configuration, need_data
+from emollama.cli.grammar import Config, OldConfig, OldOptions, Overrides, configuration
 
 
 def train(
@@ -24,18 +24,11 @@ def train(
 
 
 def run_training(path: Path, overrides: list[str]) -> None:
-    """Train as a configuration says: a fusion model where it has `fusion`, else an LLM."""
+    """Train the kind of model that a configuration is of."""
+    from emollama.base.config import need_data
+
     need_data(path, overrides)
     quiet_libraries()
-    from emollama.evaluation.kinds import load_training
-    from emollama.fusion.training.config import FusionTrainConfig
+    from emollama.session.family import train
 
-    config = load_training(path, overrides)
-    if isinstance(config, FusionTrainConfig):
-        from emollama.fusion.training.loop import train_fusion
-
-        train_fusion(config)
-    else:
-        from emollama.llm.training.sft import train
-
-        train(config)
+    train(path, overrides)

@@ -21,6 +21,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json, write_json
+from emollama.base.paths import PROCESSOR_FILE
 from emollama.encoders.base import FeatureTrack
 from emollama.llm import batch
 from emollama.llm.batch import Encoded
@@ -33,7 +34,6 @@ from emollama.manifest.channels import Channel
 from emollama.manifest.labels import LabelSet
 
 CHANNELS: tuple[Channel, ...] = ("voice", "face", "words")
-PROCESSOR_FILE = "processor.json"
 LONGEST_TEXT = 300
 """Words of a subtitle that are read."""
 _TOKENIZING = threading.Lock()

@@ -25,6 +25,7 @@ WRONG = [
     "train {no}.yaml",
     "train quickstart data.manifest={no}.jsonl",
     "plan {no}.yaml",
+    "plan quickstart data.manifest={no}.jsonl",
     "evaluate {no}.yaml",
     "evaluate quickstart model={no}",
     "evaluate quickstart model={model} data.manifest={no}.jsonl",

@@ -16,9 +16,10 @@ from emollama.base.quiet import quiet_libraries
 def extract(
     manifest: Annotated[Path, typer.Argument(help="Manifest of the clips.")],
     store: Annotated[Path, typer.Option(help="Feature store to write.")],
-    encoders: Annotated[str, typer.Option(help="Encoders, separated by commas.")] = (
-        "whisper-tiny.en+layer=2+segments=8,prosody,expression,smollm2-135m-instruct"
-    ),
+    encoders: Annotated[
+        list[str],
+        typer.Option(metavar="NAME[,NAME...]", help="Encoders; may be repeated."),
+    ] = ["whisper-tiny.en+layer=2+segments=8,prosody,expression,smollm2-135m-instruct"],  # noqa: B006
     workers: Annotated[int, typer.Option(help="Processes; 0 for one a core.")] = 0,
     batch_size: Annotated[int, typer.Option(help="Clips a process takes at a time.")] = 8,
     shard_size: Annotated[int, typer.Option(help="Clips a shard of the store.")] = 1000,
@@ -60,7 +61,7 @@ def extract(
     compute.torch_dtype()  # an unknown name is an error before anything is read
     compute.torch_device()
     build = partial(parse_encoder, compute=compute)
-    chosen = [build(spec) for spec in encoders.split(",")]
+    chosen = [build(spec) for spec in ",".join(encoders).split(",")]
     if format == "npy":
         check_names([encoder.key for encoder in chosen])
     corpus = read_manifest(manifest)

@@ -31,9 +31,19 @@ def prepare_csv(
         typer.Option(help="Folder that relative paths start from.", show_default="the CSV's"),
     ] = None,
     split: Annotated[
-        str | None, typer.Option(help="fold=I/K or leave=GROUP; the table's own when not given.")
+        str | None,
+        typer.Option(
+            help="fold=I/K, leave=GROUP or none.", show_default="the CSV's, else by shares"
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the folds.")] = 0,
+    shares: Annotated[
+        str | None,
+        typer.Option(
+            help="TRAIN/VAL/TEST in percent, by speaker where known, else by clip.",
+            show_default="70/15/15",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of folds and shares.")] = 0,
 ) -> None:
     """Any corpus: a CSV of paths, texts and labels."""
     need_file(table)
@@ -54,6 +64,7 @@ def prepare_csv(
         media_root=media_root,
         split=split,
         seed=seed,
+        shares=shares,
     )
     for line in report.lines():
         print(line)

@@ -18,7 +18,7 @@ import torch
 from filelock import FileLock
 from safetensors.torch import load_file
 
-from emollama.llm.training.trainer import WHOLE, newest_checkpoint
+from emollama.runs.checkpoints import WHOLE, newest_checkpoint
 from tests.llm.training.corpus import make
 from tests.processes import torchrun
 
