@@ -80,9 +80,9 @@ def explain(
     need_folder(store)
     need_folder(features)
     quiet_libraries()
+    from emollama.base.progress import bar
     from emollama.explain.case import Settings
     from emollama.explain.explaining import Chosen, explain_clip, explain_split
-    from emollama.workers.progress import bar
 
     settings = Settings(window, orders, seed)
     if clip is not None:

@@ -56,8 +56,8 @@ def checkpoint_to_resume(
             are of another configuration.
     """
     model = output / MODEL
-    strange = model.exists() and not (model / mark).is_file()
-    if strange and (not model.is_dir() or any(model.iterdir())):
+    foreign = model.exists() and not (model / mark).is_file()
+    if foreign and (not model.is_dir() or any(model.iterdir())):
         raise EmollamaError(
             f"{model}: holds files that are not of such a model; choose another output"
         )

@@ -7,6 +7,7 @@ is half as fast may take as much again.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -135,3 +136,25 @@ print([name for name in {HEAVY!r} if name in sys.modules])
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_a_language_model_is_opened_without_scikit_learn_and_fusion() -> None:
+    script = """
+import sys
+from pathlib import Path
+from emollama.base.quiet import quiet_libraries
+quiet_libraries()
+from emollama.session import open_session
+session = open_session(Path("llm-run/model"), "float32", describe=False)
+print(session.kind)
+print(sorted(name for name in sys.modules
+             if name in ("sklearn", "matplotlib") or name.startswith("emollama.fusion")))
+"""
+    stored = ROOT / "tests/compat/stored"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=stored, env=environment, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["llm", "[]"]

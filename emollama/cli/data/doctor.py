@@ -47,9 +47,9 @@ def doctor(
     need_folder(store)
     from rich.console import Console
 
+    from emollama.base.progress import bar
     from emollama.corpora.doctor import Limits, examine
     from emollama.corpora.doctor.report import print_report
-    from emollama.workers.progress import bar
 
     limits = Limits(min_seconds, max_seconds, tolerance, silence, min_label, text_words)
     folder = out or manifest.parent / f"{manifest.stem}-doctor"

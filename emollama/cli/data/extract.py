@@ -49,13 +49,13 @@ def extract(
 
     from rich.console import Console
 
+    from emollama.base.progress import bar
     from emollama.encoders.compute import Compute
     from emollama.encoders.table import parse_encoder
     from emollama.features.extract import extract as run
     from emollama.features.failures import failure_table
     from emollama.features.npy_export import check_names, export_npy
     from emollama.manifest.sample import read_manifest
-    from emollama.workers.progress import bar
 
     compute = Compute(device, dtype)
     compute.torch_dtype()  # an unknown name is an error before anything is read
