@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,7 +14,6 @@ from emollama.base.errors import EmollamaError
 from emollama.encoders.base import Encoder
 from emollama.encoders.table import encoder_of
 from emollama.features.same_encoder import require_same_encoder
-from emollama.fusion.data.raw_reading import MediaTool
 from emollama.llm.decoding import Reply, Sampling
 from emollama.llm.processing import CHANNELS, LONGEST_TEXT, Turn, cut_text
 from emollama.manifest.channels import Channel
@@ -25,6 +25,9 @@ from emollama.session.answer import Answer, Weights
 from emollama.session.look import Look, TextSource
 from emollama.session.sight import Sight, Track
 from emollama.session.watching import Watcher, channel_encoders, tracks_of
+
+if TYPE_CHECKING:
+    from emollama.fusion.data.raw_reading import MediaTool
 
 
 class Session(ABC):

@@ -23,6 +23,7 @@ from torch.utils.tensorboard import SummaryWriter
 from emollama.base import torchrun
 from emollama.base.errors import EmollamaError
 from emollama.base.files import file_sha256
+from emollama.base.paths import FUSION_FILE
 from emollama.fusion import artefact
 from emollama.fusion.readout import answers
 from emollama.fusion.trained import About
@@ -44,7 +45,6 @@ from emollama.fusion.training.strategies.table import strategy_class
 from emollama.fusion.training.validation import Validation, merit, selected, validate
 from emollama.fusion.weights import MAIN
 from emollama.runs.checkpoints import CHECKPOINTS, MODEL, checkpoint_to_resume, claim_output
-from emollama.runs.marks import FUSION_FILE
 from emollama.runs.run_folder import run_record, speaker
 from emollama.scoring.metrics.tasks import TITLES
 
