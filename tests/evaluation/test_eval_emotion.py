@@ -21,6 +21,7 @@ from emollama.evaluation.evaluate import evaluate
 from emollama.evaluation.predictions import Prediction, read_predictions
 from emollama.sample import read_manifest, write_manifest
 from emollama.training.sft import train
+from tests import warm
 from tests.processes import torchrun
 from tests.training.corpus import make
 
@@ -111,7 +112,7 @@ def test_other_settings_begin_anew(
 
 
 def start(preset: Path, output: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+    return warm.Popen(
         [*torchrun(), str(ROOT / "eval_emotion.py"), "--cfg-path", str(preset),
          "--options", f"output={output}"],
         cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

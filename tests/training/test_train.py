@@ -19,6 +19,7 @@ from filelock import FileLock
 from safetensors.torch import load_file
 
 from emollama.training.trainer import WHOLE, newest_checkpoint
+from tests import warm
 from tests.processes import torchrun
 from tests.training.corpus import make
 
@@ -35,7 +36,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def start(config: Path, output: Path, *options: str, launcher: tuple[str, ...] = ()):
     command = [*(launcher or (sys.executable,)), str(ROOT / "train.py"), "--cfg-path", str(config),
                "--options", f"output={output}", *options]  # fmt: skip
-    return subprocess.Popen(
+    return warm.Popen(
         command, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True, start_new_session=True,
     )  # fmt: skip
