@@ -5,7 +5,7 @@ torchrun --nproc_per_node 1 eval_emotion.py --cfg-path eval_configs/eval_emotion
     --dataset feature_face_caption
 """
 
-from emollama.scripts import evaluate_main
+from emollama.cli.scripts import evaluate_main
 
 if __name__ == "__main__":
     evaluate_main()

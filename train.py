@@ -4,7 +4,7 @@ python train.py --cfg-path train_configs/quickstart.yaml [--options training.max
 torchrun --nproc_per_node 2 train.py --cfg-path train_configs/quickstart.yaml
 """
 
-from emollama.scripts import train_main
+from emollama.cli.scripts import train_main
 
 if __name__ == "__main__":
     train_main()

@@ -21,13 +21,13 @@ from typing import Any
 import torch
 
 from benchmarks.measure import show
-from emollama.corpora.probe import synthesize
 from emollama.encoders.base import Encoder
 from emollama.encoders.table import parse_encoder
 from emollama.features.extract import extract
+from emollama.manifest.sample import Manifest, Sample, read_manifest
 from emollama.media.clip import Clip
 from emollama.media.decode import decode_clip
-from emollama.sample import Manifest, Sample, read_manifest
+from emollama.probe import synthesize
 
 ENCODERS = {
     "whisper-tiny.en": "voice states",

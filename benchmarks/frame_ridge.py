@@ -17,15 +17,17 @@ from pathlib import Path
 import numpy as np
 from sklearn.linear_model import Ridge
 
-from emollama.encoders.base import Channel
-from emollama.errors import EmollamaError, one_line_errors
-from emollama.evaluation.continuous import ccc
+from emollama.base.errors import EmollamaError, one_line_errors
 from emollama.evaluation.fusion import tracks_of
-from emollama.evaluation.predictions import Header, Prediction, write_predictions
-from emollama.fusion.data import FusionData, open_modalities, read_data
-from emollama.fusion.track_table import TrackTable
-from emollama.split_file import read_with_splits
-from emollama.training.fusion_config import FusionTrainConfig, load_training
+from emollama.evaluation.kinds import load_training
+from emollama.fusion.data.data import FusionData, open_modalities, read_data
+from emollama.fusion.data.track_table import TrackTable
+from emollama.fusion.training.config import FusionTrainConfig
+from emollama.manifest.channels import Channel
+from emollama.manifest.split_file import read_with_splits
+from emollama.scoring.metrics.continuous import ccc
+from emollama.scoring.predictions.prediction import Prediction
+from emollama.scoring.predictions.predictions import Header, write_predictions
 
 PENALTIES = tuple(10.0**k for k in range(7))
 FEWEST = 1e-6

@@ -38,15 +38,16 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.measure import show
+from emollama.base.files import read_json
+from emollama.base.quiet import quiet_libraries
 from emollama.bench.bench import run_bench
 from emollama.bench.configuration import BenchConfig
-from emollama.encoders.base import Channel, FeatureTrack
+from emollama.encoders.base import FeatureTrack
 from emollama.features.shards import Entry, Extracted, write_shard
 from emollama.features.store import EncoderRecord, write_index, write_record
-from emollama.files import read_json
-from emollama.labels import get_label_set
-from emollama.quiet import quiet_libraries
-from emollama.sample import Sample, Targets, write_manifest
+from emollama.manifest.channels import Channel
+from emollama.manifest.labels import get_label_set
+from emollama.manifest.sample import Sample, Targets, write_manifest
 
 WIDTHS: dict[Channel, int] = {"voice": 1024, "words": 1024, "face": 768}
 CLIPS, FOLDS, EPOCHS, HIDDEN, BATCH, TARGET = 3373, 5, 100, 128, 32, 180

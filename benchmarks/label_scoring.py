@@ -14,8 +14,8 @@ import argparse
 import torch
 
 from benchmarks.measure import built, compare, evidence, interleaved, show
+from emollama.base.device import default_device, resolve_dtype
 from emollama.llm.batch import to_device
-from emollama.llm.device import default_device, resolve_dtype
 from emollama.llm.inference import generate
 from emollama.llm.instructions import instruction
 from emollama.llm.scoring import score_labels

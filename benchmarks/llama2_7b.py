@@ -21,18 +21,18 @@ from transformers import AutoModelForCausalLM, LlamaConfig
 
 from benchmarks.measure import LLM, STREAMS, show
 from benchmarks.packing import Stepper, mixture
-from emollama.config import LoraSection
-from emollama.errors import EmollamaError, one_line_errors
-from emollama.labels import get_label_set
+from emollama.base.device import default_device
+from emollama.base.errors import EmollamaError, one_line_errors
 from emollama.llm import artefact
 from emollama.llm.batch import to_device
 from emollama.llm.configuration import EmotionLlamaConfig
-from emollama.llm.device import default_device
 from emollama.llm.layout import get_layout
 from emollama.llm.modeling import EmotionLlama
+from emollama.llm.options import LoraSection
 from emollama.llm.processing import EmotionLlamaProcessor, load_tokenizer
-from emollama.training.packing import by_tokens
-from emollama.training.plan import flops
+from emollama.llm.training.packing import by_tokens
+from emollama.llm.training.plan import flops
+from emollama.manifest.labels import get_label_set
 
 SHAPES: dict[str, Any] = {"hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32,
                           "num_attention_heads": 32}  # fmt: skip

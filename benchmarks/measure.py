@@ -19,14 +19,14 @@ from peft import PeftModel
 from rich.console import Console
 from rich.table import Table
 
-from emollama.config import LoraSection
-from emollama.corpora.probe.cast import sentences
-from emollama.corpora.probe.emotions import EMOTIONS
 from emollama.encoders.base import FeatureTrack
-from emollama.labels import get_label_set
 from emollama.llm import artefact
 from emollama.llm.configuration import StreamConfig
+from emollama.llm.options import LoraSection
 from emollama.llm.processing import EmotionLlamaProcessor, Evidence
+from emollama.manifest.labels import get_label_set
+from emollama.probe.cast import sentences
+from emollama.probe.emotions import EMOTIONS
 
 LLM = "smollm2-135m-instruct"
 STREAMS = (

@@ -18,13 +18,13 @@ from pathlib import Path
 import torch
 
 from benchmarks.measure import show
-from emollama.features.worker import Job
-from merr.build import Build
-from merr.clips import find_clips
-from merr.measure.readers import BlendshapeReader
-from merr.measure.stage import list_clips, measure
-from merr.measure.tools import TRANSCRIPT, UNITS, VOICE, UnitsTool, View, build_tool
-from merr.settings import FacesSection, Settings, TranscriptSection
+from emollama.merr.build import Build
+from emollama.merr.clips import find_clips
+from emollama.merr.measure.readers import BlendshapeReader
+from emollama.merr.measure.stage import list_clips, measure
+from emollama.merr.measure.tools import TRANSCRIPT, UNITS, VOICE, UnitsTool, View, build_tool
+from emollama.merr.settings import FacesSection, Settings, TranscriptSection
+from emollama.workers.worker import Job
 
 STAGES = {"units (faces at 5 a second)": UNITS, "voice": VOICE, "transcript": TRANSCRIPT}
 TIMED = 12

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import show
-from emollama.corpora.probe.plan import Settings, plan_clip
-from emollama.corpora.probe.render import expression_envelope, frame_times, with_room_tone
-from emollama.corpora.probe.voice import Speaker
-from emollama.errors import EmollamaError
-from emollama.files import read_json
-from merr.peak import PEAK
-from merr.stagefile import read_rows
+from emollama.base.errors import EmollamaError
+from emollama.base.files import read_json
+from emollama.merr.peak import PEAK
+from emollama.merr.stagefile import read_rows
+from emollama.probe.plan import Settings, plan_clip
+from emollama.probe.render import expression_envelope, frame_times, with_room_tone
+from emollama.probe.voice import Speaker
 
 
 def unfolding(settings: Settings, clip: str, speaker: Speaker) -> tuple[np.ndarray, str]:

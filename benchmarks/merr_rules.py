@@ -21,18 +21,18 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import show
-from emollama.corpora.csv_rows import read_rows
-from emollama.corpora.merr import prepare_merr
+from emollama.base.csv_rows import read_rows
+from emollama.corpora.readers.merr import prepare_merr
 from emollama.encoders.prosody import ProsodyEncoder
-from emollama.evaluation.metrics import accuracy, uar, weighted_f1
 from emollama.features.store import FeatureStore
-from emollama.labels import LabelSet, get_label_set
+from emollama.manifest.labels import LabelSet, get_label_set
+from emollama.manifest.sample import Sample, read_manifest
 from emollama.media.decode import decode_clip
-from emollama.sample import Sample, read_manifest
-from merr.contradiction import Evidence, contradictions
-from merr.emotion import voice_odds
-from merr.quality.measures import Told, faithfulness
-from merr.rules import Rules
+from emollama.merr.contradiction import Evidence, contradictions
+from emollama.merr.emotion import voice_odds
+from emollama.merr.quality.measures import Told, faithfulness
+from emollama.merr.rules import Rules
+from emollama.scoring.metrics.metrics import accuracy, uar, weighted_f1
 
 TABLES = ("merr_published", "emfacs")
 

@@ -28,13 +28,13 @@ from transformers import Blip2VisionConfig, Blip2VisionModel
 
 from benchmarks.measure import LLM, built, compare, evidence, interleaved, machine, show
 from benchmarks.training_step import REASON
-from emollama.config import LoraSection
+from emollama.base.device import default_device, resolve_dtype
 from emollama.llm.artefact import load_llm, resolve_llm
 from emollama.llm.batch import Encoded, by_count, to_device
-from emollama.llm.device import default_device, resolve_dtype
 from emollama.llm.instructions import instruction
+from emollama.llm.options import LoraSection
 from emollama.llm.processing import EmotionLlamaProcessor
-from emollama.training.packing import by_tokens
+from emollama.llm.training.packing import by_tokens
 
 WITH_TOWER = "plain, one a step, with the tower"
 SIDE = 448

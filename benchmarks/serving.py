@@ -33,7 +33,7 @@ import httpx
 import psutil
 
 from benchmarks.session import clips, untrained
-from emollama.quiet import quiet_libraries
+from emollama.base.quiet import quiet_libraries
 
 Request = Callable[[httpx.Client, int], httpx.Response]
 

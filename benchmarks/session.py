@@ -18,16 +18,16 @@ from statistics import median
 
 import torch
 
-from emollama.config import LoraSection
-from emollama.corpora.probe.plan import Settings, plan_clip
-from emollama.corpora.probe.render import render_clip
-from emollama.corpora.probe.voice import Speaker
+from emollama.base.quiet import quiet_libraries
 from emollama.encoders.table import parse_encoder
-from emollama.labels import get_label_set
 from emollama.llm import artefact
 from emollama.llm.clues import ClueWords
 from emollama.llm.configuration import StreamConfig
-from emollama.quiet import quiet_libraries
+from emollama.llm.options import LoraSection
+from emollama.manifest.labels import get_label_set
+from emollama.probe.plan import Settings, plan_clip
+from emollama.probe.render import render_clip
+from emollama.probe.voice import Speaker
 from emollama.session import LlmSession, Look, Sampling, Turn, open_session
 
 STREAMS = (

@@ -23,10 +23,10 @@ from torch import Tensor
 from benchmarks.measure import show
 from emollama.fusion.batch import FusionBatch, Target
 from emollama.fusion.modeling import FusionModel
-from emollama.fusion.systems import fusion_system
-from emollama.training.optimising import OptimizerSection, seed_step
-from emollama.training.strategies.base import Plan, Strategy
-from emollama.training.strategies.table import strategy_class
+from emollama.fusion.systems.table import fusion_system
+from emollama.fusion.training.optimising import OptimizerSection, seed_step
+from emollama.fusion.training.strategies.base import Plan, Strategy
+from emollama.fusion.training.strategies.table import strategy_class
 
 SKIPPED = "audio"
 SECTIONS = (

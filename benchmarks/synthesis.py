@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from benchmarks.measure import show
-from emollama.corpora.probe import synthesize
+from emollama.probe import synthesize
 
 
 def main() -> None:

@@ -20,12 +20,12 @@ from peft import LoraConfig, get_peft_model
 from torch import Tensor, nn
 
 from benchmarks.measure import LLM, built, compare, evidence, interleaved, show
-from emollama.config import LoraSection
+from emollama.base.device import default_device, resolve_dtype
 from emollama.llm.artefact import load_llm, resolve_llm
 from emollama.llm.batch import to_device
-from emollama.llm.device import default_device, resolve_dtype
 from emollama.llm.instructions import instruction
 from emollama.llm.modeling import IGNORED
+from emollama.llm.options import LoraSection
 
 BARE = "bare LLM, transformers' loss"
 REASON = (

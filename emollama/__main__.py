@@ -1,6 +1,6 @@
 """`python -m emollama`: the same as the console script."""
 
-from emollama.cli import main
+from emollama.cli.app import main
 
 if __name__ == "__main__":
     main()

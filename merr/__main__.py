@@ -1,6 +1,6 @@
-"""`python -m merr`: see `python -m merr --help`."""
+"""`python -m merr`: the same as `emollama annotate`."""
 
-from merr.cli import main
+from emollama.merr.cli import main
 
 if __name__ == "__main__":
     main()

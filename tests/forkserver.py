@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from typing import Any
 
 SINGLE = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-PACKAGES = ("emollama", "merr")
+PACKAGE = "emollama"
 MODULES = (
     "transformers.models.llama.modeling_llama",
     "transformers.models.whisper.modeling_whisper",
@@ -42,7 +42,7 @@ MODULES = (
     "torch.utils.tensorboard",
 )
 # Too slow for every run of the tests; imported before the first command that needs them.
-LATER = {"demo": ("demo",), "deepspeed": ("deepspeed",)}
+LATER = ("emollama.demo", "deepspeed")
 _LENGTH = struct.Struct("!I")
 _MOST = 64  # descriptors of one request
 _HIGH = 600  # above the descriptors that a request names
@@ -58,7 +58,7 @@ class Request:
         ignored: signals that the command ignores from its start.
         blocked: signals that it starts with blocked.
         nested: whether what it starts is forked, too.
-        imports: modules or packages of `LATER`.
+        imports: packages of `LATER` that it needs.
     """
 
     words: list[str]
@@ -105,11 +105,16 @@ def _receive(sock: socket.socket) -> tuple[Request, list[int]] | None:
 
 
 def preload(package: str) -> None:
-    """Import a package with all its modules, except those that run when they are imported."""
+    """Import a package; one of ours with its modules, but those that run when imported."""
+    if package in sys.modules:
+        return
     found = importlib.import_module(package)
-    for module in pkgutil.walk_packages(getattr(found, "__path__", ()), f"{package}."):
-        if not module.name.endswith("__main__"):
-            importlib.import_module(module.name)
+    if package.startswith(PACKAGE):
+        for module in pkgutil.iter_modules(found.__path__, f"{package}."):
+            if module.ispkg and module.name not in LATER:
+                preload(module.name)
+            elif not module.ispkg and not module.name.endswith("__main__"):
+                importlib.import_module(module.name)
 
 
 def serve(sock: socket.socket) -> Callable[[], None]:
@@ -122,9 +127,7 @@ def serve(sock: socket.socket) -> Callable[[], None]:
     while (found := _receive(sock)) is not None:
         request, descriptors = found
         for name in request.imports:
-            for module in LATER[name]:
-                if module not in sys.modules:
-                    preload(module)
+            preload(name)
         assert threading.active_count() == len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208
         pid = _fork_for_owner()
         if pid == 0:
@@ -279,8 +282,7 @@ def main() -> None:
     sock = socket.socket(fileno=int(sys.argv[1]))
     for name in (*MODULES, "torch", "transformers", "peft"):
         importlib.import_module(name)
-    for package in PACKAGES:
-        preload(package)
+    preload(PACKAGE)
     gc.collect()
     gc.freeze()  # nor does a child's collector touch, and so copy, these pages
     serve(sock)()

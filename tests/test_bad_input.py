@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 import yaml
 
-from emollama import cli, scripts
-from tests.training.corpus import make
+from emollama.cli import app as cli
+from emollama.cli import scripts
+from tests.llm.training.corpus import make
 
 ROOT = Path(__file__).parents[1]
 

@@ -14,13 +14,16 @@ import typer
 from pydantic import BaseModel
 
 from emollama.assets.registry import ASSETS
-from emollama.cli import app
-from emollama.config import EvalConfig, TrainConfig, load_config
+from emollama.base.config import load_config
+from emollama.cli.app import app
 from emollama.encoders.table import ENCODERS
-from emollama.evaluation.readers.public import READERS
-from emollama.evaluation.registry import METRICS
-from emollama.labels import LABEL_SETS
-from emollama.training.fusion_config import FusionTrainConfig, load_training
+from emollama.evaluation.config import EvalConfig
+from emollama.evaluation.kinds import load_training
+from emollama.fusion.training.config import FusionTrainConfig
+from emollama.llm.training.config import TrainConfig
+from emollama.manifest.labels import LABEL_SETS
+from emollama.scoring.metrics.registry import METRICS
+from emollama.scoring.readers.public import READERS
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -18,10 +18,10 @@ import numpy as np
 import pytest
 import yaml
 
-from emollama.evaluation.predictions import read_predictions
+from emollama.manifest.sample import read_manifest
 from emollama.media.decode import SAMPLE_RATE, decode_clip
-from emollama.sample import read_manifest
 from tests import warm
+from emollama.scoring.predictions.predictions import read_predictions
 from tests.tiny import tiny_llm
 
 ROOT = Path(__file__).parents[1]

@@ -27,8 +27,8 @@ from filelock import FileLock
 
 from emollama.assets.convert import WEIGHTS
 from emollama.assets.registry import ASSETS, Asset, Wheel, get_asset
-from emollama.errors import EmollamaError
-from emollama.files import file_sha256, read_json, write_json
+from emollama.base.errors import EmollamaError
+from emollama.base.files import file_sha256, read_json, write_json
 
 RECORD = "asset.json"
 """Where a converted folder says what it is made of; its presence means the folder is whole."""

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emollama.assets.ctranslate2 import read_model
-from emollama.errors import EmollamaError
-from emollama.files import read_json
+from emollama.base.errors import EmollamaError
+from emollama.base.files import read_json
 
 if TYPE_CHECKING:
     import torch

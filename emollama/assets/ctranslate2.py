@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
 
 _TYPES = {0: "<f4", 1: "i1", 2: "<i2", 3: "<i4", 4: "<f2"}
 

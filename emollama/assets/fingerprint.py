@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
 
 
 def weights_fingerprint(folder: Path) -> str:

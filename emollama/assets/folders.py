@@ -26,8 +26,8 @@ from emollama.assets.fingerprint import weights_fingerprint
 from emollama.assets.models import MODEL_TYPES, MODELS, PublishedModel, get_model
 from emollama.assets.pickled import read_tensors
 from emollama.assets.registry import ASSETS
-from emollama.errors import EmollamaError
-from emollama.files import read_json
+from emollama.base.errors import EmollamaError
+from emollama.base.files import read_json
 
 CONFIG = "config.json"
 _PICKLED = "pytorch_model*.bin"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from emollama.errors import EmollamaError, did_you_mean
+from emollama.base.errors import EmollamaError, did_you_mean
 
 Kind = Literal[
     "hubert", "wav2vec2", "wavlm", "whisper",

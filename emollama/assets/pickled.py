@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
 
 
 def read_pickled(path: Path) -> Any:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emollama.assets import convert
-from emollama.errors import EmollamaError, did_you_mean
+from emollama.base.errors import EmollamaError, did_you_mean
 
 
 @dataclass(frozen=True)

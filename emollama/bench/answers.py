@@ -13,21 +13,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from emollama.base.errors import EmollamaError, did_you_mean
+from emollama.base.files import read_json, write_json, write_text
 from emollama.bench.ensembles import together
 from emollama.bench.plan import Row, Run
 from emollama.bench.workshop import RUNS, Workshop
-from emollama.errors import EmollamaError, did_you_mean
-from emollama.evaluation.predictions import (
-    MODEL,
+from emollama.fusion.configuration import FusionTask
+from emollama.manifest.labels import LabelSet
+from emollama.scoring.predictions.prediction import MODEL, Prediction
+from emollama.scoring.predictions.predictions import (
     Header,
-    Prediction,
     Predictions,
     read_predictions,
     write_predictions,
 )
-from emollama.files import read_json, write_json, write_text
-from emollama.fusion.configuration import FusionTask
-from emollama.labels import LabelSet
 
 ANSWERS_VERSION = 1
 LLM = "language model"

@@ -10,6 +10,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from emollama.base.errors import EmollamaError
+from emollama.base.files import sole_writer
 from emollama.bench.answers import gather, read_answers, require_compared, write_answers
 from emollama.bench.configuration import BenchConfig
 from emollama.bench.folds import fold_warnings
@@ -17,10 +19,8 @@ from emollama.bench.plan import Run
 from emollama.bench.report import write_bench
 from emollama.bench.side_by_side import side_by_side
 from emollama.bench.workshop import WORKING, Workshop
-from emollama.errors import EmollamaError
-from emollama.files import sole_writer
-from emollama.training.run_folder import tell_left_out
-from emollama.training.validation import TITLES
+from emollama.fusion.training.validation import TITLES
+from emollama.runs.run_folder import tell_left_out
 
 ANSWERS_FILE = "answers.json"
 

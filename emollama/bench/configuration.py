@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from emollama.config import Seed, Strict
-from emollama.errors import did_you_mean
-from emollama.evaluation.bootstrap import RESAMPLES, By
+from emollama.base.config import Seed, Strict
+from emollama.base.errors import did_you_mean
+from emollama.scoring.metrics.bootstrap import RESAMPLES, By
 
 Scheme = Literal["k-fold", "leave-one-group-out", "official", "files"]
 Scalar = bool | int | float | str

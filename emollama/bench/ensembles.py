@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.bench.configuration import BenchConfig
 from emollama.bench.plan import Row
-from emollama.errors import EmollamaError, did_you_mean
-from emollama.evaluation.predictions import Prediction
-from emollama.labels import LabelSet
+from emollama.manifest.labels import LabelSet
+from emollama.scoring.predictions.prediction import Prediction
 
 
 def members(bench: BenchConfig, rows: Mapping[str, Row]) -> dict[str, list[str]]:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from emollama.base.errors import EmollamaError
 from emollama.bench.configuration import FoldsSection
 from emollama.corpora.splits import k_fold, leave_one_group_out
-from emollama.errors import EmollamaError
-from emollama.sample import Manifest, Sample
-from emollama.split_file import apply_split, leakage, read_split_file, write_split_file
+from emollama.manifest.sample import Manifest, Sample
+from emollama.manifest.split_file import apply_split, leakage, read_split_file, write_split_file
 
 TRAIN, VALIDATION, TEST = "train", "val", "test"
 

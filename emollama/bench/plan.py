@@ -15,13 +15,13 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from emollama.base.config import checked, load_config
+from emollama.base.errors import EmollamaError, did_you_mean
+from emollama.base.files import read_text
 from emollama.bench.configuration import BenchConfig, BenchModel, Range, SearchSection
-from emollama.config import checked, load_config
-from emollama.errors import EmollamaError, did_you_mean
-from emollama.files import read_text
 from emollama.fusion.configuration import ModalitySection
-from emollama.training.draws import generator
-from emollama.training.fusion_config import FusionTrainConfig
+from emollama.fusion.training.config import FusionTrainConfig
+from emollama.inputs.draws import generator
 
 OWN = ("data", "output", "seed")
 """Keys of a training configuration that are the bench's own."""

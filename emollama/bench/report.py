@@ -10,11 +10,11 @@ import numpy as np
 from matplotlib import style
 from matplotlib.figure import Figure
 
+from emollama.base.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, STYLE, save_figure
+from emollama.base.files import write_json, write_text
 from emollama.bench.scores import scored
-from emollama.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, STYLE, save_figure
-from emollama.evaluation.tables import Table, difference_text, table_markdown
-from emollama.files import write_json, write_text
-from emollama.training.validation import TITLES
+from emollama.fusion.training.validation import TITLES
+from emollama.scoring.report.tables import Table, difference_text, table_markdown
 
 COLOURS = {"model": BLUE, "ensemble": GREEN, "baseline": GREY, "llm": PURPLE, "unimodal": ORANGE}
 KINDS = {

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from emollama.errors import EmollamaError, did_you_mean
-from emollama.evaluation.bootstrap import interval, resample, two_sided_p
-from emollama.evaluation.metrics import METRICS
-from emollama.evaluation.multilabel import set_statistic
-from emollama.training.validation import AUTO
+from emollama.base.errors import EmollamaError, did_you_mean
+from emollama.fusion.training.validation import AUTO
+from emollama.scoring.metrics.bootstrap import interval, resample, two_sided_p
+from emollama.scoring.metrics.metrics import METRICS
+from emollama.scoring.metrics.multilabel import set_statistic
 
 Statistic = Callable[[np.ndarray], dict[str, np.ndarray]]
 """Weights [r, n] (how often each clip counts) to values [r] of every metric."""

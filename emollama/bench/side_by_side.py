@@ -20,11 +20,11 @@ from typing import Any
 
 import torch
 
+from emollama.base.errors import EmollamaError
+from emollama.base.quiet import quiet_libraries
 from emollama.bench.configuration import BenchConfig
 from emollama.bench.plan import Run
 from emollama.bench.workshop import Workshop
-from emollama.errors import EmollamaError
-from emollama.quiet import quiet_libraries
 
 PATIENCE = 5.0
 """Seconds that a process has to end when it is told to; it is killed then."""

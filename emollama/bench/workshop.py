@@ -13,27 +13,27 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from emollama.base.errors import EmollamaError
+from emollama.base.files import read_json, write_json
 from emollama.bench.configuration import BenchConfig
 from emollama.bench.ensembles import members
 from emollama.bench.folds import TEST, TRAIN, VALIDATION, Fold, make_folds
 from emollama.bench.plan import Row, Run, digest, rows_of, tried, with_values
-from emollama.encoders.base import Channel
-from emollama.errors import EmollamaError
 from emollama.evaluation.baseline import FeatureMatrix, logistic_regression, pool_tracks
 from emollama.evaluation.fusion import predictions
-from emollama.evaluation.predictions import Prediction
 from emollama.features.tracks import TrackReader, usable
-from emollama.files import read_json, write_json
 from emollama.fusion.answers import answers
 from emollama.fusion.artefact import About, FusionArtefact
 from emollama.fusion.configuration import ModalitySection
-from emollama.fusion.data import FusionData, open_modalities, read_data
-from emollama.fusion.track_table import TrackTable, read_table
-from emollama.labels import LabelSet
-from emollama.sample import Sample, read_manifest
-from emollama.training.fusion import FusionRun
-from emollama.training.fusion_config import FusionTrainConfig
-from emollama.training.fusion_setup import assembled
+from emollama.fusion.data.data import FusionData, open_modalities, read_data
+from emollama.fusion.data.track_table import TrackTable, read_table
+from emollama.fusion.training.config import FusionTrainConfig
+from emollama.fusion.training.loop import FusionRun
+from emollama.fusion.training.setup import assembled
+from emollama.manifest.channels import Channel
+from emollama.manifest.labels import LabelSet
+from emollama.manifest.sample import Sample, read_manifest
+from emollama.scoring.predictions.prediction import Prediction
 
 RUNS, WORKING, FOLDS, MODELS = "runs", "working", "folds", "models"
 

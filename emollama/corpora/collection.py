@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from emollama.base.errors import EmollamaError
 from emollama.corpora.overlaps import overlaps
-from emollama.corpora.paths import path_in_manifest
 from emollama.corpora.report import PrepareReport
-from emollama.errors import EmollamaError
-from emollama.labels import LabelSet
-from emollama.sample import Sample, require_name, write_manifest
+from emollama.manifest.labels import LabelSet
+from emollama.manifest.paths import path_in_manifest
+from emollama.manifest.sample import Sample, require_name, write_manifest
 
 Expected = Mapping[str, int | Mapping[str, int]]
 """Official counts: {split: samples} or {split: {native label: samples}}."""

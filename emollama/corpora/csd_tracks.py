@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from emollama.encoders.base import Channel, FeatureTrack
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
+from emollama.base.files import file_sha256, sole_writer
+from emollama.encoders.base import FeatureTrack
 from emollama.features.shards import SUFFIX, Entry, Extracted, Status, write_shard
 from emollama.features.store import (
     INDEX,
@@ -28,8 +29,8 @@ from emollama.features.store import (
     write_index,
     write_record,
 )
-from emollama.files import file_sha256, sole_writer
-from emollama.sample import Sample, read_manifest
+from emollama.manifest.channels import Channel
+from emollama.manifest.sample import Sample, read_manifest
 
 SHARD = 1000
 """Clips in a file of the store."""

@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from emollama.base.csv_rows import records
+from emollama.base.errors import EmollamaError, did_you_mean
+from emollama.base.files import read_text
 from emollama.corpora.collection import missing
-from emollama.corpora.csv_rows import records
 from emollama.corpora.overlaps import overlaps
-from emollama.corpora.paths import path_in_manifest
 from emollama.corpora.report import PrepareReport
 from emollama.corpora.splits import k_fold, leave_one_group_out, require_whole_groups, with_split
-from emollama.errors import EmollamaError, did_you_mean
-from emollama.files import read_text
-from emollama.labels import LabelSet
-from emollama.sample import Sample, Targets, require_name, write_manifest
+from emollama.manifest.labels import LabelSet
+from emollama.manifest.paths import path_in_manifest
+from emollama.manifest.sample import Sample, Targets, require_name, write_manifest
 
 FIELDS = (
     "path", "video", "audio", "id", "text", "label", "speaker", "group", "split", "start", "end",

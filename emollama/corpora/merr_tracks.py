@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from emollama.corpora.action_units import UNIT_NAMES
+from emollama.base.errors import EmollamaError
 from emollama.corpora.npz_tracks import write_npy_folder
-from emollama.errors import EmollamaError
-from emollama.sample import Sample
+from emollama.manifest.action_units import UNIT_NAMES
+from emollama.manifest.sample import Sample
 
 Pieces = Callable[[Sample], list[str] | None]
 FEWEST = 2

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from emollama.errors import EmollamaError, did_you_mean
+from emollama.base.errors import EmollamaError, did_you_mean
+from emollama.base.files import atomic_path, write_json
 from emollama.features.external import COLUMNS_FILE
-from emollama.files import atomic_path, write_json
-from emollama.sample import stays_inside
+from emollama.manifest.sample import stays_inside
 
 
 def import_npz(

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from emollama.sample import Sample
+from emollama.manifest.sample import Sample
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from emollama.errors import EmollamaError, did_you_mean
-from emollama.files import read_text
+from emollama.base.errors import EmollamaError, did_you_mean
+from emollama.base.files import read_text
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from emollama.sample import Sample
+from emollama.manifest.sample import Sample
 
 _SHOWN = 10  # rejected files of one reason that are listed by name
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.corpora.published_splits import PUBLISHED_SPLITS, published_split
 from emollama.corpora.report import PrepareReport
 from emollama.corpora.splits import by_id_hash, k_fold, leave_one_group_out, random_split
-from emollama.errors import EmollamaError, did_you_mean
-from emollama.sample import Manifest, Sample
-from emollama.split_file import SplitFile, apply_split, leakage, write_split_file
+from emollama.manifest.sample import Manifest, Sample
+from emollama.manifest.split_file import SplitFile, apply_split, leakage, write_split_file
 
 OFFICIAL, K_FOLD, LEAVE_ONE_OUT, RANDOM, ID_HASH = (
     "official", "k-fold", "leave-one-group-out", "random-80-10-10", "id-hash",

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from emollama.errors import EmollamaError, did_you_mean
-from emollama.sample import Sample
+from emollama.base.errors import EmollamaError, did_you_mean
+from emollama.manifest.sample import Sample
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 
+from emollama.manifest.channels import Channel
 from emollama.media.clip import Clip
-
-Channel = Literal["voice", "face", "words"]
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import torch
 
-from emollama import torchrun
-from emollama.errors import EmollamaError
+from emollama.base import torchrun
+from emollama.base.errors import EmollamaError
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 

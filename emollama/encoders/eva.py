@@ -19,11 +19,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from emollama.encoders.base import Channel, FeatureTrack
+from emollama.base.errors import EmollamaError
+from emollama.encoders.base import FeatureTrack
 from emollama.encoders.compute import Compute
 from emollama.encoders.full_size import FullSizeEncoder
 from emollama.encoders.hidden_states import HiddenStates, load_hidden_states
-from emollama.errors import EmollamaError
+from emollama.manifest.channels import Channel
 from emollama.media.clip import Clip
 
 MEAN = (0.48145466, 0.4578275, 0.40821073)

@@ -20,9 +20,10 @@ from torch import Tensor, nn
 
 from emollama.assets import fetch, weights_hash
 from emollama.assets.convert import WEIGHTS
-from emollama.encoders.base import Channel, FeatureTrack
+from emollama.base.errors import EmollamaError
+from emollama.encoders.base import FeatureTrack
 from emollama.encoders.crops import FaceFinder, spread
-from emollama.errors import EmollamaError
+from emollama.manifest.channels import Channel
 from emollama.media.clip import Clip
 from emollama.media.faces import square_crops
 

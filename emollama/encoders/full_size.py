@@ -14,9 +14,9 @@ import numpy as np
 
 from emollama.assets.folders import folder_hash, model_folder
 from emollama.assets.models import MODELS
+from emollama.base.errors import EmollamaError
 from emollama.encoders.base import FeatureTrack
 from emollama.encoders.compute import Compute
-from emollama.errors import EmollamaError
 
 LEVELS = ("utt", "fra")
 _MOST_SEGMENTS = 1500

@@ -19,11 +19,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emollama.encoders.base import Channel, FeatureTrack
+from emollama.base.errors import EmollamaError
+from emollama.encoders.base import FeatureTrack
 from emollama.encoders.compute import Compute
 from emollama.encoders.full_size import FullSizeEncoder
 from emollama.encoders.hidden_states import HiddenStates, load_hidden_states
-from emollama.errors import EmollamaError
+from emollama.manifest.channels import Channel
 from emollama.media.clip import SAMPLE_RATE, Clip
 
 _SHORTEST = 0.1  # seconds; less holds no voice

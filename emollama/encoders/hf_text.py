@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from emollama.encoders.base import Channel, FeatureTrack
+from emollama.base.errors import EmollamaError
+from emollama.encoders.base import FeatureTrack
 from emollama.encoders.full_size import FullSizeEncoder
 from emollama.encoders.hidden_states import HiddenStates, load_hidden_states
-from emollama.errors import EmollamaError
+from emollama.manifest.channels import Channel
 from emollama.media.clip import Clip
 
 _SENTENCE_TOKENS = 256  # what MiniLM's sentence vectors were trained up to

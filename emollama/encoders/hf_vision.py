@@ -19,12 +19,13 @@ from torch import Tensor
 
 from emollama.assets import fetch, weights_hash
 from emollama.assets.folders import folder_hash
-from emollama.encoders.base import Channel, FeatureTrack
+from emollama.base.errors import EmollamaError
+from emollama.encoders.base import FeatureTrack
 from emollama.encoders.compute import Compute
 from emollama.encoders.crops import FaceFinder, spread
 from emollama.encoders.full_size import FullSizeEncoder
 from emollama.encoders.hidden_states import HiddenStates, load_hidden_states
-from emollama.errors import EmollamaError
+from emollama.manifest.channels import Channel
 from emollama.media.clip import Clip, Frames
 from emollama.media.faces import square_crops
 

@@ -15,8 +15,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from emollama.base.errors import EmollamaError
 from emollama.encoders.compute import Compute
-from emollama.errors import EmollamaError
 
 _UNUSED = ("masked_spec_embed", "pooler.", "mask_token")
 """Parameters that a frozen encoder never reads; released folders may lack them."""

@@ -14,7 +14,7 @@ from torch import Tensor
 from emollama.assets.convert import WEIGHTS
 from emollama.assets.folders import staged
 from emollama.assets.pickled import read_tensors
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
 
 LAYERS, HEADS, SIDE = 39, 16, 448
 

@@ -15,8 +15,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from emollama.encoders.base import Channel, FeatureTrack
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
+from emollama.encoders.base import FeatureTrack
+from emollama.manifest.channels import Channel
 from emollama.media.clip import SAMPLE_RATE, Clip
 
 COLUMNS = (

@@ -16,7 +16,8 @@ import numpy as np
 import torch
 
 from emollama.assets import fetch, weights_hash
-from emollama.encoders.base import Channel, FeatureTrack
+from emollama.encoders.base import FeatureTrack
+from emollama.manifest.channels import Channel
 from emollama.media.clip import Clip
 
 _CODE = "sentence-1"

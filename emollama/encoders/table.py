@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from emollama.assets.models import MODELS, PublishedModel
+from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.encoders.base import Encoder
 from emollama.encoders.compute import DTYPES, Compute
 from emollama.encoders.eva import EvaEncoder
@@ -18,7 +19,6 @@ from emollama.encoders.hf_vision import ImageEncoder, VideoEncoder
 from emollama.encoders.prosody import ProsodyEncoder
 from emollama.encoders.sentence import SentenceEncoder
 from emollama.encoders.whisper import WhisperEncoder
-from emollama.errors import EmollamaError, did_you_mean
 
 
 @dataclass(frozen=True)

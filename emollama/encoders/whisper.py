@@ -25,8 +25,9 @@ from torch import Tensor, nn
 
 from emollama.assets import fetch, weights_hash
 from emollama.assets.convert import WEIGHTS
-from emollama.encoders.base import Channel, FeatureTrack
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
+from emollama.encoders.base import FeatureTrack
+from emollama.manifest.channels import Channel
 from emollama.media.clip import SAMPLE_RATE, Clip
 
 _CODE = 1  # raised whenever the numbers change

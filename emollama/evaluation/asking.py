@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
-from emollama.config import EvalConfig
-from emollama.encoders.base import Channel
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
+from emollama.evaluation.config import EvalConfig
 from emollama.evaluation.known_clues import KNOWN_CLUES
-from emollama.evaluation.parsing import Parsed, get_parser, parse_words
 from emollama.evaluation.passes import Answer, Pass, chunks_of
-from emollama.evaluation.predictions import Prediction, channel_truth, set_name
 from emollama.evaluation.results import SET_SIZES, asked_sets
-from emollama.labels import LabelSet
 from emollama.llm import artefact
+from emollama.llm.evidence import EvidenceReader
 from emollama.llm.inference import label_probabilities, written
 from emollama.llm.processing import Evidence
-from emollama.sample import Sample
-from emollama.training.evidence import EvidenceReader
+from emollama.manifest.channels import Channel
+from emollama.manifest.labels import LabelSet
+from emollama.manifest.sample import Sample
+from emollama.scoring.predictions.parsing import Parsed, get_parser, parse_words
+from emollama.scoring.predictions.prediction import Prediction, channel_truth, set_name
 
 REASONS = "reasons"
 BATCHES = 4

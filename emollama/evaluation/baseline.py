@@ -21,16 +21,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.preprocessing import StandardScaler
 
-from emollama.encoders.base import Channel, FeatureTrack
-from emollama.errors import EmollamaError
-from emollama.evaluation.predictions import Prediction, channel_sets, set_name
-from emollama.labels import LabelSet
-from emollama.sample import Sample
-
-JOINT = "logistic regression"
-LATE = "late fusion"
-MAJORITY = "majority class"
-CHANCE = "chance"
+from emollama.base.errors import EmollamaError
+from emollama.encoders.base import FeatureTrack
+from emollama.manifest.channels import Channel
+from emollama.manifest.labels import LabelSet
+from emollama.manifest.sample import Sample
+from emollama.scoring.predictions.prediction import Prediction, channel_sets, set_name
+from emollama.scoring.predictions.systems import CHANCE, JOINT, LATE, MAJORITY
 
 STRENGTHS = tuple(10.0**k for k in range(-4, 2))
 """Values of C (inverse L2 penalty) that are tried, from strong to weak regularisation."""

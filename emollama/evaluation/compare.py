@@ -12,13 +12,13 @@ from pathlib import Path
 
 import torch
 
-from emollama.errors import EmollamaError
+from emollama.base.device import default_device
+from emollama.base.errors import EmollamaError
 from emollama.llm import artefact
 from emollama.llm.batch import to_device
-from emollama.llm.device import default_device
+from emollama.llm.evidence import EvidenceReader, open_readers, usable
 from emollama.llm.inference import label_probabilities
-from emollama.sample import Sample, read_manifest
-from emollama.training.evidence import EvidenceReader, open_readers, usable
+from emollama.manifest.sample import Sample, read_manifest
 
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.25}
 """Of logits. Folding an adapter into weights changes the order of sums, and their rounding."""

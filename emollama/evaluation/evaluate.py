@@ -11,17 +11,16 @@ from typing import Any
 
 import torch
 
-from emollama import torchrun
-from emollama.config import EvalConfig
-from emollama.encoders.base import Channel
-from emollama.errors import EmollamaError
+from emollama.base import torchrun
+from emollama.base.device import default_device, resolve_dtype
+from emollama.base.errors import EmollamaError
+from emollama.base.files import file_sha256, read_json
+from emollama.endpoints.judge import CachedJudge, open_judge
 from emollama.evaluation.asking import Questions
 from emollama.evaluation.baseline import FeatureMatrix, pool_tracks
+from emollama.evaluation.config import EvalConfig
 from emollama.evaluation.fusion import evaluate_fusion
-from emollama.evaluation.judge import CachedJudge, open_judge
 from emollama.evaluation.passes import kept_answers, run_passes
-from emollama.evaluation.predictions import write_predictions
-from emollama.evaluation.registry import chosen
 from emollama.evaluation.results import (
     BASELINE_FILE,
     PREDICTIONS_FILE,
@@ -34,19 +33,20 @@ from emollama.evaluation.results import (
     write_baseline,
 )
 from emollama.evaluation.words import clue_features, sentence_features
-from emollama.features.ranks import joined_ranks
 from emollama.features.store import open_tracks
 from emollama.features.tracks import TrackReader
-from emollama.files import file_sha256, read_json
 from emollama.fusion.artefact import is_fusion_artefact
 from emollama.llm import artefact
-from emollama.llm.device import default_device, resolve_dtype
-from emollama.llm.emotion_llama_v1 import SOURCES
-from emollama.llm.import_checkpoint import import_checkpoint
-from emollama.sample import Manifest, Sample
-from emollama.split_file import read_with_splits
-from emollama.training.evidence import EvidenceReader, open_readers, relocated, usable
-from emollama.training.run_folder import tell_left_out
+from emollama.llm.evidence import EvidenceReader, open_readers, relocated, usable
+from emollama.llm.released.emotion_llama_v1 import SOURCES
+from emollama.llm.released.import_checkpoint import import_checkpoint
+from emollama.manifest.channels import Channel
+from emollama.manifest.sample import Manifest, Sample
+from emollama.manifest.split_file import read_with_splits
+from emollama.runs.run_folder import tell_left_out
+from emollama.scoring.metrics.registry import chosen
+from emollama.scoring.predictions.predictions import write_predictions
+from emollama.workers.ranks import joined_ranks
 
 PARTIAL = "partial"
 """Folder inside the output that answers are kept in until all are there."""

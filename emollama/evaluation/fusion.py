@@ -9,18 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from emollama.config import EvalConfig, checked
-from emollama.encoders.base import Channel
-from emollama.errors import EmollamaError
+from emollama.base.device import default_device
+from emollama.base.errors import EmollamaError
 from emollama.evaluation.baseline import FeatureMatrix, pool_tracks
-from emollama.evaluation.predictions import (
-    Prediction,
-    Quantity,
-    channel_truth,
-    set_name,
-    write_predictions,
-)
-from emollama.evaluation.registry import chosen
+from emollama.evaluation.config import EvalConfig
 from emollama.evaluation.results import (
     PREDICTIONS_FILE,
     SET_SIZES,
@@ -33,20 +25,23 @@ from emollama.evaluation.results import (
     score,
     write_baseline,
 )
-from emollama.features.ranks import joined_ranks
 from emollama.features.tracks import TrackReader
 from emollama.fusion import artefact
-from emollama.fusion.answers import Answer, Answers, answers
+from emollama.fusion.answers import Answers, answers
 from emollama.fusion.artefact import FusionArtefact
-from emollama.fusion.data import FusionData, read_data, reopen_modalities
-from emollama.fusion.targets import shown_labels
-from emollama.fusion.thresholds import THRESHOLD
-from emollama.labels import LabelSet
-from emollama.llm.device import default_device
-from emollama.sample import Manifest, Sample
-from emollama.split_file import read_with_splits
-from emollama.training.run_folder import tell_left_out
-from emollama.training.strategies.table import strategy_class
+from emollama.fusion.data.data import FusionData, read_data, reopen_modalities
+from emollama.fusion.data.targets import shown_labels
+from emollama.fusion.training.answering import answering
+from emollama.manifest.channels import Channel
+from emollama.manifest.labels import LabelSet
+from emollama.manifest.sample import Manifest, Sample
+from emollama.manifest.split_file import read_with_splits
+from emollama.runs.run_folder import tell_left_out
+from emollama.scoring.metrics.registry import chosen
+from emollama.scoring.metrics.thresholds import THRESHOLD
+from emollama.scoring.predictions.prediction import Prediction, Quantity, channel_truth, set_name
+from emollama.scoring.predictions.predictions import write_predictions
+from emollama.workers.ranks import joined_ranks
 
 
 def evaluate_fusion(config: EvalConfig) -> Evaluated:
@@ -103,13 +98,6 @@ def _evaluate(config: EvalConfig) -> None:
         features_of = partial(_features, model, readers)
         baseline = write_baseline(config, features_of, manifest, data.samples, readers, header)
     score(config, baseline, metrics)
-
-
-def answering(model: FusionArtefact) -> Answer:
-    """How the model answers a batch: as the strategy that trained it says."""
-    kind = strategy_class(model.about.strategy)
-    options = checked(kind.options_class, model.about.options, f"strategy {model.about.strategy}")
-    return lambda batch: kind.answered(model.models, batch, options)
 
 
 def label_columns(config: EvalConfig, model: FusionArtefact, manifest: Manifest) -> list[int]:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from emollama.corpora.action_units import units_in
-from emollama.corpora.probe.vocabulary import clues_in, rendered_clues
-from emollama.evaluation.faithfulness import CluesIn
+from emollama.manifest.action_units import units_in
+from emollama.probe.vocabulary import clues_in, rendered_clues
+from emollama.scoring.metrics.faithfulness import CluesIn
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emollama.errors import EmollamaError
-from emollama.features.ranks import Ranks
-from emollama.files import cut_torn_line, read_json, sole_writer, write_json
+from emollama.base.errors import EmollamaError
+from emollama.base.files import cut_torn_line, read_json, sole_writer, write_json
 from emollama.llm.batch import by_count
+from emollama.workers.ranks import Ranks
 
 IDENTITY = "identity.json"
 Answer = dict[str, Any]

@@ -9,28 +9,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emollama.config import EvalConfig
-from emollama.encoders.base import Channel
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
+from emollama.base.files import read_json
+from emollama.endpoints.judge import CachedJudge
 from emollama.evaluation.baseline import ChannelFeatures, baseline_predictions
-from emollama.evaluation.judge import CachedJudge
+from emollama.evaluation.config import EvalConfig
 from emollama.evaluation.known_clues import KNOWN_CLUES
-from emollama.evaluation.predictions import (
-    CHANNELS,
-    Header,
-    channel_sets,
-    read_predictions,
-    write_predictions,
-)
-from emollama.evaluation.registry import Context, fitting
-from emollama.evaluation.report import report_from_files
-from emollama.evaluation.scoring import METRICS_FILE, score_predictions, write_scores
 from emollama.evaluation.trained_on import trained_on
 from emollama.features.tracks import TrackReader, usable
-from emollama.files import read_json
-from emollama.sample import Manifest, Sample
-from emollama.split_file import leakage
-from emollama.training.draws import epoch_order
+from emollama.inputs.draws import epoch_order
+from emollama.manifest.channels import CHANNELS, Channel
+from emollama.manifest.sample import Manifest, Sample
+from emollama.manifest.split_file import leakage
+from emollama.scoring.metrics.registry import Context, fitting
+from emollama.scoring.predictions.prediction import channel_sets
+from emollama.scoring.predictions.predictions import Header, read_predictions, write_predictions
+from emollama.scoring.report.report import report_from_files
+from emollama.scoring.report.scoring import METRICS_FILE, score_predictions, write_scores
 
 PREDICTIONS_FILE = "predictions.jsonl"
 BASELINE_FILE = "baseline.jsonl"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from emollama.errors import EmollamaError
-from emollama.files import file_sha256
-from emollama.sample import Manifest
-from emollama.split_file import read_with_splits
+from emollama.base.errors import EmollamaError
+from emollama.base.files import file_sha256
+from emollama.manifest.sample import Manifest
+from emollama.manifest.split_file import read_with_splits
 
 
 def trained_on(record: dict[str, Any], manifest: Manifest, split: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from transformers import AutoTokenizer
 
 from emollama.evaluation.baseline import FeatureMatrix
 from emollama.llm.artefact import load_llm
-from emollama.sample import Sample
+from emollama.manifest.sample import Sample
 
 
 def clue_features(channel: Literal["voice", "face"], samples: Sequence[Sample]) -> FeatureMatrix:

@@ -8,17 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from emollama.encoders.base import Channel
 from emollama.explain.deletion import MODALITIES, Deletion, deletion
 from emollama.explain.maps import Map, named_maps
 from emollama.explain.occlusion import Curve, lanes_of, occlusion_curve
-from emollama.explain.shapley import (
-    Attribution,
-    attribution,
-    deletion_by_modality,
-    subset_scores,
-)
-from emollama.explain.subject import Subject
+from emollama.manifest.channels import Channel
+from emollama.runs.shapley import Attribution, attribution, deletion_by_modality, subset_scores
+from emollama.runs.subject import Subject
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from emollama.encoders.base import Channel
-from emollama.evaluation.bootstrap import RESAMPLES
-from emollama.evaluation.metrics import Difference, Score, mean_difference, mean_score
+from emollama.manifest.channels import Channel
+from emollama.scoring.metrics.bootstrap import RESAMPLES
+from emollama.scoring.metrics.metrics import Difference, Score, mean_difference, mean_score
 
 
 @dataclass(frozen=True)

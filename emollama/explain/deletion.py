@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from emollama.evaluation.bootstrap import RESAMPLES
-from emollama.evaluation.metrics import Difference, Score, mean_difference, mean_score
 from emollama.explain.occlusion import Lane
-from emollama.explain.subject import Subject, View, distinct_scores
+from emollama.runs.subject import Subject, View, distinct_scores
+from emollama.scoring.metrics.bootstrap import RESAMPLES
+from emollama.scoring.metrics.metrics import Difference, Score, mean_difference, mean_score
 
 MOST_CUTS = 10
 MODALITIES = "modalities"

@@ -7,32 +7,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emollama.config import Precision
-from emollama.errors import EmollamaError, did_you_mean
-from emollama.evaluation.predictions import channel_truth
+from emollama.base.config import Precision
+from emollama.base.device import default_device, resolve_dtype
+from emollama.base.errors import EmollamaError, did_you_mean
+from emollama.base.files import write_json, write_text
 from emollama.evaluation.results import say
 from emollama.explain.case import Case, Settings, explain_row
 from emollama.explain.figures import draw_case, draw_maps
-from emollama.explain.fusion_subject import FusionSubject, rows_of
 from emollama.explain.gate_noise import GateNoise, gate_noise
-from emollama.explain.llm_subject import LlmSubject
 from emollama.explain.page import write_page
-from emollama.explain.subject import Subject
 from emollama.explain.summary import Summary, summarise
 from emollama.features.tracks import usable
-from emollama.files import write_json, write_text
 from emollama.fusion import artefact as fusion_artefact
 from emollama.fusion.artefact import is_fusion_artefact
-from emollama.fusion.data import read_data, reopen_modalities
+from emollama.fusion.data.data import read_data, reopen_modalities
+from emollama.fusion.subject import FusionSubject, rows_of
+from emollama.inputs.draws import epoch_order
 from emollama.llm import artefact as llm_artefact
-from emollama.llm.device import default_device, resolve_dtype
+from emollama.llm.evidence import EvidenceReader, open_readers, relocated
 from emollama.llm.inference import reasons
-from emollama.sample import Manifest, Sample
+from emollama.llm.subject import LlmSubject
+from emollama.manifest.sample import Manifest, Sample
+from emollama.manifest.split_file import read_with_splits
+from emollama.runs.run_folder import tell_left_out
+from emollama.runs.subject import Subject
+from emollama.scoring.predictions.prediction import channel_truth
 from emollama.session import FusionSession, LlmSession
-from emollama.split_file import read_with_splits
-from emollama.training.draws import epoch_order
-from emollama.training.evidence import EvidenceReader, open_readers, relocated
-from emollama.training.run_folder import tell_left_out
 
 Progress = Callable[[int, int], None]
 """Told how many of how many clips are explained."""

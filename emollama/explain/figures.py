@@ -10,11 +10,11 @@ from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from emollama.drawing import BLUE, GREEN, GREY, ORANGE, STYLE, save_figure
+from emollama.base.drawing import BLUE, GREEN, GREY, ORANGE, STYLE, save_figure
 from emollama.explain.case import Case
 from emollama.explain.maps import Axis, Map
 from emollama.explain.occlusion import Curve
-from emollama.explain.shapley import Attribution
+from emollama.runs.shapley import Attribution
 
 COLOURS = {"voice": BLUE, "face": ORANGE, "words": GREEN}
 MOST_TICKS = 12

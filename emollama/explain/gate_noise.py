@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from emollama.errors import EmollamaError
-from emollama.evaluation.bootstrap import RESAMPLES
-from emollama.evaluation.metrics import Difference, Score, mean_difference, mean_score
+from emollama.base.errors import EmollamaError
 from emollama.fusion.artefact import MAIN, FusionArtefact
 from emollama.fusion.batch import FusionBatch
-from emollama.fusion.data import FusionData
-from emollama.fusion.track_table import TrackTable
+from emollama.fusion.data.data import FusionData
+from emollama.fusion.data.track_table import TrackTable
+from emollama.scoring.metrics.bootstrap import RESAMPLES
+from emollama.scoring.metrics.metrics import Difference, Score, mean_difference, mean_score
 
 LEVELS = (0.0, 0.5, 1.0, 2.0, 4.0)
 GATES = ("beta", "modalities")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emollama.explain.subject import Steps
+from emollama.runs.subject import Steps
 
 NOT_DRAWN = ("times", "valid")
 """Coordinates of a grid that stand among the maps; they name its axis."""

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emollama.encoders.base import Channel
-from emollama.explain.subject import Steps, Subject, View, distinct_scores
+from emollama.manifest.channels import Channel
+from emollama.runs.subject import Steps, Subject, View, distinct_scores
 
 MOST_WINDOWS = 40
 WINDOWS_A_CLIP = 8

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+from emollama.base.files import write_text
 from emollama.explain.case import Case
 from emollama.explain.deletion import Verdict
-from emollama.explain.shapley import Attribution
-from emollama.files import write_text
+from emollama.runs.shapley import Attribution
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1c1c1c; max-width: 62rem; margin: 2rem auto;

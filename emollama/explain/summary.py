@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from emollama.evaluation.bootstrap import RESAMPLES
-from emollama.evaluation.metrics import Score, mean_score
 from emollama.explain.case import Case
 from emollama.explain.channel_truth import Agreement, Weighed, agreement
 from emollama.explain.deletion import Verdict, verdicts
 from emollama.explain.gate_noise import GateNoise
+from emollama.scoring.metrics.bootstrap import RESAMPLES
+from emollama.scoring.metrics.metrics import Score, mean_score
 
 
 @dataclass(frozen=True)

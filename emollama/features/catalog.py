@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
 from emollama.features.shards import SUFFIX, Entry, Extracted, Shard
 
 PARTS = "parts"

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
+from emollama.base.errors import EmollamaError
+from emollama.base.files import read_json
 from emollama.encoders.base import FeatureTrack
-from emollama.errors import EmollamaError
 from emollama.features.tracks import require_finite
-from emollama.files import read_json
-from emollama.sample import stays_inside
+from emollama.manifest.sample import stays_inside
 
 COLUMNS_FILE = "columns.json"
 

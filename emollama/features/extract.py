@@ -22,15 +22,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from emollama.base.errors import EmollamaError
+from emollama.base.files import sole_writer
 from emollama.encoders.base import Encoder
 from emollama.encoders.compute import Compute
 from emollama.encoders.table import parse_encoder
-from emollama.errors import EmollamaError
 from emollama.features.catalog import PARTS, Catalog
-from emollama.features.pool import WorkerPool
-from emollama.features.ranks import joined_ranks
 from emollama.features.shards import SUFFIX, Entry, Extracted, Shard, write_shard
-from emollama.features.signature import signature, text_signature
 from emollama.features.store import (
     RECORD,
     EncoderRecord,
@@ -39,9 +37,11 @@ from emollama.features.store import (
     write_index,
     write_record,
 )
-from emollama.features.worker import Failure, Job, Outcome, process
-from emollama.files import sole_writer
-from emollama.sample import Manifest, Sample
+from emollama.manifest.sample import Manifest, Sample
+from emollama.manifest.signature import signature, text_signature
+from emollama.workers.pool import WorkerPool
+from emollama.workers.ranks import joined_ranks
+from emollama.workers.worker import Failure, Job, Outcome, process
 
 _PART = 64
 """Clips of a part file: about what a kill may lose."""

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
+from emollama.base.files import atomic_path, read_json, write_json
 from emollama.features.external import COLUMNS_FILE
 from emollama.features.store import StoredTracks
-from emollama.files import atomic_path, read_json, write_json
-from emollama.sample import stays_inside
+from emollama.manifest.sample import stays_inside
 
 MADE_OF = "made_of.json"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
 
 
 class TrainedInput(Protocol):

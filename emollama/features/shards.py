@@ -19,9 +19,9 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from emollama.base.errors import EmollamaError
+from emollama.base.files import atomic_path
 from emollama.encoders.base import FeatureTrack
-from emollama.errors import EmollamaError
-from emollama.files import atomic_path
 
 FORMAT_VERSION = 1
 SUFFIX = ".safetensors"

@@ -15,12 +15,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
+from emollama.base.errors import EmollamaError, did_you_mean
+from emollama.base.files import read_json, write_json
 from emollama.encoders.base import FeatureTrack
-from emollama.errors import EmollamaError, did_you_mean
 from emollama.features.external import ExternalTracks
 from emollama.features.shards import FORMAT_VERSION, Shard
 from emollama.features.tracks import TrackReader, require_finite
-from emollama.files import read_json, write_json
 
 __all__ = [
     "EncoderRecord",

@@ -7,9 +7,9 @@ from typing import Protocol
 
 import numpy as np
 
+from emollama.base.errors import EmollamaError
 from emollama.encoders.base import FeatureTrack
-from emollama.errors import EmollamaError
-from emollama.sample import Sample
+from emollama.manifest.sample import Sample
 
 
 class TrackReader(Protocol):

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
 from emollama.fusion.alignment import to_length
 from emollama.fusion.batch import FusionBatch
 from emollama.fusion.configuration import FusionConfig

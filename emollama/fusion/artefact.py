@@ -19,13 +19,13 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from emollama.errors import EmollamaError
-from emollama.files import read_json, write_json, write_text, written_whole
+from emollama.base.errors import EmollamaError
+from emollama.base.files import read_json, write_json, write_text, written_whole
 from emollama.fusion.configuration import FusionConfig, ModalitySection
 from emollama.fusion.modeling import FusionModel
-from emollama.fusion.systems import SYSTEMS
+from emollama.fusion.systems.table import SYSTEMS
 from emollama.fusion.trainable import TrainableEncoder
-from emollama.labels import LabelSet
+from emollama.manifest.labels import LabelSet
 
 FUSION_FILE = "fusion.json"
 WEIGHTS_FILE = "model.safetensors"

@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 from transformers import PreTrainedConfig
 
-from emollama.config import Strict, checked
-from emollama.errors import EmollamaError
+from emollama.base.config import Strict, checked
+from emollama.base.errors import EmollamaError
 from emollama.fusion.layers import require_whole_heads
 
 TaskKind = Literal["label", "labels", "values", "label+values", "frames"]

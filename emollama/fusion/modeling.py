@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.utils import ModelOutput
 
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
 from emollama.fusion.batch import FusionBatch
 from emollama.fusion.configuration import FusionConfig, FusionTask, ModalitySection
 from emollama.fusion.layers import Standardiser, Tokens

@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PreTrainedConfig
 from transformers.utils import logging
 
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
 from emollama.fusion.configuration import ModalitySection
+from emollama.fusion.data.tokenizing import has_tokenizer, load_tokenizer, longest_text
 from emollama.fusion.layers import Tokens, compact
-from emollama.fusion.tokenizing import has_tokenizer, load_tokenizer, longest_text
 from emollama.media.clip import SAMPLE_RATE
 
 

@@ -29,15 +29,15 @@ from transformers import (
 from emollama.assets import fetch
 from emollama.assets.fingerprint import weights_fingerprint
 from emollama.assets.registry import ASSETS
-from emollama.config import Attention, Clues, LoraSection, Quantisation
-from emollama.errors import EmollamaError, did_you_mean
-from emollama.files import read_json, read_text, written_whole
-from emollama.labels import LabelSet
+from emollama.base.errors import EmollamaError, did_you_mean
+from emollama.base.files import read_json, read_text, written_whole
 from emollama.llm.clues import ClueWords
 from emollama.llm.configuration import EmotionLlamaConfig, StreamConfig
 from emollama.llm.layout import get_layout
 from emollama.llm.modeling import EmotionLlama
+from emollama.llm.options import Attention, Clues, LoraSection, Quantisation
 from emollama.llm.processing import PROCESSOR_FILE, EmotionLlamaProcessor, load_tokenizer
+from emollama.manifest.labels import LabelSet
 
 ADAPTER_FILE = "adapter_model.safetensors"
 MERGED_FILE = "model.safetensors"

@@ -8,8 +8,8 @@ from typing import Any, Literal, get_args
 
 from transformers import AutoConfig, PreTrainedConfig
 
-from emollama.encoders.base import Channel
-from emollama.errors import EmollamaError, did_you_mean
+from emollama.base.errors import EmollamaError, did_you_mean
+from emollama.manifest.channels import Channel
 
 AbsentRule = Literal["learned", "zeros", "omit"]
 ProjectorKind = Literal["linear", "mlp"]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from transformers import LogitsProcessorList, TemperatureLogitsWarper, TopPLogitsWarper
 
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
 from emollama.llm.batch import Encoded
 from emollama.llm.modeling import EmotionLlama
 from emollama.llm.prefix import Prefix, part, read_on

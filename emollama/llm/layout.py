@@ -15,8 +15,8 @@ import re
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from emollama.errors import EmollamaError, did_you_mean
-from emollama.llm import emotion_llama_v1 as v1
+from emollama.base.errors import EmollamaError, did_you_mean
+from emollama.llm.released import emotion_llama_v1 as v1
 
 FIELD = re.compile(r"\{(\w+)\}")
 

@@ -19,17 +19,18 @@ import numpy as np
 from jinja2 import TemplateError
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from emollama.config import Clues
-from emollama.encoders.base import Channel, FeatureTrack
-from emollama.errors import EmollamaError
-from emollama.files import read_json, write_json
-from emollama.labels import LabelSet
+from emollama.base.errors import EmollamaError
+from emollama.base.files import read_json, write_json
+from emollama.encoders.base import FeatureTrack
 from emollama.llm import batch
 from emollama.llm.batch import Encoded
 from emollama.llm.configuration import StreamConfig
 from emollama.llm.instructions import instruction, instruction_pool
 from emollama.llm.layout import FIELD, Layout
 from emollama.llm.modeling import IGNORED, TEXT
+from emollama.llm.options import Clues
+from emollama.manifest.channels import Channel
+from emollama.manifest.labels import LabelSet
 
 CHANNELS: tuple[Channel, ...] = ("voice", "face", "words")
 PROCESSOR_FILE = "processor.json"

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
 
 SAMPLE_RATE = 16_000
 """Samples a second of every `Clip.audio`; what Whisper's front end expects."""

@@ -26,7 +26,7 @@ from transformers import (
 )
 
 from emollama.assets import fetch
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
 from emollama.media.clip import SAMPLE_RATE
 from emollama.media.speech import Span, SpeechActivity
 

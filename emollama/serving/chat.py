@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import uuid4
 
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
 from emollama.serving.clips import Clips
 from emollama.serving.engine import Engine, Pieces
 from emollama.serving.refusal import Refusal, body_of

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TypeVar
 
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
 from emollama.llm.processing import CHANNELS
 from emollama.serving.engine import Engine
 from emollama.serving.guard import Guard

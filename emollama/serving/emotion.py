@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from uuid import uuid4
 
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
 from emollama.serving.engine import Engine
 from emollama.serving.refusal import Refusal
 from emollama.serving.wire import (

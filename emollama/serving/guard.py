@@ -23,10 +23,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from emollama.base.device import default_device
+from emollama.base.errors import EmollamaError
 from emollama.encoders.table import encoder_of
-from emollama.errors import EmollamaError
-from emollama.fusion import raw_reading
-from emollama.llm.device import default_device
+from emollama.fusion.data import raw_reading
 from emollama.media.clip import SAMPLE_RATE, Clip, Frames
 from emollama.media.container import header_seconds, open_media, video_stream
 from emollama.media.lengths import track_lengths
@@ -239,7 +239,7 @@ def _serve(connection: Connection, recipe: Recipe) -> None:
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     import torch
 
-    from emollama.quiet import quiet_libraries
+    from emollama.base.quiet import quiet_libraries
 
     quiet_libraries()
     torch.set_num_threads(1)

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
 from emollama.serving.app import create_app
 from emollama.serving.private import private_temporaries
 from emollama.serving.settings import Settings

@@ -6,7 +6,7 @@ import ipaddress
 import math
 from dataclasses import dataclass
 
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
 
 
 @dataclass(frozen=True)

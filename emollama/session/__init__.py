@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from emollama.config import Precision
+from emollama.base.config import Precision
 from emollama.fusion.artefact import is_fusion_artefact
 from emollama.llm.decoding import Reply, Sampling
 from emollama.llm.processing import Turn

@@ -10,17 +10,18 @@ from typing import Literal
 
 import numpy as np
 
-from emollama.encoders.base import Channel, Encoder
+from emollama.base.device import default_device
+from emollama.base.errors import EmollamaError
+from emollama.encoders.base import Encoder
 from emollama.encoders.table import encoder_of
-from emollama.errors import EmollamaError
-from emollama.explain.shapley import attribution, subset_scores
-from emollama.explain.subject import Subject
 from emollama.features.store import EXTERNAL
-from emollama.fusion.raw_reading import MediaTool
+from emollama.fusion.data.raw_reading import MediaTool
 from emollama.llm.decoding import Reply, Sampling
-from emollama.llm.device import default_device
 from emollama.llm.processing import CHANNELS, LONGEST_TEXT, Turn, cut_text
+from emollama.manifest.channels import Channel
 from emollama.media.transcript import WHISPER
+from emollama.runs.shapley import attribution, subset_scores
+from emollama.runs.subject import Subject
 from emollama.session.answer import Answer, Weights
 from emollama.session.look import Look, TextSource
 from emollama.session.sight import Sight, Track

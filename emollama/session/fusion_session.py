@@ -10,23 +10,23 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from emollama.errors import EmollamaError, did_you_mean
-from emollama.evaluation.fusion import answering
-from emollama.explain.fusion_subject import FusionSubject
-from emollama.explain.subject import Subject
+from emollama.base.device import default_device
+from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.features.same_encoder import require_same_encoder
 from emollama.fusion import artefact
 from emollama.fusion.answers import Answers, answers
 from emollama.fusion.artefact import FusionArtefact
 from emollama.fusion.batch import FusionBatch
 from emollama.fusion.configuration import ModalitySection
-from emollama.fusion.data import clip_batch
-from emollama.fusion.raw_reading import MediaTool
-from emollama.fusion.thresholds import THRESHOLD
-from emollama.fusion.tokenizing import load_tokenizer, text_ids
+from emollama.fusion.data.data import clip_batch
+from emollama.fusion.data.raw_reading import MediaTool
+from emollama.fusion.data.tokenizing import load_tokenizer, text_ids
+from emollama.fusion.subject import FusionSubject
+from emollama.fusion.training.answering import answering
 from emollama.llm.decoding import Reply, Sampling
-from emollama.llm.device import default_device
 from emollama.llm.processing import Turn
+from emollama.runs.subject import Subject
+from emollama.scoring.metrics.thresholds import THRESHOLD
 from emollama.session.answer import Answer, Frames
 from emollama.session.base import Input, Session, open_encoders, writes_no_text
 from emollama.session.look import Look

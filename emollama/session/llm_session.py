@@ -11,21 +11,21 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from emollama.config import Precision
-from emollama.errors import EmollamaError
-from emollama.explain.llm_subject import LlmSubject
-from emollama.explain.subject import Subject
+from emollama.base.config import Precision
+from emollama.base.device import default_device, resolve_dtype
+from emollama.base.errors import EmollamaError
 from emollama.features.same_encoder import require_same_encoder
 from emollama.fusion.artefact import is_fusion_artefact
-from emollama.labels import LabelSet
 from emollama.llm import artefact
 from emollama.llm.batch import Encoded, by_count, to_device
 from emollama.llm.decoding import Reply, Sampling
-from emollama.llm.device import default_device, resolve_dtype
 from emollama.llm.modeling import TEXT
 from emollama.llm.prefix import Prefix, PrefixCache, joined, part
 from emollama.llm.processing import EmotionLlamaProcessor, Evidence, Turn
 from emollama.llm.scoring import label_distribution, score_labels
+from emollama.llm.subject import LlmSubject
+from emollama.manifest.labels import LabelSet
+from emollama.runs.subject import Subject
 from emollama.session.answer import Answer
 from emollama.session.base import Input, Session, open_encoders, writes_no_text
 from emollama.session.look import Look

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 from uuid import uuid4
 
-from emollama.encoders.base import Channel
-from emollama.errors import EmollamaError, did_you_mean
-from emollama.fusion.raw_media import RawTrack
+from emollama.base.errors import EmollamaError, did_you_mean
+from emollama.fusion.data.raw_media import RawTrack
 from emollama.llm.processing import CHANNELS, Evidence
+from emollama.manifest.channels import Channel
 from emollama.session.sight import Sight, Track
 
 TextSource = Literal["given", "heard"]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from emollama.encoders.base import FeatureTrack
-from emollama.fusion.raw_media import RawTrack
+from emollama.fusion.data.raw_media import RawTrack
 from emollama.media.transcript import Phrase
 
 Track = FeatureTrack | RawTrack

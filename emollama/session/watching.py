@@ -14,17 +14,17 @@ from typing import TypeVar
 
 import numpy as np
 
+from emollama.base.errors import EmollamaError
 from emollama.encoders.base import Encoder, FeatureTrack
 from emollama.encoders.crops import FaceFinder, spread
 from emollama.encoders.expression import CLASSES, ExpressionEncoder
 from emollama.encoders.prosody import Contour, measure
-from emollama.errors import EmollamaError
-from emollama.features.worker import Job, clip_for, decode_views
-from emollama.fusion.raw_reading import MediaTool
+from emollama.fusion.data.raw_reading import MediaTool
 from emollama.media.clip import SAMPLE_RATE, Clip
 from emollama.media.faces import prominence
 from emollama.media.transcript import Phrase, Transcriber
 from emollama.session.sight import Peak, Sight, Timeline, Told, Track
+from emollama.workers.worker import Job, clip_for, decode_views
 
 _MOMENTS = 8  # frames whose expression is told: those that the embedded default looks at
 _STEP = 5  # contour frames of 10 ms to a point of the timeline

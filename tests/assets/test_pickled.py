@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from emollama.assets.pickled import read_pickled
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
 
 
 class Trap:

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 import yaml
 
+from emollama.base.errors import EmollamaError
 from emollama.bench import bench as whole
 from emollama.bench.bench import run_bench, score_folder
 from emollama.bench.configuration import BenchConfig
 from emollama.bench.plan import load_bench
 from emollama.bench.workshop import Workshop
-from emollama.errors import EmollamaError
-from emollama.evaluation.predictions import read_predictions, write_predictions
 from emollama.fusion.artefact import load
-from emollama.sample import read_manifest, write_manifest
+from emollama.manifest.sample import read_manifest, write_manifest
+from emollama.scoring.predictions.predictions import read_predictions, write_predictions
 from tests.fusion.corpus import LABELS, make
 
 SEARCH = {"trials": 2, "seed": 99, "space": {"training.learning_rate": [0.02, 1e-5]}}

@@ -10,7 +10,7 @@ import pytest
 from emollama.bench.answers import read_answers
 from emollama.bench.report import bench_table
 from emollama.bench.scores import scored
-from emollama.evaluation.tables import table_markdown
+from emollama.scoring.report.tables import table_markdown
 
 RESULTS = Path(__file__).parents[2] / "results" / "fusion"
 FOLDERS = sorted(p.parent for p in RESULTS.glob("*/answers.json"))

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 import yaml
 
+from emollama.base.errors import EmollamaError
 from emollama.bench.bench import run_bench
 from emollama.bench.configuration import BenchConfig
 from emollama.bench.plan import Run, load_bench
 from emollama.bench.side_by_side import side_by_side
-from emollama.errors import EmollamaError
 from tests import warm
 from tests.fusion.corpus import make
 

@@ -8,22 +8,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from emollama.corpora.aff_wild2 import prepare_aff_wild2
-from emollama.corpora.ave import prepare_ave
-from emollama.corpora.crema_d import prepare_crema_d
 from emollama.corpora.csv_table import prepare_csv
-from emollama.corpora.dfew import prepare_dfew
-from emollama.corpora.emer import prepare_emer
-from emollama.corpora.iemocap import prepare_iemocap
-from emollama.corpora.meld import prepare_meld
-from emollama.corpora.mer2023 import prepare_mer2023
-from emollama.corpora.merr import prepare_merr
-from emollama.corpora.mosei import prepare_mosei
-from emollama.corpora.mvsa import prepare_mvsa
-from emollama.corpora.nce_list import prepare_nce
+from emollama.corpora.readers.aff_wild2 import prepare_aff_wild2
+from emollama.corpora.readers.ave import prepare_ave
+from emollama.corpora.readers.crema_d import prepare_crema_d
+from emollama.corpora.readers.dfew import prepare_dfew
+from emollama.corpora.readers.emer import prepare_emer
+from emollama.corpora.readers.iemocap import prepare_iemocap
+from emollama.corpora.readers.meld import prepare_meld
+from emollama.corpora.readers.mer2023 import prepare_mer2023
+from emollama.corpora.readers.merr import prepare_merr
+from emollama.corpora.readers.mosei import prepare_mosei
+from emollama.corpora.readers.mvsa import prepare_mvsa
+from emollama.corpora.readers.nce_list import prepare_nce
+from emollama.corpora.readers.ur_funny import prepare_ur_funny
 from emollama.corpora.report import PrepareReport
-from emollama.corpora.ur_funny import prepare_ur_funny
-from emollama.labels import get_label_set
+from emollama.manifest.labels import get_label_set
 from tests.corpora.trees import plant
 
 

@@ -8,9 +8,9 @@ import h5py
 import numpy as np
 import pytest
 
-from emollama.corpora.aff_wild2 import read_frames
-from emollama.corpora.aff_wild2_h5 import prepare_aff_wild2_h5
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
+from emollama.corpora.readers.aff_wild2 import read_frames
+from emollama.corpora.readers.aff_wild2_h5 import prepare_aff_wild2_h5
 from emollama.features.external import ExternalTracks
 from tests.corpora.trees import samples_of
 

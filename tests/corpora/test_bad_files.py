@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from emollama.errors import EmollamaError
-from emollama.sample import read_manifest
+from emollama.base.errors import EmollamaError
+from emollama.manifest.sample import read_manifest
 from tests.corpora.miniatures import MINIATURES, Miniature
 
 ROUNDS = 60

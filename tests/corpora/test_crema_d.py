@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from emollama.corpora.crema_d import ACTORS, misfit, prepare_crema_d, split_of
-from emollama.corpora.dfew import prepare_dfew
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
+from emollama.corpora.readers.crema_d import ACTORS, misfit, prepare_crema_d, split_of
+from emollama.corpora.readers.dfew import prepare_dfew
 from tests.corpora.trees import plant, samples_of
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 69932\n"

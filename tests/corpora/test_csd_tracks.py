@@ -8,11 +8,11 @@ import h5py
 import numpy as np
 import pytest
 
+from emollama.base.errors import EmollamaError
 from emollama.corpora.csd_tracks import CsdImport, import_csd
-from emollama.errors import EmollamaError
 from emollama.features.store import FeatureStore
-from emollama.labels import get_label_set
-from emollama.sample import Sample, write_manifest
+from emollama.manifest.labels import get_label_set
+from emollama.manifest.sample import Sample, write_manifest
 
 
 def write_csd(path: Path, videos: dict[str, tuple[np.ndarray, np.ndarray]]) -> Path:

@@ -9,11 +9,11 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from emollama.base.errors import EmollamaError
+from emollama.base.files import parse_row, read_lines
 from emollama.corpora.csv_table import prepare_csv
-from emollama.errors import EmollamaError
-from emollama.files import parse_row, read_lines
-from emollama.labels import get_label_set
-from emollama.sample import read_manifest
+from emollama.manifest.labels import get_label_set
+from emollama.manifest.sample import read_manifest
 from tests.corpora.trees import plant, samples_of
 
 LABELS = get_label_set("mer2023")

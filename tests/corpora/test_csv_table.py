@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from emollama.base.errors import EmollamaError
 from emollama.corpora.csv_table import prepare_csv
 from emollama.corpora.report import PrepareReport
-from emollama.errors import EmollamaError
-from emollama.labels import get_label_set
-from emollama.sample import Manifest, read_manifest
+from emollama.manifest.labels import get_label_set
+from emollama.manifest.sample import Manifest, read_manifest
 
 MER = get_label_set("mer2023")
 

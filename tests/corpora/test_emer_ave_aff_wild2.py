@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from emollama.corpora.aff_wild2 import prepare_aff_wild2
-from emollama.corpora.ave import prepare_ave
-from emollama.corpora.emer import prepare_emer
-from emollama.errors import EmollamaError
-from emollama.sample import read_manifest
+from emollama.base.errors import EmollamaError
+from emollama.corpora.readers.aff_wild2 import prepare_aff_wild2
+from emollama.corpora.readers.ave import prepare_ave
+from emollama.corpora.readers.emer import prepare_emer
+from emollama.manifest.sample import read_manifest
 from tests.corpora.trees import plant, samples_of
 
 

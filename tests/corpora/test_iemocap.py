@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from emollama.corpora.iemocap import SESSIONS, SIX, prepare_iemocap
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
+from emollama.corpora.readers.iemocap import SESSIONS, SIX, prepare_iemocap
 from tests.corpora.trees import plant, samples_of
 
 HEAD = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n"

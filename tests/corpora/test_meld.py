@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from emollama.corpora.meld import EXPECTED, prepare_meld
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
+from emollama.corpora.readers.meld import EXPECTED, prepare_meld
 from tests.corpora.trees import plant, samples_of
 
 REAL = Path(__file__).parents[3] / "shared/data/meld"

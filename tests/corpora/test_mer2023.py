@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from emollama import cli
-from emollama.corpora.mer2023 import prepare_mer2023
-from emollama.corpora.merr import prepare_merr
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
+from emollama.cli import app as cli
+from emollama.corpora.readers.mer2023 import prepare_mer2023
+from emollama.corpora.readers.merr import prepare_merr
 from emollama.features.external import ExternalTracks
 from tests.corpora.trees import plant, samples_of
 

@@ -10,8 +10,8 @@ import h5py
 import numpy as np
 import pytest
 
-from emollama.corpora.mosei import prepare_mosei
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
+from emollama.corpora.readers.mosei import prepare_mosei
 from tests.corpora.trees import plant, samples_of
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from emollama.corpora.mvsa import joint, prepare_mvsa
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
+from emollama.corpora.readers.mvsa import joint, prepare_mvsa
 from tests.corpora.trees import plant, samples_of
 
 

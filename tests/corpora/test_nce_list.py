@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from emollama.corpora.nce_list import prepare_nce
-from emollama.errors import EmollamaError
-from emollama.labels import get_label_set
-from emollama.sample import read_manifest
+from emollama.base.errors import EmollamaError
+from emollama.corpora.readers.nce_list import prepare_nce
+from emollama.manifest.labels import get_label_set
+from emollama.manifest.sample import read_manifest
 
 MERR = Path(__file__).parents[3] / "shared/data/merr"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from emollama.base.errors import EmollamaError
 from emollama.corpora.npz_tracks import import_npz
-from emollama.errors import EmollamaError
 from emollama.features.external import ExternalTracks
 
 GOOD = {

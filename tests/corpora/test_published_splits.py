@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from emollama.base.errors import EmollamaError
 from emollama.corpora import published_splits
 from emollama.corpora.published_splits import PUBLISHED_SPLITS, published_split
-from emollama.errors import EmollamaError
 from tests.corpora.trees import plant
 
 LINES = {

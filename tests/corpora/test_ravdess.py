@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from emollama.corpora.ravdess import misfit, prepare_ravdess
-from emollama.errors import EmollamaError
-from emollama.sample import read_manifest
+from emollama.base.errors import EmollamaError
+from emollama.corpora.readers.ravdess import misfit, prepare_ravdess
+from emollama.manifest.sample import read_manifest
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from emollama import cli
+from emollama.base.errors import EmollamaError
+from emollama.cli import app as cli
 from emollama.corpora.split_schemes import DEFAULTS, write_split
-from emollama.errors import EmollamaError
-from emollama.labels import get_label_set
-from emollama.sample import Manifest, Sample, Targets, read_manifest, write_manifest
-from emollama.split_file import SplitFile
+from emollama.manifest.labels import get_label_set
+from emollama.manifest.sample import Manifest, Sample, Targets, read_manifest, write_manifest
+from emollama.manifest.split_file import SplitFile
 
 LABELS = ("happy", "sad", "neutral")
 

@@ -6,6 +6,7 @@ from itertools import combinations
 
 import pytest
 
+from emollama.base.errors import EmollamaError
 from emollama.corpora.splits import (
     RAVDESS_SPLITS,
     k_fold,
@@ -15,8 +16,7 @@ from emollama.corpora.splits import (
     require_whole_groups,
     with_split,
 )
-from emollama.errors import EmollamaError
-from emollama.sample import Sample, Targets
+from emollama.manifest.sample import Sample, Targets
 
 TWENTY = {1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16, 18, 19, 20, 21, 23, 24}
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emollama.corpora.ur_funny import prepare_ur_funny
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
+from emollama.corpora.readers.ur_funny import prepare_ur_funny
 from tests.corpora.trees import plant, samples_of
 
 FOLDS = {"train": [1, 2], "dev": ["3"], "test": [4]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from emollama.sample import Sample, read_manifest
+from emollama.manifest.sample import Sample, read_manifest
 
 
 def plant(root: Path, files: Mapping[str, str | bytes] | list[str]) -> Path:

@@ -7,15 +7,15 @@ from pathlib import Path
 import av
 import numpy as np
 
-from demo.visit import Visit
-from emollama.corpora.probe.emotions import FACE_UNITS
-from emollama.corpora.probe.faces import FacePainter
-from emollama.corpora.probe.identity import make_identity
-from emollama.corpora.probe.render import write_film
+from emollama.demo.visit import Visit
 from emollama.encoders.expression import CLASSES
 from emollama.encoders.table import parse_encoder
 from emollama.llm.configuration import StreamConfig
 from emollama.media.transcript import Phrase
+from emollama.probe.emotions import FACE_UNITS
+from emollama.probe.faces import FacePainter
+from emollama.probe.identity import make_identity
+from emollama.probe.render import write_film
 from emollama.serving.guard import require_within
 from emollama.serving.settings import Settings
 from emollama.session import Look, Peak, Session, Sight, Timeline, Told

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from demo import callbacks
-from demo.server import running
+from emollama.demo import callbacks
+from emollama.demo.server import running
 from emollama.session import Session, open_session
 from tests.demo.conftest import SETTINGS
 from tests.demo.made import faces, seeing

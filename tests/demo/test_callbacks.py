@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from demo.callbacks import Callbacks, Changes
-from demo.desk import Desk
-from demo.visit import Visit, chosen_labels
+from emollama.demo.callbacks import Callbacks, Changes
+from emollama.demo.desk import Desk
+from emollama.demo.visit import Visit, chosen_labels
 from emollama.session import Session
 from tests.demo.conftest import SETTINGS
 from tests.demo.made import InProcess

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.__main__ import main
+from emollama.demo.__main__ import main
 
 
 def told(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from demo.callbacks import Callbacks
-from demo.desk import Desk
+from emollama.demo.callbacks import Callbacks
+from emollama.demo.desk import Desk
 from emollama.session import Session
 from tests.demo.conftest import SETTINGS
 from tests.demo.made import InProcess

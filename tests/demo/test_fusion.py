@@ -8,11 +8,11 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from demo.callbacks import Callbacks
-from demo.page import build
+from emollama.demo.callbacks import Callbacks
+from emollama.demo.page import build
 from emollama.encoders.prosody import ProsodyEncoder
 from emollama.fusion import artefact
-from emollama.labels import LabelSet
+from emollama.manifest.labels import LabelSet
 from emollama.session import Session, open_session
 from tests.demo.conftest import SETTINGS
 from tests.demo.made import InProcess

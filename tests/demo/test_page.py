@@ -15,7 +15,7 @@ import httpx
 import pytest
 from gradio_client import Client, handle_file
 
-from demo.server import running
+from emollama.demo.server import running
 from emollama.serving.origin import OTHER_SITE
 from emollama.session import Session
 from tests.demo.conftest import SETTINGS

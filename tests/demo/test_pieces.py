@@ -10,12 +10,12 @@ from html.parser import HTMLParser
 import numpy as np
 from PIL import Image
 
-from demo.bars import answer_bars, carried, headline
-from demo.peak import boxed, peak_figure
-from demo.player import player, web_vtt
-from demo.saving import case_sheet
-from demo.timeline import lanes
-from demo.visit import Exchange
+from emollama.demo.bars import answer_bars, carried, headline
+from emollama.demo.peak import boxed, peak_figure
+from emollama.demo.player import player, web_vtt
+from emollama.demo.saving import case_sheet
+from emollama.demo.timeline import lanes
+from emollama.demo.visit import Exchange
 from emollama.session import Answer, Frames, Sampling, Session, Weights
 from tests.demo.made import NASTY, look, sight, visit
 

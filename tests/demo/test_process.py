@@ -31,7 +31,7 @@ def started(
     process = warm.Popen(
         [sys.executable, "-m", "demo", "--model", str(model), "--port", "0", "--no-examples"],
         env={**os.environ, "TMPDIR": str(folder), "EMOLLAMA_API_KEY": key},
-        stdout=subprocess.PIPE, stderr=said, text=True, imports=["demo"],
+        stdout=subprocess.PIPE, stderr=said, text=True, imports=["emollama.demo"],
     )  # fmt: skip
     assert process.stdout is not None
     late = threading.Timer(PATIENCE, process.kill)

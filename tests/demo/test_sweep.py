@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from demo.sweep import sweep, swept
+from emollama.demo.sweep import sweep, swept
 
 
 def test_old_files_go_and_new_ones_stay(tmp_path: Path) -> None:

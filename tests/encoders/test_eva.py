@@ -12,10 +12,10 @@ from PIL import Image
 from torch import Tensor
 
 from emollama.assets.folders import link
+from emollama.base.errors import EmollamaError
 from emollama.encoders.eva import DEVIATION, MEAN, EvaEncoder
 from emollama.encoders.import_eva import convert_eva
 from emollama.encoders.table import parse_encoder
-from emollama.errors import EmollamaError
 from emollama.media.clip import Clip
 from tests.encoders.published import film
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
+from emollama.base.errors import EmollamaError
 from emollama.encoders.expression import CLASSES, ExpressionEncoder, MiniXception
 from emollama.encoders.table import ENCODERS, parse_encoder
-from emollama.errors import EmollamaError
 from emollama.media.clip import Clip, Frames
 from emollama.media.faces import Face, FaceDetector, square_crops
 

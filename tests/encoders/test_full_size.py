@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from emollama.assets.models import MODELS
+from emollama.base.errors import EmollamaError
 from emollama.encoders.compute import Compute
 from emollama.encoders.full_size import Readout
 from emollama.encoders.table import ENCODERS, encoder_of, parse_encoder
-from emollama.errors import EmollamaError
 from tests.encoders.published import put, sound
 
 

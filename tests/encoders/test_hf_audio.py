@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from emollama.base.errors import EmollamaError
 from emollama.encoders.hf_audio import PaddedWhisperEncoder, WaveformEncoder
 from emollama.encoders.table import parse_encoder
-from emollama.errors import EmollamaError
 from emollama.media.clip import SAMPLE_RATE, Clip
 from tests.encoders.published import BLOCKS, put, sound, states_of
 

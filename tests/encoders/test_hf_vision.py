@@ -12,9 +12,9 @@ from PIL import Image
 from transformers import CLIPConfig, CLIPModel
 
 from emollama.assets.folders import link
+from emollama.base.errors import EmollamaError
 from emollama.encoders.hf_vision import ImageEncoder, _PictureEncoder
 from emollama.encoders.table import parse_encoder
-from emollama.errors import EmollamaError
 from emollama.media.clip import Clip, Frames
 from tests.encoders.published import BLOCKS, film, put, states_of, tiny
 from tests.encoders.test_expression import drawn

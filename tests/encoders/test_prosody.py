@@ -7,9 +7,9 @@ import time
 import numpy as np
 import pytest
 
+from emollama.base.errors import EmollamaError
 from emollama.encoders.prosody import COLUMNS, ProsodyEncoder, measure
 from emollama.encoders.table import parse_encoder
-from emollama.errors import EmollamaError
 from emollama.media.clip import SAMPLE_RATE, Clip
 
 

@@ -11,8 +11,8 @@ import torch
 from transformers import WhisperFeatureExtractor, WhisperModel
 
 from emollama.assets import fetch
+from emollama.base.errors import EmollamaError
 from emollama.encoders.whisper import WhisperEncoder, load_encoder, log_mel
-from emollama.errors import EmollamaError
 from emollama.media.clip import SAMPLE_RATE, Clip
 
 

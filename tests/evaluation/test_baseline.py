@@ -7,28 +7,15 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from emollama.base.errors import EmollamaError
 from emollama.encoders.base import FeatureTrack
-from emollama.errors import EmollamaError
-from emollama.evaluation.baseline import (
-    CHANCE,
-    JOINT,
-    LATE,
-    MAJORITY,
-    STRENGTHS,
-    FeatureMatrix,
-    baseline_predictions,
-    pool_tracks,
-)
-from emollama.evaluation.metrics import evaluate
-from emollama.evaluation.predictions import (
-    Header,
-    channel_sets,
-    read_predictions,
-    write_predictions,
-)
-from emollama.sample import Sample, Targets
-
-from .made import MER2023, of_split, samples_with_features
+from emollama.evaluation.baseline import STRENGTHS, FeatureMatrix, baseline_predictions, pool_tracks
+from emollama.manifest.sample import Sample, Targets
+from emollama.scoring.metrics.metrics import evaluate
+from emollama.scoring.predictions.prediction import channel_sets
+from emollama.scoring.predictions.predictions import Header, read_predictions, write_predictions
+from emollama.scoring.predictions.systems import CHANCE, JOINT, LATE, MAJORITY
+from tests.scoring.made import MER2023, of_split, samples_with_features
 
 
 def _run(samples, features, validation=True, **options):

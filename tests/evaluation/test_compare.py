@@ -9,13 +9,14 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from emollama.cli import app
-from emollama.config import TrainConfig, load_config
-from emollama.errors import EmollamaError
+from emollama.base.config import load_config
+from emollama.base.errors import EmollamaError
+from emollama.cli.app import app
 from emollama.evaluation.compare import compare
 from emollama.llm import artefact
-from emollama.training.sft import train
-from tests.training.corpus import make
+from emollama.llm.training.config import TrainConfig
+from emollama.llm.training.sft import train
+from tests.llm.training.corpus import make
 
 
 @pytest.fixture(scope="module")

@@ -13,17 +13,20 @@ from typing import Any
 import pytest
 import yaml
 
-from emollama.config import EvalConfig, TrainConfig, load_config
-from emollama.errors import EmollamaError
-from emollama.evaluation import judge as judges
+from emollama.base.config import load_config
+from emollama.base.errors import EmollamaError
+from emollama.endpoints import judge as judges
 from emollama.evaluation.asking import Questions
+from emollama.evaluation.config import EvalConfig
 from emollama.evaluation.evaluate import evaluate
-from emollama.evaluation.predictions import Prediction, read_predictions
-from emollama.sample import read_manifest, write_manifest
-from emollama.training.sft import train
 from tests import warm
+from emollama.llm.training.config import TrainConfig
+from emollama.llm.training.sft import train
+from emollama.manifest.sample import read_manifest, write_manifest
+from emollama.scoring.predictions.prediction import Prediction
+from emollama.scoring.predictions.predictions import read_predictions
+from tests.llm.training.corpus import make
 from tests.processes import torchrun
-from tests.training.corpus import make
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu"}

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from emollama.config import EvalConfig, EvalData, TrainConfig, load_config
-from emollama.errors import EmollamaError
+from emollama.base.config import load_config
+from emollama.base.errors import EmollamaError
+from emollama.evaluation.config import EvalConfig, EvalData
 from emollama.evaluation.evaluate import evaluate
-from emollama.evaluation.predictions import read_predictions
-from emollama.sample import read_manifest, write_manifest
-from emollama.training.sft import train
-from tests.training.corpus import make
+from emollama.llm.training.config import TrainConfig
+from emollama.llm.training.sft import train
+from emollama.manifest.sample import read_manifest, write_manifest
+from emollama.scoring.predictions.predictions import read_predictions
+from tests.llm.training.corpus import make
 
 
 def test_external_features_of_another_corpus_lie_in_a_folder_of_their_own(tmp_path: Path) -> None:

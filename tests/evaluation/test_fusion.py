@@ -10,21 +10,23 @@ import pytest
 import torch
 import yaml
 
-from emollama.cli import predict
-from emollama.config import EvalConfig, load_config
+from emollama.base.config import load_config
+from emollama.base.errors import EmollamaError
+from emollama.cli.app import predict
 from emollama.encoders.prosody import ProsodyEncoder
-from emollama.errors import EmollamaError
+from emollama.evaluation.config import EvalConfig
 from emollama.evaluation.evaluate import evaluate
-from emollama.evaluation.predictions import read_predictions
+from emollama.evaluation.kinds import load_training
 from emollama.features.shards import Entry, Extracted, write_shard
 from emollama.features.store import EncoderRecord, write_index, write_record
 from emollama.fusion import artefact
-from emollama.fusion.data import read_data, reopen_modalities
-from emollama.sample import Sample, Targets, read_manifest, write_manifest
+from emollama.fusion.data.data import read_data, reopen_modalities
+from emollama.fusion.training.config import FusionTrainConfig
+from emollama.fusion.training.loop import train_fusion
+from emollama.manifest.sample import Sample, Targets, read_manifest, write_manifest
+from emollama.scoring.predictions.predictions import read_predictions
 from emollama.session import LlmSession
 from emollama.session.watching import Watcher
-from emollama.training.fusion import train_fusion
-from emollama.training.fusion_config import FusionTrainConfig, load_training
 from tests.features.made import tone
 from tests.fusion.corpus import LABELS, make
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from emollama.evaluation.trained_on import trained_on
-from emollama.labels import label_set
-from emollama.sample import Sample, write_manifest
-from emollama.split_file import read_with_splits, write_split_file
+from emollama.manifest.labels import label_set
+from emollama.manifest.sample import Sample, write_manifest
+from emollama.manifest.split_file import read_with_splits, write_split_file
 
 LABELS = label_set("two", "happy", "sad")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emollama.evaluation.words import clue_features
-from emollama.sample import Sample
+from emollama.manifest.sample import Sample
 
 
 def sample(name: str, face: str | None) -> Sample:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from emollama.explain.subject import Modality, Steps, View
+from emollama.runs.subject import Modality, Steps, View
 
 
 class Made:

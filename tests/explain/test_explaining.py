@@ -11,31 +11,31 @@ import numpy as np
 import pytest
 import torch
 
-from emollama.cli_explain import explain
-from emollama.config import LoraSection
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
+from emollama.cli.explain import explain
 from emollama.explain.case import Settings
 from emollama.explain.explaining import Chosen, explain_split
-from emollama.explain.fusion_subject import FusionSubject, rows_of
 from emollama.explain.gate_noise import gate_noise
-from emollama.explain.llm_subject import LlmSubject
 from emollama.explain.page import page
-from emollama.explain.subject import View
 from emollama.fusion import artefact
 from emollama.fusion.answers import answers
 from emollama.fusion.artefact import About, FusionArtefact
-from emollama.fusion.data import FusionData, fit_standardisers, open_modalities, read_data
-from emollama.fusion.systems import fusion_system
-from emollama.labels import get_label_set
+from emollama.fusion.data.data import FusionData, fit_standardisers, open_modalities, read_data
+from emollama.fusion.subject import FusionSubject, rows_of
+from emollama.fusion.systems.table import fusion_system
 from emollama.llm import artefact as llm_artefact
 from emollama.llm.clues import ClueWords
 from emollama.llm.configuration import StreamConfig
+from emollama.llm.options import LoraSection
 from emollama.llm.processing import Evidence
-from emollama.sample import read_manifest
+from emollama.llm.subject import LlmSubject
+from emollama.manifest.labels import get_label_set
+from emollama.manifest.sample import read_manifest
+from emollama.runs.subject import View
 from tests.fusion.corpus import LABELS, make
 from tests.llm.conftest import STREAMS, built, evidence, llm  # noqa: F401  fixtures
-from tests.training.corpus import WIDTHS
-from tests.training.corpus import make as make_llm
+from tests.llm.training.corpus import WIDTHS
+from tests.llm.training.corpus import make as make_llm
 
 SMALL = {"width": 8, "heads": 2, "decoder_hidden": 16, "gate_hidden": 6, "dropout": 0.0}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from emollama.explain.maps import named_maps
-from emollama.explain.subject import Steps
+from emollama.runs.subject import Steps
 
 STEPS = {
     "voice": Steps("voice", "voice", np.array([0.1, 0.3, 0.5, 0.7])),

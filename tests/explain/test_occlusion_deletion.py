@@ -7,7 +7,7 @@ import pytest
 
 from emollama.explain.deletion import Deletion, deletion, verdicts
 from emollama.explain.occlusion import lanes_of, occlusion_curve, windows
-from emollama.explain.subject import Steps
+from emollama.runs.subject import Steps
 
 from .made import Made
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from emollama.explain.shapley import (
+from emollama.runs.shapley import (
     attribution,
     deletion_by_modality,
     shapley_values,

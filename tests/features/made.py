@@ -14,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from emollama.encoders.base import Channel, Encoder, FeatureTrack
+from emollama.encoders.base import Encoder, FeatureTrack
 from emollama.encoders.table import parse_encoder
-from emollama.labels import get_label_set
+from emollama.manifest.channels import Channel
+from emollama.manifest.labels import get_label_set
+from emollama.manifest.sample import Manifest, Sample, read_manifest, write_manifest
 from emollama.media.clip import Clip
-from emollama.sample import Manifest, Sample, read_manifest, write_manifest
 from tests import warm
 
 

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from emollama.base.errors import EmollamaError
 from emollama.encoders.base import Encoder
 from emollama.encoders.prosody import ProsodyEncoder
-from emollama.errors import EmollamaError
 from emollama.features.extract import ExtractReport, extract
-from emollama.features.progress import failure_table
+from emollama.features.failures import failure_table
 from emollama.features.shards import Shard
 from emollama.features.store import FeatureStore, StoredTracks
-from emollama.sample import Manifest, Sample
+from emollama.manifest.sample import Manifest, Sample
 from tests.features.made import Letters, Troubled, build, corpus, finish, manifest, start, tone
 from tests.media.recording import record
 from tests.processes import free_port

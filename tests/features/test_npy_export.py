@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
 from emollama.features.npy_export import export_npy
 from emollama.features.store import FeatureStore, open_tracks
-from emollama.sample import Sample
 from tests import warm
+from emollama.manifest.sample import Sample
 from tests.encoders.published import put
 from tests.features.made import manifest
 from tests.media.recording import record

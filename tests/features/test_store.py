@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from emollama.base.errors import EmollamaError
 from emollama.encoders.base import FeatureTrack
-from emollama.errors import EmollamaError
 from emollama.features.shards import Entry, Extracted, write_shard
 from emollama.features.store import (
     EncoderRecord,

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import yaml
 
-from emollama.encoders.base import Channel, FeatureTrack
+from emollama.encoders.base import FeatureTrack
 from emollama.features.shards import Entry, Extracted, write_shard
 from emollama.features.store import EncoderRecord, write_index, write_record
-from emollama.labels import label_set
-from emollama.sample import Sample, Targets, write_manifest
+from emollama.manifest.channels import Channel
+from emollama.manifest.labels import label_set
+from emollama.manifest.sample import Sample, Targets, write_manifest
 
 LABELS = label_set("three", "happy", "sad", "angry")
 WIDTHS: dict[Channel, int] = {"voice": 6, "words": 4}

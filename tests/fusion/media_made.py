@@ -10,8 +10,8 @@ import yaml
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast, RobertaConfig, RobertaModel
 
-from emollama.labels import label_set
-from emollama.sample import Sample, Targets, write_manifest
+from emollama.manifest.labels import label_set
+from emollama.manifest.sample import Sample, Targets, write_manifest
 from tests.fusion.test_trainable import SMALL, saved_speech
 from tests.media.recording import record
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from emollama.fusion.batch import FusionBatch, Target
 from emollama.fusion.modeling import FusionModel, FusionOutput
-from emollama.fusion.systems import fusion_system
+from emollama.fusion.systems.table import fusion_system
 
 WIDTHS = {"voice": 6, "words": 5, "face": 4}
 LENGTHS = {"voice": (7, 3, 5, 1, 6, 2), "words": (2, 5, 1, 4, 3, 5), "face": (4, 4, 6, 2, 1, 3)}

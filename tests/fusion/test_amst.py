@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import torch
 
-from emollama.errors import EmollamaError
-from emollama.fusion.amst import PictureEncoder
+from emollama.base.errors import EmollamaError
 from emollama.fusion.batch import FusionBatch, Target
 from emollama.fusion.configuration import ModalitySection
 from emollama.fusion.modeling import FusionModel
-from emollama.fusion.resnet import ResNet18
+from emollama.fusion.systems.amst import PictureEncoder
+from emollama.fusion.systems.resnet import ResNet18
 from emollama.fusion.tasks import loss
 from tests.fusion.systems_made import (
     answers,

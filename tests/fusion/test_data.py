@@ -8,20 +8,20 @@ import numpy as np
 import pytest
 import torch
 
+from emollama.base.errors import EmollamaError
 from emollama.encoders.base import FeatureTrack
-from emollama.errors import EmollamaError
 from emollama.fusion.configuration import FusionTask, ModalitySection
-from emollama.fusion.data import (
+from emollama.fusion.data.data import (
     FusionData,
     fit_standardisers,
     open_modalities,
     read_data,
     reopen_modalities,
 )
-from emollama.fusion.early import Early, EarlyConfig
-from emollama.fusion.targets import TargetTable
-from emollama.fusion.track_table import TrackTable, shaped
-from emollama.sample import Manifest, Sample, Targets, read_manifest
+from emollama.fusion.data.targets import TargetTable
+from emollama.fusion.data.track_table import TrackTable, shaped
+from emollama.fusion.systems.early import Early, EarlyConfig
+from emollama.manifest.sample import Manifest, Sample, Targets, read_manifest
 from tests.fusion.corpus import LABELS, WIDTHS, make
 
 DRAW = np.random.default_rng(1)

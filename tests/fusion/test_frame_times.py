@@ -12,26 +12,28 @@ import torch
 import yaml
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
-from emollama.cli import predict
-from emollama.config import EvalConfig, load_config
-from emollama.errors import EmollamaError
+from emollama.base.config import load_config
+from emollama.base.errors import EmollamaError
+from emollama.cli.app import predict
+from emollama.evaluation.config import EvalConfig
 from emollama.evaluation.evaluate import evaluate
-from emollama.evaluation.predictions import read_predictions
+from emollama.evaluation.kinds import load_training
 from emollama.fusion.answers import answers
 from emollama.fusion.configuration import FusionTask, ModalitySection
-from emollama.fusion.data import FusionData, open_modalities, read_data
+from emollama.fusion.data.data import FusionData, open_modalities, read_data
 from emollama.fusion.tasks import loss
-from emollama.labels import label_set
+from emollama.fusion.training.config import FusionTrainConfig
+from emollama.fusion.training.loop import train_fusion
+from emollama.fusion.training.strategies.windows import Videos
+from emollama.manifest.labels import label_set
+from emollama.manifest.sample import Sample, Targets, read_manifest, write_manifest
 from emollama.media.lengths import frame_times
-from emollama.sample import Sample, Targets, read_manifest, write_manifest
-from emollama.training.fusion import train_fusion
-from emollama.training.fusion_config import FusionTrainConfig, load_training
-from emollama.training.strategies.windows import Videos
+from emollama.scoring.predictions.predictions import read_predictions
 from tests.fusion.corpus import fill_store
 from tests.fusion.systems_made import close, model_of
 from tests.fusion.test_trainable import SPEECH
+from tests.fusion.training.strategies.made import strategy
 from tests.media.recording import record
-from tests.training.strategies.made import strategy
 
 TASK = FusionTask(kind="frames", values=("valence",))
 FPS = 5

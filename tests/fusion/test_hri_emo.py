@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
 from emollama.fusion.alignment import reference_grid
 from emollama.fusion.batch import FusionBatch
-from emollama.fusion.hri_emo import HriEmo, gate_entropy
+from emollama.fusion.systems.hri_emo import HriEmo, gate_entropy
 from tests.fusion.systems_made import close, lacking, model_of, section, tracks_of
 
 SMALL = {"width": 8, "heads": 2, "decoder_hidden": 16, "gate_hidden": 6}

@@ -3,7 +3,7 @@
 Most of it is held where it belongs: padding, batch mates, dead parameters and the batch axis taken
 for time in `test_systems`, `test_trainable` and `test_valence_arousal`; sound cut to the length of
 the text in `test_hri_emo` and `test_frame_times`; empty CCC masks in `test_valence_arousal`; the
-best epoch in `tests/training/test_fusion.py`. Here is what is of no single system.
+best epoch in `tests/fusion/training/test_loop.py`. Here is what is of no single system.
 """
 
 from __future__ import annotations
@@ -18,17 +18,19 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from emollama.config import EvalConfig, load_config
-from emollama.errors import EmollamaError
+from emollama.base.config import load_config
+from emollama.base.errors import EmollamaError
+from emollama.evaluation.config import EvalConfig
 from emollama.evaluation.evaluate import evaluate
-from emollama.evaluation.predictions import read_predictions
+from emollama.evaluation.kinds import load_training
 from emollama.fusion import artefact
 from emollama.fusion.tasks import ccc_loss
-from emollama.labels import LabelSet
-from emollama.sample import Sample, read_manifest, write_manifest
-from emollama.training.fusion import train_fusion
-from emollama.training.fusion_config import FusionTrainConfig, load_training
-from emollama.training.validation import concordance
+from emollama.fusion.training.config import FusionTrainConfig
+from emollama.fusion.training.loop import train_fusion
+from emollama.fusion.training.validation import concordance
+from emollama.manifest.labels import LabelSet
+from emollama.manifest.sample import Sample, read_manifest, write_manifest
+from emollama.scoring.predictions.predictions import read_predictions
 from tests.fusion.corpus import LABELS, make
 from tests.fusion.systems_made import WIDTHS, asked, batch_of, model_of
 from tests.fusion.test_systems import CASES, Case

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 import torch
 
-from emollama.fusion.hri_emo import Gate
-from emollama.fusion.resnet import ResNet18
-from emollama.fusion.systems import fusion_system
+from emollama.fusion.systems.hri_emo import Gate
+from emollama.fusion.systems.resnet import ResNet18
+from emollama.fusion.systems.table import fusion_system
 from tests.fusion.systems_made import count, section
 
 MELD = {"voice": 768, "words": 768}

@@ -11,20 +11,23 @@ import pytest
 import torch
 import yaml
 
-from emollama.cli import predict
-from emollama.cli_explain import explain
-from emollama.config import EvalConfig, load_config
-from emollama.errors import EmollamaError
+from emollama.base.config import load_config
+from emollama.base.errors import EmollamaError
+from emollama.cli.app import predict
+from emollama.cli.explain import explain
+from emollama.evaluation.config import EvalConfig
 from emollama.evaluation.evaluate import evaluate
-from emollama.evaluation.predictions import read_predictions
-from emollama.fusion import artefact, raw_media, raw_reading
+from emollama.evaluation.kinds import load_training
+from emollama.fusion import artefact
 from emollama.fusion.configuration import FusionTask, ModalitySection
-from emollama.fusion.data import FusionData, read_data
-from emollama.fusion.tokenizing import load_tokenizer
-from emollama.sample import read_manifest, write_manifest
+from emollama.fusion.data import raw_media, raw_reading
+from emollama.fusion.data.data import FusionData, read_data
+from emollama.fusion.data.tokenizing import load_tokenizer
+from emollama.fusion.training.config import FusionTrainConfig
+from emollama.fusion.training.loop import train_fusion
+from emollama.manifest.sample import read_manifest, write_manifest
+from emollama.scoring.predictions.predictions import read_predictions
 from emollama.session import open_session
-from emollama.training.fusion import train_fusion
-from emollama.training.fusion_config import FusionTrainConfig, load_training
 from tests.fusion.media_made import LABELS, LONGEST, SIDE, make
 
 

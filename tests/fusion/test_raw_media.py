@@ -9,8 +9,8 @@ import pytest
 import torch
 from transformers.audio_utils import mel_filter_bank, spectrogram, window_function
 
-from emollama.errors import EmollamaError
-from emollama.fusion.raw_media import (
+from emollama.base.errors import EmollamaError
+from emollama.fusion.data.raw_media import (
     clip_fbank,
     clip_pieces,
     clip_thumbnails,

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import torch
 
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
 from emollama.fusion.batch import FusionBatch
 from emollama.fusion.modeling import FusionModel
-from emollama.fusion.systems import SYSTEMS, fusion_system
+from emollama.fusion.systems.table import SYSTEMS, fusion_system
 from emollama.fusion.tasks import loss
 from tests.fusion.systems_made import (
     ROWS,

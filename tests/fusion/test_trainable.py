@@ -23,11 +23,11 @@ from transformers import (
     WavLMModel,
 )
 
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
 from emollama.fusion.batch import FusionBatch
 from emollama.fusion.configuration import FusionConfig, ModalitySection
 from emollama.fusion.modeling import FusionModel
-from emollama.fusion.systems import SYSTEMS, fusion_system
+from emollama.fusion.systems.table import SYSTEMS, fusion_system
 from emollama.fusion.tasks import loss
 from emollama.fusion.trainable import TrainableEncoder
 from tests.fusion.systems_made import answers, assert_same, batch_of, lacking, padded, rows_of

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import torch
 
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
 from emollama.fusion.batch import FusionBatch, Target
-from emollama.fusion.frame_model import FrameModel
 from emollama.fusion.modeling import restarted
+from emollama.fusion.systems.frame_model import FrameModel
+from emollama.fusion.systems.va_transformer_attention import chunk_means
 from emollama.fusion.tasks import loss
-from emollama.fusion.va_transformer_attention import chunk_means
 from tests.fusion.systems_made import (
     answers,
     assert_same,

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from emollama.config import LoraSection
 from emollama.encoders.base import FeatureTrack
-from emollama.labels import get_label_set
 from emollama.llm import artefact
 from emollama.llm.configuration import StreamConfig
+from emollama.llm.options import LoraSection
 from emollama.llm.processing import Evidence
+from emollama.manifest.labels import get_label_set
 from tests.tiny import tiny_llm
 
 STREAMS = (

@@ -12,12 +12,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from emollama.config import LoraSection
-from emollama.errors import EmollamaError
-from emollama.labels import get_label_set
+from emollama.base.errors import EmollamaError
 from emollama.llm import artefact
 from emollama.llm.clues import ClueWords
 from emollama.llm.inference import label_probabilities, reasons
+from emollama.llm.options import LoraSection
+from emollama.manifest.labels import get_label_set
 from tests.llm.conftest import STREAMS, evidence
 from tests.tiny import tiny_llm
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from emollama.config import Attention, LoraSection
-from emollama.labels import get_label_set
 from emollama.llm import artefact
 from emollama.llm.configuration import StreamConfig
+from emollama.llm.options import Attention, LoraSection
+from emollama.manifest.labels import get_label_set
 from tests.llm.conftest import STREAMS, evidence
 
 OMITTED = StreamConfig("face", "face", "f", width=7, tokens=2, absent="omit")

@@ -10,13 +10,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from emollama.base.errors import EmollamaError
 from emollama.encoders.base import FeatureTrack
-from emollama.errors import EmollamaError
-from emollama.labels import get_label_set
-from emollama.llm import artefact, import_checkpoint
-from emollama.llm import emotion_llama_v1 as v1
-from emollama.llm.import_checkpoint import import_checkpoint as run
+from emollama.llm import artefact
 from emollama.llm.processing import Evidence, minigpt_answer
+from emollama.llm.released import emotion_llama_v1 as v1
+from emollama.llm.released import import_checkpoint
+from emollama.llm.released.import_checkpoint import import_checkpoint as run
+from emollama.manifest.labels import get_label_set
 from tests.tiny import tiny_llm
 
 DATA = Path(__file__).parents[3] / "shared/data/emotion_llama_v1"

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from emollama.config import LoraSection
-from emollama.labels import get_label_set
 from emollama.llm import artefact
+from emollama.llm.options import LoraSection
 from emollama.llm.processing import EmotionLlamaProcessor, Evidence, Turn
 from emollama.llm.scoring import score_labels, shared_prefix
+from emollama.manifest.labels import get_label_set
 from tests.llm.conftest import STREAMS, evidence
 
 QUESTION = "Which emotion?"
@@ -205,8 +205,8 @@ def test_what_was_said_before_stands_before_the_words(llm, tmp_path):
 
 
 def test_feature_width_that_differs_is_one_line(built):
+    from emollama.base.errors import EmollamaError
     from emollama.encoders.base import FeatureTrack
-    from emollama.errors import EmollamaError
 
     _, processor = built
     tracks = {**evidence(0).tracks, "face": FeatureTrack(np.zeros((2, 3), np.float32), np.zeros(2))}

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from merr.build import Build
-from merr.settings import Settings
+from emollama.merr.build import Build
+from emollama.merr.settings import Settings
 
 SAYINGS = (
     "We won the prize, this is wonderful.",
@@ -75,7 +75,7 @@ def measured(made: Build, clips: int) -> None:
 
 def described(made: Build, clips: int) -> None:
     """All up to the captions, by the stages themselves."""
-    from merr.stages import STAGES
+    from emollama.merr.stages import STAGES
 
     measured(made, clips)
     for name in ("norms", "emotion", "peak", "visual", "tone", "caption"):

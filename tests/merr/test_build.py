@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from emollama.corpora.merr import prepare_merr
-from emollama.errors import EmollamaError
-from emollama.files import read_json
-from emollama.sample import read_manifest
-from merr.build import Build
-from merr.settings import Settings
-from merr.stagefile import Row, StageFile, read_rows
-from merr.stages import STAGES, measure_all, run_all
 from tests import warm
+from emollama.base.errors import EmollamaError
+from emollama.base.files import read_json
+from emollama.corpora.readers.merr import prepare_merr
+from emollama.manifest.sample import read_manifest
+from emollama.merr.build import Build
+from emollama.merr.settings import Settings
+from emollama.merr.stagefile import Row, StageFile, read_rows
+from emollama.merr.stages import STAGES, measure_all, run_all
 from tests.media.recording import record
 from tests.merr.rows import _nothing, quiet
 
@@ -187,7 +187,7 @@ def test_stopped_in_every_stage_it_ends_in_the_same_bytes(
 
 
 def test_shards_give_the_same_as_one_run(corpus: Path, built: Path) -> None:
-    from merr.measure.stage import merge_shards
+    from emollama.merr.measure.stage import merge_shards
 
     out = corpus / "sharded"
     STAGES["clips"].run(opened(corpus, out))

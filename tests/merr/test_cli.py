@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from emollama.errors import EmollamaError
-from emollama.files import sole_writer
-from merr.check import check
-from merr.cli import _opened, spread
-from merr.settings import Settings, load_settings
+from emollama.base.errors import EmollamaError
+from emollama.base.files import sole_writer
+from emollama.merr.check import check
+from emollama.merr.cli import _opened, spread
+from emollama.merr.settings import Settings, load_settings
 
 
 def test_options_are_listed_as_train_py_takes_them() -> None:

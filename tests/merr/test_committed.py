@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sklearn.metrics import f1_score
 
-from emollama.evaluation.predictions import read_predictions
+from emollama.scoring.predictions.predictions import read_predictions
 
 ROOT = Path(__file__).parents[2]
 ANSWERS = ROOT / "results" / "merr_built"

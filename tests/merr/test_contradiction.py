@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from emollama.labels import get_label_set
-from merr.contradiction import Evidence, contradictions, labels_in, quoted_share
+from emollama.manifest.labels import get_label_set
+from emollama.merr.contradiction import Evidence, contradictions, labels_in, quoted_share
 
 LABELS = get_label_set("merr")
 SMILE = Evidence(

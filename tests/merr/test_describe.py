@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from emollama.files import read_json
-from merr.caption import run_caption
-from merr.describe import run_tone, run_visual
-from merr.stagefile import read_rows
-from merr.stages import STAGES
+from emollama.base.files import read_json
+from emollama.merr.caption import run_caption
+from emollama.merr.describe import run_tone, run_visual
+from emollama.merr.stagefile import read_rows
+from emollama.merr.stages import STAGES
 from tests.media.recording import record
 from tests.merr.rows import build, measured, write
 from tests.merr.standin import stand_in

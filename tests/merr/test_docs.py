@@ -10,9 +10,9 @@ from typing import Any
 import typer
 from pydantic import BaseModel
 
-from merr.cli import app, spread
-from merr.settings import DEFAULTS, ModelSection, Settings, load_settings
-from merr.stages import STAGES
+from emollama.merr.cli import app, spread
+from emollama.merr.settings import DEFAULTS, ModelSection, Settings, load_settings
+from emollama.merr.stages import STAGES
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "merr.md").read_text(encoding="utf-8")

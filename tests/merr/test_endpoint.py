@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from emollama.errors import EmollamaError
-from merr.card import Contents, write_card
-from merr.models import endpoint as module
-from merr.models.answers import Answers, write_ledger
-from merr.models.endpoint import Endpoint
-from merr.refine import run_refine
-from merr.settings import ModelSection
-from merr.stagefile import read_rows
+from emollama.base.errors import EmollamaError
+from emollama.merr.card import Contents, write_card
+from emollama.merr.models import endpoint as module
+from emollama.merr.models.answers import Answers, write_ledger
+from emollama.merr.models.endpoint import Endpoint
+from emollama.merr.refine import run_refine
+from emollama.merr.settings import ModelSection
+from emollama.merr.stagefile import read_rows
 from tests.merr.rows import build, described
 from tests.merr.standin import StandIn, stand_in
 

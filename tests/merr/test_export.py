@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from emollama.sample import read_manifest
-from merr.build import Build
-from merr.export import run_export
-from merr.stagefile import read_rows
-from merr.stages import STAGES
+from emollama.manifest.sample import read_manifest
+from emollama.merr.build import Build
+from emollama.merr.export import run_export
+from emollama.merr.stagefile import read_rows
+from emollama.merr.stages import STAGES
 from tests.merr.rows import build, measured, write
 
 CLIPS = 6

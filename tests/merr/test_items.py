@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from emollama.errors import EmollamaError
-from merr.build import Build
-from merr.caption import run_caption
-from merr.stagefile import read_rows
-from merr.stages import STAGES
+from emollama.base.errors import EmollamaError
+from emollama.merr.build import Build
+from emollama.merr.caption import run_caption
+from emollama.merr.stagefile import read_rows
+from emollama.merr.stages import STAGES
 from tests.merr.rows import build, measured, write
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from merr.models.local import LocalModel
-from merr.refine import run_refine, whole_sentences
-from merr.stagefile import Row, StageFile, read_rows
+from emollama.merr.models.local import LocalModel
+from emollama.merr.refine import run_refine, whole_sentences
+from emollama.merr.stagefile import Row, StageFile, read_rows
 from tests.merr.rows import build, described
 from tests.tiny import tiny_llm
 

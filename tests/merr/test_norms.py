@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from merr.norms import write_norms
-from merr.stagefile import read_rows
+from emollama.merr.norms import write_norms
+from emollama.merr.stagefile import read_rows
 from tests.merr.rows import build, measured, write
 
 

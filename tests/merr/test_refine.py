@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from emollama.errors import EmollamaError
-from emollama.files import read_json
-from merr.models.answers import write_ledger
-from merr.refine import run_refine
-from merr.stagefile import read_rows
+from emollama.base.errors import EmollamaError
+from emollama.base.files import read_json
+from emollama.merr.models.answers import write_ledger
+from emollama.merr.refine import run_refine
+from emollama.merr.stagefile import read_rows
 from tests.merr.rows import build, described
 from tests.merr.standin import stand_in
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from emollama.corpora.action_units import UNIT_NAMES, units_in
-from emollama.errors import EmollamaError
-from emollama.labels import LABEL_SETS, get_label_set
-from merr.emotion import together, voice_odds, words_odds
-from merr.peak import find_peak, frequent
-from merr.rules import Rules
-from merr.tables import FOLDER, read_table
+from emollama.base.errors import EmollamaError
+from emollama.manifest.action_units import UNIT_NAMES, units_in
+from emollama.manifest.labels import LABEL_SETS, get_label_set
+from emollama.merr.emotion import together, voice_odds, words_odds
+from emollama.merr.peak import find_peak, frequent
+from emollama.merr.rules import Rules
+from emollama.merr.tables import FOLDER, read_table
 
 MERR = get_label_set("merr")
 

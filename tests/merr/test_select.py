@@ -7,10 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from merr.select import Candidate, left_out, minhash, resemblance, run_select, validation_ids
-from merr.settings import SelectSection
-from merr.stagefile import read_rows
-from merr.stages import STAGES
+from emollama.merr.select import (
+    Candidate,
+    left_out,
+    minhash,
+    resemblance,
+    run_select,
+    validation_ids,
+)
+from emollama.merr.settings import SelectSection
+from emollama.merr.stagefile import read_rows
+from emollama.merr.stages import STAGES
 from tests.merr.rows import build, measured, write
 
 WORDS = [f"word{chr(97 + i)}" for i in range(12)]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emollama.errors import EmollamaError
-from merr.stagefile import StageFile, read_rows, row_key
+from emollama.base.errors import EmollamaError
+from emollama.merr.stagefile import StageFile, read_rows, row_key
 
 KEYS = [row_key("stage", 1, None, str(i)) for i in range(6)]
 ORDER = [(f"clip-{i}", key) for i, key in enumerate(KEYS)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from merr.models.structured import Reason, parse
+from emollama.merr.models.structured import Reason, parse
 
 GOOD = '{"emotion": "sad", "reason": "The mouth is drawn down and the voice is low."}'
 

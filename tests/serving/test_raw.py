@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from emollama.fusion import artefact
-from emollama.labels import LabelSet
+from emollama.manifest.labels import LabelSet
 from emollama.serving.guard import Guard
 from emollama.serving.settings import Settings
 from emollama.session import FusionSession

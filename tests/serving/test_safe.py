@@ -17,8 +17,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from emollama.cli_serve import serve
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
+from emollama.cli.serve import serve
 from emollama.serving.guard import Guard
 from emollama.serving.private import PREFIX
 from emollama.serving.refusal import Refusal

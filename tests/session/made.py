@@ -7,12 +7,12 @@ from pathlib import Path
 
 import torch
 
-from emollama.config import LoraSection
 from emollama.encoders.prosody import COLUMNS, ProsodyEncoder
-from emollama.labels import get_label_set
 from emollama.llm import artefact
 from emollama.llm.clues import ClueWords
 from emollama.llm.configuration import StreamConfig
+from emollama.llm.options import LoraSection
+from emollama.manifest.labels import get_label_set
 from tests.tiny import tiny_llm
 
 

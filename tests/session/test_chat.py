@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from emollama.cli_chat import Terminal
+from emollama.cli.chat import Terminal
 from emollama.session import Sampling, open_session
 from tests.features.made import tone
 from tests.session.made import tiny_artefact

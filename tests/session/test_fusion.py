@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from emollama.base.errors import EmollamaError
 from emollama.encoders.base import FeatureTrack
 from emollama.encoders.prosody import ProsodyEncoder
-from emollama.errors import EmollamaError
 from emollama.fusion import artefact
-from emollama.labels import LabelSet
+from emollama.manifest.labels import LabelSet
 from emollama.session import FusionSession
 from tests.features.made import tone
 from tests.fusion.media_made import LONGEST, saved_text

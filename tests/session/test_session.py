@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
 from emollama.llm.inference import generate, label_probabilities
 from emollama.llm.prefix import PrefixCache
 from emollama.session import LlmSession, Look, Sampling, Session, Turn, open_session

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emollama.corpora.probe.plan import Settings, plan_clip
-from emollama.corpora.probe.render import render_clip
-from emollama.corpora.probe.voice import Speaker
 from emollama.media.speech import speech_spans
 from emollama.media.transcript import repeats
+from emollama.probe.plan import Settings, plan_clip
+from emollama.probe.render import render_clip
+from emollama.probe.voice import Speaker
 from emollama.session.watching import Watcher
 from tests.features.made import tone
 from tests.media.recording import record

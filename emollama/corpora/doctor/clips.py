@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from emollama.corpora.doctor.findings import Finding
 from emollama.corpora.doctor.limits import Limits
 from emollama.corpora.doctor.look import FaceFacts, FileFacts, MediaFacts
-from emollama.features.worker import Failure
+from emollama.manifest.sample import Sample
 from emollama.media.lengths import Stretch
-from emollama.sample import Sample
+from emollama.workers.worker import Failure
 
 _REASONS = {
     "missing": "missing",

@@ -10,7 +10,7 @@ from emollama.corpora.doctor.clips import Looked
 from emollama.corpora.doctor.findings import Finding
 from emollama.corpora.doctor.limits import Limits
 from emollama.corpora.doctor.splits import counts, ids
-from emollama.sample import Sample
+from emollama.manifest.sample import Sample
 
 
 def media_duplicates(clips: Sequence[Looked], limits: Limits) -> list[Finding]:

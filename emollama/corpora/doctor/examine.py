@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from emollama.base.files import write_json
 from emollama.corpora.doctor.clips import Looked, clip_findings
 from emollama.corpora.doctor.duplicates import media_duplicates, text_duplicates
 from emollama.corpora.doctor.figure import draw_distributions
@@ -30,11 +31,10 @@ from emollama.corpora.doctor.report import Report, split_facts
 from emollama.corpora.doctor.splits import split_findings
 from emollama.corpora.doctor.tracks import open_store, track_findings
 from emollama.corpora.report import split_order
-from emollama.features.pool import WorkerPool
-from emollama.features.signature import signature
-from emollama.features.worker import Failure, Job
-from emollama.files import write_json
-from emollama.sample import LineFault, Manifest, Sample, scan_manifest
+from emollama.manifest.sample import LineFault, Manifest, Sample, scan_manifest
+from emollama.manifest.signature import signature
+from emollama.workers.pool import WorkerPool
+from emollama.workers.worker import Failure, Job
 
 REPORT, PICTURE = "report.json", "distributions.png"
 _BATCH = 8  # clips that a worker takes at a time

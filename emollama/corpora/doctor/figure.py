@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from emollama.base.drawing import BLUE, GREEN, ORANGE, PURPLE, SKY, STYLE, save_figure
 from emollama.corpora.doctor.labels import LabelCounts
-from emollama.drawing import BLUE, GREEN, ORANGE, PURPLE, SKY, STYLE, save_figure
 
 _COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY)
 _REST = "all others"

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from emollama.corpora.doctor.findings import Finding
 from emollama.corpora.doctor.limits import Limits
 from emollama.corpora.report import split_order
-from emollama.labels import LabelSet
-from emollama.sample import Sample
+from emollama.manifest.labels import LabelSet
+from emollama.manifest.sample import Sample
 
 NO_SPLIT = "(none)"
 TRAIN = "train"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from emollama.errors import EmollamaError
+from emollama.base.errors import EmollamaError
 from emollama.media.decode import MAX_SECONDS
 
 

@@ -17,11 +17,11 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from pydantic import ConfigDict
 
-from emollama.errors import EmollamaError
-from emollama.features.worker import Failure, Job, unforeseen
+from emollama.base.errors import EmollamaError
 from emollama.media.clip import SAMPLE_RATE, Clip, MediaError
 from emollama.media.decode import decode_clip
 from emollama.media.lengths import Stretch, TrackLengths, track_lengths
+from emollama.workers.worker import Failure, Job, unforeseen
 
 MEDIA, FACE = "media", "face"
 """Keys of the checks."""

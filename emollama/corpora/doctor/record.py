@@ -17,10 +17,10 @@ from typing import TextIO
 
 from pydantic import TypeAdapter, ValidationError
 
+from emollama.base.errors import EmollamaError
+from emollama.base.files import cut_torn_line, sole_writer
 from emollama.corpora.doctor.look import FACE, FaceFacts, Facts, MediaFacts
-from emollama.errors import EmollamaError
-from emollama.features.worker import Failure
-from emollama.files import cut_torn_line, sole_writer
+from emollama.workers.worker import Failure
 
 LOOKS = "looks.jsonl"
 

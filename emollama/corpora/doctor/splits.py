@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from emollama.corpora.doctor.clips import Looked
 from emollama.corpora.doctor.findings import Finding
 from emollama.corpora.report import split_order
-from emollama.sample import Sample
+from emollama.manifest.sample import Sample
 
 
 def split_findings(clips: Sequence[Looked]) -> list[Finding]:

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
+from emollama.base.errors import EmollamaError
 from emollama.corpora.doctor.clips import Looked
 from emollama.corpora.doctor.findings import Finding
 from emollama.corpora.doctor.limits import Limits
 from emollama.encoders.base import FeatureTrack
-from emollama.errors import EmollamaError
 from emollama.features.shards import Extracted, Shard
-from emollama.features.signature import signature, text_signature
 from emollama.features.store import FeatureStore, StoredTracks
+from emollama.manifest.sample import Manifest
+from emollama.manifest.signature import signature, text_signature
 from emollama.media.decode import MAX_SECONDS
-from emollama.sample import Manifest
 
 _WINDOW = 30.0
 """Seconds: encoders of the voice may stop listening there, so a track may end there too."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 
-from emollama.errors import EmollamaError, did_you_mean
-from emollama.labels import LabelSet
+from emollama.base.errors import EmollamaError, did_you_mean
+from emollama.manifest.labels import LabelSet
 
 TASKS = ("emotion", "reason")
 

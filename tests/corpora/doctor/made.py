@@ -17,11 +17,11 @@ import av
 import numpy as np
 
 from emollama.corpora.doctor.look import FACE, Check, FaceCheck, MediaCheck, View
-from emollama.corpora.probe.faces import FacePainter
-from emollama.corpora.probe.identity import make_identity
-from emollama.labels import LabelSet
-from emollama.sample import Sample, Targets, write_manifest
 from tests import warm
+from emollama.manifest.labels import LabelSet
+from emollama.manifest.sample import Sample, Targets, write_manifest
+from emollama.probe.faces import FacePainter
+from emollama.probe.identity import make_identity
 
 LABELS = LabelSet("three", ("happy", "sad", "calm"))
 FPS, RATE = 10, 16_000

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from emollama import cli
+from emollama.cli import app as cli
 from emollama.corpora.doctor import KINDS
 from tests.corpora.doctor.made import Corpus
 

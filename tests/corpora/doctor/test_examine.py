@@ -12,11 +12,11 @@ from pathlib import Path
 import av
 import pytest
 
+from emollama.base.errors import EmollamaError
 from emollama.corpora.doctor import KINDS, Examination, Limits, examine
 from emollama.corpora.doctor.examine import PICTURE, REPORT
 from emollama.corpora.doctor.record import LOOKS
-from emollama.errors import EmollamaError
-from emollama.sample import Targets
+from emollama.manifest.sample import Targets
 from tests.corpora.doctor.made import LABELS, Corpus, build_troubled, film, start
 
 LIMITS = Limits(max_seconds=2.5, min_label=2, tolerance=0.4)

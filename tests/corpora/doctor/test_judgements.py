@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import pytest
 
+from emollama.base.errors import EmollamaError
 from emollama.corpora.doctor.clips import Looked, clip_findings
 from emollama.corpora.doctor.duplicates import media_duplicates, plain, text_duplicates
 from emollama.corpora.doctor.labels import label_counts, label_findings
 from emollama.corpora.doctor.limits import Limits
 from emollama.corpora.doctor.look import FaceFacts, FileFacts, MediaFacts
 from emollama.corpora.doctor.splits import split_findings
-from emollama.errors import EmollamaError
-from emollama.features.worker import Failure
-from emollama.labels import LabelSet
-from emollama.sample import Sample, Targets
+from emollama.manifest.labels import LabelSet
+from emollama.manifest.sample import Sample, Targets
+from emollama.workers.worker import Failure
 
 TEN = FileFacts("ten", 10.0, (0.0, 10.0), (0.0, 10.0), True, True, 8, -20.0, "tone", 0)
 

@@ -11,7 +11,7 @@ import pytest
 
 from emollama.corpora.doctor.look import FACE, MEDIA, FaceFacts, FileFacts, MediaFacts
 from emollama.corpora.doctor.record import LOOKS, Record
-from emollama.features.worker import Failure
+from emollama.workers.worker import Failure
 
 FILE = FileFacts("d", 10.0, (0.0, 1.5), None, True, False, 8, -20.0, None, 0)
 FACTS = MediaFacts(FILE, Failure("missing", "a.wav: does not exist"))

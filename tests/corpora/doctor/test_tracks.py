@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from emollama.base.errors import EmollamaError
 from emollama.corpora.doctor import Limits
 from emollama.corpora.doctor.clips import Looked
 from emollama.corpora.doctor.look import FileFacts, MediaFacts
 from emollama.corpora.doctor.tracks import open_store, track_findings
 from emollama.encoders.base import FeatureTrack
-from emollama.errors import EmollamaError
 from emollama.features.shards import SUFFIX, Entry, Extracted, write_shard
-from emollama.features.signature import signature, text_signature
 from emollama.features.store import EncoderRecord, write_index, write_record
-from emollama.sample import Manifest, Sample
+from emollama.manifest.sample import Manifest, Sample
+from emollama.manifest.signature import signature, text_signature
 from tests.features.made import manifest
 
 SECONDS = 4.0

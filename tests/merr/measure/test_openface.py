@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from emollama.errors import EmollamaError
-from merr.measure.openface import read_openface
+from emollama.base.errors import EmollamaError
+from emollama.merr.measure.openface import read_openface
 
 HEAD = "frame, face_id, timestamp, confidence, success, AU01_r, AU12_r, AU01_c, AU12_c\n"
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from emollama.errors import EmollamaError
-from emollama.features.worker import Failure, Job
-from emollama.labels import get_label_set
-from merr.build import Build
-from merr.measure import stage
-from merr.measure.tools import CLIPS, TRANSCRIPT, VOICE, View, build_tool
-from merr.measure.transcriber import TranscriptRows
-from merr.settings import Settings
+from emollama.base.errors import EmollamaError
+from emollama.manifest.labels import get_label_set
+from emollama.merr.build import Build
+from emollama.merr.measure import stage
+from emollama.merr.measure.tools import CLIPS, TRANSCRIPT, VOICE, View, build_tool
+from emollama.merr.measure.transcriber import TranscriptRows
+from emollama.merr.settings import Settings
+from emollama.workers.worker import Failure, Job
 from tests.media.recording import record
 from tests.merr.rows import _nothing, quiet
 

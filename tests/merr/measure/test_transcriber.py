@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emollama.corpora.probe.plan import Settings, plan_clip
-from emollama.corpora.probe.render import render_clip
-from emollama.corpora.probe.voice import Speaker
 from emollama.media.decode import decode_clip
-from merr.measure.transcriber import TranscriptRows
+from emollama.merr.measure.transcriber import TranscriptRows
+from emollama.probe.plan import Settings, plan_clip
+from emollama.probe.render import render_clip
+from emollama.probe.voice import Speaker
 
 NOISE = np.random.default_rng(0).normal(0, 0.05, 32_000).astype(np.float32)
 CLICK = np.zeros(32_000, np.float32)

@@ -1,0 +1,113 @@
+"""Rows of the CSV files that corpora ship: cells by column name, each row with its line number."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from emollama.base.errors import EmollamaError, did_you_mean
+from emollama.base.files import read_text
+
+
+@dataclass(frozen=True)
+class Row:
+    """A record: `where` is "file:line" of its beginning, `cells` are stripped, by column."""
+
+    where: str
+    cells: dict[str, str]
+
+    def get(self, column: str) -> str | None:
+        """The cell, or None where it is empty or the table has no such column."""
+        return self.cells.get(column) or None
+
+    def require(self, column: str) -> str:
+        """The cell; an empty one is an `EmollamaError`."""
+        cell = self.get(column)
+        if cell is None:
+            raise EmollamaError(f"{self.where}: column '{column}' is empty")
+        return cell
+
+    def number(self, column: str) -> float | None:
+        """The cell as a finite number, None where it is empty."""
+        cell = self.get(column)
+        return None if cell is None else finite(cell, f"{self.where}: column '{column}'")
+
+
+def finite(text: str, where: str) -> float:
+    """`text` as a finite number, or an `EmollamaError` that begins with `where`."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise EmollamaError(f"{where}: '{text}' is not a number")
+    return value
+
+
+def read_rows(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Row]:
+    """Rows of a CSV with a header line; `columns` must be there, in any order, others may be.
+
+    Column names are told apart without case and surrounding space, since releases of one corpus
+    differ in both; cells are found under the spelling in `columns` and `optional`. Columns in
+    neither keep the spelling of the file.
+
+    Raises:
+        EmollamaError: no such file, not UTF-8, no header, a column is missing or there twice, or
+            a row has more or fewer cells than the header.
+    """
+    table = records(read_text(path), ",", path)
+    line, header = next(table, (0, []))
+    if not header:
+        raise EmollamaError(f"{path}: is empty; it must begin with a line of column names")
+    spelled = {column.lower(): column for column in (*columns, *optional)}
+    names = [spelled.get(name.strip().lower(), name.strip()) for name in header]
+    for column in columns:
+        if column not in names:
+            raise EmollamaError(
+                f"{path}:{line}: has no column '{column}'{did_you_mean(column, names)}"
+            )
+    for column in spelled.values():
+        if names.count(column) > 1:
+            raise EmollamaError(f"{path}:{line}: column '{column}' is there twice")
+    for number, cells in table:
+        if len(cells) != len(names):
+            raise EmollamaError(
+                f"{path}:{number}: has {len(cells)} cells, the header {len(names)}; "
+                "the file may be cut off or a text not in quotes"
+            )
+        yield Row(f"{path}:{number}", {n: c.strip() for n, c in zip(names, cells, strict=True)})
+
+
+def records(text: str, separator: str, table: Path) -> Iterator[tuple[int, list[str]]]:
+    """(line on which it begins, cells) of each record that is not blank."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    while True:
+        begin = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise EmollamaError(f"{table}:{begin}: is not a row of a CSV: {error}") from error
+        if any(cell.strip() for cell in cells):
+            yield begin, cells
+
+
+_CP1252 = {
+    code: char
+    for code in range(0x80, 0xA0)
+    if (char := bytes([code]).decode("cp1252", errors="ignore"))
+}
+
+
+def without_c1(text: str) -> str:
+    """`text` with the control characters U+0080 to U+009F read as the cp1252 bytes they were.
+
+    A file of cp1252 that was taken for Latin-1 and written as UTF-8 has them for quotes and
+    dashes; in a subtitle they can mean nothing else. All else stays as it is.
+    """
+    return text.translate(_CP1252)

@@ -1,0 +1,196 @@
+"""Files that are either whole or not there: atomic writes and JSON Lines."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from emollama.base.errors import EmollamaError
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; move it there on success, remove it on failure.
+
+    A reader sees the old file or the new one, never half of either. A full disk or a folder
+    that cannot be written is an `EmollamaError` naming `path`.
+    """
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)
+        temporary.replace(path)
+    except OSError as error:
+        raise EmollamaError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def written_whole(folder: Path) -> Iterator[Path]:
+    """A folder to write into, which takes the place of `folder` when all has gone well."""
+    folder = folder.absolute()
+    draft: Path | None = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        yield draft
+        _replace(draft, folder)
+    except OSError as error:
+        raise EmollamaError(f"{folder}: cannot be written: {error.strerror or error}") from error
+    finally:
+        if draft is not None:
+            shutil.rmtree(draft, ignore_errors=True)
+
+
+def _replace(draft: Path, folder: Path) -> None:
+    """Put `draft` where `folder` is; the old folder is gone only when the new one stands."""
+    draft.chmod(0o755)
+    old = folder.with_name(f".{folder.name}.old")
+    if folder.exists():
+        # An `old` beside a folder that stands is rubbish; where none stands it is the last copy.
+        shutil.rmtree(old, ignore_errors=True)
+        folder.rename(old)
+    draft.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def sole_writer(folder: Path, busy: str) -> Iterator[None]:
+    """Keep other processes that ask for it out of `folder`, made if it is not there.
+
+    The lock ends with the process that holds it, however that ends.
+
+    Args:
+        folder: to be written to.
+        busy: what is said where another process has it.
+
+    Raises:
+        EmollamaError: another process has it, or it cannot be written.
+    """
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout as error:
+        raise EmollamaError(busy) from error
+    except OSError as error:
+        raise EmollamaError(f"{folder}: cannot be written: {error.strerror or error}") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def cut_torn_line(path: Path) -> None:
+    """Remove what a killed process left of a line at the end of a file, if there is one."""
+    if not path.is_file():
+        return
+    data = path.read_bytes()
+    whole = data.rfind(b"\n") + 1
+    if whole < len(data):
+        with path.open("rb+") as file:
+            file.truncate(whole)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8, atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write indented JSON, atomically; NaN is refused."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """Write one JSON object a line, atomically; NaN is refused."""
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as out:
+        for row in rows:
+            text = json.dumps(row, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+            out.write(text + "\n")
+
+
+def read_text(path: Path) -> str:
+    """Read UTF-8 text; a missing, unreadable or binary file is an `EmollamaError`."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise EmollamaError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise EmollamaError(f"{path}:{line}: is not UTF-8 text (byte {error.start})") from error
+
+
+def read_json(path: Path) -> Any:
+    """Read one JSON value; anything else is an `EmollamaError` naming file and line.
+
+    So is an object with a key twice, of which JSON itself keeps the last without a word.
+    """
+    try:
+        return json.loads(read_text(path), object_pairs_hook=_distinct)
+    except json.JSONDecodeError as error:
+        raise EmollamaError(f"{path}:{error.lineno}: is not JSON: {error.msg}") from error
+    except (RecursionError, ValueError) as error:
+        raise EmollamaError(f"{path}: is not JSON that can be read: {error}") from error
+
+
+def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line number, object) of a JSON Lines file; blank lines are passed over."""
+    for number, line in read_lines(path):
+        yield number, parse_row(path, number, line)
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield (line number, text) of a file's lines; blank ones are passed over."""
+    # Not splitlines(): U+2028 and its like may stand inside a JSON string.
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
+        if line.strip():
+            yield number, line
+
+
+def parse_row(path: Path, number: int, line: str) -> dict[str, Any]:
+    """The object on one line of a JSON Lines file; anything else is an `EmollamaError`."""
+    try:
+        row = json.loads(line, object_pairs_hook=_distinct)
+    except json.JSONDecodeError as error:
+        raise EmollamaError(f"{path}:{number}: is not JSON: {error.msg}") from error
+    except (RecursionError, ValueError) as error:
+        raise EmollamaError(f"{path}:{number}: is not JSON that can be read: {error}") from error
+    if not isinstance(row, dict):
+        raise EmollamaError(f"{path}:{number}: is not a JSON object")
+    return row
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"key '{twice[:80]}' is there twice")
+    return found

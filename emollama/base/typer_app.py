@@ -1,0 +1,34 @@
+"""Command lines made with typer, with every user mistake as one line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NoReturn
+
+import typer
+from typer.exceptions import TyperException
+
+from emollama.base.errors import EXIT_CODE, EmollamaError
+
+_INTERRUPTED = 130  # what typer makes of Ctrl-C, without a word
+
+
+def run_app(app: typer.Typer, words: Sequence[str] | None = None) -> NoReturn:
+    """Run a command line, by default the process' own, and leave with its exit code.
+
+    Raises:
+        EmollamaError: a word of it is wrong.
+        KeyboardInterrupt: Ctrl-C.
+    """
+    try:
+        code = app(words, standalone_mode=False)
+    except TyperException as error:
+        message = str(getattr(error, "format_message", lambda: "")())
+        if not message:
+            raise SystemExit(EXIT_CODE) from None  # a command without arguments: help was printed
+        raise EmollamaError(f"{message} (see --help)") from error
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    if code == _INTERRUPTED:
+        raise KeyboardInterrupt
+    raise SystemExit(code if isinstance(code, int) else 0)

@@ -1,0 +1,238 @@
+"""`emollama chat`: a conversation about a clip in the terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from emollama.base.config import Precision
+from emollama.base.errors import EmollamaError, did_you_mean
+from emollama.base.quiet import quiet_libraries
+from emollama.cli.show import show_answer
+
+if TYPE_CHECKING:
+    from emollama.session import Look, Sampling, Session, Turn
+
+HELP = """\
+/task emotion|reason   ask the question that the model was trained on
+/drop CHANNEL          leave out voice, face or words; /use CHANNEL takes it back
+/words TEXT            put other words in the person's mouth; none for no words
+/labels A,B,C          choose from other labels; none for the model's own
+/why                   which channel carried the label
+/prompt                the whole prompt of the last question
+/temperature X, /top_p X, /length N, /seed N
+/again                 answer the last question once more
+/new                   forget what was said
+/save FILE.json        keep the conversation
+/help, /quit           (an empty line ends it too; Ctrl-C ends an answer)"""
+
+
+class Terminal:
+    """A conversation: each line is a question, or a command that begins with a slash.
+
+    Args:
+        session: a language model.
+        clip: whose name stands in what is saved.
+        look: the clip.
+        sampling: how answers are written.
+        say: prints a piece of text, without a new line.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        clip: Path,
+        look: Look,
+        sampling: Sampling,
+        say: Callable[[str], None],
+    ) -> None:
+        self.session, self.clip, self.look = session, clip, look
+        self.sampling, self.say = sampling, say
+        self.turns: list[Turn] = []
+        self.labels: list[str] | None = None
+        self._commands: dict[str, Callable[[str], None]] = {
+            "task": self._task, "drop": self._drop, "use": self._use, "words": self._words,
+            "labels": self._choose, "why": self._why, "prompt": self._prompt,
+            "temperature": self._temperature, "top_p": self._top_p, "length": self._length,
+            "seed": self._seed, "again": self._again, "new": self._new, "save": self._save,
+            "help": lambda _: self.say(HELP + "\n"),
+        }  # fmt: skip
+
+    def line(self, text: str) -> bool:
+        """Take one line; False where it ends the conversation. Mistakes are told in one line."""
+        text = text.strip()
+        if not text or text in ("/quit", "/exit"):
+            return False
+        try:
+            if not text.startswith("/"):
+                self._ask(text)
+                return True
+            name, _, rest = text[1:].partition(" ")
+            if name not in self._commands:
+                raise EmollamaError(f"/{name} is no command{did_you_mean(name, self._commands)}")
+            self._commands[name](rest.strip())
+        except EmollamaError as error:
+            self.say(f"error: {error}\n")
+        return True
+
+    def show(self) -> None:
+        """The label scores as they are with the channels that are used."""
+        show_answer(self.clip, self.session.answer(self.look, False, labels=self.labels))
+
+    def _ask(self, question: str) -> None:
+        from emollama.session import Turn
+
+        turns = [*self.turns, Turn("user", question)]
+        pieces: list[str] = []
+        reply = self.session.ask(self.look, turns, self.sampling)
+        try:
+            for piece in reply:
+                pieces.append(piece)
+                self.say(piece)
+        except KeyboardInterrupt:
+            self.say(" (stopped)")
+        self.say("\n")
+        if reply.finish == "length":
+            self.say("(cut at its greatest length; /length N allows more)\n")
+        self.turns = [*turns, Turn("assistant", "".join(pieces).strip())]
+
+    def _task(self, name: str) -> None:
+        if name == "emotion":
+            self.show()
+        self._ask(self.session.question(name, self.labels))
+
+    def _again(self, _: str) -> None:
+        if not self.turns:
+            raise EmollamaError("nothing has been asked yet")
+        before, question = self.turns, self.turns[-2].text
+        self.turns = before[:-2]
+        try:
+            self._ask(question)
+        except EmollamaError:
+            self.turns = before
+            raise
+
+    def _drop(self, channel: str) -> None:
+        self.look = self.look.without(channel)
+        self.show()
+
+    def _use(self, channel: str) -> None:
+        if channel not in self.look.present:
+            there = ", ".join(self.look.present)
+            raise EmollamaError(f"channel '{channel}' is not in this clip; it has {there}")
+        self.look = self.look.only(self.look.channels | {channel})
+        self.show()
+
+    def _words(self, text: str) -> None:
+        self.look = self.session.reworded(self.look, "" if text == "none" else text)
+        self.show()
+
+    def _choose(self, text: str) -> None:
+        labels = [word.strip() for word in text.split(",") if word.strip()]
+        before = self.labels
+        self.labels = None if text in ("", "none") else labels
+        try:
+            self.show()
+        except EmollamaError:
+            self.labels = before
+            raise
+
+    def _why(self, _: str) -> None:
+        if self.labels is not None:
+            raise EmollamaError(
+                "which channel carried the label is told for the model's own labels; "
+                "/labels none takes them back"
+            )
+        found = self.session.weights(self.look)
+        assert found is not None, "a language model has labels"
+        self.say(f"{found.label}: {found.full:.1%}, with nothing to go by {found.empty:.1%}\n")
+        for channel, share in sorted(found.channels.items(), key=lambda pair: -pair[1]):
+            self.say(f"  {channel:<6} {share:+.1%}\n")
+        for told in self.look.sight.told:
+            self.say(f"  {told.start:.1f}-{told.end:.1f} s  {told.channel}: {told.words}\n")
+
+    def _prompt(self, _: str) -> None:
+        if not self.turns:
+            raise EmollamaError("nothing has been asked yet")
+        self.say(self.session.prompt(self.look, self.turns[:-1]) + "\n")
+
+    def _new(self, _: str) -> None:
+        self.turns = []
+
+    def _temperature(self, text: str) -> None:
+        self.sampling = replace(self.sampling, temperature=_number(text))
+
+    def _top_p(self, text: str) -> None:
+        self.sampling = replace(self.sampling, top_p=_number(text))
+
+    def _length(self, text: str) -> None:
+        self.sampling = replace(self.sampling, max_new_tokens=_whole(text))
+
+    def _seed(self, text: str) -> None:
+        self.sampling = replace(self.sampling, seed=_whole(text))
+
+    def _save(self, name: str) -> None:
+        from emollama.base.files import write_json
+        from emollama.session.record import record
+
+        if not name:
+            raise EmollamaError("/save needs a file's name")
+        answer = self.session.answer(self.look, False, labels=self.labels)
+        weights = self.session.weights(self.look) if self.labels is None else None
+        path = Path(name)
+        try:
+            write_json(
+                path,
+                record(self.session, self.clip.name, self.look, answer, self.turns, weights),
+            )
+        except OSError as error:
+            raise EmollamaError(f"{path}: cannot be written: {error.strerror}") from error
+        self.say(f"saved in {path}\n")
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise EmollamaError(f"'{text}' is no number") from None
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise EmollamaError(f"'{text}' is no whole number") from None
+
+
+def chat(
+    clip: Path,
+    model: Annotated[Path, typer.Option("--model", help="Artefact that train.py wrote.")],
+    text: Annotated[str | None, typer.Option(help="What the person says.")] = None,
+    transcribe: Annotated[
+        bool, typer.Option(help="Without --text, go by what Whisper hears (English).")
+    ] = True,
+    dtype: Annotated[Precision, typer.Option(help="Of the language model.")] = "auto",
+) -> None:
+    """Ask about a clip in the terminal; /help lists commands, an empty line ends it."""
+    quiet_libraries()
+    from emollama.session import LlmSession, Sampling
+
+    session = LlmSession.open(model, dtype)
+    look = session.look(clip, text, transcribe=transcribe)
+
+    def say(piece: str) -> None:
+        print(piece, end="", flush=True)
+
+    terminal = Terminal(session, clip, look, Sampling(), say)
+    terminal.show()
+    going = True
+    while going:
+        try:
+            going = terminal.line(input("> " if sys.stdin.isatty() else ""))
+        except EOFError:
+            return

@@ -1,0 +1,242 @@
+"""`emollama score ...`: metrics and reports, a pure function of predictions files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from emollama.base.errors import EmollamaError, did_you_mean
+from emollama.base.quiet import quiet_libraries
+
+if TYPE_CHECKING:
+    from emollama.scoring.metrics.registry import Context
+    from emollama.scoring.predictions.predictions import Predictions
+    from emollama.scoring.wheels.wheel_tables import Rules, WheelTables
+
+Format = Literal["table", "json", "markdown"]
+
+
+def score(
+    predictions: Annotated[
+        list[Path], typer.Argument(help="Predictions; several files are folds, scored together.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="Folder of the report, or of metrics.*.")] = None,
+    baseline: Annotated[Path | None, typer.Option(help="Predictions of the baseline.")] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option(help="Metric, as often as wanted; docs/metrics.md.")
+    ] = None,
+    bootstrap: Annotated[int, typer.Option(help="Resamples of the intervals.", min=100)] = 1000,
+    by: Annotated[
+        Literal["sample", "group"], typer.Option(help="What a resample draws.")
+    ] = "sample",
+    compare: Annotated[
+        list[Path] | None,
+        typer.Option(help="Other predictions: paired differences to them; once a fold."),
+    ] = None,
+    format: Annotated[Format, typer.Option(help="What is printed.")] = "table",
+    reader: Annotated[
+        str | None,
+        typer.Option(help="Of a public system: emotion-llama, mertools, openset, preference."),
+    ] = None,
+    labels: Annotated[str, typer.Option(help="Label set of a public system.")] = "mer2023",
+    reference: Annotated[
+        Path | None, typer.Option(help="True values for a public system: csv, or MERTools' npz.")
+    ] = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="Clips that must be answered, and what is true of them.")
+    ] = None,
+    split_file: Annotated[
+        list[Path] | None,
+        typer.Option(help="Splits of --manifest that the predictions were made with; once a fold."),
+    ] = None,
+    parser: Annotated[
+        str | None, typer.Option(help="Read labels anew from answers: words or upstream.")
+    ] = None,
+    swapped: Annotated[
+        Path | None, typer.Option(help="The same preferences asked in the other order.")
+    ] = None,
+    synonyms: Annotated[
+        Path | None, typer.Option(help="Stored groups of synonyms, for MER2024-OV.")
+    ] = None,
+    wheel: Annotated[Path | None, typer.Option(help="Folder of the emotion-wheel tables.")] = None,
+    wheel_rules: Annotated[
+        Literal["mer2025", "mer2026"] | None,
+        typer.Option(help="Conventions; by default those of the tables' year."),
+    ] = None,
+    validation: Annotated[
+        Path | None,
+        typer.Option(help="Predictions of other samples: offsets or thresholds fitted on them."),
+    ] = None,
+    compare_validation: Annotated[
+        Path | None, typer.Option(help="The same for the offsets of --compare's answers.")
+    ] = None,
+    judge_url: Annotated[
+        str | None, typer.Option(help="OpenAI-compatible server of the judge.")
+    ] = None,
+    judge_model: Annotated[str | None, typer.Option(help="The judge's name there.")] = None,
+    judge_key_env: Annotated[
+        str | None, typer.Option(help="Environment variable that holds the server's key.")
+    ] = None,
+    judge_folder: Annotated[Path | None, typer.Option(help="A local model as judge.")] = None,
+    judge_cache: Annotated[Path | None, typer.Option(help="Where its answers are kept.")] = None,
+) -> None:
+    """Score predictions: the metrics asked for, or with --out alone the whole report again."""
+    from emollama.endpoints.judge import open_judge
+    from emollama.manifest.labels import get_label_set
+    from emollama.manifest.sample import read_manifest
+    from emollama.manifest.split_file import read_split_file
+    from emollama.scoring.metrics.metrics import METRICS as OF_LABELS
+    from emollama.scoring.metrics.preference import order_averaged
+    from emollama.scoring.metrics.registry import METRICS, Context
+    from emollama.scoring.metrics.synonyms import read_groups
+    from emollama.scoring.predictions.against import against_manifest, with_its_splits
+    from emollama.scoring.predictions.parsing import parse_again
+    from emollama.scoring.predictions.pooling import pooled
+    from emollama.scoring.predictions.predictions import read_predictions
+    from emollama.scoring.readers.public import read_public
+
+    if judge_folder is not None:
+        quiet_libraries()
+    names = metric or []
+    for name in names:
+        if name not in METRICS:
+            raise EmollamaError(f"metric '{name}' is unknown{did_you_mean(name, METRICS)}")
+    if reader is None and reference is not None:
+        raise EmollamaError("--reference belongs to --reader; predictions hold their own truth")
+
+    if split_file and manifest is None:
+        raise EmollamaError("--split-file needs --manifest, whose clips it puts into splits")
+
+    clips = read_manifest(manifest) if manifest else None
+    splits = [read_split_file(path) for path in split_file or ()]
+
+    def read(path: Path) -> Predictions:
+        if reader is None:
+            found = read_predictions(path)
+        else:
+            found = read_public(path, reader, get_label_set(labels), reference)
+        if parser is not None:
+            try:
+                rows = parse_again(found.rows, found.header.labels, parser)
+            except EmollamaError as error:
+                raise EmollamaError(f"{path}: {error}") from error
+            found = replace(found, rows=tuple(rows))
+        if clips is None:
+            return found
+        return against_manifest(found, with_its_splits(found, clips, splits))
+
+    found = pooled([read(path) for path in predictions])
+    if swapped is not None:
+        found = order_averaged(found, read(swapped))
+    other = pooled([read(path) for path in compare]) if compare else None
+    special = (other, reader, manifest, parser, swapped, synonyms, wheel, validation, judge_url,
+               judge_folder)  # fmt: skip
+    whole = out is not None and len(predictions) == 1 and format == "table"
+    whole = whole and all(x is None for x in special)
+    if names:
+        whole = whole and len(names) == 1 and names[0] in OF_LABELS
+    else:
+        whole = whole and any(r.reference is not None for r in found.rows)
+    if whole and out is not None:
+        _report(predictions[0], baseline, out, (*names, "weighted_f1")[0], bootstrap, by, found)
+        return
+    if baseline is not None:
+        raise EmollamaError(
+            "--baseline goes into the report, which needs --out and at most one --metric of "
+            f"{', '.join(OF_LABELS)}; to set two files beside each other use --compare"
+        )
+    thresholds = None
+    if validation is not None:
+        found, thresholds = _fitted(validation, found)
+        if other is not None and thresholds is None:
+            if compare_validation is None:
+                raise EmollamaError(
+                    "--validation with --compare needs --compare-validation too: answers decided "
+                    "with offsets are no match for answers without"
+                )
+            other, _ = _fitted(compare_validation, other)
+    context = Context(
+        found.header.labels,
+        _wheel(wheel, wheel_rules),
+        thresholds,
+        open_judge(judge_url, judge_model, judge_key_env, judge_folder, judge_cache),
+        read_groups(synonyms) if synonyms else None,
+    )
+    _metrics(found, context, names, other, out, bootstrap, by, format)
+
+
+def _report(
+    predictions: Path, baseline: Path | None, out: Path, metric: str, bootstrap: int,
+    by: Literal["sample", "group"], found: Predictions,
+) -> None:  # fmt: skip
+    from emollama.evaluation.known_clues import KNOWN_CLUES
+    from emollama.scoring.report.report import report_from_files
+    from emollama.scoring.report.tables import print_report
+
+    report = report_from_files(
+        predictions, baseline, out, metric=metric, resamples=bootstrap, by=by,
+        clues_in=known.named_in if (known := KNOWN_CLUES.get(found.header.corpus)) else None,
+    )  # fmt: skip
+    print_report(report)
+
+
+def _metrics(
+    found: Predictions, context: Context, names: list[str], other: Predictions | None,
+    out: Path | None, bootstrap: int, by: Literal["sample", "group"], format: Format,
+) -> None:  # fmt: skip
+    from emollama.scoring.report.score_figures import draw_score_figures
+    from emollama.scoring.report.scoring import (
+        score_page,
+        score_predictions,
+        score_tables,
+        write_scores,
+    )
+    from emollama.scoring.report.tables import print_tables
+
+    result = score_predictions(found, context, names, other, resamples=bootstrap, by=by)
+    if out is not None:
+        options = {k: v for k, v in result["bootstrap"].items() if k != "level"}
+        write_scores(out, result, draw_score_figures(found, context, out, **options))
+    if format == "json":
+        print(json.dumps(result, indent=2, ensure_ascii=False))
+    elif format == "markdown":
+        print(score_page(result), end="")
+    else:
+        print_tables(score_tables(result))
+
+
+def _wheel(folder: Path | None, rules: Rules | None) -> WheelTables | None:
+    from emollama.scoring.wheels.wheel_tables import read_wheel_tables
+
+    if folder is None:
+        if rules is not None:
+            raise EmollamaError("--wheel-rules needs --wheel DIR")
+        return None
+    return read_wheel_tables(folder, rules)
+
+
+def _fitted(validation: Path, found: Predictions) -> tuple[Predictions, dict[str, float] | None]:
+    """Answers decided anew with offsets where a sample has one label; thresholds where several."""
+    from emollama.scoring.metrics.multilabel import fit_thresholds
+    from emollama.scoring.metrics.offsets import with_offsets
+    from emollama.scoring.predictions.predictions import read_predictions
+
+    held = read_predictions(validation)
+    if held.header.labels.labels != found.header.labels.labels:
+        raise EmollamaError(f"{validation}: its labels are not those of the predictions")
+    both = {r.id for r in held.rows} & {r.id for r in found.rows}
+    if both:
+        raise EmollamaError(
+            f"{validation}: '{min(both)}' is also among the predictions; thresholds and offsets "
+            "are fitted on other samples than they are scored on"
+        )
+    try:
+        if any(r.reference_labels is not None for r in found.rows):
+            return found, fit_thresholds(held.rows, held.header.labels)
+        return with_offsets(found, held), None
+    except EmollamaError as error:
+        raise EmollamaError(f"{validation}: {error}") from error

@@ -1,0 +1,1 @@
+"""Readers of corpora in their released layout, one file a corpus."""

@@ -1,0 +1,90 @@
+"""DFEW (Jiang et al. 2020): clips of films, seven emotions, five official folds.
+
+Labels are of the single-labelled clips. The release names neither films nor actors, so scenes of
+one film may be on both sides of a fold, and samples have no group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from emollama.base.csv_rows import read_rows
+from emollama.base.errors import EmollamaError
+from emollama.corpora.collection import Collection, files_by_stem, first_that_exists, require_root
+from emollama.corpora.report import PrepareReport
+from emollama.manifest.labels import get_label_set
+from emollama.manifest.sample import Sample, Targets
+
+EMOTIONS = {
+    "1": "happy", "2": "sad", "3": "neutral", "4": "angry", "5": "surprise", "6": "disgust",
+    "7": "fear",
+}  # fmt: skip
+COUNTS = {1: (9356, 2341), 2: (9356, 2341), 3: (9357, 2340), 4: (9358, 2339), 5: (9361, 2336)}
+"""{fold: (training, test)}, 11,697 clips together."""
+
+CLIPS = ("Clip/original", "Clip/clip_original", "Clip", "original", "video", "clips")
+
+
+def prepare_dfew(
+    root: Path, out: Path, *, fold: int = 1, media: Path | None = None, strict: bool = False
+) -> PrepareReport:
+    """Write a manifest of one of DFEW's official folds.
+
+    Args:
+        root: folder with `EmoLabel_DataSplit/train(single-labeled)/set_<fold>.csv` and that of
+            `test(single-labeled)`.
+        out: the manifest.
+        fold: 1 to 5.
+        media: folder of the original `<name>.mp4`; looked for below `root/Clip` when not given.
+            Without it samples name no media: folders of face pictures are not read.
+        strict: counts other than the published ones are an error.
+
+    Raises:
+        EmollamaError: no such fold or no csv of it, an unknown label, a clip twice.
+    """
+    if fold not in COUNTS:
+        raise EmollamaError(f"fold {fold} does not exist; there are 1 to 5")
+    require_root(root, "DFEW", "EmoLabel_DataSplit/train(single-labeled)/set_1.csv, Clip/...")
+    if media is not None and not media.is_dir():
+        raise EmollamaError(f"{media}: is not a folder; DFEW's mp4 files are expected in it")
+    files = next(_folders(root, media), {})
+    collection = Collection("dfew", out, get_label_set("dfew"))
+    for split in ("train", "test"):
+        inner = f"{split}(single-labeled)/set_{fold}.csv"
+        table = first_that_exists(root, f"EmoLabel_DataSplit/{inner}", inner)
+        if table is None:
+            raise EmollamaError(f"{root}: has no EmoLabel_DataSplit/{inner}")
+        with_media = collection.note_unless_any(files, split, "CLIPS (<name>.mp4)")
+        for row in read_rows(table, ("video_name", "label")):
+            # Spreadsheets drop the zeros that clips are named with.
+            name, native = row.require("video_name").zfill(5), row.require("label")
+            if native == "0":
+                collection.see(name, row.where)
+                collection.rejected[name] = "label 0: not single-labelled"
+                continue
+            if native not in EMOTIONS:
+                raise EmollamaError(f"{row.where}: column 'label': '{native}' is not 1 to 7")
+            collection.count(name, split, EMOTIONS[native], row.where)
+            if with_media and not collection.usable(name, split, files.get(name)):
+                continue
+            collection.samples.append(
+                Sample(
+                    id=name,
+                    video=collection.path(files.get(name)),
+                    split=split,
+                    targets=Targets(emotion=EMOTIONS[native], native=native),
+                )
+            )
+    collection.notes.append(
+        f"official fold {fold}; films are not named, so one may be in training and test"
+    )
+    train, test = COUNTS[fold]
+    return collection.finish({"train": train, "test": test}, strict)
+
+
+def _folders(root: Path, media: Path | None) -> Iterator[dict[str, Path]]:
+    """Clips of each folder that has any, most likely first."""
+    for folder in [media] if media else [root / place for place in CLIPS]:
+        if files := files_by_stem(folder, (".mp4",)):
+            yield files

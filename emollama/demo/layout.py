@@ -1,0 +1,181 @@
+"""What stands where on the page. What happens is wired in `page`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import gradio as gr
+from gradio.themes import Base as BaseTheme
+from gradio.themes.utils.fonts import Font
+
+from emollama.demo.desk import Desk
+from emollama.demo.saving import INTENDED
+from emollama.demo.visit import LONGEST_QUESTION, LONGEST_WORDS
+from emollama.session import Sampling, Session
+
+KEEP_SECONDS = 3600
+"""After which uploads and visits are forgotten."""
+CONSENT = (
+    "Record yourself, or others who have agreed to it. The recording goes to the machine on which "
+    "this page runs and nowhere else, and is removed after an hour, or when the page ends."
+)
+EXAMPLES = "Drawn faces and synthetic voices, made on this machine; no evidence about people."
+
+Parts = dict[str, Any]
+"""Components by name. A name ending in "_part" is a group that is shown once there is a clip."""
+
+
+def theme() -> BaseTheme:
+    """Gradio's plain theme with the system's own fonts, so that none is loaded."""
+    plain = (Font("system-ui"), Font("sans-serif"))
+    mono = (Font("ui-monospace"), Font("monospace"))
+    base = BaseTheme(font=plain, font_mono=mono, primary_hue="blue", radius_size="sm")
+    # The plain theme's greys are too pale to be read by everybody.
+    found: BaseTheme = base.set(
+        block_info_text_color="*neutral_700", block_info_text_color_dark="*neutral_200",
+        block_label_text_color="*neutral_700", block_label_text_color_dark="*neutral_200",
+        block_title_text_color="*neutral_800", block_title_text_color_dark="*neutral_200",
+        body_text_color_subdued="*neutral_700", body_text_color_subdued_dark="*neutral_300",
+        input_placeholder_color="*neutral_600", input_placeholder_color_dark="*neutral_300",
+    )  # fmt: skip
+    return found
+
+
+def lay_out(
+    session: Session, label_sets: Sequence[str], examples: Sequence[str], no_examples: str | None
+) -> Parts:
+    """Make all components, inside a `gr.Blocks`.
+
+    Args:
+        session: the model.
+        label_sets: to choose from, the model's own first.
+        examples: titles of the example clips.
+        no_examples: why there are none; None where there are.
+    """
+    parts: Parts = {"desk": gr.State(Desk(), time_to_live=KEEP_SECONDS)}
+    channels = ", ".join(session.channels)
+    gr.HTML(
+        f"<h1>Which emotion, and how do you know?</h1><p>The model <b>{escape(session.name)}</b> "
+        f"reads {escape(channels)} of a clip.</p><p class='intended'>{escape(INTENDED)}</p>",
+        elem_classes=["piece"],
+    )
+    parts["state"] = gr.HTML("", elem_classes=["piece", "state"], elem_id="state")
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=1, min_width=300):
+            _sources(parts, examples, no_examples)
+            _clip(parts)
+        with gr.Column(scale=1, min_width=300, visible=False) as parts["answer_part"]:
+            _answer(parts, session, label_sets)
+    _evidence(parts)
+    if session.kind == "llm":
+        _chat(parts)
+    _saving(parts)
+    return parts
+
+
+def _sources(parts: Parts, examples: Sequence[str], no_examples: str | None) -> None:
+    with gr.Tabs():
+        with gr.Tab("Upload"):
+            parts["upload"] = gr.File(
+                label="A clip: video or sound", type="filepath", file_types=["video", "audio"],
+                height=130, elem_id="upload",
+            )  # fmt: skip
+        with gr.Tab("Record"):
+            gr.HTML(f'<p class="intended">{CONSENT}</p>', elem_classes=["piece"])
+            parts["agreed"] = gr.Checkbox(
+                False, label="Whoever is recorded has agreed", elem_id="agreed"
+            )
+            # Not mirrored: turning the picture round would need ffmpeg.
+            parts["camera"] = gr.Video(
+                label="Webcam and microphone", sources=["webcam"], include_audio=True,
+                webcam_options=gr.WebcamOptions(mirror=False), visible=False, elem_id="camera",
+            )  # fmt: skip
+        with gr.Tab("Examples"):
+            why = EXAMPLES if no_examples is None else f"There are none: {no_examples}"
+            gr.HTML(f"<p>{escape(why)}</p>", elem_classes=["piece"])
+            with gr.Row():
+                parts["examples"] = [gr.Button(t, size="sm", min_width=230) for t in examples]
+
+
+def _clip(parts: Parts) -> None:
+    with gr.Column(visible=False) as parts["clip_part"]:
+        parts["player"] = gr.HTML("", elem_classes=["piece"], elem_id="player")
+        parts["words"] = gr.Textbox(
+            label="Words (the transcript, which you may correct)", lines=2, max_lines=6,
+            max_length=LONGEST_WORDS, elem_id="words",
+        )  # fmt: skip
+        parts["reword"] = gr.Button("Use these words", size="sm")
+
+
+def _answer(parts: Parts, session: Session, label_sets: Sequence[str]) -> None:
+    gr.HTML("<h2>Answer</h2>", elem_classes=["piece"])
+    parts["answer"] = gr.HTML("", elem_classes=["piece"], elem_id="answer")
+    with gr.Group(), gr.Row():
+        for channel in session.channels:
+            parts[f"use_{channel}"] = gr.Checkbox(
+                True, label=f"Use the {channel}", min_width=110, elem_id=f"use-{channel}"
+            )
+    parts["labels"] = gr.Dropdown(
+        list(label_sets), value=label_sets[0], label="Labels to choose from",
+        info="A set, or words of your own with commas between", allow_custom_value=True,
+        visible=bool(session.labels), elem_id="labels",
+    )  # fmt: skip
+    gr.HTML("<h2>What carried it</h2>", elem_classes=["piece"])
+    parts["carried"] = gr.HTML("", elem_classes=["piece"], elem_id="carried")
+    parts["notes"] = gr.HTML("", elem_classes=["piece", "small"], elem_id="notes")
+
+
+def _evidence(parts: Parts) -> None:
+    with gr.Row(visible=False, equal_height=False) as parts["evidence_part"]:
+        with gr.Column(scale=1, min_width=280):
+            gr.HTML("<h2>Peak frame</h2>", elem_classes=["piece"])
+            parts["peak"] = gr.HTML("", elem_classes=["piece"], elem_id="peak")
+        with gr.Column(scale=2, min_width=300):
+            gr.HTML("<h2>Over time</h2>", elem_classes=["piece"])
+            parts["timeline"] = gr.HTML("", elem_classes=["piece"], elem_id="timeline")
+
+
+def _chat(parts: Parts) -> None:
+    usual = Sampling()
+    with gr.Column(visible=False) as parts["chat_part"]:
+        gr.HTML("<h2>Ask about the clip</h2>", elem_classes=["piece"])
+        parts["chat"] = gr.Chatbot(
+            label="Conversation", height=380, render_markdown=False, latex_delimiters=[],
+            buttons=[], allow_tags=False, elem_id="chat",
+            placeholder="Ask which emotion it is, how the model knows, or anything else.",
+        )  # fmt: skip
+        with gr.Row():
+            parts["emotion"] = gr.Button("Which emotion?", size="sm", min_width=130)
+            parts["reason"] = gr.Button("How do you know?", size="sm", min_width=130)
+        with gr.Row(equal_height=True):
+            parts["question"] = gr.Textbox(
+                label="Your question", lines=1, max_lines=5, max_length=LONGEST_QUESTION, scale=5,
+                min_width=220, elem_id="question",
+            )  # fmt: skip
+            parts["ask"] = gr.Button("Ask", variant="primary", scale=1, min_width=90)
+        with gr.Row():
+            parts["stop"] = gr.Button("Stop", size="sm", variant="stop", min_width=70)
+            parts["retry"] = gr.Button("Retry", size="sm", min_width=70)
+            parts["forget"] = gr.Button("New conversation", size="sm", min_width=130)
+        with gr.Accordion("How answers are written", open=False):
+            parts["temperature"] = gr.Slider(
+                0, 2, value=usual.temperature, step=0.05, label="Temperature",
+                info="0 takes the likeliest word each time",
+            )  # fmt: skip
+            parts["top_p"] = gr.Slider(
+                0.05, 1, value=usual.top_p, step=0.05, label="Top-p",
+                info="words are drawn from the likeliest that make up this much probability",
+            )  # fmt: skip
+            parts["length"] = gr.Slider(
+                8, 512, value=usual.max_new_tokens, step=8, label="Greatest length in tokens"
+            )
+
+
+def _saving(parts: Parts) -> None:
+    with gr.Row(visible=False) as parts["saving_part"]:
+        parts["save_json"] = gr.Button("Save as JSON", size="sm", min_width=130)
+        parts["save_sheet"] = gr.Button("Save as case sheet (HTML)", size="sm", min_width=180)
+        # Never seen (its style hides it): the browser clicks it once a file is there.
+        parts["saved"] = gr.DownloadButton("Saved file", elem_id="saved")

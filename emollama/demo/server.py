@@ -1,0 +1,158 @@
+"""Serving the page: what is allowed in, where uploads lie, and what is removed at the end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from emollama.base.errors import EmollamaError
+from emollama.demo.examples import Example, examples
+from emollama.demo.gate import Gate
+from emollama.demo.sweep import swept
+from emollama.serving.guard import Guard
+from emollama.serving.private import private_temporaries
+from emollama.serving.server import listening
+from emollama.serving.settings import Settings
+from emollama.serving.uploads import Uploads
+from emollama.session import Session
+
+# Read by Gradio when it is imported, which therefore happens below.
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+
+_LEAVE_SECONDS = 3  # for visitors' open streams, which do not end by themselves
+
+
+def serve(
+    session: Session, settings: Settings, folder: Path | None, user: str,
+    ready: Callable[[str], None],
+) -> None:  # fmt: skip
+    """Serve the page until Ctrl-C or SIGTERM.
+
+    Args:
+        session: the model.
+        settings: limits; with an API key visitors log in with it as `user`.
+        folder: of the example clips; None for no examples.
+        user: see above.
+        ready: called with the page's address.
+
+    Raises:
+        EmollamaError: the port is taken, or clips cannot be decoded on this machine.
+    """
+    ended = threading.Event()
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    private_temporaries()
+    with running(session, settings, folder, user) as address:
+        ready(address)
+        ended.wait()
+
+
+@contextmanager
+def running(
+    session: Session, settings: Settings, folder: Path | None, user: str = "emollama"
+) -> Iterator[str]:
+    """The page's address, while it is served; see `serve`."""
+    uploads = Uploads(settings)
+    guard = Guard(session, settings)
+    folder_of_page = uploads.folder / "page"
+    before = os.environ.get("GRADIO_TEMP_DIR")
+    os.environ["GRADIO_TEMP_DIR"] = str(folder_of_page)
+    try:
+        from emollama.demo.callbacks import Callbacks
+        from emollama.demo.page import build
+
+        with listening(settings) as sock:
+            guard.start()
+            found, why_none = _examples(folder)
+            saved = folder_of_page / "saved"
+            saved.mkdir(parents=True)
+            page = build(Callbacks(session, guard, saved), found, why_none)
+            app = _application(page, settings, found, user)
+            with swept(folder_of_page, settings.keep_seconds), _listens(app, sock):
+                # An address to be opened; that of all interfaces is none.
+                host = "localhost" if settings.host in ("0.0.0.0", "::") else settings.host
+                name = f"[{host}]" if ":" in host else host
+                yield f"http://{name}:{sock.getsockname()[1]}/"
+    finally:
+        guard.close()
+        uploads.close()
+        if before is None:
+            del os.environ["GRADIO_TEMP_DIR"]
+        else:
+            os.environ["GRADIO_TEMP_DIR"] = before
+
+
+def _application(page: Any, settings: Settings, found: list[Example], user: str) -> Any:
+    """The page as an application; what comes in passes the gate before Gradio sees it."""
+    import gradio as gr
+    from fastapi import FastAPI
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+    from emollama.demo.layout import theme
+    from emollama.demo.style import PAGE
+
+    app = gr.mount_gradio_app(
+        FastAPI(docs_url=None, redoc_url=None, openapi_url=None),
+        page,
+        path="",
+        server_name=settings.host,
+        server_port=settings.port,
+        auth=None if settings.api_key is None else (user, settings.api_key),
+        max_file_size=settings.max_bytes,
+        allowed_paths=[str(example.path) for example in found],
+        show_error=False,
+        ssr_mode=False,
+        run_history=False,
+        enable_monitoring=False,
+        footer_links=[],
+        theme=theme(),
+        css=PAGE,
+    )
+    app.add_middleware(Gate)
+    # Another site's name that points to this machine must not reach the page.
+    names = ["127.0.0.1", "localhost", settings.host] if settings.loopback else ["*"]
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=names)
+    return app
+
+
+@contextmanager
+def _listens(app: Any, sock: socket.socket) -> Iterator[None]:
+    """Serve the application meanwhile, in a thread."""
+    import uvicorn
+
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, server_header=False, ws="none",
+        timeout_graceful_shutdown=_LEAVE_SECONDS,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, args=([sock],), name="page", daemon=True)
+    thread.start()
+    while thread.is_alive() and not server.started:
+        thread.join(0.01)
+    if not server.started:
+        raise EmollamaError("the page could not be started; the log says why")
+    try:
+        yield
+    finally:
+        # What is cut off now are open streams, which uvicorn would tell as errors of ours.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        server.should_exit = True
+        thread.join(2 * _LEAVE_SECONDS)
+
+
+def _examples(folder: Path | None) -> tuple[list[Example], str | None]:
+    """The example clips, or why there are none."""
+    if folder is None:
+        return [], "they were not asked for"
+    try:
+        return examples(folder), None
+    except EmollamaError as error:
+        return [], str(error)

@@ -1,0 +1,169 @@
+"""What a visitor of the page has before them: a clip, what was found in it, what was said of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from emollama.base.errors import EmollamaError
+from emollama.session import Answer, Look, Reply, Sampling, Session, Turn, Weights
+
+MOST_LABELS, LONGEST_LABEL = 50, 40
+LONGEST_QUESTION, LONGEST_WORDS = 2000, 5000
+"""Characters."""
+
+
+@dataclass
+class Exchange:
+    """A question with its answer, and how it came about.
+
+    Attributes:
+        question: of the visitor.
+        prompt: that the model was given, in full.
+        sampling: how the answer was written.
+        channels: that it was written from.
+        answer: as far as it is written.
+        finish: why it ended; None while it is written.
+        prompt_tokens: how many the prompt has; `cached_tokens` of them had been read before.
+        new_tokens: how many the answer has.
+        seconds: that it took.
+    """
+
+    question: str
+    prompt: str
+    sampling: Sampling
+    channels: tuple[str, ...]
+    answer: str = ""
+    finish: str | None = None
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    new_tokens: int = 0
+    seconds: float = 0.0
+
+    def count(self, reply: Reply) -> None:
+        """Take over what a reply knows of itself."""
+        self.finish = reply.finish
+        self.prompt_tokens, self.cached_tokens = reply.prompt_tokens, reply.cached_tokens
+        self.new_tokens = reply.new_tokens
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "question": self.question,
+            "answer": self.answer,
+            "finish": self.finish,
+            "channels": list(self.channels),
+            "prompt": self.prompt,
+            "prompt_tokens": self.prompt_tokens,
+            "cached_tokens": self.cached_tokens,
+            "new_tokens": self.new_tokens,
+            "temperature": self.sampling.temperature,
+            "top_p": self.sampling.top_p,
+            "max_new_tokens": self.sampling.max_new_tokens,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+@dataclass
+class Visit:
+    """A clip on the page.
+
+    Attributes:
+        path: of the file; `name` is what its owner calls it.
+        whole: the clip with all it has.
+        left_out: channels that the visitor has switched off.
+        labels: to choose from; None for the model's own.
+        answer: of the model as things are; None until it is there, as is `weights`.
+        changes: how often something has changed that the answer depends on.
+        exchanges: the conversation.
+        stop: set when the answer that is being written is to end.
+        writing: held while an answer is written.
+    """
+
+    path: Path
+    name: str
+    whole: Look
+    left_out: frozenset[str] = frozenset()
+    labels: tuple[str, ...] | None = None
+    answer: Answer | None = None
+    weights: Weights | None = None
+    changes: int = 0
+    exchanges: list[Exchange] = field(default_factory=list)
+    stop: threading.Event = field(default_factory=threading.Event)
+    writing: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def look(self) -> Look:
+        """The clip without what is left out; nothing left is an `EmollamaError`."""
+        return self.whole.only(c for c in self.whole.channels if c not in self.left_out)
+
+    def leave_out(self, channels: Collection[str]) -> None:
+        """Leave out these channels and no others.
+
+        Raises:
+            EmollamaError: nothing would be left; then nothing changes.
+        """
+        before, self.left_out = self.left_out, frozenset(channels)
+        try:
+            _ = self.look
+        except EmollamaError:
+            self.left_out = before
+            raise
+        self.changed()
+
+    def reword(self, session: Session, text: str) -> None:
+        """Take other words for what is said; "" for none.
+
+        Raises:
+            EmollamaError: nothing would be left to go by; then nothing changes.
+        """
+        before, self.whole = self.whole, session.reworded(self.whole, text)
+        try:
+            _ = self.look
+        except EmollamaError:
+            self.whole = before
+            raise
+        self.changed()
+
+    def changed(self) -> None:
+        """What was answered holds no longer."""
+        self.answer = self.weights = None
+        self.changes += 1
+
+    def turns(self) -> list[Turn]:
+        """The conversation so far."""
+        return turns_of(self.exchanges)
+
+
+def turns_of(exchanges: Sequence[Exchange]) -> list[Turn]:
+    """A conversation as turns of user and assistant."""
+    said: list[Turn] = []
+    for one in exchanges:
+        said += [Turn("user", one.question), Turn("assistant", one.answer)]
+    return said
+
+
+def chosen_labels(text: str | None, known: Mapping[str, Sequence[str]]) -> tuple[str, ...] | None:
+    """The labels that a visitor has chosen: a set by name, or words between commas.
+
+    None, for the model's own, where nothing is chosen.
+
+    Raises:
+        EmollamaError: there are too few, too many, or too long ones.
+    """
+    if not text or not text.strip():
+        return None
+    if text in known:
+        return tuple(known[text]) or None
+    words = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+    if not 2 <= len(words) <= MOST_LABELS:
+        raise EmollamaError(f"write 2 to {MOST_LABELS} labels with commas between: calm, angry")
+    for word in words:
+        if len(word) > LONGEST_LABEL:
+            raise EmollamaError(
+                f"label '{word[:LONGEST_LABEL]}…' has more than {LONGEST_LABEL} characters"
+            )
+    return words

@@ -1,0 +1,1 @@
+"""From manifest, store and media to the batches of a fusion model."""

@@ -1,0 +1,1 @@
+"""Fusion systems, one file each, and the table that names them."""

@@ -1,0 +1,357 @@
+"""Training of fusion models: one short loop on accelerate. What `train.py` runs on `fusion:`.
+
+A strategy owns models, optimizers and steps; the loop deals out batches, validates, keeps the best
+epoch and writes checkpoints. Whatever is drawn is a function of the seed, the epoch and the sample
+or step, so a killed run that goes on ends with the same weights as one that never was.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
+from torch.utils.tensorboard import SummaryWriter
+
+from emollama.base import torchrun
+from emollama.base.errors import EmollamaError
+from emollama.base.files import file_sha256, sole_writer
+from emollama.fusion import artefact
+from emollama.fusion.answers import answers
+from emollama.fusion.training.card import fusion_card
+from emollama.fusion.training.config import FusionTrainConfig
+from emollama.fusion.training.dealing import Dealer
+from emollama.fusion.training.optimising import seed_step
+from emollama.fusion.training.progress import (
+    Progress,
+    forget_best_but,
+    keep_best,
+    load_best,
+    newest_checkpoint,
+    read_checkpoint,
+    write_checkpoint,
+)
+from emollama.fusion.training.setup import Setup, another, set_up, start_from
+from emollama.fusion.training.strategies.base import Plan, Strategy
+from emollama.fusion.training.strategies.table import strategy_class
+from emollama.fusion.training.validation import TITLES, Validation, merit, selected, validate
+from emollama.runs.run_folder import (
+    require_same_configuration,
+    speaker,
+    versions,
+    write_configuration,
+)
+
+MAY_CHANGE = tuple(("training", key) for key in ("log_every", "save_every", "save_steps", "resume"))
+"""Settings under which a run may go on."""
+
+
+def train_fusion(config: FusionTrainConfig) -> Path:
+    """Train as configured and return the artefact's folder, `<output>/model`.
+
+    Raises:
+        EmollamaError: for anything the user can mend, and where training diverges.
+    """
+    with ExitStack() as held:
+        return FusionRun(config, held).run()
+
+
+class FusionRun:
+    """One run, from configuration to artefact.
+
+    Args:
+        config: of the run.
+        held: what is closed with it.
+        setup: data and model, where they are there; read and built as configured by default.
+        say: takes lines for people.
+    """
+
+    def __init__(
+        self,
+        config: FusionTrainConfig,
+        held: ExitStack,
+        setup: Setup | None = None,
+        say: Callable[[str], None] | None = None,
+    ) -> None:
+        self.config = config
+        rank = torchrun.rank()
+        self.say: Callable[[str], None] = say or speaker(rank)
+        self.checkpoints = config.output / "checkpoints"
+        resume = _resumable(config, self.checkpoints)
+        self.setup: Setup = setup or set_up(config, self.say)
+        self.accelerator = Accelerator(cpu=not torch.cuda.is_available())
+        self.device: torch.device = self.accelerator.device
+        self.first = self.accelerator.is_main_process
+        self.metric = selected(config.task, config.training.select)
+
+        model = self.setup.model.to(self.device)
+        start = config.fusion.start
+        if start is not None and resume is not None and not start.exists():
+            start = None  # a checkpoint of this run holds everything
+        if start is not None:
+            self.say(start_from(model, start))
+        self.dealer = Dealer(
+            self.setup.train, config.training.batch_size, config.modality_dropout, config.seed,
+            {m.name: m.channel for m in config.fusion.modalities},
+            rank=self.accelerator.process_index, world=self.accelerator.num_processes,
+        )  # fmt: skip
+        kind, options = strategy_class(config.strategy.name), config.strategy_options()
+        self.epochs = kind.epochs(options, config.training.epochs)
+        plan = Plan(
+            settings=config.training,
+            epochs=self.epochs,
+            batches=self.dealer.batches,
+            another=lambda name, options: another(model, config.seed, name, options),
+            seed=config.seed,
+        )
+        self.strategy: Strategy = kind(model, options, plan)
+        if start is not None:
+            self._start_others(start)
+        self.parameters = sum(
+            p.numel() for m in self.strategy.models.values() for p in m.parameters()
+        )
+        self.progress = Progress()
+        if self.first:
+            busy = f"{config.output}: another run is writing to it"
+            held.enter_context(sole_writer(config.output, busy))
+            if resume is None:
+                for name in ("checkpoints", "best", "tensorboard"):
+                    shutil.rmtree(config.output / name, ignore_errors=True)
+                for old in config.output.glob("model-*"):  # of values, see `keep_per_target`
+                    if artefact.is_fusion_artefact(old):
+                        shutil.rmtree(old, ignore_errors=True)
+            write_configuration(config.output, config)
+        self.accelerator.wait_for_everyone()
+        if resume is not None:
+            self.say(f"going on from {resume}")
+            state, self.progress = read_checkpoint(resume, self.device)
+            self.strategy.load_state_dict(state)
+        self.board: SummaryWriter | None = None
+        if self.first:
+            folder = str(config.output / "tensorboard")
+            self.board = held.enter_context(
+                SummaryWriter(folder, purge_step=self.progress.epoch + 1)
+            )
+
+    def _start_others(self, start: Path) -> None:
+        """Weights of a strategy's further models, where the artefact has them; else it is said."""
+        for name, model in self.strategy.models.items():
+            if name == artefact.MAIN:
+                continue
+            if (start / name).is_dir():
+                self.say(start_from(model, start / name))
+            else:
+                self.say(f"{start}: has no model '{name}'; it begins anew")
+
+    def run(self) -> Path:
+        """All epochs that are left, then the artefact."""
+        train, validation = self.setup.train, self.setup.validation
+        self.say(
+            f"{len(train)} samples, {self.epochs} epochs of {self.dealer.batches} steps x "
+            f"{self.config.training.batch_size}; {self.parameters:,} parameters on "
+            f"{self.device.type}"
+        )
+        if validation is None:
+            self.say(
+                "no validation split: the last epoch is kept, whatever it is worth"
+                + (", and labels count as shown from 0.5" * (self.config.task.kind == "labels"))
+            )
+        started, first = time.monotonic(), self.progress.epoch
+        patience = self.config.training.patience
+        while self.progress.epoch < self.epochs and not self.progress.out_of_patience(patience):
+            self._epoch()
+            self._tell(started, first)
+        if self.progress.epoch < self.epochs:
+            self.say(f"no better epoch in {patience}: stopped after epoch {self.progress.epoch}")
+        folder = self._save()
+        if self.accelerator.num_processes > 1:
+            self.accelerator.wait_for_everyone()
+            dist.destroy_process_group()
+        return folder
+
+    def _epoch(self) -> None:
+        now, settings = self.progress, self.config.training
+        epoch = now.epoch
+        self.strategy.begin_epoch(epoch)
+        self.strategy.set_training()
+        if now.batch == 0:
+            now.learning_rate = self.strategy.learning_rate
+        total = torch.zeros((), dtype=torch.float64, device=self.device)
+        for index in range(now.batch, self.dealer.batches):
+            batch, share, mine = self.dealer.batch(epoch, index)
+            seed_step(self.config.seed, epoch, index, self.accelerator.process_index)
+            total += self.strategy.step(batch.to(self.device), share) * mine
+            now.batch = index + 1
+            between = settings.save_steps and now.batch % settings.save_steps == 0
+            if between and now.batch < self.dealer.batches:
+                now.loss += self._summed(total)
+                total.zero_()
+                self._checkpoint()
+        now.loss += self._summed(total)
+        loss = now.loss / len(self.setup.train)
+        if not math.isfinite(loss):
+            raise EmollamaError(
+                f"the loss is {loss} in epoch {epoch + 1}: training has diverged; lower "
+                "training.learning_rate and start anew with training.resume=never"
+            )
+        now.log.append({"epoch": epoch + 1, "loss": loss, "learning_rate": now.learning_rate})
+        now.epoch, now.batch, now.loss = epoch + 1, 0, 0.0
+        last = now.epoch == self.epochs
+        score = None
+        if self.setup.validation is not None and (last or now.epoch % settings.evaluate_every == 0):
+            score = self._validate()
+        self.strategy.end_epoch(epoch, score)
+        done = last or now.out_of_patience(settings.patience)
+        if done or now.epoch % settings.save_every == 0:
+            self._checkpoint()
+
+    def _validate(self) -> float:
+        """Score the validation split and keep the epoch if it is the best; its merit."""
+        found: list[Any] = [None]
+        if self.first:
+            data = self.setup.validation
+            assert data is not None
+            config = self.strategy.model.config
+            self.strategy.set_evaluating()
+            said = answers(config, self.strategy.answer, data.in_order(), self.device)
+            found = [validate(config.goal, config.labels, said, data)]
+        broadcast_object_list(found)
+        result: Validation = found[0]
+        now = self.progress
+        now.validation.append({"epoch": now.epoch, **result.scores})
+        now.best = self._better(now.best, self.metric, result)
+        if self.config.training.keep_per_target:
+            for name in self.config.task.values:
+                known = now.best_of.get(name, {})
+                now.best_of[name] = self._better(known, f"ccc_{name}", result)
+        if self.first and now.epoch in now.kept:
+            keep_best(self.config.output, self.strategy.models, now.epoch)
+        value = merit(self.metric, result.scores)
+        return value
+
+    def _better(self, best: dict[str, Any], metric: str, result: Validation) -> dict[str, Any]:
+        """This epoch where its score is above the best one's, else that."""
+        value = merit(metric, result.scores)
+        if best and not value > best["merit"]:
+            return best
+        return {
+            "epoch": self.progress.epoch,
+            "metric": metric,
+            "value": result.scores[metric],
+            "merit": value,
+            "thresholds": result.thresholds,
+        }
+
+    def _checkpoint(self) -> None:
+        if not self.first:
+            return
+        now = self.progress
+        step = now.epoch * self.dealer.batches + now.batch
+        write_checkpoint(self.checkpoints, step, self.strategy.state_dict(), now)
+        # Not earlier: until now a killed run would have gone on with an older best epoch.
+        if now.best:
+            forget_best_but(self.config.output, now.kept)
+
+    def _summed(self, total: torch.Tensor) -> float:
+        if self.accelerator.num_processes > 1:
+            total = total.clone()
+            dist.all_reduce(total)
+        return float(total)
+
+    def _tell(self, started: float, first: int) -> None:
+        now = self.progress
+        entry = now.log[-1]
+        scored = now.validation[-1] if now.validation else {}
+        fresh = scored.get("epoch") == now.epoch
+        if self.board is not None:
+            for name in ("loss", "learning_rate"):
+                self.board.add_scalar(f"train/{name}", entry[name], now.epoch)
+            for name, value in scored.items() if fresh else ():
+                self.board.add_scalar(f"validation/{name}", value, now.epoch)
+        if now.epoch % self.config.training.log_every and now.epoch != self.epochs:
+            return
+        seconds = time.monotonic() - started
+        done = now.epoch - first
+        left = seconds / done * (self.epochs - now.epoch)
+        score = ""
+        if fresh:
+            best = f" (best {now.best['value']:.4f} in epoch {now.best['epoch']})"
+            score = f"  validation {TITLES[self.metric]} {scored[self.metric]:.4f}{best}"
+        self.say(
+            f"epoch {now.epoch}/{self.epochs}  loss {entry['loss']:.4f}{score}  "
+            f"{done * len(self.setup.train) / max(seconds, 1e-9):.1f} samples/s  "
+            f"{int(left // 60)}:{int(left % 60):02d} left"
+        )
+
+    def _save(self) -> Path:
+        """The artefact, and where each value keeps its own epoch one for each beside it."""
+        folder = self.config.output / "model"
+        if self.first:
+            for name, best in self.progress.best_of.items():
+                self._save_epoch(folder.with_name(f"model-{name}"), best)
+            self._save_epoch(folder, self.progress.best)
+        return folder
+
+    def _save_epoch(self, folder: Path, best: dict[str, Any]) -> None:
+        config, now = self.config, self.progress
+        if best:
+            load_best(config.output, self.strategy.models, best["epoch"])
+        record = {
+            "config": config.model_dump(mode="json"),
+            "versions": versions(),
+            "samples": len(self.setup.train),
+            "manifest_sha256": file_sha256(self.setup.manifest.path),
+            "split_sha256": self.setup.manifest.split_sha256,
+            "left_out": dict(self.setup.train.left_out),
+            "world_size": self.accelerator.num_processes,
+            "device": torch.cuda.get_device_name(self.device)
+            if self.device.type == "cuda"
+            else "cpu",
+            "parameters": self.parameters,
+            "epochs": now.epoch,
+            "steps": now.epoch * self.dealer.batches,
+            "final_loss": now.log[-1]["loss"],
+            "log": now.log,
+            "validation": now.validation,
+            "best": best or None,
+        }
+        about = artefact.About(
+            labels=self.setup.manifest.labels,
+            strategy=config.strategy.name,
+            options=config.strategy.options,
+            thresholds=best.get("thresholds", {}),
+            models=tuple(self.strategy.models),
+            corpus=self.setup.manifest.corpus,
+            split_sha256=self.setup.manifest.split_sha256,
+        )
+        card = fusion_card(config, self.setup.manifest, self.strategy.model.config, record)
+        artefact.save(self.strategy.models, about, folder, record, card)
+        kept = f"epoch {best['epoch']}" if best else "the last epoch"
+        self.say(f"artefact of {kept} written to {folder}")
+
+
+def _resumable(config: FusionTrainConfig, checkpoints: Path) -> Path | None:
+    """The checkpoint to go on from; a folder that is not this run's is not mixed with it."""
+    model = config.output / "model"
+    ours = not model.exists() or artefact.is_fusion_artefact(model)
+    if not ours and (not model.is_dir() or any(model.iterdir())):
+        raise EmollamaError(f"{model}: is there and no fusion model; choose another output")
+    newest = newest_checkpoint(checkpoints)
+    if config.training.resume == "never":
+        return None
+    if newest is None:
+        if any(checkpoints.glob("*/trainer_state.json")):
+            raise EmollamaError(
+                f"{config.output}: holds checkpoints of an LLM run; choose another output"
+            )
+        return None
+    require_same_configuration(config.output, config, MAY_CHANGE)
+    return newest

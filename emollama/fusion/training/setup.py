@@ -1,0 +1,135 @@
+"""What a fusion run begins with: data in memory, a model, its first weights."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from emollama.base.errors import EmollamaError
+from emollama.fusion import artefact
+from emollama.fusion.configuration import ModalitySection
+from emollama.fusion.data.data import (
+    FusionData,
+    fit_standardisers,
+    open_modalities,
+    read_data,
+    require_raw,
+)
+from emollama.fusion.modeling import FusionModel
+from emollama.fusion.systems.table import fusion_system
+from emollama.fusion.training.config import FusionTrainConfig
+from emollama.inputs.draws import generator
+from emollama.manifest.sample import Manifest
+from emollama.manifest.split_file import leakage, read_with_splits
+from emollama.runs.run_folder import tell_left_out
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Splits and the model to be trained on them; the test split is not among them."""
+
+    manifest: Manifest
+    train: FusionData
+    validation: FusionData | None
+    model: FusionModel
+
+
+def set_up(config: FusionTrainConfig, say: Callable[[str], None]) -> Setup:
+    """Read what the configuration names and build the model.
+
+    Raises:
+        EmollamaError: for anything the user can mend (files, labels, widths).
+    """
+    manifest = read_with_splits(config.data.manifest, config.data.split_file)
+    for leak in leakage(manifest.samples):
+        say(f"WARNING: {leak}")
+    sections, readers = open_modalities(config.data.store, config.fusion.modalities)
+    splits: dict[str, FusionData] = {}
+    for split in filter(None, (config.data.train_split, config.data.validation_split)):
+        splits[split] = read_data(manifest, split, config.task, manifest.labels, sections, readers)
+        tell_left_out(splits[split].left_out, say)
+        for note in splits[split].notes:
+            say(note)
+    train = splits[config.data.train_split]
+    held_out = config.data.validation_split
+    return assembled(config, manifest, sections, train, splits[held_out] if held_out else None)
+
+
+def assembled(
+    config: FusionTrainConfig,
+    manifest: Manifest,
+    sections: Sequence[ModalitySection],
+    train: FusionData,
+    validation: FusionData | None,
+) -> Setup:
+    """A model for data that has been read; `sections` as `open_modalities` gives them."""
+    weights: list[float] = []
+    if config.task.class_weights == "balanced" and config.task.has_labels:
+        weights = train.targets.class_weights()
+    config_class, model_class = fusion_system(config.fusion.system)
+    with torch.random.fork_rng():
+        seed_weights(config.seed, artefact.MAIN)
+        model = model_class(
+            config_class(
+                modalities=[s.model_dump() for s in sections],
+                labels=manifest.labels.labels if config.task.has_labels else (),
+                task=config.task.model_dump(mode="json"),
+                options=config.fusion.options,
+                class_weights=weights,
+            )
+        )
+    if config.fusion.start is None:
+        require_raw(manifest, train)
+        fit_standardisers(model, train)
+    return Setup(manifest, train, validation, model)
+
+
+def seed_weights(seed: int, name: str) -> None:
+    """Make the initial weights of a model a function of the seed and the model's name."""
+    torch.manual_seed(generator(seed, "weights", name).getrandbits(63))
+
+
+def another(
+    model: FusionModel, seed: int, name: str, options: Mapping[str, Any] | None = None
+) -> FusionModel:
+    """A further model like one that is there, with other options where they are given.
+
+    Its weights are drawn anew, but for standardisers and pretrained encoders.
+    """
+    config = copy.deepcopy(model.config)
+    config.options |= dict(options or {})
+    with torch.random.fork_rng():
+        seed_weights(seed, name)
+        made = artefact.new_model(config)
+    made.standardisers.load_state_dict(model.standardisers.state_dict())
+    made.backbones.load_state_dict(model.backbones.state_dict())
+    return made.to(model.device)  # type: ignore[arg-type]
+
+
+def start_from(model: FusionModel, folder: Path) -> str:
+    """Fill a model with an artefact's weights, standardisers among them; a line for people.
+
+    Raises:
+        EmollamaError: it is of another system, or has other modalities, labels or shapes.
+    """
+    try:
+        found = artefact.read_config(folder)
+        ours = model.config
+        for what, theirs, mine in (
+            ("system", [found.system], [ours.system]),
+            ("modalities", found.names, ours.names),
+            ("labels", found.labels, ours.labels),
+        ):
+            if list(theirs) != list(mine):
+                raise EmollamaError(
+                    f"{folder}: has the {what} {', '.join(theirs)}, this run {', '.join(mine)}"
+                )
+        artefact.load_weights(model, folder / artefact.WEIGHTS_FILE)
+    except EmollamaError as error:
+        raise EmollamaError(f"fusion.start: {error}") from error
+    return f"weights start from {folder}"

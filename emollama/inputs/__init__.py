@@ -1,0 +1,1 @@
+"""What enters a model: order, tasks and dropped channels as functions of the seed."""

@@ -1,0 +1,30 @@
+"""What every run is told of its data: which samples, which features, which channels are dropped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from emollama.base.config import Strict
+
+
+class DataSection(Strict):
+    """Which samples; a split may be the union of several ("train+val").
+
+    `split_file`: splits that take the place of the manifest's own (see `manifest.split_file`).
+    """
+
+    manifest: Path
+    split_file: Path | None = None
+    store: Path | None = None
+    train_split: str = "train"
+    validation_split: str | None = "val"
+
+
+class ModalityDropout(Strict):
+    """Probability with which a channel is left out of an emotion question in training."""
+
+    voice: float = Field(default=0.0, ge=0, le=1)
+    face: float = Field(default=0.0, ge=0, le=1)
+    words: float = Field(default=0.0, ge=0, le=1)

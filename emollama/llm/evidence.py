@@ -1,0 +1,172 @@
+"""From manifest and feature store to evidence: tracks a stream, standardisers, clue words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from emollama.base.errors import EmollamaError
+from emollama.encoders.base import FeatureTrack
+from emollama.features.same_encoder import require_same_encoder
+from emollama.features.store import StoredTracks, open_tracks, relocated_sources
+from emollama.features.tracks import TrackReader, usable
+from emollama.inputs.config import DataSection
+from emollama.llm.clues import ClueWords
+from emollama.llm.configuration import StreamConfig
+from emollama.llm.modeling import EmotionLlama
+from emollama.llm.options import StreamSection
+from emollama.llm.processing import Evidence, fit_steps
+from emollama.manifest.sample import Manifest, Sample
+
+
+def open_streams(
+    store: Path | None, sections: Sequence[StreamSection]
+) -> tuple[list[StreamConfig], dict[str, TrackReader]]:
+    """Streams as an artefact keeps them (source in full, which encoder made it), and readers."""
+    streams: list[StreamConfig] = []
+    readers: dict[str, TrackReader] = {}
+    for section in sections:
+        reader = open_tracks(store, section.source)
+        values = section.model_dump(exclude={"start"})
+        if isinstance(reader, StoredTracks):
+            values["source"] = reader.key
+        streams.append(StreamConfig(width=reader.width, fingerprint=reader.fingerprint, **values))
+        readers[section.name] = reader
+    return streams, readers
+
+
+def relocated(streams: Sequence[StreamConfig], folder: Path | None) -> list[StreamConfig]:
+    """The streams with `npy:` folders of the same names in `folder`; as they are when None.
+
+    Raises:
+        EmollamaError: where two sources would become one folder.
+    """
+    moved = relocated_sources([s.source for s in streams], folder)
+    return [replace(stream, source=source) for stream, source in zip(streams, moved, strict=True)]
+
+
+def training_samples(
+    manifest: Manifest, data: DataSection, readers: Mapping[str, TrackReader]
+) -> tuple[list[Sample], dict[str, str]]:
+    """Samples of the training split with something to learn and features to learn it from.
+
+    The second value says of the others why their features cannot be read (`usable`).
+    """
+    split = manifest.split(data.train_split)
+    samples = [s for s in split if s.targets.emotion or s.targets.reason]
+    if not samples:
+        raise EmollamaError(
+            f"{manifest.path}: no training sample has an emotion or a reason to learn"
+        )
+    kept, left_out = usable(samples, readers)
+    if not kept:
+        raise EmollamaError(
+            f"{manifest.path}: no sample of split '{data.train_split}' has its features in "
+            f"{data.store}; run: emollama extract {manifest.path} --store DIR"
+        )
+    return kept, left_out
+
+
+def open_readers(store: Path | None, streams: Sequence[StreamConfig]) -> dict[str, TrackReader]:
+    """The track reader of each stream, its width checked against the stream's."""
+    readers: dict[str, TrackReader] = {}
+    for stream in streams:
+        reader = open_tracks(store, stream.source)
+        if reader.width != stream.width:
+            raise EmollamaError(
+                f"stream '{stream.name}': {stream.source} is {reader.width} wide, "
+                f"the model was built for {stream.width}"
+            )
+        require_same_encoder(stream, reader.fingerprint, str(store or stream.source))
+        readers[stream.name] = reader
+    return readers
+
+
+def read_tracks(
+    readers: Mapping[str, TrackReader], sample_id: str
+) -> dict[str, FeatureTrack | None]:
+    """The tracks of one sample by stream; None where the clip has no such channel."""
+    return {name: reader.get(sample_id) for name, reader in readers.items()}
+
+
+class EvidenceReader:
+    """Reads the evidence of samples, with the clue words of the training split.
+
+    `shifts` are added to the tracks of training samples (`probe.start_from_probe`); the clue
+    words are those of the tracks as they are.
+    """
+
+    def __init__(
+        self,
+        readers: Mapping[str, TrackReader],
+        clues: ClueWords,
+        shifts: Mapping[str, Mapping[str, np.ndarray]] | None = None,
+    ) -> None:
+        self.readers = readers
+        self.clues = clues
+        self.shifts = shifts or {}
+
+    def read(self, sample: Sample) -> Evidence:
+        """The evidence of one sample, all channels in use."""
+        tracks = read_tracks(self.readers, sample.id)
+        shown = {name: self._shifted(name, sample.id, track) for name, track in tracks.items()}
+        clues = self.clues.describe(tracks)
+        for channel, words in sample.clues.items():
+            clues[channel] = "; ".join(filter(None, (clues.get(channel), words)))
+        return Evidence(tracks=shown, text=sample.text, clues=clues, context=sample.context)
+
+    def _shifted(
+        self, name: str, sample_id: str, track: FeatureTrack | None
+    ) -> FeatureTrack | None:
+        shift = self.shifts.get(name, {}).get(sample_id)
+        return (
+            track if track is None or shift is None else replace(track, values=track.values + shift)
+        )
+
+
+def fit_standardisers(
+    model: EmotionLlama, readers: Mapping[str, TrackReader], samples: Sequence[Sample]
+) -> None:
+    """Set each projector's mean and deviation from the training samples' steps."""
+    for stream in model.config.stream_configs:
+        if not stream.standardise:
+            continue
+        total = np.zeros(stream.width)
+        square = np.zeros(stream.width)
+        count = 0
+        for sample in samples:
+            track = readers[stream.name].get(sample.id)
+            if track is None:
+                continue
+            values = fit_steps(track.values, stream.tokens).astype(np.float64)
+            total += values.sum(axis=0)
+            square += (values**2).sum(axis=0)
+            count += len(values)
+        if count == 0:
+            raise EmollamaError(
+                f"stream '{stream.name}': no training sample has features of {stream.source}"
+            )
+        mean = total / count
+        deviation = np.sqrt(np.maximum(square / count - mean**2, 0))
+        if not (np.isfinite(mean).all() and np.isfinite(deviation).all()):
+            raise EmollamaError(f"stream '{stream.name}': {stream.source} holds NaN or infinity")
+        model.projector(stream.name).set_standardiser(
+            torch.from_numpy(mean).float(), torch.from_numpy(deviation).float()
+        )
+
+
+def fit_clues(readers: Mapping[str, TrackReader], samples: Sequence[Sample]) -> ClueWords:
+    """Clue words from every stream whose columns have names."""
+    named = {}
+    for name, reader in readers.items():
+        if not reader.columns:
+            continue
+        tracks = (reader.get(s.id) for s in samples)
+        values = [t.values for t in tracks if t is not None]
+        if values:
+            named[name] = (reader.columns, values)
+    return ClueWords.fit(named)

@@ -1,0 +1,58 @@
+"""Options of an EmotionLlama that its artefact remembers: streams, LoRA, how it is held."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from emollama.base.config import Strict
+
+Quantisation = Literal["none", "8bit", "4bit"]
+Attention = Literal["sdpa", "eager", "flash_attention_2"]
+Clues = Literal["reasons", "always", "never"]
+
+
+class StreamSection(Strict):
+    """One stream; its width is read from the feature store. See `StreamConfig`.
+
+    `start` is how the projector begins: "random", or "probe", from a linear probe of the labels
+    (see `emollama.llm.training.probe`; for linear projectors of a single layer).
+    """
+
+    name: str
+    channel: Literal["voice", "face", "words"]
+    source: str
+    tokens: int = Field(default=1, ge=1)
+    projector: Literal["linear", "mlp"] = "linear"
+    hidden: int = Field(default=0, ge=0)
+    layers: int = Field(default=1, ge=1)
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    absent: Literal["learned", "zeros", "omit"] = "learned"
+    standardise: bool = True
+    start: Literal["random", "probe"] = "random"
+
+    @model_validator(mode="after")
+    def _probe_is_linear(self) -> StreamSection:
+        if self.start == "probe" and (self.projector != "linear" or self.layers != 1):
+            raise ValueError("start: probe needs a linear projector of a single layer")
+        return self
+
+
+class LoraSection(Strict):
+    """LoRA (Hu et al. 2022) on linear layers of the language model, never on its head.
+
+    `rslora` scales by alpha / sqrt(r) (Kalajdzievski 2023), `dora` learns magnitudes apart (Liu et
+    al. 2024), `plus_ratio` is the learning rate of B over that of A (LoRA+, Hayou et al. 2024).
+    """
+
+    r: int = Field(default=16, ge=1)
+    alpha: int = Field(default=32, ge=1)
+    dropout: float = Field(default=0.05, ge=0, lt=1)
+    rslora: bool = False
+    dora: bool = False
+    plus_ratio: float = Field(default=1.0, ge=1)
+    targets: list[str] = Field(
+        default=["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
+        min_length=1,
+    )

@@ -1,0 +1,1 @@
+"""Layouts and checkpoints of the released Emotion-LLaMA and MiniGPT-v2."""

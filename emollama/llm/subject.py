@@ -1,0 +1,117 @@
+"""An EmotionLlama, asked about samples that are shown in part.
+
+Its streams take a fixed number of positions in the prompt, so a hidden step cannot be left out
+without moving the others: it takes the mean of the steps that are shown, which says nothing of its
+own. A track of which nothing is shown is absent. The subtitle is a track with one step a word, and
+a hidden word is not in the prompt. Measured clues, where the model reads them for a label, are of
+the whole clip and stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from emollama.encoders.base import FeatureTrack
+from emollama.llm.artefact import Artefact
+from emollama.llm.inference import label_probabilities
+from emollama.llm.processing import Evidence, cut_text
+from emollama.manifest.channels import CHANNELS, Channel
+from emollama.runs.subject import Modality, Steps, View
+
+TEXT = "text"
+"""The subtitle's name among the tracks."""
+BATCH = 8
+
+
+class LlmSubject:
+    """See `Subject`; the modalities are the channels.
+
+    Args:
+        artefact: the model.
+        rows: the evidence of each sample.
+        progress: told of each batch's size when it is answered.
+    """
+
+    def __init__(
+        self,
+        artefact: Artefact,
+        rows: Sequence[Evidence],
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        self.artefact = artefact
+        self.rows = list(rows)
+        self.progress = progress
+        streams = artefact.processor.streams
+        # A stream may carry any name; the subtitle's must be its own.
+        self.text = TEXT if all(s.name != TEXT for s in streams) else f"{TEXT} "
+        held: dict[Channel, list[str]] = {
+            c: [s.name for s in streams if s.channel == c] for c in CHANNELS
+        }
+        held["words"].append(self.text)
+        self.modalities = tuple(Modality(c, c, tuple(names)) for c, names in held.items() if names)
+        self.tracks = tuple(n for m in self.modalities for n in m.tracks)
+        self.labels = artefact.processor.labels.labels
+        self.several = False
+
+    def steps(self, row: int) -> dict[str, Steps]:
+        """The tracks that a sample has, by name."""
+        evidence = self.rows[row]
+        found: dict[str, Steps] = {}
+        for modality in self.modalities:
+            for name in modality.tracks:
+                track = evidence.tracks.get(name)
+                if track is not None:
+                    times = np.asarray(track.times, np.float64)
+                    found[name] = Steps(modality.name, modality.channel, times)
+        words = cut_text(evidence.text).split() if evidence.text else []
+        if words:
+            found[self.text] = Steps("words", "words", np.zeros(len(words)), tuple(words))
+        return found
+
+    def present(self, row: int) -> frozenset[str]:
+        """Names of the channels that a sample has."""
+        has = self.artefact.processor.channels(self.rows[row])
+        return frozenset(m.name for m in self.modalities if m.name in has)
+
+    def scores(self, views: Sequence[View]) -> np.ndarray:
+        """Label scores float64 [n, K]; see `Subject.scores`."""
+        return label_probabilities(
+            self.artefact.model,
+            self.artefact.processor,
+            [self.shown(view) for view in views],
+            BATCH,
+            progress=self.progress,
+        )
+
+    def maps(self, row: int) -> dict[str, np.ndarray]:
+        """None: the language model's attention is not kept."""
+        return {}
+
+    def shown(self, view: View) -> Evidence:
+        """What a view shows of a sample."""
+        evidence = self.rows[view.row]
+        tracks = dict(evidence.tracks)
+        for name, hidden in view.hidden.items():
+            track = tracks.get(name)
+            if track is not None:
+                tracks[name] = without_steps(track, np.asarray(hidden, bool))
+        text = evidence.text
+        if text and np.any(view.hidden.get(self.text, False)):
+            kept = ~np.asarray(view.hidden[self.text], bool)
+            words = [w for w, k in zip(cut_text(text).split(), kept, strict=True) if k]
+            text = " ".join(words) or None
+        return replace(
+            evidence, tracks=tracks, text=text, channels=evidence.channels & view.present
+        )
+
+
+def without_steps(track: FeatureTrack, hidden: np.ndarray) -> FeatureTrack | None:
+    """A track whose hidden steps [T] say what the others say on average; None without any other."""
+    if hidden.all():
+        return None
+    values = np.array(track.values)
+    values[hidden] = values[~hidden].mean(axis=0)
+    return replace(track, values=values)

@@ -1,0 +1,194 @@
+"""Our configuration as transformers' TrainingArguments."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import TrainingArguments
+
+from emollama.base import torchrun
+from emollama.base.device import default_device, resolve_dtype
+from emollama.base.errors import EmollamaError
+from emollama.base.files import read_json
+from emollama.llm.training.config import TrainConfig, TrainingSection
+
+BATCH_KEYS = ("train_batch_size", "train_micro_batch_size_per_gpu", "gradient_accumulation_steps")
+
+
+def training_arguments(
+    config: TrainConfig, folder: Path, device: torch.device
+) -> TrainingArguments:
+    """Arguments of a run that writes its checkpoints to `folder`.
+
+    One item of the dataset is all that a process does in a step (`InstructionSchedule`), so the
+    library's own batch size and accumulation are 1.
+    """
+    settings = config.training
+    distributed = torchrun.world_size() > 1
+    os.environ["TENSORBOARD_LOGGING_DIR"] = str(config.output / "tensorboard")
+    schedule, options = _schedule(settings)
+    arguments = TrainingArguments(
+        output_dir=str(folder),
+        max_steps=settings.max_steps,
+        per_device_train_batch_size=1,
+        gradient_accumulation_steps=1,
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        warmup_steps=settings.warmup_steps,
+        lr_scheduler_type=schedule,
+        lr_scheduler_kwargs=options,
+        max_grad_norm=settings.max_grad_norm,
+        neftune_noise_alpha=settings.neftune_alpha or None,
+        logging_steps=settings.log_every,
+        logging_first_step=True,
+        logging_nan_inf_filter=False,
+        save_steps=settings.save_every,
+        save_total_limit=2,
+        seed=config.seed,
+        data_seed=config.seed,
+        bf16=resolve_dtype(config.model.dtype, device) == torch.bfloat16,
+        use_cpu=device.type == "cpu",
+        ddp_backend=("gloo" if device.type == "cpu" else "nccl") if distributed else None,
+        ddp_find_unused_parameters=False if distributed else None,
+        activation_checkpointing=settings.gradient_checkpointing,
+        activation_checkpointing_kwargs={"use_reentrant": False},
+        deepspeed=str(settings.deepspeed) if settings.deepspeed else None,
+        remove_unused_columns=False,
+        dataloader_num_workers=settings.workers,
+        dataloader_persistent_workers=settings.workers > 0,
+        dataloader_pin_memory=device.type == "cuda",
+        report_to=["tensorboard"],
+        disable_tqdm=True,
+        log_level="error",
+    )
+    if settings.deepspeed is not None:
+        import deepspeed
+
+        # ZeRO-3 reads weights in parts as soon as there is a model, and must know the processes.
+        backend = "gloo" if device.type == "cpu" else "nccl"
+        deepspeed.init_distributed(dist_backend=backend, auto_mpi_discovery=False)
+    return arguments
+
+
+def micro_batch(config: TrainConfig, world: int) -> int:
+    """Samples of a padded micro-batch, as many as configured or as a process has in a step."""
+    total = config.training.batch_size
+    if total % world:
+        raise EmollamaError(
+            f"training.batch_size {total} cannot be shared by {world} processes; "
+            f"use a multiple of {world}"
+        )
+    share = total // world
+    micro = min(config.training.micro_batch, share)
+    if share % micro and not config.training.pack_tokens:
+        raise EmollamaError(
+            f"training.micro_batch {micro} does not divide the {share} samples a process takes of "
+            f"batch_size {total}"
+        )
+    return micro
+
+
+def zero_stage(config: TrainConfig) -> int:
+    """The ZeRO stage of the DeepSpeed file, 0 without one.
+
+    Raises:
+        EmollamaError: where the file is not one, DeepSpeed refuses it, or it decides what follows
+            from our configuration.
+    """
+    path = config.training.deepspeed
+    if path is None:
+        return 0
+    values = read_json(path)
+    if not isinstance(values, dict):
+        raise EmollamaError(f"training.deepspeed: {path}: is not a JSON object")
+    zero = values.get("zero_optimization")
+    stage = zero.get("stage") if isinstance(zero, dict) else None
+    if isinstance(stage, bool) or stage not in (1, 2, 3):
+        raise EmollamaError(f"{path}: zero_optimization.stage must be 1, 2 or 3, not {stage}")
+    for key in BATCH_KEYS:
+        if values.get(key) != "auto":
+            raise EmollamaError(
+                f'{path}: "{key}" must be "auto", not {json.dumps(values.get(key))}: '
+                "training.batch_size and micro_batch decide it"
+            )
+    for key in ("optimizer", "scheduler"):
+        if key in values:
+            raise EmollamaError(f'{path}: "{key}" is decided by the section training; remove it')
+    _require_precision(config, path, values)
+    clipping = values.get("gradient_clipping", "auto")
+    if clipping not in ("auto", config.training.max_grad_norm):
+        raise EmollamaError(
+            f'{path}: "gradient_clipping" must be "auto", not {json.dumps(clipping)}: '
+            "training.max_grad_norm decides it"
+        )
+    _require_settings(path, values)
+    return int(stage)
+
+
+def _require_precision(config: TrainConfig, path: Path, values: dict[str, Any]) -> None:
+    """The sections bf16 and fp16 must leave the number format to model.dtype."""
+    dtype = resolve_dtype(config.model.dtype, default_device())
+    for key, fitting in (("bf16", ("auto", dtype == torch.bfloat16)), ("fp16", ("auto", False))):
+        section = values.get(key, {})
+        if not isinstance(section, dict):
+            raise EmollamaError(f'{path}: "{key}" must be an object such as {{"enabled": "auto"}}')
+        if section.get("enabled", "auto") not in fitting:
+            raise EmollamaError(
+                f'{path}: {key}.enabled must be "auto", not {json.dumps(section["enabled"])}: '
+                "model.dtype decides it"
+            )
+
+
+def _require_settings(path: Path, values: dict[str, Any]) -> None:
+    """Have DeepSpeed read its settings, but for what only a run can fill in."""
+    if default_device().type == "cpu":
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
+    from deepspeed.runtime.config import DeepSpeedConfig
+
+    try:
+        DeepSpeedConfig({**_known(values), "train_batch_size": torchrun.world_size()})
+    except (AssertionError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise EmollamaError(f"{path}: DeepSpeed refuses it: {' '.join(str(error).split())}") from (
+            error
+        )
+
+
+def _known(values: dict[str, Any]) -> dict[str, Any]:
+    """Without the values that are left to "auto"."""
+    return {
+        key: _known(value) if isinstance(value, dict) else value
+        for key, value in values.items()
+        if value != "auto"
+    }
+
+
+def require_deepspeed(config: TrainConfig) -> None:
+    """Refuse in one line what DeepSpeed itself would end in a traceback over."""
+    path, stage = config.training.deepspeed, zero_stage(config)
+    if path is None:
+        return
+    if not torchrun.started():
+        raise EmollamaError(
+            "training.deepspeed: start the run with torchrun, for one process too: "
+            "torchrun --nproc_per_node 1 train.py ..."
+        )
+    if stage == 3 and config.model.quantise != "none":
+        raise EmollamaError(
+            f"{path}: ZeRO-3 cuts weights that model.quantise={config.model.quantise} has packed; "
+            "take zero2.json, or quantise: none"
+        )
+
+
+def _schedule(settings: TrainingSection) -> tuple[str, dict[str, Any]]:
+    """The library's name of a learning-rate schedule, and its options."""
+    if settings.min_learning_rate:
+        return "cosine_warmup_with_min_lr", {
+            "min_lr_rate": settings.min_learning_rate / settings.learning_rate,
+            "warmup_lr_rate": settings.warmup_learning_rate / settings.learning_rate or None,
+        }
+    names = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
+    return names[settings.schedule], {}

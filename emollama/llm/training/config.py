@@ -1,0 +1,148 @@
+"""What instruction tuning is configured by; `train.py --cfg-path` reads it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from emollama.base import torchrun
+from emollama.base.config import Precision, Seed, Strict
+from emollama.inputs.config import DataSection, ModalityDropout
+from emollama.llm.options import Attention, Clues, LoraSection, Quantisation, StreamSection
+from emollama.llm.released.keys import translate_training
+from emollama.manifest.sample import LONGEST_CONTEXT
+
+
+class ModelSection(Strict):
+    """`llm`: an asset's name, or the folder of any causal LM in the transformers format.
+
+    `start`: an artefact whose adapters, projectors and standardisers the run begins with (stage 2
+    after stage 1), or a released `.pth`. `quantise`: hold the frozen language model in 8 or 4 bits
+    (bitsandbytes, on a GPU; QLoRA, Dettmers et al. 2023). `streams`: none for words alone.
+    `context`: how many turns of a conversation before the clip are read. `probe_strength`: C of the
+    regression behind `start: probe`, small where speakers are few.
+    """
+
+    llm: str = "smollm2-135m-instruct"
+    start: Path | None = None
+    layout: str = "emollama-chat"
+    dtype: Precision = "auto"
+    quantise: Quantisation = "none"
+    attention: Attention = "sdpa"
+    streams: list[StreamSection] = Field(default=[])
+    context: int = Field(default=0, ge=0, le=LONGEST_CONTEXT)
+    probe_strength: float = Field(default=0.01, gt=0)
+    lora: LoraSection = LoraSection()
+
+    @model_validator(mode="after")
+    def _one_beginning(self) -> ModelSection:
+        probed = [s.name for s in self.streams if s.start == "probe"]
+        if self.start is not None and probed:
+            raise ValueError(
+                f"start gives the projectors their weights; stream '{probed[0]}' must not have "
+                "start: probe"
+            )
+        return self
+
+
+class TaskSection(Strict):
+    """How often a task is drawn (relative to the others) and what its loss weighs."""
+
+    share: float = Field(default=1.0, ge=0)
+    weight: float = Field(default=1.0, gt=0)
+
+
+class TasksSection(Strict):
+    """The tasks; a sample without a reference reason is always asked for its emotion.
+
+    `clues`: whether prompts hold clues in words, measured or given with the corpus: in "reasons",
+    "always" (an emotion is asked with them too), or "never".
+    """
+
+    emotion: TaskSection = TaskSection()
+    reason: TaskSection = TaskSection(share=0.0)
+    clues: Clues = "reasons"
+
+    @model_validator(mode="after")
+    def _some_task(self) -> TasksSection:
+        if self.emotion.share + self.reason.share <= 0:
+            raise ValueError("the shares of all tasks are 0")
+        return self
+
+
+class TrainingSection(Strict):
+    """Steps are optimizer steps; `batch_size` is the samples of one step over all processes.
+
+    `micro_batch` is what one process holds at a time; the rest is accumulated. `pack_tokens` above
+    0 packs samples into rows of at most so many tokens instead; `micro_batch` is then not used.
+    `neftune_alpha` adds noise to token embeddings (Jain et al. 2023), sized by the length of the
+    row, which must therefore hold one sample. `workers` lay samples out ahead of the model.
+    `resume`: "auto" goes on from the newest checkpoint of this run, "never" starts anew.
+    """
+
+    max_steps: int = Field(ge=1)
+    batch_size: int = Field(default=8, ge=1)
+    micro_batch: int = Field(default=8, ge=1)
+    pack_tokens: int = Field(default=0, ge=0)
+    learning_rate: float = Field(default=2e-4, gt=0)
+    projector_learning_rate: float = Field(default=1e-3, gt=0)
+    min_learning_rate: float = Field(default=0.0, ge=0)
+    warmup_learning_rate: float = Field(default=0.0, ge=0)
+    weight_decay: float = Field(default=0.01, ge=0)
+    warmup_steps: int = Field(default=10, ge=0)
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    max_grad_norm: float = Field(default=1.0, ge=0)
+    neftune_alpha: float = Field(default=0.0, ge=0)
+    workers: int = Field(default=0, ge=0)
+    log_every: int = Field(default=10, ge=1)
+    save_every: int = Field(default=60, ge=1)
+    evaluate_every: int = Field(default=0, ge=0)
+    keep_best: bool = False
+    gradient_checkpointing: bool = False
+    deepspeed: Path | None = None
+    resume: Literal["auto", "never"] = "auto"
+
+    @model_validator(mode="after")
+    def _whole_batches(self) -> TrainingSection:
+        if (
+            not self.pack_tokens
+            and self.batch_size % self.micro_batch
+            and self.micro_batch < self.batch_size
+        ):
+            raise ValueError(
+                f"batch_size {self.batch_size} is not a multiple of micro_batch {self.micro_batch}"
+            )
+        if self.neftune_alpha and self.pack_tokens:
+            raise ValueError("neftune_alpha sizes its noise by the sample; set pack_tokens: 0")
+        if self.keep_best and not self.evaluate_every:
+            raise ValueError("keep_best needs evaluate_every")
+        floors = max(self.min_learning_rate, self.warmup_learning_rate)
+        if floors > self.learning_rate:
+            raise ValueError(f"a floor of {floors:g} is above learning_rate {self.learning_rate:g}")
+        if self.min_learning_rate and self.schedule != "cosine":
+            raise ValueError(f"min_learning_rate is the cosine's; schedule is {self.schedule}")
+        if self.warmup_learning_rate and not self.min_learning_rate:
+            raise ValueError("warmup_learning_rate needs min_learning_rate")
+        return self
+
+
+class TrainConfig(Strict):
+    """What `train.py --cfg-path` reads."""
+
+    seed: Seed = 7
+    output: Path
+    data: DataSection
+    model: ModelSection
+    tasks: TasksSection = TasksSection()
+    modality_dropout: ModalityDropout = ModalityDropout()
+    training: TrainingSection
+
+    @classmethod
+    def translated(
+        cls, values: dict[str, Any], dataset: str | None
+    ) -> tuple[dict[str, Any], list[str]]:
+        """Keys of the released Emotion-LLaMA moved to ours."""
+        del dataset
+        return translate_training(values, torchrun.world_size())

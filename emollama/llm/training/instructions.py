@@ -1,0 +1,139 @@
+"""The training set as a schedule: item i of the run is decided before the run begins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch.utils.data import Dataset
+
+from emollama.inputs.config import ModalityDropout
+from emollama.inputs.draws import epoch_order, generator
+from emollama.llm.batch import Encoded, by_count
+from emollama.llm.evidence import EvidenceReader
+from emollama.llm.processing import CHANNELS, EmotionLlamaProcessor
+from emollama.llm.training.config import TasksSection
+from emollama.llm.training.packing import by_tokens
+from emollama.manifest.sample import Sample
+
+
+class InstructionSchedule(Dataset[list[list[Encoded]]]):
+    """All samples of a run in order: epoch after epoch, cut into steps of `batch_size`.
+
+    An item is what one process does in one step: its micro-batches. Item i belongs to step
+    i // world and process i % world. A step's samples are dealt out by length, so that little is
+    padded (or rows are full, where they are packed); what a step holds, and so its gradient, is
+    not changed by that. Task, instruction and dropped channels of a sample are functions of
+    (seed, epoch, sample id). With a sequential sampler the whole run is one pass, so resuming is
+    skipping, and any number of processes sees the same steps.
+
+    Args:
+        samples: the training split.
+        evidence: reads their tracks.
+        processor: lays them out.
+        tasks: shares and weights.
+        dropout: of channels.
+        seed: of everything drawn.
+        steps: of the run.
+        batch_size: samples of a step over all processes.
+        world: processes.
+        micro_batch: samples of a padded micro-batch; 0 for all that a process has in a step.
+        pack_tokens: tokens of a packed row; 0 pads instead.
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        evidence: EvidenceReader,
+        processor: EmotionLlamaProcessor,
+        tasks: TasksSection,
+        dropout: ModalityDropout,
+        seed: int,
+        steps: int,
+        batch_size: int,
+        world: int = 1,
+        micro_batch: int = 0,
+        pack_tokens: int = 0,
+    ) -> None:
+        self.samples = list(samples)
+        self.evidence = evidence
+        self.processor = processor
+        self.tasks = tasks
+        self.dropout = dropout
+        self.seed = seed
+        self.steps = steps
+        self.batch_size = batch_size
+        self.world = world
+        self.micro_batch = micro_batch or batch_size // world
+        self.pack_tokens = pack_tokens
+        self._orders: dict[int, list[int]] = {}
+        self._groups: tuple[int, list[list[Encoded]]] = (-1, [])
+
+    def __len__(self) -> int:
+        return self.steps * self.world
+
+    def __getitem__(self, item: int) -> list[list[Encoded]]:
+        step, rank = divmod(item, self.world)
+        if self._groups[0] != step:
+            drawn = self.step(step)
+            lengths = [len(e.input_ids) for e in drawn]
+            groups = (
+                by_tokens(lengths, self.pack_tokens, self.world)
+                if self.pack_tokens
+                else by_count(lengths, self.micro_batch)
+            )
+            self._groups = (step, [[drawn[i] for i in group] for group in groups])
+        return self._groups[1][rank :: self.world]
+
+    def step(self, step: int) -> list[Encoded]:
+        """The samples of one step, in the order in which they are drawn."""
+        first = step * self.batch_size
+        return [self._drawn(i) for i in range(first, first + self.batch_size)]
+
+    def collate(self, items: Sequence[list[list[Encoded]]]) -> dict[str, list[Any]]:
+        """Tensors of each micro-batch of one item; `share` is the part of the step's mean that
+        a micro-batch's own mean makes up, over all processes together.
+        """
+        (groups,) = items
+        form = self.processor.pack if self.pack_tokens else self.processor.collate
+        return {
+            "micro_batches": [form(group) for group in groups],
+            "shares": [len(group) * self.world / self.batch_size for group in groups],
+        }
+
+    def _drawn(self, item: int) -> Encoded:
+        """The item-th sample of the run, as asked in its epoch."""
+        epoch, position = divmod(item, len(self.samples))
+        if epoch not in self._orders:
+            ids = [s.id for s in self.samples]
+            self._orders = {epoch: epoch_order(self.seed, epoch, ids)}
+        return self.encode(self.samples[self._orders[epoch][position]], epoch)
+
+    def encode(self, sample: Sample, epoch: int) -> Encoded:
+        """One sample as asked in one epoch."""
+        draw = generator(self.seed, epoch, "item", sample.id)
+        task = self._task(sample, draw.random())
+        evidence = self.evidence.read(sample)
+        choice = draw.randrange(self.processor.instruction_count(task))
+        question = self.processor.instruction(task, choice)
+        if task == "reason":
+            # A reference reason tells of every channel, so none is dropped from its evidence.
+            answer, weight = sample.targets.reason or "", self.tasks.reason.weight
+        else:
+            # Of the channels that this clip has, at least one stays.
+            known = self.processor.channels(evidence) or CHANNELS
+            kept = [c for c in known if draw.random() >= getattr(self.dropout, c)]
+            chosen = frozenset(kept or [draw.choice(known)])
+            evidence = self.processor.for_label(evidence, chosen)
+            answer = self.processor.label_answer(sample.targets.emotion or "")
+            weight = self.tasks.emotion.weight
+        prompt = self.processor.encode_prompt(evidence, question)
+        return self.processor.with_answer(prompt, answer, weight)
+
+    def _task(self, sample: Sample, draw: float) -> str:
+        if not sample.targets.reason:
+            return "emotion"
+        if sample.targets.emotion is None:
+            return "reason"
+        share = self.tasks.emotion.share
+        return "emotion" if draw * (share + self.tasks.reason.share) < share else "reason"

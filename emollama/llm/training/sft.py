@@ -1,0 +1,309 @@
+"""Instruction tuning: configuration in, artefact out. What `train.py` runs."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from peft import PeftModel
+from sklearn.metrics import f1_score
+from transformers import set_seed
+
+from emollama.base import torchrun
+from emollama.base.device import default_device, resolve_dtype
+from emollama.base.errors import EmollamaError
+from emollama.base.files import file_sha256, read_json, sole_writer, write_json, written_whole
+from emollama.llm import artefact
+from emollama.llm.clues import ClueWords
+from emollama.llm.evidence import (
+    EvidenceReader,
+    fit_clues,
+    fit_standardisers,
+    open_streams,
+    training_samples,
+    usable,
+)
+from emollama.llm.inference import label_probabilities
+from emollama.llm.partitioned import gathered
+from emollama.llm.processing import PROCESSOR_FILE, EmotionLlamaProcessor
+from emollama.llm.training.arguments import micro_batch, require_deepspeed, training_arguments
+from emollama.llm.training.card import model_card
+from emollama.llm.training.config import TrainConfig
+from emollama.llm.training.instructions import InstructionSchedule
+from emollama.llm.training.memory import memory_advice
+from emollama.llm.training.probe import Shifts, start_from_probe
+from emollama.llm.training.start import start_from
+from emollama.llm.training.trainer import (
+    VALIDATION,
+    WHOLE,
+    EmotionTrainer,
+    KeepBest,
+    MarkWhole,
+    PlainProgress,
+    newest_checkpoint,
+)
+from emollama.manifest.split_file import leakage, read_with_splits
+from emollama.runs.run_folder import (
+    require_same_configuration,
+    speaker,
+    tell_left_out,
+    versions,
+    write_configuration,
+)
+
+MAY_CHANGE = (
+    *(("training", key) for key in ("log_every", "save_every", "resume", "workers", "micro_batch",
+                                    "pack_tokens", "gradient_checkpointing")),
+    ("model", "attention"),
+)  # fmt: skip
+"""Settings under which a run may go on: they shape memory and speed, not what a step learns."""
+
+
+def train(config: TrainConfig) -> Path:
+    """Train as configured and return the artefact's folder, `<output>/model`.
+
+    Raises:
+        EmollamaError: for anything the user can mend (files, labels, widths, batch sizes).
+    """
+    with memory_advice(config), ExitStack() as held:
+        return _train(config, held)
+
+
+def _train(config: TrainConfig, held: ExitStack) -> Path:
+    rank = torchrun.rank()
+    world = torchrun.world_size()
+    say = speaker(rank)
+    micro = micro_batch(config, world)
+    require_deepspeed(config)
+    _require_same_run(config, world)
+    checkpoints = config.output / "checkpoints"
+    resume = newest_checkpoint(checkpoints) if config.training.resume == "auto" else None
+    device = default_device()
+    if device.type == "cuda":
+        device = torch.device("cuda", torchrun.local_rank())
+
+    manifest = read_with_splits(config.data.manifest, config.data.split_file)
+    # Now, for the file may be another one when training ends.
+    manifest_sha256 = file_sha256(config.data.manifest)
+    for leak in leakage(manifest.samples) if manifest.split_sha256 else ():
+        say(f"WARNING: {leak}")
+    streams, readers = open_streams(config.data.store, config.model.streams)
+    samples, left_out = training_samples(manifest, config.data, readers)
+    tell_left_out(left_out, say)
+
+    # Before the model: under ZeRO-3 the arguments are what has the weights read in parts.
+    arguments = training_arguments(config, checkpoints, device)
+    set_seed(config.seed)
+    model, processor = artefact.build(
+        config.model.llm,
+        config.model.layout,
+        streams,
+        manifest.labels,
+        config.model.lora,
+        resolve_dtype(config.model.dtype, device),
+        config.seed,
+        clues=config.tasks.clues,
+        context=config.model.context,
+        attention=config.model.attention,
+        quantise=config.model.quantise,
+        device=device,
+    )
+    shifts: Shifts = {}
+    if config.model.start is not None:
+        # A checkpoint of this run holds everything; what it started from may be gone by now.
+        if config.model.start.exists() or resume is None:
+            say(start_from(model, processor, config.model.start))
+    else:
+        fit_standardisers(artefact.bare(model), readers, samples)
+    if probed := [s.name for s in config.model.streams if s.start == "probe"]:
+        shifts = start_from_probe(
+            artefact.bare(model), processor, probed, readers, samples, config.model.probe_strength
+        )
+        held_out = len(next(iter(shifts.values())))
+        say(f"projectors start from a probe; {held_out} samples are shown as if held out of it")
+    clues = fit_clues(readers, samples)
+    evidence = EvidenceReader(readers, clues)
+    shown = EvidenceReader(readers, clues, shifts)
+    schedule = InstructionSchedule(
+        samples, shown, processor, config.tasks, config.modality_dropout, config.seed,
+        steps=config.training.max_steps,
+        batch_size=config.training.batch_size,
+        world=world,
+        micro_batch=micro,
+        pack_tokens=config.training.pack_tokens,
+    )  # fmt: skip
+    trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    epochs = config.training.max_steps * config.training.batch_size / len(samples)
+    say(
+        f"{len(samples)} samples, {epochs:.1f} epochs of {config.training.max_steps} steps x "
+        f"{config.training.batch_size}; {trainable:,} trainable parameters on {device.type}, "
+        f"language model in {str(artefact.bare(model).language_model.dtype)[6:]}"
+    )
+
+    keeper = _keeper(config, model, processor, evidence, clues, manifest, readers, device, say)
+    if rank == 0:
+        busy = f"{config.output}: another run is writing to it"
+        held.enter_context(sole_writer(config.output, busy))
+        _claim(config, say)
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+    trainer = EmotionTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=schedule,
+        data_collator=schedule.collate,
+        callbacks=[
+            PlainProgress(config.training.max_steps, config.training.batch_size, say),
+            MarkWhole(),
+            *([keeper] if keeper else []),
+        ],
+        projector_learning_rate=config.training.projector_learning_rate,
+        loraplus_ratio=config.model.lora.plus_ratio,
+    )
+    _quiet(trainer)
+    if resume is not None:
+        say(f"going on from {resume}")
+    trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+
+    folder = config.output / "model"
+    with gathered(model):
+        if trainer.is_world_process_zero():
+            losses = [r for r in trainer.state.log_history if "loss" in r]
+            record = {
+                "config": config.model_dump(mode="json"),
+                "versions": versions(),
+                "samples": len(samples),
+                "manifest_sha256": manifest_sha256,
+                "split_sha256": manifest.split_sha256,
+                "left_out": left_out,
+                "world_size": world,
+                "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+                "steps": trainer.state.global_step,
+                "final_loss": losses[-1]["loss"] if losses else None,
+                "log": losses,
+                "validation": [
+                    {"step": r["step"], "weighted_f1": r[VALIDATION]}
+                    for r in trainer.state.log_history
+                    if VALIDATION in r
+                ],
+                "best": (best := _best_record(config)),
+            }
+            card = model_card(config, manifest, record)
+            weights = config.output / "best" / artefact.ADAPTER_FILE if best else None
+            artefact.save(model, processor, clues, folder, record, card, weights)
+            say(f"artefact written to {folder}")
+    _leave_process_group(world)
+    return folder
+
+
+def _claim(config: TrainConfig, say: Callable[[str], None]) -> None:
+    """Make the output folder this run's; what an older run left is removed if it starts anew.
+
+    A run killed before its first checkpoint leaves its best weights: they are not this run's.
+    Checkpoints none of which is whole are set aside, for somebody may know what they lack.
+    """
+    folder = config.output / "checkpoints"
+    if config.training.resume == "never" or not newest_checkpoint(folder):
+        if config.training.resume == "auto" and any(folder.glob("*/trainer_state.json")):
+            aside = folder.with_name(f"checkpoints-{time.strftime('%Y%m%d-%H%M%S')}")
+            folder.rename(aside)
+            say(f"none of the checkpoints is whole: set aside in {aside}; starting anew")
+        for name in ("checkpoints", "best"):
+            shutil.rmtree(config.output / name, ignore_errors=True)
+    write_configuration(config.output, config)
+
+
+def _keeper(
+    config: TrainConfig,
+    model: PeftModel,
+    processor: EmotionLlamaProcessor,
+    evidence: EvidenceReader,
+    clues: ClueWords,
+    manifest: Any,
+    readers: Any,
+    device: torch.device,
+    say: Callable[[str], None],
+) -> KeepBest | None:
+    """The validation callback, where one is asked for."""
+    every, split = config.training.evaluate_every, config.data.validation_split
+    if not every:
+        return None
+    if split is None:
+        raise EmollamaError("training.evaluate_every needs data.validation_split")
+    samples, left_out = usable(
+        [s for s in manifest.split(split) if s.targets.emotion is not None], readers
+    )
+    tell_left_out(left_out, say)
+    if not samples:
+        raise EmollamaError(f"{manifest.path}: no sample of split '{split}' can be scored")
+    known = [evidence.read(s) for s in samples]
+    gold = [processor.labels.labels.index(str(s.targets.emotion)) for s in samples]
+    best = config.output / "best"
+
+    def score() -> float:
+        base = artefact.bare(model)
+        training = base.training
+        base.eval()
+        with torch.autocast(
+            device.type,
+            dtype=torch.bfloat16,
+            enabled=resolve_dtype(config.model.dtype, device) == torch.bfloat16,
+        ):
+            probabilities = label_probabilities(base, processor, known, batch_size=16)
+        base.train(training)
+        return float(f1_score(gold, probabilities.argmax(1), average="weighted"))
+
+    def save(step: int, value: float, writes: bool) -> None:
+        with gathered(model):
+            if writes:
+                with written_whole(best) as draft:
+                    model.save_pretrained(str(draft))
+                    write_json(draft / "best.json", {"step": step, "weighted_f1": value})
+
+    def so_far() -> float:
+        record = _best_record(config)
+        return float(record["weighted_f1"]) if record else -np.inf
+
+    return KeepBest(every, score, save if config.training.keep_best else None, so_far, say)
+
+
+def _best_record(config: TrainConfig) -> dict[str, float] | None:
+    path = config.output / "best" / "best.json"
+    return read_json(path) if config.training.keep_best and path.is_file() else None
+
+
+def _require_same_run(config: TrainConfig, world: int) -> None:
+    """A folder that holds checkpoints of another configuration is not mixed with this run."""
+    model = config.output / "model"
+    ours = not model.exists() or (model / PROCESSOR_FILE).is_file()
+    if not ours and (not model.is_dir() or any(model.iterdir())):
+        raise EmollamaError(f"{model}: is there and no artefact; choose another output")
+    newest = newest_checkpoint(config.output / "checkpoints")
+    if config.training.resume == "never" or newest is None:
+        return
+    processes = read_json(newest / WHOLE)["processes"]
+    if config.training.deepspeed is not None and processes != world:
+        raise EmollamaError(
+            f"{newest}: was written by {processes} processes, and DeepSpeed goes on with as many "
+            f"only, not {world}; training.resume=never starts anew"
+        )
+    require_same_configuration(config.output, config, MAY_CHANGE)
+
+
+def _quiet(trainer: EmotionTrainer) -> None:
+    """Our own progress line replaces the library's dictionaries on stdout."""
+    from transformers.trainer_callback import PrinterCallback
+
+    trainer.remove_callback(PrinterCallback)
+
+
+def _leave_process_group(world: int) -> None:
+    if world > 1 and torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()

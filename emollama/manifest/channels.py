@@ -1,0 +1,9 @@
+"""The channels of a person: what is heard, what is seen, what is said."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Channel = Literal["voice", "face", "words"]
+
+CHANNELS: tuple[Channel, ...] = ("voice", "face", "words")

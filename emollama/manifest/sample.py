@@ -1,0 +1,228 @@
+"""Samples and manifests: which clips there are, and what is true of them.
+
+A manifest is JSON Lines. The first line is the header,
+`{"manifest": {"version": 1, "corpus": "ravdess", "labels": {...}}}`; each further line is one
+`Sample`. Media paths are relative to the manifest's own folder, or absolute.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from emollama.base.errors import EmollamaError
+from emollama.base.files import parse_row, read_lines, write_jsonl
+from emollama.manifest.labels import LabelSet
+
+MANIFEST_VERSION = 1
+LONGEST_CONTEXT = 12
+"""Turns of a conversation that a sample keeps of what was said before it."""
+LONGEST_ID = 200
+"""Characters of an id: it names files."""
+
+
+class Targets(BaseModel):
+    """What is to be predicted; each is None where the corpus does not say.
+
+    `emotion` is of the manifest's label set, `native` the corpus' own word for it. `emotions` are
+    intensities by name where a clip shows several at once (0: not shown). `sentiment` is from -3
+    to 3, `valence` and `arousal` of the whole clip from -1 to 1 or in the corpus' own range;
+    `frames` names a file of targets over time, relative to the manifest as media are.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    emotion: str | None = None
+    reason: str | None = None
+    native: str | None = None
+    emotions: dict[str, float] | None = None
+    sentiment: float | None = None
+    valence: float | None = None
+    arousal: float | None = None
+    frames: str | None = None
+
+
+class Sample(BaseModel):
+    """A clip with its id, subtitle, speaker, split, group and targets.
+
+    `video` is the file that frames come from, `audio` the one the voice comes from; where
+    `audio` is None the voice is the audio track of `video`. `start` and `end` are seconds in
+    the file. `group` is what a split must never cut through (a speaker, a session).
+    `context` is what was said before in the same conversation, oldest first, "SPEAKER: words".
+    `clues` are words on a channel that come with the corpus, e.g. {"voice": "speaks calmly"}.
+    `truth` holds what a synthetic corpus knows of each channel, e.g. {"voice": "sad"}.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str = Field(min_length=1, max_length=LONGEST_ID)
+    video: str | None = None
+    audio: str | None = None
+    start: float | None = Field(default=None, ge=0)
+    end: float | None = Field(default=None, gt=0)
+    text: str | None = None
+    context: tuple[str, ...] = Field(default=(), max_length=LONGEST_CONTEXT)
+    speaker: str | None = None
+    group: str | None = None
+    split: str | None = None
+    targets: Targets = Targets()
+    clues: dict[Literal["voice", "face"], str] = Field(default_factory=dict)
+    truth: dict[str, Any] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A corpus as read from one file; `split_sha256` is of the file that its splits are from."""
+
+    path: Path
+    corpus: str
+    labels: LabelSet
+    samples: tuple[Sample, ...]
+    split_sha256: str | None = None
+
+    def media(self, name: str) -> Path:
+        """The path of a media file that a sample names."""
+        path = Path(name)
+        return path if path.is_absolute() else self.path.parent / path
+
+    def split(self, name: str) -> tuple[Sample, ...]:
+        """The samples of a split, or of several: "train+val".
+
+        A split that does not exist is an `EmollamaError`.
+        """
+        names = name.split("+")
+        known = sorted({s.split or "(none)" for s in self.samples})
+        for part in names:
+            if part not in known:
+                raise EmollamaError(
+                    f"{self.path}: split '{part}' has no samples; there are: {', '.join(known)}"
+                )
+        return tuple(s for s in self.samples if s.split in names)
+
+
+@dataclass(frozen=True)
+class LineFault:
+    """A line of a manifest that cannot be used: its number, what is wrong, and the id if read.
+
+    `message` is one line that begins with file and line number; `twice` says that the line is
+    valid in itself, but its id stands on an earlier one.
+    """
+
+    line: int
+    message: str
+    id: str | None = None
+    twice: bool = False
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read and validate a manifest: schema, distinct ids that can name files, labels of the set."""
+    return scan_manifest(path, _refuse)
+
+
+def require_name(name: str, where: str) -> None:
+    """A sample's id names files of features: one that cannot is an `EmollamaError`."""
+    if not 0 < len(name) <= LONGEST_ID or not name.isprintable() or not stays_inside(name):
+        raise EmollamaError(
+            f"{where}: '{name[:80]}' cannot name a clip: an id has 1 to {LONGEST_ID} printable "
+            "characters and is no path that leads out of a folder"
+        )
+
+
+def stays_inside(sample_id: str) -> bool:
+    """Whether `<id>.npy` lies inside the folder it is looked up in."""
+    path = PurePosixPath(sample_id)
+    return not (path.is_absolute() or ".." in path.parts or "\0" in sample_id or not path.parts)
+
+
+def _refuse(fault: LineFault) -> None:
+    raise EmollamaError(fault.message)
+
+
+def scan_manifest(path: Path, complain: Callable[[LineFault], None]) -> Manifest:
+    """Read a manifest, telling `complain` of each line that cannot be used, and leave those out.
+
+    Raises:
+        EmollamaError: the file or its header cannot be read, or there is no usable sample.
+    """
+    lines = list(read_lines(path))
+    if not lines:
+        raise EmollamaError(f"{path}: is empty; a manifest begins with a header line")
+    first = lines[0][0]
+    header = parse_row(path, *lines[0]).get("manifest")
+    if not isinstance(header, dict) or not isinstance(header.get("labels"), dict):
+        raise EmollamaError(f"{path}:{first}: the first line must be the manifest header")
+    if header.get("version") != MANIFEST_VERSION:
+        raise EmollamaError(
+            f"{path}:{first}: manifest version {header.get('version')} is not readable here; "
+            f"this release reads version {MANIFEST_VERSION}"
+        )
+    try:
+        declared = header["labels"]
+        if not isinstance(declared["labels"], list):
+            raise TypeError("labels")
+        labels = LabelSet(
+            str(declared["name"]), tuple(declared["labels"]), dict(declared.get("synonyms", {}))
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise EmollamaError(
+            f"{path}:{first}: 'labels' must hold a name and a list of labels"
+        ) from error
+    samples: list[Sample] = []
+    seen: dict[str, int] = {}
+    for number, line in lines[1:]:
+        try:
+            sample = _parse_sample(path, number, parse_row(path, number, line), labels)
+        except EmollamaError as error:
+            complain(LineFault(number, str(error)))
+            continue
+        if sample.id in seen:
+            message = (
+                f"{path}:{number}: id '{sample.id}' is already on line {seen[sample.id]}; "
+                "ids must be distinct"
+            )
+            complain(LineFault(number, message, sample.id, twice=True))
+            continue
+        seen[sample.id] = number
+        samples.append(sample)
+    if not samples:
+        what = "only a header" if len(lines) == 1 else "no line of it can be used"
+        raise EmollamaError(f"{path}: holds no samples, {what}")
+    return Manifest(path, str(header.get("corpus", "")), labels, tuple(samples))
+
+
+def _parse_sample(path: Path, number: int, row: dict[str, Any], labels: LabelSet) -> Sample:
+    try:
+        sample = Sample.model_validate(row)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise EmollamaError(f"{path}:{number}: '{key}': {first['msg']}") from error
+    require_name(sample.id, f"{path}:{number}: 'id'")
+    for key, value in (("start", sample.start), ("end", sample.end)):
+        if value is not None and not math.isfinite(value):
+            raise EmollamaError(f"{path}:{number}: '{key}' must be a finite number of seconds")
+    if sample.start is not None and sample.end is not None and sample.end <= sample.start:
+        raise EmollamaError(f"{path}:{number}: 'end' {sample.end} is not after 'start'")
+    if sample.targets.emotion is not None:
+        label = labels.require(sample.targets.emotion, f"{path}:{number}: targets.emotion")
+        if label != sample.targets.emotion:
+            targets = sample.targets.model_copy(update={"emotion": label})
+            sample = sample.model_copy(update={"targets": targets})
+    return sample
+
+
+def write_manifest(path: Path, corpus: str, labels: LabelSet, samples: Sequence[Sample]) -> None:
+    """Write a manifest atomically; it is read back the same by `read_manifest`."""
+    header = {"version": MANIFEST_VERSION, "corpus": corpus, "labels": labels.to_dict()}
+
+    def rows() -> Iterable[dict[str, Any]]:
+        yield {"manifest": header}
+        for sample in samples:
+            yield sample.model_dump(mode="json", exclude_defaults=True)
+
+    write_jsonl(path, rows())

@@ -1,0 +1,28 @@
+"""What identifies the media and the subtitle that something was computed from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from emollama.manifest.sample import Manifest, Sample
+
+
+def signature(manifest: Manifest, sample: Sample) -> str:
+    """Identifies the media of a sample: paths as the manifest has them, span, size and time."""
+    facts: list[object] = [sample.start, sample.end]
+    for name in (sample.video, sample.audio):
+        if name is None:
+            facts.append(None)
+            continue
+        try:
+            status = manifest.media(name).stat()
+            facts.append([name, status.st_size, status.st_mtime_ns])
+        except (OSError, ValueError):  # not there, or no name that a file can have
+            facts.append([name, None])
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:20]
+
+
+def text_signature(sample: Sample) -> str:
+    """Identifies the subtitle of a sample, which is all that an encoder of words reads."""
+    return hashlib.sha256(json.dumps(sample.text).encode()).hexdigest()[:20]

@@ -1,0 +1,211 @@
+"""A build: its folder, its settings, and what every stage shares."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from emollama.base.errors import EmollamaError
+from emollama.base.files import read_json, write_json
+from emollama.merr.settings import Settings
+from emollama.merr.stagefile import CLIPS, Row, StageFile, read_rows
+from emollama.workers.progress import bar
+from emollama.workers.ranks import Ranks
+
+RECORD, LOG, SETTINGS = "record.json", "log.jsonl", "settings.json"
+_SHOWN = 3  # ids of a reason in the record
+Bar = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
+
+
+@dataclass(frozen=True)
+class Item:
+    """A clip on its way: its place among the clips, and its rows by stage."""
+
+    index: int
+    id: str
+    rows: dict[str, Row]
+
+    def keys(self, *names: str) -> tuple[str, ...]:
+        """Keys of rows; of the clip itself its content and what was handed in with it."""
+        return tuple(str(self.rows[name]["key"]) for name in names)
+
+
+@dataclass
+class Build:
+    """A folder that stages write to.
+
+    Attributes:
+        out: the folder.
+        settings: what the build is.
+        source: folder or manifest of the clips; only stage `clips` reads it.
+        shard: (i, n): of every n clips the i-th is this process's; (0, 1) is all.
+        ranks: processes that torchrun started.
+        bar: shows progress.
+        echo: says a line to a person.
+    """
+
+    out: Path
+    settings: Settings
+    source: Path | None = None
+    shard: tuple[int, int] = (0, 1)
+    ranks: Ranks = field(default_factory=Ranks)
+    bar: Bar = bar
+    echo: Callable[[str], None] = print
+
+    @property
+    def stages(self) -> Path:
+        """Folder of the stages' rows."""
+        return self.out / "stages"
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes what is written once."""
+        return self.ranks.rank == 0
+
+    @property
+    def workers(self) -> int:
+        """Measuring processes."""
+        cores = max(1, len(os.sched_getaffinity(0)) // self.ranks.local)
+        return self.settings.workers or cores
+
+    def part(self) -> tuple[int, int]:
+        """This process's share: torchrun's, or the shard asked for."""
+        if self.ranks.world > 1:
+            return self.ranks.rank, self.ranks.world
+        return self.shard
+
+    def file(self, name: str) -> StageFile:
+        """The rows of a stage."""
+        i, n = self.part()
+        return StageFile(self.stages, name, f"{i}-of-{n}")
+
+    def mine(self, index: int) -> bool:
+        """Whether the clip at this place is this process's.
+
+        Clips that a local model is asked about together are never torn apart.
+        """
+        i, n = self.part()
+        refine = self.settings.refine
+        return index // (refine.batch if refine.kind == "local" else 1) % n == i
+
+    def items(self, *reads: str, optional: tuple[str, ...] = ()) -> Iterator[Item]:
+        """Clips that came well through all of these stages, in order, one at a time.
+
+        Rows of `optional` stages come along where there are any, whatever became of them. A clip's
+        place is the one that it has in the first stage named.
+
+        Raises:
+            EmollamaError: a stage has not been run, or its rows are of other clips.
+        """
+        for name in (CLIPS, *reads):
+            if not (self.stages / f"{name}.jsonl").is_file():
+                raise EmollamaError(
+                    f"{self.stages / name}.jsonl: stage '{name}' has not been run for this folder; "
+                    "run it, or `python -m merr build`"
+                )
+        # A stage has rows for some of the clips, so its rows alone do not tell how to walk
+        # through another's: the list of all clips does.
+        others = {n: _Cursor(self.stages / f"{n}.jsonl") for n in (*reads, *optional) if n != CLIPS}
+        index = -1
+        for clip in read_rows(self.stages / f"{CLIPS}.jsonl"):
+            rows = {CLIPS: clip}
+            for name, cursor in others.items():
+                if (found := cursor.of(str(clip["id"]))) is not None:
+                    rows[name] = found
+            index += reads[0] in rows
+            if all(name in rows and rows[name]["status"] == "ok" for name in reads):
+                yield Item(index, str(clip["id"]), rows)
+        for name, cursor in others.items():
+            if not cursor.done:
+                raise EmollamaError(
+                    f"{self.stages / name}.jsonl: has rows of clips that stage '{CLIPS}' does not "
+                    f"list; run stage '{name}' again, or `python -m merr build`"
+                )
+
+    def media(self, name: str) -> Path:
+        """Path of a media file as stage `clips` spells it."""
+        path = Path(name)
+        return path if path.is_absolute() else self.out / path
+
+    def note(self, stage: str, counts: Counts) -> None:
+        """Put a stage's counts into the run record."""
+        path = self.out / RECORD
+        record = read_json(path) if path.is_file() else {}
+        if not isinstance(record, dict):
+            raise EmollamaError(f"{path}: is not a run record; remove the file")
+        record[stage] = counts.told()
+        write_json(path, record)
+
+    def log(self, stage: str, seconds: float, **facts: Any) -> None:
+        """Append what a stage cost; times are no part of what is the same from run to run."""
+        line = {"stage": stage, "at": time.strftime("%Y-%m-%dT%H:%M:%S"),
+                "seconds": round(seconds, 2), **facts}  # fmt: skip
+        try:
+            with (self.out / LOG).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise EmollamaError(f"{self.out / LOG}: cannot be written: {error.strerror}") from error
+
+
+class _Cursor:
+    """Walks rows that are in the order of the clips, some of them missing."""
+
+    def __init__(self, path: Path) -> None:
+        self._rows = read_rows(path)
+        self._next = next(self._rows, None)
+
+    @property
+    def done(self) -> bool:
+        """Whether every row has been some clip's."""
+        return self._next is None
+
+    def of(self, clip: str) -> Row | None:
+        """The row of a clip, where it is the next one."""
+        if self._next is None or self._next["id"] != clip:
+            return None
+        found, self._next = self._next, next(self._rows, None)
+        return found
+
+
+@dataclass
+class Counts:
+    """Clips into and out of a stage, and why others did not come out."""
+
+    came: int = 0
+    went: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, list[str]] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def see(self, clip: str, row: Row) -> None:
+        """Count a row."""
+        self.came += 1
+        if row["status"] == "ok":
+            self.went += 1
+            return
+        reason = str(row.get("reason", row["status"]))
+        self.reasons[reason] += 1
+        some = self.examples.setdefault(reason, [])
+        if len(some) < _SHOWN:
+            detail = str(row.get("detail", ""))[:160]
+            some.append(f"{clip}: {detail}" if detail else clip)
+
+    def told(self) -> dict[str, Any]:
+        """For the record; the same rows give the same."""
+        return {
+            "in": self.came, "out": self.went,
+            "rejected": dict(sorted(self.reasons.items())),
+            "examples": dict(sorted(self.examples.items())), **self.facts,
+        }  # fmt: skip
+
+    def line(self, stage: str) -> str:
+        """One line for a person."""
+        lost = ", ".join(f"{n} {reason}" for reason, n in self.reasons.most_common())
+        return f"{stage}: {self.came} in, {self.went} out" + (f" ({lost})" if lost else "")

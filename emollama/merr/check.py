@@ -1,0 +1,49 @@
+"""What can be known to be wrong before hours are spent: settings that no stage could work with."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from emollama.base.errors import EmollamaError
+from emollama.encoders.table import parse_encoder
+from emollama.manifest.labels import get_label_set
+from emollama.merr.describe import TONE, VISUAL, describer
+from emollama.merr.measure.readers import require_package
+from emollama.merr.measure.tools import TRANSCRIPT, UNITS, build_tool
+from emollama.merr.models.endpoint import Endpoint
+from emollama.merr.models.local import LocalModel
+from emollama.merr.refine import REFINE
+from emollama.merr.rules import Rules
+from emollama.merr.settings import ModelSection, Settings
+from emollama.merr.stages import STAGES
+from emollama.merr.words import WORDS
+
+
+def check(settings: Settings, stages: Collection[str] = tuple(STAGES)) -> None:
+    """Try the settings of some stages; no clip is looked at, no model loaded or asked.
+
+    Raises:
+        EmollamaError: naming the first key that cannot work, and what would.
+    """
+    labels = get_label_set(settings.labels)
+    Rules(settings.rules, labels, settings.faces.relative)
+    if not any((settings.evidence.face, settings.evidence.voice, settings.evidence.words)):
+        raise EmollamaError("evidence: face, voice and words are all 0; nothing gives a label")
+    if UNITS in stages:
+        build_tool(UNITS, settings)
+        if settings.faces.backend == "mediapipe":
+            require_package()
+    if TRANSCRIPT in stages:
+        build_tool(TRANSCRIPT, settings)
+    if WORDS in stages and settings.evidence.words:
+        sentences = settings.evidence.sentences
+        if parse_encoder(sentences).channel != "words":
+            raise EmollamaError(f"evidence.sentences: '{sentences}' is no encoder of words")
+    for name in (VISUAL, TONE):
+        section: ModelSection = getattr(settings, name)
+        if name in stages and section.kind != "template":
+            describer(section, name)
+    if REFINE in stages and settings.refine.kind == "endpoint":
+        Endpoint(settings.refine, REFINE)
+    elif REFINE in stages and settings.refine.kind == "local":
+        LocalModel(settings.refine.model, REFINE)

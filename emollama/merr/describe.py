@@ -1,0 +1,168 @@
+"""Stages `visual` and `tone`: the peak frame and the voice in words, from templates or models.
+
+A template says what was measured and nothing else. A model behind an endpoint is shown the peak
+frame, or played the voice; what it answers is checked for its form here and for contradictions
+when the reason is checked.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import wave
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from emollama.base.errors import EmollamaError
+from emollama.media.clip import SAMPLE_RATE, MediaError
+from emollama.media.decode import decode_clip
+from emollama.merr.build import Build, Counts, Item
+from emollama.merr.emotion import EMOTION, face_rules
+from emollama.merr.fill import Plan, each, fill
+from emollama.merr.measure.frames import peak_image
+from emollama.merr.measure.tools import CLIPS, UNITS, VOICE
+from emollama.merr.models.answers import Answers
+from emollama.merr.models.asking import Many
+from emollama.merr.models.endpoint import Endpoint, Message
+from emollama.merr.models.structured import Description, ask_structured
+from emollama.merr.norms import apex, read_norms
+from emollama.merr.peak import PEAK
+from emollama.merr.phrases import signs_in_words, voice_words, with_article
+from emollama.merr.settings import ModelSection
+from emollama.merr.stagefile import Row
+from emollama.merr.tables import read_table
+
+VISUAL, TONE = "visual", "tone"
+
+
+def run_visual(build: Build) -> Counts:
+    """What is seen: signs over the clip and at the peak in words, and a model's description."""
+    norms, rules = read_norms(build.stages), face_rules(build.settings)
+    templates = read_table("templates")
+
+    def told(item: Item) -> Row:
+        peak, clip = item.rows[PEAK], norms.face(apex(item.rows[UNITS]), rules.relative)
+        signs = list(item.rows[EMOTION]["signs"])
+        seen = signs_in_words(peak["signs"], peak["signs"], rules)
+        return {
+            "status": "ok",
+            "source": "measured",
+            "clip": templates["face"].format(signs=signs_in_words(signs, clip, rules)),
+            "text": templates["visual"].format(time=f"{peak['time']:.1f}", signs=seen),
+        }
+
+    def question(item: Item) -> list[Message]:
+        clip = item.rows[CLIPS]
+        time = (clip.get("start") or 0.0) + item.rows[PEAK]["time"]
+        picture = picture_url(peak_image(build.media(clip["video"]), time))
+        return _messages(VISUAL, {"type": "image_url", "image_url": {"url": picture}})
+
+    reads = (CLIPS, UNITS, EMOTION, PEAK)
+    options = [norms.fingerprint, rules.fingerprint, read_table("phrases"), templates]
+    return _describe(build, VISUAL, reads, options, told, question)
+
+
+def run_tone(build: Build) -> Counts:
+    """How it is said: words for the prosody, and a model's description."""
+    norms, templates = read_norms(build.stages), read_table("templates")
+
+    def told(item: Item) -> Row:
+        prosody = item.rows[VOICE]["prosody"]
+        if prosody is None:
+            return {"status": "ok", "source": "measured", "words": [], "text": ""}
+        words = voice_words(norms.voice(prosody, item.rows[CLIPS].get("speaker")))
+        text = templates["tone"].format(
+            words=with_article(words) if words else templates["ordinary"]
+        )
+        return {"status": "ok", "source": "measured", "words": words, "text": text}
+
+    def question(item: Item) -> list[Message]:
+        clip = item.rows[CLIPS]
+        path = build.media(clip.get("audio") or clip["video"])
+        sound = decode_clip(
+            path, start=clip.get("start"), end=clip.get("end"), want_video=False,
+            max_seconds=build.settings.longest,
+        ).audio  # fmt: skip
+        data = wav_base64(sound if sound is not None else np.zeros(1, np.float32))
+        return _messages(TONE, {"type": "input_audio",
+                                "input_audio": {"data": data, "format": "wav"}})  # fmt: skip
+
+    reads = (CLIPS, VOICE, EMOTION)
+    options = [norms.fingerprint, templates]
+    return _describe(build, TONE, reads, options, told, question)
+
+
+def describer(section: ModelSection, name: str) -> Endpoint:
+    """Who is asked to describe; a local model is an `EmollamaError`."""
+    if section.kind == "local":
+        raise EmollamaError(
+            f"{name}.kind: 'local' is for refine; a picture or a voice is described by a template "
+            "or behind an endpoint (a local server such as vLLM or Ollama is one)"
+        )
+    return Endpoint(section, name)
+
+
+def _describe(
+    build: Build,
+    name: str,
+    reads: tuple[str, ...],
+    options: list[Any],
+    told: Callable[[Item], Row],
+    question: Callable[[Item], list[Message]],
+) -> Counts:
+    section: ModelSection = getattr(build.settings, name)
+    if section.kind == "template":
+        return fill(build, Plan(name, reads, 1, options), each(told))
+    endpoint = describer(section, name)
+    asked = endpoint.asked
+    answers = Answers(build.out / "answers" / name, asked)
+
+    def one(item: Item) -> Row:
+        row = told(item)
+        # A sound has no picture, whatever units came with it, and a silent clip no voice.
+        if not (row["text"] if name == TONE else item.rows[CLIPS].get("video")):
+            return row
+        try:
+            messages = question(item)
+        except MediaError as error:
+            return {"status": "rejected", "reason": error.reason, "detail": str(error)}
+        found = ask_structured(messages, Description, lambda m: answers.ask(m, endpoint.ask))
+        row["answers"] = list(found.hashes)
+        if found.value is None:
+            return {**row, "status": "rejected", "reason": "invalid answer",
+                    "detail": found.problem}  # fmt: skip
+        return {**row, "source": section.model, "text": found.value.description}
+
+    many = Many(section.concurrency, name, section.url, answers.any())
+    plan = Plan(name, reads, 1, [*options, asked, read_table("prompts")[name]], retry=True)
+    return fill(build, plan, lambda todo: many.rows(todo, one))
+
+
+def _messages(name: str, part: Message) -> list[Message]:
+    prompt = read_table("prompts")[name]
+    return [
+        {"role": "system", "content": prompt["system"]},
+        {"role": "user", "content": [{"type": "text", "text": prompt["user"]}, part]},
+    ]
+
+
+def picture_url(image: np.ndarray) -> str:
+    """A data URL of a JPEG, of uint8 [H, W, 3]."""
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.fromarray(image).save(out, "JPEG", quality=90)
+    return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode("ascii")
+
+
+def wav_base64(sound: np.ndarray) -> str:
+    """16-bit WAV of float sound [n] at 16 kHz."""
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE)
+        file.writeframes((np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes())
+    return base64.b64encode(out.getvalue()).decode("ascii")

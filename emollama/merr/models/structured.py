@@ -1,0 +1,104 @@
+"""Answers that must be JSON of a schema: found in the text, checked, repaired once, or refused."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from emollama.merr.models.answers import Kept
+from emollama.merr.models.endpoint import Message
+from emollama.merr.tables import read_table
+
+
+class Reason(BaseModel):
+    """What a refinement must answer."""
+
+    model_config = ConfigDict(extra="ignore", str_strip_whitespace=True)
+
+    emotion: str = Field(min_length=1, max_length=60)
+    reason: str = Field(min_length=20, max_length=2000)
+    contradiction: bool = False
+
+
+class Description(BaseModel):
+    """What a describing model must answer."""
+
+    model_config = ConfigDict(extra="ignore", str_strip_whitespace=True)
+
+    description: str = Field(min_length=10, max_length=1500)
+
+
+T = TypeVar("T", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Structured(Generic[T]):
+    """A valid answer, or why there is none.
+
+    Attributes:
+        value: None where the answer was invalid twice.
+        problem: what was wrong with it then.
+        hashes: of the answers it came from, the repaired one last.
+    """
+
+    value: T | None
+    problem: str
+    hashes: tuple[str, ...]
+
+
+def ask_structured(
+    messages: Sequence[Message], schema: type[T], ask: Callable[[Sequence[Message]], Kept]
+) -> Structured[T]:
+    """Ask for JSON of `schema`; an invalid answer is sent back once with what is wrong."""
+    first = ask(messages)
+    try:
+        return Structured(parse(first.text, schema), "", (first.hash,))
+    except ValueError as error:
+        problem = str(error)
+    again = [
+        *messages,
+        {"role": "assistant", "content": first.text or "(nothing)"},
+        {"role": "user", "content": read_table("prompts")["repair"].format(error=problem)},
+    ]
+    second = ask(again)
+    hashes = (first.hash, second.hash)
+    try:
+        return Structured(parse(second.text, schema), "", hashes)
+    except ValueError as error:
+        return Structured(None, str(error), hashes)
+
+
+def parse(text: str, schema: type[T]) -> T:
+    """The first JSON object of `text` as a `schema`; fences and prose around it do not matter.
+
+    What a model thought before it answered is passed over.
+
+    Raises:
+        ValueError: there is none, or it does not fit, in one line.
+    """
+    value = _first_object(text.rpartition("</think>")[2])
+    if value is None:
+        raise ValueError("it holds no JSON object")
+    try:
+        return schema.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ValueError(f"'{key}': {first['msg']}") from error
+
+
+def _first_object(text: str) -> dict[str, Any] | None:
+    decoder = json.JSONDecoder(strict=False)
+    for match in re.finditer(r"\{", text):
+        try:
+            value, _ = decoder.raw_decode(text, match.start())
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(value, dict):
+            return value
+    return None

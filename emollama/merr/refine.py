@@ -1,0 +1,183 @@
+"""Stage `refine`: from a coarse caption to a reason, by a template, a local model or an endpoint.
+
+Every reason is checked against the measured clues (`contradiction`); one that fails is rejected
+with why, and its clip stays in the set with its coarse caption.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import groupby
+
+from emollama.manifest.labels import LabelSet, get_label_set
+from emollama.merr.build import Build, Counts, Item
+from emollama.merr.caption import CAPTION, clue_rows
+from emollama.merr.contradiction import Evidence, contradictions
+from emollama.merr.describe import TONE
+from emollama.merr.emotion import CHANNELS, EMOTION
+from emollama.merr.fill import Plan, Todo, each, fill
+from emollama.merr.measure.names import EXPRESSION_PREFIX
+from emollama.merr.measure.tools import TRANSCRIPT
+from emollama.merr.models.answers import Answers, prompt_hash
+from emollama.merr.models.asking import Many
+from emollama.merr.models.endpoint import Endpoint, Message, Reply
+from emollama.merr.models.local import LocalModel
+from emollama.merr.models.structured import Reason, ask_structured
+from emollama.merr.peak import PEAK
+from emollama.merr.phrases import listed
+from emollama.merr.stagefile import Row
+from emollama.merr.tables import read_table
+
+REFINE = "refine"
+_READS = (EMOTION, PEAK, TONE, TRANSCRIPT, CAPTION)
+
+
+def run_refine(build: Build) -> Counts:
+    """Reasons by the model that the settings name."""
+    section, labels = build.settings.refine, get_label_set(build.settings.labels)
+    prompts, templates = read_table("prompts"), read_table("templates")
+    checks = [labels.to_dict(), read_table("phrases")]
+    if section.kind == "template":
+        plan = Plan(REFINE, _READS, 1, [*checks, templates])
+        return fill(
+            build, plan, each(lambda i: _checked(i, template_reason(i), i_label(i), labels, {}))
+        )
+    if section.kind == "endpoint":
+        endpoint = Endpoint(section, REFINE)
+        asked = endpoint.asked
+        plan = Plan(REFINE, _READS, 1, [*checks, asked, prompts], retry=True)
+        answers = Answers(build.out / "answers" / REFINE, asked)
+        many = Many(section.concurrency, REFINE, section.url, answers.any())
+        return fill(
+            build, plan, lambda todo: many.rows(todo, lambda i: _ask(i, endpoint, answers, labels))
+        )
+    local = LocalModel(section.model, REFINE)
+    asked = {"model": local.name, "fingerprint": local.fingerprint, "temperature": 0.0,
+             "max_tokens": section.max_tokens, "batch": section.batch}  # fmt: skip
+    plan = Plan(REFINE, _READS, 1, [*checks, asked, prompts])
+    answers = Answers(build.out / "answers" / REFINE, asked)
+    return fill(build, plan, lambda todo: _local(build, plan, todo, local, answers, labels))
+
+
+def i_label(item: Item) -> str:
+    """The clip's label."""
+    return str(item.rows[EMOTION]["label"])
+
+
+def evidence_of(emotion: Row, peak: Row, tone: Row, transcript: Row) -> Evidence:
+    """What a reason is held against."""
+    signs = {*emotion["signs"], *peak["signs"]}
+    units = frozenset(s for s in signs if not s.startswith(EXPRESSION_PREFIX))
+    measured = None if any(s.startswith(EXPRESSION_PREFIX) for s in signs) else units
+    return Evidence(measured, tuple(tone["words"]), transcript["text"], emotion["label"])
+
+
+def _checked(item: Item, reason: str, label: str, labels: LabelSet, facts: Row) -> Row:
+    known = evidence_of(*(item.rows[n] for n in (EMOTION, PEAK, TONE, TRANSCRIPT)))
+    against = contradictions(reason, known, labels)
+    if label != known.label:
+        against.append("gives another label")
+    row: Row = {"text": reason, "label": label, **facts}
+    if against:
+        return {"status": "rejected", "reason": against[0], "detail": "; ".join(against),
+                "against": against, **row}  # fmt: skip
+    return {"status": "ok", **row}
+
+
+def template_reason(item: Item) -> str:
+    """A reason of measured clues alone: each channel's clue, what it points to, and the label."""
+    templates = read_table("templates")
+    emotion, told = item.rows[EMOTION], item.rows[CAPTION]["clues"]
+    label = emotion["label"]
+    sentences = [told["picture"]]
+    points = {c: emotion["channels"].get(c) for c in CHANNELS}
+    if points["face"]:
+        subject = templates["channel"]
+        sentences.append(subject.format(clues="These signs", point="point", label=points["face"]))
+    if points["voice"] and "voice" in told:
+        sentences.append(told["voice"])
+        sentences.append(f"Such a voice points to {points['voice']}.")
+    if points["words"]:
+        sentences.append(told["words"])
+        sentences.append(f"What is said points to {points['words']}.")
+    differ = [c for c, of in points.items() if of and of != label]
+    if differ:
+        say = "says" if differ in (["face"], ["voice"]) else "say"
+        sentences.append(templates["differ"].format(others=listed(differ), say=say, label=label))
+    else:
+        sentences.append(templates["agree"].format(label=label))
+    return " ".join(sentences)
+
+
+def _ask(item: Item, endpoint: Endpoint, answers: Answers, labels: LabelSet) -> Row:
+    prompt = read_table("prompts")[REFINE]
+    user = prompt["user"].format(
+        clues=clue_rows(item.rows[CAPTION]), label=i_label(item), labels=", ".join(labels.labels)
+    )
+    messages: list[Message] = [
+        {"role": "system", "content": prompt["system"]}, {"role": "user", "content": user},
+    ]  # fmt: skip
+    found = ask_structured(messages, Reason, lambda m: answers.ask(m, endpoint.ask))
+    facts: Row = {"model": endpoint.name, "answers": list(found.hashes)}
+    if found.value is None:
+        return {"status": "rejected", "reason": "invalid answer", "detail": found.problem, **facts}
+    answer = found.value
+    label = labels.canonical(answer.emotion)
+    if answer.contradiction:
+        return {"status": "rejected", "reason": "the model finds the clues contradictory",
+                "text": answer.reason, "detail": answer.reason[:160], **facts}  # fmt: skip
+    if label is None:
+        return {"status": "rejected", "reason": "no such label", "text": answer.reason,
+                "detail": f"'{answer.emotion}'", **facts}  # fmt: skip
+    return _checked(item, " ".join(answer.reason.split()), label, labels, facts)
+
+
+def _local(
+    build: Build, plan: Plan, todo: Todo, model: LocalModel, answers: Answers, labels: LabelSet
+) -> Iterator[tuple[str, Row]]:
+    """Batches of clips whose places fall together: the same whoever computes them, and when."""
+    section, prompt = build.settings.refine, read_table("prompts")[REFINE]
+    wanted = {key for key, _ in todo}
+    seen: set[str] = set()
+
+    def place(item: Item) -> int:
+        return item.index // section.batch
+
+    for _, group in groupby(build.items(*plan.reads), key=place):
+        batch = list(group)
+        keys = [plan.key(item) for item in batch]
+        if not wanted.intersection(keys):
+            continue
+        prompts = [
+            prompt["local"].format(clues=clue_rows(i.rows[CAPTION]), label=i_label(i))
+            for i in batch
+        ]
+        starts = [prompt["start"].format(label=i_label(item)) for item in batch]
+        # A batch is asked as a whole, so the answers in it are kept under all of its prompts.
+        messages = [
+            [{"role": "user", "content": text}, {"role": "assistant", "content": start},
+             {"role": "batch", "content": prompt_hash({}, [{"all": prompts}])}]
+            for text, start in zip(prompts, starts, strict=True)
+        ]  # fmt: skip
+        hashes = [prompt_hash(answers.model, m) for m in messages]
+        kept = [answers.known(name) for name in hashes]
+        if not all(kept):
+            told = model.continue_all(prompts, starts, section.max_tokens)
+            for name, message, (text, into, outof) in zip(hashes, messages, told, strict=True):
+                answers.keep(name, message, Reply(text, into, outof))
+            kept = [answers.known(name) for name in hashes]
+        for key, item, answer in zip(keys, batch, kept, strict=True):
+            if key in wanted and key not in seen:
+                seen.add(key)
+                assert answer is not None, "it has just been kept"
+                facts: Row = {"model": model.name, "answers": [answer.hash]}
+                text = whole_sentences(answer.text)
+                yield key, _checked(item, text, i_label(item), labels, facts)
+
+
+def whole_sentences(text: str) -> str:
+    """A text without what was cut off behind its last full stop, on one line."""
+    flat = " ".join(text.split())
+    ends = [m.end() for m in re.finditer(r"[.!?][\"”']?(?=\s|$)", flat)]
+    return flat[: ends[-1]] if ends else flat

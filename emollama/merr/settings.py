@@ -1,0 +1,126 @@
+"""What a build is: one YAML file, checked key by key, with `a.b=c` overrides on top."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from emollama.base.config import Seed, Strict, load_config
+
+Kind = Literal["template", "local", "endpoint"]
+DEFAULTS = Path(__file__).parent / "tables" / "defaults.yaml"
+
+
+class FacesSection(Strict):
+    """Where facial signs come from.
+
+    `openface` is a folder of `<id>.csv`, `landmarker` MediaPipe's `face_landmarker.task`; `auto`
+    takes the first of the two that is given, and facial-expression features otherwise.
+    """
+
+    source: Literal["auto", "openface", "mediapipe", "expression"] = "auto"
+    openface: Path | None = None
+    landmarker: Path | None = None
+    per_second: Annotated[float, Field(gt=0, le=60)] = 5.0
+    relative: bool = True
+
+    @property
+    def backend(self) -> Literal["openface", "mediapipe", "expression"]:
+        """The source that `auto` comes to."""
+        if self.source != "auto":
+            return self.source
+        if self.openface is not None:
+            return "openface"
+        return "mediapipe" if self.landmarker is not None else "expression"
+
+
+class TranscriptSection(Strict):
+    """Words: a CSV (`name`, `sentence`), the manifest's own texts, or Whisper.
+
+    `auto` takes what a CSV or the manifest gives as it is and transcribes the rest, `whisper`
+    transcribes every clip, `given` none.
+    """
+
+    source: Literal["auto", "whisper", "given", "none"] = "auto"
+    file: Path | None = None
+    whisper: str = "whisper-tiny.en"
+
+
+class EvidenceSection(Strict):
+    """How much each channel's own label counts for the final one; 0 leaves a channel out."""
+
+    face: Annotated[float, Field(ge=0)] = 1.0
+    voice: Annotated[float, Field(ge=0)] = 1.0
+    words: Annotated[float, Field(ge=0)] = 1.0
+    sentences: str = "all-minilm-l6-v2"
+
+
+class ModelSection(Strict):
+    """Who writes a text: a template, a local transformers model, an OpenAI-compatible endpoint.
+
+    `model` is the local folder or asset, or the model's name at `url`. `key_env` names the
+    environment variable that holds the key. `body` has further fields of a request, or others in
+    place of ours; null leaves one out. Prices are for a million tokens, in any currency.
+    """
+
+    kind: Kind = "template"
+    model: str = ""
+    url: str = ""
+    key_env: str | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
+    max_tokens: Annotated[int, Field(ge=16, le=8192)] = 256
+    body: dict[str, Any] = Field(default={})
+    concurrency: Annotated[int, Field(ge=1, le=256)] = 8
+    timeout: Annotated[float, Field(gt=0)] = 120.0
+    retries: Annotated[int, Field(ge=0, le=20)] = 5
+    pause: Annotated[float, Field(ge=0)] = 1.0
+    batch: Annotated[int, Field(ge=1, le=64)] = 8
+    price_in: Annotated[float, Field(ge=0)] = 0.0
+    price_out: Annotated[float, Field(ge=0)] = 0.0
+
+
+class SelectSection(Strict):
+    """What stays in the set: near-duplicates, balance of labels, share of neutral clips."""
+
+    duplicates: Annotated[float, Field(gt=0, le=1)] = 0.9
+    most_of_a_label: Annotated[int, Field(ge=0)] = 0
+    neutral: Annotated[float, Field(ge=0, le=1)] = 0.2
+    validation: Annotated[int, Field(ge=0)] = 10
+
+
+class Settings(Strict):
+    """All of it; what each key means is told in docs/merr.md."""
+
+    labels: str = "merr"
+    rules: str = "emfacs"
+    seed: Seed = 0
+    workers: Annotated[int, Field(ge=0)] = 0
+    longest: Annotated[float, Field(gt=0)] = 60.0
+    shortest: Annotated[float, Field(ge=0)] = 0.5
+    clip_seconds: Annotated[float, Field(gt=0)] = 300.0
+    retry_failed: bool = False
+    speakers: Path | None = None
+    source_terms: str = "not stated"
+    faces: FacesSection = FacesSection()
+    transcript: TranscriptSection = TranscriptSection()
+    evidence: EvidenceSection = EvidenceSection()
+    visual: ModelSection = ModelSection()
+    tone: ModelSection = ModelSection()
+    refine: ModelSection = ModelSection(kind="local", model="smollm2-135m-instruct")
+    select: SelectSection = SelectSection()
+
+    def told(self) -> dict[str, Any]:
+        """Plain values for records; a key is never in them, only its variable's name."""
+        return self.model_dump(mode="json")
+
+
+def load_settings(path: Path | None, overrides: Sequence[str] = ()) -> Settings:
+    """Read settings; without a file the defaults.
+
+    Raises:
+        EmollamaError: naming the file or override, the key, and the nearest known key.
+    """
+    return load_config(Settings, path or DEFAULTS, overrides)

@@ -1,0 +1,247 @@
+"""Make a probe corpus: plan every clip, render what is missing in workers, write the manifest."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from emollama.base.errors import EmollamaError
+from emollama.base.files import read_json, write_json
+from emollama.corpora.readers.aff_wild2 import read_frame_rows
+from emollama.manifest.sample import Manifest, Sample, Targets, read_manifest, write_manifest
+from emollama.probe.emotions import LABELS
+from emollama.probe.plan import ClipPlan, Settings, plan_clip, split_sizes, truth
+from emollama.probe.reasons import reference_reason
+from emollama.probe.render import render_clip
+from emollama.probe.videos import (
+    VideoPlan,
+    frames_path,
+    plan_video,
+    render_video,
+    require_length,
+    video_truth,
+)
+from emollama.probe.voice import Speaker, require_espeak
+
+CORPUS = "probe"
+RECIPE_VERSION = 1
+"""Raised whenever the same settings would give other clips."""
+
+Plan = ClipPlan | VideoPlan
+
+_CHUNK = 4
+_speaker: Speaker | None = None
+
+
+def synthesize(
+    out: Path,
+    clips: int,
+    seed: int,
+    workers: int = 0,
+    *,
+    shown_by_voice: float = Settings.shown_by_voice,
+    shown_by_face: float = Settings.shown_by_face,
+    shown_by_words: float = Settings.shown_by_words,
+    voice_noise: float = Settings.voice_noise,
+    face_noise: float = Settings.face_noise,
+    seconds: int = 0,
+    progress: bool = True,
+) -> Manifest:
+    """Write `out`/manifest.jsonl and `out`/clips/<id>.mp4, and return the manifest.
+
+    Half of the clips are train, a tenth val and four tenths test; voices, faces and sentences of
+    one split appear in no other. Each clip is a function of the settings, its split and its index
+    alone. Finished clips of the same settings are kept, so a run may be killed and repeated, or
+    repeated with more clips.
+
+    Args:
+        out: folder of the corpus.
+        clips: how many, at least `plan.MINIMUM_CLIPS`.
+        seed: of everything random.
+        workers: processes; 0 means one for each CPU this process may use.
+        shown_by_voice: probability that the voice shows the intended emotion; likewise the others.
+        shown_by_face: see above.
+        shown_by_words: see above.
+        voice_noise: see `plan.Settings`.
+        face_noise: see `plan.Settings`.
+        seconds: above 0, make videos of this length and of several turns in place of clips, with
+            valence and arousal of every frame in `out`/frames/<id>.txt.
+        progress: show clips a second and time left on stderr.
+
+    Raises:
+        EmollamaError: espeakng-loader is missing, a setting is out of range, or `out` holds a
+            probe corpus of other settings.
+    """
+    settings = Settings(
+        seed, shown_by_voice, shown_by_face, shown_by_words, voice_noise, face_noise
+    )
+    if workers < 0:
+        raise EmollamaError(f"workers {workers} must not be negative")
+    if seconds:
+        require_length(seconds)
+    places = [(split, i) for split, size in split_sizes(clips).items() for i in range(size)]
+    require_espeak()
+    _claim(out, settings, seconds)
+    plans: list[Plan] = [
+        plan_video(settings, split, i, seconds) if seconds else plan_clip(settings, split, i)
+        for split, i in places
+    ]
+    missing = [plan for plan in plans if not _clip_path(out, plan).exists()]
+    _render_all(out, missing, workers or available_cpus(), progress)
+    path = out / "manifest.jsonl"
+    samples = [
+        _video_sample(out, plan) if isinstance(plan, VideoPlan) else _sample(plan, settings)
+        for plan in plans
+    ]
+    write_manifest(path, CORPUS, LABELS, samples)
+    return read_manifest(path)
+
+
+def available_cpus() -> int:
+    """CPUs this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _clip_path(out: Path, plan: Plan) -> Path:
+    return out / "clips" / f"{plan.clip_id}.mp4"
+
+
+def _claim(out: Path, settings: Settings, seconds: int) -> None:
+    """Note the settings beside the clips; clips of other settings must not be taken for ours."""
+    record: dict[str, Any] = {"recipe": RECIPE_VERSION, **asdict(settings)}
+    if seconds:
+        record["seconds"] = seconds
+    path = out / "settings.json"
+    if path.exists():
+        if read_json(path) != record:
+            raise EmollamaError(
+                f"{path}: this folder holds a probe corpus of other settings; "
+                "choose another folder, or remove this one"
+            )
+    elif (out / "clips").exists() or (out / "manifest.jsonl").exists():
+        raise EmollamaError(f"{out}: holds another corpus (there is no settings.json in it); "
+                            "choose another folder")  # fmt: skip
+    else:
+        write_json(path, record)
+
+
+def _sample(plan: ClipPlan, settings: Settings) -> Sample:
+    known = truth(plan, settings)
+    return Sample(
+        id=plan.clip_id,
+        video=f"clips/{plan.clip_id}.mp4",
+        text=plan.casting.sentence.text,
+        speaker=f"{known['face_id']}+{known['voice_id']}",
+        group=known["face_id"],
+        split=plan.split,
+        targets=Targets(
+            emotion=plan.intended,
+            reason=reference_reason(known, plan.intended, (*plan.drawing, 2)),
+        ),
+        truth=known,
+    )
+
+
+def _video_sample(out: Path, plan: VideoPlan) -> Sample:
+    known = video_truth(plan)
+    truth = frames_path(_clip_path(out, plan))
+    mean = read_frame_rows(truth).mean(axis=0)
+    return Sample(
+        id=plan.clip_id,
+        video=f"clips/{plan.clip_id}.mp4",
+        speaker=f"{known['face_id']}+{known['voice_id']}",
+        group=known["face_id"],
+        split=plan.split,
+        targets=Targets(
+            frames=truth.relative_to(out).as_posix(),
+            valence=round(float(mean[0]), 6),
+            arousal=round(float(mean[1]), 6),
+        ),
+        truth=known,
+    )
+
+
+def _render(plan: Plan, speaker: Speaker, out: Path) -> None:
+    path = _clip_path(out, plan)
+    if isinstance(plan, VideoPlan):
+        render_video(plan, speaker, path)
+    else:
+        render_clip(plan, speaker, path)
+
+
+def _render_all(out: Path, plans: list[Plan], workers: int, progress: bool) -> None:
+    chunks = [plans[i : i + _CHUNK] for i in range(0, len(plans), _CHUNK)]
+    if not chunks:
+        return
+    with _bar(progress) as bar:
+        task = bar.add_task("synth", total=len(plans))
+        if workers == 1 or len(chunks) == 1:
+            with Speaker() as speaker:
+                for plan in plans:
+                    _render(plan, speaker, out)
+                    bar.advance(task)
+            return
+        # Forking a process that holds torch's threads may hang; a fresh one never does.
+        context = multiprocessing.get_context("spawn")
+        pool = ProcessPoolExecutor(min(workers, len(chunks)), mp_context=context)
+        try:
+            waiting = {pool.submit(_render_chunk, out, chunk) for chunk in chunks}
+            while waiting:
+                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                for future in done:
+                    bar.advance(task, future.result())
+        except BrokenProcessPool as error:
+            raise EmollamaError(
+                f"{out}: a worker was killed (too little memory?); run the same command again to "
+                "go on, with fewer workers"
+            ) from error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _render_chunk(out: Path, plans: list[Plan]) -> int:
+    """Render some clips in a worker; its espeak-ng process stays for the next ones."""
+    global _speaker
+    if _speaker is None:
+        _speaker = Speaker()
+    for plan in plans:
+        _render(plan, _speaker, out)
+    return len(plans)
+
+
+class _Rate(ProgressColumn):
+    """Clips a second."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.finished_speed or task.speed or 0:.1f} clips/s")
+
+
+def _bar(shown: bool) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=not shown,
+    )

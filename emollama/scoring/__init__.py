@@ -1,0 +1,1 @@
+"""What is a pure function of predictions: metrics, intervals, tables, reports."""

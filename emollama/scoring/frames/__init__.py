@@ -1,0 +1,1 @@
+"""Predictions over time: smoothing, ensembles, submissions, figures."""

@@ -1,0 +1,1 @@
+"""Metrics as functions of truth, answers and weights, and the table that names them."""

@@ -1,0 +1,106 @@
+"""Offsets of labels: a decision for weighted F1 in place of the most probable label.
+
+Where one label is half of a corpus, the most probable label is that one too often for a metric that
+weighs all of them. An offset a label, added to the log of its score before the highest is taken,
+moves that balance. Offsets are fitted on other samples than they are scored on (Collell, Prelec &
+Patil 2018 call it threshold moving).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from emollama.base.errors import EmollamaError
+from emollama.scoring.metrics.metrics import weighted_f1
+from emollama.scoring.metrics.outcomes import Outcomes
+from emollama.scoring.predictions.prediction import Prediction, set_name
+from emollama.scoring.predictions.predictions import Predictions
+
+STEPS = np.array(sorted(np.round(np.arange(-20, 21) * 0.1, 1), key=abs))
+SWEEPS = 5
+SMALLEST = 1e-9
+DECISION = "decision"
+
+
+def fit_offsets(held: Predictions) -> tuple[dict[str, float], int]:
+    """The offset of each label that gives the highest weighted F1 on these predictions.
+
+    One label after the other is moved over a grid of tenths until none gains; of equally good
+    offsets the smallest is taken, and a label that no row shows keeps 0. The first system's rows
+    with its largest set of channels count, those with a reference and scores.
+
+    Returns:
+        Offsets by label, and how many rows they were fitted on.
+
+    Raises:
+        EmollamaError: no row with a reference and scores.
+    """
+    system, channels = held.headline()
+    outcomes = Outcomes.of(held.select(channels, system), held.header.labels)
+    scored = np.isfinite(outcomes.scores).all(axis=1)
+    truth, logs = outcomes.reference[scored], _logs(outcomes.scores[scored])
+    if not len(truth):
+        raise EmollamaError("offsets need rows with a reference and scores; none has both")
+    offsets = np.zeros(logs.shape[1])
+    for _ in range(SWEEPS):
+        before = offsets.copy()
+        for k in np.unique(truth):
+            tried = np.repeat(offsets[None], len(STEPS), axis=0)
+            tried[:, k] = STEPS
+            answers = (logs + tried[:, None]).argmax(axis=2)
+            tables = np.stack([_confusion(truth, answer, len(offsets)) for answer in answers])
+            offsets[k] = STEPS[int(np.argmax(np.round(weighted_f1(tables), 12)))]
+        if (offsets == before).all():
+            break
+    return dict(zip(held.header.labels.labels, offsets.tolist(), strict=True)), len(truth)
+
+
+def with_offsets(found: Predictions, held: Predictions) -> Predictions:
+    """The predictions with each answer that has scores decided anew, by offsets fitted on `held`.
+
+    The header's settings say so under `DECISION`.
+
+    Raises:
+        EmollamaError: `held` is of other channels, or there is nothing to fit or to decide.
+    """
+    system, channels = found.headline()
+    theirs = held.headline()
+    if theirs[1] != channels:
+        raise EmollamaError(
+            f"its answers are with {set_name(theirs[1])}, those to be decided with "
+            f"{set_name(channels)}; offsets hold for the channels that they were fitted with"
+        )
+    if all(row.scores is None for row in found.select(channels, system)):
+        raise EmollamaError("the predictions have no scores that offsets could be added to")
+    offsets, rows = fit_offsets(held)
+    labels = found.header.labels.labels
+    moves = np.array([offsets[x] for x in labels])
+
+    def decided(row: Prediction) -> Prediction:
+        if row.scores is None:
+            return row
+        logs = _logs(np.array([row.scores[x] for x in labels]))
+        label = labels[int((logs + moves).argmax())]
+        return row.model_copy(update={"label": label, "parse_failure": None})
+
+    moved = ", ".join(f"{x} {v:+.1f}" for x, v in offsets.items() if v) or "none"
+    name = held.path.name if held.path else "predictions"
+    told = (
+        f"offsets ({moved}) fitted on {rows} answers of {theirs[0]} in {name}, "
+        f"SHA-256 {held.sha256}"
+    )
+    settings = {**found.header.settings, DECISION: told}
+    header = found.header.model_copy(update={"settings": settings})
+    return replace(found, header=header, rows=tuple(decided(row) for row in found.rows))
+
+
+def _logs(scores: np.ndarray) -> np.ndarray:
+    return np.asarray(np.log(np.maximum(scores, SMALLEST)))
+
+
+def _confusion(truth: np.ndarray, answer: np.ndarray, size: int) -> np.ndarray:
+    """Counts [K, K + 1], nothing in the last column: every row has an answer."""
+    cells = np.bincount(truth * (size + 1) + answer, minlength=size * (size + 1))
+    return cells.reshape(size, size + 1)

@@ -1,0 +1,1 @@
+"""Predictions files: reading, checking, pooling, and labels read from free text."""

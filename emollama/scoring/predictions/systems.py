@@ -1,0 +1,8 @@
+"""Names of the systems that stand beside a model in a predictions file."""
+
+from __future__ import annotations
+
+JOINT = "logistic regression"
+LATE = "late fusion"
+MAJORITY = "majority class"
+CHANCE = "chance"

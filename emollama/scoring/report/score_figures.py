@@ -1,0 +1,52 @@
+"""Figures of `emollama score --metric`: what the rows hold, drawn as in a report."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from emollama.scoring.metrics.multilabel import per_label
+from emollama.scoring.metrics.registry import Context
+from emollama.scoring.predictions.predictions import Predictions
+from emollama.scoring.report.curves import draw_curves
+from emollama.scoring.report.figures import draw_figures
+from emollama.scoring.report.report import label_part
+
+OF_LABELS = ("confusion.png", "per_class.png", "reliability.png")
+
+
+def draw_score_figures(
+    predictions: Predictions, context: Context, out_dir: Path, **options: Any
+) -> list[str]:
+    """Draw confusion, classes and reliability of labels, and ROC and PR curves of their scores.
+
+    Of rows with several labels each, the bars of the labels and the curves. Names of the files
+    are returned; those of an earlier run that these rows have nothing for are removed.
+
+    Args:
+        predictions: the first system's rows with its largest set of channels are drawn.
+        context: label set and thresholds.
+        out_dir: where the files go.
+        options: of the bootstrap: resamples, seed, by.
+    """
+    header = predictions.header
+    system = predictions.systems()[0]
+    rows = predictions.select(predictions.channel_sets(system)[-1], system)
+    part: dict[str, Any] = {"corpus": header.corpus, "split": header.split}
+    names: tuple[str, ...] = ()
+    if any(r.reference is not None for r in rows):
+        names = OF_LABELS
+        part |= label_part(rows, context.labels, **options)
+    elif any(r.reference_labels is not None for r in rows):
+        names = ("per_class.png",)
+        classes = per_label(rows, context.labels, context.thresholds, **options)
+        n = sum(r.reference_labels is not None for r in rows)
+        part |= {
+            "per_class": [asdict(c) for c in classes],
+            "scores": {"accuracy": {"n_scored": n}},
+        }
+    for name in OF_LABELS:
+        if name not in names:
+            (out_dir / name).unlink(missing_ok=True)
+    return [*draw_figures(part, out_dir, names), *draw_curves(predictions, out_dir)]

@@ -1,0 +1,1 @@
+"""Metrics of open vocabularies on emotion wheels."""

@@ -1,0 +1,1 @@
+"""Work shared out over processes and ranks, with progress."""

@@ -1,0 +1,192 @@
+"""What a worker process does: decode clips and encode them, one CPU thread each.
+
+Decoding and encoding both happen here, so that frames never travel between processes and every
+core works on whole clips. A worker ends by itself when its pipe closes, so a killed parent
+leaves nobody behind.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import numpy as np
+
+from emollama.base.errors import EmollamaError
+from emollama.encoders.base import Encoder, FeatureTrack
+from emollama.media.clip import Clip, MediaError
+from emollama.media.decode import decode_clip
+
+
+@dataclass(frozen=True)
+class Job:
+    """A clip to be decoded once, and the keys of the tools that want it."""
+
+    id: str
+    video: Path | None
+    audio: Path | None
+    start: float | None
+    end: float | None
+    text: str | None
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why there is no track: a short category, and the whole message."""
+
+    reason: str
+    detail: str
+
+
+Outcome = FeatureTrack | Failure | None
+"""Of one clip and one encoder; None: the clip has no such channel."""
+
+
+class Tool(Protocol):
+    """What a worker builds once and uses on every clip: an encoder, or a check of the media."""
+
+    @property
+    def fingerprint(self) -> str: ...  # noqa: D102
+
+
+E = TypeVar("E", bound=Tool)
+T = TypeVar("T")
+
+
+def serve(
+    connection: Connection,
+    keys: Sequence[str],
+    build: Callable[[str], E],
+    work: Callable[[Sequence[Job], dict[str, E]], list[dict[str, T | Failure]]],
+    threads: int,
+) -> None:
+    """Answer lists of `Job` with what `work` makes of them until the pipe closes.
+
+    The first message out is the fingerprint of each tool, or the text of the `EmollamaError`
+    that kept one from being built.
+    """
+    # Ctrl-C reaches every process of the terminal; the parent decides what becomes of it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    import torch
+    from transformers.utils import logging
+
+    torch.set_num_threads(threads)
+    logging.disable_progress_bar()  # one bar belongs on the terminal, and it is the parent's
+    try:
+        tools = {key: build(key) for key in keys}
+        connection.send({key: tool.fingerprint for key, tool in tools.items()})
+        while True:
+            connection.send(work(connection.recv(), tools))
+    except EmollamaError as error:
+        connection.send(str(error))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return  # the parent has no more work, or has gone
+
+
+def process(jobs: Sequence[Job], encoders: dict[str, Encoder]) -> list[dict[str, Outcome]]:
+    """Decode each clip once, then let each encoder encode the clips that want it, together.
+
+    Encoders of the words get the subtitle and nothing else: a clip that cannot be decoded was
+    said all the same.
+    """
+    outcomes: list[dict[str, Outcome]] = [{} for _ in jobs]
+    clips: list[dict[_View, Clip]] = []
+    for job, outcome in zip(jobs, outcomes, strict=True):
+        keys = [key for key in job.keys if encoders[key].channel != "words"]
+        clips.append({})
+        try:
+            if keys:
+                clips[-1] = decode_views(job, [encoders[key] for key in keys])
+        except MediaError as error:
+            outcome.update(dict.fromkeys(keys, Failure(error.reason, str(error))))
+        except Exception as error:
+            outcome.update(dict.fromkeys(keys, unforeseen("decoding", error)))
+    for key, encoder in encoders.items():
+        words = encoder.channel == "words"
+        which = [i for i, job in enumerate(jobs) if key in job.keys and (words or clips[i])]
+        given = [
+            Clip(None, None, 0.0, text=jobs[i].text) if words else clip_for(encoder, clips[i])
+            for i in which
+        ]
+        for i, value in zip(which, _encode(encoder, given), strict=True):
+            outcomes[i][key] = value
+    return outcomes
+
+
+_View = tuple[int, bool]
+"""How many frames of a clip, and whether it is its opening frame that is wanted."""
+
+
+def decode_views(
+    job: Job, encoders: Sequence[Encoder], want_audio: bool = False
+) -> dict[_View, Clip]:
+    """The clip by view; one decode unless encoders want different ones.
+
+    `want_audio` asks for the sound even where no encoder does.
+    """
+    views = sorted({_view(e) for e in encoders if e.frames}) or [(0, False)]
+    want_audio = want_audio or any(e.channel == "voice" for e in encoders)
+    return {
+        (count, opening): decode_clip(
+            job.video,
+            job.audio,
+            start=job.start,
+            end=job.end,
+            frames=max(count, 1),
+            opening=opening,
+            want_video=count > 0,
+            want_audio=want_audio and i == 0,
+        )
+        for i, (count, opening) in enumerate(views)
+    }
+
+
+def _view(encoder: Encoder) -> _View:
+    return encoder.frames, getattr(encoder, "opening", False)
+
+
+def clip_for(encoder: Encoder, clips: dict[_View, Clip]) -> Clip:
+    """What an encoder is given out of `decode_views`."""
+    # The sound was decoded with the first; an encoder of the voice wants no frames.
+    return clips[_view(encoder)] if encoder.frames else next(iter(clips.values()))
+
+
+def _encode(encoder: Encoder, clips: Sequence[Clip]) -> list[Outcome]:
+    """Encode together; where that raises, one by one, so that only the culprits fail."""
+    if not clips:
+        return []
+    try:
+        tracks = encoder.encode(clips)
+    except EmollamaError:
+        raise
+    except Exception as error:
+        if len(clips) == 1:
+            return [unforeseen(encoder.key, error)]
+        return [_encode(encoder, [clip])[0] for clip in clips]
+    return [_checked(encoder, track) for track in tracks]
+
+
+def _checked(encoder: Encoder, track: FeatureTrack | None) -> Outcome:
+    if track is None:
+        return None
+    values = np.ascontiguousarray(track.values, dtype=np.float32)
+    times = np.ascontiguousarray(track.times, dtype=np.float32)
+    if values.ndim != 2 or values.shape[1] != encoder.width or times.shape != values.shape[:1]:
+        what = f"gave values {values.shape} and times {times.shape}, its width is {encoder.width}"
+        return Failure("wrong shape", f"{encoder.key} {what}")
+    if not len(values):
+        return None
+    if not np.isfinite(values).all():
+        return Failure("not finite", f"{encoder.key} gave NaN or infinity")
+    return FeatureTrack(values, times)
+
+
+def unforeseen(where: str, error: Exception) -> Failure:
+    """An exception that nobody expected, as the failure of one clip."""
+    text = " ".join(str(error).split()) or "no message"
+    return Failure(type(error).__name__, f"{where}: {type(error).__name__}: {text}")
