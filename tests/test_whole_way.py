@@ -20,8 +20,8 @@ import yaml
 
 from emollama.manifest.sample import read_manifest
 from emollama.media.decode import SAMPLE_RATE, decode_clip
-from tests import warm
 from emollama.scoring.predictions.predictions import read_predictions
+from tests import warm
 from tests.tiny import tiny_llm
 
 ROOT = Path(__file__).parents[1]

@@ -19,12 +19,12 @@ from emollama.endpoints import judge as judges
 from emollama.evaluation.asking import Questions
 from emollama.evaluation.config import EvalConfig
 from emollama.evaluation.evaluate import evaluate
-from tests import warm
 from emollama.llm.training.config import TrainConfig
 from emollama.llm.training.sft import train
 from emollama.manifest.sample import read_manifest, write_manifest
 from emollama.scoring.predictions.prediction import Prediction
 from emollama.scoring.predictions.predictions import read_predictions
+from tests import warm
 from tests.llm.training.corpus import make
 from tests.processes import torchrun
 

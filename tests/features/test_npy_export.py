@@ -12,8 +12,8 @@ import pytest
 from emollama.base.errors import EmollamaError
 from emollama.features.npy_export import export_npy
 from emollama.features.store import FeatureStore, open_tracks
-from tests import warm
 from emollama.manifest.sample import Sample
+from tests import warm
 from tests.encoders.published import put
 from tests.features.made import manifest
 from tests.media.recording import record

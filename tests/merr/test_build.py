@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from tests import warm
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json
 from emollama.corpora.readers.merr import prepare_merr
@@ -19,6 +18,7 @@ from emollama.merr.build import Build
 from emollama.merr.settings import Settings
 from emollama.merr.stagefile import Row, StageFile, read_rows
 from emollama.merr.stages import STAGES, measure_all, run_all
+from tests import warm
 from tests.media.recording import record
 from tests.merr.rows import _nothing, quiet
 

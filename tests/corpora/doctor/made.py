@@ -17,11 +17,11 @@ import av
 import numpy as np
 
 from emollama.corpora.doctor.look import FACE, Check, FaceCheck, MediaCheck, View
-from tests import warm
 from emollama.manifest.labels import LabelSet
 from emollama.manifest.sample import Sample, Targets, write_manifest
 from emollama.probe.faces import FacePainter
 from emollama.probe.identity import make_identity
+from tests import warm
 
 LABELS = LabelSet("three", ("happy", "sad", "calm"))
 FPS, RATE = 10, 16_000

@@ -18,8 +18,8 @@ import torch
 from filelock import FileLock
 from safetensors.torch import load_file
 
-from tests import warm
 from emollama.llm.training.trainer import WHOLE, newest_checkpoint
+from tests import warm
 from tests.llm.training.corpus import make
 from tests.processes import torchrun
 
