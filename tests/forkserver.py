@@ -22,6 +22,7 @@ import signal
 import socket
 import struct
 import sys
+import tempfile
 import threading
 import traceback
 import types
@@ -45,6 +46,7 @@ MODULES = (
 LATER = ("emollama.demo", "deepspeed")
 _LENGTH = struct.Struct("!I")
 _MOST = 64  # descriptors of one request
+_BEFORE = set(os.environ)
 _HIGH = 600  # above the descriptors that a request names
 
 
@@ -174,8 +176,10 @@ def _run(request: Request, descriptors: list[int]) -> None:
     _take(request.descriptors, descriptors)
     os.chdir(request.folder)
     os.umask(request.umask)
+    set_by_imports = {k: v for k, v in os.environ.items() if k not in _BEFORE}
     os.environ.clear()
-    os.environ.update(request.environment)
+    os.environ.update({**set_by_imports, **request.environment})
+    tempfile.tempdir = None  # found again, in this environment
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in request.ignored:
         signal.signal(number, signal.SIG_IGN)

@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 from emollama.llm.training.trainer import WHOLE, newest_checkpoint
 from tests import warm
 from tests.llm.training.corpus import make
-from tests.processes import torchrun
+from tests.processes import kill_all, torchrun
 
 ROOT = Path(__file__).parents[3]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu"}
@@ -218,29 +218,6 @@ def test_settings_of_memory_may_change_on_the_way(
     np.testing.assert_allclose(
         [r["loss"] for r in record["log"]], [r["loss"] for r in expected], atol=TOLERANCE
     )
-
-
-def descendants(pid: int) -> list[int]:
-    """A process' children and theirs; torchrun's workers have sessions of their own."""
-    try:
-        tasks = list(Path(f"/proc/{pid}/task").iterdir())
-        children = [int(c) for task in tasks for c in (task / "children").read_text().split()]
-    except OSError:
-        return []
-    return children + [d for child in children for d in descendants(child)]
-
-
-def kill_all(process: subprocess.Popen) -> None:
-    """SIGKILL to launcher and workers, and none of them left."""
-    pids = [*descendants(process.pid), process.pid]
-    assert len(pids) > 2
-    for pid in pids:
-        os.kill(pid, signal.SIGKILL)
-    process.wait()
-    deadline = time.monotonic() + 60
-    while alive := [p for p in pids if Path(f"/proc/{p}").exists()]:
-        assert time.monotonic() < deadline, alive
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("way", ["two processes, packed", "ZeRO-2", "ZeRO-3"])
