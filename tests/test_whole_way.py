@@ -56,9 +56,8 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     manifest, store = folder / "probe/manifest.jsonl", folder / "store"
     encoders = ",".join(str(s["source"]) for s in STREAMS)
     call(
-        "-m", "emollama", "extract", manifest, "--store", store, "--encoders", encoders, "--strict",
-        cold=True,
-    )  # fmt: skip
+        "-m", "emollama", "extract", manifest, "--store", store, "--encoders", encoders, "--strict"
+    )
     tiny_llm(folder / "llm")
     data = {"manifest": str(manifest), "store": str(store)}
     train = {
@@ -100,6 +99,7 @@ def test_a_clip_answered_from_its_file_is_the_clip_answered_from_the_store(walke
         done = call(
             "-m", "emollama", "predict", manifest.media(str(sample.video)), "--json",
             "--model", walked / "run/model", "--text", sample.text, "--dtype", "float32",
+            cold=not seen,
         )  # fmt: skip
         answer = json.loads(done.stdout)
         assert answer["channels"] == ["voice", "face", "words"] and answer["reason"]

@@ -24,7 +24,7 @@ from typing import Any
 from tests.forkserver import SINGLE, Request, receive_pid, send
 
 ROOT = Path(__file__).parents[1]
-LINUX = sys.platform == "linux"
+FORKS = sys.platform == "linux" and not os.environ.get("EMOLLAMA_TESTS_COLD")
 _PR_SET_CHILD_SUBREAPER = 36
 _STANDARD = (0, 1, 2)
 _lock = threading.RLock()
@@ -41,7 +41,7 @@ def use(sock: socket.socket) -> None:
 
 def use_always() -> None:
     """Have the commands of this process forked, by a server that starts with the first."""
-    if LINUX:
+    if FORKS:
         multiprocessing.util.spawnv_passfds = _spawn
 
 
@@ -115,7 +115,7 @@ class Popen(subprocess.Popen):
         names = list(inspect.signature(subprocess.Popen._execute_child).parameters)[1:]
         call = dict(zip(names, given, strict=True))
         words = [os.fsdecode(word) for word in call["args"]]
-        if not LINUX or words[0] != sys.executable or (_server and _server[0] != os.getpid()):
+        if not FORKS or words[0] != sys.executable or (_server and _server[0] != os.getpid()):
             super()._execute_child(*given)
             return
         assert call["preexec_fn"] is None and not call["pass_fds"] and not call["shell"]
