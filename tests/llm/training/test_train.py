@@ -19,7 +19,7 @@ import torch
 from filelock import FileLock
 from safetensors.torch import load_file
 
-from emollama.llm.training.trainer import WHOLE, newest_checkpoint
+from emollama.runs.checkpoints import WHOLE, newest_checkpoint
 from tests import warm
 from tests.llm.training.corpus import make
 from tests.processes import kill_all, torchrun
