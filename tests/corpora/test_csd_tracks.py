@@ -83,7 +83,7 @@ def test_faults_are_one_line(manifest: Path, tmp_path: Path) -> None:
     short = write_csd(tmp_path / "short.csd", {"v": (features, intervals[:-1])})
     refused(short, r"'v': intervals must be numbers \[20, 2\], not float64 \[19, 2\]")
     mixed = write_csd(tmp_path / "mixed.csd", {"a": frames(2), "v": frames(2, width=5)})
-    refused(mixed, "'v': is 5 wide, the others 3")
+    refused(mixed, "'v': is 5 columns wide, the other videos 3")
     elsewhere = write_csd(tmp_path / "x.csd", {"x": frames(20)})
     (tmp_path / "store" / "covarep" / "encoder.json").unlink(missing_ok=True)
     refused(elsewhere, "has nothing within any clip")
