@@ -13,7 +13,7 @@ from emollama.runs.card import INTENDED_USE, terms
 def fusion_card(
     config: FusionTrainConfig, manifest: Manifest, model: FusionConfig, record: dict[str, Any]
 ) -> str:
-    """Markdown: what a fusion model is, what it was trained on, what it is not for."""
+    """Markdown: the fusion model, its training data and its intended use."""
     rows = "\n".join(
         f"| {s.name} | {s.channel} | {_features(s)} | {s.width or ''} |" for s in model.sections
     )
@@ -22,7 +22,7 @@ def fusion_card(
         f"the weights are those of epoch {best['epoch']}, the best on "
         f"`{config.data.validation_split}` ({best['metric']} {best['value']:.4f})"
         if best
-        else "the weights are those of the last epoch, for there was no validation split"
+        else "the weights are those of the last epoch, because there was no validation split"
     )
     predicted = [*model.labels, *model.goal.values]
     return f"""---
@@ -53,7 +53,7 @@ libraries and the training log are in `training_record.json`.
 
 
 def _features(section: ModalitySection) -> str:
-    """What a modality reads: a track, or the clip's own media through an encoder of the model."""
+    """The input of a modality: a track, or the clip's media through an encoder of the model."""
     if section.kind == "track":
         return f"`{section.source}`"
     return f"{section.kind}, `{section.source}`" if section.source else section.kind

@@ -1,4 +1,4 @@
-"""What a fusion run is configured by; `train.py --cfg-path` reads it where it says `fusion:`."""
+"""Configuration of a fusion run; `emollama train` reads it from a file with a section `fusion:`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from emollama.inputs.config import DataSection, ModalityDropout
 class FusionSection(Strict):
     """`system` is a name of `emollama.fusion.systems.table`, `options` are its own.
 
-    `start`: an artefact of the same system and modalities whose weights the run begins with.
+    `start`: an artefact of the same system and modalities with the initial weights.
     """
 
     system: str
@@ -31,7 +31,7 @@ class FusionSection(Strict):
 
 
 class StrategySection(BaseModel):
-    """`name` is one of `emollama.fusion.training.strategies.table`; its options stand beside it."""
+    """`name` is one of `emollama.fusion.training.strategies.table`; its options are beside it."""
 
     model_config = ConfigDict(extra="allow", allow_inf_nan=False)
 
@@ -39,20 +39,20 @@ class StrategySection(BaseModel):
 
     @property
     def options(self) -> dict[str, Any]:
-        """Everything but the name."""
+        """Everything except the name."""
         return dict(self.model_extra or {})
 
 
 class FusionTraining(OptimizerSection):
-    """`batch_size` is the samples of one step over all processes.
+    """`batch_size` is the number of samples per step over all processes.
 
     `select` is the validation metric by which the best epoch is kept; "auto" is weighted F1, macro
     F1 of several labels, CCC of values, or weighted F1 - 0.25 MSE of labels with values.
-    `keep_per_target` keeps besides, for each value by itself, the epoch with its best CCC, as a
-    model of its own (`model-valence`). `patience` above 0 ends the run after so many epochs without
-    a better one. `save_every`: epochs between checkpoints; `save_steps` above 0: also after so many
-    steps of an epoch. `resume`: "auto" goes on from the newest checkpoint of this run, "never"
-    starts anew.
+    `keep_per_target` also keeps, for each value, the epoch with its best CCC as a model of its own
+    (`model-valence`). `patience` above 0 ends the run after that many epochs without improvement.
+    `save_every`: epochs between checkpoints; `save_steps` above 0: also after that many steps of an
+    epoch. `resume`: "auto" continues from the newest checkpoint of this run, "never" starts from
+    scratch.
     """
 
     epochs: int | None = Field(default=None, ge=1)
@@ -95,13 +95,13 @@ class FusionTrainConfig(Strict):
         both = set(self.data.train_split.split("+")) & set(filter(None, held_out))
         if both:
             raise ValueError(
-                f"data.validation_split: '{both.pop()}' is trained on; validate on another split, "
-                "or set validation_split: null"
+                f"data.validation_split: '{both.pop()}' is also in data.train_split; "
+                "validate on another split, or set validation_split: null"
             )
         if self.training.select not in SELECTABLE[self.task.kind]:
             raise ValueError(
-                f"training.select: {self.training.select} is no metric of task {self.task.kind}; "
-                f"there are {', '.join(SELECTABLE[self.task.kind])}"
+                f"training.select: {self.training.select} is not a metric of task "
+                f"{self.task.kind}; use one of {', '.join(SELECTABLE[self.task.kind])}"
             )
         if self.training.keep_per_target and not self.task.values:
             raise ValueError(f"training.keep_per_target: task {self.task.kind} has no values")

@@ -1,4 +1,4 @@
-"""Which samples are in a step, which channels of them are shown, and whose share they are."""
+"""Distributes samples over steps and processes, and draws the dropped channels."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from emollama.manifest.channels import Channel
 
 
 class Dealer:
-    """Deals the samples of each epoch into steps, and each step out to the processes.
+    """Distributes the samples of each epoch over steps, and each step over the processes.
 
     Order and dropped channels are functions of (seed, epoch, sample id).
 
     Args:
         data: the training split.
         batch_size: samples of one step, over all processes.
-        dropout: how often a channel is left out; of what a sample has, at least one stays.
+        dropout: probability of dropping a channel; every sample keeps at least one.
         seed: of the run.
-        channels: by modality.
+        channels: of the modalities.
         rank: of this process, among `world`.
     """
 
@@ -49,9 +49,10 @@ class Dealer:
         self._order: tuple[int, list[int]] = (-1, [])
 
     def batch(self, epoch: int, index: int) -> tuple[FusionBatch, float, int]:
-        """This process's part of a step: the batch, its share of the step, how many count.
+        """This process's part of a step: the batch, its share of the step, and its number of
+        samples.
 
-        A process that a short step leaves without a sample takes one whose share is 0.
+        A process without a sample in a short step gets one whose share is 0.
         """
         if self._order[0] != epoch:
             self._order = (epoch, epoch_order(self.seed, epoch, self.data.ids))
@@ -88,7 +89,7 @@ class Dealer:
         return replace(batch, valid=valid)
 
     def _draw(self, epoch: int, sample_id: str, count: int) -> list[float]:
-        """Numbers in 0..1, one a channel."""
+        """Numbers in 0..1, one per channel."""
         digest = hashlib.sha256(f"{self.seed}/{epoch}/channels/{sample_id}".encode()).digest()
         parts = (digest[8 * k : 8 * k + 8] for k in range(count))
         return [int.from_bytes(part) / 2**64 for part in parts]
