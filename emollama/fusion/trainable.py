@@ -208,7 +208,7 @@ class TrainableEncoder(nn.Module):
         return samples
 
     def _centres(self, steps: int, like: Tensor) -> Tensor:
-        """Seconds [steps] from the first sample's start to the centre of each step's receptive field."""
+        """Seconds [steps] from the first sample's start to the centre of each receptive field."""
         stride, reach = 1, 1
         for kernel, step in self._convolutions():
             reach += (kernel - 1) * stride

@@ -256,7 +256,8 @@ def require_raw(manifest: Manifest, data: FusionData) -> None:
         if isinstance(table, RawTable) and not table.longest:
             raise EmollamaError(
                 f"{manifest.path}: modality '{name}': no training sample has "
-                f"{table.section.kind}; samples need {NEEDS[table.section.kind]}; otherwise leave the modality out"
+                f"{table.section.kind}; samples need {NEEDS[table.section.kind]}; "
+                "otherwise leave the modality out"
             )
 
 

@@ -79,7 +79,7 @@ def read_checkpoint(path: Path, device: torch.device) -> tuple[dict[str, Any], P
     except (OSError, RuntimeError, KeyError, TypeError, pickle.UnpicklingError) as error:
         raise EmollamaError(
             f"{path}: is not a valid checkpoint of a fusion run "
-            f"({' '.join(str(error).split())[:200]}); set training.resume=never to start from scratch"
+            f"({' '.join(str(error).split())[:200]}); training.resume=never starts from scratch"
         ) from error
 
 
