@@ -183,7 +183,7 @@ MANIFESTS: dict[str, tuple[Callable[[list[str]], list[str]], str]] = {
     "a very deep value": (lambda rows: [*rows, "[" * 100_000], "is not JSON that"),
     "newer": (
         lambda rows: [rows[0].replace('"version":1', '"version":9'), *rows[1:]],
-        "manifest version 9 is not readable here",
+        "manifest version 9 is not supported",
     ),
 }  # fmt: skip
 

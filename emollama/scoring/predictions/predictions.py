@@ -166,7 +166,7 @@ def _read_header(path: Path, number: int, line: dict[str, Any]) -> Header:
         )
     if value.get("version") != PREDICTIONS_VERSION:
         raise EmollamaError(
-            f"{path}:{number}: predictions version {value.get('version')} is not readable here; "
+            f"{path}:{number}: predictions version {value.get('version')} is not supported; "
             f"this release reads version {PREDICTIONS_VERSION}"
         )
     try:
