@@ -109,7 +109,7 @@ def sequence(path: Path) -> Iterator[Any]:
             roots = [g["data"] for g in file.values() if isinstance(g, h5py.Group) and "data" in g]
             if len(roots) != 1 or not isinstance(roots[0], h5py.Group):
                 raise EmollamaError(
-                    f"{path}: must hold exactly one group 'data', but has {len(roots)}"
+                    f"{path}: must hold one sequence with a group 'data', but has {len(roots)}"
                 )
             yield roots[0]
     except (OSError, KeyError, TypeError, ValueError) as error:

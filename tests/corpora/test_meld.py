@@ -128,7 +128,7 @@ def test_columns_in_another_order(tmp_path: Path) -> None:
 def test_a_folder_without_meld(tmp_path: Path) -> None:
     with pytest.raises(EmollamaError, match="has no train_sent_emo"):
         prepare_meld(tmp_path, tmp_path / "m.jsonl")
-    with pytest.raises(EmollamaError, match="is not a folder; MELD is expected"):
+    with pytest.raises(EmollamaError, match="is not a folder; give the folder of MELD, with"):
         prepare_meld(tmp_path / "nowhere", tmp_path / "m.jsonl")
 
 

@@ -64,7 +64,10 @@ def test_mistakes(tmp_path: Path) -> None:
         published_split(name, tmp_path, "meld", [])
     with pytest.raises(EmollamaError, match=r"10_test_cre.txt: cannot be read"):
         published_split(name, tmp_path, "crema-d", ["a"])
-    with pytest.raises(EmollamaError, match=r"80_train_cre.txt: has 3 lines, 4 are published"):
+    with pytest.raises(
+        EmollamaError,
+        match=r"80_train_cre.txt: has 3 lines, but 'amst-crema-d' was published with 4",
+    ):
         published_split(name, lists(tmp_path, "a b c"), "crema-d", ["a"])
     with pytest.raises(EmollamaError, match="none of its ids is in the manifest"):
         published_split(name, lists(tmp_path), "crema-d", ["z"])
