@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
-from emollama.base.errors import EmollamaError
+from emollama.base.errors import EmollamaError, require_known
 from emollama.scoring.metrics.bootstrap import RESAMPLES, By, interval, resample, two_sided_p
 from emollama.scoring.metrics.formulas import mean
 from emollama.scoring.predictions.prediction import Prediction
@@ -141,6 +141,7 @@ def units_of(ids: Sequence[str], groups: Sequence[str | None], by: By) -> np.nda
     Raises:
         EmollamaError: groups are asked for and a row has none.
     """
+    require_known("by", by, get_args(By))
     if by == "sample":
         return np.arange(len(ids))
     for name, group in zip(ids, groups, strict=True):
