@@ -25,7 +25,7 @@ from emollama.fusion.data.track_table import TrackTable
 from emollama.fusion.training.config import FusionTrainConfig
 from emollama.manifest.channels import Channel
 from emollama.manifest.split_file import read_with_splits
-from emollama.scoring.metrics.continuous import ccc
+from emollama.scoring.metrics.continuous import concordance
 from emollama.scoring.predictions.prediction import Prediction
 from emollama.scoring.predictions.predictions import Header, write_predictions
 
@@ -110,7 +110,7 @@ def fit_and_write(config: FusionTrainConfig, test: str, out: Path) -> float:
     tried = []
     for penalty in PENALTIES:
         model = Ridge(penalty).fit(learned[known], truth[known])
-        tried.append((ccc(asked(model, held_out), *names).value() or 0.0, penalty, model))
+        tried.append((concordance(asked(model, held_out), *names).value() or 0.0, penalty, model))
     score, penalty, model = max(tried, key=lambda t: t[0])
     for split, name in ((held_out, "val"), (test, "test")):
         header = Header(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import statistics
 import time
@@ -19,6 +18,7 @@ from peft import PeftModel
 from rich.console import Console
 from rich.table import Table
 
+from emollama.base.processors import processor_count
 from emollama.encoders.base import FeatureTrack
 from emollama.llm import artefact
 from emollama.llm.configuration import StreamConfig
@@ -92,7 +92,7 @@ def machine() -> dict[str, Any]:
     """What the numbers were taken on."""
     return {
         "cpu": processor_name(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": processor_count(),
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
     }

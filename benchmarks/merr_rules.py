@@ -32,7 +32,7 @@ from emollama.merr.contradiction import Evidence, contradictions
 from emollama.merr.emotion import voice_odds
 from emollama.merr.quality.measures import Told, faithfulness
 from emollama.merr.rules import Rules
-from emollama.scoring.metrics.metrics import accuracy, uar, weighted_f1
+from emollama.scoring.metrics.formulas import accuracy, one_hot, uar, weighted_f1
 
 TABLES = ("merr_published", "emfacs")
 
@@ -40,16 +40,16 @@ TABLES = ("merr_published", "emfacs")
 def scores(true: Sequence[str], told: Sequence[str | None], labels: LabelSet) -> dict[str, Any]:
     """Accuracy, weighted F1 and UAR, beside the majority's share; no label is wrong."""
     place = {label: k for k, label in enumerate(labels.labels)}
-    confusion = np.zeros((len(place), len(place) + 1))
-    for a, b in zip(true, told, strict=True):
-        confusion[place[a], place.get(b or "", len(place))] += 1
+    truth = one_hot([place[a] for a in true], len(place))
+    answer = one_hot([place.get(b or "", -1) for b in told], len(place))
+    cases = (truth, answer, np.ones((1, len(true))))
     counts = Counter(true)
     return {
         "clips": len(true),
         "no_label": sum(b is None for b in told),
-        "accuracy": round(float(accuracy(confusion)), 3),
-        "weighted_f1": round(float(weighted_f1(confusion)), 3),
-        "uar": round(float(uar(confusion)), 3),
+        "accuracy": round(float(accuracy(*cases)[0]), 3),
+        "weighted_f1": round(float(weighted_f1(*cases)[0]), 3),
+        "uar": round(float(uar(*cases)[0]), 3),
         "majority": round(counts.most_common(1)[0][1] / len(true), 3),
         "chance_uar": round(1 / len(counts), 3),
     }

@@ -12,15 +12,15 @@ from typing import Any
 
 from emollama.base.errors import EmollamaError
 from emollama.base.files import sole_writer
-from emollama.bench.answers import gather, read_answers, require_compared, write_answers
+from emollama.bench.answers_file import gather, read_answers, require_compared, write_answers
 from emollama.bench.configuration import BenchConfig
 from emollama.bench.folds import fold_warnings
 from emollama.bench.plan import Run
 from emollama.bench.report import write_bench
 from emollama.bench.side_by_side import side_by_side
 from emollama.bench.workshop import WORKING, Workshop
-from emollama.fusion.training.validation import TITLES
 from emollama.runs.run_folder import tell_left_out
+from emollama.scoring.metrics.tasks import TITLES
 
 ANSWERS_FILE = "answers.json"
 

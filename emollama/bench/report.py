@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from emollama.base.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, STYLE, save_figure
 from emollama.base.files import write_json, write_text
 from emollama.bench.scores import scored
-from emollama.fusion.training.validation import TITLES
+from emollama.scoring.metrics.tasks import TITLES
 from emollama.scoring.report.tables import Table, difference_text, table_markdown
 
 COLOURS = {"model": BLUE, "ensemble": GREEN, "baseline": GREY, "llm": PURPLE, "unimodal": ORANGE}
@@ -25,13 +25,24 @@ KINDS = {
 
 def write_bench(compact: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Score compact answers and write bench.json, bench.md and bench.png; returns the first."""
-    result = _rounded(scored(compact))
+    result = bench_result(compact)
     write_json(folder / "bench.json", result)
-    table = bench_table(result)
-    write_text(folder / "bench.md", f"# {table.title}\n\n{table_markdown(table)}\n\n{table.note}\n")
+    write_text(folder / "bench.md", bench_page(result))
     with style.context(["default", STYLE]):
         save_figure(interval_figure(result), folder / "bench.png")
     return result
+
+
+def bench_result(compact: Mapping[str, Any]) -> dict[str, Any]:
+    """What bench.json holds: scores of compact answers, to six decimals."""
+    result: dict[str, Any] = _rounded(scored(compact))
+    return result
+
+
+def bench_page(result: Mapping[str, Any]) -> str:
+    """A bench as a Markdown page."""
+    table = bench_table(result)
+    return f"# {table.title}\n\n{table_markdown(table)}\n\n{table.note}\n"
 
 
 def bench_table(result: Mapping[str, Any]) -> Table:

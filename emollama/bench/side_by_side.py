@@ -18,9 +18,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-import torch
-
 from emollama.base.errors import EmollamaError
+from emollama.base.processors import limit_threads
 from emollama.base.quiet import quiet_libraries
 from emollama.bench.configuration import BenchConfig
 from emollama.bench.plan import Run
@@ -143,7 +142,7 @@ def _interrupts_ignored() -> Iterator[None]:
 
 def _serve(pipe: Connection, bench: BenchConfig, opened: Callable[[BenchConfig], Workshop]) -> None:
     quiet_libraries()
-    torch.set_num_threads(1)
+    limit_threads(1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         shop = opened(bench)

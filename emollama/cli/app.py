@@ -15,6 +15,7 @@ import emollama.cli.corpora  # noqa: F401  the corpora's commands add themselves
 from emollama.base import torchrun
 from emollama.base.config import Precision
 from emollama.base.errors import EmollamaError, one_line_errors
+from emollama.base.processors import settle_threads
 from emollama.base.quiet import quiet_libraries
 from emollama.base.typer_app import run_app
 from emollama.cli.bench import bench
@@ -346,4 +347,5 @@ def quickstart(
 @one_line_errors
 def main() -> None:
     """Entry point of `emollama`."""
+    settle_threads()
     run_app(app)

@@ -73,13 +73,17 @@ def quickstart(options: Sequence[str] = ()) -> None:
     total = sum(seconds for _, seconds, _ in rows)
     table = Table("stage", "seconds", "peak MB", title="make quickstart")
     for name, seconds, megabytes in rows:
-        table.add_row(name, f"{seconds:.0f}", f"{megabytes:.0f}")
-    table.add_row("all", f"{total:.0f}", f"{max(m for _, _, m in rows):.0f}")
+        table.add_row(name, f"{seconds:.0f}", _whole(megabytes))
+    peak = max((m for _, _, m in rows if m is not None), default=None)
+    table.add_row("all", f"{total:.0f}", _whole(peak))
     console = Console()
     console.print(table)
     write_json(
         RUN / "stages.json",
-        [{"stage": n, "seconds": round(s, 1), "peak_mb": round(m)} for n, s, m in rows],
+        [
+            {"stage": n, "seconds": round(s, 1), "peak_mb": None if m is None else round(m)}
+            for n, s, m in rows
+        ],
     )
     report = read_json(RUN / "eval" / "report.json")
     for finding in report.get("findings", []):
@@ -105,20 +109,37 @@ def _explain() -> Stage:
     )  # fmt: skip
 
 
-def _timed(stage: Stage) -> tuple[float, float]:
-    """Seconds and peak megabytes of a stage; a stage that fails ends the quickstart."""
+def _timed(stage: Stage) -> tuple[float, float | None]:
+    """Seconds and peak megabytes of a stage, None where the system does not tell them.
+
+    A stage that fails ends the quickstart.
+    """
     print(f"== {stage.name}: {_readable(stage.command)}", flush=True)
     started = time.monotonic()
     process = subprocess.Popen(stage.command)
     try:
-        _, status, usage = os.wait4(process.pid, 0)
+        megabytes = _ended(process)
     except BaseException:
         process.terminate()
         raise
-    process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         raise EmollamaError(f"stage '{stage.name}' failed with exit code {process.returncode}")
-    return time.monotonic() - started, usage.ru_maxrss / 1024
+    return time.monotonic() - started, megabytes
+
+
+def _ended(process: subprocess.Popen[bytes]) -> float | None:
+    """Wait for a process; its peak megabytes, or None where the system does not tell."""
+    if not hasattr(os, "wait4"):  # on Windows
+        process.wait()
+        return None
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    units = 1 << 20 if sys.platform == "darwin" else 1 << 10  # bytes there, KiB elsewhere
+    return float(usage.ru_maxrss) / units
+
+
+def _whole(megabytes: float | None) -> str:
+    return "–" if megabytes is None else f"{megabytes:.0f}"
 
 
 def _readable(command: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.base.quiet import quiet_libraries
 
 if TYPE_CHECKING:
-    from emollama.scoring.metrics.registry import Context
+    from emollama.scoring.metrics.context import Context
     from emollama.scoring.predictions.predictions import Predictions
     from emollama.scoring.wheels.wheel_tables import Rules, WheelTables
 
@@ -89,9 +89,9 @@ def score(
     from emollama.manifest.labels import get_label_set
     from emollama.manifest.sample import read_manifest
     from emollama.manifest.split_file import read_split_file
-    from emollama.scoring.metrics.metrics import METRICS as OF_LABELS
+    from emollama.scoring.metrics.context import Context
     from emollama.scoring.metrics.preference import order_averaged
-    from emollama.scoring.metrics.registry import METRICS, Context
+    from emollama.scoring.metrics.registry import COMPARED, METRICS
     from emollama.scoring.metrics.synonyms import read_groups
     from emollama.scoring.predictions.against import against_manifest, with_its_splits
     from emollama.scoring.predictions.parsing import parse_again
@@ -138,7 +138,7 @@ def score(
     whole = out is not None and len(predictions) == 1 and format == "table"
     whole = whole and all(x is None for x in special)
     if names:
-        whole = whole and len(names) == 1 and names[0] in OF_LABELS
+        whole = whole and len(names) == 1 and names[0] in COMPARED
     else:
         whole = whole and any(r.reference is not None for r in found.rows)
     if whole and out is not None:
@@ -147,7 +147,7 @@ def score(
     if baseline is not None:
         raise EmollamaError(
             "--baseline goes into the report, which needs --out and at most one --metric of "
-            f"{', '.join(OF_LABELS)}; to set two files beside each other use --compare"
+            f"{', '.join(COMPARED)}; to set two files beside each other use --compare"
         )
     thresholds = None
     if validation is not None:

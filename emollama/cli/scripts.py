@@ -7,6 +7,7 @@ from pathlib import Path
 
 from emollama.base import torchrun
 from emollama.base.errors import one_line_errors
+from emollama.base.processors import settle_threads
 from emollama.base.quiet import quiet_libraries as quiet_libraries
 
 
@@ -47,6 +48,7 @@ def run_evaluation(
 @one_line_errors
 def train_main() -> None:
     """Entry point of train.py."""
+    settle_threads()
     arguments = _parser("Tune an EmotionLlama, or train a fusion model.").parse_args()
     run_training(arguments.cfg_path, arguments.options)
 
@@ -54,6 +56,7 @@ def train_main() -> None:
 @one_line_errors
 def evaluate_main() -> None:
     """Entry point of eval_emotion.py."""
+    settle_threads()
     parser = _parser("Evaluate an EmotionLlama or a fusion model.")
     parser.add_argument("--dataset", help="which of the configuration's evaluation_datasets")
     parser.add_argument("--n-samples", type=int, help="a quick look at so many samples")

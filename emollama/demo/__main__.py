@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from emollama.base.errors import EmollamaError, one_line_errors
+from emollama.base.processors import settle_threads
 from emollama.base.quiet import quiet_libraries
 
 KEY_VARIABLE = "EMOLLAMA_API_KEY"
@@ -17,6 +18,7 @@ USER = "emollama"
 @one_line_errors
 def main() -> None:
     """Open the model, make the examples, serve the page until Ctrl-C."""
+    settle_threads()
     arguments = _parser().parse_args()
     if not arguments.model.is_dir():
         what = "is a file" if arguments.model.is_file() else "there is no such folder"

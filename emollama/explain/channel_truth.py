@@ -15,7 +15,7 @@ import numpy as np
 
 from emollama.manifest.channels import Channel
 from emollama.scoring.metrics.bootstrap import RESAMPLES
-from emollama.scoring.metrics.metrics import Difference, Score, mean_difference, mean_score
+from emollama.scoring.metrics.measure import Difference, Score, mean_difference, mean_score
 
 
 @dataclass(frozen=True)

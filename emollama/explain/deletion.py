@@ -18,7 +18,7 @@ import numpy as np
 from emollama.explain.occlusion import Lane
 from emollama.runs.subject import Subject, View, distinct_scores
 from emollama.scoring.metrics.bootstrap import RESAMPLES
-from emollama.scoring.metrics.metrics import Difference, Score, mean_difference, mean_score
+from emollama.scoring.metrics.measure import Difference, Score, mean_difference, mean_score
 
 MOST_CUTS = 10
 MODALITIES = "modalities"

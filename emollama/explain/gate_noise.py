@@ -16,7 +16,7 @@ import numpy as np
 from emollama.base.errors import EmollamaError
 from emollama.runs.artefact import Artefact, LoadedSamples
 from emollama.scoring.metrics.bootstrap import RESAMPLES
-from emollama.scoring.metrics.metrics import Difference, Score, mean_difference, mean_score
+from emollama.scoring.metrics.measure import Difference, Score, mean_difference, mean_score
 
 LEVELS = (0.0, 0.5, 1.0, 2.0, 4.0)
 

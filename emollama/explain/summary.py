@@ -13,7 +13,7 @@ from emollama.explain.channel_truth import Agreement, Weighed, agreement
 from emollama.explain.deletion import Verdict, verdicts
 from emollama.explain.gate_noise import GateNoise
 from emollama.scoring.metrics.bootstrap import RESAMPLES
-from emollama.scoring.metrics.metrics import Score, mean_score
+from emollama.scoring.metrics.measure import Score, mean_score
 
 
 @dataclass(frozen=True)

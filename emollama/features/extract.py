@@ -12,7 +12,6 @@ number of workers and any number of ranks give the same values.
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import sys
 import time
@@ -24,6 +23,7 @@ from pathlib import Path
 
 from emollama.base.errors import EmollamaError
 from emollama.base.files import sole_writer
+from emollama.base.processors import processor_count
 from emollama.encoders.base import Encoder
 from emollama.encoders.compute import Compute
 from emollama.encoders.table import parse_encoder
@@ -129,7 +129,7 @@ def extract(
             )
         todo = sum(len(work.jobs) for work in mine)
         if workers is None:
-            workers = max(1, len(os.sched_getaffinity(0)) // ranks.local)
+            workers = processor_count(ranks.local)
             if any(_on_gpu(encoder) for encoder in encoders):
                 # Each holds its own copy of the weights there.
                 workers = min(workers, _GPU_WORKERS)

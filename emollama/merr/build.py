@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from typing import Any
 
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json, write_json
+from emollama.base.processors import processor_count
 from emollama.merr.settings import Settings
 from emollama.merr.stagefile import CLIPS, Row, StageFile, read_rows
 from emollama.workers.progress import bar
@@ -72,8 +72,7 @@ class Build:
     @property
     def workers(self) -> int:
         """Measuring processes."""
-        cores = max(1, len(os.sched_getaffinity(0)) // self.ranks.local)
-        return self.settings.workers or cores
+        return self.settings.workers or processor_count(self.ranks.local)
 
     def part(self) -> tuple[int, int]:
         """This process's share: torchrun's, or the shard asked for."""

@@ -12,6 +12,7 @@ import typer
 
 from emollama.base.errors import EmollamaError, one_line_errors
 from emollama.base.files import read_json, sole_writer, write_json
+from emollama.base.processors import settle_threads
 from emollama.base.typer_app import run_app
 from emollama.merr.build import SETTINGS, Build
 from emollama.merr.settings import Settings, load_settings
@@ -187,4 +188,5 @@ def spread(words: Sequence[str]) -> list[str]:
 @one_line_errors
 def main() -> None:
     """Entry point: every user mistake is one line on stderr."""
+    settle_threads()
     run_app(app, spread(sys.argv[1:]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
@@ -24,6 +23,7 @@ from rich.text import Text
 
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json, write_json
+from emollama.base.processors import limit_threads, processor_count
 from emollama.corpora.readers.aff_wild2 import read_frame_rows
 from emollama.manifest.sample import Manifest, Sample, Targets, read_manifest, write_manifest
 from emollama.probe.emotions import LABELS
@@ -104,7 +104,7 @@ def synthesize(
         for split, i in places
     ]
     missing = [plan for plan in plans if not _clip_path(out, plan).exists()]
-    _render_all(out, missing, workers or available_cpus(), progress)
+    _render_all(out, missing, workers or processor_count(), progress)
     path = out / "manifest.jsonl"
     samples = [
         _video_sample(out, plan) if isinstance(plan, VideoPlan) else _sample(plan, settings)
@@ -112,13 +112,6 @@ def synthesize(
     ]
     write_manifest(path, CORPUS, LABELS, samples)
     return read_manifest(path)
-
-
-def available_cpus() -> int:
-    """CPUs this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _clip_path(out: Path, plan: Plan) -> Path:
@@ -202,7 +195,9 @@ def _render_all(out: Path, plans: list[Plan], workers: int, progress: bool) -> N
             return
         # Forking a process that holds torch's threads may hang; a fresh one never does.
         context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(min(workers, len(chunks)), mp_context=context)
+        pool = ProcessPoolExecutor(
+            min(workers, len(chunks)), mp_context=context, initializer=limit_threads
+        )
         try:
             waiting = {pool.submit(_render_chunk, out, chunk) for chunk in chunks}
             while waiting:

@@ -11,6 +11,7 @@ import multiprocessing.connection
 import os
 import queue
 import signal
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,7 @@ import numpy as np
 
 from emollama.base.device import default_device
 from emollama.base.errors import EmollamaError
+from emollama.base.processors import limit_threads
 from emollama.encoders.table import encoder_of
 from emollama.fusion.data import raw_reading
 from emollama.media.clip import SAMPLE_RATE, Clip, Frames
@@ -237,12 +239,10 @@ def _serve(connection: Connection, recipe: Recipe) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    import torch
-
     from emollama.base.quiet import quiet_libraries
 
     quiet_libraries()
-    torch.set_num_threads(1)
+    limit_threads(1)
     try:
         # Full-size encoders would take minutes a clip beside an accelerator that waits.
         device = str(default_device())
@@ -333,7 +333,13 @@ def limit_memory(extra: int) -> None:
     """Let this process take so many bytes more than it has; no cores, no written files."""
     try:
         import resource
-    except ImportError:  # not on Windows
+    except ImportError:  # on Windows
+        print(
+            "note: this system sets no limit to a process's memory: a clip may take more than it "
+            "is allowed",
+            file=sys.stderr,
+            flush=True,
+        )
         return
     used = 0
     with suppress(OSError):

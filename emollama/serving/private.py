@@ -1,18 +1,25 @@
 """A private temporary folder that does not outlive the process that made it.
 
 It is held by a lock that dies with the process, so that the next one removes what a killed one
-left.
+left. Windows has no such lock: there, what a killed process left stays.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import tempfile
 import time
 from multiprocessing.util import Finalize
 from pathlib import Path
+from typing import IO, Any
+
+try:
+    import fcntl as _fcntl
+
+    fcntl: Any = _fcntl
+except ImportError:  # on Windows
+    fcntl = None
 
 PREFIX = "emollama-srv-"  # short: sockets below it have long names already
 _NEW = "emollama-new-"
@@ -34,6 +41,10 @@ class PrivateFolder:
 
     def __init__(self, parent: Path | None = None) -> None:
         parent = parent or Path(tempfile.gettempdir())
+        self._held: IO[str] | None = None
+        if fcntl is None:
+            self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+            return
         remove_stale(parent)
         made = Path(tempfile.mkdtemp(prefix=_NEW, dir=parent))
         self._held = (made / _LOCK).open("w")
@@ -44,7 +55,8 @@ class PrivateFolder:
     def close(self) -> None:
         """Remove it with all that is in it."""
         shutil.rmtree(self.path, ignore_errors=True)
-        self._held.close()
+        if self._held is not None:
+            self._held.close()
 
 
 def private_temporaries() -> Path:
@@ -60,7 +72,9 @@ def private_temporaries() -> Path:
 
 def remove_stale(parent: Path) -> list[Path]:
     """Remove folders that killed processes of this user have left; returns them."""
-    removed = []
+    removed: list[Path] = []
+    if fcntl is None:
+        return removed
     for folder in (*parent.glob(f"{PREFIX}*"), *parent.glob(f"{_NEW}*")):
         try:
             about = folder.lstat()

@@ -17,6 +17,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from emollama.base.errors import EmollamaError
+from emollama.base.processors import limit_threads
 from emollama.encoders.base import Encoder, FeatureTrack
 from emollama.media.clip import Clip, MediaError
 from emollama.media.decode import decode_clip
@@ -72,10 +73,9 @@ def serve(
     """
     # Ctrl-C reaches every process of the terminal; the parent decides what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    import torch
     from transformers.utils import logging
 
-    torch.set_num_threads(threads)
+    limit_threads(threads)
     logging.disable_progress_bar()  # one bar belongs on the terminal, and it is the parent's
     try:
         tools = {key: build(key) for key in keys}

@@ -11,7 +11,7 @@ from emollama.base.errors import EmollamaError
 from emollama.encoders.base import FeatureTrack
 from emollama.evaluation.baseline import STRENGTHS, FeatureMatrix, baseline_predictions, pool_tracks
 from emollama.manifest.sample import Sample, Targets
-from emollama.scoring.metrics.metrics import evaluate
+from emollama.scoring.metrics.scores import evaluate
 from emollama.scoring.predictions.prediction import channel_sets
 from emollama.scoring.predictions.predictions import Header, read_predictions, write_predictions
 from emollama.scoring.predictions.systems import CHANCE, JOINT, LATE, MAJORITY

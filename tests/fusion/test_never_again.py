@@ -26,9 +26,9 @@ from emollama.fusion import artefact
 from emollama.fusion.tasks import ccc_loss
 from emollama.fusion.training.config import FusionTrainConfig
 from emollama.fusion.training.loop import train_fusion
-from emollama.fusion.training.validation import concordance
 from emollama.manifest.labels import LabelSet
 from emollama.manifest.sample import Sample, read_manifest, write_manifest
+from emollama.scoring.metrics.tasks import TaskCases
 from emollama.scoring.predictions.predictions import read_predictions
 from emollama.session.family import load_training
 from tests.fusion.corpus import LABELS, make
@@ -71,8 +71,8 @@ def test_a_concordance_of_nothing_is_no_nan() -> None:
     constant = torch.full((3,), 0.5, requires_grad=True)
     total = ccc_loss(constant, constant.detach(), torch.ones(3, dtype=torch.bool))
     assert total.isfinite() and torch.autograd.grad(total, constant)[0].isfinite().all()
-    nothing = torch.zeros(0).numpy()
-    assert concordance(nothing, nothing) == 0
+    nothing = [torch.zeros(0).numpy()]
+    assert TaskCases(values={"valence": (nothing, nothing)}).scores()["ccc"] == 0
 
 
 @pytest.fixture(scope="module")

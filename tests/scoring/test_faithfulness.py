@@ -53,7 +53,7 @@ def test_labels_named_by_hand():
     every = dict.fromkeys("abc", ("sad", "happy", "angry"))
     told = label_naming(every, {"a": "sad", "b": "happy", "c": "angry"})
     assert told.own.value == told.shuffled.value == 1 and told.only.value == 0
-    # One label each, all distinct: dealt to others none is right.
+    # One label each, all distinct: assigned to other clips none is right.
     apart = label_naming({"a": {"sad"}, "b": {"happy"}}, {"a": "sad", "b": "happy"})
     assert apart.difference.value == 1 and apart.shuffled.value == 0
     with pytest.raises(EmollamaError, match="two or more reasons"):

@@ -9,29 +9,29 @@ from sklearn import metrics as sk
 
 from emollama.base.errors import EmollamaError
 from emollama.manifest.labels import LabelSet
-from emollama.scoring.metrics.continuous import (
-    ccc,
-    grade_accuracy,
-    mae,
-    pearson,
-    sign_metric,
-    step_accuracy,
-)
-from emollama.scoring.metrics.label_scores import (
-    fold_mean,
-    label_metric,
-    mer2023_combined,
-    upstream_f1,
-)
-from emollama.scoring.metrics.measure import paired, scored
-from emollama.scoring.metrics.metrics import evaluate
-from emollama.scoring.metrics.multilabel import fit_thresholds, rank_metric, set_metric
+from emollama.scoring.metrics.context import Context
+from emollama.scoring.metrics.continuous import concordance
+from emollama.scoring.metrics.formulas import uar
+from emollama.scoring.metrics.label_scores import fold_mean, mer2023_combined
+from emollama.scoring.metrics.measure import Measure, paired, scored
+from emollama.scoring.metrics.multilabel import fit_thresholds
 from emollama.scoring.metrics.ranking import average_precision, roc_auc
+from emollama.scoring.metrics.registry import METRICS
+from emollama.scoring.metrics.scores import evaluate
 from emollama.scoring.predictions.prediction import Prediction
 
 from .made import MER2023, random_predictions
 
 RNG = np.random.default_rng(0)
+
+
+def measured(
+    name: str,
+    rows: list[Prediction],
+    labels: LabelSet = MER2023,
+    thresholds: dict[str, float] | None = None,
+) -> Measure:
+    return METRICS[name].build(rows, Context(labels, thresholds=thresholds))
 
 
 def sentiments(n: int = 200) -> tuple[list[Prediction], np.ndarray, np.ndarray]:
@@ -51,39 +51,39 @@ def test_sentiment_equals_sklearn_and_scipy() -> None:
     some = y != 0
     f1 = {"average": "weighted"}
     expected = {
-        "acc2_nonneg": (sign_metric(rows, "accuracy", "nonneg"), ((x >= 0) == (y >= 0)).mean()),
+        "acc2_nonneg": (measured("acc2_nonneg", rows), ((x >= 0) == (y >= 0)).mean()),
         "f1_nonneg": (
-            sign_metric(rows, "weighted_f1", "nonneg"),
+            measured("f1_nonneg", rows),
             sk.f1_score(y >= 0, x >= 0, **f1),
         ),
         "acc2_pos": (
-            sign_metric(rows, "accuracy", "pos"),
+            measured("acc2_pos", rows),
             sk.accuracy_score(y[some] > 0, x[some] > 0),
         ),
         "f1_pos": (
-            sign_metric(rows, "weighted_f1", "pos"),
+            measured("f1_pos", rows),
             sk.f1_score(y[some] > 0, x[some] > 0, **f1),
         ),
         "acc5": (
-            grade_accuracy(rows, 2),
+            measured("acc5", rows),
             np.mean(np.round(x.clip(-2, 2)) == np.round(y.clip(-2, 2))),
         ),
         "acc3": (
-            grade_accuracy(rows, 1),
+            measured("acc3", rows),
             np.mean(np.round(x.clip(-1, 1)) == np.round(y.clip(-1, 1))),
         ),
         "acc7": (
-            grade_accuracy(rows, 3),
+            measured("acc7", rows),
             np.mean(np.round(x.clip(-3, 3)) == np.round(y.clip(-3, 3))),
         ),
-        "mae": (mae(rows), sk.mean_absolute_error(y, x)),
-        "pearson": (pearson(rows), stats.pearsonr(x, y).statistic),
+        "mae": (measured("mae", rows), sk.mean_absolute_error(y, x)),
+        "pearson": (measured("pearson", rows), stats.pearsonr(x, y).statistic),
     }
     for name, (measure, value) in expected.items():
         assert measure.value() == pytest.approx(value, abs=1e-12), name
-    assert len(sign_metric(rows, "accuracy", "pos").rows) == some.sum()
+    assert len(measured("acc2_pos", rows).rows) == some.sum()
     lost = [rows[0].model_copy(update={"values": None, "parse_failure": "no number"}), *rows[1:]]
-    measure = mae(lost)
+    measure = measured("mae", lost)
     assert (len(measure.rows), measure.n_total, measure.failures) == (199, 200, {"no number": 1})
 
 
@@ -99,11 +99,9 @@ def test_affectgpt_counts_an_answer_of_zero_as_wrong() -> None:
     answer = np.select([x[some] > 0, x[some] < 0], ["positive", "negative"], "neutral")
     assert (answer == "neutral").sum() > 0
     expected = sk.f1_score(truth, answer, average="weighted", zero_division=0)
-    found = sign_metric(rows, "weighted_f1", "affectgpt")
+    found = measured("f1_affectgpt", rows)
     assert found.value() == pytest.approx(expected, abs=1e-12)
-    assert sign_metric(rows, "accuracy", "affectgpt").value() == pytest.approx(
-        (truth == answer).mean()
-    )
+    assert measured("acc2_affectgpt", rows).value() == pytest.approx((truth == answer).mean())
 
 
 def test_sims_cuts_belong_below() -> None:
@@ -112,9 +110,9 @@ def test_sims_cuts_belong_below() -> None:
         Prediction(id=str(i), values={"sentiment": x}, reference_values={"sentiment": y})
         for i, (x, y) in enumerate(pairs)
     ]
-    assert step_accuracy(rows, (-0.1, 0.1)).value() == pytest.approx(4 / 6)
-    assert step_accuracy(rows, (-0.7, -0.1, 0.1, 0.7)).value() == pytest.approx(4 / 6)
-    assert sign_metric(rows, "accuracy", "sims").value() == 1
+    assert measured("sims_acc3", rows).value() == pytest.approx(4 / 6)
+    assert measured("sims_acc5", rows).value() == pytest.approx(4 / 6)
+    assert measured("sims_acc2", rows).value() == 1
 
 
 def test_ccc_is_over_all_frames_of_all_clips() -> None:
@@ -138,8 +136,8 @@ def test_ccc_is_over_all_frames_of_all_clips() -> None:
 
     x, y = (np.concatenate([c[k] for c in clips], axis=1) for k in (0, 1))
     expected = [lin(x[k], y[k]) for k in (0, 1)]
-    assert ccc(rows, "valence").value() == pytest.approx(expected[0], abs=1e-12)
-    both = ccc(rows, "valence", "arousal")
+    assert concordance(rows, "valence").value() == pytest.approx(expected[0], abs=1e-12)
+    both = concordance(rows, "valence", "arousal")
     assert both.value() == pytest.approx(np.mean(expected), abs=1e-12)
     assert both.detail["frames"] == 57 and both.detail["arousal"] == pytest.approx(expected[1])
     # Far from zero the sums must not lose their digits.
@@ -152,9 +150,9 @@ def test_ccc_is_over_all_frames_of_all_clips() -> None:
         )
         for r in rows
     ]
-    assert ccc(far, "valence").value() == pytest.approx(expected[0], abs=1e-6)
+    assert concordance(far, "valence").value() == pytest.approx(expected[0], abs=1e-6)
     same = [Prediction(id="a", values={"valence": 1.0}, reference_values={"valence": 1.0})]
-    assert ccc(same, "valence").value() is None
+    assert concordance(same, "valence").value() is None
 
 
 def test_regression_far_from_zero_and_without_spread() -> None:
@@ -169,10 +167,15 @@ def test_regression_far_from_zero_and_without_spread() -> None:
         ]
         cov = np.cov(x, y, ddof=0)
         lin = 2 * cov[0, 1] / (cov[0, 0] + cov[1, 1] + (x.mean() - y.mean()) ** 2)
-        assert pearson(rows).value() == pytest.approx(stats.pearsonr(x, y).statistic, abs=1e-9)
-        assert ccc(rows, "sentiment").value() == pytest.approx(lin, abs=1e-9)
+        assert measured("pearson", rows).value() == pytest.approx(
+            stats.pearsonr(x, y).statistic, abs=1e-9
+        )
+        assert concordance(rows, "sentiment").value() == pytest.approx(lin, abs=1e-9)
         flat = [r.model_copy(update={"values": {"sentiment": float(x[0])}}) for r in rows]
-        assert pearson(flat).value() is None and ccc(flat, "sentiment").value() == 0
+        assert (
+            measured("pearson", flat).value() is None
+            and concordance(flat, "sentiment").value() == 0
+        )
 
 
 def several(n: int = 120, seed: int = 0) -> tuple[list[Prediction], np.ndarray, np.ndarray]:
@@ -199,14 +202,14 @@ def test_several_labels_equal_sklearn() -> None:
         ("micro_f1", "micro"), ("macro_f1_multilabel", "macro"), ("samples_f1", "samples"),
     ):  # fmt: skip
         expected = sk.f1_score(truth, answer, average=average, zero_division=0)
-        assert set_metric(rows, MER2023, name).value() == pytest.approx(expected, abs=1e-12)
+        assert measured(name, rows).value() == pytest.approx(expected, abs=1e-12)
     expected = sk.jaccard_score(truth, answer, average="samples", zero_division=0)
-    assert set_metric(rows, MER2023, "jaccard").value() == pytest.approx(expected, abs=1e-12)
+    assert measured("jaccard", rows).value() == pytest.approx(expected, abs=1e-12)
     shown = truth[:, :5], scores[:, :5]
-    found = rank_metric(rows, MER2023, "map")
+    found = measured("map", rows)
     assert found.value() == pytest.approx(sk.average_precision_score(*shown), abs=1e-12)
     assert found.note == "undefined for surprise"
-    auc = rank_metric(rows, MER2023, "auc").value()
+    auc = measured("auc", rows).value()
     assert auc == pytest.approx(sk.roc_auc_score(*shown), abs=1e-12)
 
 
@@ -230,10 +233,9 @@ def test_thresholds_are_fitted_on_other_rows_and_are_the_best_there() -> None:
         assert at == pytest.approx(max(f1)), label
     assert fitted["surprise"] == 0.5
     rows = several()[0]
-    tuned = set_metric(rows, MER2023, "micro_f1", fitted)
-    assert tuned.detail["thresholds"] == fitted and tuned.value() != set_metric(
-        rows, MER2023, "micro_f1"
-    ).value()  # fmt: skip
+    tuned = measured("micro_f1", rows, thresholds=fitted)
+    assert tuned.detail["thresholds"] == fitted
+    assert tuned.value() != measured("micro_f1", rows).value()
     with pytest.raises(EmollamaError, match="none has both"):
         fit_thresholds([Prediction(id="a", reference_labels=())], MER2023)
 
@@ -243,7 +245,7 @@ def test_an_answer_of_no_kind_is_an_empty_set_and_counted() -> None:
         Prediction(id="a", reference_labels=("sad",), labels=("sad", "angry")),
         Prediction(id="b", reference_labels=("sad",), parse_failure="empty"),
     ]
-    measure = set_metric(rows, MER2023, "jaccard")
+    measure = measured("jaccard", rows)
     assert measure.value() == 0.25 and measure.failures == {"empty": 1}
 
 
@@ -251,7 +253,7 @@ def test_label_metric_is_the_reports_own_number() -> None:
     rows = random_predictions(80)
     for name, score in evaluate(rows, MER2023, resamples=100, seed=3).items():
         if name in ("weighted_f1", "uar"):
-            found = scored(name, label_metric(rows, MER2023, name), resamples=100, seed=3)
+            found = scored(measured(name, rows), resamples=100, seed=3)
             assert (found.value, found.ci_low, found.ci_high) == (
                 score.value, score.ci_low, score.ci_high,
             )  # fmt: skip
@@ -262,7 +264,7 @@ def test_mean_over_folds_and_pooled() -> None:
         r.model_copy(update={"fold": "1" if i < 20 else "2"})
         for i, r in enumerate(random_predictions(100, unparsed=0))
     ]
-    measure = fold_mean(rows, MER2023, "uar")
+    measure = fold_mean(rows, MER2023, uar)
     parts = [
         sk.balanced_accuracy_score([r.reference for r in p], [r.label for r in p])
         for p in (rows[:20], rows[20:])
@@ -270,9 +272,9 @@ def test_mean_over_folds_and_pooled() -> None:
     assert measure.value() == pytest.approx(np.mean(parts))
     assert [f["n"] for f in measure.detail["folds"]] == [20, 80]  # type: ignore[attr-defined]
     with pytest.raises(EmollamaError, match="has no fold"):
-        fold_mean([*rows, Prediction(id="z", reference="sad", label="sad")], MER2023, "uar")
+        fold_mean([*rows, Prediction(id="z", reference="sad", label="sad")], MER2023, uar)
     with pytest.raises(EmollamaError, match="a mean over folds needs two"):
-        fold_mean(rows[:20], MER2023, "uar")
+        fold_mean(rows[:20], MER2023, uar)
 
 
 def test_the_released_system_reads_failures_as_neutral() -> None:
@@ -281,11 +283,11 @@ def test_the_released_system_reads_failures_as_neutral() -> None:
         [r.reference for r in rows], [r.label or "neutral" for r in rows],
         labels=list(MER2023.labels), average="weighted",
     )  # fmt: skip
-    measure = upstream_f1(rows, MER2023)
+    measure = measured("weighted_f1_upstream", rows)
     assert measure.value() == pytest.approx(expected, abs=1e-12)
     assert set(measure.failures) == {"two labels"} and "count as neutral" in measure.note
     with pytest.raises(EmollamaError, match="'neutral' is not in label set"):
-        upstream_f1(rows, LabelSet("two", ("sad", "happy")))
+        measured("weighted_f1_upstream", rows, LabelSet("two", ("sad", "happy")))
 
 
 def test_mer2023_combined() -> None:
@@ -313,19 +315,20 @@ def test_mer2023_combined() -> None:
 
 
 def test_paired_difference_of_any_metric() -> None:
+    mae = METRICS["mae"].within(Context(MER2023))
     rows, x, y = sentiments()
     better = [
         r.model_copy(update={"values": {"sentiment": float((a + b) / 2)}})
         for r, a, b in zip(rows, x, y, strict=True)
     ]
-    found = paired("mae", mae, better, rows[:150], resamples=200)
+    found = paired(mae, better, rows[:150], resamples=200)
     assert found.n == 150 and found.ci_high < 0 and found.p == pytest.approx(2 / 201)
     assert found.value == pytest.approx(-np.abs(x - y)[:150].mean() / 2)
     told = [r.model_copy(update={"reference_reason": "He smiles."}) for r in rows]
-    same = paired("mae", mae, rows, told, resamples=100)
+    same = paired(mae, rows, told, resamples=100)
     assert (same.value, same.p) == (0, 1)
     other = [rows[0].model_copy(update={"reference_values": {"sentiment": 2.9}})]
-    with pytest.raises(EmollamaError, match="another reference_values"):
-        paired("mae", mae, rows, other)
+    with pytest.raises(EmollamaError, match=r"'000' has reference_values .* and .* in the other"):
+        paired(mae, rows, other)
     with pytest.raises(EmollamaError, match="no scored sample in common"):
-        paired("mae", mae, rows[:5], rows[5:])
+        paired(mae, rows[:5], rows[5:])

@@ -9,15 +9,15 @@ from sklearn import metrics as sk
 from emollama.base.errors import EmollamaError
 from emollama.manifest.labels import LabelSet
 from emollama.scoring.metrics.bootstrap import resample, two_sided_p
-from emollama.scoring.metrics.metrics import (
-    METRICS,
+from emollama.scoring.metrics.label_scores import (
     confusion_matrix,
-    evaluate,
-    paired_difference,
+    label_cases,
     per_class,
+    probability_cases,
     reliability,
 )
-from emollama.scoring.metrics.outcomes import Outcomes
+from emollama.scoring.metrics.registry import COMPARED
+from emollama.scoring.metrics.scores import evaluate, paired_difference
 from emollama.scoring.predictions.prediction import Prediction
 
 from .made import MER2023, from_confusion, random_predictions
@@ -40,7 +40,7 @@ def test_released_mer2023_result():
     scores = evaluate(predictions, ALPHABETICAL, resamples=200)
     assert scores["weighted_f1"].value == pytest.approx(0.90358, abs=5e-6)
     assert scores["accuracy"].value == pytest.approx(0.9053, abs=5e-5)
-    classes = per_class(predictions, ALPHABETICAL, resamples=10)
+    classes = per_class(label_cases(predictions, ALPHABETICAL), ALPHABETICAL, resamples=10)
     n = sum(c.support for c in classes)
     assert sum(c.precision * c.support for c in classes) / n == pytest.approx(0.9036, abs=5e-5)
     assert scores["weighted_f1"].n_scored == n == 834
@@ -79,12 +79,12 @@ def test_point_values_equal_sklearn(seed):
     scores = evaluate(predictions, labels, resamples=2)
     for name, value in expected.items():
         assert scores[name].value == pytest.approx(value, abs=1e-12), name
-    assert per_class(predictions, labels, resamples=2)[-1].recall is None
+    assert per_class(label_cases(predictions, labels), labels, resamples=2)[-1].recall is None
 
 
 def test_vectorised_bootstrap_equals_a_loop_over_sklearn():
     predictions = random_predictions(40, seed=3, unparsed=0.1)
-    outcomes = Outcomes.of(predictions, MER2023)
+    cases = label_cases(predictions, MER2023)
     rows = sorted(predictions, key=lambda p: p.id)
     weights = resample(lambda w: w, np.arange(40), resamples=50, seed=7).astype(int)
     assert (weights.sum(1) == 40).all()
@@ -93,11 +93,11 @@ def test_vectorised_bootstrap_equals_a_loop_over_sklearn():
         drawn = [rows[i] for i in np.repeat(np.arange(40), row)]
         reference = [p.reference for p in drawn]
         loop = _sklearn(reference, [p.label or "unparsed" for p in drawn])
-        by_loop.append([loop[name] for name in METRICS])
+        by_loop.append([loop[name] for name in COMPARED])
     low, high = np.quantile(by_loop, [0.025, 0.975], axis=0)
     scores = evaluate(predictions, MER2023, resamples=50, seed=7)
-    assert outcomes.failures == {"two labels": scores["uar"].parse_failures}
-    for k, name in enumerate(METRICS):
+    assert cases.failures == {"two labels": scores["uar"].parse_failures}
+    for k, name in enumerate(COMPARED):
         assert scores[name].ci_low == pytest.approx(low[k], abs=1e-12)
         assert scores[name].ci_high == pytest.approx(high[k], abs=1e-12)
 
@@ -106,7 +106,8 @@ def test_order_of_rows_changes_nothing():
     predictions = random_predictions(100)
     shuffled = random.Random(1).sample(predictions, len(predictions))
     assert evaluate(predictions, MER2023) == evaluate(shuffled, MER2023)
-    assert per_class(predictions, MER2023) == per_class(shuffled, MER2023)
+    one, two = (per_class(label_cases(p, MER2023), MER2023) for p in (predictions, shuffled))
+    assert one == two
 
 
 def test_a_parse_failure_counts_as_wrong_and_as_no_label():
@@ -121,8 +122,8 @@ def test_a_parse_failure_counts_as_wrong_and_as_no_label():
     assert scores["accuracy"].value == 0.95 and scores["uar"].value == 0.95
     assert scores["accuracy"].n_scored == scores["accuracy"].n_total == 20
     assert scores["accuracy"].parse_failures == 1
-    assert confusion_matrix(Outcomes.of(failed, labels)).tolist() == [[9, 0, 1], [0, 10, 0]]
-    neutral, sad = per_class(failed, labels, resamples=10)
+    assert confusion_matrix(label_cases(failed, labels)).tolist() == [[9, 0, 1], [0, 10, 0]]
+    neutral, sad = per_class(label_cases(failed, labels), labels, resamples=10)
     assert (neutral.precision, neutral.recall, sad.precision) == (1.0, 0.9, 1.0)
     unknown = [*failed, Prediction(id="x", label="sad")]
     assert evaluate(unknown, labels, resamples=10)["accuracy"].n_total == 21
@@ -142,7 +143,7 @@ def test_probability_metrics_by_hand():
     assert scores["nll"].value == pytest.approx(nll)
     assert scores["brier"].value == pytest.approx(2 * np.mean([0.01, 0.01, 0.81, 0.09]))
     assert scores["ece"].value == pytest.approx((3 * abs(2 / 3 - 0.9) + abs(1 - 0.7)) / 4)
-    filled = [b for b in reliability(rows, labels) if b.count]
+    filled = [b for b in reliability(probability_cases(rows, labels)) if b.count]
     assert [(b.count, round(b.accuracy, 3)) for b in filled] == [(1, 1.0), (3, 0.667)]
     certain = row(9, "happy", 1.0)
     assert np.isfinite(evaluate([certain], labels, resamples=2)["nll"].value)
@@ -211,7 +212,7 @@ def test_mistakes_are_one_line():
         paired_difference(rows, rows, "weightedf1", MER2023)
     with pytest.raises(EmollamaError, match="no scored sample in common"):
         paired_difference(rows[:2], rows[2:], "uar", MER2023)
-    with pytest.raises(EmollamaError, match="'clip0000' stands twice"):
+    with pytest.raises(EmollamaError, match="'clip0000' occurs twice"):
         evaluate([*rows, *rows], MER2023)
     other = [p.model_copy(update={"reference": "sad"}) for p in rows]
     with pytest.raises(EmollamaError, match="in one set of predictions and 'sad' in the other"):

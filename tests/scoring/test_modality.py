@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from emollama.evaluation.baseline import baseline_predictions
-from emollama.scoring.metrics.metrics import evaluate
+from emollama.scoring.metrics.scores import evaluate
 from emollama.scoring.predictions.prediction import Prediction
 from emollama.scoring.predictions.predictions import Header, Predictions
 from emollama.scoring.predictions.systems import JOINT, LATE

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from emollama.base.errors import EmollamaError
-from emollama.scoring.metrics.registry import Context
+from emollama.scoring.metrics.context import Context
 from emollama.scoring.metrics.synonyms import read_groups
 from emollama.scoring.predictions.prediction import Prediction
 from emollama.scoring.predictions.predictions import Header, read_predictions, write_predictions

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from emollama.base.errors import EmollamaError
-from emollama.scoring.metrics.registry import Context
+from emollama.scoring.metrics.context import Context
 from emollama.scoring.predictions.pooling import pooled
 from emollama.scoring.predictions.prediction import Prediction
 from emollama.scoring.predictions.predictions import Header, read_predictions, write_predictions

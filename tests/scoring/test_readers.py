@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from emollama.base.errors import EmollamaError
-from emollama.scoring.metrics.metrics import evaluate
+from emollama.scoring.metrics.scores import evaluate
 from emollama.scoring.readers.npz import read_npz
 from emollama.scoring.readers.public import read_public
 
@@ -128,7 +128,7 @@ def test_mertools_scores_and_valence(tmp_path: Path) -> None:
     with pytest.raises(EmollamaError, match=r"shape \(2, 4\); 'mer2023' has 6 labels"):
         read_public(path, "mertools", MER2023)
     np.savez(path, names=np.array(["a", "a"]), emo_probs=logits)
-    with pytest.raises(EmollamaError, match="'a' stands twice"):
+    with pytest.raises(EmollamaError, match="'a' occurs twice"):
         read_public(path, "mertools", MER2023)
     np.savez(path, other=logits, args=np.array(Evals(), dtype=object))
     with pytest.raises(EmollamaError, match="holds neither emo_probs nor val_preds"):

@@ -110,7 +110,10 @@ def test_a_model_alone_without_scores(tmp_path):
 
 def test_a_baseline_file_can_be_scored_by_itself(files, tmp_path):
     report = report_from_files(files / "baseline.jsonl", None, tmp_path, **QUICK)
-    assert report["system"] == JOINT and "above its best single channel" in report["findings"][-1]
+    assert (
+        report["system"] == JOINT
+        and "is better than with its best single channel" in report["findings"][-1]
+    )
 
 
 def test_files_that_do_not_belong_together(files, tmp_path):

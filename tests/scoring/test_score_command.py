@@ -63,11 +63,11 @@ def test_metrics_by_name_in_three_formats(tmp_path: Path) -> None:
 def test_without_names_what_the_rows_hold_is_scored(tmp_path: Path) -> None:
     path = written(tmp_path / "s.jsonl", sentiments()[0])
     names = [r["metric"] for r in json.loads(run(path, "--format", "json"))["results"]]
-    assert names == [n for n, m in METRICS.items() if m.family == "sentiment"]
+    assert names == [n for n, m in METRICS.items() if m.needs == "sentiment"]
     path = written(tmp_path / "m.jsonl", several()[0])
     names = [r["metric"] for r in json.loads(run(path, "--format", "json"))["results"]]
-    assert names == [n for n, m in METRICS.items() if m.family in ("labels", "label scores")]
-    assert {m.family for m in METRICS.values()} == set(NEEDS)
+    assert names == [n for n, m in METRICS.items() if m.needs in ("labels", "label scores")]
+    assert {m.needs for m in METRICS.values()} == set(NEEDS)
 
 
 def test_figures_are_of_what_the_rows_hold(tmp_path: Path) -> None:

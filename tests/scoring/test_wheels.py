@@ -70,7 +70,7 @@ def test_nan_of_2025_is_none_and_zero_afterwards(tables: WheelTables, tmp_path: 
     miss = [row("a", ["sad"], ["happy"])]
     measure = open_vocabulary(miss, Published(tables, 1), "f")
     assert measure.value() is None and "NaN" in measure.note
-    assert scored("ew_f", measure, resamples=100).ci_low is None
+    assert scored(measure, resamples=100).ci_low is None
     assert open_vocabulary(miss, Corrected(tables, 1), "f").value() == 0
     later = read_wheel_tables(write_tables(tmp_path / "w"))
     assert later.rules == "mer2026" and later.version == "own tables"
@@ -102,7 +102,7 @@ def test_hit_rate_by_hand(tables: WheelTables) -> None:
 
 def test_interval_of_one_kind_of_row_is_a_point(tables: WheelTables) -> None:
     rows = [row(str(i), ["sad"], ["sad"]) for i in range(5)]
-    result = scored("ew_f", open_vocabulary(rows, Corrected(tables, 1), "f"), resamples=100)
+    result = scored(open_vocabulary(rows, Corrected(tables, 1), "f"), resamples=100)
     assert (result.value, result.ci_low, result.ci_high) == (1, 1, 1)
     assert [w["n_scored"] for w in result.detail["wheels"]] == [5] * 5  # type: ignore[index, union-attr, attr-defined]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emollama.base.files import write_json
+from emollama.base.processors import processor_count
 from emollama.corpora.doctor.clips import Looked, clip_findings
 from emollama.corpora.doctor.duplicates import media_duplicates, text_duplicates
 from emollama.corpora.doctor.figure import draw_distributions
@@ -198,7 +198,7 @@ def _results(
     clip_seconds: float,
     build: Callable[[str], Check],
 ) -> Iterator[tuple[Sequence[Job], Sequence[dict[str, Facts | Failure]]]]:
-    workers = max(1, len(os.sched_getaffinity(0)) if workers is None else workers)
+    workers = processor_count() if workers is None else max(1, workers)
     size = max(1, min(_BATCH, len(jobs) // (4 * workers)))
     batches = (list(jobs[i : i + size]) for i in range(0, len(jobs), size))
     pool: WorkerPool[Facts | Failure] = WorkerPool(

@@ -7,13 +7,13 @@ out like any other that cannot be read.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from emollama.base import torchrun
+from emollama.base.processors import processor_count
 from emollama.fusion.configuration import ModalitySection
 from emollama.fusion.data.raw_media import RawTrack, clip_fbank, clip_pieces, clip_thumbnails
 from emollama.fusion.data.raw_table import RawTable
@@ -172,8 +172,7 @@ def _decoded(
     jobs: Sequence[Job], tools: dict[str, MediaTool], workers: int | None
 ) -> Iterator[tuple[Job, dict[str, Outcome]]]:
     if workers is None:
-        ranks = torchrun.local_world_size()
-        workers = 0 if len(jobs) <= FEW else max(1, len(os.sched_getaffinity(0)) // ranks)
+        workers = 0 if len(jobs) <= FEW else processor_count(torchrun.local_world_size())
     if not workers:
         for job in jobs:
             yield job, read_clips([job], tools)[0]

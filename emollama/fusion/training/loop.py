@@ -41,11 +41,12 @@ from emollama.fusion.training.progress import (
 from emollama.fusion.training.setup import Setup, another, set_up, start_from
 from emollama.fusion.training.strategies.base import Plan, Strategy
 from emollama.fusion.training.strategies.table import strategy_class
-from emollama.fusion.training.validation import TITLES, Validation, merit, selected, validate
+from emollama.fusion.training.validation import Validation, merit, selected, validate
 from emollama.fusion.weights import MAIN
 from emollama.runs.checkpoints import CHECKPOINTS, MODEL, checkpoint_to_resume, claim_output
 from emollama.runs.marks import FUSION_FILE
 from emollama.runs.run_folder import run_record, speaker
+from emollama.scoring.metrics.tasks import TITLES
 
 MAY_CHANGE = tuple(("training", key) for key in ("log_every", "save_every", "save_steps", "resume"))
 """Settings under which a run may go on."""

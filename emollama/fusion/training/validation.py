@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from sklearn.metrics import f1_score, recall_score
 
 from emollama.fusion.configuration import FusionTask, TaskKind
 from emollama.fusion.data.data import FusionData
 from emollama.fusion.readout import Answers
+from emollama.scoring.metrics.formulas import one_hot
+from emollama.scoring.metrics.tasks import TaskCases, better
 from emollama.scoring.metrics.thresholds import best_threshold
 
 Select = Literal[
@@ -34,16 +35,6 @@ AUTO: dict[TaskKind, Select] = {
     "label+values": "mer2023",
     "frames": "ccc",
 }
-TITLES: dict[str, str] = {
-    "weighted_f1": "weighted F1",
-    "uar": "UAR",
-    "macro_f1": "macro F1",
-    "micro_f1": "micro F1",
-    "accuracy": "accuracy",
-    "ccc": "CCC",
-    "mse": "MSE",
-    "mer2023": "weighted F1 - 0.25 MSE",
-}
 
 
 @dataclass(frozen=True)
@@ -61,7 +52,7 @@ def selected(task: FusionTask, select: Select) -> str:
 
 def merit(metric: str, scores: Mapping[str, float]) -> float:
     """A figure of which more is better."""
-    return -scores[metric] if metric == "mse" else scores[metric]
+    return better(metric, scores[metric])
 
 
 def validate(
@@ -73,7 +64,6 @@ def validate(
     by the threshold fitted on these very samples. CCC and MSE are means over the values, each
     over all samples (or all frames of all samples as one sequence).
     """
-    scores: dict[str, float] = {}
     thresholds: dict[str, float] = {}
     targets = data.targets.whole
     if found.labels is not None and task.kind == "labels":
@@ -84,62 +74,40 @@ def validate(
             rows = known[:, k]
             thresholds[label] = best_threshold(truth[rows, k], found.labels[rows, k])
             shown[:, k] = (found.labels[:, k] >= thresholds[label]) & rows
-        scores |= _set_scores(truth & known, shown)
+        cases = TaskCases(labels=(truth & known, shown))
     elif found.labels is not None:
-        target = targets["label"]
-        rows = target.valid.numpy()
-        scores |= _label_scores(target.values.numpy()[rows], found.labels.argmax(1)[rows])
+        target, size = targets["label"], found.labels.shape[1]
+        known = target.valid.numpy()
+        pair = (target.values.numpy(), found.labels.argmax(1))
+        truth, shown = (one_hot(np.where(known, side, -1), size) for side in pair)
+        cases = TaskCases(label=(truth, shown))
+    else:
+        cases = TaskCases()
     if found.values is not None:
-        scores |= _value_scores(task, found.values, data)
-    if "weighted_f1" in scores and "mse" in scores:
-        scores["mer2023"] = scores["weighted_f1"] - 0.25 * scores["mse"]
-    return Validation(scores, thresholds)
+        cases = replace(cases, values=_values(task, found.values, data))
+    return Validation(cases.scores(), thresholds)
 
 
-def _label_scores(truth: np.ndarray, answer: np.ndarray) -> dict[str, float]:
-    held = sorted(set(truth.tolist()))
-    return {
-        "weighted_f1": float(f1_score(truth, answer, average="weighted", zero_division=0)),
-        "uar": float(recall_score(truth, answer, labels=held, average="macro", zero_division=0)),
-        "macro_f1": float(f1_score(truth, answer, labels=held, average="macro", zero_division=0)),
-        "accuracy": float((truth == answer).mean()),
-    }
-
-
-def _set_scores(truth: np.ndarray, answer: np.ndarray) -> dict[str, float]:
-    return {
-        f"{kind}_f1": float(f1_score(truth, answer, average=kind, zero_division=0))
-        for kind in ("macro", "micro")
-    }
-
-
-def _value_scores(
+def _values(
     task: FusionTask, answers: Sequence[np.ndarray], data: FusionData
-) -> dict[str, float]:
+) -> dict[str, tuple[list[np.ndarray], list[np.ndarray]]]:
+    """Truth and answers of each quantity, a series a sample, of what is known of both."""
+    width = len(task.values)
     if task.kind == "frames":
-        told = [i for i, frames in enumerate(data.targets.frames) if len(frames)]
-        truth = np.concatenate([data.targets.frames[i] for i in told]).astype(np.float64)
-        answer = np.concatenate([answers[i] for i in told])
+        # Without a truth there is nothing to lay the answers beside.
+        pairs = [
+            (np.asarray(t, dtype=np.float64), a) if len(t) else (np.zeros((0, width)),) * 2
+            for t, a in zip(data.targets.frames, answers, strict=True)
+        ]
     else:
         target = data.targets.whole["values"]
-        truth = np.where(target.valid.numpy(), target.values.numpy(), np.nan).astype(np.float64)
-        answer = np.stack(answers)
-    each: dict[str, list[float]] = {"ccc": [], "mse": []}
-    for column in range(len(task.values)):
-        x, y = answer[:, column], truth[:, column]
-        known = ~np.isnan(x) & ~np.isnan(y)
-        each["ccc"].append(concordance(x[known], y[known]))
-        each["mse"].append(float(((x - y)[known] ** 2).mean()) if known.any() else 0.0)
-    scores = {name: float(np.mean(values)) for name, values in each.items()}
-    for name, value in zip(task.values, each["ccc"], strict=True):
-        scores[f"ccc_{name}"] = value
-    return scores
+        truths = np.where(target.valid.numpy(), target.values.numpy(), np.nan)
+        pairs = [
+            (t[None], a[None]) for t, a in zip(truths.astype(np.float64), answers, strict=True)
+        ]
+    known = [~np.isnan(t) & ~np.isnan(a) for t, a in pairs]
 
+    def column(side: int, k: int) -> list[np.ndarray]:
+        return [pair[side][rows[:, k], k] for pair, rows in zip(pairs, known, strict=True)]
 
-def concordance(answer: np.ndarray, truth: np.ndarray) -> float:
-    """CCC (Lin 1989) with population variances; 0 where there is nothing to agree on."""
-    if len(answer) < 2:
-        return 0.0
-    covariance = ((answer - answer.mean()) * (truth - truth.mean())).mean()
-    bottom = answer.var() + truth.var() + (answer.mean() - truth.mean()) ** 2
-    return float(2 * covariance / bottom) if bottom > 0 else 0.0
+    return {name: (column(0, k), column(1, k)) for k, name in enumerate(task.values)}

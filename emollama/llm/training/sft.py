@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 from peft import PeftModel
-from sklearn.metrics import f1_score
 from transformers import set_seed
 
 from emollama.base import torchrun
@@ -54,6 +53,7 @@ from emollama.runs.checkpoints import (
 )
 from emollama.runs.marks import PROCESSOR_FILE
 from emollama.runs.run_folder import run_record, speaker, tell_left_out
+from emollama.scoring.metrics.formulas import one_hot, weighted_f1
 
 MAY_CHANGE = (
     *(("training", key) for key in ("log_every", "save_every", "resume", "workers", "micro_batch",
@@ -217,7 +217,8 @@ def _keeper(
     if not samples:
         raise EmollamaError(f"{manifest.path}: no sample of split '{split}' can be scored")
     known = [evidence.read(s) for s in samples]
-    gold = [processor.labels.labels.index(str(s.targets.emotion)) for s in samples]
+    names = processor.labels.labels
+    gold = one_hot([names.index(str(s.targets.emotion)) for s in samples], len(names))
     best = config.output / "best"
 
     def score() -> float:
@@ -231,7 +232,8 @@ def _keeper(
         ):
             probabilities = label_probabilities(base, processor, known, batch_size=16)
         base.train(training)
-        return float(f1_score(gold, probabilities.argmax(1), average="weighted"))
+        answers = one_hot(probabilities.argmax(1), len(names))
+        return float(weighted_f1(gold, answers, np.ones((1, len(gold))))[0])
 
     def save(step: int, value: float, writes: bool) -> None:
         with gathered(model):

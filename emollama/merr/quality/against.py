@@ -15,7 +15,7 @@ from emollama.merr.describe import TONE
 from emollama.merr.emotion import EMOTION
 from emollama.merr.measure.tools import CLIPS, TRANSCRIPT
 from emollama.merr.stagefile import read_rows
-from emollama.scoring.metrics.metrics import accuracy, uar, weighted_f1
+from emollama.scoring.metrics.formulas import accuracy, class_recall, one_hot, uar, weighted_f1
 
 LEVELS: Mapping[str, Mapping[str, str]] = {
     "pitch": {"low pitch": "low", "high pitch": "high"},
@@ -105,19 +105,19 @@ def _accuracy(
     """Accuracy and weighted F1 where a clip without a label is wrong, and the majority's share."""
     ids = sorted(true)
     place = {label: k for k, label in enumerate(labels)}
-    confusion = np.zeros((len(labels), len(labels) + 1))
-    for i in ids:
-        confusion[place[true[i]], place.get(told[i] or "", len(labels))] += 1
+    truth = one_hot([place[true[i]] for i in ids], len(labels))
+    answer = one_hot([place.get(told[i] or "", -1) for i in ids], len(labels))
+    cases = (truth, answer, np.ones((1, len(ids))))
+    recall = class_recall(*cases)[0]
     scores = {"accuracy": accuracy, "weighted F1": weighted_f1, "UAR": uar}
     counts = Counter(true.values())
     return {
         "clips": len(ids),
         "without a label": sum(told[i] is None for i in ids),
-        **{name: round(float(of(confusion)), 4) for name, of in scores.items()},
+        **{name: round(float(of(*cases)[0]), 4) for name, of in scores.items()},
         "majority": round(counts.most_common(1)[0][1] / len(ids), 4),
         "chance": round(1 / len(counts), 4),
         "recall by label": {
-            label: round(sum(told[i] == label for i in ids if true[i] == label) / n, 3)
-            for label, n in sorted(counts.items())
+            label: round(float(recall[place[label]]), 3) for label in sorted(counts)
         },
     }

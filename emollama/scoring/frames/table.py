@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from emollama.base.errors import EmollamaError
 from emollama.scoring.frames.workflow import choose_window, rows_of, targets_of, with_windows
 from emollama.scoring.metrics.bootstrap import RESAMPLES, By
-from emollama.scoring.metrics.continuous import ccc
-from emollama.scoring.metrics.measure import Measure, Paired, paired, scored
+from emollama.scoring.metrics.continuous import concordance
+from emollama.scoring.metrics.measure import Measure, paired, scored
 from emollama.scoring.predictions.prediction import Prediction
 from emollama.scoring.predictions.predictions import read_predictions
 from emollama.scoring.report.tables import Table, difference_text, score_text
 
 SPLITS = ("val", "test")
+Rows = Sequence[Prediction]
+Build = Callable[[Rows], Measure]
 
 
 def frame_table(
@@ -49,7 +50,7 @@ def frame_table(
     drawn: dict[str, Any] = {"resamples": resamples, "by": by}
     rows = []
     for target in targets:
-        build = partial(_concordance, target=target)
+        build = _concordance(target)
         for folder, splits in found.items():
             half, chosen = windows[target], choose_window(splits["val"], target)
             cells = [target, folder.name]
@@ -88,23 +89,13 @@ def _read(folder: Path) -> dict[str, list[Prediction]]:
     return {split: rows_of(read_predictions(folder / f"{split}.jsonl")) for split in SPLITS}
 
 
-def _concordance(rows: Sequence[Prediction], target: str) -> Measure:
-    return ccc(rows, target)
+def _concordance(target: str) -> Build:
+    return lambda rows: concordance(rows, target)
 
 
-def _score(
-    build: Callable[[Sequence[Prediction]], Measure],
-    rows: Sequence[Prediction],
-    drawn: Mapping[str, Any],
-) -> str:
-    return score_text(vars(scored("CCC", build(rows), **drawn)))
+def _score(build: Build, rows: Rows, drawn: Mapping[str, Any]) -> str:
+    return score_text(scored(build(rows), **drawn).to_dict())
 
 
-def _difference(
-    build: Callable[[Sequence[Prediction]], Measure],
-    a: Sequence[Prediction],
-    b: Sequence[Prediction],
-    drawn: Mapping[str, Any],
-) -> str:
-    found: Paired = paired("CCC", build, a, b, **drawn)
-    return difference_text(None if found.value is None else vars(found))
+def _difference(build: Build, a: Rows, b: Rows, drawn: Mapping[str, Any]) -> str:
+    return difference_text(paired(build, a, b, **drawn).to_dict())

@@ -17,7 +17,8 @@ import numpy as np
 
 from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.base.files import write_text
-from emollama.scoring.metrics.continuous import ccc, numbers
+from emollama.scoring.metrics import continuous
+from emollama.scoring.metrics.continuous import numbers
 from emollama.scoring.predictions.prediction import MODEL, Prediction, Quantity, set_name
 from emollama.scoring.predictions.predictions import Predictions
 
@@ -113,7 +114,7 @@ def answer(row: Prediction, target: str) -> tuple[float, ...]:
 
 def concordance(rows: Sequence[Prediction], target: str) -> float | None:
     """CCC over all frames of all videos as one sequence; None where no truth is known."""
-    return ccc(rows, target).value()
+    return continuous.concordance(rows, target).value()
 
 
 def choose_window(

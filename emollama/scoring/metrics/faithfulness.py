@@ -1,7 +1,7 @@
 """Are the clues that a reason cites really in the clip, and is the label that it names the clip's?
 
 For each clip the set of clues found in the reason is compared with the set that the clip really
-holds (what was rendered, or measured). The same reasons dealt out to other clips are the control:
+holds (what was rendered, or measured). The same reasons assigned to other clips are the control:
 a reason that would fit any clip scores as well there, and its faithfulness is worth nothing.
 """
 
@@ -14,7 +14,8 @@ import numpy as np
 
 from emollama.base.errors import EmollamaError
 from emollama.scoring.metrics.bootstrap import RESAMPLES
-from emollama.scoring.metrics.metrics import Difference, Score, mean_difference, mean_score
+from emollama.scoring.metrics.formulas import overlap_of
+from emollama.scoring.metrics.measure import Difference, Score, mean_difference, mean_score
 
 CluesIn = Callable[[str], Collection[str]]
 
@@ -77,7 +78,7 @@ def label_naming(
         raise EmollamaError(f"naming labels needs two or more reasons, there are {len(ids)}")
     order = derangement(len(ids), seed)
     own = np.array([float(references[i] in named[i]) for i in ids])
-    dealt = np.array(
+    moved = np.array(
         [float(references[i] in named[ids[k]]) for i, k in zip(ids, order, strict=True)]
     )
     only = np.array([float(set(named[i]) == {references[i]}) for i in ids])
@@ -87,8 +88,8 @@ def label_naming(
 
     return LabelNaming(
         own=score(own),
-        shuffled=score(dealt),
-        difference=mean_difference(own, dealt, resamples=resamples, seed=seed),
+        shuffled=score(moved),
+        difference=mean_difference(own, moved, resamples=resamples, seed=seed),
         only=score(only),
     )
 
@@ -125,7 +126,7 @@ def clue_faithfulness(
     held = [set(rendered[i]) for i in ids]
     cited = [set(clues_in(reasons[i])) for i in ids]
     own = _overlap(cited, held)
-    dealt = _overlap([cited[k] for k in derangement(len(ids), seed)], held)
+    moved = _overlap([cited[k] for k in derangement(len(ids), seed)], held)
     total = len(rendered)
 
     def scores(values: np.ndarray) -> ClueScores:
@@ -133,8 +134,8 @@ def clue_faithfulness(
 
     return Faithfulness(
         own=scores(own),
-        shuffled=scores(dealt),
-        difference=mean_difference(own[:, 2], dealt[:, 2], resamples=resamples, seed=seed),
+        shuffled=scores(moved),
+        difference=mean_difference(own[:, 2], moved[:, 2], resamples=resamples, seed=seed),
         without_clue=sum(not found for found in cited),
     )
 
@@ -151,14 +152,4 @@ def derangement(n: int, seed: int) -> np.ndarray:
 
 def _overlap(cited: list[set[str]], held: list[set[str]]) -> np.ndarray:
     """Precision, recall and F1 [n, 3]; 0 where nothing is cited."""
-    rows = []
-    for found, true in zip(cited, held, strict=True):
-        both = len(found & true)
-        rows.append(
-            (
-                both / len(found) if found else 0.0,
-                both / len(true),
-                2 * both / (len(found) + len(true)),
-            )
-        )
-    return np.array(rows)
+    return np.array([overlap_of(true, found) for found, true in zip(cited, held, strict=True)])

@@ -1,40 +1,103 @@
-"""Metrics of one label a sample, over all rows, fold by fold, and joined with valence.
+"""Metrics of one label a sample: over all rows, class by class, fold by fold, with valence.
 
-Formulae and conventions of the label metrics themselves stand in `metrics`. A parse failure is
-scored as a wrong answer.
+A parse failure is scored as a wrong answer; rows without a true label are not scored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from emollama.base.errors import EmollamaError
+from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.manifest.labels import LabelSet
+from emollama.scoring.metrics.bootstrap import RESAMPLES, By
 from emollama.scoring.metrics.continuous import numbers
-from emollama.scoring.metrics.measure import Measure, count_failures, in_order, ratio
-from emollama.scoring.metrics.metrics import METRICS, weighted_f1
+from emollama.scoring.metrics.formulas import (
+    ECE_BINS,
+    bin_of,
+    class_f1,
+    class_precision,
+    class_recall,
+    counts,
+    mean_of_defined,
+    one_hot,
+    weighted_f1,
+)
+from emollama.scoring.metrics.measure import (
+    Cases,
+    Formula,
+    Measure,
+    count_failures,
+    in_order,
+    scored_together,
+)
+from emollama.scoring.metrics.regression import mse
 from emollama.scoring.predictions.checks import NO_VALENCE
 from emollama.scoring.predictions.prediction import Prediction
 
 MSE_WEIGHT = 0.25
+Rows = Sequence[Prediction]
 
 
-def label_metric(rows: Sequence[Prediction], labels: LabelSet, metric: str) -> Measure:
-    """A metric of `METRICS`, over the rows that have a reference."""
-    scored = [r for r in in_order(rows) if r.reference is not None]
-    confusion = _confusion(scored, labels)
-    function = METRICS[metric]
-    return Measure(
-        tuple(scored), lambda w: function(confusion(w)), len(rows),
-        count_failures(r for r in scored if r.label is None),
-    )  # fmt: skip
+@dataclass(frozen=True)
+class ClassScore:
+    """One label's row of the per-class table; recall and F1 are None where support is 0."""
+
+    label: str
+    precision: float
+    recall: float | None
+    f1: float | None
+    f1_low: float | None
+    f1_high: float | None
+    support: int
+    predicted: int
 
 
-def upstream_f1(rows: Sequence[Prediction], labels: LabelSet) -> Measure:
-    """Weighted F1 as the released Emotion-LLaMA scores it: what it cannot read is "neutral".
+@dataclass(frozen=True)
+class Bin:
+    """One bar of a reliability diagram: rows whose highest score lies in (low, high]."""
+
+    low: float
+    high: float
+    count: int
+    confidence: float | None
+    accuracy: float | None
+
+
+def label_cases(rows: Rows, labels: LabelSet) -> Cases:
+    """Rows that have a reference: truth and answers bool [n, K], none True where none was read.
+
+    Raises:
+        EmollamaError: an id that occurs twice, or a label outside the label set.
+    """
+    scored = in_order(r for r in rows if r.reference is not None)
+    code = {label: k for k, label in enumerate(labels.labels)}
+    for row in scored:
+        for word in (row.reference, row.label):
+            if word is not None and word not in code:
+                raise EmollamaError(
+                    f"id '{row.id}': '{word}' is not in label set '{labels.name}'"
+                    f"{did_you_mean(word, labels.labels)}"
+                )
+    truth, answer = (
+        one_hot([code.get(word or "", -1) for word in side], len(code))
+        for side in ([r.reference for r in scored], [r.label for r in scored])
+    )
+    failures = count_failures(r for r in scored if r.label is None)
+    return Cases(tuple(scored), truth, answer, len(rows), failures)
+
+
+def probability_cases(rows: Rows, labels: LabelSet) -> Cases:
+    """Rows that have a reference and scores: truth bool [n, K], scores float [n, K]."""
+    held = label_cases([r for r in rows if r.reference is not None and r.scores], labels)
+    scores = np.array([[(r.scores or {})[x] for x in labels.labels] for r in held.rows])
+    return replace(held, answer=scores.reshape(held.truth.shape), n_total=len(rows))
+
+
+def upstream_cases(rows: Rows, labels: LabelSet) -> Cases:
+    """As the released Emotion-LLaMA scores: what it cannot read is "neutral".
 
     A failure is then right wherever the truth is neutral, and lowers neutral's precision elsewhere;
     `weighted_f1` stands beside it.
@@ -43,56 +106,46 @@ def upstream_f1(rows: Sequence[Prediction], labels: LabelSet) -> Measure:
         EmollamaError: a label set without "neutral".
     """
     neutral = labels.require("neutral", "weighted_f1_upstream")
-    measure = label_metric(
-        [r if r.label else r.model_copy(update={"label": neutral}) for r in rows],
-        labels, "weighted_f1",
-    )  # fmt: skip
-    failures = count_failures(r for r in rows if r.reference is not None and r.label is None)
-    note = "answers without a label count as neutral" if failures else ""
-    return replace(measure, failures=failures, note=note)
+    held = label_cases(rows, labels)
+    unread = ~held.answer.any(axis=1, keepdims=True)
+    answer = held.answer | unread & one_hot([labels.labels.index(neutral)], len(labels.labels))
+    note = "answers without a label count as neutral" if held.failures else ""
+    return replace(held, answer=answer, note=note)
 
 
-def fold_mean(rows: Sequence[Prediction], labels: LabelSet, metric: str) -> Measure:
+def fold_mean(rows: Rows, labels: LabelSet, formula: Formula) -> Measure:
     """Mean over folds of the metric within each fold (DFEW's and IEMOCAP's custom).
 
-    Every fold weighs the same, whatever its size. The pooled metric, over all rows at once, is
-    `label_metric`; for accuracy the two differ by fold sizes, for UAR by more. A resample draws
-    over all folds together; a fold it leaves empty is left out of its mean.
+    Every fold weighs the same, whatever its size. For the pooled accuracy the two differ by fold
+    sizes, for UAR by more. A resample draws over all folds together; a fold it leaves empty is
+    left out of its mean.
 
     Raises:
         EmollamaError: a scored row without a fold, or a file of one fold only.
     """
-    scored = [r for r in in_order(rows) if r.reference is not None]
-    without = next((r for r in scored if r.fold is None), None)
+    cases = label_cases(rows, labels)
+    without = next((r for r in cases.rows if r.fold is None), None)
     if without is not None:
         raise EmollamaError(f"id '{without.id}' has no fold; fold averages need one in every row")
-    folds = sorted({str(r.fold) for r in scored})
+    folds = sorted({str(r.fold) for r in cases.rows})
     if len(folds) == 1:
         raise EmollamaError(f"there is one fold ('{folds[0]}'); a mean over folds needs two")
-    confusion = _confusion(scored, labels)
-    inside = np.array([[r.fold == f for r in scored] for f in folds], dtype=float)
-    function = METRICS[metric]
+    inside = np.array([[r.fold == f for r in cases.rows] for f in folds], dtype=float)
 
-    def statistic(weights: np.ndarray) -> np.ndarray:
-        values = np.stack([function(confusion(weights * row)) for row in inside])
-        held = ~np.isnan(values)
-        return ratio(np.where(held, values, 0.0).sum(0), held.sum(0))
+    def by_fold(weights: np.ndarray) -> np.ndarray:
+        parts = [formula(cases.truth, cases.answer, weights * row) for row in inside]
+        return np.stack(parts, axis=1)
 
-    every = np.ones((1, len(scored)))
-    detail: dict[str, object] = {
-        "folds": [
-            {"fold": f, "value": float(function(confusion(every * row))[0]), "n": int(row.sum())}
-            for f, row in zip(folds, inside, strict=True)
-        ]
-    }
-    return Measure(
-        tuple(scored), statistic, len(rows),
-        count_failures(r for r in scored if r.label is None), detail,
-        f"mean over {len(folds)} folds",
-    )  # fmt: skip
+    values = by_fold(np.ones((1, len(cases.rows))))[0] if folds else ()
+    each = [
+        {"fold": f, "value": float(value), "n": int(row.sum())}
+        for f, value, row in zip(folds, values, inside, strict=True)
+    ]
+    noted = replace(cases, note=f"mean over {len(folds)} folds")
+    return noted.bound(lambda w: mean_of_defined(by_fold(w)), folds=each)
 
 
-def mer2023_combined(rows: Sequence[Prediction], labels: LabelSet) -> Measure:
+def mer2023_combined(rows: Rows, labels: LabelSet) -> Measure:
     """Weighted F1 - 0.25 * MSE(valence), the score of MER2023's MULTI and NOISE tracks.
 
     F1 is over all rows with a true label; the squared error over those with a true valence and
@@ -102,54 +155,100 @@ def mer2023_combined(rows: Sequence[Prediction], labels: LabelSet) -> Measure:
     Raises:
         EmollamaError: no row with valence at all: the SEMI track's score is `weighted_f1`.
     """
-    scored = [r for r in in_order(rows) if r.reference is not None]
+    cases = label_cases(rows, labels)
     answers, truths = (
-        np.array([_one(r, side) for r in scored], dtype=float)
-        for side in ("values", "reference_values")
+        [_valence(r, side) for r in cases.rows] for side in ("values", "reference_values")
     )
-    both = ~np.isnan(answers) & ~np.isnan(truths)
-    if scored and not both.any():
+    both = [len(x) > 0 and len(y) > 0 for x, y in zip(answers, truths, strict=True)]
+    if cases.rows and not any(both):
         raise EmollamaError(
             "mer2023 needs values.valence and reference_values.valence and no row has both; "
             "without valence (the SEMI track) the score is weighted_f1"
         )
-    errors = np.where(both, np.nan_to_num(answers - truths) ** 2, 0.0)
-    confusion = _confusion(scored, labels)
+    nothing = np.zeros(0)
+    x, y = ([v if b else nothing for v, b in zip(s, both, strict=True)] for s in (answers, truths))
 
     def parts(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return weighted_f1(confusion(weights)), ratio(weights @ errors, weights @ both)
+        return weighted_f1(cases.truth, cases.answer, weights), mse(y, x, weights)
 
-    def statistic(weights: np.ndarray) -> np.ndarray:
-        f1, mse = parts(weights)
-        return f1 - MSE_WEIGHT * mse
+    def combined(weights: np.ndarray) -> np.ndarray:
+        f1, error = parts(weights)
+        return f1 - MSE_WEIGHT * error
 
-    missing = int((~np.isnan(truths) & np.isnan(answers)).sum())
-    failures = count_failures(r for r in scored if r.label is None)
-    if missing:
+    failures = dict(cases.failures)
+    if missing := sum(len(b) > len(a) for a, b in zip(answers, truths, strict=True)):
         failures["no valence"] = missing
     detail: dict[str, object] = {}
-    if scored:
-        f1, mse = parts(np.ones((1, len(scored))))
-        detail = {"weighted_f1": float(f1[0]), "mse": float(mse[0]), "n_valence": int(both.sum())}
-    return Measure(tuple(scored), statistic, len(rows), failures, detail)
+    if cases.rows:
+        f1, error = parts(np.ones((1, len(cases.rows))))
+        detail = {"weighted_f1": float(f1[0]), "mse": float(error[0]), "n_valence": sum(both)}
+    return replace(cases, failures=failures).bound(combined, **detail)
 
 
-def _one(row: Prediction, side: str) -> float:
-    """The clip's valence, NaN where it has none, or MER2023's number for none."""
+def _valence(row: Prediction, side: str) -> np.ndarray:
+    """The clip's valence, [1]; [0] where it has none, or MER2023's number for none."""
     found = numbers(row, side, "valence")
-    if found is None:
-        return np.nan
-    if len(found) != 1:
+    if found is not None and len(found) != 1:
         raise EmollamaError(f"id '{row.id}': mer2023 needs one valence a clip, not {len(found)}")
-    return np.nan if found[0] == NO_VALENCE else found[0]
+    return np.array([v for v in found or () if v != NO_VALENCE], dtype=float)
 
 
-def _confusion(rows: Sequence[Prediction], labels: LabelSet) -> Callable[[np.ndarray], np.ndarray]:
-    """Weights [r, n] to confusion matrices [r, K, K + 1], the last column unparsed."""
-    code = {label: k for k, label in enumerate(labels.labels)}
-    size = len(code)
-    cells = np.zeros((len(rows), size * (size + 1)))
-    for i, row in enumerate(rows):
-        place = size if row.label is None else code[row.label]
-        cells[i, code[str(row.reference)] * (size + 1) + place] = 1
-    return lambda weights: (weights @ cells).reshape(-1, size, size + 1)
+def per_class(
+    cases: Cases,
+    labels: LabelSet,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    by: By = "sample",
+) -> list[ClassScore]:
+    """Precision, recall, F1 (with its interval) and support of each label, in the set's order."""
+    if not cases.rows:
+        return [ClassScore(x, 0.0, None, None, None, None, 0, 0) for x in labels.labels]
+    every = np.ones((1, len(cases.rows)))
+    held = (cases.truth, cases.answer, every)
+    recall, precision = class_recall(*held)[0], class_precision(*held)[0]
+    _, support, predicted = (side[0] for side in counts(*held))
+    f1 = scored_together(
+        {
+            label: replace(cases, truth=cases.truth[:, [k]], answer=cases.answer[:, [k]]).measure(
+                lambda t, a, w: class_f1(t, a, w)[:, 0]
+            )
+            for k, label in enumerate(labels.labels)
+        },
+        resamples=resamples, seed=seed, by=by,
+    )  # fmt: skip
+    return [
+        ClassScore(
+            label, float(precision[k]), float(recall[k]) if support[k] else None,
+            score.value, score.ci_low, score.ci_high, int(support[k]), int(predicted[k]),
+        )
+        for k, (label, score) in enumerate(f1.items())
+    ]  # fmt: skip
+
+
+def confusion_matrix(cases: Cases) -> np.ndarray:
+    """Counts int [K, K + 1]: rows are references, columns answers, the last one unparsed."""
+    unread = ~cases.answer.any(axis=1, keepdims=True)
+    answer = np.concatenate([cases.answer, unread], axis=1)
+    return np.asarray(cases.truth.T.astype(np.int64) @ answer.astype(np.int64))
+
+
+def reliability(cases: Cases) -> list[Bin]:
+    """The 15 bins of the reliability diagram, of `probability_cases`."""
+    scores, truth = cases.answer, cases.truth
+    right = truth[np.arange(len(truth)), scores.argmax(1)]
+    where = bin_of(scores)
+    bins = []
+    for k in range(ECE_BINS):
+        inside = where == k
+        full = bool(inside.any())
+        bins.append(
+            Bin(
+                low=k / ECE_BINS,
+                high=(k + 1) / ECE_BINS,
+                count=int(inside.sum()),
+                confidence=float(scores.max(1)[inside].mean()) if full else None,
+                accuracy=float(right[inside].mean()) if full else None,
+            )
+        )
+    return bins

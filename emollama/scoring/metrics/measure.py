@@ -1,4 +1,4 @@
-"""A metric over one set of rows, as a function of how often each row was drawn.
+"""Values with intervals, and differences of two systems: the one way to get either.
 
 Whatever a metric is (F1, a correlation, a mean over wheels), it is written once, as a function of
 weights over the rows. Its value is the function at weights 1, its interval the function at
@@ -8,14 +8,16 @@ bootstrap weights, a paired difference two such functions at the same weights.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from emollama.base.errors import EmollamaError
 from emollama.scoring.metrics.bootstrap import RESAMPLES, By, interval, resample, two_sided_p
+from emollama.scoring.metrics.formulas import mean
 from emollama.scoring.predictions.prediction import Prediction
 
 NO_ANSWER = "no answer"
@@ -23,22 +25,72 @@ _TRUTHS = (
     "reference", "reference_labels", "reference_values", "reference_words", "reference_reason",
 )  # fmt: skip
 Statistic = Callable[[np.ndarray], np.ndarray]
-"""Weights [r, n] over the rows to values [r]; NaN where a draw leaves the metric undefined."""
+"""Weights [R, n] over the rows to values [R]; NaN where a draw leaves the metric undefined."""
+_Bounds = tuple[float | None, float | None, float | None]
+"""Value, and the ends of its interval."""
+Formula = Callable[[Any, Any, np.ndarray], np.ndarray]
+"""Truth and answers of n rows and weights [R, n] to values [R]."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """A metric's value with its 95 % bootstrap interval and what it was computed over.
+
+    Attributes:
+        value: None, as the interval is, where nothing could be scored or the result is undefined.
+        n_scored: rows that it was computed over.
+        n_total: rows given, those that could not be scored included.
+        failures: rows without a usable answer, by reason. Whether they are scored as wrong (a
+            label) or left out (a number) is the metric's own convention, said in docs/metrics.md.
+        detail: further facts for the JSON (values per wheel, per class, thresholds).
+        note: one sentence that a reader of the table needs.
+    """
+
+    value: float | None
+    n_scored: int
+    n_total: int
+    ci_low: float | None = None
+    ci_high: float | None = None
+    failures: dict[str, int] = field(default_factory=dict)
+    detail: dict[str, object] = field(default_factory=dict)
+    note: str = ""
+
+    @property
+    def parse_failures(self) -> int:
+        """Rows without a usable answer."""
+        return sum(self.failures.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, as a report holds it."""
+        return {
+            "value": self.value, "n_scored": self.n_scored, "n_total": self.n_total,
+            "parse_failures": self.parse_failures, "ci_low": self.ci_low, "ci_high": self.ci_high,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Metric of a minus metric of b over the n rows both can be scored on, by paired bootstrap.
+
+    All but n are NaN where the difference is undefined.
+    """
+
+    value: float
+    ci_low: float
+    ci_high: float
+    p: float
+    n: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data: None where the difference is undefined."""
+        return {k: None if v != v else v for k, v in vars(self).items()}
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A metric bound to its rows.
+    """A metric bound to its n rows, which are in order of id; the rest as in `Score`.
 
-    Attributes:
-        rows: the n rows it is computed over, in order of id.
-        statistic: weights [r, n] to values [r].
-        n_total: rows given, those that could not be scored included.
-        failures: rows without a usable answer, by reason; whether they are scored as wrong (a
-            label) or left out (a number) is the metric's own convention, said in `docs`.
-        detail: further facts for the JSON (values per wheel, per class, thresholds).
-        note: one sentence that a reader of the table needs.
-        empty: the value where there is no row, for the one published metric that has one.
+    `empty` is the value where there is no row, for the one published metric that has one.
     """
 
     rows: tuple[Prediction, ...]
@@ -53,57 +105,61 @@ class Measure:
         """The metric over all rows; None where nothing can be scored or the result is NaN."""
         if not self.rows:
             return self.empty
-        point = float(self.statistic(np.ones((1, len(self.rows))))[0])
-        return None if np.isnan(point) else point
+        return _defined(float(self.statistic(np.ones((1, len(self.rows))))[0]))
 
     def units(self, by: By) -> np.ndarray:
-        """What a resample draws, int [n]: each row its own unit, or its group's code."""
-        if by == "sample":
-            return np.arange(len(self.rows))
-        for row in self.rows:
-            if row.group is None:
-                raise EmollamaError(f"id '{row.id}' has no group; resample by sample instead")
-        return np.unique([str(r.group) for r in self.rows], return_inverse=True)[1]
+        """What a resample draws, as `units_of`."""
+        return units_of([r.id for r in self.rows], [r.group for r in self.rows], by)
 
 
 @dataclass(frozen=True)
-class Result:
-    """A metric's value with its 95 % bootstrap interval and what it was computed over."""
+class Cases:
+    """What a formula is computed on: rows in order of id, their truth and their answers."""
 
-    metric: str
-    value: float | None
-    ci_low: float | None
-    ci_high: float | None
-    n_scored: int
+    rows: tuple[Prediction, ...]
+    truth: Any
+    answer: Any
     n_total: int
-    failures: dict[str, int]
-    detail: dict[str, object]
-    note: str
+    failures: dict[str, int] = field(default_factory=dict)
+    detail: dict[str, object] = field(default_factory=dict)
+    note: str = ""
+
+    def measure(self, formula: Formula) -> Measure:
+        """A formula bound to these cases."""
+        return self.bound(lambda w: formula(self.truth, self.answer, w))
+
+    def bound(self, statistic: Statistic, **detail: object) -> Measure:
+        """A statistic of these cases' weights, with further facts for the JSON."""
+        return Measure(
+            self.rows, statistic, self.n_total, self.failures, {**self.detail, **detail}, self.note
+        )
 
 
-@dataclass(frozen=True)
-class Paired:
-    """Metric of A minus metric of B over the n rows both can be scored on, by paired bootstrap."""
+def units_of(ids: Sequence[str], groups: Sequence[str | None], by: By) -> np.ndarray:
+    """What a resample draws, int [n]: each row its own unit, or its group's code.
 
-    metric: str
-    value: float | None
-    ci_low: float | None
-    ci_high: float | None
-    p: float | None
-    n: int
+    Raises:
+        EmollamaError: groups are asked for and a row has none.
+    """
+    if by == "sample":
+        return np.arange(len(ids))
+    for name, group in zip(ids, groups, strict=True):
+        if group is None:
+            raise EmollamaError(f"id '{name}' has no group; resample by sample instead")
+    return np.unique(np.array(groups, dtype=str), return_inverse=True)[1]
 
 
 def in_order(rows: Iterable[Prediction]) -> list[Prediction]:
     """Rows by id, so that the order of a file changes nothing.
 
     Raises:
-        EmollamaError: an id that stands twice.
+        EmollamaError: an id that occurs twice.
     """
     ordered = sorted(rows, key=lambda r: r.id)
     for a, b in pairwise(ordered):
         if a.id == b.id:
             raise EmollamaError(
-                f"id '{a.id}' stands twice; score one system and one channel set at a time"
+                f"id '{a.id}' occurs twice; score one system and one channel set at a time"
             )
     return ordered
 
@@ -113,34 +169,47 @@ def count_failures(rows: Iterable[Prediction]) -> dict[str, int]:
     return dict(sorted(Counter(r.parse_failure or NO_ANSWER for r in rows).items()))
 
 
-def ratio(top: np.ndarray, bottom: np.ndarray, empty: float = np.nan) -> np.ndarray:
-    """`top / bottom`, and `empty` where `bottom` is 0."""
-    top, bottom = np.broadcast_arrays(np.asarray(top, float), np.asarray(bottom, float))
-    return np.divide(top, bottom, out=np.full(top.shape, empty), where=bottom != 0)
+def estimates(
+    statistics: Sequence[Statistic], units: np.ndarray, *, resamples: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Values [k] of k statistics at weights 1, and [R, k] at the same bootstrap weights."""
+
+    def every(weights: np.ndarray) -> np.ndarray:
+        return np.stack([s(weights) for s in statistics], axis=1)
+
+    return every(np.ones((1, len(units))))[0], resample(every, units, resamples, seed)
 
 
 def scored(
-    name: str,
-    measure: Measure,
+    measure: Measure, *, resamples: int = RESAMPLES, seed: int = 0, by: By = "sample"
+) -> Score:
+    """Value and interval of a measure; no interval where the value does not exist."""
+    return scored_together({"": measure}, resamples=resamples, seed=seed, by=by)[""]
+
+
+def scored_together(
+    measures: Mapping[str, Measure],
     *,
     resamples: int = RESAMPLES,
     seed: int = 0,
     by: By = "sample",
-) -> Result:
-    """Value and interval of a measure; no interval where the value does not exist."""
-    value = measure.value()
-    low = high = None
-    if value is not None and measure.rows:
-        drawn = resample(measure.statistic, measure.units(by), resamples, seed)
-        low, high = (float(x) for x in interval(drawn))
-    return Result(
-        name, value, low, high, len(measure.rows), measure.n_total, measure.failures,
-        measure.detail, measure.note,
-    )  # fmt: skip
+) -> dict[str, Score]:
+    """Value and interval of measures of the same rows, from one set of draws."""
+    first = next(iter(measures.values()))
+    bounds: list[_Bounds] = [(m.empty, None, None) for m in measures.values()]
+    if first.rows:
+        statistics = [m.statistic for m in measures.values()]
+        values, drawn = estimates(statistics, first.units(by), resamples=resamples, seed=seed)
+        bounds = [ends(v, d) for v, d in zip(values, drawn.T, strict=True)]
+    return {
+        name: Score(
+            value, len(m.rows), m.n_total, low, high, m.failures, m.detail, m.note
+        )
+        for (name, m), (value, low, high) in zip(measures.items(), bounds, strict=True)
+    }  # fmt: skip
 
 
 def paired(
-    name: str,
     build: Callable[[Sequence[Prediction]], Measure],
     a: Sequence[Prediction],
     b: Sequence[Prediction],
@@ -148,14 +217,13 @@ def paired(
     resamples: int = RESAMPLES,
     seed: int = 0,
     by: By = "sample",
-) -> Paired:
+) -> Difference:
     """Metric of `a` minus metric of `b`, both over the same resampled rows.
 
     Args:
-        name: of the metric, for the result.
         build: rows to the metric over them.
         a: rows of one system.
-        b: rows of the other.
+        b: rows of the other; those that only one of them can be scored on are left out.
         resamples: number of bootstrap resamples.
         seed: seed of the resampling.
         by: draw rows, or whole groups.
@@ -165,7 +233,7 @@ def paired(
     """
     ids = {r.id for r in build(a).rows} & {r.id for r in build(b).rows}
     if not ids:
-        raise EmollamaError(f"{name}: the two files have no scored sample in common")
+        raise EmollamaError("the two sets of predictions have no scored sample in common")
     left, right = ([r for r in in_order(x) if r.id in ids] for x in (a, b))
     for x, y in zip(left, right, strict=True):
         for truth in _TRUTHS:
@@ -173,17 +241,64 @@ def paired(
             # What only one file knows says nothing against the other.
             if here is not None and there is not None and here != there:
                 raise EmollamaError(
-                    f"id '{x.id}' has another {truth} in one file than in the other"
+                    f"id '{x.id}' has {truth} {here!r} in one set of predictions and {there!r} in "
+                    "the other"
                 )
     first, second = build(left), build(right)
+    return difference_of(
+        first.statistic, second.statistic, first.units(by), resamples=resamples, seed=seed
+    )
 
-    def difference(weights: np.ndarray) -> np.ndarray:
-        return first.statistic(weights) - second.statistic(weights)
 
-    value = float(difference(np.ones((1, len(first.rows))))[0])
-    if np.isnan(value):
-        return Paired(name, None, None, None, None, len(first.rows))
-    drawn = resample(difference, first.units(by), resamples, seed)
+def difference_of(
+    first: Statistic, second: Statistic, units: np.ndarray, *, resamples: int, seed: int
+) -> Difference:
+    """One statistic minus another at the same weights."""
+    (value,), drawn = estimates(
+        [lambda w: first(w) - second(w)], units, resamples=resamples, seed=seed
+    )
     drawn = drawn[~np.isnan(drawn)]
+    if np.isnan(value) or not len(drawn):
+        return Difference(np.nan, np.nan, np.nan, np.nan, len(units))
     low, high = interval(drawn)
-    return Paired(name, value, float(low), float(high), two_sided_p(drawn), len(first.rows))
+    return Difference(float(value), float(low), float(high), two_sided_p(drawn), len(units))
+
+
+def mean_score(
+    values: np.ndarray,
+    n_total: int,
+    failures: Mapping[str, int] | None = None,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Score:
+    """The mean of per-sample values [n] with its interval, samples being what is drawn."""
+    value, low, high = None, None, None
+    if len(values):
+        (point,), drawn = estimates(
+            [lambda w: mean(values, w)], np.arange(len(values)), resamples=resamples, seed=seed
+        )
+        value, low, high = ends(point, drawn[:, 0])
+    return Score(value, len(values), n_total, low, high, dict(failures or {}))
+
+
+def mean_difference(
+    a: np.ndarray, b: np.ndarray, *, resamples: int = RESAMPLES, seed: int = 0
+) -> Difference:
+    """Mean of `a` minus mean of `b`, both [n] over the same samples."""
+    return difference_of(
+        lambda w: mean(a, w), lambda w: mean(b, w), np.arange(len(a)),
+        resamples=resamples, seed=seed,
+    )  # fmt: skip
+
+
+def ends(value: float, drawn: np.ndarray) -> _Bounds:
+    """Value and interval from resampled values [R]; None where the value is undefined."""
+    if np.isnan(value):
+        return None, None, None
+    low, high = interval(drawn)
+    return float(value), float(low), float(high)
+
+
+def _defined(value: float) -> float | None:
+    return None if np.isnan(value) else value

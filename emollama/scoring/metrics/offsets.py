@@ -13,8 +13,8 @@ from dataclasses import replace
 import numpy as np
 
 from emollama.base.errors import EmollamaError
-from emollama.scoring.metrics.metrics import weighted_f1
-from emollama.scoring.metrics.outcomes import Outcomes
+from emollama.scoring.metrics.formulas import one_hot, weighted_f1
+from emollama.scoring.metrics.label_scores import probability_cases
 from emollama.scoring.predictions.prediction import Prediction, set_name
 from emollama.scoring.predictions.predictions import Predictions
 
@@ -38,20 +38,20 @@ def fit_offsets(held: Predictions) -> tuple[dict[str, float], int]:
         EmollamaError: no row with a reference and scores.
     """
     system, channels = held.headline()
-    outcomes = Outcomes.of(held.select(channels, system), held.header.labels)
-    scored = np.isfinite(outcomes.scores).all(axis=1)
-    truth, logs = outcomes.reference[scored], _logs(outcomes.scores[scored])
-    if not len(truth):
+    cases = probability_cases(held.select(channels, system), held.header.labels)
+    if not cases.rows:
         raise EmollamaError("offsets need rows with a reference and scores; none has both")
+    truth, logs = cases.truth, _logs(cases.answer)
+    once = np.ones((1, len(truth)))
     offsets = np.zeros(logs.shape[1])
     for _ in range(SWEEPS):
         before = offsets.copy()
-        for k in np.unique(truth):
+        for k in np.flatnonzero(truth.any(axis=0)):
             tried = np.repeat(offsets[None], len(STEPS), axis=0)
             tried[:, k] = STEPS
             answers = (logs + tried[:, None]).argmax(axis=2)
-            tables = np.stack([_confusion(truth, answer, len(offsets)) for answer in answers])
-            offsets[k] = STEPS[int(np.argmax(np.round(weighted_f1(tables), 12)))]
+            f1 = [weighted_f1(truth, one_hot(a, len(offsets)), once)[0] for a in answers]
+            offsets[k] = STEPS[int(np.argmax(np.round(f1, 12)))]
         if (offsets == before).all():
             break
     return dict(zip(held.header.labels.labels, offsets.tolist(), strict=True)), len(truth)
@@ -98,9 +98,3 @@ def with_offsets(found: Predictions, held: Predictions) -> Predictions:
 
 def _logs(scores: np.ndarray) -> np.ndarray:
     return np.asarray(np.log(np.maximum(scores, SMALLEST)))
-
-
-def _confusion(truth: np.ndarray, answer: np.ndarray, size: int) -> np.ndarray:
-    """Counts [K, K + 1], nothing in the last column: every row has an answer."""
-    cells = np.bincount(truth * (size + 1) + answer, minlength=size * (size + 1))
-    return cells.reshape(size, size + 1)

@@ -21,7 +21,8 @@ from typing import Literal
 import numpy as np
 
 from emollama.endpoints.judge import Judge
-from emollama.scoring.metrics.measure import Measure, in_order, ratio
+from emollama.scoring.metrics.formulas import mean
+from emollama.scoring.metrics.measure import Measure, in_order
 from emollama.scoring.predictions.prediction import Prediction
 
 Overlap = Literal["clue", "label"]
@@ -135,7 +136,7 @@ def overlap(rows: Sequence[Prediction], judge: Judge, kind: Overlap) -> Measure:
         "temperature": 0,
     }
     return Measure(
-        tuple(kept), lambda w: ratio(w @ each, w.sum(1)), len(rows), dict(sorted(failures.items())),
+        tuple(kept), lambda w: mean(each, w), len(rows), dict(sorted(failures.items())),
         detail, f"judge {judge.name}, prompt {prompt_hash(kind)}, 1 to 10",
     )  # fmt: skip
 

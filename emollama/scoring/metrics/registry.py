@@ -1,255 +1,30 @@
-"""Every metric of `emollama score --metric`, by name."""
+"""The table of metrics: every name, its formula, what it needs, and who published it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
 
 from emollama.base.errors import EmollamaError, did_you_mean
-from emollama.endpoints.judge import Judge
-from emollama.manifest.labels import LabelSet
-from emollama.scoring.metrics import continuous, label_scores, multilabel, overlap, synonyms
-from emollama.scoring.metrics.measure import Measure
-from emollama.scoring.metrics.synonyms import Groups
-from emollama.scoring.predictions.prediction import Prediction
+from emollama.scoring.metrics import (
+    continuous,
+    formulas,
+    label_scores,
+    multilabel,
+    overlap,
+    ranking,
+    regression,
+    synonyms,
+)
+from emollama.scoring.metrics.context import Build, Context, Metric, Read, Rows, over
+from emollama.scoring.metrics.measure import Formula
+from emollama.scoring.metrics.regression import between, rounded_within, same_class
 from emollama.scoring.wheels import wheels
-from emollama.scoring.wheels.wheel_tables import WheelTables
 from emollama.scoring.wheels.wheel_words import Corrected, Published
-
-Rows = Sequence[Prediction]
-
-
-@dataclass(frozen=True)
-class Context:
-    """What metrics need beside the rows.
-
-    Attributes:
-        labels: the file's label set.
-        wheel: emotion-wheel tables, for the wheel metrics.
-        thresholds: of each label, fitted on validation rows.
-        judge: who marks explanations.
-        synonyms: of each clip, groups of words that mean the same there.
-    """
-
-    labels: LabelSet
-    wheel: WheelTables | None = None
-    thresholds: dict[str, float] | None = None
-    judge: Judge | None = None
-    synonyms: Groups | None = None
-
-    def tables(self) -> WheelTables:
-        """The wheel tables, or what to do about it."""
-        if self.wheel is None:
-            raise EmollamaError(
-                "the emotion-wheel metrics need --wheel DIR, the folder of their tables "
-                "(format.csv, synonym.xlsx, wheel1..5.xlsx, as MERTools publishes them)"
-            )
-        return self.wheel
-
-    def groups(self) -> Groups:
-        """The groups of synonyms, or what to do about it."""
-        if self.synonyms is None:
-            raise EmollamaError(
-                "MER2024-OV needs --synonyms PATH: the folder of <name>.npy files that MERTools "
-                "stores, or JSON {name: [[word, ...], ...]}"
-            )
-        return self.synonyms
-
-    def asked(self) -> Judge:
-        """The judge, or what to do about it."""
-        if self.judge is None:
-            raise EmollamaError(
-                "clue and label overlap need a judge: --judge-url URL and --judge-model NAME, or "
-                "--judge-folder DIR"
-            )
-        return self.judge
-
-
-class Build(Protocol):
-    """Rows to a metric over them."""
-
-    def __call__(self, rows: Rows, context: Context) -> Measure:
-        """Bind the metric to rows."""
-
-
-@dataclass(frozen=True)
-class Metric:
-    """How a metric is shown, computed, and what stands beside it.
-
-    Attributes:
-        title: for tables.
-        family: what it needs of the rows, a key of `NEEDS`.
-        build: rows to the metric over them.
-        beside: names shown with it whenever it is asked for.
-    """
-
-    title: str
-    family: str
-    build: Build
-    beside: tuple[str, ...] = ()
-
-
-def _label(title: str, name: str) -> Metric:
-    return Metric(
-        title, "label", lambda rows, context: label_scores.label_metric(rows, context.labels, name)
-    )
-
-
-def _folds(title: str, name: str) -> Metric:
-    return Metric(
-        title,
-        "folds",
-        lambda rows, context: label_scores.fold_mean(rows, context.labels, name),
-        (name,),
-    )
-
-
-def _sets(title: str, name: multilabel.SetMetric) -> Metric:
-    return Metric(
-        title,
-        "labels",
-        lambda rows, context: multilabel.set_metric(rows, context.labels, name, context.thresholds),
-    )
-
-
-def _sign(title: str, name: str, form: continuous.Sign, family: str = "sentiment") -> Metric:
-    return Metric(title, family, lambda rows, context: continuous.sign_metric(rows, name, form))
-
-
-def _grade(title: str, bound: int) -> Metric:
-    return Metric(title, "sentiment", lambda rows, context: continuous.grade_accuracy(rows, bound))
-
-
-def _sims(title: str, *cuts: float) -> Metric:
-    return Metric(title, "sims", lambda rows, context: continuous.step_accuracy(rows, cuts))
-
-
-def _merged(title: str, part: synonyms.Part, *beside: str) -> Metric:
-    return Metric(
-        title,
-        "synonyms",
-        lambda rows, context: synonyms.merged_overlap(rows, context.groups(), part),
-        beside,
-    )
-
-
-def _ccc(title: str, family: str, *names: str) -> Metric:
-    return Metric(title, family, lambda rows, context: continuous.ccc(rows, *names))
-
-
-def _ew(title: str, part: wheels.Part, level: int = 1, corrected: bool = False) -> Metric:
-    kind = Corrected if corrected else Published
-    beside = () if corrected or level == 2 else (f"ew_{part}_corrected",)
-    return Metric(
-        title,
-        "wheel",
-        lambda rows, context: wheels.open_vocabulary(rows, kind(context.tables(), level), part),
-        beside,
-    )
-
-
-def _hit(title: str, part: wheels.Part, level: int = 1, corrected: bool = False) -> Metric:
-    kind = Corrected if corrected else Published
-    beside = () if corrected or level == 2 else ("hit_rate_corrected", "hit_precision_corrected")
-    return Metric(
-        title,
-        "hit",
-        lambda rows, context: wheels.hit_rate(rows, kind(context.tables(), level), part),
-        beside,
-    )
-
-
-METRICS: dict[str, Metric] = {
-    "weighted_f1": _label("weighted F1", "weighted_f1"),
-    "accuracy": _label("accuracy (WAR)", "accuracy"),
-    "uar": _label("UAR (macro recall)", "uar"),
-    "macro_f1": _label("macro F1", "macro_f1"),
-    "weighted_f1_upstream": Metric(
-        "weighted F1, unread is neutral",
-        "upstream",
-        lambda rows, context: label_scores.upstream_f1(rows, context.labels),
-        ("weighted_f1",),
-    ),
-    "war_folds": _folds("WAR, mean over folds", "accuracy"),
-    "uar_folds": _folds("UAR, mean over folds", "uar"),
-    "mer2023": Metric(
-        "MER2023: F1 - 0.25 MSE",
-        "mer2023",
-        lambda rows, context: label_scores.mer2023_combined(rows, context.labels),
-    ),
-    "acc2_nonneg": _sign("Acc-2, negative / non-negative", "accuracy", "nonneg"),
-    "f1_nonneg": _sign("F1, negative / non-negative", "weighted_f1", "nonneg"),
-    "acc2_pos": _sign("Acc-2, negative / positive", "accuracy", "pos"),
-    "f1_pos": _sign("F1, negative / positive", "weighted_f1", "pos"),
-    "acc2_affectgpt": _sign("Acc-2, 0 is no answer", "accuracy", "affectgpt"),
-    "f1_affectgpt": _sign("F1, 0 is no answer", "weighted_f1", "affectgpt"),
-    "acc3": _grade("Acc-3", 1),
-    "acc5": _grade("Acc-5", 2),
-    "acc7": _grade("Acc-7", 3),
-    "mae": Metric("MAE", "sentiment", lambda rows, context: continuous.mae(rows)),
-    "pearson": Metric("Pearson r", "sentiment", lambda rows, context: continuous.pearson(rows)),
-    "sims_acc2": _sign("SIMS: Acc-2", "accuracy", "sims", "sims"),
-    "sims_f1": _sign("SIMS: F1", "weighted_f1", "sims", "sims"),
-    "sims_acc3": _sims("SIMS: Acc-3", -0.1, 0.1),
-    "sims_acc5": _sims("SIMS: Acc-5", -0.7, -0.1, 0.1, 0.7),
-    "ccc_valence": _ccc("CCC, valence", "valence", "valence"),
-    "ccc_arousal": _ccc("CCC, arousal", "arousal", "arousal"),
-    "ccc_mean": _ccc("CCC, mean of both", "valence and arousal", "valence", "arousal"),
-    "micro_f1": _sets("micro F1", "micro_f1"),
-    "macro_f1_multilabel": _sets("macro F1 over labels", "macro_f1_multilabel"),
-    "samples_f1": _sets("samples F1", "samples_f1"),
-    "jaccard": _sets("Jaccard", "jaccard"),
-    "map": Metric(
-        "mAP",
-        "label scores",
-        lambda rows, context: multilabel.rank_metric(rows, context.labels, "map"),
-    ),
-    "auc": Metric(
-        "AUC",
-        "label scores",
-        lambda rows, context: multilabel.rank_metric(rows, context.labels, "auc"),
-    ),
-    "hit_rate": _hit("hit rate", "hit_rate"),
-    "m_score": _hit("m-score", "m_score"),
-    "hit_rate_level2": _hit("hit rate, level 2", "hit_rate", 2),
-    "m_score_level2": _hit("m-score, level 2", "m_score", 2),
-    "hit_rate_corrected": _hit("hit rate, corrected", "hit_rate", corrected=True),
-    "hit_precision_corrected": _hit("its precision, corrected", "m_score", corrected=True),
-    "ew_score": Metric(
-        "EW score of the challenge",
-        "wheel",
-        lambda rows, context: wheels.headline(rows, context.tables()),
-        ("ew_f_corrected",),
-    ),
-    "ew_precision": _ew("EW precision", "precision"),
-    "ew_recall": _ew("EW recall", "recall"),
-    "ew_f": _ew("EW F", "f"),
-    "ew_precision_level2": _ew("EW precision, level 2", "precision", 2),
-    "ew_recall_level2": _ew("EW recall, level 2", "recall", 2),
-    "ew_f_level2": _ew("EW F, level 2", "f", 2),
-    "ew_precision_corrected": _ew("EW precision, corrected", "precision", corrected=True),
-    "ew_recall_corrected": _ew("EW recall, corrected", "recall", corrected=True),
-    "ew_f_corrected": _ew("EW F, corrected", "f", corrected=True),
-    "mer2024_ov": _merged(
-        "MER2024-OV: mean of both", "mean", "mer2024_ov_accuracy", "mer2024_ov_recall"
-    ),
-    "mer2024_ov_accuracy": _merged("MER2024-OV: set accuracy", "accuracy"),
-    "mer2024_ov_recall": _merged("MER2024-OV: set recall", "recall"),
-    "clue_overlap": Metric(
-        "clue overlap",
-        "reason",
-        lambda rows, context: overlap.overlap(rows, context.asked(), "clue"),
-    ),
-    "label_overlap": Metric(
-        "label overlap",
-        "reason",
-        lambda rows, context: overlap.overlap(rows, context.asked(), "label"),
-    ),
-}
 
 NEEDS: dict[str, str] = {
     "label": "reference",
+    "probabilities": "reference and scores",
     "upstream": "reference",
     "folds": "reference and fold",
     "mer2023": "reference and reference_values.valence",
@@ -265,7 +40,294 @@ NEEDS: dict[str, str] = {
     "synonyms": "reference_words, and groups of synonyms",
     "reason": "reference_reason",
 }
-"""What a row must hold for a metric of each family."""
+"""What a row must hold for a metric, by `Metric.needs`."""
+
+
+def _label(formula: Formula) -> Build:
+    return over(lambda rows, c: label_scores.label_cases(rows, c.labels), formula)
+
+
+def _probabilities(formula: Formula) -> Build:
+    return over(lambda rows, c: label_scores.probability_cases(rows, c.labels), formula)
+
+
+def _folds(formula: Formula) -> Build:
+    return lambda rows, c: label_scores.fold_mean(rows, c.labels, formula)
+
+
+def _sets(formula: Formula) -> Build:
+    return over(lambda rows, c: multilabel.set_cases(rows, c.labels, c.thresholds), formula)
+
+
+def _ranked(area: ranking.Area) -> Build:
+    return lambda rows, c: multilabel.rank_metric(rows, c.labels, area)
+
+
+def _sign(form: continuous.Sign, formula: Formula) -> Build:
+    return over(lambda rows, c: continuous.sign_cases(rows, form), formula)
+
+
+def _ccc(*names: str) -> Build:
+    return lambda rows, c: continuous.concordance(rows, *names)
+
+
+def _merged(part: synonyms.Part) -> Build:
+    return lambda rows, c: synonyms.merged_overlap(rows, c.groups(), part)
+
+
+def _ew(part: wheels.Part, level: int = 1) -> Build:
+    return lambda rows, c: wheels.open_vocabulary(rows, Published(c.tables(), level), part)
+
+
+def _ew_corrected(part: wheels.Part) -> Build:
+    return lambda rows, c: wheels.open_vocabulary(rows, Corrected(c.tables(), 1), part)
+
+
+def _hit(part: wheels.Part, level: int = 1) -> Build:
+    return lambda rows, c: wheels.hit_rate(rows, Published(c.tables(), level), part)
+
+
+def _hit_corrected(part: wheels.Part) -> Build:
+    return lambda rows, c: wheels.hit_rate(rows, Corrected(c.tables(), 1), part)
+
+
+_NUMBER: Read = lambda rows, c: continuous.one_number(rows)  # noqa: E731
+_SENTIMENT: Read = lambda rows, c: continuous.sentiment_cases(rows)  # noqa: E731
+_HIT_BESIDE = ("hit_rate_corrected", "hit_precision_corrected")
+_MMSA, _UNIBENCH = "MMSA (ACL 2022)", "AffectGPT MER-UniBench"
+
+METRICS: dict[str, Metric] = {
+    "weighted_f1": Metric(
+        "weighted F1", "label", _label(formulas.weighted_f1),
+        "F1 of each label, weighted by its true support", "MER challenges (WAF), MELD",
+    ),
+    "accuracy": Metric(
+        "accuracy (WAR)", "label", _label(formulas.accuracy), "share of right answers",
+        short="accuracy",
+    ),
+    "uar": Metric(
+        "UAR (macro recall)", "label", _label(formulas.uar),
+        "mean recall of the labels that the truth holds", short="UAR",
+    ),
+    "macro_f1": Metric(
+        "macro F1", "label", _label(formulas.macro_f1),
+        "mean F1 of the labels that the truth holds",
+    ),
+    "nll": Metric(
+        "negative log-likelihood", "probabilities", _probabilities(formulas.nll),
+        "mean of minus the log of the true label's probability", lower_is_better=True,
+    ),
+    "brier": Metric(
+        "Brier score (0 to 2)", "probabilities", _probabilities(formulas.brier),
+        "sum over labels of the squared error of the probabilities", "Brier (1950)", True,
+    ),
+    "ece": Metric(
+        "calibration error (ECE)", "probabilities", _probabilities(formulas.ece),
+        "distance between confidence and accuracy, over 15 bins", "Guo et al. (2017)", True,
+    ),
+    "weighted_f1_upstream": Metric(
+        "weighted F1, unread is neutral", "upstream",
+        over(lambda rows, c: label_scores.upstream_cases(rows, c.labels), formulas.weighted_f1),
+        "weighted F1 where an answer that names no label counts as neutral", "Emotion-LLaMA",
+        beside=("weighted_f1",),
+    ),
+    "war_folds": Metric(
+        "WAR, mean over folds", "folds", _folds(formulas.accuracy),
+        "mean over folds of the accuracy within each", "DFEW", beside=("accuracy",),
+    ),
+    "uar_folds": Metric(
+        "UAR, mean over folds", "folds", _folds(formulas.uar),
+        "mean over folds of the UAR within each", "DFEW", beside=("uar",),
+    ),
+    "mer2023": Metric(
+        "MER2023: F1 - 0.25 MSE", "mer2023",
+        lambda rows, c: label_scores.mer2023_combined(rows, c.labels),
+        "weighted F1 minus a quarter of the squared error of valence", "MER2023, MULTI and NOISE",
+        short="weighted F1 - 0.25 MSE",
+    ),
+    "acc2_nonneg": Metric(
+        "Acc-2, negative / non-negative", "sentiment", _sign("nonneg", formulas.accuracy),
+        "share of clips on the same side of 0, 0 being non-negative", _MMSA,
+    ),
+    "f1_nonneg": Metric(
+        "F1, negative / non-negative", "sentiment", _sign("nonneg", formulas.weighted_f1),
+        "weighted F1 of the same two classes", _MMSA,
+    ),
+    "acc2_pos": Metric(
+        "Acc-2, negative / positive", "sentiment", _sign("pos", formulas.accuracy),
+        "share of clips on the same side of 0, those with a true 0 left out", _MMSA,
+    ),
+    "f1_pos": Metric(
+        "F1, negative / positive", "sentiment", _sign("pos", formulas.weighted_f1),
+        "weighted F1 of the same two classes", _MMSA,
+    ),
+    "acc2_affectgpt": Metric(
+        "Acc-2, 0 is no answer", "sentiment", _sign("affectgpt", formulas.accuracy),
+        "as acc2_pos, and an answer of 0 is wrong", _UNIBENCH,
+    ),
+    "f1_affectgpt": Metric(
+        "F1, 0 is no answer", "sentiment", _sign("affectgpt", formulas.weighted_f1),
+        "as f1_pos, and an answer of 0 is wrong", _UNIBENCH,
+    ),
+    "acc3": Metric(
+        "Acc-3", "sentiment", over(_SENTIMENT, partial(same_class, graded=rounded_within(1))),
+        "share of clips with the same grade from -1 to 1", _MMSA,
+    ),
+    "acc5": Metric(
+        "Acc-5", "sentiment", over(_SENTIMENT, partial(same_class, graded=rounded_within(2))),
+        "share of clips with the same grade from -2 to 2", _MMSA,
+    ),
+    "acc7": Metric(
+        "Acc-7", "sentiment", over(_SENTIMENT, partial(same_class, graded=rounded_within(3))),
+        "share of clips with the same grade from -3 to 3", _MMSA,
+    ),
+    "mae": Metric(
+        "MAE", "sentiment", over(_NUMBER, regression.mae), "mean absolute error", _MMSA, True,
+    ),
+    "pearson": Metric(
+        "Pearson r", "sentiment", over(_NUMBER, regression.pearson), "linear correlation", _MMSA,
+    ),
+    "sims_acc2": Metric(
+        "SIMS: Acc-2", "sims", _sign("sims", formulas.accuracy),
+        "share of clips on the same side of 0, 0 being negative", _MMSA,
+    ),
+    "sims_f1": Metric(
+        "SIMS: F1", "sims", _sign("sims", formulas.weighted_f1),
+        "weighted F1 of the same two classes", _MMSA,
+    ),
+    "sims_acc3": Metric(
+        "SIMS: Acc-3", "sims", over(_SENTIMENT, partial(same_class, graded=between(-0.1, 0.1))),
+        "share of clips between the same of two cuts", _MMSA,
+    ),
+    "sims_acc5": Metric(
+        "SIMS: Acc-5", "sims",
+        over(_SENTIMENT, partial(same_class, graded=between(-0.7, -0.1, 0.1, 0.7))),
+        "share of clips between the same of four cuts", _MMSA,
+    ),
+    "ccc_valence": Metric(
+        "CCC, valence", "valence", _ccc("valence"),
+        "concordance correlation over all frames of all clips", "Lin (1989)",
+    ),
+    "ccc_arousal": Metric(
+        "CCC, arousal", "arousal", _ccc("arousal"),
+        "concordance correlation over all frames of all clips", "Lin (1989)",
+    ),
+    "ccc_mean": Metric(
+        "CCC, mean of both", "valence and arousal", _ccc("valence", "arousal"),
+        "mean of the CCC of valence and of arousal", "ABAW",
+    ),
+    "micro_f1": Metric(
+        "micro F1", "labels", _sets(formulas.micro_f1), "F1 of all labels' counts together",
+    ),
+    "macro_f1_multilabel": Metric(
+        "macro F1 over labels", "labels", _sets(formulas.macro_f1_multilabel),
+        "mean F1 over all labels", short="macro F1",
+    ),
+    "samples_f1": Metric(
+        "samples F1", "labels", _sets(formulas.samples_f1),
+        "mean over samples of the F1 of the answered set",
+    ),
+    "jaccard": Metric(
+        "Jaccard", "labels", _sets(formulas.jaccard),
+        "mean over samples of common labels to labels in either set",
+    ),
+    "map": Metric(
+        "mAP", "label scores", _ranked(ranking.average_precision),
+        "mean over labels of the average precision of their scores",
+    ),
+    "auc": Metric(
+        "AUC", "label scores", _ranked(ranking.roc_auc),
+        "mean over labels of the area under the ROC curve",
+    ),
+    "hit_rate": Metric(
+        "hit rate", "hit", _hit("hit_rate"),
+        "share of clips whose one true category is among the answered ones", _UNIBENCH,
+        beside=_HIT_BESIDE,
+    ),
+    "m_score": Metric(
+        "m-score", "hit", _hit("m_score"), "hits divided by the number of answered categories",
+        _UNIBENCH, beside=_HIT_BESIDE,
+    ),
+    "hit_rate_level2": Metric(
+        "hit rate, level 2", "hit", _hit("hit_rate", 2), "hit rate on the middle ring", _UNIBENCH,
+    ),
+    "m_score_level2": Metric(
+        "m-score, level 2", "hit", _hit("m_score", 2), "m-score on the middle ring", _UNIBENCH,
+    ),
+    "hit_rate_corrected": Metric(
+        "hit rate, corrected", "hit", _hit_corrected("hit_rate"),
+        "hit rate with the corrected mapping of words",
+    ),
+    "hit_precision_corrected": Metric(
+        "its precision, corrected", "hit", _hit_corrected("m_score"),
+        "hits divided by the number of answered categories, with the corrected mapping",
+    ),
+    "ew_score": Metric(
+        "EW score of the challenge", "wheel", lambda rows, c: wheels.headline(rows, c.tables()),
+        "what the challenge of the tables' year ranks by", "MER2025, MER2026",
+        beside=("ew_f_corrected",),
+    ),
+    "ew_precision": Metric(
+        "EW precision", "wheel", _ew("precision"),
+        "mean share of the answered categories that are true", "MER2025, MER2026",
+        beside=("ew_precision_corrected",),
+    ),
+    "ew_recall": Metric(
+        "EW recall", "wheel", _ew("recall"), "mean share of the true categories that are answered",
+        "MER2025, MER2026", beside=("ew_recall_corrected",),
+    ),
+    "ew_f": Metric(
+        "EW F", "wheel", _ew("f"), "harmonic mean of EW precision and EW recall",
+        "MER2025, MER2026", beside=("ew_f_corrected",),
+    ),
+    "ew_precision_level2": Metric(
+        "EW precision, level 2", "wheel", _ew("precision", 2), "EW precision on the middle ring",
+        "MER2025",
+    ),
+    "ew_recall_level2": Metric(
+        "EW recall, level 2", "wheel", _ew("recall", 2), "EW recall on the middle ring", "MER2025",
+    ),
+    "ew_f_level2": Metric(
+        "EW F, level 2", "wheel", _ew("f", 2), "EW F on the middle ring", "MER2025",
+    ),
+    "ew_precision_corrected": Metric(
+        "EW precision, corrected", "wheel", _ew_corrected("precision"),
+        "EW precision with the corrected mapping of words",
+    ),
+    "ew_recall_corrected": Metric(
+        "EW recall, corrected", "wheel", _ew_corrected("recall"),
+        "EW recall with the corrected mapping of words",
+    ),
+    "ew_f_corrected": Metric(
+        "EW F, corrected", "wheel", _ew_corrected("f"), "EW F with the corrected mapping of words",
+    ),
+    "mer2024_ov": Metric(
+        "MER2024-OV: mean of both", "synonyms", _merged("mean"),
+        "mean of set accuracy and set recall", "MER2024",
+        beside=("mer2024_ov_accuracy", "mer2024_ov_recall"),
+    ),
+    "mer2024_ov_accuracy": Metric(
+        "MER2024-OV: set accuracy", "synonyms", _merged("accuracy"),
+        "mean share of the answered words that are true, synonyms merged", "MER2024",
+    ),
+    "mer2024_ov_recall": Metric(
+        "MER2024-OV: set recall", "synonyms", _merged("recall"),
+        "mean share of the true words that are answered, synonyms merged", "MER2024",
+    ),
+    "clue_overlap": Metric(
+        "clue overlap", "reason", lambda rows, c: overlap.overlap(rows, c.asked(), "clue"),
+        "a judge's mark, 1 to 10, for the clues that two descriptions share", "EMER",
+    ),
+    "label_overlap": Metric(
+        "label overlap", "reason", lambda rows, c: overlap.overlap(rows, c.asked(), "label"),
+        "a judge's mark, 1 to 10, for the emotions that two descriptions share", "EMER",
+    ),
+}  # fmt: skip
+
+REPORTED = ("weighted_f1", "accuracy", "uar", "macro_f1", "nll", "brier", "ece")
+"""What a report gives."""
+COMPARED = REPORTED[:4]
+"""What a report can compare systems and channels by."""
 
 
 def chosen(names: Sequence[str]) -> list[str]:
@@ -286,7 +348,8 @@ def fitting(rows: Rows, context: Context) -> list[str]:
     """The metrics that rows have the truth for, when none is asked for by name.
 
     Those of a judge cost time or money, those of SIMS and of the released Emotion-LLaMA are for
-    whoever compares with them: all of these are computed only by name.
+    whoever compares with them, and those of probabilities are for the report: all of these are
+    computed only by name.
     """
     truths = {k for r in rows for k in r.reference_values or ()}
     one = any(r.reference is not None for r in rows)
@@ -305,4 +368,4 @@ def fitting(rows: Rows, context: Context) -> list[str]:
         "hit": context.wheel is not None and one and not words,
         "wheel": context.wheel is not None and words,
     }
-    return [name for name, metric in METRICS.items() if has.get(metric.family)]
+    return [name for name, metric in METRICS.items() if has.get(metric.needs)]

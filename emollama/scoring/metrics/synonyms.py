@@ -22,7 +22,8 @@ import numpy as np
 
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json
-from emollama.scoring.metrics.measure import Measure, in_order, ratio
+from emollama.scoring.metrics.formulas import mean, overlap_of
+from emollama.scoring.metrics.measure import Measure, in_order
 from emollama.scoring.predictions.checks import NO_WORDS
 from emollama.scoring.predictions.prediction import Prediction
 
@@ -50,13 +51,9 @@ def merged_overlap(rows: Sequence[Prediction], groups: Groups, part: Part) -> Me
             {first.get(w.lower(), w.lower()) for w in words or ()}
             for words in (row.reference_words, row.words)
         )
-        common = len(true & answered)
-        accuracy[i] = common / len(answered) if answered else 0.0
-        recall[i] = common / len(true)
+        accuracy[i], recall[i], _ = overlap_of(true, answered)
     each = {"accuracy": accuracy, "recall": recall, "mean": (accuracy + recall) / 2}[part]
-    return Measure(
-        tuple(kept), lambda w: ratio(w @ each, w.sum(1)), len(rows), dict(sorted(failures.items()))
-    )
+    return Measure(tuple(kept), lambda w: mean(each, w), len(rows), dict(sorted(failures.items())))
 
 
 def read_groups(path: Path) -> Groups:

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.metrics import precision_recall_curve
+
+from emollama.scoring.metrics.ranking import best_f1_threshold
 
 THRESHOLD = 0.5
 """Of a label that no validation sample shows, and where there is no validation split."""
 
 
 def best_threshold(truth: np.ndarray, scores: np.ndarray) -> float:
-    """The threshold of highest F1, scores at or above it counting as shown.
-
-    Candidates are the scores that occur; of equally good ones the highest is taken.
+    """The threshold of highest F1 of one label, `THRESHOLD` where no sample shows it.
 
     Args:
         truth: bool [n], whether a sample shows the label.
-        scores: float [n].
+        scores: float [n]; those at or above the threshold count as shown.
     """
-    if not truth.any():
-        return THRESHOLD
-    precision, recall, thresholds = precision_recall_curve(truth, scores)
-    top, bottom = 2 * precision * recall, precision + recall
-    f1 = np.divide(top, bottom, out=np.zeros_like(top), where=bottom > 0)[:-1]
-    return float(thresholds[np.flatnonzero(f1 == f1.max())[-1]])
+    return best_f1_threshold(truth, scores) if truth.any() else THRESHOLD

@@ -28,7 +28,7 @@ def read_answers(path: Path, labels: LabelSet) -> list[Prediction]:
     The text that a label was read from is kept, so that another parser can read it again.
 
     Raises:
-        EmollamaError: no name column, none with answers, a name that stands twice.
+        EmollamaError: no name column, none with answers, a name that occurs twice.
     """
     return [_answer(row, labels) for _, row in read_table(path)]
 
@@ -41,7 +41,7 @@ def read_table(path: Path) -> list[tuple[int, dict[str, Any]]]:
 
     Raises:
         EmollamaError: naming file and line: no column of clips or of values, a known column that
-            stands twice, a row with more or fewer cells than the header, an unclosed quote, a
+            occurs twice, a row with more or fewer cells than the header, an unclosed quote, a
             clip that is empty, too long or there twice, a valence that is no number.
     """
     table = records(read_text(path), ",", path)

@@ -196,7 +196,7 @@ def _distinct(path: Path, rows: list[Prediction]) -> list[Prediction]:
     seen = set()
     for row in rows:
         if row.id in seen:
-            raise EmollamaError(f"{path}: '{row.id}' stands twice")
+            raise EmollamaError(f"{path}: '{row.id}' occurs twice")
         seen.add(row.id)
     return rows
 
@@ -214,7 +214,7 @@ def _texts(path: Path, key: str, value: Any) -> list[str]:
         raise EmollamaError(f"{path}: '{key}' must be a list of names")
     twice = {x for x in items if items.count(x) > 1} if len(set(items)) < len(items) else set()
     if twice:
-        raise EmollamaError(f"{path}: '{min(twice)}' stands twice in '{key}'")
+        raise EmollamaError(f"{path}: '{min(twice)}' occurs twice in '{key}'")
     return items
 
 

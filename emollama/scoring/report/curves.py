@@ -8,11 +8,15 @@ import numpy as np
 from matplotlib import style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from sklearn.metrics import precision_recall_curve, roc_curve
 
 from emollama.base.files import atomic_path
 from emollama.manifest.labels import LabelSet
-from emollama.scoring.metrics.ranking import average_precision, roc_auc
+from emollama.scoring.metrics.ranking import (
+    average_precision,
+    precision_recall_curve,
+    roc_auc,
+    roc_curve,
+)
 from emollama.scoring.predictions.prediction import Prediction
 from emollama.scoring.predictions.predictions import Predictions
 from emollama.scoring.report.figures import GREY, STYLE
@@ -74,10 +78,10 @@ def curve_figure(curves: list[Curve], roc: bool) -> Figure:
     for k, (label, truth, scores) in enumerate(curves):
         every = np.ones((1, len(truth)))
         if roc:
-            x, y, _ = roc_curve(truth, scores)
+            x, y = roc_curve(truth, scores)
             area = roc_auc(truth, scores, every)[0]
         else:
-            y, x, _ = precision_recall_curve(truth, scores)
+            y, x = precision_recall_curve(truth, scores)
             area = average_precision(truth, scores, every)[0]
         axes.plot(
             x, y, color=COLOURS[k % len(COLOURS)], linestyle="-" if k < len(COLOURS) else "--",

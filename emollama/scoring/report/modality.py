@@ -14,14 +14,8 @@ import numpy as np
 
 from emollama.manifest.labels import LabelSet
 from emollama.scoring.metrics.bootstrap import RESAMPLES, By
-from emollama.scoring.metrics.metrics import (
-    Difference,
-    Score,
-    evaluate,
-    mean_score,
-    paired_difference,
-    require_metric,
-)
+from emollama.scoring.metrics.measure import NO_ANSWER, Difference, Score, mean_score
+from emollama.scoring.metrics.scores import evaluate, paired_difference, require_metric
 from emollama.scoring.predictions.prediction import Prediction, set_name
 from emollama.scoring.predictions.predictions import Predictions
 
@@ -115,7 +109,7 @@ def modality_report(
     for channels in every:
         answered = {s: predictions.select(channels, s) for s in passes if channels in passes[s]}
         scores = {
-            s: evaluate(rows_, labels, resamples=resamples, seed=seed, by=by)[metric]
+            s: evaluate(rows_, labels, [metric], resamples=resamples, seed=seed, by=by)[metric]
             for s, rows_ in answered.items()
         }
         gain = None
@@ -195,7 +189,8 @@ def channel_conflicts(
     failures = int((answer == -1).sum())
 
     def share(hits: np.ndarray, missed: int = 0) -> Score:
-        return mean_score(hits.astype(float), total, missed, resamples=resamples, seed=seed)
+        failures = {NO_ANSWER: missed} if missed else {}
+        return mean_score(hits.astype(float), total, failures, resamples=resamples, seed=seed)
 
     lone = []
     for k, channel in enumerate(told):

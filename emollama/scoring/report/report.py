@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,25 +19,30 @@ from emollama.base.errors import EmollamaError
 from emollama.base.files import write_json, write_text
 from emollama.manifest.labels import LabelSet
 from emollama.scoring.metrics.bootstrap import LEVEL, RESAMPLES, By
-from emollama.scoring.metrics.faithfulness import CluesIn, clue_faithfulness, label_naming
-from emollama.scoring.metrics.metrics import (
-    Difference,
-    confusion_matrix,
-    evaluate,
-    paired_difference,
-    per_class,
-    reliability,
-    require_metric,
+from emollama.scoring.metrics.faithfulness import (
+    CluesIn,
+    Faithfulness,
+    LabelNaming,
+    clue_faithfulness,
+    label_naming,
 )
-from emollama.scoring.metrics.outcomes import Outcomes
+from emollama.scoring.metrics.label_scores import (
+    confusion_matrix,
+    label_cases,
+    per_class,
+    probability_cases,
+    reliability,
+)
+from emollama.scoring.metrics.scores import evaluate, paired_difference, require_metric
 from emollama.scoring.predictions.parsing import named_labels
-from emollama.scoring.predictions.prediction import MODEL, Prediction, set_name
+from emollama.scoring.predictions.prediction import MODEL, Prediction
 from emollama.scoring.predictions.predictions import Predictions, read_predictions
 from emollama.scoring.predictions.systems import CHANCE, JOINT, LATE, MAJORITY
 from emollama.scoring.report.curves import draw_curves
 from emollama.scoring.report.figures import draw_figures
+from emollama.scoring.report.findings import findings
 from emollama.scoring.report.modality import modality_report
-from emollama.scoring.report.tables import METRIC_NAMES, markdown
+from emollama.scoring.report.tables import markdown
 
 REPORT_VERSION = 1
 UNPARSED = "unparsed"
@@ -140,8 +145,8 @@ def build_report(
             {
                 "system": system,
                 "channels": channels,
-                "scores": _plain(evaluate(theirs, labels, **options)),
-                "difference": asdict(paired_difference(rows, theirs, metric, labels, **options)),
+                "scores": evaluate(theirs, labels, **options),
+                "difference": paired_difference(rows, theirs, metric, labels, **options),
             }
         )
     compared = [main, *(s for s in beside if any(every.channel_sets(s)))]
@@ -166,13 +171,13 @@ def build_report(
         "latency_ms": _latency(rows),
         **label_part(rows, labels, **options),
         "others": others,
-        "modality": asdict(modality),
+        "modality": modality,
         "faithfulness": _faithfulness(rows, clues_in, resamples, seed),
         "label_naming": _label_naming(rows, labels, resamples, seed),
     }
-    plain: dict[str, Any] = json.loads(json.dumps(_rounded(report), allow_nan=False))
-    plain["findings"] = _findings(plain)
-    return plain
+    made: dict[str, Any] = json.loads(json.dumps(plain(report), allow_nan=False))
+    made["findings"] = findings(made)
+    return made
 
 
 def label_part(
@@ -182,22 +187,18 @@ def label_part(
 
     `options` are those of the bootstrap: resamples, seed, by.
     """
-    outcomes = Outcomes.of(rows, labels)
+    cases = label_cases(rows, labels)
     return {
-        "scores": _plain(evaluate(rows, labels, **options)),
-        "failures": outcomes.failures,
-        "per_class": [asdict(c) for c in per_class(rows, labels, **options)],
+        "scores": evaluate(rows, labels, **options),
+        "failures": cases.failures,
+        "per_class": per_class(cases, labels, **options),
         "confusion": {
             "rows": labels.labels,
             "columns": (*labels.labels, UNPARSED),
-            "counts": confusion_matrix(outcomes).tolist(),
+            "counts": confusion_matrix(cases).tolist(),
         },
-        "reliability": [asdict(b) for b in reliability(rows, labels)],
+        "reliability": reliability(probability_cases(rows, labels)),
     }
-
-
-def _plain(scores: dict[str, Any]) -> dict[str, Any]:
-    return {name: asdict(score) for name, score in scores.items()}
 
 
 def _files(predictions: Predictions, baselines: Predictions | None) -> list[dict[str, Any]]:
@@ -218,78 +219,34 @@ def _latency(rows: Sequence[Prediction]) -> dict[str, Any] | None:
 
 def _faithfulness(
     rows: Sequence[Prediction], clues_in: CluesIn | None, resamples: int, seed: int
-) -> dict[str, Any] | None:
+) -> Faithfulness | None:
     rendered = {r.id: r.clues for r in rows if r.clues}
     reasons = {r.id: r.reason for r in rows if r.reason is not None and r.id in rendered}
     if clues_in is None or len(reasons) < 2:
         return None
-    return asdict(clue_faithfulness(reasons, rendered, clues_in, seed=seed, resamples=resamples))
+    return clue_faithfulness(reasons, rendered, clues_in, seed=seed, resamples=resamples)
 
 
 def _label_naming(
     rows: Sequence[Prediction], labels: LabelSet, resamples: int, seed: int
-) -> dict[str, Any] | None:
+) -> LabelNaming | None:
     named = {r.id: named_labels(r.reason, labels) for r in rows if r.reason and r.reference}
     if len(named) < 2:
         return None
     references = {r.id: r.reference for r in rows if r.reference}
-    return asdict(label_naming(named, references, seed=seed, resamples=resamples))
+    return label_naming(named, references, seed=seed, resamples=resamples)
 
 
-def _rounded(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Plain data of anything in a report, rounded."""
     if isinstance(value, float):
         return round(value, DIGITS)
+    if hasattr(value, "to_dict"):
+        return plain(value.to_dict())
+    if is_dataclass(value):
+        return plain(vars(value))
     if isinstance(value, dict):
-        return {key: _rounded(v) for key, v in value.items()}
+        return {key: plain(v) for key, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_rounded(v) for v in value]
+        return [plain(v) for v in value]
     return value
-
-
-def _findings(report: dict[str, Any]) -> list[str]:
-    """The comparisons in plain sentences, a loss as plainly as a gain."""
-    metric = METRIC_NAMES[report["metric"]]
-    sentences = []
-    for other in report["others"]:
-        if other["system"] in (JOINT, LATE):
-            name = JOINT if other["system"] == JOINT else f"{LATE} of logistic regressions"
-            sentences.append(
-                f"The {report['system']} is {_stands(other['difference'])} the {name} on "
-                f"{set_name(other['channels'])} in {metric}: {_numbers(other['difference'])}."
-            )
-    gain = report["modality"]["fusion_gain"].get(report["system"])
-    if gain is not None:
-        sentences.append(
-            f"With {gain['a']} it is {_stands(gain['difference'])} its best single channel "
-            f"({gain['b']}): {_numbers(gain['difference'])}."
-        )
-    if report["faithfulness"] is not None:
-        difference = report["faithfulness"]["difference"]
-        sentences.append(
-            f"Its reasons are {_stands(difference)} the same reasons dealt to other clips in "
-            f"clue F1: {_numbers(difference)}."
-        )
-    if report["label_naming"] is not None:
-        named = report["label_naming"]
-        sentences.append(
-            f"Its reasons name the right label in {named['own']['value']:.3f} of clips, dealt to "
-            f"other clips in {named['shuffled']['value']:.3f}: {_numbers(named['difference'])}."
-        )
-    failed = sum(report["failures"].values())
-    if failed:
-        n = report["scores"]["accuracy"]["n_scored"]
-        sentences.append(f"{failed} of {n} answers named no label and count as wrong.")
-    return sentences
-
-
-def _stands(difference: dict[str, Any]) -> str:
-    if difference["ci_low"] > 0:
-        return "above"
-    if difference["ci_high"] < 0:
-        return "below"
-    return "not distinguishable from"
-
-
-def _numbers(difference: dict[str, Any]) -> str:
-    d = Difference(**difference)
-    return f"{d.value:+.3f} [{d.ci_low:+.3f}, {d.ci_high:+.3f}], p = {d.p:.3f}, n = {d.n}"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from emollama.scoring.metrics.multilabel import per_label
-from emollama.scoring.metrics.registry import Context
+from emollama.scoring.metrics.context import Context
+from emollama.scoring.metrics.label_scores import per_class
+from emollama.scoring.metrics.multilabel import set_cases
 from emollama.scoring.predictions.predictions import Predictions
 from emollama.scoring.report.curves import draw_curves
 from emollama.scoring.report.figures import draw_figures
-from emollama.scoring.report.report import label_part
+from emollama.scoring.report.report import label_part, plain
 
 OF_LABELS = ("confusion.png", "per_class.png", "reliability.png")
 
@@ -37,14 +37,13 @@ def draw_score_figures(
     names: tuple[str, ...] = ()
     if any(r.reference is not None for r in rows):
         names = OF_LABELS
-        part |= label_part(rows, context.labels, **options)
+        part |= plain(label_part(rows, context.labels, **options))
     elif any(r.reference_labels is not None for r in rows):
         names = ("per_class.png",)
-        classes = per_label(rows, context.labels, context.thresholds, **options)
-        n = sum(r.reference_labels is not None for r in rows)
+        cases = set_cases(rows, context.labels, context.thresholds)
         part |= {
-            "per_class": [asdict(c) for c in classes],
-            "scores": {"accuracy": {"n_scored": n}},
+            "per_class": plain(per_class(cases, context.labels, **options)),
+            "scores": {"accuracy": {"n_scored": len(cases.rows)}},
         }
     for name in OF_LABELS:
         if name not in names:

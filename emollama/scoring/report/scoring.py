@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from emollama.base.errors import EmollamaError
 from emollama.base.files import write_json, write_text
 from emollama.scoring.metrics.bootstrap import LEVEL, RESAMPLES, By
-from emollama.scoring.metrics.measure import paired, scored
+from emollama.scoring.metrics.context import Context
+from emollama.scoring.metrics.measure import Score, paired, scored
 from emollama.scoring.metrics.offsets import DECISION
-from emollama.scoring.metrics.registry import METRICS, NEEDS, Context, chosen, fitting
+from emollama.scoring.metrics.registry import METRICS, NEEDS, chosen, fitting
 from emollama.scoring.predictions.prediction import Prediction, set_name
 from emollama.scoring.predictions.predictions import Predictions
 from emollama.scoring.report.tables import Table, table_markdown
@@ -63,14 +62,15 @@ def score_predictions(
     results, differences = [], []
     for name in wanted:
         metric = METRICS[name]
-        build = partial(metric.build, context=context)
+        build = metric.within(context)
         try:
             measure = build(rows)
             if not measure.rows and not measure.failures and measure.empty is None:
-                raise EmollamaError(f"{name} needs {NEEDS[metric.family]}; no row can be scored")
-            results.append({"title": metric.title, **asdict(scored(name, measure, **options))})
+                raise EmollamaError(f"{name} needs {NEEDS[metric.needs]}; no row can be scored")
+            results.append(_result(name, scored(measure, **options)))
             if other is not None:
-                differences.append(asdict(paired(name, build, rows, other, **options)))
+                difference = paired(build, rows, other, **options)
+                differences.append({"metric": name, **difference.to_dict()})
         except EmollamaError as error:
             # A metric knows rows, not the file they are from.
             raise EmollamaError(f"{where}: {error}") from error
@@ -92,6 +92,15 @@ def score_predictions(
     }
     plain: dict[str, Any] = json.loads(json.dumps(result, allow_nan=False))
     return plain
+
+
+def _result(name: str, score: Score) -> dict[str, Any]:
+    return {
+        "title": METRICS[name].title, "metric": name, "value": score.value,
+        "ci_low": score.ci_low, "ci_high": score.ci_high, "n_scored": score.n_scored,
+        "n_total": score.n_total, "failures": score.failures, "detail": score.detail,
+        "note": score.note,
+    }  # fmt: skip
 
 
 def write_scores(out_dir: Path, result: dict[str, Any], figures: Sequence[str] = ()) -> None:

@@ -11,18 +11,12 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 
 from emollama.base.errors import EmollamaError
+from emollama.scoring.metrics.registry import COMPARED, METRICS, REPORTED
 from emollama.scoring.predictions.prediction import set_name
 
-METRIC_NAMES = {
-    "weighted_f1": "weighted F1",
-    "accuracy": "accuracy (WAR)",
-    "uar": "UAR (macro recall)",
-    "macro_f1": "macro F1",
-    "nll": "negative log-likelihood",
-    "brier": "Brier score (0 to 2)",
-    "ece": "calibration error (ECE)",
-}
-_SHORT = ("weighted_f1", "accuracy", "uar", "macro_f1")
+METRIC_NAMES = {name: METRICS[name].title for name in REPORTED}
+
+_ASSIGNED = "the same reasons assigned to other clips"
 
 
 @dataclass(frozen=True)
@@ -49,7 +43,7 @@ def score_text(score: dict[str, Any] | None) -> str:
 
 def difference_text(difference: dict[str, Any] | None) -> str:
     """'+0.061 [+0.012, +0.110], p 0.012'."""
-    if difference is None:
+    if difference is None or difference["value"] is None:
         return "–"
     low, high = difference["ci_low"], difference["ci_high"]
     return f"{difference['value']:+.3f} [{low:+.3f}, {high:+.3f}], p {difference['p']:.3f}"
@@ -124,7 +118,7 @@ def _modality(report: dict[str, Any]) -> Table:
 
 def _systems(report: dict[str, Any]) -> Table:
     def cells(scores: dict[str, Any]) -> tuple[str, ...]:
-        return tuple(score_text(scores[m]) for m in _SHORT)
+        return tuple(score_text(scores[m]) for m in COMPARED)
 
     rows = [(report["system"], *cells(report["scores"]), "")]
     rows += [
@@ -132,11 +126,11 @@ def _systems(report: dict[str, Any]) -> Table:
         for o in report["others"]
     ]
     return Table(
-        "Beside the baselines, each with all its channels",
+        "The model and its baselines, each with all its channels",
         (
             "system",
-            *(METRIC_NAMES[m] for m in _SHORT),
-            f"{report['system']} minus it ({METRIC_NAMES[report['metric']]})",
+            *(METRIC_NAMES[m] for m in COMPARED),
+            f"{report['system']} minus system ({METRIC_NAMES[report['metric']]})",
         ),
         tuple(rows),
     )
@@ -211,14 +205,17 @@ def _faithfulness(report: dict[str, Any]) -> Table:
     found = report["faithfulness"]
     rows = [
         (name, *(score_text(found[key][m]) for m in ("precision", "recall", "f1")))
-        for name, key in (("reasons", "own"), ("the same, shuffled between clips", "shuffled"))
+        for name, key in (
+            ("reasons", "own"),
+            ("the same reasons assigned to other clips", "shuffled"),
+        )
     ]
     f1 = found["own"]["f1"]
     return Table(
         "Clues in the reasons against the clues in the clip",
         ("", "precision", "recall", "F1"),
         tuple(rows),
-        f"Difference of F1: {difference_text(found['difference'])}. "
+        f"Difference in F1: {difference_text(found['difference'])}. "
         f"{f1['n_scored']} of {f1['n_total']} clips; "
         f"{found['without_clue']} reasons name no clue and score 0.",
     )
@@ -228,7 +225,7 @@ def _label_naming(report: dict[str, Any]) -> Table:
     found = report["label_naming"]
     rows = (
         ("reasons", score_text(found["own"])),
-        ("the same, shuffled between clips", score_text(found["shuffled"])),
+        (_ASSIGNED, score_text(found["shuffled"])),
         ("reasons that name it and no other label", score_text(found["only"])),
     )
     own = found["own"]

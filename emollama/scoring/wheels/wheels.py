@@ -21,7 +21,8 @@ from typing import Literal
 import numpy as np
 
 from emollama.base.errors import EmollamaError
-from emollama.scoring.metrics.measure import Measure, Statistic, count_failures, in_order, ratio
+from emollama.scoring.metrics.formulas import harmonic_mean, overlap_of, ratio
+from emollama.scoring.metrics.measure import Measure, Statistic, count_failures, in_order
 from emollama.scoring.predictions.prediction import Prediction
 from emollama.scoring.wheels.wheel_tables import WHEELS, WheelTables
 from emollama.scoring.wheels.wheel_words import Corrected, Published
@@ -143,8 +144,7 @@ def _per_wheel(table: Table, part: Part, empty: float) -> Statistic:
             return mean(first, weights)
         if part in ("recall", "m_score"):
             return mean(second, weights)
-        p, r = mean(first, weights), mean(second, weights)
-        return ratio(2 * p * r, p + r, empty)
+        return harmonic_mean(mean(first, weights), mean(second, weights), empty)
 
     return statistic
 
@@ -157,9 +157,7 @@ def _set_ratios(rows: Sequence[Prediction], mapping: Published | Corrected) -> T
             if gold:
                 counted[i, w] = 1
                 answer = mapping.categories(answered_words(row), w)
-                common = len(gold & answer)
-                precision[i, w] = common / len(answer) if answer else 0.0
-                recall[i, w] = common / len(gold)
+                precision[i, w], recall[i, w], _ = overlap_of(gold, answer)
     return precision, recall, counted
 
 

@@ -1,0 +1,167 @@
+"""Metrics are computed in one place, scored and paired in one way, and named in one table."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emollama.scoring.metrics import formulas, ranking, regression
+from emollama.scoring.metrics.registry import COMPARED, METRICS, NEEDS, REPORTED
+from emollama.scoring.metrics.tasks import TITLES
+
+PACKAGE = Path(__file__).parents[2] / "emollama"
+FORMULAS = ("formulas", "regression", "ranking")
+"""The modules of scoring/metrics that hold formulas."""
+GRADIENTS = {"fusion/tasks.py": "ccc_loss"}
+"""A loss needs torch; a test holds it against the formula."""
+WORDS = ("f1", "recall", "precision", "ccc", "concordance", "uar", "auc", "mse", "mae", "jaccard")
+
+
+@cache
+def trees() -> dict[str, ast.Module]:
+    paths = sorted(PACKAGE.rglob("*.py"))
+    return {str(p.relative_to(PACKAGE)): ast.parse(p.read_text(encoding="utf-8")) for p in paths}
+
+
+def elsewhere() -> Iterator[tuple[str, ast.AST]]:
+    """Every node of the package outside the formulas."""
+    own = {f"scoring/metrics/{name}.py" for name in FORMULAS}
+    for name, tree in trees().items():
+        if name not in own:
+            for node in ast.walk(tree):
+                yield name, node
+
+
+def test_no_module_takes_metrics_from_scikit_learn() -> None:
+    found = [
+        name
+        for name, tree in trees().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        and "sklearn.metrics"
+        in (getattr(node, "module", None) or "", *(alias.name for alias in node.names))
+    ]
+    assert found == []
+
+
+def is_harmonic(node: ast.AST) -> bool:
+    """2 * ... / (... + ...): F1 of counts, of precision and recall, or concordance."""
+    if not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)):
+        return False
+    top, bottom = node.left, node.right
+    if not (isinstance(bottom, ast.BinOp) and isinstance(bottom.op, ast.Add)):
+        return False
+    return any(isinstance(n, ast.Constant) and n.value == 2 for n in ast.walk(top))
+
+
+def test_formulas_stand_in_the_modules_of_formulas_alone() -> None:
+    """No F1 or concordance written out, and no function that bears a metric's name and computes.
+
+    What reads rows for a formula (`label_scores`, `continuous`, ...) calls it by name.
+    """
+    assert [name for name, node in elsewhere() if is_harmonic(node)] == list(GRADIENTS)
+    named = {
+        (name, node.name)
+        for name, node in elsewhere()
+        if isinstance(node, ast.FunctionDef)
+        and any(word in WORDS for word in node.name.split("_"))
+        and any(isinstance(n, ast.BinOp) and isinstance(n.op, ast.Div) for n in ast.walk(node))
+    }
+    assert named == set(GRADIENTS.items())
+
+
+def callers(name: str) -> set[str]:
+    """The functions of scoring/metrics that call a function, and modules elsewhere that import it.
+
+    Others may have a function of that name: sound is resampled, too.
+    """
+    found = set()
+    for path, tree in trees().items():
+        if path.startswith("scoring/metrics/"):
+            for function in ast.walk(tree):
+                if isinstance(function, ast.FunctionDef) and any(
+                    isinstance(n, ast.Call) and getattr(n.func, "id", "") == name
+                    for n in ast.walk(function)
+                ):
+                    found.add(f"{Path(path).stem}.{function.name}")
+        elif any(
+            isinstance(n, ast.ImportFrom)
+            and n.module == "emollama.scoring.metrics.bootstrap"
+            and name in {alias.name for alias in n.names}
+            for n in ast.walk(tree)
+        ):
+            found.add(path)
+    return found
+
+
+def test_weights_intervals_and_p_are_each_drawn_by_one_function() -> None:
+    assert callers("resample") == {"measure.estimates"}
+    assert callers("interval") == {"measure.difference_of", "measure.ends"}
+    assert callers("two_sided_p") == {"measure.difference_of"}
+    quantiles = {
+        name
+        for name, tree in trees().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr == "nanquantile"
+    }
+    assert quantiles == {"scoring/metrics/bootstrap.py"}
+
+
+def test_every_metric_is_described_once() -> None:
+    assert {m.needs for m in METRICS.values()} == set(NEEDS)
+    assert len({m.title for m in METRICS.values()}) == len(METRICS)
+    for name, metric in METRICS.items():
+        assert metric.what and not metric.what.endswith("."), name
+        assert all(other in METRICS for other in metric.beside), name
+    assert {n for n, m in METRICS.items() if m.lower_is_better} == {"nll", "brier", "ece", "mae"}
+    assert set(COMPARED) < set(REPORTED) < set(METRICS)
+    assert TITLES["uar"] == "UAR" and TITLES["macro_f1"] == METRICS["macro_f1"].title
+
+
+LABELS = (*COMPARED, "micro_f1", "macro_f1_multilabel", "samples_f1", "jaccard")
+
+
+@pytest.mark.parametrize("name", LABELS)
+def test_a_weight_is_a_number_of_copies(name: str) -> None:
+    """What makes a bootstrap right: weight 2 is the row twice, weight 0 the row left out."""
+    draw = np.random.default_rng(0)
+    truth = formulas.one_hot(draw.integers(4, size=30), 4)
+    answer = formulas.one_hot(draw.integers(5, size=30), 4)
+    assert_weighted(getattr(formulas, name), truth, answer)
+
+
+@pytest.mark.parametrize("name", ["nll", "brier", "ece"])
+def test_a_weight_is_a_number_of_copies_of_probabilities(name: str) -> None:
+    draw = np.random.default_rng(0)
+    truth = formulas.one_hot(draw.integers(4, size=30), 4)
+    assert_weighted(getattr(formulas, name), truth, draw.dirichlet(np.ones(4), size=30))
+
+
+@pytest.mark.parametrize("name", ["ccc", "pearson", "mae", "mse"])
+def test_a_weight_is_a_number_of_copies_of_series(name: str) -> None:
+    draw = np.random.default_rng(0)
+    truth = draw.normal(size=(30, 3))
+    answer = truth + draw.normal(size=truth.shape)
+    assert_weighted(getattr(regression, name), truth, answer)
+
+
+@pytest.mark.parametrize("name", ["mean_average_precision", "mean_auc"])
+def test_a_weight_is_a_number_of_copies_of_scores(name: str) -> None:
+    draw = np.random.default_rng(0)
+    truth = draw.random((30, 4)) < 0.4
+    assert_weighted(getattr(ranking, name), truth, np.round(draw.random((30, 4)), 1))
+
+
+def assert_weighted(formula, truth: np.ndarray, answer: np.ndarray) -> None:  # type: ignore[no-untyped-def]
+    weights = np.random.default_rng(1).integers(0, 4, size=(6, len(truth)))
+    found = formula(truth, answer, weights.astype(float))
+    assert found.shape == (6,)
+    for value, row in zip(found, weights, strict=True):
+        copied = np.repeat(np.arange(len(truth)), row)
+        every = np.ones((1, len(copied)))
+        assert value == pytest.approx(formula(truth[copied], answer[copied], every)[0], abs=1e-9)
