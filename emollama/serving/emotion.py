@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from uuid import uuid4
 
 from emollama.base.errors import EmollamaError
+from emollama.llm.inference import REASON_TOKENS
 from emollama.serving.engine import Engine
 from emollama.serving.refusal import Refusal
 from emollama.serving.wire import (
@@ -20,7 +21,6 @@ from emollama.serving.wire import (
     WeightsOut,
 )
 from emollama.session import Answer, Frames, Look, Sampling, Turn, Weights
-from emollama.session.llm_session import REASON_TOKENS
 
 _REASON = Sampling(max_new_tokens=REASON_TOKENS)
 

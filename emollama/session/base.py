@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from emollama.encoders.table import encoder_of
 from emollama.features.same_encoder import require_same_encoder
 from emollama.fusion.data.raw_reading import MediaTool
 from emollama.llm.decoding import Reply, Sampling
+from emollama.llm.inference import REASON_TOKENS
 from emollama.llm.processing import CHANNELS, LONGEST_TEXT, Turn, cut_text
 from emollama.manifest.channels import Channel
 from emollama.media.transcript import WHISPER
@@ -160,7 +163,6 @@ class Session(ABC):
 
     # --- asking --------------------------------------------------------------------------------
 
-    @abstractmethod
     def answer(
         self,
         look: Look,
@@ -173,12 +175,15 @@ class Session(ABC):
         `labels` are the words to choose from in place of the model's own set: any words for a
         language model, some of its own for a fusion model, whose scores are shared out anew.
         """
+        started = time.monotonic()
+        (found,) = self.answers([look], labels)
+        reason = self.reason(look, sampling) if explain and self.writes else None
+        return replace(found, reason=reason, seconds=time.monotonic() - started)
 
     @abstractmethod
     def answers(self, looks: Sequence[Look], labels: Sequence[str] | None = None) -> list[Answer]:
         """Answers without reasons about several clips at once, in batches."""
 
-    @abstractmethod
     def ask(
         self,
         look: Look,
@@ -199,6 +204,7 @@ class Session(ABC):
         Raises:
             EmollamaError: the model writes no text, or the turns are in no order to be answered.
         """
+        raise self._writes_no_text()
 
     def reason(self, look: Look, sampling: Sampling | None = None) -> str:
         """Why the model answers as it does, in words.
@@ -206,16 +212,23 @@ class Session(ABC):
         Raises:
             EmollamaError: the model writes no text.
         """
-        del sampling
-        raise EmollamaError(f"{self.folder}: is {self.artefact.title}, which writes no text")
+        sampling = sampling or Sampling(max_new_tokens=REASON_TOKENS)
+        question = Turn("user", self.question("reason"))
+        return "".join(self.ask(look, [question], sampling)).strip()
 
-    @abstractmethod
     def prompt(self, look: Look, turns: Sequence[Turn]) -> str:
         """The prompt in full, special tokens shown and ⟨name × n⟩ in the place of a stream."""
+        raise self._writes_no_text()
 
-    @abstractmethod
     def question(self, task: str, labels: Sequence[str] | None = None) -> str:
         """The instruction with which a task ("emotion" or "reason") is asked."""
+        raise self._writes_no_text()
+
+    def _writes_no_text(self) -> EmollamaError:
+        return EmollamaError(
+            f"{self.folder}: is {self.artefact.title}, which answers with labels and writes no "
+            "text; ask it with `emollama predict`"
+        )
 
     def weights(self, look: Look, label: str | None = None) -> Weights | None:
         """Which channel carried the answer; None for a model without labels.

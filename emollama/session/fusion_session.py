@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
@@ -17,10 +17,7 @@ from emollama.fusion.data.data import clip_batch
 from emollama.fusion.data.raw_reading import MediaTool
 from emollama.fusion.data.tokenizing import load_tokenizer, text_ids
 from emollama.fusion.readout import Answers, answers
-from emollama.fusion.samples import writes_no_text
 from emollama.fusion.subject import FusionSubject
-from emollama.llm.decoding import Reply, Sampling
-from emollama.llm.processing import Turn
 from emollama.runs.subject import Subject
 from emollama.scoring.metrics.thresholds import THRESHOLD
 from emollama.session.answer import Answer, Frames
@@ -82,14 +79,11 @@ class FusionSession(Session):
 
     # --- asking --------------------------------------------------------------------------------
 
-    def answer(
-        self,
-        look: Look,
-        explain: bool = True,
-        sampling: Sampling | None = None,
-        labels: Sequence[str] | None = None,
-    ) -> Answer:
-        """Scores of labels, or values; a fusion model gives no reason. See `Session.answer`."""
+    def answers(self, looks: Sequence[Look], labels: Sequence[str] | None = None) -> list[Answer]:
+        """Answers about several clips, one by one: a small model gains nothing by batches."""
+        return [self._answered(look, labels) for look in looks]
+
+    def _answered(self, look: Look, labels: Sequence[str] | None) -> Answer:
         started = time.monotonic()
         # What is left out is hidden rather than taken out: its frames are still the ones asked for.
         batch = clip_batch(self.artefact.sections, look.tracks)
@@ -101,10 +95,6 @@ class FusionSession(Session):
             without=self._left_out(look),
         )
         return replace(self._told(found, look, labels), seconds=time.monotonic() - started)
-
-    def answers(self, looks: Sequence[Look], labels: Sequence[str] | None = None) -> list[Answer]:
-        """Answers about several clips, one by one: a small model gains nothing by batches."""
-        return [self.answer(look, False, labels=labels) for look in looks]
 
     def _told(self, found: Answers, look: Look, chosen: Sequence[str] | None) -> Answer:
         config = self.artefact.config
@@ -151,27 +141,6 @@ class FusionSession(Session):
             values=values,
             frames=frames,
         )
-
-    def ask(
-        self,
-        look: Look,
-        turns: Sequence[Turn],
-        sampling: Sampling | None = None,
-        stopped: Callable[[], bool] = lambda: False,
-    ) -> Reply:
-        """A fusion model cannot be chatted with."""
-        self._refuse()
-
-    def prompt(self, look: Look, turns: Sequence[Turn]) -> str:
-        """A fusion model has no prompt."""
-        self._refuse()
-
-    def question(self, task: str, labels: Sequence[str] | None = None) -> str:
-        """A fusion model is asked no question."""
-        self._refuse()
-
-    def _refuse(self) -> NoReturn:
-        raise writes_no_text(self.folder)
 
     def subject(self, look: Look) -> Subject | None:
         """The clip as what explanations ask about; None for a model without labels."""

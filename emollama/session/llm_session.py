@@ -16,7 +16,6 @@ from emollama.base.errors import EmollamaError
 from emollama.llm.artefact import LlmArtefact
 from emollama.llm.batch import Encoded, by_count, to_device
 from emollama.llm.decoding import Reply, Sampling
-from emollama.llm.inference import REASON_TOKENS
 from emollama.llm.modeling import TEXT
 from emollama.llm.prefix import Prefix, PrefixCache, joined, part
 from emollama.llm.processing import EmotionLlamaProcessor, Evidence, Turn
@@ -58,27 +57,6 @@ class LlmSession(Session):
         self.prefixes.budget = budget
 
     # --- asking --------------------------------------------------------------------------------
-
-    def answer(
-        self,
-        look: Look,
-        explain: bool = True,
-        sampling: Sampling | None = None,
-        labels: Sequence[str] | None = None,
-    ) -> Answer:
-        """Label scores and, if asked for, a reason; see `Session.answer`."""
-        started = time.monotonic()
-        (found,) = self.answers([look], labels)
-        reason = None
-        if explain:
-            reason = self.reason(look, sampling)
-        return replace(found, reason=reason, seconds=time.monotonic() - started)
-
-    def reason(self, look: Look, sampling: Sampling | None = None) -> str:
-        """Why the model answers as it does; see `Session.reason`."""
-        sampling = sampling or Sampling(max_new_tokens=REASON_TOKENS)
-        question = Turn("user", self.question("reason"))
-        return "".join(self.ask(look, [question], sampling)).strip()
 
     def answers(self, looks: Sequence[Look], labels: Sequence[str] | None = None) -> list[Answer]:
         """Answers without reasons; see `Session.answers`.
