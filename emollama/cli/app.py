@@ -77,9 +77,10 @@ app.command()(doctor)
 def extract(
     manifest: Path,
     store: Annotated[Path, typer.Option(help="Feature store to write.")],
-    encoders: Annotated[str, typer.Option(help="Encoders, by comma.")] = (
-        "whisper-tiny.en+layer=2+segments=8,prosody,expression,smollm2-135m-instruct"
-    ),
+    encoders: Annotated[
+        list[str],
+        typer.Option(metavar="NAME[,NAME...]", help="Encoders, by comma or one an option."),
+    ] = ["whisper-tiny.en+layer=2+segments=8,prosody,expression,smollm2-135m-instruct"],  # noqa: B006
     workers: Annotated[int, typer.Option(help="Processes; 0 for one a core.")] = 0,
     batch_size: Annotated[int, typer.Option(help="Clips a process takes at a time.")] = 8,
     shard_size: Annotated[int, typer.Option(help="Ids a shard.")] = 1000,
@@ -114,7 +115,7 @@ def extract(
     compute.torch_dtype()  # what is wrong with them is said before anything is read
     compute.torch_device()
     build = partial(parse_encoder, compute=compute)
-    chosen = [build(spec) for spec in encoders.split(",")]
+    chosen = [build(spec) for spec in ",".join(encoders).split(",")]
     if format == "npy":
         check_names([encoder.key for encoder in chosen])
     corpus = read_manifest(manifest)

@@ -101,9 +101,17 @@ def prepare_csv(
     ] = None,
     media_root: Annotated[Path | None, typer.Option(help="Folder that paths start from.")] = None,
     split: Annotated[
-        str | None, typer.Option(help="fold=I/K or leave=GROUP; the table's own when not given.")
+        str | None,
+        typer.Option(
+            help="fold=I/K, leave=GROUP or none; when not given the table's own or, without one, "
+            "by shares."
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the folds.")] = 0,
+    shares: Annotated[
+        str | None,
+        typer.Option(help="TRAIN/VAL/TEST in percent, by speaker where known, else by clip."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of folds and shares.")] = 0,
 ) -> None:
     """Any corpus: a CSV of paths, texts and labels."""
     from emollama.corpora import csv_table
@@ -123,6 +131,7 @@ def prepare_csv(
         media_root=media_root,
         split=split,
         seed=seed,
+        shares=shares,
     )
     for line in report.lines():
         print(line)

@@ -13,6 +13,7 @@ from emollama.base.files import read_text
 from emollama.corpora.collection import missing
 from emollama.corpora.overlaps import overlaps
 from emollama.corpora.report import PrepareReport
+from emollama.corpora.shares import SHARES, parse_shares, split_by_shares
 from emollama.corpora.splits import k_fold, leave_one_group_out, require_whole_groups, with_split
 from emollama.manifest.labels import LabelSet
 from emollama.manifest.paths import path_in_manifest
@@ -47,6 +48,7 @@ def prepare_csv(
     media_root: Path | None = None,
     split: str | None = None,
     seed: int = 0,
+    shares: str | None = None,
 ) -> PrepareReport:
     """Write a manifest from a table with a header line.
 
@@ -61,9 +63,11 @@ def prepare_csv(
         labels: set that labels must belong to; synonyms are taken for their label.
         columns: {field: column} where a column has another name.
         media_root: folder that relative paths start from; the table's own by default.
-        split: None for the table's own split, "fold=I/K" for fold I (from 0) of K by group,
-            "leave=GROUP" to test on one group.
-        seed: of the folds.
+        split: None for the table's own split or, where it has none, one by `shares`; "fold=I/K"
+            for fold I (from 0) of K by group, "leave=GROUP" to test on one group, "none".
+        seed: of the folds and shares.
+        shares: percent of train, val and test, "70/15/15" by default, by speaker or group where
+            there are enough, else by clip; takes the place of the table's own split.
 
     Returns:
         What was written; rows whose media file is missing are left out and listed.
@@ -98,7 +102,7 @@ def prepare_csv(
             f"{table}: none of the {len(rows)} media files exists, e.g. {example}; relative paths "
             f"start from {root}, which media_root (--media-root) changes"
         )
-    chosen, split_notes = _split(tuple(samples), table, split, seed, rows[0].cells)
+    chosen, split_notes = _split(tuple(samples), table, split, seed, shares, rows[0].cells)
     shared = overlaps(chosen)
     for found in shared:
         if found.leaks():
@@ -221,17 +225,34 @@ def _seconds(row: _Row, field: str) -> float | None:
 
 
 def _split(
-    samples: tuple[Sample, ...], table: Path, split: str | None, seed: int, cells: dict[str, str]
+    samples: tuple[Sample, ...],
+    table: Path,
+    split: str | None,
+    seed: int,
+    shares: str | None,
+    cells: dict[str, str],
 ) -> tuple[tuple[Sample, ...], list[str]]:
     """The samples with the split asked for, and what there is to say of it."""
+    if split is not None and shares is not None:
+        raise EmollamaError(f"split '{split}': does not go with shares {shares}; give one of them")
+    if split == "none":
+        return tuple(s.model_copy(update={"split": None}) for s in samples), []
     if split is not None:
         kind, _, value = split.partition("=")
         if kind == "leave" and value:
             return with_split(samples, leave_one_group_out(samples, value)), []
         fold, _, folds = value.partition("/")
         if kind != "fold" or not fold.isdecimal() or not folds.isdecimal():
-            raise EmollamaError(f"split '{split}': must be 'fold=I/K' or 'leave=GROUP'")
+            raise EmollamaError(f"split '{split}': must be 'fold=I/K' or 'leave=GROUP', or 'none'")
+        alone = next((s.id for s in samples if s.group is None), None)
+        if alone is not None:
+            raise EmollamaError(
+                f"{table}: '{alone}' has no group to split by; add a column 'speaker' or 'group', "
+                "or leave --split out: clips are then split one by one"
+            )
         return with_split(samples, k_fold(samples, int(fold), int(folds), seed)), []
+    if shares is not None or not any(s.split for s in samples):
+        return _by_shares(samples, table, shares, seed)
     try:
         require_whole_groups(samples, {s.id: s.split for s in samples})
     except EmollamaError as error:
@@ -242,3 +263,29 @@ def _split(
         loose = tuple(s.model_copy(update={"group": None}) for s in samples)
         return loose, [f"speakers are on both sides of the table's split: {error}"]
     return samples, []
+
+
+def _by_shares(
+    samples: tuple[Sample, ...], table: Path, shares: str | None, seed: int
+) -> tuple[tuple[Sample, ...], list[str]]:
+    """Splits for a table that has none, and the line that says so."""
+    if shares is None and not any(s.targets.emotion for s in samples):
+        return samples, []  # clips to predict
+    chosen = shares or SHARES
+    try:
+        found = split_by_shares(samples, parse_shares(chosen), seed)
+    except EmollamaError as error:
+        if shares is None:
+            return samples, [f"no split in the table, and {error}"]
+        raise EmollamaError(f"{table}: {error}") from error
+    split = tuple(s.model_copy(update={"split": found.splits.get(s.id)}) for s in samples)
+    why = "" if shares else "no split in the table: "
+    how = f"{why}split {chosen} (train/val/test, %) by {found.by}, seed {seed}"
+    if found.speakers_shared:
+        # Groups that are cut would be an error in every later step.
+        split = tuple(s.model_copy(update={"group": None}) for s in split)
+        how += (
+            f", because {found.speakers_shared} speakers are too few to be kept apart: a score is "
+            "of speakers that training has seen"
+        )
+    return split, [f"{how}; --shares and --seed choose another, --split none leaves it out"]

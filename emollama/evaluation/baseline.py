@@ -11,6 +11,7 @@ and, where some training samples lack it too, a column of its own says that it i
 from __future__ import annotations
 
 import random
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ from emollama.scoring.predictions.systems import CHANCE, JOINT, LATE, MAJORITY
 
 STRENGTHS = tuple(10.0**k for k in range(-4, 2))
 """Values of C (inverse L2 penalty) that are tried, from strong to weak regularisation."""
+
+SMALL = 0.01
+"""The strength where there are too few training samples to choose one."""
 
 _FLOOR = 1e-12
 
@@ -104,6 +108,10 @@ def pool_tracks(
     return FeatureMatrix(name, tuple(ids), values, present)
 
 
+class NothingToLearn(EmollamaError):  # noqa: N818
+    """No baseline can be fitted on these training samples."""
+
+
 @dataclass(frozen=True)
 class BaselineResult:
     """Rows of all baselines, and in `settings` what was chosen for each, for the header."""
@@ -126,7 +134,8 @@ def baseline_predictions(
     """Fit every baseline on `train` and answer `test` with it.
 
     C is the one of `STRENGTHS` with the lowest negative log-likelihood on `validation` or, where
-    that is empty, in cross-validation inside `train` whose folds never cut through a group. The
+    that is empty, in cross-validation inside `train` whose folds never cut through a group. Fewer
+    samples of every label than folds make fewer folds; too few for two leave C at `SMALL`. The
     model is fitted on `train` alone, as the model beside it is.
 
     Args:
@@ -136,13 +145,13 @@ def baseline_predictions(
         test: samples to answer.
         validation: samples to choose C on.
         seed: decides folds and the chance row.
-        folds: number of folds where there is no validation split.
+        folds: number of folds where there is no validation split, at most.
         largest: the size up to which sets of channels are answered, beside all together.
     """
     fit = [s for s in train if s.targets.emotion is not None]
     choose = [s for s in validation if s.targets.emotion is not None]
     if len({s.targets.emotion for s in fit}) < 2:
-        raise EmollamaError("the training split holds fewer than two emotions; nothing to learn")
+        raise NothingToLearn("the training split holds fewer than two emotions; nothing to learn")
     known = [c for c in features if features[c]]
     if not known:
         raise EmollamaError("no features were given to the baseline")
@@ -316,8 +325,12 @@ def logistic_regression(
                 break
         how = f"on {len(validation)} validation samples"
     else:
-        losses = _cross_validate(matrices, labels, train, seed, folds)
-        how = f"by grouped cross-validation in {folds} folds"
+        losses, used = _cross_validate(matrices, labels, train, seed, folds)
+        if not losses:
+            note = "not chosen: too few training samples for two folds"
+            answer = next(_path(space, labels, train, [test], [SMALL]))[0]
+            return answer, f"C={SMALL:g}, {note}; {width} features, {len(train)} training samples"
+        how = f"by grouped cross-validation in {used} folds"
         tried = STRENGTHS[: int(np.argmin(losses)) + 1]
         answers = [fit[0] for fit in _path(space, labels, train, [test], tried)]
     best = int(np.argmin(losses))
@@ -336,29 +349,34 @@ def _cross_validate(
     train: Sequence[Sample],
     seed: int,
     folds: int,
-) -> list[float]:
+) -> tuple[list[float], int]:
     """Summed loss of each C over folds that keep a group (else a speaker, else a sample) together.
 
-    As many of `STRENGTHS` as it took to see the loss rise twice.
+    As many of `STRENGTHS` as it took to see the loss rise twice, and the number of folds: at most
+    as many as the most frequent label has samples. No loss where there are not two folds.
     """
     groups = [s.group or s.speaker or s.id for s in train]
     if len(set(groups)) < 2:
         groups = [s.id for s in train]
-    splits = min(folds, len(set(groups)))
-    if splits < 2:
-        raise EmollamaError("the training split is too small to choose a regularisation on")
-    splitter = StratifiedGroupKFold(n_splits=splits, shuffle=True, random_state=seed)
     targets = [s.targets.emotion for s in train]
+    splits = min(folds, len(set(groups)), max(Counter(targets).values()))
+    if splits < 2:
+        return [], 0
+    splitter = StratifiedGroupKFold(n_splits=splits, shuffle=True, random_state=seed)
     paths = []
-    for inside, outside in splitter.split(np.zeros(len(train)), targets, groups):
+    with warnings.catch_warnings():
+        # A label with fewer samples than folds is balanced as far as it goes.
+        warnings.simplefilter("ignore")
+        parts = list(splitter.split(np.zeros(len(train)), targets, groups))
+    for inside, outside in parts:
         fit, held = [train[i] for i in inside], [train[i] for i in outside]
-        if len({s.targets.emotion for s in fit}) < 2:
+        if len({s.targets.emotion for s in fit}) < 2 or not held:
             continue
         space = _Space(matrices, [s.id for s in fit])
         paths.append((_path(space, labels, fit, [held], STRENGTHS), held))
     losses: list[float] = []
-    for _ in STRENGTHS:
+    for _ in STRENGTHS if paths else ():
         losses.append(sum(_log_loss(next(path)[0], held, labels) for path, held in paths))
         if _past_the_best(losses):
             break
-    return losses
+    return losses, splits

@@ -99,8 +99,13 @@ class Manifest:
         known = sorted({s.split or "(none)" for s in self.samples})
         for part in names:
             if part not in known:
+                hint = (
+                    "; no sample has one: `emollama split` makes a file of splits for "
+                    "data.split_file"
+                )
                 raise EmollamaError(
                     f"{self.path}: split '{part}' has no samples; there are: {', '.join(known)}"
+                    f"{hint if known == ['(none)'] else ''}"
                 )
         return tuple(s for s in self.samples if s.split in names)
 

@@ -154,3 +154,92 @@ def test_an_official_split_with_speakers_on_both_sides_is_told(corpus: Corpus) -
     report = corpus.prepare("path,label,speaker,split\na.mp4,sad,x,train\nb.mp4,sad,x,test\n")
     assert "speakers are on both sides" in "\n".join(report.lines())
     assert [s.group for s in corpus.manifest().samples] == [None, None]
+
+
+def table(clips: int, speakers: int = 0, split: str = "") -> str:
+    """A table of clips of four labels, said by so many speakers in turn."""
+    lines = ["path,label" + ",speaker" * bool(speakers) + ",split" * bool(split)]
+    for i in range(clips):
+        cells = [f"{i}.mp4", ("sad", "happy", "angry", "neutral")[i % 4]]
+        cells += [f"s{i // 4 % speakers}"] if speakers else []
+        cells += [split] if split else []
+        lines.append(",".join(cells))
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture
+def many(corpus: Corpus) -> Corpus:
+    for i in range(40):
+        (corpus.folder / f"{i}.mp4").touch()
+    return corpus
+
+
+def said(report: PrepareReport) -> str:
+    (line,) = [x for x in report.lines() if "no split" in x]
+    return line
+
+
+def test_a_table_without_splits_gets_them_by_clip_and_it_is_said(many: Corpus) -> None:
+    report = many.prepare(table(20))
+    assert report.splits == {"train": 14, "val": 3, "test": 3}
+    assert "by clip" in said(report) and "--split none" in said(report)
+    assert set(report.emotions["train"]) == {"sad", "happy", "angry", "neutral"}
+    first = [s.split for s in many.manifest().samples]
+    many.prepare(table(20))
+    assert [s.split for s in many.manifest().samples] == first
+    many.prepare(table(20), seed=3)
+    assert [s.split for s in many.manifest().samples] != first
+
+
+@pytest.mark.parametrize("speakers", [3, 4, 5, 10])
+def test_a_table_with_speakers_gets_splits_that_keep_them_apart(
+    many: Corpus, speakers: int
+) -> None:
+    report = many.prepare(table(40, speakers))
+    assert "by speaker" in said(report)
+    of: dict[str, set[str]] = {}
+    for sample in many.manifest().samples:
+        of.setdefault(str(sample.speaker), set()).add(str(sample.split))
+    assert all(len(splits) == 1 for splits in of.values())
+    assert set(report.splits) == {"train", "val", "test"}
+    assert report.splits["train"] == max(report.splits.values())
+
+
+def test_two_speakers_cannot_be_kept_apart_and_it_is_said(many: Corpus) -> None:
+    report = many.prepare(table(20, 2))
+    assert report.splits == {"train": 14, "val": 3, "test": 3}
+    assert "2 speakers" in said(report) and "has seen" in said(report)
+    assert [s.group for s in many.manifest().samples] == [None] * 20
+
+
+def test_shares_are_chosen_or_none(many: Corpus) -> None:
+    assert many.prepare(table(20), shares="50/25/25").splits == {"train": 10, "val": 5, "test": 5}
+    assert many.prepare(table(20), shares="80/0/20").splits == {"train": 16, "test": 4}
+    assert many.prepare(table(20), split="none").splits == {"(none)": 20}
+    assert many.prepare(table(20, 0, "test")).splits == {"test": 20}  # the table's own
+    for shares in ("50/50", "a/b/c", "0/50/50", "60/30/30", "-10/60/50"):
+        with pytest.raises(EmollamaError, match="shares"):
+            many.prepare(table(20), shares=shares)
+
+
+def test_spans_of_a_file_stay_together_and_clips_to_predict_get_no_split(many: Corpus) -> None:
+    rows = [f"c{i},{i // 4}.mp4,{'sad' if i % 2 else 'happy'},{i % 4},{i % 4 + 1}"
+            for i in range(24)]  # fmt: skip
+    many.prepare("\n".join(["id,path,label,start,end", *rows, "x,30.mp4,,,"]) + "\n")
+    of: dict[str, set[str | None]] = {}
+    for sample in many.manifest().samples:
+        of.setdefault(str(sample.video), set()).add(sample.split)
+    assert all(len(splits) == 1 for splits in of.values())
+    assert many.manifest().samples[-1].split is None
+
+
+def test_too_few_clips_to_split_are_said(many: Corpus) -> None:
+    assert "2 labelled clips are too few" in said(many.prepare(table(2)))
+    assert [s.split for s in many.manifest().samples] == [None, None]
+    with pytest.raises(EmollamaError, match="2 labelled clips are too few to split"):
+        many.prepare(table(2), shares="70/15/15")
+
+
+def test_folds_without_groups_say_what_to_do(many: Corpus) -> None:
+    with pytest.raises(EmollamaError, match=r"no group to split by; .*leave --split out"):
+        many.prepare(table(20), split="fold=0/5")

@@ -123,6 +123,24 @@ def test_validation_is_not_needed_and_groups_stay_whole():
     assert _score(result.predictions, JOINT, ["voice"]) > 0.3
 
 
+@pytest.mark.parametrize("each", [1, 2, 3])
+def test_few_clips_are_no_traceback(each: int) -> None:
+    """Fewer of every label than folds: fewer folds, or a strength that is not chosen, and said."""
+    samples, features = samples_with_features(180)
+    train = []
+    for label in MER2023.labels:
+        train += [s for s in of_split(samples, "train") if s.targets.emotion == label][:each]
+    test = of_split(samples, "test")
+    result = baseline_predictions({"voice": features["voice"]}, MER2023, train, test)
+    note = result.settings[f"{JOINT}: voice"]
+    if each == 1:
+        assert note.startswith("C=0.01, not chosen: too few training samples")
+    else:
+        assert f"in {each} folds" in note
+    assert all(sum((p.scores or {}).values()) == pytest.approx(1, abs=1e-3)
+               for p in result.predictions)  # fmt: skip
+
+
 @dataclass
 class MadeTracks:
     tracks: dict[str, np.ndarray | None]

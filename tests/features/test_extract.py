@@ -20,7 +20,8 @@ from emollama.features.extract import ExtractReport, extract
 from emollama.features.failures import failure_table
 from emollama.features.shards import Shard
 from emollama.features.store import FeatureStore, StoredTracks
-from emollama.manifest.sample import Manifest, Sample
+from emollama.manifest.labels import get_label_set
+from emollama.manifest.sample import Manifest, Sample, write_manifest
 from tests.features.made import Letters, Troubled, build, corpus, finish, manifest, start, tone
 from tests.media.recording import record
 from tests.processes import free_port
@@ -303,3 +304,22 @@ def test_words_need_no_media_and_follow_the_subtitle_alone(
     reader = FeatureStore.open(tmp_path / "store").reader("letters")
     assert [reader.get(i).values.item() for i in "abc"] == [3, 9, 3]  # type: ignore[union-attr]
     assert again.counts[ProsodyEncoder().key] == {"ok": 1, "failed": 2}
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["--encoders prosody,prosody+segments=3", "--encoders prosody --encoders prosody+segments=3"],
+)
+def test_encoders_are_named_by_comma_or_one_an_option(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from emollama.cli.app import app
+
+    def extract(_: Manifest, encoders: list[Encoder], *__: object, **___: object) -> None:
+        raise EmollamaError(" and ".join(e.key for e in encoders))
+
+    monkeypatch.setattr("emollama.features.extract.extract", extract)
+    write_manifest(tmp_path / "m.jsonl", "made", get_label_set("mer2023"), [Sample(id="a")])
+    command = ["extract", str(tmp_path / "m.jsonl"), "--store", str(tmp_path), *words.split()]
+    with pytest.raises(EmollamaError, match=r"^prosody\+segments=1 and prosody\+segments=3$"):
+        app(command, standalone_mode=False)

@@ -1,0 +1,120 @@
+"""Training, validation and test by shares, for a corpus that comes without splits."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from emollama.base.errors import EmollamaError
+from emollama.corpora.splits import stratum
+from emollama.manifest.sample import Sample
+
+NAMES = ("train", "val", "test")
+SHARES = "70/15/15"
+_ATTEMPTS = 30  # orders of the clips or speakers that are tried for an even spread of labels
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A split by shares.
+
+    Attributes:
+        splits: {id: "train", "val" or "test"}; clips without a label are in none.
+        by: what is kept in one split: "speaker", "group" or "clip".
+        speakers_shared: how many speakers or groups there are, where they are too few to be kept
+            apart; else 0.
+    """
+
+    splits: dict[str, str]
+    by: str
+    speakers_shared: int = 0
+
+
+def parse_shares(text: str) -> tuple[int, int, int]:
+    """Percentages of train, val and test out of "70/15/15".
+
+    Raises:
+        EmollamaError: not three whole numbers that sum to 100, or nothing to train on.
+    """
+    parts = text.split("/")
+    if len(parts) != 3 or not all(p.isdecimal() for p in parts):
+        raise EmollamaError(f"shares '{text}': must be TRAIN/VAL/TEST in percent, e.g. {SHARES}")
+    train, val, test = map(int, parts)
+    if train + val + test != 100 or train == 0:
+        raise EmollamaError(f"shares '{text}': must sum to 100, with something to train on")
+    return train, val, test
+
+
+def split_by_shares(samples: Sequence[Sample], shares: tuple[int, int, int], seed: int) -> Shared:
+    """Deal labelled samples out to the splits, whole speakers or groups where there are enough.
+
+    Spans of one file stay together. The same samples and seed give the same splits, whatever the
+    order of the samples; of several orders the one with the most even spread of labels is taken.
+
+    Raises:
+        EmollamaError: fewer labelled files than splits.
+    """
+    labelled = sorted((s for s in samples if stratum(s)), key=lambda s: s.id)
+    names = [name for name, share in zip(NAMES, shares, strict=True) if share]
+    people = {s.group or s.speaker for s in labelled} - {None}
+    known = all(s.group or s.speaker for s in labelled)
+    apart = known and len(people) >= len(names)
+    units = _units(labelled, apart)
+    if len(units) < len(names):
+        raise EmollamaError(
+            f"{len(units)} labelled clips are too few to split into {', '.join(names)}"
+        )
+    wanted = {n: share / 100 for n, share in zip(NAMES, shares, strict=True) if share}
+    dealt = [_deal(units, wanted, f"{seed}:{i}", apart) for i in range(_ATTEMPTS)]
+    best = min(dealt, key=lambda splits: _unevenness(labelled, splits, wanted))
+    by = "clip"
+    if apart:
+        by = "speaker" if all(s.group in (None, s.speaker) for s in labelled) else "group"
+    return Shared(best, by, 0 if apart or not known else len(people))
+
+
+def _units(samples: Sequence[Sample], apart: bool) -> list[list[Sample]]:
+    """Samples that are in one split together, by speaker or group or else by file."""
+    units: dict[str, list[Sample]] = {}
+    for sample in samples:
+        person = sample.group or sample.speaker if apart else None
+        units.setdefault(person or sample.video or sample.audio or sample.id, []).append(sample)
+    return list(units.values())
+
+
+def _deal(
+    units: Sequence[list[Sample]], wanted: dict[str, float], seed: str, apart: bool
+) -> dict[str, str]:
+    """Each unit to the split that lacks most; no split is left empty."""
+    order = list(units)
+    random.Random(seed).shuffle(order)
+    # Clips come label by label, so that each label is dealt out evenly; speakers by their size.
+    order.sort(key=(lambda u: (-len(u), "")) if apart else (lambda u: (0, stratum(u[0]))))
+    total = sum(map(len, units))
+    counts = dict.fromkeys(wanted, 0)
+    splits: dict[str, str] = {}
+    given = 0
+    for i, unit in enumerate(order):
+        given += len(unit)
+        aim = total if apart else given
+        empty = [name for name, count in counts.items() if not count]
+        names = empty if len(order) - i <= len(empty) else list(wanted)
+        name = max(names, key=lambda n: wanted[n] * aim - counts[n])
+        counts[name] += len(unit)
+        splits |= dict.fromkeys((s.id for s in unit), name)
+    return splits
+
+
+def _unevenness(
+    samples: Sequence[Sample], splits: dict[str, str], wanted: dict[str, float]
+) -> float:
+    """How far counts of label and split are from the shares of the label."""
+    totals = Counter(map(stratum, samples))
+    found = Counter((stratum(s), splits[s.id]) for s in samples)
+    return sum(
+        abs(found[label, name] - share * count)
+        for label, count in totals.items()
+        for name, share in wanted.items()
+    )
