@@ -101,13 +101,13 @@ def extract(
     quiet_libraries()
     from functools import partial
 
+    from emollama.base.progress import bar
     from emollama.encoders.compute import Compute
     from emollama.encoders.table import parse_encoder
     from emollama.features.extract import extract as run
     from emollama.features.failures import failure_table
     from emollama.features.npy_export import check_names, export_npy
     from emollama.manifest.sample import read_manifest
-    from emollama.workers.progress import bar
 
     if batch_size < 1 or shard_size < 1 or workers < 0:
         raise EmollamaError("--batch-size and --shard-size must be at least 1, --workers 0 or more")

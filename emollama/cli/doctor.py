@@ -28,9 +28,9 @@ def doctor(
     retry_failed: Annotated[bool, typer.Option(help="Look at failed clips again.")] = False,
 ) -> None:
     """Open every clip of a manifest and say what would spoil a result; exit code 1 if anything."""
+    from emollama.base.progress import bar
     from emollama.corpora.doctor import Limits, examine
     from emollama.corpora.doctor.report import print_report
-    from emollama.workers.progress import bar
 
     if workers < 0:
         raise EmollamaError("--workers must be 0 or more")

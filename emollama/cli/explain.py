@@ -52,9 +52,9 @@ def explain(
     if ids is not None and count is not None:
         raise EmollamaError("give --ids or --count, not both")
     quiet_libraries()
+    from emollama.base.progress import bar
     from emollama.explain.case import Settings
     from emollama.explain.explaining import Chosen, explain_clip, explain_split
-    from emollama.workers.progress import bar
 
     settings = Settings(window, orders, seed)
     if clip is not None:

@@ -147,7 +147,7 @@ def _opened(
                 yield made
         else:
             with sole_writer(out, f"{out}: another build is writing to this folder"):
-                write_json(out / SETTINGS, settings.told())
+                write_json(out / SETTINGS, settings.to_dict())
                 yield made
 
 

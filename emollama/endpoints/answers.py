@@ -1,4 +1,4 @@
-"""Every raw answer of a model, kept under the hash of its prompt, and the ledger over them.
+"""The cache of answers: each raw answer in a file named by the hash of its prompt, and the ledger.
 
 A question is asked once: what was answered is read back, in this run and in any later one. The
 ledger is summed from the answers themselves, so it is exact however often a run was killed.
@@ -17,11 +17,11 @@ from typing import Any
 
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json, write_json
-from emollama.merr.models.endpoint import Message, Reply
+from emollama.endpoints.client import Message, Reply
 
 LEDGER = "ledger.json"
 Ask = Callable[[Sequence[Message], Callable[[str], None]], Reply]
-_BLOB = 200  # characters from which a data URL is told by its hash
+_BLOB = 200  # characters from which a data URL is replaced by its hash
 
 
 @dataclass(frozen=True)
@@ -45,27 +45,31 @@ def prompt_hash(model: Mapping[str, Any], messages: Sequence[Message]) -> str:
 
 @dataclass
 class Answers:
-    """The answers of one stage.
+    """Answers of one model.
 
     Attributes:
-        folder: `answers/STAGE`.
+        folder: where they are kept.
         model: who answers, and with which settings; part of each hash.
+        named: model and messages to the hash that an answer is kept under.
+        blank: whether an answer without text is kept; where not, it is asked for again.
     """
 
     folder: Path
     model: Mapping[str, Any]
+    named: Callable[[Mapping[str, Any], Sequence[Message]], str] = prompt_hash
+    blank: bool = True
     _asking: dict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def ask(self, messages: Sequence[Message], ask: Ask) -> Kept:
         """The kept answer, or a new one that is then kept; threads never ask the same twice.
 
-        Tries that fail are kept for the ledger as they do.
+        Each failed try is noted for the ledger at once.
 
         Raises:
             NoReplyError: nobody answers.
         """
-        name = prompt_hash(self.model, messages)
+        name = self.named(self.model, messages)
         with self._guard:
             lock = self._asking[name]
         with lock:
@@ -73,7 +77,8 @@ class Answers:
             if path.is_file():
                 return Kept(name, _text(path))
             reply = ask(messages, lambda how: self._note_failure(name, how))
-            self.keep(name, messages, reply)
+            if self.blank or reply.text.strip():
+                self.keep(name, messages, reply)
             return Kept(name, reply.text)
 
     def any(self) -> bool:
@@ -115,45 +120,60 @@ class Answers:
 def read_answers(folder: Path) -> Iterator[dict[str, Any]]:
     """Every kept answer below `folder`, by hash."""
     for path in sorted(folder.glob("*/*.json")):
-        yield _read(path)
+        kept = _read(path)
+        # A judge's answers of earlier releases have its name alone.
+        known = {"model": {}, "tokens_in": 0, "tokens_out": 0, "attempts": ["ok"]}
+        yield {**known, **kept}
+
+
+def ledger(folder: Path, price_in: float = 0.0, price_out: float = 0.0) -> dict[str, Any]:
+    """What the answers of a folder took.
+
+    Args:
+        folder: of `Answers`.
+        price_in, price_out: of a million tokens, in any currency.
+
+    Returns:
+        {models, answers, unanswered, attempts by how they ended, tokens_in, tokens_out, cost}.
+    """
+    ends: Counter[str] = Counter()
+    models: Counter[str] = Counter()
+    into = outof = answers = 0
+    for kept in read_answers(folder):
+        answers += 1
+        into, outof = into + kept["tokens_in"], outof + kept["tokens_out"]
+        judge = kept["model"].get("judge", kept.get("judge"))
+        models[str(kept["model"].get("model", judge))] += 1
+        ends.update(kept["attempts"])
+    silent = sorted(folder.glob("*/*.unanswered"))
+    for path in silent:
+        ends.update(read_json(path))
+    return {
+        "models": dict(sorted(models.items())),
+        "answers": answers,
+        "unanswered": len(silent),
+        "attempts": dict(sorted(ends.items())),
+        "tokens_in": into,
+        "tokens_out": outof,
+        "cost": round((into * price_in + outof * price_out) / 1e6, 6),
+    }
 
 
 def write_ledger(out: Path, prices: Mapping[str, tuple[float, float]]) -> dict[str, Any]:
-    """Sum up `out/answers` by stage into `out/ledger.json`.
+    """Sum up each folder of `out/answers` into `out/ledger.json`.
 
     Args:
-        out: folder of the build.
-        prices: stage to price of a million tokens in and out.
+        out: folder of a build.
+        prices: folder to price of a million tokens in and out.
 
     Returns:
-        {stage: {model, answers, unanswered, attempts by how they ended, tokens, cost}}.
+        {folder: its `ledger`}.
     """
-    ledger: dict[str, Any] = {}
-    for folder in sorted(p for p in (out / "answers").glob("*") if p.is_dir()):
-        ends: Counter[str] = Counter()
-        models: Counter[str] = Counter()
-        into = outof = answers = 0
-        for kept in read_answers(folder):
-            answers += 1
-            into, outof = into + kept["tokens_in"], outof + kept["tokens_out"]
-            models[str(kept["model"].get("model"))] += 1
-            ends.update(kept["attempts"])
-        silent = sorted(folder.glob("*/*.unanswered"))
-        for path in silent:
-            ends.update(read_json(path))
-        price_in, price_out = prices.get(folder.name, (0.0, 0.0))
-        ledger[folder.name] = {
-            "models": dict(sorted(models.items())),
-            "answers": answers,
-            "unanswered": len(silent),
-            "attempts": dict(sorted(ends.items())),
-            "tokens_in": into,
-            "tokens_out": outof,
-            "cost": round((into * price_in + outof * price_out) / 1e6, 6),
-        }
-    if ledger:
-        write_json(out / LEDGER, ledger)
-    return ledger
+    folders = sorted(p for p in (out / "answers").glob("*") if p.is_dir())
+    found = {p.name: ledger(p, *prices.get(p.name, (0.0, 0.0))) for p in folders}
+    if found:
+        write_json(out / LEDGER, found)
+    return found
 
 
 def _text(path: Path) -> str:
@@ -168,7 +188,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _without_blobs(value: Any) -> Any:
-    """Messages with pictures and sounds told by hash: they are in the clips."""
+    """Messages with pictures and sounds replaced by their hashes: the clips hold them."""
     if isinstance(value, dict):
         return {k: _without_blobs(v) for k, v in value.items()}
     if isinstance(value, list):
