@@ -22,8 +22,8 @@ from emollama.runs.subject import Subject
 from emollama.scoring.metrics.thresholds import THRESHOLD
 from emollama.session.answer import Answer, Frames
 from emollama.session.base import Session
-from emollama.session.look import Look
-from emollama.session.sight import Sight, Track
+from emollama.session.clip_view import ClipView
+from emollama.session.observation import Observation, Track
 
 
 class FusionSession(Session):
@@ -55,9 +55,11 @@ class FusionSession(Session):
         """Load an artefact and build the encoders that its modalities name."""
         return cls(FusionArtefact.open(folder), describe)
 
-    def look_at(self, sight: Sight, text: str | None = None, where: str = "the clip") -> Look:
+    def look_at(
+        self, observation: Observation, text: str | None = None, where: str = "the clip"
+    ) -> ClipView:
         """What the model sees of a clip; see `Session.look_at`."""
-        look = super().look_at(sight, text, where)
+        look = super().look_at(observation, text, where)
         first = self.inputs[0]
         if self.artefact.config.goal.kind == "frames" and look.tracks[first.name] is None:
             raise EmollamaError(
@@ -73,17 +75,19 @@ class FusionSession(Session):
                 notes.append(f"of the words the first {tokenizer.model_max_length} tokens are read")
         return found
 
-    def _complete(self, look: Look) -> Look:
+    def _complete(self, look: ClipView) -> ClipView:
         has = {i.channel for i in self.inputs if look.tracks[i.name] is not None}
         return replace(look, present=tuple(c for c in self.channels if c in has))
 
     # --- asking --------------------------------------------------------------------------------
 
-    def answers(self, looks: Sequence[Look], labels: Sequence[str] | None = None) -> list[Answer]:
+    def answers(
+        self, looks: Sequence[ClipView], labels: Sequence[str] | None = None
+    ) -> list[Answer]:
         """Answers about several clips, one by one: a small model gains nothing by batches."""
         return [self._answered(look, labels) for look in looks]
 
-    def _answered(self, look: Look, labels: Sequence[str] | None) -> Answer:
+    def _answered(self, look: ClipView, labels: Sequence[str] | None) -> Answer:
         started = time.monotonic()
         # What is left out is hidden rather than taken out: its frames are still the ones asked for.
         batch = clip_batch(self.artefact.sections, look.tracks)
@@ -94,9 +98,9 @@ class FusionSession(Session):
             self.artefact.device,
             without=self._left_out(look),
         )
-        return replace(self._told(found, look, labels), seconds=time.monotonic() - started)
+        return replace(self._as_answer(found, look, labels), seconds=time.monotonic() - started)
 
-    def _told(self, found: Answers, look: Look, chosen: Sequence[str] | None) -> Answer:
+    def _as_answer(self, found: Answers, look: ClipView, chosen: Sequence[str] | None) -> Answer:
         config = self.artefact.config
         scores: dict[str, float] = {}
         label, labels, values, frames = None, None, None, None
@@ -142,17 +146,17 @@ class FusionSession(Session):
             frames=frames,
         )
 
-    def subject(self, look: Look) -> Subject | None:
+    def subject(self, look: ClipView) -> Subject | None:
         """The clip as what explanations ask about; None for a model without labels."""
         if not self.artefact.config.goal.has_labels:
             return None
         return FusionSubject(self.artefact, [self.batch(look)], [look.text])
 
-    def batch(self, look: Look) -> FusionBatch:
+    def batch(self, look: ClipView) -> FusionBatch:
         """A batch of one clip, its tracks shaped as in training; what is left out is absent."""
         return clip_batch(self.artefact.sections, look.tracks).without(self._left_out(look))
 
-    def _left_out(self, look: Look) -> list[str]:
+    def _left_out(self, look: ClipView) -> list[str]:
         return [i.name for i in self.inputs if i.channel not in look.channels]
 
 
