@@ -19,6 +19,7 @@ import torch
 from emollama.base.device import default_device
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json, write_json, write_text, written_whole
+from emollama.base.paths import FUSION_FILE
 from emollama.fusion.data.data import read_data
 from emollama.fusion.modeling import FusionModel
 from emollama.fusion.samples import FusionSamples, input_of
@@ -31,7 +32,6 @@ from emollama.inputs.spec import InputSpec
 from emollama.manifest.labels import LabelSet
 from emollama.manifest.sample import Manifest, Sample
 from emollama.runs.artefact import Artefact, TaskKind
-from emollama.runs.marks import FUSION_FILE
 from emollama.runs.run_folder import CARD_FILE, RECORD_FILE
 
 FUSION_VERSION = 1

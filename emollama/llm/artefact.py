@@ -25,6 +25,7 @@ from emollama.assets.fingerprint import weights_fingerprint
 from emollama.base.device import default_device, resolve_dtype
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json, read_text, written_whole
+from emollama.base.paths import PROCESSOR_FILE
 from emollama.features.tracks import usable
 from emollama.inputs.opening import reopen_inputs
 from emollama.inputs.spec import InputSpec
@@ -39,7 +40,6 @@ from emollama.llm.samples import LlmSamples
 from emollama.manifest.labels import LabelSet
 from emollama.manifest.sample import Manifest, Sample
 from emollama.runs.artefact import Artefact
-from emollama.runs.marks import PROCESSOR_FILE
 from emollama.runs.run_folder import CARD_FILE, RECORD_FILE
 
 ADAPTER_FILE = "adapter_model.safetensors"

@@ -105,7 +105,7 @@ class Build:
             if not (self.stages / f"{name}.jsonl").is_file():
                 raise EmollamaError(
                     f"{self.stages / name}.jsonl: stage '{name}' has not been run for this folder; "
-                    "run it, or `python -m merr build`"
+                    "run it, or `emollama annotate build`"
                 )
         # A stage has rows for some of the clips, so its rows alone do not tell how to walk
         # through another's: the list of all clips does.
@@ -123,7 +123,7 @@ class Build:
             if not cursor.done:
                 raise EmollamaError(
                     f"{self.stages / name}.jsonl: has rows of clips that stage '{CLIPS}' does not "
-                    f"list; run stage '{name}' again, or `python -m merr build`"
+                    f"list; run stage '{name}' again, or `emollama annotate build`"
                 )
 
     def media(self, name: str) -> Path:

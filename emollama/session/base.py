@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,7 +16,6 @@ from emollama.base.errors import EmollamaError
 from emollama.encoders.base import Encoder
 from emollama.encoders.table import encoder_of
 from emollama.features.same_encoder import require_same_encoder
-from emollama.fusion.data.raw_reading import MediaTool
 from emollama.llm.decoding import Reply, Sampling
 from emollama.llm.inference import REASON_TOKENS
 from emollama.llm.processing import CHANNELS, LONGEST_TEXT, Turn, cut_text
@@ -28,6 +28,9 @@ from emollama.session.answer import Answer, Weights
 from emollama.session.clip_view import ClipView, TextSource
 from emollama.session.observation import Observation, Track
 from emollama.session.observing import Observer, channel_encoders, tracks_of
+
+if TYPE_CHECKING:
+    from emollama.fusion.data.raw_reading import MediaTool
 
 
 class Session(ABC):

@@ -8,7 +8,7 @@ from typing import Literal
 from uuid import uuid4
 
 from emollama.base.errors import EmollamaError, did_you_mean
-from emollama.fusion.data.raw_media import RawTrack
+from emollama.encoders.base import FeatureTrack
 from emollama.llm.processing import CHANNELS, Evidence
 from emollama.manifest.channels import Channel
 from emollama.session.observation import Observation, Track
@@ -55,7 +55,7 @@ class ClipView:
     @property
     def evidence(self) -> Evidence:
         """What a language model is shown."""
-        tracks = {name: t for name, t in self.tracks.items() if not isinstance(t, RawTrack)}
+        tracks = {n: t for n, t in self.tracks.items() if t is None or isinstance(t, FeatureTrack)}
         return Evidence(tracks, self.text, self.clues, self.channels)
 
     @property

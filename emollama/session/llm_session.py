@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from emollama.base.config import Precision
 from emollama.base.errors import EmollamaError
+from emollama.base.precision import Precision
 from emollama.llm.artefact import LlmArtefact
 from emollama.llm.batch import Encoded, by_count, to_device
 from emollama.llm.decoding import Reply, Sampling

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from emollama.encoders.base import FeatureTrack
-from emollama.fusion.data.raw_media import RawTrack
 from emollama.media.transcript import Phrase
 
-Track = FeatureTrack | RawTrack
+if TYPE_CHECKING:
+    from emollama.fusion.data.raw_media import RawTrack
+
+Track: TypeAlias = "FeatureTrack | RawTrack"
 """What a model reads of a channel: features, or the medium itself."""
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -19,12 +19,14 @@ from emollama.encoders.base import Encoder, FeatureTrack
 from emollama.encoders.crops import FaceFinder, spread
 from emollama.encoders.expression import CLASSES, ExpressionEncoder
 from emollama.encoders.prosody import Contour, measure
-from emollama.fusion.data.raw_reading import MediaTool
 from emollama.media.clip import SAMPLE_RATE, Clip
 from emollama.media.faces import prominence
 from emollama.media.transcript import Phrase, Transcriber
 from emollama.session.observation import Measurement, Observation, Peak, Timeline, Track
 from emollama.workers.worker import Job, clip_for, decode_views
+
+if TYPE_CHECKING:
+    from emollama.fusion.data.raw_reading import MediaTool
 
 _MOMENTS = 8  # frames whose expression is put into words: those that the embedded default looks at
 _STEP = 5  # contour frames of 10 ms to a point of the timeline

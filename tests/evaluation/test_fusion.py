@@ -12,7 +12,7 @@ import yaml
 
 from emollama.base.config import load_config
 from emollama.base.errors import EmollamaError
-from emollama.cli.app import predict
+from emollama.cli.predict import predict
 from emollama.encoders.prosody import ProsodyEncoder
 from emollama.evaluation.config import EvalConfig
 from emollama.evaluation.evaluate import evaluate

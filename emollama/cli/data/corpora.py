@@ -3,37 +3,44 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from emollama.cli.data import prepare_app
-from emollama.corpora.report import PrepareReport
+if TYPE_CHECKING:
+    from emollama.corpora.report import PrepareReport
 
+app = typer.Typer()
+
+Root = Annotated[Path, typer.Argument(help="Folder of the corpus.")]
 Out = Annotated[Path, typer.Option(help="Manifest to write.")]
-Strict = Annotated[bool, typer.Option(help="Other counts than the published are an error.")]
-KeepBad = Annotated[bool, typer.Option(help="Take clips that are known to be broken.")]
+Strict = Annotated[
+    bool, typer.Option(help="Make counts that differ from the published ones an error.")
+]
+KeepBad = Annotated[bool, typer.Option(help="Keep clips that are known to be broken.")]
 Transcripts = Annotated[Path | None, typer.Option(help="CSV with the columns name and sentence.")]
 
 
-@prepare_app.command("meld")
-def prepare_meld(root: Path, out: Out, strict: Strict = False, keep_bad: KeepBad = False) -> None:
+@app.command("meld")
+def prepare_meld(root: Root, out: Out, strict: Strict = False, keep_bad: KeepBad = False) -> None:
     """MELD: <split>_sent_emo.csv and folders of clips; official splits."""
     from emollama.corpora.readers import meld
 
     show(meld.prepare_meld(root, out, strict=strict, keep_bad=keep_bad))
 
 
-@prepare_app.command("iemocap")
+@app.command("iemocap")
 def prepare_iemocap(
-    root: Path,
+    root: Root,
     out: Out,
     classes: Annotated[int, typer.Option(help="4, or 6 with excited and frustrated.")] = 4,
     test_session: Annotated[int, typer.Option(help="Session to test on, 1 to 5.")] = 5,
-    val_session: Annotated[int | None, typer.Option(help="Session to validate on.")] = None,
+    val_session: Annotated[
+        int | None, typer.Option(help="Session to validate on.", show_default="none")
+    ] = None,
     media: Annotated[
         Literal["audio", "video"],
-        typer.Option(help="wav of the utterance, or avi of the dialogue with start and end."),
+        typer.Option(help="Wav of the utterance, or avi of the dialogue with start and end."),
     ] = "audio",
     strict: Strict = False,
 ) -> None:
@@ -47,9 +54,9 @@ def prepare_iemocap(
     show(report)
 
 
-@prepare_app.command("mer2023")
+@app.command("mer2023")
 def prepare_mer2023(
-    root: Path, out: Out, transcripts: Transcripts = None, strict: Strict = False
+    root: Root, out: Out, transcripts: Transcripts = None, strict: Strict = False
 ) -> None:
     """MER2023: train-label.csv, test-labels/ and folders of clips; official splits."""
     from emollama.corpora.readers import mer2023
@@ -57,18 +64,23 @@ def prepare_mer2023(
     show(mer2023.prepare_mer2023(root, out, transcripts=transcripts, strict=strict))
 
 
-@prepare_app.command("merr")
+@app.command("merr")
 def prepare_merr(
-    root: Path,
+    root: Root,
     out: Out,
-    part: Annotated[Literal["fine", "coarse"], typer.Option(help="Which annotations.")] = "fine",
+    part: Annotated[
+        Literal["fine", "coarse"], typer.Option(help="Which of the annotations.")
+    ] = "fine",
     media: Annotated[Path | None, typer.Option(help="Folder of <name>.mp4 or .avi.")] = None,
     transcripts: Transcripts = None,
     validation: Annotated[
-        int, typer.Option(help="Every so many-th sample is of split val; 0 for none.", min=0)
+        int, typer.Option(help="Put every N-th sample into split val; 0 for none.", min=0)
     ] = 0,
     tracks: Annotated[
-        Path | None, typer.Option(help="Folder for the annotated units and tone as npy streams.")
+        Path | None,
+        typer.Option(
+            help="Folder to write the annotated action units and tone to, as npy streams."
+        ),
     ] = None,
     strict: Strict = False,
 ) -> None:
@@ -87,9 +99,9 @@ def prepare_merr(
             print(f"  {tracks / name}: {count} tracks; name them as 'npy:{tracks / name}'")
 
 
-@prepare_app.command("crema-d")
+@app.command("crema-d")
 def prepare_crema_d(
-    root: Path,
+    root: Root,
     out: Out,
     fold: Annotated[int, typer.Option(help="Fold of actors to test on, 1 to 5.")] = 1,
     strict: Strict = False,
@@ -101,9 +113,9 @@ def prepare_crema_d(
     show(crema_d.prepare_crema_d(root, out, fold=fold, strict=strict, keep_bad=keep_bad))
 
 
-@prepare_app.command("dfew")
+@app.command("dfew")
 def prepare_dfew(
-    root: Path,
+    root: Root,
     out: Out,
     fold: Annotated[int, typer.Option(help="Official fold, 1 to 5.")] = 1,
     media: Annotated[Path | None, typer.Option(help="Folder of the original <name>.mp4.")] = None,
@@ -115,9 +127,9 @@ def prepare_dfew(
     show(dfew.prepare_dfew(root, out, fold=fold, media=media, strict=strict))
 
 
-@prepare_app.command("mosei")
+@app.command("mosei")
 def prepare_mosei(
-    root: Path,
+    root: Root,
     out: Out,
     corpus: Annotated[Literal["mosei", "mosi"], typer.Option(help="Which of the two.")] = "mosei",
     pickle: Annotated[Path | None, typer.Option(help="MMSA's pickle, aligned or not.")] = None,
@@ -129,13 +141,13 @@ def prepare_mosei(
     show(mosei.prepare_mosei(root, out, corpus=corpus, pickle=pickle, strict=strict))
 
 
-@prepare_app.command("emer")
+@app.command("emer")
 def prepare_emer(
-    root: Path,
+    root: Root,
     out: Out,
     version: Annotated[int, typer.Option(help="1 (100 clips) or 2 (332).")] = 1,
     language: Annotated[
-        Literal["english", "chinese"], typer.Option(help="Of the descriptions.")
+        Literal["english", "chinese"], typer.Option(help="Language of the descriptions.")
     ] = "english",
     media: Annotated[Path | None, typer.Option(help="Folder of MER2023's clips.")] = None,
     strict: Strict = False,
@@ -149,19 +161,19 @@ def prepare_emer(
     show(report)
 
 
-@prepare_app.command("aff-wild2")
-def prepare_aff_wild2(root: Path, out: Out, strict: Strict = False) -> None:
+@app.command("aff-wild2")
+def prepare_aff_wild2(root: Root, out: Out, strict: Strict = False) -> None:
     """Aff-Wild2: VA_Estimation_Challenge, valence and arousal of every frame."""
     from emollama.corpora.readers import aff_wild2
 
     show(aff_wild2.prepare_aff_wild2(root, out, strict=strict))
 
 
-@prepare_app.command("aff-wild2-h5")
+@app.command("aff-wild2-h5")
 def prepare_aff_wild2_h5(
-    root: Path,
+    root: Root,
     out: Out,
-    features: Annotated[str, typer.Option(help="Comma-separated names; all when empty.")] = "",
+    features: Annotated[str, typer.Option(help="Names, separated by commas; all when empty.")] = "",
     strict: Strict = False,
 ) -> None:
     """Aff-Wild2 as HDF5: targets/ and features/; writes frames/ and tracks/ beside the manifest."""
@@ -171,24 +183,24 @@ def prepare_aff_wild2_h5(
     show(aff_wild2_h5.prepare_aff_wild2_h5(root, out, features=names, strict=strict))
 
 
-@prepare_app.command("mvsa")
-def prepare_mvsa(root: Path, out: Out, strict: Strict = False) -> None:
+@app.command("mvsa")
+def prepare_mvsa(root: Root, out: Out, strict: Strict = False) -> None:
     """MVSA-Single: labelResultAll.txt and data/; sentiment of tweets with a picture."""
     from emollama.corpora.readers import mvsa
 
     show(mvsa.prepare_mvsa(root, out, strict=strict))
 
 
-@prepare_app.command("ur-funny")
-def prepare_ur_funny(root: Path, out: Out, strict: Strict = False) -> None:
+@app.command("ur-funny")
+def prepare_ur_funny(root: Root, out: Out, strict: Strict = False) -> None:
     """UR-FUNNY, version 2: data_folds.pkl, humor_label_sdk.pkl, language_sdk.pkl and clips."""
     from emollama.corpora.readers import ur_funny
 
     show(ur_funny.prepare_ur_funny(root, out, strict=strict))
 
 
-@prepare_app.command("ave")
-def prepare_ave(root: Path, out: Out, strict: Strict = False) -> None:
+@app.command("ave")
+def prepare_ave(root: Root, out: Out, strict: Strict = False) -> None:
     """AVE: trainSet.txt, valSet.txt, testSet.txt and AVE/*.mp4; events, not emotions."""
     from emollama.corpora.readers import ave
 
@@ -196,6 +208,6 @@ def prepare_ave(root: Path, out: Out, strict: Strict = False) -> None:
 
 
 def show(report: PrepareReport) -> None:
-    """Print what came of it."""
+    """Print the report of a prepared corpus."""
     for line in report.lines():
         print(line)
