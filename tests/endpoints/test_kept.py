@@ -15,7 +15,6 @@ from emollama.base.files import read_json
 from emollama.endpoints.answers import Answers, ledger
 from emollama.endpoints.client import Reply
 from emollama.endpoints.judge import CachedJudge, EndpointJudge
-from tests.merr.standin import stand_in
 
 KEPT = Path(__file__).parent / "kept"
 
@@ -48,25 +47,3 @@ def test_a_build_s_answers_are_read_and_counted() -> None:
         found = Answers(KEPT / "refine", kept["model"]).ask(kept["messages"], never)
         assert (found.hash, found.text) == (path.stem, kept["answer"])
     assert ledger(KEPT / "refine")["attempts"] == {"ok": 2, "status 500": 1}
-
-
-def test_an_answer_that_drips_in_or_is_too_large_is_no_answer(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("emollama.endpoints.client.LARGEST_ANSWER", 4096)
-    with stand_in(lambda text, count: "answer" if count else f"text:{'long ' * 1000}") as server:
-        judge = EndpointJudge("tiny", server.url, pause=0)
-        told: list[str] = []
-        messages = [{"role": "user", "content": "?"}, {"role": "user", "content": "?"}]
-        assert judge.reply(messages, told.append).text
-        assert told == ["its answer is larger than 0 MiB"]
-
-
-@pytest.mark.parametrize("proxied", ["http_proxy", "HTTP_PROXY", "all_proxy"])
-def test_this_machine_is_not_asked_through_a_proxy(
-    monkeypatch: pytest.MonkeyPatch, proxied: str
-) -> None:
-    monkeypatch.setenv(proxied, "http://127.0.0.1:9")
-    with stand_in(lambda text, count: "text:Yes.") as server:
-        judge = EndpointJudge("tiny", server.url, pause=0)
-        assert judge.reply([{"role": "user", "content": "?"}], never).text == "Yes."
