@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 from sklearn.linear_model import Ridge
 
+from emollama.base.config import load_config
 from emollama.base.errors import EmollamaError, one_line_errors
-from emollama.evaluation.fusion import tracks_of
-from emollama.evaluation.kinds import load_training
+from emollama.evaluation.rows import values_over_time
 from emollama.fusion.data.data import FusionData, open_modalities, read_data
 from emollama.fusion.data.track_table import TrackTable
 from emollama.fusion.training.config import FusionTrainConfig
@@ -63,8 +63,8 @@ def answered(
             Prediction(
                 id=sample.id,
                 channels=tuple(channels),
-                values=tracks_of(names, answer[told]),
-                reference_values=tracks_of(names, truth[told]),
+                values=values_over_time(names, answer[told]),
+                reference_values=values_over_time(names, truth[told]),
                 times=tuple(round(float(t), 4) for t in data.targets.times[i][told]),
                 group=sample.group,
             )
@@ -132,9 +132,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--test", default="test")
     given = parser.parse_args()
-    config = load_training(given.config)
-    if not isinstance(config, FusionTrainConfig):
-        raise EmollamaError(f"{given.config}: is no training of a fusion model")
+    config = load_config(FusionTrainConfig, given.config)
     penalty = fit_and_write(config, given.test, given.out)
     print(f"penalty {penalty:g}; val.jsonl and test.jsonl in {given.out}")
 

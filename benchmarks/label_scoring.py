@@ -10,13 +10,14 @@ not depend on what they say. `--quick` runs once, with 2 clips and without a war
 from __future__ import annotations
 
 import argparse
+import copy
 
 import torch
 
 from benchmarks.measure import built, compare, evidence, interleaved, show
 from emollama.base.device import default_device, resolve_dtype
 from emollama.llm.batch import to_device
-from emollama.llm.inference import generate
+from emollama.llm.decoding import Sampling, generate
 from emollama.llm.instructions import instruction
 from emollama.llm.scoring import score_labels
 
@@ -41,6 +42,8 @@ def main() -> None:
     prompts = [processor.encode_prompt(e, question) for e in evidence(count)]
     batch = to_device(processor.collate(prompts), device)
     labels = processor.label_ids()
+    endless = copy.copy(processor)
+    endless.end_id = -1  # every answer has as many tokens as it may have
     inputs = {k: batch[k] for k in ("input_ids", "stream_ids", "features", "present")}
 
     @torch.inference_mode()
@@ -51,7 +54,7 @@ def main() -> None:
         return model.get_output_embeddings()(hidden[:, -1:]).float().log_softmax(-1).cpu()
 
     def answer(tokens: int) -> list[list[int]]:
-        return generate(model, processor, batch, tokens, min_new_tokens=tokens)
+        return generate(model, endless, prompts, Sampling(max_new_tokens=tokens))
 
     seconds = interleaved(
         {

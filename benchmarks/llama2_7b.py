@@ -24,6 +24,7 @@ from benchmarks.packing import Stepper, mixture
 from emollama.base.device import default_device
 from emollama.base.errors import EmollamaError, one_line_errors
 from emollama.llm import artefact
+from emollama.llm.backbone import resolve_llm
 from emollama.llm.batch import to_device
 from emollama.llm.configuration import EmotionLlamaConfig
 from emollama.llm.layout import get_layout
@@ -53,7 +54,7 @@ def main() -> None:
     device = default_device()
     if device.type != "cuda" and not options.tiny:
         raise EmollamaError("a GPU is needed; --tiny runs the same code without one")
-    folder = artefact.resolve_llm(LLM)
+    folder = resolve_llm(LLM)
     tokenizer = load_tokenizer(folder)
     processor = EmotionLlamaProcessor(
         tokenizer, get_layout("emollama-chat"), STREAMS, get_label_set("mer2023")

@@ -29,7 +29,7 @@ from transformers import Blip2VisionConfig, Blip2VisionModel
 from benchmarks.measure import LLM, built, compare, evidence, interleaved, machine, show
 from benchmarks.training_step import REASON
 from emollama.base.device import default_device, resolve_dtype
-from emollama.llm.artefact import load_llm, resolve_llm
+from emollama.llm.backbone import load_llm, resolve_llm
 from emollama.llm.batch import Encoded, by_count, to_device
 from emollama.llm.instructions import instruction
 from emollama.llm.options import LoraSection

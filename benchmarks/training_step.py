@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from benchmarks.measure import LLM, built, compare, evidence, interleaved, show
 from emollama.base.device import default_device, resolve_dtype
-from emollama.llm.artefact import load_llm, resolve_llm
+from emollama.llm.backbone import load_llm, resolve_llm
 from emollama.llm.batch import to_device
 from emollama.llm.instructions import instruction
 from emollama.llm.modeling import IGNORED

@@ -18,12 +18,12 @@ from emollama.base.config import load_config
 from emollama.cli.app import app
 from emollama.encoders.table import ENCODERS
 from emollama.evaluation.config import EvalConfig
-from emollama.evaluation.kinds import load_training
 from emollama.fusion.training.config import FusionTrainConfig
 from emollama.llm.training.config import TrainConfig
 from emollama.manifest.labels import LABEL_SETS
 from emollama.scoring.metrics.registry import METRICS
 from emollama.scoring.readers.public import READERS
+from emollama.session.family import load_training
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

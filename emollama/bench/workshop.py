@@ -20,19 +20,20 @@ from emollama.bench.ensembles import members
 from emollama.bench.folds import TEST, TRAIN, VALIDATION, Fold, make_folds
 from emollama.bench.plan import Row, Run, digest, rows_of, tried, with_values
 from emollama.evaluation.baseline import FeatureMatrix, logistic_regression, pool_tracks
-from emollama.evaluation.fusion import predictions
+from emollama.evaluation.rows import RowMaker
 from emollama.features.tracks import TrackReader, usable
-from emollama.fusion.answers import answers
-from emollama.fusion.artefact import About, FusionArtefact
+from emollama.fusion.artefact import FusionArtefact
 from emollama.fusion.configuration import ModalitySection
 from emollama.fusion.data.data import FusionData, open_modalities, read_data
 from emollama.fusion.data.track_table import TrackTable, read_table
+from emollama.fusion.samples import FusionSamples
 from emollama.fusion.training.config import FusionTrainConfig
 from emollama.fusion.training.loop import FusionRun
 from emollama.fusion.training.setup import assembled
 from emollama.manifest.channels import Channel
 from emollama.manifest.labels import LabelSet
 from emollama.manifest.sample import Sample, read_manifest
+from emollama.scoring.predictions.parsing import parse_words
 from emollama.scoring.predictions.prediction import Prediction
 
 RUNS, WORKING, FOLDS, MODELS = "runs", "working", "folds", "models"
@@ -211,13 +212,17 @@ class Workshop:
     def _answered(self, run: Run, training: FusionRun, data: FusionData) -> list[dict[str, Any]]:
         strategy = training.strategy
         strategy.set_evaluating()
-        found = answers(strategy.model.config, strategy.answer, data.in_order(), training.device)
-        about = About(self.labels, thresholds=training.progress.best.get("thresholds", {}))
+        about = training.about(training.progress.best)
         model = FusionArtefact(strategy.models, about, self.bench.output)
-        columns = list(range(len(self.labels.labels))) if self.task.has_labels else []
+        loaded = FusionSamples(model, data, {})
+        make = RowMaker(model, self.labels, loaded, parse_words)
         channels = channels_of(self.rows[run.row].modalities)
         more = {"fold": self.folds[run.fold].name}
-        rows = predictions(model, self.labels, columns, data, found, channels, more)
+        rows = [
+            make.row(data.samples[row], channels, answer, more)
+            for batch in data.batches()
+            for row, answer in zip(batch, loaded.answers_of(batch, channels), strict=True)
+        ]
         return [row.model_dump(mode="json", exclude_none=True) for row in rows]
 
     def _keep(self, run: Run, model: Path) -> None:

@@ -325,19 +325,10 @@ def plan(
 ) -> None:
     """Say what tuning a language model will cost, before it is started."""
     quiet_libraries()
-    from emollama.base.config import load_config
-    from emollama.evaluation.kinds import is_fusion
-    from emollama.llm.training.config import TrainConfig
-    from emollama.llm.training.plan import plan as run
     from emollama.llm.training.plan_tables import print_plan
+    from emollama.session.family import kind_of_training
 
-    if is_fusion(cfg_path):
-        raise EmollamaError(
-            f"{cfg_path}: is of a fusion model (fusion:), plan is for tuning a language model "
-            "(model:); a fusion run says parameters, steps and time left as it goes: "
-            f"python train.py --cfg-path {cfg_path}"
-        )
-    found = run(load_config(TrainConfig, cfg_path, options or []), gpus)
+    found = kind_of_training(cfg_path).plan(cfg_path, options or [], gpus)
     if as_json:
         print(json.dumps(found.to_dict(), indent=2))
     else:

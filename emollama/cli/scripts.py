@@ -14,18 +14,9 @@ from emollama.base.quiet import quiet_libraries as quiet_libraries
 def run_training(path: Path, options: list[str]) -> None:
     """Train as a configuration says: a fusion model where it has `fusion`, else an LLM."""
     quiet_libraries()
-    from emollama.evaluation.kinds import load_training
-    from emollama.fusion.training.config import FusionTrainConfig
+    from emollama.session.family import train
 
-    config = load_training(path, options)
-    if isinstance(config, FusionTrainConfig):
-        from emollama.fusion.training.loop import train_fusion
-
-        train_fusion(config)
-    else:
-        from emollama.llm.training.sft import train
-
-        train(config)
+    train(path, options)
 
 
 def run_evaluation(

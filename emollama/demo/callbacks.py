@@ -93,7 +93,7 @@ class Callbacks:
     def label_sets(self) -> dict[str, Sequence[str]]:
         """Label sets to choose from by name, the model's own first; it is the empty one."""
         sets: dict[str, Sequence[str]] = {f"the model's own: {', '.join(self.session.labels)}": ()}
-        if self.session.kind == "llm":
+        if self.session.writes:
             for name, one in LABEL_SETS.items():
                 sets[f"{name}: {', '.join(one.labels)}"] = one.labels
         return sets

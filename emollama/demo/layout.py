@@ -69,7 +69,7 @@ def lay_out(
         with gr.Column(scale=1, min_width=300, visible=False) as parts["answer_part"]:
             _answer(parts, session, label_sets)
     _evidence(parts)
-    if session.kind == "llm":
+    if session.writes:
         _chat(parts)
     _saving(parts)
     return parts

@@ -39,7 +39,7 @@ def build(callbacks: Callbacks, examples: Sequence[Example], no_examples: str | 
         parts = lay_out(session, list(callbacks.label_sets), titles, no_examples)
         wire = _Wire(parts)
         _wire_clip(wire, parts, callbacks, examples)
-        if session.kind == "llm":
+        if session.writes:
             _wire_chat(wire, parts, callbacks)
         _wire_saving(wire, parts, callbacks)
     # Enough may wait that a class can use the page, and no more.

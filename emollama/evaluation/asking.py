@@ -10,21 +10,16 @@ from typing import Any
 from emollama.base.errors import EmollamaError
 from emollama.evaluation.config import EvalConfig
 from emollama.evaluation.known_clues import KNOWN_CLUES
-from emollama.evaluation.passes import Answer, Pass, chunks_of
+from emollama.evaluation.passes import Answer, Pass
 from emollama.evaluation.results import SET_SIZES, asked_sets
-from emollama.llm import artefact
-from emollama.llm.evidence import EvidenceReader
-from emollama.llm.inference import label_probabilities, written
-from emollama.llm.processing import Evidence
+from emollama.evaluation.rows import RowMaker
 from emollama.manifest.channels import Channel
-from emollama.manifest.labels import LabelSet
-from emollama.manifest.sample import Sample
+from emollama.manifest.sample import Manifest, Sample
+from emollama.runs.artefact import Artefact, LoadedSamples, ModelAnswer
 from emollama.scoring.predictions.parsing import Parsed, get_parser, parse_words
-from emollama.scoring.predictions.prediction import Prediction, channel_truth, set_name
+from emollama.scoring.predictions.prediction import Prediction, set_name
 
 REASONS = "reasons"
-BATCHES = 4
-"""Batches of a chunk: what a killed process loses at most, and what a rank takes at a time."""
 
 
 @dataclass(frozen=True)
@@ -34,107 +29,65 @@ class Questions:
     Attributes:
         config: of the evaluation.
         model: the artefact.
-        labels: the corpus's label set; of the model's labels these can be the answer.
-        samples: in the order of the predictions file.
-        reader: of the samples' evidence.
-        corpus: its name in the manifest.
+        manifest: of the corpus.
+        loaded: the samples, in the order of the predictions file.
     """
 
     config: EvalConfig
-    model: artefact.Artefact
-    labels: LabelSet
-    samples: Sequence[Sample]
-    reader: EvidenceReader
-    corpus: str
+    model: Artefact
+    manifest: Manifest
+    loaded: LoadedSamples
 
     def __post_init__(self) -> None:
-        trained = self.model.processor.labels.labels
-        if not set(self.labels.labels) <= set(trained):
-            raise EmollamaError(
-                f"{self.config.model}: was trained on the labels {', '.join(trained)}, "
-                f"{self.config.data.manifest} has {', '.join(self.labels.labels)}"
-            )
+        self._rows  # noqa: B018  labels that the model does not know are told before it is asked
 
     def sets(self) -> list[tuple[Channel, ...]]:
         """The sets of channels that are asked with; the last one is the largest."""
-        processor = self.model.processor
-        known: set[Channel] = {"words", *(s.channel for s in processor.streams)}
-        if processor.clues == "always":
-            known |= {channel for sample in self.samples for channel in sample.clues}
         largest = 0 if self.config.task == "reason" else SET_SIZES[self.config.modality_report]
-        return asked_sets(known, largest)
+        return asked_sets(self.loaded.channels, largest)
 
     def passes(self) -> list[Pass]:
         """Reasons, then labels from each set of channels."""
         found = []
-        count = len(self.samples) if self.config.task == "reason" else self.config.reasons.count
-        if explained := self.samples[:count]:
-            found.append(Pass(REASONS, self._chunks(explained), self._reasons))
+        size, samples = self.config.batch_size, self.loaded.samples
+        count = len(samples) if self.config.task == "reason" else self.config.reasons.count
+        if count:
+            found.append(Pass(REASONS, self.loaded.chunks(size, count), self._reasons))
         if self.config.task == "emotion":
             ask = self._scores if self.config.answers.by == "scores" else self._texts
             for channels in self.sets():
-                chunks = self._chunks(self.samples)
+                chunks = self.loaded.chunks(size)
                 found.append(Pass(set_name(channels), chunks, partial(ask, channels)))
         return found
 
     def predictions(self, answers: Mapping[str, Mapping[str, Answer]]) -> list[Prediction]:
         """Rows in the order of channel sets and samples."""
         sets = self.sets()
-        if self.config.task == "reason":
-            return [self._explained(s, sets[-1], answers[REASONS][s.id]) for s in self.samples]
-        rows = []
         reasons = answers.get(REASONS, {})
+        if self.config.task == "reason":
+            return [self._explained(s, sets[-1], reasons[s.id]) for s in self.loaded.samples]
+        rows = []
         for channels in sets:
-            for sample in self.samples:
+            for sample in self.loaded.samples:
                 answer = answers[set_name(channels)][sample.id]
                 more: dict[str, Any] = {"latency_ms": answer["ms"], "fold": self._fold}
                 if channels == sets[-1] and sample.id in reasons:
                     more |= self._reason(sample, reasons[sample.id]["text"])
-                rows.append(self._row(sample, channels, answer, more))
+                rows.append(self._rows.row(sample, channels, ModelAnswer.from_dict(answer), more))
         return rows
-
-    def _row(
-        self, sample: Sample, channels: Sequence[Channel], answer: Answer, more: dict[str, Any]
-    ) -> Prediction:
-        if "scores" in answer:
-            return Prediction.scored(sample, self.labels, answer["scores"], channels, **more)
-        text = str(answer["text"])
-        found = get_parser(self.config.answers.parser)(text, self.labels)
-        return self._labelled(sample, channels, found, answer=text, **more)
 
     def _explained(self, sample: Sample, channels: Sequence[Channel], answer: Answer) -> Prediction:
         text = str(answer["text"])
-        found = parse_words(text, self.labels) if sample.targets.emotion else Parsed(None)
-        more = {"latency_ms": answer["ms"], "fold": self._fold}
-        return self._labelled(sample, channels, found, **self._reason(sample, text), **more)
-
-    def _labelled(
-        self, sample: Sample, channels: Sequence[Channel], found: Parsed, **more: Any
-    ) -> Prediction:
-        return Prediction(
-            id=sample.id,
-            channels=tuple(channels),
-            reference=sample.targets.emotion,
-            label=found.label,
-            parse_failure=found.failure,
-            reference_reason=sample.targets.reason if "reason" in more else None,
-            truth=channel_truth(sample, self.labels),
-            group=sample.group,
-            **more,
-        )
+        labels = self.manifest.labels
+        found = parse_words(text, labels) if sample.targets.emotion else Parsed(None)
+        more = {"latency_ms": answer["ms"], "fold": self._fold, **self._reason(sample, text)}
+        return self._rows.labelled(sample, channels, found, more)
 
     def _reason(self, sample: Sample, text: str) -> dict[str, Any]:
         """The reason, and where the corpus knows them the clues that are there."""
-        known = KNOWN_CLUES.get(self.corpus)
+        known = KNOWN_CLUES.get(self.manifest.corpus)
         clues = known.of(sample.truth) if known else None
         return {"reason": text, "clues": tuple(sorted(clues)) if clues else None}
-
-    def _chunks(self, samples: Sequence[Sample]) -> tuple[tuple[str, ...], ...]:
-        size = BATCHES * self.config.batch_size
-        return chunks_of([s.id for s in samples], [len(s.text or "") for s in samples], size)
-
-    def _evidence(self, ids: Sequence[str]) -> list[Evidence]:
-        return [self.reader.read(self._of_id[i]) for i in ids]
 
     @property
     def _fold(self) -> str | None:
@@ -142,32 +95,38 @@ class Questions:
         return None if fold is None else str(fold)
 
     @cached_property
-    def _of_id(self) -> dict[str, Sample]:
-        return {s.id: s for s in self.samples}
+    def _rows(self) -> RowMaker:
+        return RowMaker(
+            self.model, self.manifest.labels, self.loaded,
+            get_parser(self.config.answers.parser),
+            (str(self.config.model), str(self.config.data.manifest)),
+        )  # fmt: skip
 
     def _scores(self, channels: Sequence[Channel], ids: Sequence[str]) -> list[Answer]:
-        processor = self.model.processor
-        # The question stays as it was trained; of its words those of this corpus can be the answer.
-        columns = [processor.labels.labels.index(label) for label in self.labels.labels]
-        chosen = self._for_label(channels, ids)
-        found = label_probabilities(self.model.model, processor, chosen, self.config.batch_size)
-        kept = found[:, columns]
-        kept /= kept.sum(axis=1, keepdims=True)
-        return [{"scores": row.tolist()} for row in kept]
+        found = self.loaded.answers(ids, channels, self.config.batch_size)
+        return [answer.to_dict() for answer in found]
 
     def _texts(self, channels: Sequence[Channel], ids: Sequence[str]) -> list[Answer]:
-        texts = written(
-            self.model.model, self.model.processor, self._for_label(channels, ids), "emotion",
-            self.config.answers.max_new_tokens, self.config.batch_size,
-        )  # fmt: skip
-        return [{"text": text} for text in texts]
+        return self._written(ids, channels, "emotion", self.config.answers.max_new_tokens)
 
     def _reasons(self, ids: Sequence[str]) -> list[Answer]:
-        texts = written(
-            self.model.model, self.model.processor, self._evidence(ids), "reason",
-            self.config.reasons.max_new_tokens, self.config.batch_size,
-        )  # fmt: skip
-        return [{"text": text} for text in texts]
+        return self._written(ids, None, "reason", self.config.reasons.max_new_tokens)
 
-    def _for_label(self, channels: Sequence[Channel], ids: Sequence[str]) -> list[Evidence]:
-        return [self.model.processor.for_label(e, channels) for e in self._evidence(ids)]
+    def _written(
+        self, ids: Sequence[str], channels: Sequence[Channel] | None, task: str, tokens: int
+    ) -> list[Answer]:
+        found = self.loaded.written(ids, channels, task, tokens, self.config.batch_size)
+        return [answer.to_dict() for answer in found]
+
+
+def require_writes(config: EvalConfig, model: Artefact) -> None:
+    """Refuse to ask for text of a model that writes none."""
+    for key, given in (
+        ("task", config.task == "reason"),
+        ("answers.by", config.answers.by == "text"),
+        ("reasons.count", config.reasons.count > 0),
+    ):
+        if given and not model.writes:
+            raise EmollamaError(
+                f"{config.model}: is {model.title}, which writes no text; leave {key} out"
+            )

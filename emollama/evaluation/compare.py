@@ -14,9 +14,10 @@ import torch
 
 from emollama.base.device import default_device
 from emollama.base.errors import EmollamaError
+from emollama.inputs.opening import reopen_inputs
 from emollama.llm import artefact
 from emollama.llm.batch import to_device
-from emollama.llm.evidence import EvidenceReader, open_readers, usable
+from emollama.llm.evidence import EvidenceReader, usable
 from emollama.llm.inference import label_probabilities
 from emollama.manifest.sample import Sample, read_manifest
 
@@ -105,7 +106,7 @@ def compare(
     samples = [s for s in read_manifest(manifest_path).split(split) if s.targets.emotion]
     for folder in (first, second):
         streams = artefact.read_processor(folder).streams
-        samples, _ = usable(samples, open_readers(store, streams))
+        samples, _ = usable(samples, reopen_inputs(store, streams))
         if not samples:
             raise EmollamaError(f"{folder}: no sample has the features of its streams in {store}")
     chosen = samples[:count]
@@ -139,7 +140,7 @@ def compare(
 def _look(folder: Path, samples: Sequence[Sample], store: Path | None, dtype: torch.dtype) -> _Seen:
     found = artefact.load(folder, dtype, default_device())
     processor, device = found.processor, default_device()
-    reader = EvidenceReader(open_readers(store, processor.streams), found.clues)
+    reader = EvidenceReader(reopen_inputs(store, processor.streams), found.clues)
     evidence = [reader.read(s) for s in samples]
     logits = []
     for sample, known in zip(samples, evidence, strict=True):

@@ -12,14 +12,12 @@ from typing import Any
 import torch
 
 from emollama.base import torchrun
-from emollama.base.device import default_device, resolve_dtype
 from emollama.base.errors import EmollamaError
 from emollama.base.files import file_sha256, read_json
 from emollama.endpoints.judge import CachedJudge, open_judge
-from emollama.evaluation.asking import Questions
+from emollama.evaluation.asking import Questions, require_writes
 from emollama.evaluation.baseline import FeatureMatrix, pool_tracks
 from emollama.evaluation.config import EvalConfig
-from emollama.evaluation.fusion import evaluate_fusion
 from emollama.evaluation.passes import kept_answers, run_passes
 from emollama.evaluation.results import (
     BASELINE_FILE,
@@ -32,20 +30,20 @@ from emollama.evaluation.results import (
     score,
     write_baseline,
 )
+from emollama.evaluation.rows import true_values
 from emollama.evaluation.words import clue_features, sentence_features
 from emollama.features.store import open_tracks
 from emollama.features.tracks import TrackReader
-from emollama.fusion.artefact import is_fusion_artefact
-from emollama.llm import artefact
-from emollama.llm.evidence import EvidenceReader, open_readers, relocated, usable
 from emollama.llm.released.emotion_llama_v1 import SOURCES
 from emollama.llm.released.import_checkpoint import import_checkpoint
 from emollama.manifest.channels import Channel
 from emollama.manifest.sample import Manifest, Sample
 from emollama.manifest.split_file import read_with_splits
+from emollama.runs.artefact import Artefact, LoadedSamples
 from emollama.runs.run_folder import tell_left_out
 from emollama.scoring.metrics.registry import chosen
-from emollama.scoring.predictions.predictions import write_predictions
+from emollama.scoring.predictions.predictions import Header, write_predictions
+from emollama.session.family import open_artefact
 from emollama.workers.ranks import joined_ranks
 
 PARTIAL = "partial"
@@ -58,54 +56,44 @@ _SCORING = ("output", "seed", "bootstrap", "metric", "metrics", "judge", "baseli
 def evaluate(config: EvalConfig) -> Evaluated:
     """Ask about a split with every set of channels, explain some clips, and write the report.
 
-    Under torchrun each rank asks its share; rank 0 scores. Answers are kept as they come, so the
-    same call goes on where an earlier one was stopped. Writes `predictions.jsonl`,
-    `baseline.jsonl` and the report into `config.output`; the report can be made again from the two
-    files (`emollama score`).
+    The one way from data to predictions to record, of every kind of model. Under torchrun each
+    rank asks its share; rank 0 scores. Answers are kept as they come, so the same call goes on
+    where an earlier one was stopped. Writes `predictions.jsonl`, `baseline.jsonl` (of single
+    labels) and the report into `config.output`; the report can be made again from the two files
+    (`emollama score`).
 
     Raises:
         EmollamaError: when the artefact's label set is not the manifest's, and for whatever else
             is the user's to mend.
     """
-    if is_fusion_artefact(config.model):
-        return evaluate_fusion(config)
     judge = _judge(config)
     metrics = chosen(_metrics(config, judge))
     with joined_ranks() as ranks:
         if ranks.world > 1 and torch.cuda.is_available():
             torch.cuda.set_device(torchrun.local_rank() % torch.cuda.device_count())
-        device = default_device()
         manifest = read_with_splits(config.data.manifest, config.data.split_file)
         if ranks.rank == 0:
             _artefact_folder(config, manifest)
         ranks.barrier()
         folder = _artefact_folder(config, manifest)
-        model = artefact.load(folder, resolve_dtype(config.dtype, device), device)
-        readers = open_readers(
-            config.data.store, relocated(model.processor.streams, config.data.features)
+        model = open_artefact(folder, config.dtype)
+        require_writes(config, model)
+        split = config.data.split
+        known = [s for s in manifest.split(split) if model.knows_truth(s, config.task)]
+        samples = limited(config, known)
+        loaded = model.load_samples(
+            manifest, samples, split, config.data.store, config.data.features
         )
-        samples, left_out = _samples(config, manifest, readers)
         if ranks.rank == 0:
-            tell_left_out(left_out, say)
-        questions = Questions(
-            config,
-            model,
-            manifest.labels,
-            samples,
-            EvidenceReader(readers, model.clues),
-            manifest.corpus,
-        )
-        header = header_of(config, manifest, folder, len(left_out), ranks.rank == 0)
+            tell_left_out(loaded.left_out, say)
+            for note in loaded.notes:
+                say(note)
+        questions = Questions(config, model, manifest, loaded)
+        header = header_of(config, manifest, folder, len(loaded.left_out), ranks.rank == 0)
         # A file that cannot be read is told before hours are spent on those that can.
-        for sample in samples[ranks.rank :: ranks.world]:
-            questions.reader.read(sample)
-        baseline: Path | None = None
-        if config.baseline and config.task == "emotion":
-            baseline = config.output / BASELINE_FILE
-            if ranks.rank == 0:
-                features_of = partial(_features, config, model, readers)
-                write_baseline(config, features_of, manifest, samples, readers, header)
-        identity = _identity(config, manifest, folder, readers, len(samples))
+        loaded.check([s.id for s in loaded.samples[ranks.rank :: ranks.world]])
+        baseline = _baseline(config, model, manifest, loaded, header, ranks.rank == 0)
+        identity = _identity(config, manifest, folder, loaded)
         with kept_answers(config.output / PARTIAL, identity, ranks) as kept:
             shown = _progress if ranks.rank == 0 else None
             answers = run_passes(questions.passes(), kept, ranks, shown)
@@ -127,26 +115,8 @@ def _metrics(config: EvalConfig, judge: CachedJudge | None) -> list[str]:
     return [*config.metrics, *(n for n in overlaps if n not in config.metrics)]
 
 
-def _samples(
-    config: EvalConfig, manifest: Manifest, readers: Any
-) -> tuple[list[Sample], dict[str, str]]:
-    """Samples that there is something to hold an answer against, and why others are left out."""
-    known = [
-        s for s in manifest.split(config.data.split)
-        if s.targets.emotion or (config.task == "reason" and s.targets.reason)
-    ]  # fmt: skip
-    samples, left_out = usable(limited(config, known), readers)
-    if not samples:
-        what = "a label" if config.task == "emotion" else "a label or a reason"
-        raise EmollamaError(
-            f"{config.data.manifest}: no sample of split '{config.data.split}' has {what} and "
-            f"features in {config.data.store}"
-        )
-    return samples, left_out
-
-
 def _identity(
-    config: EvalConfig, manifest: Manifest, folder: Path, readers: Any, count: int
+    config: EvalConfig, manifest: Manifest, folder: Path, loaded: LoadedSamples
 ) -> dict[str, Any]:
     """What kept answers must have in common with this evaluation."""
     files = sorted(p for p in folder.rglob("*") if p.is_file())
@@ -154,13 +124,37 @@ def _identity(
         "settings": config.model_dump(mode="json", exclude=set(_SCORING)),
         "manifest": file_sha256(config.data.manifest),
         "splits": manifest.split_sha256,
-        "samples": count,
-        "features": {name: reader.fingerprint for name, reader in readers.items()},
+        "samples": len(loaded.samples),
+        "features": {name: reader.fingerprint for name, reader in loaded.readers.items()},
         "model": [
             (p.relative_to(folder).as_posix(), p.stat().st_size, p.stat().st_mtime_ns)
             for p in files
         ],
     }
+
+
+def _baseline(
+    config: EvalConfig,
+    model: Artefact,
+    manifest: Manifest,
+    loaded: LoadedSamples,
+    header: Header,
+    writes: bool,
+) -> Path | None:
+    """The file of the classical baselines' predictions, of single labels; one process writes it."""
+    if not config.baseline or config.task != "emotion" or "label" not in model.task.split("+"):
+        return None
+    if not loaded.readers and model.language_model is None:
+        if writes:
+            say("no classical baselines: no modality is a cached track")
+        return None
+    if writes:
+        features_of = partial(_features, config, model, loaded.readers)
+        write_baseline(
+            config, features_of, manifest, loaded.samples, loaded.readers, header,
+            partial(true_values, model, loaded),
+        )  # fmt: skip
+    return config.output / BASELINE_FILE
 
 
 def _artefact_folder(config: EvalConfig, manifest: Manifest) -> Path:
@@ -192,18 +186,19 @@ def _artefact_folder(config: EvalConfig, manifest: Manifest) -> Path:
 
 def _features(
     config: EvalConfig,
-    model: artefact.Artefact,
+    model: Artefact,
     readers: Mapping[str, TrackReader],
     samples: Sequence[Sample],
 ) -> dict[Channel, list[FeatureMatrix]]:
-    """The tracks of the model's streams, one vector a clip, and the words that it reads."""
+    """The model's cached tracks, one vector a clip, and the words that it reads."""
     ids = [s.id for s in samples]
     features: dict[Channel, list[FeatureMatrix]] = {}
-    for stream in model.processor.streams:
-        features.setdefault(stream.channel, []).append(
-            pool_tracks(stream.name, readers[stream.name], ids)
-        )
-    if model.processor.clues == "always":
+    for one in model.inputs:
+        if one.name in readers:
+            deviation = one.pool == "mean+std"
+            pooled = pool_tracks(one.name, readers[one.name], ids, deviation=deviation)
+            features.setdefault(one.channel, []).append(pooled)
+    if model.reads_clues:
         given = {channel for sample in samples for channel in sample.clues}
         for channel in sorted(given):
             features.setdefault(channel, []).append(clue_features(channel, samples))
@@ -211,8 +206,9 @@ def _features(
         tracks = open_tracks(config.data.store, config.baseline_words)
         features["words"] = [pool_tracks("words", tracks, ids)]
     elif "words" not in features and any(s.text for s in samples):
-        llm = artefact.resolve_llm(model.model.config.llm)
-        features["words"] = [sentence_features(llm, samples)]
+        llm = model.language_model
+        if llm is not None:
+            features["words"] = [sentence_features(llm, samples)]
     return features
 
 

@@ -23,7 +23,6 @@ from typing import Any
 
 from emollama.base.errors import EmollamaError
 from emollama.base.files import cut_torn_line, read_json, sole_writer, write_json
-from emollama.llm.batch import by_count
 from emollama.workers.ranks import Ranks
 
 IDENTITY = "identity.json"
@@ -44,11 +43,6 @@ class Pass:
     name: str
     chunks: tuple[tuple[str, ...], ...]
     ask: Callable[[Sequence[str]], list[Answer]]
-
-
-def chunks_of(ids: Sequence[str], lengths: Sequence[int], size: int) -> tuple[tuple[str, ...], ...]:
-    """Ids in chunks of `size`, like lengths together, so that little of a batch is padding."""
-    return tuple(tuple(ids[i] for i in chunk) for chunk in by_count(lengths, size))
 
 
 @contextmanager
@@ -120,7 +114,7 @@ def run_passes(
         for k in todo:
             started = time.monotonic()
             answers = one.ask(one.chunks[k])
-            each = round(1000 * (time.monotonic() - started) / len(answers), 1)
+            each = round(1000 * (time.monotonic() - started) / len(answers), 3)
             ids = dict(zip(one.chunks[k], answers, strict=True))
             _append(mine, {"pass": one.name, "chunk": k, "ms": each, "answers": ids})
             if advance is not None:

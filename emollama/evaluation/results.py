@@ -23,7 +23,7 @@ from emollama.manifest.sample import Manifest, Sample
 from emollama.manifest.split_file import leakage
 from emollama.scoring.metrics.context import Context
 from emollama.scoring.metrics.registry import fitting
-from emollama.scoring.predictions.prediction import channel_sets
+from emollama.scoring.predictions.prediction import Quantity, channel_sets
 from emollama.scoring.predictions.predictions import Header, read_predictions, write_predictions
 from emollama.scoring.report.report import report_from_files
 from emollama.scoring.report.scoring import METRICS_FILE, score_predictions, write_scores
@@ -105,10 +105,12 @@ def write_baseline(
     test: Sequence[Sample],
     readers: Mapping[str, TrackReader],
     header: Header,
+    true_values: Callable[[Sample], dict[str, Quantity] | None],
 ) -> Path:
     """Fit logistic regression and its like on the same split; the file of their predictions.
 
-    `features_of` gives the features of all samples that are fitted on, chosen on and tested.
+    `features_of` gives the features of all samples that are fitted on, chosen on and tested,
+    `true_values` the quantities that stand beside a sample's label in the model's predictions.
     """
     train, _ = usable(manifest.split(config.data.train_split), readers)
     validation: list[Sample] = []
@@ -122,7 +124,11 @@ def write_baseline(
     )  # fmt: skip
     settings = {**header.settings, **result.settings}
     path = config.output / BASELINE_FILE
-    write_predictions(path, header.model_copy(update={"settings": settings}), result.predictions)
+    known = {s.id: true_values(s) for s in test}
+    rows = [
+        row.model_copy(update={"reference_values": known[row.id]}) for row in result.predictions
+    ]
+    write_predictions(path, header.model_copy(update={"settings": settings}), rows)
     return path
 
 

@@ -12,7 +12,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 from transformers import AutoTokenizer
 
 from emollama.evaluation.baseline import FeatureMatrix
-from emollama.llm.artefact import load_llm
+from emollama.llm.backbone import load_llm
 from emollama.manifest.sample import Sample
 
 

@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from emollama.base.config import Precision
-from emollama.base.device import default_device, resolve_dtype
 from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.base.files import write_json, write_text
 from emollama.evaluation.results import say
 from emollama.explain.case import Case, Settings, explain_row
 from emollama.explain.figures import draw_case, draw_maps
-from emollama.explain.gate_noise import GateNoise, gate_noise
+from emollama.explain.gate_noise import gate_noise
 from emollama.explain.page import write_page
 from emollama.explain.summary import Summary, summarise
-from emollama.features.tracks import usable
-from emollama.fusion import artefact as fusion_artefact
-from emollama.fusion.artefact import is_fusion_artefact
-from emollama.fusion.data.data import read_data, reopen_modalities
-from emollama.fusion.subject import FusionSubject, rows_of
 from emollama.inputs.draws import epoch_order
-from emollama.llm import artefact as llm_artefact
-from emollama.llm.evidence import EvidenceReader, open_readers, relocated
-from emollama.llm.inference import reasons
-from emollama.llm.subject import LlmSubject
+from emollama.llm.inference import REASON_TOKENS
 from emollama.manifest.sample import Manifest, Sample
 from emollama.manifest.split_file import read_with_splits
+from emollama.runs.artefact import Artefact
 from emollama.runs.run_folder import tell_left_out
-from emollama.runs.subject import Subject
 from emollama.scoring.predictions.prediction import channel_truth
-from emollama.session import FusionSession, LlmSession
+from emollama.session import open_artefact, open_session
 
 Progress = Callable[[int, int], None]
 """Told how many of how many clips are explained."""
@@ -78,19 +69,12 @@ def explain_clip(
     Raises:
         EmollamaError: a clip that cannot be read, a reason from a model that writes none.
     """
-    said = None
-    subject: Subject
-    if is_fusion_artefact(model):
-        _refuse_reason(model, reason)
-        session = FusionSession.open(model, describe=False)
-        look = session.look(clip, text, start, end)
-        subject = FusionSubject(session.artefact, [session.batch(look)], [look.text])
-    else:
-        asked = LlmSession.open(model, dtype, describe=False)
-        look = asked.look(clip, text, start, end)
-        subject = LlmSubject(asked.artefact, [look.evidence])
-        if reason:
-            said = reasons(asked.artefact.model, asked.artefact.processor, [look.evidence])[0]
+    session = open_session(model, dtype, describe=False)
+    _require_able(session.artefact, reason)
+    look = session.look(clip, text, start, end)
+    subject = session.subject(look)
+    assert subject is not None
+    said = session.reason(look) if reason else None
     case = explain_row(
         subject, 0, clip.stem, settings, text=look.text, reason=said, notes=look.notes
     )
@@ -126,38 +110,20 @@ def explain_split(
     """
     manifest = read_with_splits(chosen.manifest, chosen.split_file)
     samples = _samples(manifest, chosen, settings.seed)
-    gate: list[GateNoise] = []
-    subject: Subject
-    if is_fusion_artefact(model):
-        _refuse_reason(model, reason)
-        loaded = fusion_artefact.load(model, default_device())
-        sections = loaded.sections
-        readers = reopen_modalities(chosen.store, sections, chosen.features)
-        data = read_data(
-            manifest, chosen.split, loaded.config.goal, loaded.about.labels, sections, readers,
-            samples=samples, known_only=False,
-        )  # fmt: skip
-        tell_left_out(data.left_out, say)
-        samples = list(data.samples)
-        for note in data.notes:
-            say(note)
-        rows = rows_of([data.batch([i]) for i in range(len(data))])
-        subject = FusionSubject(loaded, rows, [s.text for s in samples])
-        if noise:
-            gate = gate_noise(loaded, data, seed=settings.seed)
-    else:
-        if noise:
-            raise EmollamaError(
-                f"{model}: is a language model, which has no gate; leave --noise out"
-            )
-        subject, samples = _llm(model, chosen, samples, dtype)
+    artefact = open_artefact(model, dtype)
+    _require_able(artefact, reason)
+    loaded = artefact.load_samples(manifest, samples, chosen.split, chosen.store, chosen.features)
+    tell_left_out(loaded.left_out, say)
+    for note in loaded.notes:
+        say(note)
+    samples = list(loaded.samples)
+    subject = loaded.subject()
+    gate = gate_noise(artefact, loaded, seed=settings.seed) if noise else []
     cases = []
     for row, sample in enumerate(samples):
         said = None
         if reason and row < chosen.sheets:
-            assert isinstance(subject, LlmSubject)
-            said = reasons(subject.artefact.model, subject.artefact.processor,
-                           [subject.rows[row]])[0]  # fmt: skip
+            said = loaded.written([sample.id], None, "reason", REASON_TOKENS, 1)[0].text
         cases.append(
             explain_row(
                 subject, row, sample.id, settings,
@@ -199,23 +165,6 @@ def write_case(case: Case, folder: Path, over: Summary | None = None) -> Path:
     return target
 
 
-def _llm(
-    model: Path, chosen: Chosen, samples: Sequence[Sample], dtype: Precision
-) -> tuple[LlmSubject, list[Sample]]:
-    device = default_device()
-    loaded = llm_artefact.load(model, resolve_dtype(dtype, device), device)
-    readers = open_readers(chosen.store, relocated(loaded.processor.streams, chosen.features))
-    kept, left_out = usable(samples, readers)
-    tell_left_out(left_out, say)
-    if not kept:
-        raise EmollamaError(
-            f"{chosen.manifest}: no chosen sample of split '{chosen.split}' has features in "
-            f"{chosen.store}"
-        )
-    reader = EvidenceReader(readers, loaded.clues)
-    return LlmSubject(loaded, [reader.read(s) for s in kept]), kept
-
-
 def _samples(manifest: Manifest, chosen: Chosen, seed: int) -> list[Sample]:
     split = list(manifest.split(chosen.split))
     if chosen.ids:
@@ -233,6 +182,13 @@ def _samples(manifest: Manifest, chosen: Chosen, seed: int) -> list[Sample]:
     return [split[i] for i in sorted(drawn)]
 
 
-def _refuse_reason(model: Path, reason: bool) -> None:
-    if reason:
-        raise EmollamaError(f"{model}: is a fusion model, which writes no text; leave --reason out")
+def _require_able(artefact: Artefact, reason: bool) -> None:
+    if not artefact.labels:
+        raise EmollamaError(
+            f"{artefact.folder}: answers with {', '.join(artefact.values)}; explanations are of "
+            "label scores"
+        )
+    if reason and not artefact.writes:
+        raise EmollamaError(
+            f"{artefact.folder}: is {artefact.title}, which writes no text; leave --reason out"
+        )

@@ -8,23 +8,17 @@ its track in standardised units: level 1 has each column's own deviation.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from emollama.base.errors import EmollamaError
-from emollama.fusion.artefact import MAIN, FusionArtefact
-from emollama.fusion.batch import FusionBatch
-from emollama.fusion.data.data import FusionData
-from emollama.fusion.data.track_table import TrackTable
+from emollama.runs.artefact import Artefact, LoadedSamples
 from emollama.scoring.metrics.bootstrap import RESAMPLES
 from emollama.scoring.metrics.measure import Difference, Score, mean_difference, mean_score
 
 LEVELS = (0.0, 0.5, 1.0, 2.0, 4.0)
-GATES = ("beta", "modalities")
-"""Maps that weigh the modalities: [B, M, d] or [B, M], in the order of the configuration."""
 
 
 @dataclass(frozen=True)
@@ -69,29 +63,36 @@ class GateNoise:
 
 
 def gate_noise(
-    artefact: FusionArtefact,
-    data: FusionData,
+    artefact: Artefact,
+    loaded: LoadedSamples,
     *,
     levels: Sequence[float] = LEVELS,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> list[GateNoise]:
-    """Mean weights of all modalities with noise on each in turn.
+    """Mean weights of all inputs with noise on each in turn.
 
-    Clips that lack a modality are left out: there the weights say what is there, not how good.
+    Clips that lack an input are left out: there the weights say what is there, not how good.
 
     Raises:
-        EmollamaError: the system has no gate, or no two clips have all modalities.
+        EmollamaError: the model has no gate, or no two clips have all inputs.
     """
-    names = artefact.config.names
-    kept = [i for i in range(len(data)) if all(int(data.tracks[n].length[i]) > 0 for n in names)]
+    names = [one.name for one in artefact.inputs]
+    first = {row: loaded.gate_weights(row, "", 0.0, seed) for row in range(len(loaded.samples))}
+    kept = {row: weights for row, weights in first.items() if weights is not None}
+    if not kept:
+        raise EmollamaError(
+            f"{artefact.folder}: is {artefact.title} which has no gate that weighs its modalities, "
+            "or no clip has all of them; leave --noise out (hri_emo and merbench_attention with "
+            "two or more have a gate)"
+        )
     if len(kept) < 2:
         raise EmollamaError("fewer than two clips have all modalities: nothing to weigh")
-    clean = _weights(artefact, data, kept, "", 0.0, seed)
+    clean = np.stack(list(kept.values()))
     found = []
     for k, name in enumerate(names):
         by_level = {
-            level: clean if level == 0 else _weights(artefact, data, kept, name, level, seed)
+            level: clean if level == 0 else _weights(loaded, list(kept), name, level, seed)
             for level in levels
         }
         highest = by_level[max(levels)]
@@ -112,48 +113,8 @@ def gate_noise(
 
 
 def _weights(
-    artefact: FusionArtefact,
-    data: FusionData,
-    rows: Sequence[int],
-    noisy: str,
-    level: float,
-    seed: int,
+    loaded: LoadedSamples, rows: Sequence[int], noisy: str, level: float, seed: int
 ) -> np.ndarray:
-    """Weights float64 [n, M] of rows, mean over the gate's dimensions."""
-    table = data.tracks[noisy] if level else None
-    if table is not None and not isinstance(table, TrackTable):
-        raise EmollamaError(
-            f"modality '{noisy}': noise is put on cached tracks, and this is raw media; leave "
-            "--noise out"
-        )
-    moments = None if table is None else table.moments()
-    found = []
-    for i in rows:
-        batch = data.batch([i])
-        if moments is not None:
-            # Each clip's noise is its own, and the same at every level but for its size.
-            draw = torch.Generator().manual_seed(seed * 1_000_003 + i)
-            noise = torch.randn(batch.values[noisy].shape, generator=draw)
-            values = batch.values[noisy] + level * moments[1] * noise
-            batch = replace(batch, values={**batch.values, noisy: values})
-        weights = _gate(artefact, batch)
-        if weights is None:
-            raise EmollamaError(
-                f"{artefact.config.system}: has no gate that weighs its modalities; "
-                "hri_emo and merbench_attention with two or more have"
-            )
-        found.append(weights)
-    return np.concatenate(found)
-
-
-@torch.no_grad()
-def _gate(artefact: FusionArtefact, batch: FusionBatch) -> np.ndarray | None:
-    model = artefact.models[MAIN]
-    device = next(model.parameters()).device
-    maps = model(batch.to(device), explain=True).maps or {}
-    for name in GATES:
-        if name in maps and maps[name].shape[1] == len(artefact.config.names):
-            count = len(artefact.config.names)
-            weights = maps[name].double().flatten(1).unflatten(1, (count, -1)).mean(-1)
-            return np.asarray(weights.cpu())
-    return None
+    """Weights float64 [n, M] of rows that have all inputs."""
+    found = [loaded.gate_weights(row, noisy, level, seed) for row in rows]
+    return np.stack([weights for weights in found if weights is not None])

@@ -10,87 +10,96 @@ models keeps the further ones in folders of their names.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
+from emollama.base.device import default_device
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json, write_json, write_text, written_whole
-from emollama.fusion.configuration import FusionConfig, ModalitySection
 from emollama.fusion.modeling import FusionModel
-from emollama.fusion.systems.table import SYSTEMS
+from emollama.fusion.samples import FusionSamples, input_of
 from emollama.fusion.trainable import TrainableEncoder
+from emollama.fusion.trained import TOKENIZERS, About, TrainedFusion
+from emollama.fusion.weights import MAIN, WEIGHTS_FILE, load_weights, new_model, read_config
+from emollama.fusion.weights import save_models as save_models
+from emollama.inputs.spec import InputSpec
 from emollama.manifest.labels import LabelSet
+from emollama.manifest.sample import Manifest, Sample
+from emollama.runs.artefact import Family, TaskKind
+from emollama.runs.marks import FUSION_FILE
+from emollama.runs.run_folder import CARD_FILE, RECORD_FILE, read_card, read_record
 
-FUSION_FILE = "fusion.json"
-WEIGHTS_FILE = "model.safetensors"
-MAIN = "model"
-"""The model that stands in the artefact's own folder."""
-TOKENIZERS = "tokenizers"
 FUSION_VERSION = 1
 
 
-@dataclass(frozen=True)
-class About:
-    """What `fusion.json` holds.
+class FusionArtefact(TrainedFusion):
+    """A trained fusion model; see `runs.artefact.Artefact`."""
 
-    Attributes:
-        labels: the label set, with its synonyms.
-        strategy: name of the strategy, whose way of answering it is; `options` are its own.
-        thresholds: of each label, fitted on the validation split; for several labels.
-        models: names of all models.
-        corpus: that it was trained on.
-        split_sha256: of the split file, where the manifest's own splits were not used.
-    """
+    family: Family = "fusion"
+    title = "a fusion model"
+    writes = False
+    reads_clues = False
+    language_model: Path | None = None
 
-    labels: LabelSet
-    strategy: str = "joint"
-    options: dict[str, Any] = field(default_factory=dict)
-    thresholds: dict[str, float] = field(default_factory=dict)
-    models: tuple[str, ...] = (MAIN,)
-    corpus: str = ""
-    split_sha256: str | None = None
-
-
-@dataclass(frozen=True)
-class FusionArtefact:
-    """A trained fusion model, in evaluation mode."""
-
-    models: dict[str, FusionModel]
-    about: About
-    folder: Path
+    @classmethod
+    def open(cls, folder: Path, dtype: str = "auto") -> FusionArtefact:
+        """Load it onto the accelerator, where there is one; `dtype` is of language models."""
+        del dtype
+        return load(folder, default_device())
 
     @property
-    def config(self) -> FusionConfig:
-        """Of the first model; the others have the same modalities, labels and task."""
-        return self.models[MAIN].config
+    def labels(self) -> tuple[str, ...]:
+        """Its label set; () where it answers with values alone."""
+        return tuple(self.config.labels) if self.config.goal.has_labels else ()
 
     @property
-    def sections(self) -> tuple[ModalitySection, ...]:
-        """The modalities; token ids are made by the tokenizers that the artefact keeps."""
-        kept = []
-        for section in self.config.sections:
-            own = self.folder / TOKENIZERS / section.name
-            if section.kind == "tokens" and own.is_dir():
-                section = section.model_copy(update={"source": str(own)})
-            kept.append(section)
-        return tuple(kept)
+    def task(self) -> TaskKind:
+        """What it predicts."""
+        return self.config.goal.kind
 
+    @property
+    def values(self) -> tuple[str, ...]:
+        """Names of the quantities that it answers with."""
+        return self.config.goal.values
 
-def is_fusion_artefact(folder: Path) -> bool:
-    """Whether a folder is one of these."""
-    return (folder / FUSION_FILE).is_file()
+    @property
+    def thresholds(self) -> Mapping[str, float]:
+        """Of several labels: the score from which each is answered."""
+        return self.about.thresholds
 
+    @property
+    def inputs(self) -> tuple[InputSpec, ...]:
+        """What it reads."""
+        return tuple(input_of(s) for s in self.sections)
 
-def save_models(models: Mapping[str, FusionModel], folder: Path) -> None:
-    """Write configuration and weights of all models into a folder that is there."""
-    for name, model in models.items():
-        model.save_pretrained(folder if name == MAIN else folder / name)
+    @property
+    def record(self) -> dict[str, Any]:
+        """What was written of its training."""
+        return read_record(self.folder)
+
+    @property
+    def card(self) -> str:
+        """The model card."""
+        return read_card(self.folder)
+
+    def knows_truth(self, sample: Sample, task: str) -> bool:
+        """True: what is not known of a sample counts for nothing."""
+        del sample, task
+        return True
+
+    def load_samples(
+        self,
+        manifest: Manifest,
+        samples: Sequence[Sample],
+        split: str,
+        store: Path | None,
+        features: Path | None = None,
+    ) -> FusionSamples:
+        """Samples with their features and media; see `Artefact.load_samples`."""
+        return FusionSamples.read(self, manifest, samples, split, store, features)
 
 
 def save(
@@ -118,8 +127,8 @@ def save(
             "split_sha256": about.split_sha256,
         }
         write_json(draft / FUSION_FILE, values)
-        write_text(draft / "training_record.json", json.dumps(record, indent=2) + "\n")
-        write_text(draft / "README.md", card)
+        write_text(draft / RECORD_FILE, json.dumps(record, indent=2) + "\n")
+        write_text(draft / CARD_FILE, card)
 
 
 def load(folder: Path, device: torch.device | str = "cpu") -> FusionArtefact:
@@ -129,7 +138,7 @@ def load(folder: Path, device: torch.device | str = "cpu") -> FusionArtefact:
         EmollamaError: a file is missing or corrupt, a system is unknown here, or a tensor is
             missing or misshapen.
     """
-    if not is_fusion_artefact(folder):
+    if not (folder / FUSION_FILE).is_file():
         raise EmollamaError(f"{folder}: is not a fusion model: {FUSION_FILE} is missing")
     about = _read_about(folder / FUSION_FILE)
     models = {}
@@ -139,49 +148,6 @@ def load(folder: Path, device: torch.device | str = "cpu") -> FusionArtefact:
         load_weights(model, place / WEIGHTS_FILE)
         models[name] = model.to(device).eval()  # type: ignore[arg-type]
     return FusionArtefact(models, about, folder)
-
-
-def read_config(folder: Path) -> FusionConfig:
-    """The configuration in a folder, of its system's own class."""
-    path = folder / "config.json"
-    values = read_json(path)
-    kind = values.get("model_type") if isinstance(values, dict) else None
-    known = {model.config_class.model_type: model for model in SYSTEMS.values()}
-    if kind not in known:
-        raise EmollamaError(f"{path}: model_type '{kind}' is no fusion system of this release")
-    try:
-        return known[kind].config_class(**{k: v for k, v in values.items() if k != "model_type"})
-    except (TypeError, ValueError, EmollamaError) as error:
-        raise EmollamaError(f"{path}: cannot be used: {error}") from error
-
-
-def new_model(config: FusionConfig, where: Path | str = "fusion") -> FusionModel:
-    """A model with initial weights drawn from torch's generator."""
-    try:
-        return SYSTEMS[config.system](config)
-    except EmollamaError as error:
-        raise EmollamaError(f"{where}: {error}") from error
-
-
-def load_weights(model: FusionModel, path: Path) -> None:
-    """Fill a model from a safetensors file that must hold exactly its tensors.
-
-    Raises:
-        EmollamaError: the file is missing or corrupt; a tensor is missing, too many or misshapen.
-    """
-    try:
-        state = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise EmollamaError(f"{path}: cannot be read: {error}") from error
-    wanted = {k: tuple(v.shape) for k, v in model.state_dict().items()}
-    found = {k: tuple(v.shape) for k, v in state.items()}
-    for key in sorted(wanted.keys() | found.keys()):
-        if wanted.get(key) != found.get(key):
-            raise EmollamaError(
-                f"{path}: does not fit: {key} is {found.get(key, 'missing')}, this model needs "
-                f"{wanted.get(key, 'none')}"
-            )
-    model.load_state_dict(state)
 
 
 def _read_about(path: Path) -> About:

@@ -12,9 +12,9 @@ from transformers import PreTrainedConfig
 from emollama.base.config import Strict, checked
 from emollama.base.errors import EmollamaError
 from emollama.fusion.layers import require_whole_heads
+from emollama.inputs.spec import InputKind, InputSpec, Pooling
+from emollama.runs.artefact import TaskKind as TaskKind
 
-TaskKind = Literal["label", "labels", "values", "label+values", "frames"]
-ModalityKind = Literal["track", "tokens", "waveform", "frames", "fbank"]
 CHANNEL_OF = {"tokens": "words", "waveform": "voice", "frames": "face", "fbank": "voice"}
 """What raw input is of."""
 
@@ -34,9 +34,9 @@ class ModalitySection(Strict):
 
     name: str
     channel: Literal["voice", "face", "words"]
-    kind: ModalityKind = "track"
+    kind: InputKind = "track"
     source: str = ""
-    pool: Literal["none", "mean", "mean+std"] = "none"
+    pool: Pooling = "none"
     segments: int = Field(default=0, ge=0)
     standardise: bool = True
     frozen: bool = False
@@ -46,6 +46,14 @@ class ModalitySection(Strict):
     side: int = Field(default=224, ge=64)  # ResNet-18 leaves 2 x 2 for its batch norm
     width: int = Field(default=0, ge=0)
     fingerprint: str = ""
+
+    @property
+    def spec(self) -> InputSpec:
+        """The modality, described as every model's input is."""
+        return InputSpec(
+            self.name, self.channel, self.source, self.kind, self.width, self.fingerprint,
+            self.segments, self.pool, standardise=self.standardise,
+        )  # fmt: skip
 
     @property
     def takes_media(self) -> bool:

@@ -12,18 +12,17 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from emollama.base.errors import EmollamaError
-from emollama.fusion.answers import answers
-from emollama.fusion.artefact import MAIN, FusionArtefact
 from emollama.fusion.batch import FusionBatch
+from emollama.fusion.configuration import FusionConfig
 from emollama.fusion.data.data import STEPS_AT_ONCE
 from emollama.fusion.data.raw_table import weight_of
 from emollama.fusion.data.tokenizing import load_tokenizer, token_texts
-from emollama.fusion.training.answering import answering
-from emollama.manifest.channels import Channel
+from emollama.fusion.readout import answers
+from emollama.fusion.trained import TrainedFusion
+from emollama.fusion.weights import MAIN
+from emollama.manifest.channels import CHANNELS
 from emollama.runs.shapley import MOST_MODALITIES
 from emollama.runs.subject import Modality, Steps, View
-
-CHANNELS: tuple[Channel, ...] = ("voice", "face", "words")
 
 
 class FusionSubject:
@@ -33,7 +32,7 @@ class FusionSubject:
     absent together.
 
     Args:
-        artefact: the model.
+        model: what is asked.
         rows: each sample as a batch of one.
         texts: what is said in each; it names the steps of a track with one step a word. Steps
             of a text that is read raw are its tokens.
@@ -44,29 +43,27 @@ class FusionSubject:
 
     def __init__(
         self,
-        artefact: FusionArtefact,
+        model: TrainedFusion,
         rows: Sequence[FusionBatch],
         texts: Sequence[str | None] = (),
     ) -> None:
-        config = artefact.config
+        config = model.config
         if not config.goal.has_labels:
             raise EmollamaError(
-                f"{artefact.folder}: answers with {', '.join(config.goal.values)}; explanations "
+                f"{model.folder}: answers with {', '.join(config.goal.values)}; explanations "
                 "are of label scores"
             )
-        self.artefact = artefact
+        self.model = model
         self.config = config
         self.rows = list(rows)
         self.texts = list(texts) or [None] * len(self.rows)
-        self.device = next(artefact.models[MAIN].parameters()).device
-        self._answer = answering(artefact)
-        self.modalities = _modalities(artefact)
+        self.modalities = _modalities(config)
         self.tracks = tuple(config.names)
         self.labels = tuple(config.labels)
         self.several = config.goal.kind == "labels"
         self.tokenizers = {
             s.name: load_tokenizer(Path(s.source), f"modality '{s.name}'")
-            for s in artefact.sections
+            for s in model.sections
             if s.kind == "tokens"
         }
 
@@ -107,15 +104,15 @@ class FusionSubject:
         )
         size = max(1, min(512, int(STEPS_AT_ONCE // max(1, longest))))
         batches = [self._batch(views[at : at + size]) for at in range(0, len(views), size)]
-        found = answers(self.config, self._answer, batches, self.device)
+        found = answers(self.config, self.model.answer, batches, self.model.device)
         assert found.labels is not None
         return found.labels
 
     @torch.no_grad()
     def maps(self, row: int) -> dict[str, np.ndarray]:
         """The system's own maps of a sample as it is, by name; see `FusionOutput.maps`."""
-        model = self.artefact.models[MAIN]
-        output = model(self.rows[row].to(self.device), explain=True)
+        model = self.model.models[MAIN]
+        output = model(self.rows[row].to(model.device), explain=True)
         return {name: value[0].cpu().numpy() for name, value in (output.maps or {}).items()}
 
     def _batch(self, views: Sequence[View]) -> FusionBatch:
@@ -165,8 +162,8 @@ def _padded(parts: list[Tensor], width: int) -> Tensor:
     return found.new_zeros(len(parts), width, *found.shape[2:])
 
 
-def _modalities(artefact: FusionArtefact) -> tuple[Modality, ...]:
-    sections = artefact.config.sections
+def _modalities(config: FusionConfig) -> tuple[Modality, ...]:
+    sections = config.sections
     if len(sections) <= MOST_MODALITIES:
         return tuple(Modality(s.name, s.channel, (s.name,)) for s in sections)
     held = {c: tuple(s.name for s in sections if s.channel == c) for c in CHANNELS}

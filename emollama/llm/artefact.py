@@ -14,114 +14,112 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors import SafetensorError
-from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+from transformers import AutoConfig
 
-from emollama.assets import fetch
 from emollama.assets.fingerprint import weights_fingerprint
-from emollama.assets.registry import ASSETS
-from emollama.base.errors import EmollamaError, did_you_mean
+from emollama.base.device import default_device, resolve_dtype
+from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json, read_text, written_whole
+from emollama.features.tracks import usable
+from emollama.inputs.opening import reopen_inputs
+from emollama.inputs.spec import InputSpec
+from emollama.llm.backbone import load_llm, require_vocabulary, resolve_llm
 from emollama.llm.clues import ClueWords
 from emollama.llm.configuration import EmotionLlamaConfig, StreamConfig
 from emollama.llm.layout import get_layout
 from emollama.llm.modeling import EmotionLlama
 from emollama.llm.options import Attention, Clues, LoraSection, Quantisation
-from emollama.llm.processing import PROCESSOR_FILE, EmotionLlamaProcessor, load_tokenizer
+from emollama.llm.processing import EmotionLlamaProcessor, load_tokenizer
+from emollama.llm.samples import LlmSamples
 from emollama.manifest.labels import LabelSet
+from emollama.manifest.sample import Manifest, Sample
+from emollama.runs.artefact import Family, TaskKind
+from emollama.runs.marks import PROCESSOR_FILE
+from emollama.runs.run_folder import CARD_FILE, RECORD_FILE, read_card, read_record
 
 ADAPTER_FILE = "adapter_model.safetensors"
 MERGED_FILE = "model.safetensors"
 
 
 @dataclass
-class Artefact:
-    """A model ready to be asked: EmotionLlama (LoRA in place or merged), processor, clue words."""
+class LlmArtefact:
+    """EmotionLlama (LoRA in place or merged), processor and clue words; see `Artefact`."""
 
     model: EmotionLlama
     processor: EmotionLlamaProcessor
     clues: ClueWords
-    folder: Path | None = None
+    folder: Path = Path()
 
+    family: ClassVar[Family] = "llm"
+    title: ClassVar[str] = "a language model"
+    task: ClassVar[TaskKind] = "label"
+    values: ClassVar[tuple[str, ...]] = ()
+    thresholds: ClassVar[dict[str, float]] = {}
+    writes: ClassVar[bool] = True
 
-def resolve_llm(name: str) -> Path:
-    """The folder of a language model: an asset's name, or a folder in the transformers format."""
-    if name in ASSETS:
-        return fetch(name)
-    folder = Path(name)
-    if (folder / "config.json").is_file():
-        return folder
-    raise EmollamaError(
-        f"language model '{name}': is neither an asset nor a folder with a config.json"
-        f"{did_you_mean(name, ASSETS)}"
-    )
+    @classmethod
+    def open(cls, folder: Path, dtype: str = "auto") -> LlmArtefact:
+        """Load it onto the accelerator, where there is one."""
+        device = default_device()
+        return load(folder, resolve_dtype(dtype, device), device)
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Its label set."""
+        return self.processor.labels.labels
 
-def load_llm(
-    folder: Path,
-    dtype: torch.dtype,
-    attention: Attention = "sdpa",
-    quantise: Quantisation = "none",
-    device: torch.device | None = None,
-) -> PreTrainedModel:
-    """The frozen causal language model of a folder, in 8 or 4 bits where asked for."""
-    try:
-        model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, local_files_only=True, trust_remote_code=False,
-            use_safetensors=True, attn_implementation=attention,
-            **_quantised(quantise, dtype, device),
-        )  # fmt: skip
-    except (OSError, ValueError, ImportError, SafetensorError) as error:
-        raise EmollamaError(f"{folder}: no language model can be loaded: {error}") from error
-    model.requires_grad_(False)
-    return model
+    @property
+    def inputs(self) -> tuple[InputSpec, ...]:
+        """What it reads."""
+        return tuple(s.spec for s in self.processor.streams)
 
+    @property
+    def reads_clues(self) -> bool:
+        """Whether a label is asked with clues in words."""
+        return self.processor.clues == "always"
 
-def empty_llm(folder: Path) -> PreTrainedModel:
-    """The language model of a folder on the meta device: its shapes, and no values."""
-    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    with torch.device("meta"):
-        return AutoModelForCausalLM.from_config(config)
+    @property
+    def language_model(self) -> Path:
+        """Folder of the frozen language model that it is built on."""
+        return resolve_llm(self.model.config.llm)
 
+    @property
+    def record(self) -> dict[str, Any]:
+        """What was written of its training."""
+        return read_record(self.folder)
 
-def require_vocabulary(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Refuse a tokenizer that has more tokens than the language model has embeddings."""
-    size = read_json(folder / "config.json").get("vocab_size")
-    if isinstance(size, int) and len(tokenizer) > size:
-        raise EmollamaError(
-            f"{folder}: its tokenizer has {len(tokenizer)} tokens, its language model {size} "
-            "embeddings; is this another model's tokenizer?"
-        )
+    @property
+    def card(self) -> str:
+        """The model card."""
+        return read_card(self.folder)
 
+    def knows_truth(self, sample: Sample, task: str) -> bool:
+        """Whether a sample has a label, or a reason where reasons are asked for."""
+        targets = sample.targets
+        return bool(targets.emotion or (task == "reason" and targets.reason))
 
-def _quantised(
-    quantise: Quantisation, dtype: torch.dtype, device: torch.device | None
-) -> dict[str, Any]:
-    """bitsandbytes' settings: LLM.int8() or NF4 with double quantisation, on a GPU only."""
-    if quantise == "none":
-        return {}
-    if device is None or device.type != "cuda":
-        raise EmollamaError(f"model.quantise: {quantise} needs a GPU; use 'none' on a CPU")
-    from transformers import BitsAndBytesConfig
-
-    four = quantise == "4bit"
-    settings = BitsAndBytesConfig(
-        load_in_8bit=not four,
-        load_in_4bit=four,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=dtype,
-    )
-    return {"quantization_config": settings, "device_map": {"": device}}
+    def load_samples(
+        self,
+        manifest: Manifest,
+        samples: Sequence[Sample],
+        split: str,
+        store: Path | None,
+        features: Path | None = None,
+    ) -> LlmSamples:
+        """Samples whose tracks can be read; see `Artefact.load_samples`."""
+        readers = reopen_inputs(store, self.inputs, features)
+        kept, left_out = usable(samples, readers)
+        if not kept:
+            raise EmollamaError(
+                f"{manifest.path}: no sample of split '{split}' has what can be asked about (a "
+                f"label, or a reason) and features in {store}"
+            )
+        return LlmSamples(self.model, self.processor, self.clues, kept, readers, left_out)
 
 
 def build(
@@ -223,14 +221,14 @@ def merge(source: Path, folder: Path) -> None:
         if not folder.is_dir() or any(folder.iterdir()):
             raise EmollamaError(f"{folder}: holds {what}; choose another folder")
     artefact = load(source, torch.float32)
-    record = read_json(source / "training_record.json")
-    card = read_text(source / "README.md")
+    record = read_json(source / RECORD_FILE)
+    card = read_text(source / CARD_FILE)
     with written_whole(folder) as draft:
         artefact.model.save_pretrained(draft)
         save_rest(artefact.processor, artefact.clues, draft, record, card)
 
 
-def load(folder: Path, dtype: torch.dtype, device: torch.device | None = None) -> Artefact:
+def load(folder: Path, dtype: torch.dtype, device: torch.device | None = None) -> LlmArtefact:
     """Load an artefact, with its adapter merged into the weights in memory, in evaluation mode.
 
     Raises:
@@ -241,7 +239,10 @@ def load(folder: Path, dtype: torch.dtype, device: torch.device | None = None) -
         raise EmollamaError(f"{folder}: is not a folder; an artefact is what train.py writes")
     for name in ("config.json", PROCESSOR_FILE, "clues.json"):
         if not (folder / name).is_file():
-            raise EmollamaError(f"{folder}: is not an artefact: {name} is missing")
+            raise EmollamaError(
+                f"{folder}: is not an artefact that writes: {name} is missing; if it is a fusion "
+                "model, which answers with labels, ask it with `emollama predict`"
+            )
     config = _read_config(folder)
     clues = _read_clues(folder)
     processor = EmotionLlamaProcessor.from_pretrained(folder)
@@ -255,7 +256,7 @@ def load(folder: Path, dtype: torch.dtype, device: torch.device | None = None) -
     if names != [s.name for s in processor.streams]:
         raise EmollamaError(f"{folder}: config.json and {PROCESSOR_FILE} name different streams")
     cast(torch.nn.Module, model).to(device or torch.device("cpu"))
-    return Artefact(model.eval(), processor, clues, folder)
+    return LlmArtefact(model.eval(), processor, clues, folder)
 
 
 def read_processor(folder: Path) -> EmotionLlamaProcessor:
@@ -352,8 +353,8 @@ def save_rest(
     """Write what stands beside the weights."""
     processor.save_pretrained(folder)
     (folder / "clues.json").write_text(json.dumps(clues.to_dict(), indent=2), encoding="utf-8")
-    (folder / "training_record.json").write_text(json.dumps(record, indent=2), encoding="utf-8")
-    (folder / "README.md").write_text(card, encoding="utf-8")
+    (folder / RECORD_FILE).write_text(json.dumps(record, indent=2), encoding="utf-8")
+    (folder / CARD_FILE).write_text(card, encoding="utf-8")
 
 
 AutoConfig.register("emotion_llama", EmotionLlamaConfig)

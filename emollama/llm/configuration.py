@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 from transformers import AutoConfig, PreTrainedConfig
 
 from emollama.base.errors import EmollamaError, did_you_mean
+from emollama.inputs.spec import InputSpec
 from emollama.manifest.channels import Channel
 
 AbsentRule = Literal["learned", "zeros", "omit"]
@@ -70,6 +71,14 @@ class StreamConfig:
             raise EmollamaError(f"{where}: width {self.width} is not {self.layers} layers wide")
         if self.projector == "mlp" and self.hidden < 1:
             raise EmollamaError(f"{where}: an mlp projector needs 'hidden' units")
+
+    @property
+    def spec(self) -> InputSpec:
+        """The stream, described as every model's input is."""
+        return InputSpec(
+            self.name, self.channel, self.source, width=self.width, fingerprint=self.fingerprint,
+            segments=self.tokens, absence=self.absent, standardise=self.standardise, noun="stream",
+        )  # fmt: skip
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> StreamConfig:

@@ -1,16 +1,18 @@
-"""Writing an answer token by token behind a prefix that has been read, so that it can be streamed
-and stopped.
+"""Answers token by token: the one loop by which an EmotionLlama writes, for one clip or a batch.
+
+It reads on from a prefix that is kept, can be streamed and stopped, and draws from a generator of
+its own, so that answers written at the same time in several threads do not disturb one another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor
-from transformers import LogitsProcessorList, TemperatureLogitsWarper, TopPLogitsWarper
+from transformers import TemperatureLogitsWarper, TopPLogitsWarper
 
 from emollama.base.errors import EmollamaError
 from emollama.llm.batch import Encoded
@@ -109,42 +111,98 @@ class Reply:
             yield text[told:]
 
     def _tokens(self) -> Iterator[int]:
-        draw = drawing(self._sampling, next(self._model.parameters()).device)
-        before = self.cached_tokens
-        with torch.inference_mode():
-            cache: Any = None if self._prefix is None else self._prefix.copy(before)
-            rest = part(self._prompt, before, self.prompt_tokens)
-            hidden, cache = read_on(self._model, self._processor, [rest], cache, before)
-        position = self.prompt_tokens
-        seen = list(self._prompt.input_ids)
-        while True:
-            if self._stopped():
-                self.finish = "stopped"
-                return
-            with torch.inference_mode():
-                logits = self._model.get_output_embeddings()(hidden[:, -1]).float()
-                token = draw(torch.tensor([seen]), logits)
-            if token == self._processor.end_id:
+        steps = token_steps(
+            self._model, self._processor, [self._prompt], self._sampling, self._prefix,
+            self._stopped,
+        )  # fmt: skip
+        for (token,) in steps:
+            if token is None:
                 self.finish = "stop"
                 return
-            seen.append(token)
             yield token
-            if len(seen) - self.prompt_tokens >= self._sampling.max_new_tokens:
-                self.finish = "length"
-                return
-            with torch.inference_mode():
-                step = Encoded([token], [-1], [-100], {}, {})
-                hidden, cache = read_on(self._model, self._processor, [step], cache, position)
-            position += 1
+        ended = self.new_tokens >= self._sampling.max_new_tokens
+        self.finish = "length" if ended else "stopped"
 
 
-def drawing(sampling: Sampling, device: torch.device) -> Callable[[Tensor, Tensor], int]:
-    """The choice of a token from tokens so far [1, n] and logits [1, V]."""
+def generate(
+    model: EmotionLlama,
+    processor: EmotionLlamaProcessor,
+    prompts: Sequence[Encoded],
+    sampling: Sampling,
+) -> list[list[int]]:
+    """Token ids of the answer to each prompt, without its end, written as one batch."""
+    answers: list[list[int]] = [[] for _ in prompts]
+    for step in token_steps(model, processor, prompts, sampling):
+        for answer, token in zip(answers, step, strict=True):
+            if token is not None:
+                answer.append(token)
+    return answers
+
+
+def token_steps(
+    model: EmotionLlama,
+    processor: EmotionLlamaProcessor,
+    prompts: Sequence[Encoded],
+    sampling: Sampling,
+    prefix: Prefix | None = None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Iterator[list[int | None]]:
+    """The next token of every prompt, step by step; None where the answer has ended.
+
+    The last step is the one by which all answers have ended, or the `max_new_tokens`-th.
+
+    Args:
+        model: in evaluation mode.
+        processor: lays out prompts.
+        prompts: of like lengths, or much of the batch is padding.
+        sampling: how tokens are chosen.
+        prefix: what has been read of a single prompt.
+        stopped: asked before each step; True ends all answers.
+    """
+    draw = drawing(sampling, model.device)
+    decoder, table = cast(Any, model.language_model.get_decoder()), model.get_input_embeddings()
+    lengths = torch.tensor([len(p.input_ids) for p in prompts], device=model.device)
+    mask = None
+    with torch.inference_mode():
+        if prefix is None:
+            hidden, cache = read_on(model, processor, prompts, None, 0)
+        else:
+            (prompt,) = prompts
+            before = prefix.shared(prompt)
+            rest = part(prompt, before, len(prompt.input_ids))
+            hidden, cache = read_on(model, processor, [rest], prefix.copy(before), before)
+        if len(prompts) > 1:
+            places = torch.arange(hidden.shape[1], device=model.device)
+            mask = (places >= hidden.shape[1] - lengths[:, None]).long()
+    going = [True] * len(prompts)
+    for count in range(1, sampling.max_new_tokens + 1):
+        if stopped():
+            return
+        with torch.inference_mode():
+            drawn = draw(model.get_output_embeddings()(hidden[:, -1]).float())
+            tokens = drawn.tolist()
+        going = [g and t != processor.end_id for g, t in zip(going, tokens, strict=True)]
+        yield [t if g else None for g, t in zip(going, tokens, strict=True)]
+        if not any(going) or count == sampling.max_new_tokens:
+            return
+        with torch.inference_mode():
+            if mask is not None:
+                mask = torch.cat([mask, mask.new_ones(len(prompts), 1)], dim=1)
+            out = decoder(
+                inputs_embeds=table(drawn[:, None]),
+                attention_mask=mask,
+                position_ids=(lengths + count - 1)[:, None],
+                past_key_values=cache,
+                use_cache=True,
+            )
+            hidden, cache = out.last_hidden_state, out.past_key_values
+
+
+def drawing(sampling: Sampling, device: torch.device) -> Callable[[Tensor], Tensor]:
+    """The choice of tokens [B] from logits [B, V]."""
     if sampling.temperature == 0:
-        return lambda seen, logits: int(logits.argmax())
-    warpers: Any = LogitsProcessorList(
-        [TemperatureLogitsWarper(max(sampling.temperature, _COLDEST))]
-    )
+        return lambda logits: logits.argmax(-1)
+    warpers: list[Any] = [TemperatureLogitsWarper(max(sampling.temperature, _COLDEST))]
     if sampling.top_p < 1:
         warpers.append(TopPLogitsWarper(sampling.top_p))
     generator = torch.Generator(device)
@@ -153,8 +211,9 @@ def drawing(sampling: Sampling, device: torch.device) -> Callable[[Tensor, Tenso
     else:
         generator.manual_seed(sampling.seed)
 
-    def draw(seen: Tensor, logits: Tensor) -> int:
-        chances = warpers(seen.to(device), logits).softmax(-1)
-        return int(torch.multinomial(chances, 1, generator=generator))
+    def draw(logits: Tensor) -> Tensor:
+        for warper in warpers:  # neither looks at the tokens before
+            logits = warper(None, logits)
+        return torch.multinomial(logits.softmax(-1), 1, generator=generator)[:, 0]
 
     return draw

@@ -11,10 +11,9 @@ import torch
 
 from emollama.base.errors import EmollamaError
 from emollama.encoders.base import FeatureTrack
-from emollama.features.same_encoder import require_same_encoder
-from emollama.features.store import StoredTracks, open_tracks, relocated_sources
 from emollama.features.tracks import TrackReader, usable
 from emollama.inputs.config import DataSection
+from emollama.inputs.opening import Readers, open_inputs
 from emollama.llm.clues import ClueWords
 from emollama.llm.configuration import StreamConfig
 from emollama.llm.modeling import EmotionLlama
@@ -25,28 +24,17 @@ from emollama.manifest.sample import Manifest, Sample
 
 def open_streams(
     store: Path | None, sections: Sequence[StreamSection]
-) -> tuple[list[StreamConfig], dict[str, TrackReader]]:
+) -> tuple[list[StreamConfig], Readers]:
     """Streams as an artefact keeps them (source in full, which encoder made it), and readers."""
-    streams: list[StreamConfig] = []
-    readers: dict[str, TrackReader] = {}
-    for section in sections:
-        reader = open_tracks(store, section.source)
-        values = section.model_dump(exclude={"start"})
-        if isinstance(reader, StoredTracks):
-            values["source"] = reader.key
-        streams.append(StreamConfig(width=reader.width, fingerprint=reader.fingerprint, **values))
-        readers[section.name] = reader
+    specs, readers = open_inputs(store, sections)
+    streams = [
+        StreamConfig(
+            **section.model_dump(exclude={"start", "source"}),
+            source=spec.source, width=spec.width, fingerprint=spec.fingerprint,
+        )
+        for section, spec in zip(sections, specs, strict=True)
+    ]  # fmt: skip
     return streams, readers
-
-
-def relocated(streams: Sequence[StreamConfig], folder: Path | None) -> list[StreamConfig]:
-    """The streams with `npy:` folders of the same names in `folder`; as they are when None.
-
-    Raises:
-        EmollamaError: where two sources would become one folder.
-    """
-    moved = relocated_sources([s.source for s in streams], folder)
-    return [replace(stream, source=source) for stream, source in zip(streams, moved, strict=True)]
 
 
 def training_samples(
@@ -69,21 +57,6 @@ def training_samples(
             f"{data.store}; run: emollama extract {manifest.path} --store DIR"
         )
     return kept, left_out
-
-
-def open_readers(store: Path | None, streams: Sequence[StreamConfig]) -> dict[str, TrackReader]:
-    """The track reader of each stream, its width checked against the stream's."""
-    readers: dict[str, TrackReader] = {}
-    for stream in streams:
-        reader = open_tracks(store, stream.source)
-        if reader.width != stream.width:
-            raise EmollamaError(
-                f"stream '{stream.name}': {stream.source} is {reader.width} wide, "
-                f"the model was built for {stream.width}"
-            )
-        require_same_encoder(stream, reader.fingerprint, str(store or stream.source))
-        readers[stream.name] = reader
-    return readers
 
 
 def read_tracks(

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
-import torch
 
 from emollama.llm.batch import by_count, to_device
+from emollama.llm.decoding import Sampling, generate
 from emollama.llm.modeling import EmotionLlama
 from emollama.llm.processing import EmotionLlamaProcessor, Evidence
 from emollama.llm.scoring import Method, label_distribution, score_labels
 
 Progress = Callable[[int], None]
+REASON_TOKENS = 96
+"""Longest reason, where nothing else is said."""
 
 
 def label_probabilities(
@@ -33,7 +34,7 @@ def label_probabilities(
     label_ids = processor.label_ids()
     result = np.zeros((len(prompts), len(label_ids)))
     for rows in by_count([len(p.input_ids) for p in prompts], batch_size):
-        batch = to_device(processor.collate([prompts[i] for i in rows]), _device(model))
+        batch = to_device(processor.collate([prompts[i] for i in rows]), model.device)
         scores = score_labels(model, batch, label_ids, method)
         result[rows] = label_distribution(scores).double().cpu().numpy()
         if progress:
@@ -41,66 +42,21 @@ def label_probabilities(
     return result
 
 
-def reasons(
-    model: EmotionLlama,
-    processor: EmotionLlamaProcessor,
-    evidence: Sequence[Evidence],
-    max_new_tokens: int = 96,
-    batch_size: int = 8,
-    progress: Progress | None = None,
-    **options: Any,
-) -> list[str]:
-    """A generated reason for each piece of evidence; greedy unless `options` say otherwise."""
-    return written(
-        model, processor, evidence, "reason", max_new_tokens, batch_size, progress, **options
-    )
-
-
 def written(
     model: EmotionLlama,
     processor: EmotionLlamaProcessor,
     evidence: Sequence[Evidence],
-    task: str,
-    max_new_tokens: int,
+    task: str = "reason",
+    max_new_tokens: int = REASON_TOKENS,
     batch_size: int = 8,
-    progress: Progress | None = None,
-    **options: Any,
 ) -> list[str]:
-    """The generated answer to a task's question for each piece of evidence."""
+    """The greedy answer to a task's question for each piece of evidence."""
     question = processor.instruction(task)
     prompts = [processor.encode_prompt(e, question) for e in evidence]
+    sampling = Sampling(max_new_tokens=max_new_tokens)
     answers = [""] * len(prompts)
     for rows in by_count([len(p.input_ids) for p in prompts], batch_size):
-        batch = to_device(processor.collate([prompts[i] for i in rows]), _device(model))
-        ids = generate(model, processor, batch, max_new_tokens, **options)
+        ids = generate(model, processor, [prompts[i] for i in rows], sampling)
         for row, answer in zip(rows, ids, strict=True):
             answers[row] = processor.decode(answer)
-        if progress:
-            progress(len(rows))
     return answers
-
-
-def generate(
-    model: EmotionLlama,
-    processor: EmotionLlamaProcessor,
-    batch: dict[str, Any],
-    max_new_tokens: int,
-    **options: Any,
-) -> list[list[int]]:
-    """New token ids of each row; sampling options as transformers' `generate` takes them."""
-    options.setdefault("do_sample", False)
-    return model.generate(
-        input_ids=batch["input_ids"],
-        stream_ids=batch["stream_ids"],
-        features=batch["features"],
-        present=batch["present"],
-        attention_mask=batch["attention_mask"],
-        max_new_tokens=max_new_tokens,
-        eos_token_id=processor.end_id,
-        pad_token_id=processor.pad_id,
-        **options,
-    ).tolist()
-
-
-def _device(model: EmotionLlama) -> torch.device:
-    return next(model.parameters()).device

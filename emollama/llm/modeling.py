@@ -192,21 +192,3 @@ class EmotionLlama(PreTrainedModel):
             loss=(sample_losses * weights.to(sample_losses.dtype)).mean(),
             sample_losses=sample_losses.detach(),
         )
-
-    @torch.inference_mode()
-    def generate(
-        self,
-        input_ids: Tensor,
-        stream_ids: Tensor,
-        features: dict[str, Tensor],
-        present: dict[str, Tensor],
-        attention_mask: Tensor,
-        **options: Any,
-    ) -> Tensor:
-        """New token ids [B, n] after left-padded prompts; `options` go to transformers'
-        `generate` (streamer, max_new_tokens, do_sample, ...).
-        """
-        embeddings = self.embed(input_ids, stream_ids, features, present)
-        return cast(Any, self.language_model).generate(
-            inputs_embeds=embeddings, attention_mask=attention_mask, **options
-        )

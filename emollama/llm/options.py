@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from emollama.base.config import Strict
+from emollama.inputs.spec import InputSpec
 
 Quantisation = Literal["none", "8bit", "4bit"]
 Attention = Literal["sdpa", "eager", "flash_attention_2"]
@@ -31,6 +32,14 @@ class StreamSection(Strict):
     absent: Literal["learned", "zeros", "omit"] = "learned"
     standardise: bool = True
     start: Literal["random", "probe"] = "random"
+
+    @property
+    def spec(self) -> InputSpec:
+        """The stream, described as every model's input is."""
+        return InputSpec(
+            self.name, self.channel, self.source, segments=self.tokens, absence=self.absent,
+            standardise=self.standardise, noun="stream",
+        )  # fmt: skip
 
     @model_validator(mode="after")
     def _probe_is_linear(self) -> StreamSection:

@@ -31,9 +31,9 @@ from emollama.llm.modeling import IGNORED, TEXT
 from emollama.llm.options import Clues
 from emollama.manifest.channels import Channel
 from emollama.manifest.labels import LabelSet
+from emollama.runs.marks import PROCESSOR_FILE
 
 CHANNELS: tuple[Channel, ...] = ("voice", "face", "words")
-PROCESSOR_FILE = "processor.json"
 LONGEST_TEXT = 300
 """Words of a subtitle that are read."""
 _TOKENIZING = threading.Lock()

@@ -15,9 +15,9 @@ from dataclasses import replace
 import numpy as np
 
 from emollama.encoders.base import FeatureTrack
-from emollama.llm.artefact import Artefact
 from emollama.llm.inference import label_probabilities
-from emollama.llm.processing import Evidence, cut_text
+from emollama.llm.modeling import EmotionLlama
+from emollama.llm.processing import EmotionLlamaProcessor, Evidence, cut_text
 from emollama.manifest.channels import CHANNELS, Channel
 from emollama.runs.subject import Modality, Steps, View
 
@@ -30,21 +30,23 @@ class LlmSubject:
     """See `Subject`; the modalities are the channels.
 
     Args:
-        artefact: the model.
+        model: in evaluation mode.
+        processor: the model's.
         rows: the evidence of each sample.
         progress: told of each batch's size when it is answered.
     """
 
     def __init__(
         self,
-        artefact: Artefact,
+        model: EmotionLlama,
+        processor: EmotionLlamaProcessor,
         rows: Sequence[Evidence],
         progress: Callable[[int], None] | None = None,
     ) -> None:
-        self.artefact = artefact
+        self.model, self.processor = model, processor
         self.rows = list(rows)
         self.progress = progress
-        streams = artefact.processor.streams
+        streams = processor.streams
         # A stream may carry any name; the subtitle's must be its own.
         self.text = TEXT if all(s.name != TEXT for s in streams) else f"{TEXT} "
         held: dict[Channel, list[str]] = {
@@ -53,7 +55,7 @@ class LlmSubject:
         held["words"].append(self.text)
         self.modalities = tuple(Modality(c, c, tuple(names)) for c, names in held.items() if names)
         self.tracks = tuple(n for m in self.modalities for n in m.tracks)
-        self.labels = artefact.processor.labels.labels
+        self.labels = processor.labels.labels
         self.several = False
 
     def steps(self, row: int) -> dict[str, Steps]:
@@ -73,14 +75,14 @@ class LlmSubject:
 
     def present(self, row: int) -> frozenset[str]:
         """Names of the channels that a sample has."""
-        has = self.artefact.processor.channels(self.rows[row])
+        has = self.processor.channels(self.rows[row])
         return frozenset(m.name for m in self.modalities if m.name in has)
 
     def scores(self, views: Sequence[View]) -> np.ndarray:
         """Label scores float64 [n, K]; see `Subject.scores`."""
         return label_probabilities(
-            self.artefact.model,
-            self.artefact.processor,
+            self.model,
+            self.processor,
             [self.shown(view) for view in views],
             BATCH,
             progress=self.progress,

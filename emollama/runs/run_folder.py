@@ -1,21 +1,23 @@
-"""What every training run keeps in its output folder, and what it says on the way."""
+"""What every training run writes of itself into its artefact, and what it says on the way."""
 
 from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
-import yaml
+import torch
 from pydantic import BaseModel
 
 from emollama import __version__
-from emollama.base.errors import EmollamaError
-from emollama.base.files import read_text, write_text
+from emollama.base.files import read_json, read_text
+from emollama.manifest.sample import Manifest
 
-CONFIG_FILE = "config.yaml"
+RECORD_FILE = "training_record.json"
+CARD_FILE = "README.md"
 PACKAGES = (
     "torch", "transformers", "peft", "accelerate", "deepspeed", "tokenizers", "safetensors",
     "numpy", "av", "scikit-learn",
@@ -33,6 +35,18 @@ def versions() -> dict[str, str]:
     return found
 
 
+def read_record(folder: Path) -> dict[str, Any]:
+    """The training record of an artefact; {} where it has none."""
+    path = folder / RECORD_FILE
+    return dict(read_json(path)) if path.is_file() else {}
+
+
+def read_card(folder: Path) -> str:
+    """The model card of an artefact; "" where it has none."""
+    path = folder / CARD_FILE
+    return read_text(path) if path.is_file() else ""
+
+
 def speaker(rank: int) -> Callable[[str], None]:
     """Lines on stderr from the first process, nothing from the others."""
     return _say if rank == 0 else _silent
@@ -48,35 +62,36 @@ def tell_left_out(left_out: Mapping[str, str], say: Callable[[str], None]) -> No
         )
 
 
-def write_configuration(output: Path, config: BaseModel) -> None:
-    """Write the effective configuration."""
-    values = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
-    write_text(output / CONFIG_FILE, values)
-
-
-def require_same_configuration(
-    output: Path, config: BaseModel, may_change: Sequence[tuple[str, str]]
-) -> None:
-    """Refuse to go on from checkpoints of another configuration than `config`.
+def run_record(
+    config: BaseModel,
+    manifest: Manifest,
+    manifest_sha256: str,
+    samples: int,
+    left_out: Mapping[str, str],
+    device: torch.device,
+    world: int,
+) -> dict[str, Any]:
+    """What every training record begins with.
 
     Args:
-        output: of the run; it holds checkpoints.
-        config: of this run.
-        may_change: (section, key) of settings that may differ.
+        config: effective, of the run.
+        manifest: with the splits that were used.
+        manifest_sha256: of the file when it was read.
+        samples: that were trained on.
+        left_out: ids of those that could not be read, and why.
+        device: that this process trains on.
+        world: number of processes.
     """
-    path = output / CONFIG_FILE
-    if not path.is_file():
-        raise EmollamaError(f"{output}: holds checkpoints but no {CONFIG_FILE}")
-    before = yaml.safe_load(read_text(path))
-    now = config.model_dump(mode="json")
-    for section, key in may_change:
-        for values in (before, now):
-            values.get(section, {}).pop(key, None)
-    if before != now:
-        raise EmollamaError(
-            f"{output}: holds checkpoints of another configuration (see {path}); "
-            "choose another output, or training.resume=never to start anew"
-        )
+    return {
+        "config": config.model_dump(mode="json"),
+        "versions": versions(),
+        "samples": samples,
+        "manifest_sha256": manifest_sha256,
+        "split_sha256": manifest.split_sha256,
+        "left_out": dict(left_out),
+        "world_size": world,
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+    }
 
 
 def _say(text: str) -> None:

@@ -31,7 +31,7 @@ from emollama.serving.leaving import while_there
 from emollama.serving.refusal import ErrorResponse, Refusal, body_of
 from emollama.serving.settings import Settings
 from emollama.serving.uploads import Upload, Uploads, chunks_of
-from emollama.session import LlmSession, Session
+from emollama.session import Session
 
 _SWEEP = 30.0  # seconds between two looks for what has expired
 _ERRORS: dict[int | str, dict[str, Any]] = {
@@ -67,8 +67,7 @@ def create_app(session: Session, settings: Settings, folder: Path | None = None)
         settings: limits.
         folder: where the private folder of uploads is made; the system's temporary one when None.
     """
-    if isinstance(session, LlmSession):
-        session.prefixes.budget = settings.prefix_memory
+    session.limit_memory(settings.prefix_memory)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -54,7 +54,7 @@ class Conversation:
             Refusal: what is asked cannot be answered.
         """
         request = self.request
-        if self.engine.session.kind != "llm":
+        if not self.engine.session.writes:
             raise Refusal(
                 400, f"model '{self.model}' writes no text; ask /v1/emotion for its labels"
             )

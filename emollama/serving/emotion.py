@@ -47,7 +47,7 @@ async def emotion(
     except EmollamaError as error:
         raise Refusal(400, str(error), "labels") from None
     said = None
-    if reason and session.kind == "llm":
+    if reason and session.writes:
         turns = [Turn("user", session.question("reason"))]
         _, pieces = await engine.reply(look, turns, _REASON)
         said = await pieces.text()

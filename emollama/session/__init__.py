@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from emollama.base.config import Precision
-from emollama.fusion.artefact import is_fusion_artefact
-from emollama.llm.decoding import Reply, Sampling
-from emollama.llm.processing import Turn
-from emollama.session.answer import Answer, Frames, Weights
-from emollama.session.base import Session
-from emollama.session.fusion_session import FusionSession
-from emollama.session.llm_session import LlmSession
-from emollama.session.look import Look
-from emollama.session.sight import Peak, Sight, Timeline, Told
+from emollama.session.family import open_artefact, open_session
+
+if TYPE_CHECKING:
+    from emollama.llm.decoding import Reply, Sampling
+    from emollama.llm.processing import Turn
+    from emollama.session.answer import Answer, Frames, Weights
+    from emollama.session.base import Session
+    from emollama.session.fusion_session import FusionSession
+    from emollama.session.llm_session import LlmSession
+    from emollama.session.look import Look
+    from emollama.session.sight import Peak, Sight, Timeline, Told
 
 __all__ = [
     "Answer",
@@ -30,22 +32,25 @@ __all__ = [
     "Told",
     "Turn",
     "Weights",
+    "open_artefact",
     "open_session",
 ]
 
+_PLACES = {
+    "emollama.llm.decoding": ("Reply", "Sampling"),
+    "emollama.llm.processing": ("Turn",),
+    "emollama.session.answer": ("Answer", "Frames", "Weights"),
+    "emollama.session.base": ("Session",),
+    "emollama.session.fusion_session": ("FusionSession",),
+    "emollama.session.llm_session": ("LlmSession",),
+    "emollama.session.look": ("Look",),
+    "emollama.session.sight": ("Peak", "Sight", "Timeline", "Told"),
+}
+_PLACE = {name: module for module, names in _PLACES.items() for name in names}
 
-def open_session(folder: Path, dtype: Precision = "auto", describe: bool = True) -> Session:
-    """Load an artefact of either kind, with the encoders that it needs.
 
-    Args:
-        folder: the artefact.
-        dtype: of a language model.
-        describe: whether clips are also described (peak frame, timeline), which needs the face
-            assets; without, they are encoded alone.
-
-    Raises:
-        EmollamaError: for whatever is the user's to mend.
-    """
-    if is_fusion_artefact(folder):
-        return FusionSession.open(folder, describe)
-    return LlmSession.open(folder, dtype, describe)
+def __getattr__(name: str) -> Any:
+    """Import a name's module when it is first asked for, so that a wrong path is told quickly."""
+    if name not in _PLACE:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    return getattr(import_module(_PLACE[name]), name)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -14,46 +12,19 @@ from emollama.base.device import default_device
 from emollama.base.errors import EmollamaError
 from emollama.encoders.base import Encoder
 from emollama.encoders.table import encoder_of
-from emollama.features.store import EXTERNAL
+from emollama.features.same_encoder import require_same_encoder
 from emollama.fusion.data.raw_reading import MediaTool
 from emollama.llm.decoding import Reply, Sampling
 from emollama.llm.processing import CHANNELS, LONGEST_TEXT, Turn, cut_text
 from emollama.manifest.channels import Channel
 from emollama.media.transcript import WHISPER
+from emollama.runs.artefact import Artefact, Family
 from emollama.runs.shapley import attribution, subset_scores
 from emollama.runs.subject import Subject
 from emollama.session.answer import Answer, Weights
 from emollama.session.look import Look, TextSource
 from emollama.session.sight import Sight, Track
 from emollama.session.watching import Watcher, channel_encoders, tracks_of
-
-Kind = Literal["llm", "fusion"]
-
-
-@dataclass(frozen=True)
-class Input:
-    """One thing that a model reads of a clip.
-
-    Attributes:
-        name: of the stream or modality.
-        channel: that it is of.
-        source: names the encoder that makes it, or the tool that reads it.
-        fingerprint: of the encoder.
-        what: "stream" or "modality", for messages.
-        raw: whether the model takes text, sound or pictures themselves.
-    """
-
-    name: str
-    channel: Channel
-    source: str
-    fingerprint: str
-    what: str
-    raw: bool = False
-
-    @property
-    def online(self) -> bool:
-        """Whether it can be had from a clip; a track of another tool's folder cannot."""
-        return self.raw or not self.source.startswith(EXTERNAL)
 
 
 class Session(ABC):
@@ -63,29 +34,34 @@ class Session(ABC):
     though they share the cores.
 
     Attributes:
+        artefact: the model.
         folder: of the artefact.
-        kind: "llm" or "fusion"; a fusion model answers with labels or values and cannot chat.
         inputs: what the model reads.
         labels: its label set; () for a model that answers with values alone.
         watcher: makes a `Sight` of a file.
     """
 
-    kind: Kind
+    artefact: Artefact
 
     def __init__(
-        self,
-        folder: Path,
-        inputs: Sequence[Input],
-        labels: Sequence[str],
-        encoders: dict[str, Encoder],
-        describe: bool,
-        tools: Mapping[str, MediaTool] | None = None,
+        self, artefact: Artefact, describe: bool, tools: Mapping[str, MediaTool] | None = None
     ) -> None:
-        self.folder = folder
-        self.inputs = tuple(inputs)
-        self.labels = tuple(labels)
-        self.encoders = encoders
-        self.watcher = Watcher(channel_encoders(encoders, words=False), describe, tools or {})
+        self.artefact = artefact
+        self.folder = artefact.folder
+        self.inputs = artefact.inputs
+        self.labels = artefact.labels
+        self.encoders = open_encoders(artefact)
+        self.watcher = Watcher(channel_encoders(self.encoders, words=False), describe, tools or {})
+
+    @property
+    def kind(self) -> Family:
+        """ "llm" or "fusion", to be shown; what differs is asked by `writes`."""
+        return self.artefact.family
+
+    @property
+    def writes(self) -> bool:
+        """Whether it gives reasons and can be chatted with."""
+        return self.artefact.writes
 
     @property
     def name(self) -> str:
@@ -96,7 +72,7 @@ class Session(ABC):
     @property
     def channels(self) -> tuple[Channel, ...]:
         """Channels that the model reads; a language model reads words in any case."""
-        mine = {i.channel for i in self.inputs} | ({"words"} if self.kind == "llm" else set())
+        mine = {i.channel for i in self.inputs} | ({"words"} if self.writes else set())
         return tuple(c for c in CHANNELS if c in mine)
 
     # --- looking at clips ----------------------------------------------------------------------
@@ -133,6 +109,9 @@ class Session(ABC):
     def forget(self, look: Look) -> None:  # noqa: B027  most models keep nothing
         """Let go of what is kept of a clip for further questions."""
 
+    def limit_memory(self, budget: int) -> None:  # noqa: B027
+        """Keep at most so many bytes of clips for further questions."""
+
     def look_at(self, sight: Sight, text: str | None = None, where: str = "the clip") -> Look:
         """What the model sees of a clip that has been seen and heard.
 
@@ -151,10 +130,10 @@ class Session(ABC):
         for one in self.inputs:
             tracks[one.name] = made.get(one.source)
             if not one.online:
-                notes.append(f"{one.what} '{one.name}' comes from an external folder: left out")
+                notes.append(f"{one} comes from an external folder: left out")
         for channel in self.channels:
             mine = [i.name for i in self.inputs if i.channel == channel]
-            has_words = channel == "words" and self.kind == "llm" and words is not None
+            has_words = channel == "words" and self.writes and words is not None
             if not has_words and all(tracks[name] is None for name in mine):
                 notes.append(f"no {channel} in this clip")
         if words and cut_text(words) != words:
@@ -221,6 +200,15 @@ class Session(ABC):
             EmollamaError: the model writes no text, or the turns are in no order to be answered.
         """
 
+    def reason(self, look: Look, sampling: Sampling | None = None) -> str:
+        """Why the model answers as it does, in words.
+
+        Raises:
+            EmollamaError: the model writes no text.
+        """
+        del sampling
+        raise EmollamaError(f"{self.folder}: is {self.artefact.title}, which writes no text")
+
     @abstractmethod
     def prompt(self, look: Look, turns: Sequence[Turn]) -> str:
         """The prompt in full, special tokens shown and ⟨name × n⟩ in the place of a stream."""
@@ -235,7 +223,7 @@ class Session(ABC):
         Asks for the label with every subset of the channels used: at most eight short prompts.
         `full` is the score that `answer` tells, to the last digit.
         """
-        subject = self._subject(look)
+        subject = self.subject(look)
         if subject is None:
             return None
         table = subset_scores(subject, 0)
@@ -253,33 +241,22 @@ class Session(ABC):
         return Weights(name, found.full, found.empty, shares)
 
     @abstractmethod
-    def _subject(self, look: Look) -> Subject | None:
-        """The clip as what explanations ask about."""
+    def subject(self, look: Look) -> Subject | None:
+        """The clip as what explanations ask about; None for a model without labels."""
 
 
-def writes_no_text(folder: Path) -> EmollamaError:
-    """What is said to those who want words from a fusion model."""
-    return EmollamaError(
-        f"{folder}: is a fusion model, which answers with labels and writes no text; "
-        "ask it with `emollama predict`"
-    )
-
-
-def open_encoders(
-    folder: Path, inputs: Iterable[Input], require: Callable[[Input, str], None]
-) -> dict[str, Encoder]:
+def open_encoders(artefact: Artefact) -> dict[str, Encoder]:
     """The encoders of those inputs that are feature tracks and can be made from a clip, by source.
 
-    Args:
-        folder: of the artefact, for messages.
-        inputs: of the model; of several with the same source the first names the fingerprint.
-        require: raises where an encoder found has another fingerprint than an input's.
+    Raises:
+        EmollamaError: an encoder is not the one that the model was trained on.
     """
-    online = [i for i in inputs if i.online and not i.raw]
     device = str(default_device())
     found: dict[str, Encoder] = {}
-    for one in online:
+    for one in artefact.inputs:
+        if not one.cached or not one.online:
+            continue
         if one.source not in found:
             found[one.source] = encoder_of(one.source, one.fingerprint, device)
-        require(one, found[one.source].fingerprint)
+        require_same_encoder(one, found[one.source].fingerprint, str(artefact.folder))
     return found

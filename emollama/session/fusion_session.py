@@ -10,25 +10,21 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from emollama.base.device import default_device
 from emollama.base.errors import EmollamaError, did_you_mean
-from emollama.features.same_encoder import require_same_encoder
-from emollama.fusion import artefact
-from emollama.fusion.answers import Answers, answers
 from emollama.fusion.artefact import FusionArtefact
 from emollama.fusion.batch import FusionBatch
-from emollama.fusion.configuration import ModalitySection
 from emollama.fusion.data.data import clip_batch
 from emollama.fusion.data.raw_reading import MediaTool
 from emollama.fusion.data.tokenizing import load_tokenizer, text_ids
+from emollama.fusion.readout import Answers, answers
+from emollama.fusion.samples import writes_no_text
 from emollama.fusion.subject import FusionSubject
-from emollama.fusion.training.answering import answering
 from emollama.llm.decoding import Reply, Sampling
 from emollama.llm.processing import Turn
 from emollama.runs.subject import Subject
 from emollama.scoring.metrics.thresholds import THRESHOLD
 from emollama.session.answer import Answer, Frames
-from emollama.session.base import Input, Session, open_encoders, writes_no_text
+from emollama.session.base import Session
 from emollama.session.look import Look
 from emollama.session.sight import Sight, Track
 
@@ -40,38 +36,27 @@ class FusionSession(Session):
         EmollamaError: no encoder can be built for any of them, or one is another version.
     """
 
-    kind = "fusion"
+    artefact: FusionArtefact
 
-    def __init__(self, loaded: FusionArtefact, folder: Path, describe: bool = True) -> None:
-        sections = {s.name: s for s in loaded.sections}
-        inputs = [Input(s.name, s.channel, _source(s), s.fingerprint, "modality", s.kind != "track")
-                  for s in sections.values()]  # fmt: skip
-        if not any(one.online for one in inputs):
+    def __init__(self, artefact: FusionArtefact, describe: bool = True) -> None:
+        if not any(one.online for one in artefact.inputs):
             raise EmollamaError(
-                f"{folder}: all its modalities come from folders of .npy files, which cannot be "
-                "made from a clip; evaluate it on a manifest instead"
+                f"{artefact.folder}: all its modalities come from folders of .npy files, which "
+                "cannot be made from a clip; evaluate it on a manifest instead"
             )
-        encoders = open_encoders(
-            folder,
-            inputs,
-            lambda one, found: require_same_encoder(sections[one.name], found, str(folder)),
-        )
-        labels = loaded.config.labels if loaded.config.goal.has_labels else ()
-        media = [MediaTool.of(s) for s in sections.values() if s.takes_media]
-        tools = {tool.key: tool for tool in media}
-        super().__init__(folder, inputs, labels, encoders, describe, tools)
-        self.artefact = loaded
-        self.device = default_device()
+        sections = artefact.sections
+        media = [MediaTool.of(s) for s in sections if s.takes_media]
+        super().__init__(artefact, describe, {tool.key: tool for tool in media})
         self.tokenizers: dict[str, Any] = {
             s.source: load_tokenizer(Path(s.source), f"modality '{s.name}'")
-            for s in sections.values()
+            for s in sections
             if s.kind == "tokens"
         }
 
     @classmethod
     def open(cls, folder: Path, describe: bool = True) -> FusionSession:
         """Load an artefact and build the encoders that its modalities name."""
-        return cls(artefact.load(folder, default_device()), folder, describe)
+        return cls(FusionArtefact.open(folder), describe)
 
     def look_at(self, sight: Sight, text: str | None = None, where: str = "the clip") -> Look:
         """What the model sees of a clip; see `Session.look_at`."""
@@ -110,9 +95,9 @@ class FusionSession(Session):
         batch = clip_batch(self.artefact.sections, look.tracks)
         found = answers(
             self.artefact.config,
-            answering(self.artefact),
+            self.artefact.answer,
             [batch],
-            self.device,
+            self.artefact.device,
             without=self._left_out(look),
         )
         return replace(self._told(found, look, labels), seconds=time.monotonic() - started)
@@ -188,7 +173,8 @@ class FusionSession(Session):
     def _refuse(self) -> NoReturn:
         raise writes_no_text(self.folder)
 
-    def _subject(self, look: Look) -> Subject | None:
+    def subject(self, look: Look) -> Subject | None:
+        """The clip as what explanations ask about; None for a model without labels."""
         if not self.artefact.config.goal.has_labels:
             return None
         return FusionSubject(self.artefact, [self.batch(look)], [look.text])
@@ -199,11 +185,6 @@ class FusionSession(Session):
 
     def _left_out(self, look: Look) -> list[str]:
         return [i.name for i in self.inputs if i.channel not in look.channels]
-
-
-def _source(section: ModalitySection) -> str:
-    """By which a modality's track is found among those of a clip."""
-    return MediaTool.of(section).key if section.takes_media else section.source
 
 
 def _chosen(

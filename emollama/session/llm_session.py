@@ -12,13 +12,11 @@ import numpy as np
 import torch
 
 from emollama.base.config import Precision
-from emollama.base.device import default_device, resolve_dtype
 from emollama.base.errors import EmollamaError
-from emollama.features.same_encoder import require_same_encoder
-from emollama.fusion.artefact import is_fusion_artefact
-from emollama.llm import artefact
+from emollama.llm.artefact import LlmArtefact
 from emollama.llm.batch import Encoded, by_count, to_device
 from emollama.llm.decoding import Reply, Sampling
+from emollama.llm.inference import REASON_TOKENS
 from emollama.llm.modeling import TEXT
 from emollama.llm.prefix import Prefix, PrefixCache, joined, part
 from emollama.llm.processing import EmotionLlamaProcessor, Evidence, Turn
@@ -27,40 +25,25 @@ from emollama.llm.subject import LlmSubject
 from emollama.manifest.labels import LabelSet
 from emollama.runs.subject import Subject
 from emollama.session.answer import Answer
-from emollama.session.base import Input, Session, open_encoders, writes_no_text
+from emollama.session.base import Session
 from emollama.session.look import Look
 
-REASON_TOKENS = 96
-"""Longest reason of `answer`, where no sampling says otherwise."""
 BATCH = 16
 
 
 class LlmSession(Session):
     """An EmotionLlama with the encoders of its streams; see `Session`."""
 
-    kind = "llm"
+    artefact: LlmArtefact
 
-    def __init__(self, loaded: artefact.Artefact, folder: Path, describe: bool = True) -> None:
-        streams = {s.name: s for s in loaded.processor.streams}
-        inputs = [Input(s.name, s.channel, s.source, s.fingerprint, "stream")
-                  for s in streams.values()]  # fmt: skip
-        encoders = open_encoders(
-            folder,
-            inputs,
-            lambda one, found: require_same_encoder(streams[one.name], found, str(folder)),
-        )
-        super().__init__(folder, inputs, loaded.processor.labels.labels, encoders, describe)
-        self.artefact = loaded
-        self.prefixes = PrefixCache(loaded.model, loaded.processor)
+    def __init__(self, artefact: LlmArtefact, describe: bool = True) -> None:
+        super().__init__(artefact, describe)
+        self.prefixes = PrefixCache(artefact.model, artefact.processor)
 
     @classmethod
     def open(cls, folder: Path, dtype: Precision = "auto", describe: bool = True) -> LlmSession:
         """Load an artefact and build the encoders that its streams name."""
-        if is_fusion_artefact(folder):
-            raise writes_no_text(folder)
-        device = default_device()
-        loaded = artefact.load(folder, resolve_dtype(dtype, device), device)
-        return cls(loaded, folder, describe)
+        return cls(LlmArtefact.open(folder, dtype), describe)
 
     def _complete(self, look: Look) -> Look:
         look = replace(look, clues=self.artefact.clues.describe(look.evidence.tracks))
@@ -69,6 +52,10 @@ class LlmSession(Session):
     def forget(self, look: Look) -> None:
         """Let go of the keys and values of a clip, whatever channels were left out."""
         self.prefixes.forget(lambda key: isinstance(key, tuple) and key[0] == look.key)
+
+    def limit_memory(self, budget: int) -> None:
+        """Keep at most so many bytes of keys and values."""
+        self.prefixes.budget = budget
 
     # --- asking --------------------------------------------------------------------------------
 
@@ -84,11 +71,14 @@ class LlmSession(Session):
         (found,) = self.answers([look], labels)
         reason = None
         if explain:
-            sampling = sampling or Sampling(max_new_tokens=REASON_TOKENS)
-            reason = "".join(
-                self.ask(look, [Turn("user", self.question("reason"))], sampling)
-            ).strip()
+            reason = self.reason(look, sampling)
         return replace(found, reason=reason, seconds=time.monotonic() - started)
+
+    def reason(self, look: Look, sampling: Sampling | None = None) -> str:
+        """Why the model answers as it does; see `Session.reason`."""
+        sampling = sampling or Sampling(max_new_tokens=REASON_TOKENS)
+        question = Turn("user", self.question("reason"))
+        return "".join(self.ask(look, [question], sampling)).strip()
 
     def answers(self, looks: Sequence[Look], labels: Sequence[str] | None = None) -> list[Answer]:
         """Answers without reasons; see `Session.answers`.
@@ -211,10 +201,15 @@ class LlmSession(Session):
             seconds=0.0,
         )
 
-    def _subject(self, look: Look) -> Subject:
+    def subject(self, look: Look) -> Subject:
+        """The clip as what explanations ask about."""
         # What is left out is missing, or it would be asked about in vain.
         used = {i.name for i in self.inputs if i.channel in look.channels}
         evidence = look.evidence
         tracks = {name: t if name in used else None for name, t in evidence.tracks.items()}
         text = look.text if "words" in look.channels else None
-        return LlmSubject(self.artefact, [replace(evidence, tracks=tracks, text=text)])
+        return LlmSubject(
+            self.artefact.model,
+            self.artefact.processor,
+            [replace(evidence, tracks=tracks, text=text)],
+        )

@@ -16,16 +16,17 @@ from emollama.cli.app import predict
 from emollama.encoders.prosody import ProsodyEncoder
 from emollama.evaluation.config import EvalConfig
 from emollama.evaluation.evaluate import evaluate
-from emollama.evaluation.kinds import load_training
 from emollama.features.shards import Entry, Extracted, write_shard
 from emollama.features.store import EncoderRecord, write_index, write_record
 from emollama.fusion import artefact
-from emollama.fusion.data.data import read_data, reopen_modalities
+from emollama.fusion.data.data import read_data
 from emollama.fusion.training.config import FusionTrainConfig
 from emollama.fusion.training.loop import train_fusion
+from emollama.inputs.opening import reopen_inputs
 from emollama.manifest.sample import Sample, Targets, read_manifest, write_manifest
 from emollama.scoring.predictions.predictions import read_predictions
 from emollama.session import LlmSession
+from emollama.session.family import load_training
 from emollama.session.watching import Watcher
 from tests.features.made import tone
 from tests.fusion.corpus import LABELS, make
@@ -137,7 +138,7 @@ def test_several_models_answer_as_their_strategy_says(corpus: Path) -> None:
     options = ("baseline=false", "modality_report=none")
     _, predictions = evaluated(corpus, folder, "amst", *options)
     sections = loaded.config.sections
-    readers = reopen_modalities(corpus / "store", sections)
+    readers = reopen_inputs(corpus / "store", sections)
     manifest = read_manifest(corpus / "manifest.jsonl")
     data = read_data(manifest, "test", loaded.config.goal, LABELS, sections, readers)
     batch = data.batch(range(len(data)))
@@ -203,3 +204,12 @@ def test_a_raw_clip_with_sound_alone_gets_the_answer_of_its_cached_tracks(
     predict([tmp_path / f"{row.id}.wav"], model)
     shown = capsys.readouterr().out
     assert f"{row.label}" in shown and "%" in shown
+
+
+def test_labels_with_values_have_a_baseline_too(corpus: Path) -> None:
+    """The baseline's rows carry the same references as the model's, values included."""
+    options = ("task.kind=label+values", "task.values=[valence]", "training.epochs=2")
+    model = trained(corpus, f"output={corpus}/both", *options)
+    found, predictions = evaluated(corpus, model, "both-evaluated")
+    assert found.report["others"] and found.scores is not None
+    assert all(row.reference_values for row in predictions.rows)

@@ -18,9 +18,10 @@ from emollama.explain.explaining import Chosen, explain_split
 from emollama.explain.gate_noise import gate_noise
 from emollama.explain.page import page
 from emollama.fusion import artefact
-from emollama.fusion.answers import answers
 from emollama.fusion.artefact import About, FusionArtefact
 from emollama.fusion.data.data import FusionData, fit_standardisers, open_modalities, read_data
+from emollama.fusion.readout import answers
+from emollama.fusion.samples import FusionSamples
 from emollama.fusion.subject import FusionSubject, rows_of
 from emollama.fusion.systems.table import fusion_system
 from emollama.llm import artefact as llm_artefact
@@ -147,7 +148,8 @@ def test_a_gate_of_zeros_is_denied_and_one_that_hears_noise_is_not(
     loaded: tuple[FusionArtefact, FusionData],
 ) -> None:
     model, data = loaded
-    before = {g.modality: g for g in gate_noise(model, data, levels=(0.0, 4.0), resamples=100)}
+    samples = FusionSamples(model, data, {})
+    before = {g.modality: g for g in gate_noise(model, samples, levels=(0.0, 4.0), resamples=100)}
     assert before["voice"].weights[0.0] == before["words"].weights[0.0]
     assert before["voice"].change.value != 0
     gate = model.models["model"].gate
@@ -155,7 +157,9 @@ def test_a_gate_of_zeros_is_denied_and_one_that_hears_noise_is_not(
     for parameter in gate.parameters():
         parameter.data.zero_()
     try:
-        for found in gate_noise(model, data, levels=(0.0, 4.0), resamples=100):
+        for found in gate_noise(
+            model, FusionSamples(model, data, {}), levels=(0.0, 4.0), resamples=100
+        ):
             assert found.weights[4.0]["voice"].value == pytest.approx(0.5)
             assert "does not follow signal quality" in found.line()
     finally:
@@ -208,7 +212,7 @@ def test_a_split_of_a_language_model(spoken: Path, tmp_path: Path) -> None:
 def test_views_of_a_language_model(built) -> None:  # type: ignore[no-untyped-def]  # noqa: F811
     model, processor = built
     bare = llm_artefact.bare(model).eval()
-    subject = LlmSubject(llm_artefact.Artefact(bare, processor, ClueWords()), [evidence(0)])
+    subject = LlmSubject(bare, processor, [evidence(0)])
     every = frozenset(("voice", "face", "words"))
     assert subject.present(0) == every
     shown = subject.shown(View(0, every, {"text": np.array([True, False, False, True])}))
@@ -220,7 +224,7 @@ def test_views_of_a_language_model(built) -> None:  # type: ignore[no-untyped-de
         hidden.values[:2], np.tile(own.values[2:].mean(0), (2, 1)), rtol=1e-5
     )
     nothing = Evidence({s.name: None for s in STREAMS}, None)
-    empty = LlmSubject(subject.artefact, [nothing]).scores([View(0, frozenset())])
+    empty = LlmSubject(bare, processor, [nothing]).scores([View(0, frozenset())])
     np.testing.assert_allclose(subject.scores([View(0, frozenset())]), empty, atol=1e-6)
 
 

@@ -16,11 +16,11 @@ from emollama.fusion.data.data import (
     fit_standardisers,
     open_modalities,
     read_data,
-    reopen_modalities,
 )
 from emollama.fusion.data.targets import TargetTable
 from emollama.fusion.data.track_table import TrackTable, shaped
 from emollama.fusion.systems.early import Early, EarlyConfig
+from emollama.inputs.opening import reopen_inputs
 from emollama.manifest.sample import Manifest, Sample, Targets, read_manifest
 from tests.fusion.corpus import LABELS, WIDTHS, make
 
@@ -149,9 +149,9 @@ def test_features_of_another_encoder_are_refused(tmp_path: Path) -> None:
     asked = ModalitySection(name="voice", channel="voice", source="voice")
     (known,), _ = open_modalities(tmp_path / "store", [asked])
     assert known.width == WIDTHS["voice"]
-    reopen_modalities(tmp_path / "store", [known])
+    reopen_inputs(tmp_path / "store", [known])
     other = known.model_copy(update={"fingerprint": "another"})
     with pytest.raises(EmollamaError, match="'voice' is not the one that the model was trained on"):
-        reopen_modalities(tmp_path / "store", [other])
-    with pytest.raises(EmollamaError, match="is 6 wide, the model was trained on 5"):
-        reopen_modalities(tmp_path / "store", [known.model_copy(update={"width": 5})])
+        reopen_inputs(tmp_path / "store", [other])
+    with pytest.raises(EmollamaError, match="is 6 wide, the model was built for 5"):
+        reopen_inputs(tmp_path / "store", [known.model_copy(update={"width": 5})])

@@ -17,10 +17,9 @@ from emollama.base.errors import EmollamaError
 from emollama.cli.app import predict
 from emollama.evaluation.config import EvalConfig
 from emollama.evaluation.evaluate import evaluate
-from emollama.evaluation.kinds import load_training
-from emollama.fusion.answers import answers
 from emollama.fusion.configuration import FusionTask, ModalitySection
 from emollama.fusion.data.data import FusionData, open_modalities, read_data
+from emollama.fusion.readout import answers
 from emollama.fusion.tasks import loss
 from emollama.fusion.training.config import FusionTrainConfig
 from emollama.fusion.training.loop import train_fusion
@@ -29,6 +28,7 @@ from emollama.manifest.labels import label_set
 from emollama.manifest.sample import Sample, Targets, read_manifest, write_manifest
 from emollama.media.lengths import frame_times
 from emollama.scoring.predictions.predictions import read_predictions
+from emollama.session.family import load_training
 from tests.fusion.corpus import fill_store
 from tests.fusion.systems_made import close, model_of
 from tests.fusion.test_trainable import SPEECH

@@ -22,7 +22,6 @@ from emollama.base.config import load_config
 from emollama.base.errors import EmollamaError
 from emollama.evaluation.config import EvalConfig
 from emollama.evaluation.evaluate import evaluate
-from emollama.evaluation.kinds import load_training
 from emollama.fusion import artefact
 from emollama.fusion.tasks import ccc_loss
 from emollama.fusion.training.config import FusionTrainConfig
@@ -31,6 +30,7 @@ from emollama.manifest.labels import LabelSet
 from emollama.manifest.sample import Sample, read_manifest, write_manifest
 from emollama.scoring.metrics.tasks import TaskCases
 from emollama.scoring.predictions.predictions import read_predictions
+from emollama.session.family import load_training
 from tests.fusion.corpus import LABELS, make
 from tests.fusion.systems_made import WIDTHS, asked, batch_of, model_of
 from tests.fusion.test_systems import CASES, Case

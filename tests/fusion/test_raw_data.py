@@ -17,7 +17,6 @@ from emollama.cli.app import predict
 from emollama.cli.explain import explain
 from emollama.evaluation.config import EvalConfig
 from emollama.evaluation.evaluate import evaluate
-from emollama.evaluation.kinds import load_training
 from emollama.fusion import artefact
 from emollama.fusion.configuration import FusionTask, ModalitySection
 from emollama.fusion.data import raw_media, raw_reading
@@ -28,6 +27,7 @@ from emollama.fusion.training.loop import train_fusion
 from emollama.manifest.sample import read_manifest, write_manifest
 from emollama.scoring.predictions.predictions import read_predictions
 from emollama.session import open_session
+from emollama.session.family import load_training
 from tests.fusion.media_made import LABELS, LONGEST, SIDE, make
 
 

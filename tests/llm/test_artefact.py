@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from emollama.base.errors import EmollamaError
 from emollama.llm import artefact
 from emollama.llm.clues import ClueWords
-from emollama.llm.inference import label_probabilities, reasons
+from emollama.llm.inference import label_probabilities, written
 from emollama.llm.options import LoraSection
 from emollama.manifest.labels import get_label_set
 from tests.llm.conftest import STREAMS, evidence
@@ -47,7 +47,7 @@ def folder(trained, tmp_path: Path) -> Path:
     return out
 
 
-def load(folder: Path) -> artefact.Artefact:
+def load(folder: Path) -> artefact.LlmArtefact:
     return artefact.load(folder, torch.float32)
 
 
@@ -65,8 +65,8 @@ def test_saved_equals_loaded_equals_merged(trained, folder: Path, tmp_path: Path
     artefact.merge(folder, tmp_path / "merged")
     merged = load(tmp_path / "merged")
     np.testing.assert_allclose(scores(merged.model, merged.processor), online, atol=1e-5)
-    assert reasons(merged.model, merged.processor, CLIPS[:1], 8) == reasons(
-        loaded.model, loaded.processor, CLIPS[:1], 8
+    assert written(merged.model, merged.processor, CLIPS[:1], "reason", 8) == written(
+        loaded.model, loaded.processor, CLIPS[:1], "reason", 8
     )
     assert merged.clues == loaded.clues
 

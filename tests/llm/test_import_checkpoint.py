@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from emollama.base.errors import EmollamaError
 from emollama.encoders.base import FeatureTrack
 from emollama.llm import artefact
+from emollama.llm.decoding import Sampling, generate
 from emollama.llm.processing import Evidence, minigpt_answer
 from emollama.llm.released import emotion_llama_v1 as v1
 from emollama.llm.released import import_checkpoint
@@ -34,7 +35,7 @@ def reference():
     )
 
 
-def imported(tmp_path_factory, layout: str) -> artefact.Artefact:
+def imported(tmp_path_factory, layout: str) -> artefact.LlmArtefact:
     out = tmp_path_factory.mktemp("imported") / layout
     report = run(DATA / "checkpoint_29.pth", str(DATA / "llama"), layout, LABELS, out)
     assert (len(report.matched), len(report.dropped), report.missing) == (26, 40, [])
@@ -42,12 +43,12 @@ def imported(tmp_path_factory, layout: str) -> artefact.Artefact:
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory) -> artefact.Artefact:
+def model(tmp_path_factory) -> artefact.LlmArtefact:
     return imported(tmp_path_factory, "emotion-llama-v1")
 
 
 @pytest.fixture(scope="module")
-def upstream_eval(tmp_path_factory) -> artefact.Artefact:
+def upstream_eval(tmp_path_factory) -> artefact.LlmArtefact:
     return imported(tmp_path_factory, "emotion-llama-v1-upstream-eval")
 
 
@@ -66,7 +67,7 @@ def evidence(tensors, row: int, text: str) -> Evidence:
 
 
 @needs_data
-def test_visual_tokens(model: artefact.Artefact, reference) -> None:
+def test_visual_tokens(model: artefact.LlmArtefact, reference) -> None:
     _, tensors = reference
     processor = model.processor
     prompt = processor.encode_prompt(evidence(tensors, 0, "x"), processor.instruction("emotion"))
@@ -81,7 +82,7 @@ def test_visual_tokens(model: artefact.Artefact, reference) -> None:
 @needs_data
 @pytest.mark.parametrize("task", ["emotion", "reason"])
 def test_training_layout_labels_logits_and_loss(
-    model: artefact.Artefact, reference, task: str
+    model: artefact.LlmArtefact, reference, task: str
 ) -> None:
     facts, tensors = reference
     facts = facts["tasks"][task]
@@ -115,7 +116,7 @@ def test_training_layout_labels_logits_and_loss(
 
 
 @needs_data
-def test_upstream_evaluation_layout(upstream_eval: artefact.Artefact, reference) -> None:
+def test_upstream_evaluation_layout(upstream_eval: artefact.LlmArtefact, reference) -> None:
     facts, tensors = reference
     processor = upstream_eval.processor
     for row, text in enumerate(facts["tasks"]["emotion"]["subtitle"]):
@@ -132,15 +133,12 @@ def test_upstream_evaluation_layout(upstream_eval: artefact.Artefact, reference)
             logits = upstream_eval.model(**{k: v for k, v in batch.items() if k != "labels"}).logits
         expected = tensors[f"upstream_eval.next_logits.{row}"].float()
         torch.testing.assert_close(logits[0, -1], expected, atol=1e-3, rtol=0)
-        keys = ("input_ids", "stream_ids", "features", "present", "attention_mask")
-        ids = upstream_eval.model.generate(
-            **{k: batch[k] for k in keys}, max_new_tokens=8, do_sample=False, pad_token_id=0
-        )
-        assert processor.decode(ids[0].tolist()) == facts["upstream_eval_greedy8"][row]
+        (ids,) = generate(upstream_eval.model, processor, [prompt], Sampling(max_new_tokens=8))
+        assert processor.decode(ids) == facts["upstream_eval_greedy8"][row]
 
 
 @needs_data
-def test_token_ids_are_sentencepieces(model: artefact.Artefact) -> None:
+def test_token_ids_are_sentencepieces(model: artefact.LlmArtefact) -> None:
     import sentencepiece
 
     pieces = sentencepiece.SentencePieceProcessor(model_file=str(DATA / "llama/tokenizer.model"))
@@ -153,7 +151,7 @@ def test_token_ids_are_sentencepieces(model: artefact.Artefact) -> None:
 
 @needs_data
 def test_a_missing_track_is_zeros_through_the_projector(
-    model: artefact.Artefact, reference
+    model: artefact.LlmArtefact, reference
 ) -> None:
     _, tensors = reference
     full = evidence(tensors, 0, "x")

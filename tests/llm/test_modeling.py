@@ -2,12 +2,14 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
 from emollama.llm import artefact
+from emollama.llm.decoding import Sampling, generate
 from emollama.llm.options import LoraSection
 from emollama.llm.processing import EmotionLlamaProcessor, Evidence, Turn
 from emollama.llm.scoring import score_labels, shared_prefix
@@ -155,18 +157,12 @@ def test_generation_is_the_same_alone_and_in_a_batch(built):
     prompts = [encoded(processor, 0), encoded(processor, 1)]
     prompts[1] = processor.encode_prompt(evidence(1, text="many more words " * 5), QUESTION)
 
-    def run(rows):
-        batch = processor.collate(rows)
-        keys = ("input_ids", "stream_ids", "features", "present", "attention_mask")
-        return base.generate(
-            **{k: batch[k] for k in keys}, max_new_tokens=8, do_sample=False,
-            eos_token_id=None, pad_token_id=processor.pad_id,
-        )  # fmt: skip
-
+    processor.end_id = -1
+    run = partial(generate, base, processor, sampling=Sampling(max_new_tokens=8))
     both = run(prompts)
-    assert both.shape == (2, 8)
+    assert [len(row) for row in both] == [8, 8]
     for row in range(2):
-        assert torch.equal(run([prompts[row]])[0], both[row])
+        assert run([prompts[row]])[0] == both[row]
 
 
 def test_conversation_turns_follow_the_clip(built):

@@ -13,8 +13,6 @@ from torch import Tensor
 
 from emollama.base.errors import EmollamaError
 from emollama.encoders.base import FeatureTrack
-from emollama.features.same_encoder import require_same_encoder
-from emollama.features.store import StoredTracks, open_tracks, relocated_sources
 from emollama.features.tracks import TrackReader, usable
 from emollama.fusion.batch import FusionBatch
 from emollama.fusion.configuration import FusionTask, ModalitySection
@@ -22,9 +20,10 @@ from emollama.fusion.data.raw_media import RawTrack
 from emollama.fusion.data.raw_reading import read_raw
 from emollama.fusion.data.raw_table import RawTable, Table, weight_of
 from emollama.fusion.data.targets import TargetTable, require_values
-from emollama.fusion.data.track_table import TrackTable, read_table, shaped, width_of
+from emollama.fusion.data.track_table import TrackTable, read_table, shaped
 from emollama.fusion.layers import Standardiser
 from emollama.fusion.modeling import FusionModel
+from emollama.inputs.opening import Readers, open_inputs
 from emollama.manifest.labels import LabelSet
 from emollama.manifest.sample import Manifest, Sample
 
@@ -42,49 +41,12 @@ NEEDS = {
 
 def open_modalities(
     store: Path | None, sections: Sequence[ModalitySection]
-) -> tuple[list[ModalitySection], dict[str, TrackReader]]:
+) -> tuple[list[ModalitySection], Readers]:
     """Modalities as a model keeps them (source in full, width, encoder), and readers of tracks."""
-    found: list[ModalitySection] = []
-    readers: dict[str, TrackReader] = {}
-    for section in sections:
-        if section.kind != "track":
-            found.append(section)
-            continue
-        reader = open_tracks(store, section.source)
-        known = {"width": width_of(section, reader.width), "fingerprint": reader.fingerprint}
-        if isinstance(reader, StoredTracks):
-            known["source"] = reader.key
-        found.append(section.model_copy(update=known))
-        readers[section.name] = reader
+    specs, readers = open_inputs(store, sections)
+    known = [{"source": s.source, "width": s.width, "fingerprint": s.fingerprint} for s in specs]
+    found = [s.model_copy(update=new) for s, new in zip(sections, known, strict=True)]
     return found, readers
-
-
-def reopen_modalities(
-    store: Path | None, sections: Sequence[ModalitySection], features: Path | None = None
-) -> dict[str, TrackReader]:
-    """Readers for the tracks of a trained model, which must be of the same encoders.
-
-    Args:
-        store: the feature store.
-        sections: as the model keeps them.
-        features: folder that `npy:` folders of the same names lie in, for another corpus.
-
-    Raises:
-        EmollamaError: other widths, or another version of an encoder.
-    """
-    readers: dict[str, TrackReader] = {}
-    cached = [s for s in sections if s.kind == "track"]
-    sources = relocated_sources([s.source for s in cached], features)
-    for section, source in zip(cached, sources, strict=True):
-        reader = open_tracks(store, source)
-        if width_of(section, reader.width) != section.width:
-            raise EmollamaError(
-                f"modality '{section.name}': {source} is {reader.width} wide, the model was "
-                f"trained on {section.width // width_of(section, 1)}"
-            )
-        require_same_encoder(section, reader.fingerprint, str(store or source))
-        readers[section.name] = reader
-    return readers
 
 
 @dataclass(frozen=True)
@@ -140,12 +102,16 @@ class FusionData:
             groups=tuple(s.group or s.speaker for s in chosen),
         )
 
-    def in_order(self) -> Iterator[FusionBatch]:
-        """All rows in their order, in batches as large as memory allows."""
+    def batches(self, first: int | None = None) -> list[range]:
+        """All rows (or those that come first) in order, in batches as large as memory allows."""
         longest = max((t.longest * weight(t) for t in self.tracks.values()), default=1)
         size = max(1, min(1024, int(STEPS_AT_ONCE // max(1, longest))))
-        for at in range(0, len(self), size):
-            yield self.batch(range(at, min(at + size, len(self))))
+        count = len(self) if first is None else min(first, len(self))
+        return [range(at, min(at + size, count)) for at in range(0, count, size)]
+
+    def in_order(self) -> Iterator[FusionBatch]:
+        """The batches of `batches`, collated."""
+        return map(self.batch, self.batches())
 
 
 def weight(table: Table) -> float:

@@ -108,12 +108,7 @@ def read_table(section: ModalitySection, reader: TrackReader, ids: Sequence[str]
     for sample_id in ids:
         track = reader.get(sample_id)
         found.append(None if track is None else shaped(section, track))
-    return TrackTable(found, width_of(section, reader.width))
-
-
-def width_of(section: ModalitySection, width: int) -> int:
-    """Columns of a modality whose track is `width` wide."""
-    return 2 * width if section.pool == "mean+std" else width
+    return TrackTable(found, section.spec.width_of(reader.width))
 
 
 def shaped(section: ModalitySection, track: FeatureTrack) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,6 @@ or step, so a killed run that goes on ends with the same weights as one that nev
 from __future__ import annotations
 
 import math
-import shutil
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -23,9 +22,10 @@ from torch.utils.tensorboard import SummaryWriter
 
 from emollama.base import torchrun
 from emollama.base.errors import EmollamaError
-from emollama.base.files import file_sha256, sole_writer
+from emollama.base.files import file_sha256
 from emollama.fusion import artefact
-from emollama.fusion.answers import answers
+from emollama.fusion.readout import answers
+from emollama.fusion.trained import About
 from emollama.fusion.training.card import fusion_card
 from emollama.fusion.training.config import FusionTrainConfig
 from emollama.fusion.training.dealing import Dealer
@@ -35,7 +35,6 @@ from emollama.fusion.training.progress import (
     forget_best_but,
     keep_best,
     load_best,
-    newest_checkpoint,
     read_checkpoint,
     write_checkpoint,
 )
@@ -43,12 +42,10 @@ from emollama.fusion.training.setup import Setup, another, set_up, start_from
 from emollama.fusion.training.strategies.base import Plan, Strategy
 from emollama.fusion.training.strategies.table import strategy_class
 from emollama.fusion.training.validation import Validation, merit, selected, validate
-from emollama.runs.run_folder import (
-    require_same_configuration,
-    speaker,
-    versions,
-    write_configuration,
-)
+from emollama.fusion.weights import MAIN
+from emollama.runs.checkpoints import CHECKPOINTS, MODEL, checkpoint_to_resume, claim_output
+from emollama.runs.marks import FUSION_FILE
+from emollama.runs.run_folder import run_record, speaker
 from emollama.scoring.metrics.tasks import TITLES
 
 MAY_CHANGE = tuple(("training", key) for key in ("log_every", "save_every", "save_steps", "resume"))
@@ -85,8 +82,9 @@ class FusionRun:
         self.config = config
         rank = torchrun.rank()
         self.say: Callable[[str], None] = say or speaker(rank)
-        self.checkpoints = config.output / "checkpoints"
-        resume = _resumable(config, self.checkpoints)
+        self.checkpoints = config.output / CHECKPOINTS
+        asked = config.training.resume
+        resume = checkpoint_to_resume(config.output, config, asked, MAY_CHANGE, FUSION_FILE)
         self.setup: Setup = setup or set_up(config, self.say)
         self.accelerator = Accelerator(cpu=not torch.cuda.is_available())
         self.device: torch.device = self.accelerator.device
@@ -121,15 +119,12 @@ class FusionRun:
         )
         self.progress = Progress()
         if self.first:
-            busy = f"{config.output}: another run is writing to it"
-            held.enter_context(sole_writer(config.output, busy))
-            if resume is None:
-                for name in ("checkpoints", "best", "tensorboard"):
-                    shutil.rmtree(config.output / name, ignore_errors=True)
-                for old in config.output.glob("model-*"):  # of values, see `keep_per_target`
-                    if artefact.is_fusion_artefact(old):
-                        shutil.rmtree(old, ignore_errors=True)
-            write_configuration(config.output, config)
+            # "model-*" are of values, see `keep_per_target`.
+            own = [p.parent for p in config.output.glob(f"model-*/{FUSION_FILE}")]
+            leftovers = [config.output / "tensorboard", *own]
+            claim_output(
+                config.output, config, held, resume is not None, asked, self.say, leftovers
+            )
         self.accelerator.wait_for_everyone()
         if resume is not None:
             self.say(f"going on from {resume}")
@@ -145,7 +140,7 @@ class FusionRun:
     def _start_others(self, start: Path) -> None:
         """Weights of a strategy's further models, where the artefact has them; else it is said."""
         for name, model in self.strategy.models.items():
-            if name == artefact.MAIN:
+            if name == MAIN:
                 continue
             if (start / name).is_dir():
                 self.say(start_from(model, start / name))
@@ -294,7 +289,7 @@ class FusionRun:
 
     def _save(self) -> Path:
         """The artefact, and where each value keeps its own epoch one for each beside it."""
-        folder = self.config.output / "model"
+        folder = self.config.output / MODEL
         if self.first:
             for name, best in self.progress.best_of.items():
                 self._save_epoch(folder.with_name(f"model-{name}"), best)
@@ -305,17 +300,16 @@ class FusionRun:
         config, now = self.config, self.progress
         if best:
             load_best(config.output, self.strategy.models, best["epoch"])
-        record = {
-            "config": config.model_dump(mode="json"),
-            "versions": versions(),
-            "samples": len(self.setup.train),
-            "manifest_sha256": file_sha256(self.setup.manifest.path),
-            "split_sha256": self.setup.manifest.split_sha256,
-            "left_out": dict(self.setup.train.left_out),
-            "world_size": self.accelerator.num_processes,
-            "device": torch.cuda.get_device_name(self.device)
-            if self.device.type == "cuda"
-            else "cpu",
+        manifest, train = self.setup.manifest, self.setup.train
+        record = run_record(
+            config,
+            manifest,
+            file_sha256(manifest.path),
+            len(train),
+            train.left_out,
+            self.device,
+            self.accelerator.num_processes,
+        ) | {
             "parameters": self.parameters,
             "epochs": now.epoch,
             "steps": now.epoch * self.dealer.batches,
@@ -324,35 +318,20 @@ class FusionRun:
             "validation": now.validation,
             "best": best or None,
         }
-        about = artefact.About(
-            labels=self.setup.manifest.labels,
-            strategy=config.strategy.name,
-            options=config.strategy.options,
-            thresholds=best.get("thresholds", {}),
-            models=tuple(self.strategy.models),
-            corpus=self.setup.manifest.corpus,
-            split_sha256=self.setup.manifest.split_sha256,
-        )
-        card = fusion_card(config, self.setup.manifest, self.strategy.model.config, record)
-        artefact.save(self.strategy.models, about, folder, record, card)
+        card = fusion_card(config, manifest, self.strategy.model.config, record)
+        artefact.save(self.strategy.models, self.about(best), folder, record, card)
         kept = f"epoch {best['epoch']}" if best else "the last epoch"
         self.say(f"artefact of {kept} written to {folder}")
 
-
-def _resumable(config: FusionTrainConfig, checkpoints: Path) -> Path | None:
-    """The checkpoint to go on from; a folder that is not this run's is not mixed with it."""
-    model = config.output / "model"
-    ours = not model.exists() or artefact.is_fusion_artefact(model)
-    if not ours and (not model.is_dir() or any(model.iterdir())):
-        raise EmollamaError(f"{model}: is there and no fusion model; choose another output")
-    newest = newest_checkpoint(checkpoints)
-    if config.training.resume == "never":
-        return None
-    if newest is None:
-        if any(checkpoints.glob("*/trainer_state.json")):
-            raise EmollamaError(
-                f"{config.output}: holds checkpoints of an LLM run; choose another output"
-            )
-        return None
-    require_same_configuration(config.output, config, MAY_CHANGE)
-    return newest
+    def about(self, best: dict[str, Any]) -> About:
+        """What the artefact says of the models, whose weights are those of the best epoch."""
+        strategy, manifest = self.config.strategy, self.setup.manifest
+        return About(
+            labels=manifest.labels,
+            strategy=strategy.name,
+            options=strategy.options,
+            thresholds=best.get("thresholds", {}),
+            models=tuple(self.strategy.models),
+            corpus=manifest.corpus,
+            split_sha256=manifest.split_sha256,
+        )

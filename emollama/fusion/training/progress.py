@@ -18,8 +18,9 @@ import torch
 
 from emollama.base.errors import EmollamaError
 from emollama.base.files import atomic_path, written_whole
-from emollama.fusion import artefact
+from emollama.fusion import weights
 from emollama.fusion.modeling import FusionModel
+from emollama.runs.checkpoints import step_of
 
 KEPT = 2
 """Checkpoints that are kept."""
@@ -58,16 +59,11 @@ class Progress:
         return bool(patience and self.best and self.epoch - self.best["epoch"] >= patience)
 
 
-def newest_checkpoint(folder: Path) -> Path | None:
-    """The checkpoint with the highest step, or None."""
-    return max(folder.glob("checkpoint-*.pt"), key=_step, default=None)
-
-
 def write_checkpoint(folder: Path, step: int, strategy: Mapping[str, Any], now: Progress) -> None:
     """Write a checkpoint; the oldest beyond those kept go."""
     with atomic_path(folder / f"checkpoint-{step}.pt") as temporary:
         torch.save({"strategy": dict(strategy), "progress": asdict(now)}, temporary)
-    for old in sorted(folder.glob("checkpoint-*.pt"), key=_step)[:-KEPT]:
+    for old in sorted(folder.glob("checkpoint-*.pt"), key=step_of)[:-KEPT]:
         old.unlink()
 
 
@@ -95,7 +91,7 @@ def best_folder(output: Path, epoch: int) -> Path:
 def keep_best(output: Path, models: Mapping[str, FusionModel], epoch: int) -> None:
     """Write the weights of an epoch: a copy on disk, so that later steps cannot change them."""
     with written_whole(best_folder(output, epoch)) as draft:
-        artefact.save_models(models, draft)
+        weights.save_models(models, draft)
 
 
 def forget_best_but(output: Path, epochs: Collection[int]) -> None:
@@ -110,10 +106,5 @@ def load_best(output: Path, models: Mapping[str, FusionModel], epoch: int) -> No
     """Fill models with the weights that `keep_best` wrote."""
     folder = best_folder(output, epoch)
     for name, model in models.items():
-        place = folder if name == artefact.MAIN else folder / name
-        artefact.load_weights(model, place / artefact.WEIGHTS_FILE)
-
-
-def _step(path: Path) -> int:
-    digits = path.stem.removeprefix("checkpoint-")
-    return int(digits) if digits.isdigit() else -1
+        place = folder if name == weights.MAIN else folder / name
+        weights.load_weights(model, place / weights.WEIGHTS_FILE)

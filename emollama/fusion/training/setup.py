@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from emollama.base.errors import EmollamaError
-from emollama.fusion import artefact
+from emollama.fusion import weights
 from emollama.fusion.configuration import ModalitySection
 from emollama.fusion.data.data import (
     FusionData,
@@ -68,19 +68,19 @@ def assembled(
     validation: FusionData | None,
 ) -> Setup:
     """A model for data that has been read; `sections` as `open_modalities` gives them."""
-    weights: list[float] = []
+    balance: list[float] = []
     if config.task.class_weights == "balanced" and config.task.has_labels:
-        weights = train.targets.class_weights()
+        balance = train.targets.class_weights()
     config_class, model_class = fusion_system(config.fusion.system)
     with torch.random.fork_rng():
-        seed_weights(config.seed, artefact.MAIN)
+        seed_weights(config.seed, weights.MAIN)
         model = model_class(
             config_class(
                 modalities=[s.model_dump() for s in sections],
                 labels=manifest.labels.labels if config.task.has_labels else (),
                 task=config.task.model_dump(mode="json"),
                 options=config.fusion.options,
-                class_weights=weights,
+                class_weights=balance,
             )
         )
     if config.fusion.start is None:
@@ -105,7 +105,7 @@ def another(
     config.options |= dict(options or {})
     with torch.random.fork_rng():
         seed_weights(seed, name)
-        made = artefact.new_model(config)
+        made = weights.new_model(config)
     made.standardisers.load_state_dict(model.standardisers.state_dict())
     made.backbones.load_state_dict(model.backbones.state_dict())
     return made.to(model.device)  # type: ignore[arg-type]
@@ -118,7 +118,7 @@ def start_from(model: FusionModel, folder: Path) -> str:
         EmollamaError: it is of another system, or has other modalities, labels or shapes.
     """
     try:
-        found = artefact.read_config(folder)
+        found = weights.read_config(folder)
         ours = model.config
         for what, theirs, mine in (
             ("system", [found.system], [ours.system]),
@@ -129,7 +129,7 @@ def start_from(model: FusionModel, folder: Path) -> str:
                 raise EmollamaError(
                     f"{folder}: has the {what} {', '.join(theirs)}, this run {', '.join(mine)}"
                 )
-        artefact.load_weights(model, folder / artefact.WEIGHTS_FILE)
+        weights.load_weights(model, folder / weights.WEIGHTS_FILE)
     except EmollamaError as error:
         raise EmollamaError(f"fusion.start: {error}") from error
     return f"weights start from {folder}"

@@ -8,9 +8,9 @@ from typing import Literal
 
 import numpy as np
 
-from emollama.fusion.answers import Answers
 from emollama.fusion.configuration import FusionTask, TaskKind
 from emollama.fusion.data.data import FusionData
+from emollama.fusion.readout import Answers
 from emollama.scoring.metrics.formulas import one_hot
 from emollama.scoring.metrics.tasks import TaskCases, better
 from emollama.scoring.metrics.thresholds import best_threshold

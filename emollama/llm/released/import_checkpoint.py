@@ -25,6 +25,7 @@ from emollama.assets.pickled import read_tensors
 from emollama.base.errors import EmollamaError
 from emollama.base.files import file_sha256, written_whole
 from emollama.llm import artefact
+from emollama.llm.backbone import empty_llm, resolve_llm
 from emollama.llm.clues import ClueWords
 from emollama.llm.configuration import EmotionLlamaConfig
 from emollama.llm.layout import get_layout
@@ -112,12 +113,12 @@ def import_checkpoint(
         raise EmollamaError(f"{out}: is there already and not empty; choose another folder")
     tensors = read_checkpoint(checkpoint)
     report = _report(checkpoint, tensors)
-    folder = artefact.resolve_llm(llm)
+    folder = resolve_llm(llm)
     tokenizer = load_tokenizer(folder)
     streams = v1.streams(sources)
     processor = EmotionLlamaProcessor(tokenizer, get_layout(layout), streams, labels)
     require_llama_tokenizer(processor, llm)
-    language_model = artefact.empty_llm(folder)
+    language_model = empty_llm(folder)
     config = EmotionLlamaConfig(
         text_config=language_model.config,
         streams=[vars(s) for s in streams],

@@ -20,6 +20,7 @@ from torch import nn
 from emollama.features.store import StoredTracks
 from emollama.features.tracks import TrackReader
 from emollama.llm import artefact
+from emollama.llm.backbone import empty_llm, resolve_llm
 from emollama.llm.batch import by_count
 from emollama.llm.configuration import EmotionLlamaConfig, StreamConfig
 from emollama.llm.evidence import EvidenceReader, fit_clues, open_streams, training_samples
@@ -123,7 +124,7 @@ def plan(config: TrainConfig, gpus: int = 1) -> Plan:
     samples, _ = training_samples(manifest, config.data, readers)
     if config.model.start is not None:
         require_start(config.model.start)
-    folder = artefact.resolve_llm(config.model.llm)
+    folder = resolve_llm(config.model.llm)
     processor = EmotionLlamaProcessor(
         load_tokenizer(folder), get_layout(config.model.layout), streams, manifest.labels,
         config.tasks.clues, config.model.context,
@@ -190,7 +191,7 @@ def _linear_weights(module: nn.Module) -> int:
 
 def _skeleton(config: TrainConfig, folder: Path, streams: list[StreamConfig]) -> PeftModel:
     """The model as it will be trained, without values."""
-    language_model = artefact.empty_llm(folder)
+    language_model = empty_llm(folder)
     with torch.device("meta"):
         shell = EmotionLlama(
             EmotionLlamaConfig(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,7 +15,7 @@ from transformers import set_seed
 from emollama.base import torchrun
 from emollama.base.device import default_device, resolve_dtype
 from emollama.base.errors import EmollamaError
-from emollama.base.files import file_sha256, read_json, sole_writer, write_json, written_whole
+from emollama.base.files import file_sha256, read_json, write_json, written_whole
 from emollama.llm import artefact
 from emollama.llm.clues import ClueWords
 from emollama.llm.evidence import (
@@ -30,7 +28,7 @@ from emollama.llm.evidence import (
 )
 from emollama.llm.inference import label_probabilities
 from emollama.llm.partitioned import gathered
-from emollama.llm.processing import PROCESSOR_FILE, EmotionLlamaProcessor
+from emollama.llm.processing import EmotionLlamaProcessor
 from emollama.llm.training.arguments import micro_batch, require_deepspeed, training_arguments
 from emollama.llm.training.card import model_card
 from emollama.llm.training.config import TrainConfig
@@ -40,21 +38,21 @@ from emollama.llm.training.probe import Shifts, start_from_probe
 from emollama.llm.training.start import start_from
 from emollama.llm.training.trainer import (
     VALIDATION,
-    WHOLE,
     EmotionTrainer,
     KeepBest,
     MarkWhole,
     PlainProgress,
-    newest_checkpoint,
 )
 from emollama.manifest.split_file import leakage, read_with_splits
-from emollama.runs.run_folder import (
-    require_same_configuration,
-    speaker,
-    tell_left_out,
-    versions,
-    write_configuration,
+from emollama.runs.checkpoints import (
+    CHECKPOINTS,
+    MODEL,
+    WHOLE,
+    checkpoint_to_resume,
+    claim_output,
 )
+from emollama.runs.marks import PROCESSOR_FILE
+from emollama.runs.run_folder import run_record, speaker, tell_left_out
 from emollama.scoring.metrics.formulas import one_hot, weighted_f1
 
 MAY_CHANGE = (
@@ -81,9 +79,10 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
     say = speaker(rank)
     micro = micro_batch(config, world)
     require_deepspeed(config)
-    _require_same_run(config, world)
-    checkpoints = config.output / "checkpoints"
-    resume = newest_checkpoint(checkpoints) if config.training.resume == "auto" else None
+    asked = config.training.resume
+    resume = checkpoint_to_resume(config.output, config, asked, MAY_CHANGE, PROCESSOR_FILE)
+    _require_same_world(config, resume, world)
+    checkpoints = config.output / CHECKPOINTS
     device = default_device()
     if device.type == "cuda":
         device = torch.device("cuda", torchrun.local_rank())
@@ -148,9 +147,7 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
 
     keeper = _keeper(config, model, processor, evidence, clues, manifest, readers, device, say)
     if rank == 0:
-        busy = f"{config.output}: another run is writing to it"
-        held.enter_context(sole_writer(config.output, busy))
-        _claim(config, say)
+        claim_output(config.output, config, held, resume is not None, asked, say)
     if torch.distributed.is_initialized():
         torch.distributed.barrier()
     trainer = EmotionTrainer(
@@ -171,19 +168,13 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
         say(f"going on from {resume}")
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
 
-    folder = config.output / "model"
+    folder = config.output / MODEL
     with gathered(model):
         if trainer.is_world_process_zero():
             losses = [r for r in trainer.state.log_history if "loss" in r]
-            record = {
-                "config": config.model_dump(mode="json"),
-                "versions": versions(),
-                "samples": len(samples),
-                "manifest_sha256": manifest_sha256,
-                "split_sha256": manifest.split_sha256,
-                "left_out": left_out,
-                "world_size": world,
-                "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+            record = run_record(
+                config, manifest, manifest_sha256, len(samples), left_out, device, world
+            ) | {
                 "steps": trainer.state.global_step,
                 "final_loss": losses[-1]["loss"] if losses else None,
                 "log": losses,
@@ -200,23 +191,6 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
             say(f"artefact written to {folder}")
     _leave_process_group(world)
     return folder
-
-
-def _claim(config: TrainConfig, say: Callable[[str], None]) -> None:
-    """Make the output folder this run's; what an older run left is removed if it starts anew.
-
-    A run killed before its first checkpoint leaves its best weights: they are not this run's.
-    Checkpoints none of which is whole are set aside, for somebody may know what they lack.
-    """
-    folder = config.output / "checkpoints"
-    if config.training.resume == "never" or not newest_checkpoint(folder):
-        if config.training.resume == "auto" and any(folder.glob("*/trainer_state.json")):
-            aside = folder.with_name(f"checkpoints-{time.strftime('%Y%m%d-%H%M%S')}")
-            folder.rename(aside)
-            say(f"none of the checkpoints is whole: set aside in {aside}; starting anew")
-        for name in ("checkpoints", "best"):
-            shutil.rmtree(config.output / name, ignore_errors=True)
-    write_configuration(config.output, config)
 
 
 def _keeper(
@@ -280,22 +254,16 @@ def _best_record(config: TrainConfig) -> dict[str, float] | None:
     return read_json(path) if config.training.keep_best and path.is_file() else None
 
 
-def _require_same_run(config: TrainConfig, world: int) -> None:
-    """A folder that holds checkpoints of another configuration is not mixed with this run."""
-    model = config.output / "model"
-    ours = not model.exists() or (model / PROCESSOR_FILE).is_file()
-    if not ours and (not model.is_dir() or any(model.iterdir())):
-        raise EmollamaError(f"{model}: is there and no artefact; choose another output")
-    newest = newest_checkpoint(config.output / "checkpoints")
-    if config.training.resume == "never" or newest is None:
+def _require_same_world(config: TrainConfig, resume: Path | None, world: int) -> None:
+    """DeepSpeed goes on with as many processes as wrote the checkpoint."""
+    if resume is None or config.training.deepspeed is None:
         return
-    processes = read_json(newest / WHOLE)["processes"]
-    if config.training.deepspeed is not None and processes != world:
+    processes = read_json(resume / WHOLE)["processes"]
+    if processes != world:
         raise EmollamaError(
-            f"{newest}: was written by {processes} processes, and DeepSpeed goes on with as many "
+            f"{resume}: was written by {processes} processes, and DeepSpeed goes on with as many "
             f"only, not {world}; training.resume=never starts anew"
         )
-    require_same_configuration(config.output, config, MAY_CHANGE)
 
 
 def _quiet(trainer: EmotionTrainer) -> None:

@@ -22,9 +22,7 @@ from transformers import (
 from emollama.base.errors import EmollamaError
 from emollama.base.files import write_json
 from emollama.llm.partitioned import of_first_process
-
-WHOLE = "whole.json"
-"""File in a checkpoint that says that nothing is missing, and how many processes wrote it."""
+from emollama.runs.checkpoints import WHOLE
 
 VALIDATION = "validation_weighted_f1"
 """Key of the records that `KeepBest` leaves in the trainer's log."""
@@ -209,9 +207,3 @@ class MarkWhole(TrainerCallback):
         if state.is_world_process_zero:
             folder = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
             write_json(folder / WHOLE, {"processes": args.world_size})
-
-
-def newest_checkpoint(folder: Path) -> Path | None:
-    """The checkpoint with the highest step that was written whole, or None."""
-    whole = [p for p in folder.glob("checkpoint-*") if (p / WHOLE).is_file()]
-    return max(whole, key=lambda p: int(p.name.rsplit("-", 1)[1]), default=None)

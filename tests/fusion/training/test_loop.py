@@ -17,18 +17,18 @@ from accelerate.state import AcceleratorState, PartialState
 from safetensors.torch import load_file
 
 from emollama.base.errors import EmollamaError
-from emollama.evaluation.kinds import load_training
 from emollama.fusion import artefact
-from emollama.fusion.answers import answers
-from emollama.fusion.data.data import read_data, reopen_modalities
+from emollama.fusion.data.data import read_data
+from emollama.fusion.readout import answers
 from emollama.fusion.training import loop as fusion
-from emollama.fusion.training.answering import answering
 from emollama.fusion.training.config import FusionTrainConfig
 from emollama.fusion.training.strategies.base import Strategy
 from emollama.fusion.training.strategies.table import STRATEGIES
 from emollama.fusion.training.validation import validate
+from emollama.inputs.opening import reopen_inputs
 from emollama.llm.training.config import TrainConfig
 from emollama.manifest.sample import read_manifest
+from emollama.session.family import load_training
 from tests.fusion.corpus import make
 from tests.processes import free_port
 
@@ -114,7 +114,7 @@ def test_the_best_epoch_is_kept_and_not_the_last(config: Path, tmp_path: Path) -
     loaded = artefact.load(tmp_path / "model")
     model = loaded.models["model"]
     manifest = read_manifest(config.parent / "manifest.jsonl")
-    readers = reopen_modalities(config.parent / "store", model.config.sections)
+    readers = reopen_inputs(config.parent / "store", model.config.sections)
     data = read_data(
         manifest, "val", model.config.goal, loaded.about.labels, model.config.sections, readers
     )
@@ -181,12 +181,12 @@ def test_the_best_epoch_of_each_value_is_kept_by_itself(config: Path, tmp_path: 
         kept[value] = own["epoch"]
         loaded = artefact.load(tmp_path / f"model-{value}")
         model = loaded.models["model"]
-        readers = reopen_modalities(config.parent / "store", model.config.sections)
+        readers = reopen_inputs(config.parent / "store", model.config.sections)
         data = read_data(
             read_manifest(config.parent / "manifest.jsonl"), "val", model.config.goal,
             loaded.about.labels, model.config.sections, readers,
         )  # fmt: skip
-        said = answers(model.config, answering(loaded), data.in_order(), torch.device("cpu"))
+        said = answers(model.config, loaded.answer, data.in_order(), torch.device("cpu"))
         again = validate(model.config.goal, (), said, data)
         assert again.scores[f"ccc_{value}"] == own["value"]
     assert len(set(kept.values())) == 2, "else this test tells nothing"

@@ -15,10 +15,12 @@ from typer.testing import CliRunner
 from emollama.base.config import load_config
 from emollama.base.errors import EmollamaError
 from emollama.cli.app import app
+from emollama.inputs.opening import reopen_inputs
 from emollama.llm import artefact
+from emollama.llm.backbone import empty_llm
 from emollama.llm.clues import VOICE_RULES
 from emollama.llm.configuration import EmotionLlamaConfig
-from emollama.llm.evidence import EvidenceReader, open_readers
+from emollama.llm.evidence import EvidenceReader
 from emollama.llm.modeling import EmotionLlama
 from emollama.llm.options import LoraSection
 from emollama.llm.training.activations import activation_bytes
@@ -37,7 +39,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _without_values(folder: Path):
-    language_model = artefact.empty_llm(folder)
+    language_model = empty_llm(folder)
     with torch.device("meta"):
         config = EmotionLlamaConfig(
             text_config=language_model.config, streams=[asdict(s) for s in STREAMS]
@@ -71,7 +73,7 @@ def test_lengths_are_those_of_the_prompts_that_training_writes(
     found = plan(loaded).lengths
     artefacts = artefact.load(train(loaded), torch.float32)
     streams = artefacts.processor.streams
-    reader = EvidenceReader(open_readers(None, streams), artefacts.clues)
+    reader = EvidenceReader(reopen_inputs(None, streams), artefacts.clues)
     lengths = []
     for sample in read_manifest(config.parent / "manifest.jsonl").split("train"):
         known = reader.read(sample)

@@ -15,7 +15,6 @@ from emollama.base.config import load_config
 from emollama.bench.configuration import BenchConfig
 from emollama.bench.plan import rows_of
 from emollama.evaluation.config import EvalConfig
-from emollama.evaluation.kinds import is_fusion
 from emollama.fusion.systems.table import fusion_system
 from emollama.fusion.training.config import FusionTrainConfig
 from emollama.fusion.training.dealing import Dealer
@@ -23,12 +22,13 @@ from emollama.fusion.training.loop import train_fusion
 from emollama.llm.training.config import TrainConfig
 from emollama.llm.training.instructions import InstructionSchedule
 from emollama.llm.training.sft import train
+from emollama.session.family import kind_of_training
 from tests.fusion import corpus as fusion_corpus
 from tests.llm.training.corpus import WIDTHS, make
 
 ROOT = Path(__file__).parents[3]
 PRESETS = sorted((ROOT / "train_configs").glob("*.yaml"))
-FUSION = [path for path in PRESETS if is_fusion(path)]
+FUSION = [path for path in PRESETS if kind_of_training(path).family == "fusion"]
 TRAIN = [path for path in PRESETS if path not in FUSION]
 SMALLER: dict[str, Any] = {
     "width": 32, "hidden": 32, "decoder_hidden": 64, "gate_hidden": 16, "regressor": [16],

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from emollama.runs.checkpoints import WHOLE, newest_checkpoint
 from filelock import FileLock
 from safetensors.torch import load_file
 
-from emollama.llm.training.trainer import WHOLE, newest_checkpoint
 from tests.llm.training.corpus import make
 from tests.processes import torchrun
 

@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 from emollama.base.config import Strict
 from emollama.base.errors import EmollamaError
-from emollama.fusion.artefact import MAIN
 from emollama.fusion.batch import FusionBatch
 from emollama.fusion.configuration import FusionTask
 from emollama.fusion.modeling import FusionModel, FusionOutput
 from emollama.fusion.trainable import TrainableEncoder
 from emollama.fusion.training.optimising import Optimiser, OptimizerSection
+from emollama.fusion.weights import MAIN
 
 __all__ = ["MAIN", "Plan", "Strategy", "set_modes"]
 

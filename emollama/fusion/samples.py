@@ -1,0 +1,190 @@
+"""Samples that a fusion model is asked about: their features and media, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+import torch
+
+from emollama.base.errors import EmollamaError
+from emollama.features.tracks import TrackReader
+from emollama.fusion.configuration import ModalitySection
+from emollama.fusion.data.data import FusionData, read_data
+from emollama.fusion.data.raw_reading import MediaTool
+from emollama.fusion.data.track_table import TrackTable
+from emollama.fusion.readout import answers
+from emollama.fusion.subject import FusionSubject, rows_of
+from emollama.fusion.trained import TrainedFusion
+from emollama.fusion.weights import MAIN
+from emollama.inputs.opening import reopen_inputs
+from emollama.inputs.spec import InputSpec
+from emollama.manifest.channels import Channel
+from emollama.manifest.sample import Manifest, Sample
+from emollama.runs.artefact import ModelAnswer
+
+GATES = ("beta", "modalities")
+"""Maps that weigh the modalities: [B, M, d] or [B, M], in the order of the configuration."""
+
+
+def writes_no_text(folder: Path) -> EmollamaError:
+    """What is said to those who want words from a fusion model."""
+    return EmollamaError(
+        f"{folder}: is a fusion model, which answers with labels and writes no text; "
+        "ask it with `emollama predict`"
+    )
+
+
+def input_of(section: ModalitySection) -> InputSpec:
+    """A modality, described as every model's input is; of raw media, `source` is what reads it."""
+    source = MediaTool.of(section).key if section.takes_media else section.source
+    return replace(section.spec, source=source)
+
+
+@dataclass(frozen=True)
+class FusionSamples:
+    """See `runs.artefact.LoadedSamples`.
+
+    Attributes:
+        model: that is asked.
+        data: the samples and their tracks.
+        readers: of the cached tracks.
+    """
+
+    model: TrainedFusion
+    data: FusionData
+    readers: Mapping[str, TrackReader]
+
+    @classmethod
+    def read(
+        cls,
+        model: TrainedFusion,
+        manifest: Manifest,
+        samples: Sequence[Sample],
+        split: str,
+        store: Path | None,
+        features: Path | None,
+    ) -> FusionSamples:
+        """Read everything once; see `Artefact.load_samples`."""
+        sections = model.sections
+        readers = reopen_inputs(store, [s.spec for s in sections], features)
+        data = read_data(
+            manifest, split, model.config.goal, model.about.labels, sections, readers,
+            samples=samples, known_only=False,
+        )  # fmt: skip
+        return cls(model, data, readers)
+
+    @property
+    def samples(self) -> Sequence[Sample]:
+        """Those that can be asked about, in order."""
+        return self.data.samples
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """Ids of the others, and why."""
+        return self.data.left_out
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What else people should be told of what was read."""
+        return self.data.notes
+
+    @property
+    def channels(self) -> frozenset[Channel]:
+        """Those of the modalities."""
+        return frozenset(s.channel for s in self.model.sections)
+
+    def check(self, ids: Sequence[str]) -> None:
+        """Nothing: everything has been read."""
+
+    def chunks(self, batch_size: int, first: int | None = None) -> tuple[tuple[str, ...], ...]:
+        """Batches as large as memory allows, in order of the samples."""
+        del batch_size
+        ids = self.data.ids
+        return tuple(tuple(ids[i] for i in rows) for rows in self.data.batches(first))
+
+    def answers(
+        self, ids: Sequence[str], channels: Sequence[Channel], batch_size: int
+    ) -> list[ModelAnswer]:
+        """Scores and values with these channels present; see `LoadedSamples.answers`."""
+        del batch_size
+        return self.answers_of([self._row[i] for i in ids], channels)
+
+    def answers_of(self, rows: Sequence[int], channels: Sequence[Channel]) -> list[ModelAnswer]:
+        """The same of rows, as one batch."""
+        config = self.model.config
+        hidden = [s.name for s in config.sections if s.channel not in channels]
+        batch = self.data.batch(rows)
+        found = answers(config, self.model.answer, [batch], self.model.device, hidden)
+        return [
+            ModelAnswer(
+                None if found.labels is None else found.labels[i],
+                None if found.values is None else found.values[i],
+                None if found.times is None else found.times[i],
+            )
+            for i in range(len(rows))
+        ]
+
+    def written(
+        self,
+        ids: Sequence[str],
+        channels: Sequence[Channel] | None,
+        task: str,
+        max_new_tokens: int,
+        batch_size: int,
+    ) -> NoReturn:
+        """A fusion model writes no text."""
+        raise writes_no_text(self.model.folder)
+
+    def true_values(self, sample_id: str) -> np.ndarray:
+        """Of the clip float64 [T], or of its annotated frames [L, T]; NaN where not known."""
+        row, targets = self._row[sample_id], self.data.targets
+        if self.model.config.goal.kind == "frames":
+            return targets.frames[row].astype(float)
+        target = targets.whole["values"]
+        known = torch.where(target.valid[row], target.values[row].double(), torch.nan)
+        return np.asarray(known)
+
+    def subject(self) -> FusionSubject:
+        """The samples as what explanations ask about."""
+        rows = rows_of([self.data.batch([i]) for i in range(len(self.data))])
+        return FusionSubject(self.model, rows, [s.text for s in self.samples])
+
+    @torch.no_grad()
+    def gate_weights(self, row: int, noisy: str, level: float, seed: int) -> np.ndarray | None:
+        """What the system's gate gives each modality; see `LoadedSamples.gate_weights`."""
+        names = self.model.config.names
+        if not all(int(self.data.tracks[n].length[row]) > 0 for n in names):
+            return None
+        batch = self.data.batch([row])
+        if level:
+            if not isinstance(self.data.tracks[noisy], TrackTable):
+                raise EmollamaError(
+                    f"modality '{noisy}': noise is put on cached tracks, and this is raw media; "
+                    "leave --noise out"
+                )
+            # Each clip's noise is its own, and the same at every level but for its size.
+            draw = torch.Generator().manual_seed(seed * 1_000_003 + row)
+            noise = torch.randn(batch.values[noisy].shape, generator=draw)
+            values = batch.values[noisy] + level * self._deviations[noisy] * noise
+            batch = replace(batch, values={**batch.values, noisy: values})
+        maps = self.model.models[MAIN](batch.to(self.model.device), explain=True).maps or {}
+        for name in GATES:
+            if name in maps and maps[name].shape[1] == len(names):
+                weights = maps[name].double().flatten(1).unflatten(1, (len(names), -1)).mean(-1)
+                return np.asarray(weights[0].cpu())
+        return None
+
+    @cached_property
+    def _deviations(self) -> dict[str, torch.Tensor]:
+        """Of the columns of each cached track."""
+        tables = {n: t for n, t in self.data.tracks.items() if isinstance(t, TrackTable)}
+        return {n: found[1] for n, t in tables.items() if (found := t.moments()) is not None}
+
+    @cached_property
+    def _row(self) -> dict[str, int]:
+        return {name: i for i, name in enumerate(self.data.ids)}

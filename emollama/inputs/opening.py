@@ -1,0 +1,67 @@
+"""Opening the feature tracks that a model reads: of one that is to be trained, or of one that is.
+
+Everything here is by `InputSpec`, the same for language models and fusion models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from emollama.base.errors import EmollamaError
+from emollama.features.same_encoder import require_same_encoder
+from emollama.features.store import StoredTracks, open_tracks, relocated_sources
+from emollama.features.tracks import TrackReader
+from emollama.inputs.spec import Described, InputSpec
+
+Readers = dict[str, TrackReader]
+"""By input: what reads its tracks."""
+
+
+def open_inputs(store: Path | None, inputs: Sequence[Described]) -> tuple[list[InputSpec], Readers]:
+    """Inputs as a model keeps them (source in full, width, encoder), and readers of tracks."""
+    found: list[InputSpec] = []
+    readers: Readers = {}
+    for spec in (one.spec for one in inputs):
+        if spec.cached:
+            reader = open_tracks(store, spec.source)
+            source = reader.key if isinstance(reader, StoredTracks) else spec.source
+            spec = replace(
+                spec,
+                source=source,
+                width=spec.width_of(reader.width),
+                fingerprint=reader.fingerprint,
+            )
+            readers[spec.name] = reader
+        found.append(spec)
+    return found, readers
+
+
+def reopen_inputs(
+    store: Path | None, inputs: Sequence[Described], features: Path | None = None
+) -> Readers:
+    """Readers for the tracks of a trained model, which must be of the same encoders.
+
+    Args:
+        store: the feature store.
+        inputs: as the model keeps them.
+        features: folder that `npy:` folders of the same names lie in, for another corpus.
+
+    Raises:
+        EmollamaError: other widths, another version of an encoder, or two sources that would
+            become one folder.
+    """
+    cached = [one.spec for one in inputs if one.spec.cached]
+    readers: Readers = {}
+    sources = relocated_sources([s.source for s in cached], features)
+    for spec, source in zip(cached, sources, strict=True):
+        reader = open_tracks(store, source)
+        if spec.width_of(reader.width) != spec.width:
+            raise EmollamaError(
+                f"{spec}: {source} is {reader.width} wide, the model was built for "
+                f"{spec.width // spec.width_of(1)}"
+            )
+        require_same_encoder(spec, reader.fingerprint, str(store or source))
+        readers[spec.name] = reader
+    return readers

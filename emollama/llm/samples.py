@@ -1,0 +1,102 @@
+"""Samples that a language model is asked about; their features are read as they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from emollama.features.tracks import TrackReader
+from emollama.llm.batch import by_count
+from emollama.llm.clues import ClueWords
+from emollama.llm.evidence import EvidenceReader
+from emollama.llm.inference import label_probabilities, written
+from emollama.llm.modeling import EmotionLlama
+from emollama.llm.processing import EmotionLlamaProcessor, Evidence
+from emollama.llm.subject import LlmSubject
+from emollama.manifest.channels import Channel
+from emollama.manifest.sample import Sample
+from emollama.runs.artefact import ModelAnswer
+
+BATCHES = 4
+"""Batches of a chunk: what a killed process loses at most, and what a rank takes at a time."""
+
+
+@dataclass(frozen=True)
+class LlmSamples:
+    """See `runs.artefact.LoadedSamples`."""
+
+    model: EmotionLlama
+    processor: EmotionLlamaProcessor
+    clues: ClueWords
+    samples: Sequence[Sample]
+    readers: Mapping[str, TrackReader]
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+    @property
+    def channels(self) -> frozenset[Channel]:
+        """Words in any case, those of the streams, and of clues that a label is asked with."""
+        known: set[Channel] = {"words", *(s.channel for s in self.processor.streams)}
+        if self.processor.clues == "always":
+            known |= {channel for sample in self.samples for channel in sample.clues}
+        return frozenset(known)
+
+    def check(self, ids: Sequence[str]) -> None:
+        """Read the tracks of these once."""
+        self._evidence(ids)
+
+    def chunks(self, batch_size: int, first: int | None = None) -> tuple[tuple[str, ...], ...]:
+        """A few batches each, like lengths together, so that little of a batch is padding."""
+        lengths = [len(s.text or "") for s in self.samples[:first]]
+        groups = by_count(lengths, BATCHES * batch_size)
+        return tuple(tuple(self.samples[i].id for i in group) for group in groups)
+
+    def answers(
+        self, ids: Sequence[str], channels: Sequence[Channel], batch_size: int
+    ) -> list[ModelAnswer]:
+        """Label scores with these channels present."""
+        evidence = self._evidence(ids, channels)
+        found = label_probabilities(self.model, self.processor, evidence, batch_size)
+        return [ModelAnswer(row) for row in found]
+
+    def written(
+        self,
+        ids: Sequence[str],
+        channels: Sequence[Channel] | None,
+        task: str,
+        max_new_tokens: int,
+        batch_size: int,
+    ) -> list[ModelAnswer]:
+        """Text that answers the question of a task; see `LoadedSamples.written`."""
+        evidence = self._evidence(ids, channels)
+        texts = written(self.model, self.processor, evidence, task, max_new_tokens, batch_size)
+        return [ModelAnswer(text=text) for text in texts]
+
+    def true_values(self, sample_id: str) -> Any:
+        """None: a language model answers with no quantities."""
+
+    def subject(self) -> LlmSubject:
+        """The samples as what explanations ask about."""
+        evidence = self._evidence([s.id for s in self.samples])
+        return LlmSubject(self.model, self.processor, evidence)
+
+    def gate_weights(self, row: int, noisy: str, level: float, seed: int) -> None:
+        """None: a language model has no gate."""
+
+    def _evidence(
+        self, ids: Sequence[str], channels: Sequence[Channel] | None = None
+    ) -> list[Evidence]:
+        found = [self._reader.read(self._of_id[i]) for i in ids]
+        if channels is None:
+            return found
+        return [self.processor.for_label(e, channels) for e in found]
+
+    @cached_property
+    def _reader(self) -> EvidenceReader:
+        return EvidenceReader(self.readers, self.clues)
+
+    @cached_property
+    def _of_id(self) -> dict[str, Sample]:
+        return {s.id: s for s in self.samples}

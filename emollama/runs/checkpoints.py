@@ -1,0 +1,132 @@
+"""The output folder of a run: whose it is, its checkpoints, and which of them is gone on with."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel
+
+from emollama.base.errors import EmollamaError
+from emollama.base.files import read_text, sole_writer, write_text
+
+CONFIG_FILE = "config.yaml"
+CHECKPOINTS = "checkpoints"
+MODEL = "model"
+WHOLE = "whole.json"
+"""Stands in a checkpoint's folder once all of it is written; a checkpoint of one file needs none:
+it is moved into its place whole."""
+
+
+def newest_checkpoint(folder: Path) -> Path | None:
+    """The checkpoint with the highest step that was written whole, or None."""
+    found = folder.glob("checkpoint-*")
+    whole = [p for p in found if p.suffix == ".pt" or (p / WHOLE).is_file()]
+    return max(whole, key=step_of, default=None)
+
+
+def step_of(checkpoint: Path) -> int:
+    """The step after which a checkpoint was written."""
+    digits = checkpoint.stem.removeprefix("checkpoint-")
+    return int(digits) if digits.isdigit() else -1
+
+
+def checkpoint_to_resume(
+    output: Path,
+    config: BaseModel,
+    resume: str,
+    may_change: Sequence[tuple[str, str]],
+    mark: str,
+) -> Path | None:
+    """The checkpoint that a run goes on from; a folder that is not this run's is refused.
+
+    Args:
+        output: of the run.
+        config: of the run.
+        resume: "auto", or "never" to start anew.
+        may_change: (section, key) of settings that may differ from those of the checkpoint.
+        mark: the file that the artefact of such a run has and no other.
+
+    Raises:
+        EmollamaError: other files stand where the artefact is to be written, or the checkpoints
+            are of another configuration.
+    """
+    model = output / MODEL
+    if model.exists() and not (model / mark).is_file():
+        if not model.is_dir() or any(model.iterdir()):
+            raise EmollamaError(
+                f"{model}: holds files that are not of such a model; choose another output"
+            )
+    newest = newest_checkpoint(output / CHECKPOINTS)
+    if resume == "never" or newest is None:
+        return None
+    require_same_configuration(output, config, may_change)
+    return newest
+
+
+def claim_output(
+    output: Path,
+    config: BaseModel,
+    held: ExitStack,
+    resumed: bool,
+    resume: str,
+    say: Callable[[str], None],
+    leftovers: Sequence[Path] = (),
+) -> None:
+    """Make the output folder this run's and write its configuration; for the first process.
+
+    Args:
+        output: of the run.
+        config: of the run.
+        held: lets go of the folder when it is closed.
+        resumed: whether the run goes on from a checkpoint. Where it starts anew, what an older one
+            left is removed; but with `resume` "auto" checkpoints none of which is whole are set
+            aside, for somebody may know what they lack.
+        resume: "auto" or "never", as the run was told.
+        say: takes lines for people.
+        leftovers: what such a run leaves beside checkpoints and best weights.
+
+    Raises:
+        EmollamaError: another run is writing there.
+    """
+    held.enter_context(sole_writer(output, f"{output}: another run is writing to it"))
+    checkpoints = output / CHECKPOINTS
+    if not resumed:
+        torn = any(checkpoints.glob("*/trainer_state.json"))
+        if torn and resume == "auto":
+            aside = checkpoints.with_name(f"{CHECKPOINTS}-{time.strftime('%Y%m%d-%H%M%S')}")
+            checkpoints.rename(aside)
+            say(f"none of the checkpoints is whole: set aside in {aside}; starting anew")
+        for folder in (checkpoints, output / "best", *leftovers):
+            shutil.rmtree(folder, ignore_errors=True)
+    values = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+    write_text(output / CONFIG_FILE, values)
+
+
+def require_same_configuration(
+    output: Path, config: BaseModel, may_change: Sequence[tuple[str, str]]
+) -> None:
+    """Refuse to go on from checkpoints of another configuration than `config`.
+
+    Args:
+        output: of the run; it holds checkpoints.
+        config: of this run.
+        may_change: (section, key) of settings that may differ.
+    """
+    path = output / CONFIG_FILE
+    if not path.is_file():
+        raise EmollamaError(f"{output}: holds checkpoints but no {CONFIG_FILE}")
+    before = yaml.safe_load(read_text(path))
+    now = config.model_dump(mode="json")
+    for section, key in may_change:
+        for values in (before, now):
+            values.get(section, {}).pop(key, None)
+    if before != now:
+        raise EmollamaError(
+            f"{output}: holds checkpoints of another configuration (see {path}); "
+            "choose another output, or training.resume=never to start anew"
+        )

@@ -1,0 +1,204 @@
+"""One family of models; "a language model or a fusion model?" is asked here and nowhere else.
+
+Everything that begins with an artefact's folder or a training configuration (train, plan, evaluate,
+predict, explain, serve) finds its way by this table. What a kind needs is imported when it is used:
+a wrong path is told before any library is loaded, and a language model loads no fusion system.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from emollama.base.config import Precision, load_config
+from emollama.base.errors import EmollamaError
+from emollama.base.files import read_text
+from emollama.runs.marks import FUSION_FILE, PROCESSOR_FILE
+
+if TYPE_CHECKING:
+    from emollama.fusion.artefact import FusionArtefact
+    from emollama.fusion.training.config import FusionTrainConfig
+    from emollama.llm.artefact import LlmArtefact
+    from emollama.llm.training.config import TrainConfig
+    from emollama.runs.artefact import Artefact, Family
+    from emollama.session.base import Session
+
+
+class Kind(Protocol):
+    """What is different about a kind of model.
+
+    Attributes:
+        family: its name.
+        mark: the file that its artefact has and no other.
+        section: the section that its training configuration has and no other.
+    """
+
+    family: Family
+    mark: str
+    section: str
+
+    def open(self, folder: Path, dtype: Precision) -> Artefact:
+        """The artefact of a folder."""
+
+    def session(self, artefact: Any, describe: bool) -> Session:
+        """The artefact with the encoders that it needs, ready to be asked about clips."""
+
+    def load_training(self, path: Path, overrides: Sequence[str]) -> Any:
+        """The configuration of a run."""
+
+    def train(self, config: Any) -> Path:
+        """Train as configured; the artefact's folder."""
+
+    def plan(self, path: Path, overrides: Sequence[str], gpus: int) -> Any:
+        """What a run will cost."""
+
+
+class _LanguageModel:
+    family: Family = "llm"
+    mark = PROCESSOR_FILE
+    section = "model"
+
+    def open(self, folder: Path, dtype: Precision) -> LlmArtefact:
+        from emollama.llm.artefact import LlmArtefact
+
+        return LlmArtefact.open(folder, dtype)
+
+    def session(self, artefact: LlmArtefact, describe: bool) -> Session:
+        from emollama.session.llm_session import LlmSession
+
+        return LlmSession(artefact, describe)
+
+    def load_training(self, path: Path, overrides: Sequence[str]) -> TrainConfig:
+        from emollama.llm.training.config import TrainConfig
+
+        return load_config(TrainConfig, path, overrides)
+
+    def train(self, config: TrainConfig) -> Path:
+        from emollama.llm.training.sft import train
+
+        return train(config)
+
+    def plan(self, path: Path, overrides: Sequence[str], gpus: int) -> Any:
+        from emollama.llm.training.plan import plan
+
+        return plan(self.load_training(path, overrides), gpus)
+
+
+class _FusionModel:
+    family: Family = "fusion"
+    mark = FUSION_FILE
+    section = "fusion"
+
+    def open(self, folder: Path, dtype: Precision) -> FusionArtefact:
+        from emollama.fusion.artefact import FusionArtefact
+
+        return FusionArtefact.open(folder, dtype)
+
+    def session(self, artefact: FusionArtefact, describe: bool) -> Session:
+        from emollama.session.fusion_session import FusionSession
+
+        return FusionSession(artefact, describe)
+
+    def load_training(self, path: Path, overrides: Sequence[str]) -> FusionTrainConfig:
+        from emollama.fusion.training.config import FusionTrainConfig
+
+        return load_config(FusionTrainConfig, path, overrides)
+
+    def train(self, config: FusionTrainConfig) -> Path:
+        from emollama.fusion.training.loop import train_fusion
+
+        return train_fusion(config)
+
+    def plan(self, path: Path, overrides: Sequence[str], gpus: int) -> Any:
+        raise EmollamaError(
+            f"{path}: is of a fusion model (fusion:), plan is for tuning a language model "
+            "(model:); a fusion run says parameters, steps and time left as it goes: "
+            f"python train.py --cfg-path {path}"
+        )
+
+
+LANGUAGE_MODEL, FUSION_MODEL = _LanguageModel(), _FusionModel()
+KINDS: tuple[Kind, ...] = (LANGUAGE_MODEL, FUSION_MODEL)
+
+
+def kind_of_artefact(folder: Path) -> Kind:
+    """The kind of an artefact, by the file that no other kind has.
+
+    Raises:
+        EmollamaError: the folder is no artefact.
+    """
+    if not folder.is_dir():
+        raise EmollamaError(f"{folder}: is not a folder; an artefact is what train.py writes")
+    for kind in KINDS:
+        if (folder / kind.mark).is_file():
+            return kind
+    raise EmollamaError(
+        f"{folder}: is not an artefact: {' and '.join(kind.mark for kind in KINDS)} are missing"
+    )
+
+
+def open_artefact(folder: Path, dtype: Precision = "auto") -> Artefact:
+    """Open an artefact of any kind, on the accelerator where there is one.
+
+    Args:
+        folder: that training wrote.
+        dtype: of a language model.
+
+    Raises:
+        EmollamaError: the folder is no artefact, or one that cannot be read.
+    """
+    return kind_of_artefact(folder).open(folder, dtype)
+
+
+def open_session(folder: Path, dtype: Precision = "auto", describe: bool = True) -> Session:
+    """Open an artefact with the encoders that it needs, ready to be asked about clips.
+
+    Args:
+        folder: the artefact.
+        dtype: of a language model.
+        describe: whether clips are also described (peak frame, timeline), which needs the face
+            assets; without, they are encoded alone.
+
+    Raises:
+        EmollamaError: for whatever is the user's to mend.
+    """
+    kind = kind_of_artefact(folder)
+    return kind.session(kind.open(folder, dtype), describe)
+
+
+def kind_of_training(path: Path) -> Kind:
+    """The kind of model that a configuration trains: a fusion model where it says `fusion:`.
+
+    Raises:
+        EmollamaError: it has the sections of several kinds.
+    """
+    try:
+        values = OmegaConf.create(read_text(path))
+    except (YAMLError, OmegaConfBaseException):
+        return LANGUAGE_MODEL  # load_config tells what is wrong with it
+    found = [kind for kind in KINDS if OmegaConf.is_dict(values) and kind.section in values]
+    if len(found) > 1:
+        both = " and ".join(sorted(kind.section for kind in found))
+        raise EmollamaError(f"{path}: has {both}; a run trains one of them")
+    return found[0] if found else LANGUAGE_MODEL
+
+
+def load_training(path: Path, overrides: Sequence[str] = ()) -> TrainConfig | FusionTrainConfig:
+    """The configuration of a run, of the kind of model that it trains.
+
+    Raises:
+        EmollamaError: as `load_config` and `kind_of_training`.
+    """
+    config: TrainConfig | FusionTrainConfig = kind_of_training(path).load_training(path, overrides)
+    return config
+
+
+def train(path: Path, overrides: Sequence[str] = ()) -> Path:
+    """Train as a configuration says; the artefact's folder."""
+    kind = kind_of_training(path)
+    return kind.train(kind.load_training(path, overrides))
