@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from emollama.runs.artefact import Artefact
 
 from emollama.evaluation import evaluate as evaluating
 from emollama.fusion.artefact import FusionArtefact
 from emollama.llm import decoding
 from emollama.llm.artefact import LlmArtefact
+from emollama.runs.artefact import Artefact
 from emollama.session import family
 
 ROOT = Path(family.__file__).parents[1]

@@ -46,9 +46,7 @@ class ModelAnswer:
     def from_dict(cls, values: Mapping[str, Any]) -> ModelAnswer:
         """Read what `to_dict` wrote; other keys are passed over."""
         parts = {
-            k: np.array(values[k], np.float64)
-            for k in ("scores", "values", "times")
-            if k in values
+            k: np.array(values[k], np.float64) for k in ("scores", "values", "times") if k in values
         }
         return cls(**parts, text=values.get("text"))
 

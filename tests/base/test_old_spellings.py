@@ -82,7 +82,7 @@ def test_both_names_in_one_file_are_refused(tmp_path: Path) -> None:
 
 
 def test_presets_use_the_new_names(capsys: pytest.CaptureFixture[str]) -> None:
-    from emollama.evaluation.kinds import load_training
+    from emollama.session.family import load_training
 
     presets = sorted((Path(__file__).parents[2] / "train_configs").glob("*.yaml"))
     assert len(presets) > 20
