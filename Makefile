@@ -1,6 +1,6 @@
 # Two commands do everything from a bare Python 3.11:
 #   make quickstart   clips, features, tuning, evaluation, one clip explained
-#   make test         the tests
+#   make test         the tests; `make test-slow` runs the long ones that it leaves out
 # Each makes .venv from requirements.lock first. PYTHON=... names another interpreter.
 
 PYTHON ?= python3.11
@@ -8,8 +8,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 export TOKENIZERS_PARALLELISM := false
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
-.PHONY: quickstart test check install
+.PHONY: quickstart test test-slow check install
 
 $(INSTALLED): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11")'
@@ -24,9 +25,16 @@ quickstart: $(INSTALLED)
 	$(BIN)/emollama quickstart
 
 test: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile
+	$(PYTEST) -m "not slow"
+
+test-slow: $(INSTALLED)
+	$(PYTEST) -m slow
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+.PHONY: docs
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

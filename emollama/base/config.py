@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -20,9 +20,9 @@ from yaml import YAMLError
 from emollama.base import torchrun
 from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.base.files import read_text
+from emollama.base.paths import need_file
 from emollama.base.respelling import respelled, respelled_key
 
-Precision = Literal["auto", "float32", "bfloat16"]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
@@ -61,6 +61,27 @@ def load_config(
     Raises:
         EmollamaError: naming the file (or the override), the key, and the nearest known key.
     """
+    plain = read_values(path, overrides, schema.former_names)
+    try:
+        return schema.model_validate(_in_our_words(schema, path, plain, dataset))
+    except ValidationError as error:
+        raise EmollamaError(f"{path}: {_first_problem(schema, error)}") from error
+    except EmollamaError as error:
+        # A section that another part of the program checks, by the name that stands in it.
+        raise EmollamaError(f"{path}: {error}") from error
+
+
+def read_values(
+    path: Path, overrides: Sequence[str] = (), former_names: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """The keys and values of a YAML file with `a.b=c` overrides, before any schema checks them.
+
+    `former_names` are moved to today's (`base.respelling`), in file and overrides.
+
+    Raises:
+        EmollamaError: naming the file, or the override.
+    """
+    former_names = former_names or {}
     text = read_text(path)
     try:
         values: Any = OmegaConf.create(text)
@@ -69,7 +90,7 @@ def load_config(
     if not OmegaConf.is_dict(values):
         raise EmollamaError(f"{path}: must hold keys and values")
     try:
-        renamed, notes = respelled(schema.former_names, OmegaConf.to_container(values))
+        renamed, notes = respelled(former_names, OmegaConf.to_container(values))
     except EmollamaError as error:
         raise EmollamaError(f"{path}: {error}") from error
     if notes:
@@ -78,25 +99,31 @@ def load_config(
     for override in overrides:
         given, separator, value = override.partition("=")
         if not separator or not given:
-            raise EmollamaError(f"--options {override}: must have the form key=value")
-        key, notes = respelled_key(schema.former_names, given)
-        _tell("--options ", notes)
+            raise EmollamaError(f"'{override}': an override must have the form key=value")
+        key, notes = respelled_key(former_names, given)
+        _tell("", notes)
         try:
             parsed = OmegaConf.from_dotlist([f"value={value}"])["value"]
             OmegaConf.update(values, key, parsed, force_add=True)
         except (OmegaConfBaseException, YAMLError, TypeError, ValueError, IndexError) as error:
-            raise EmollamaError(f"--options {override}: {' '.join(str(error).split())}") from error
+            raise EmollamaError(f"override '{override}': {' '.join(str(error).split())}") from error
     try:
-        plain = OmegaConf.to_container(values, resolve=True)
+        plain: Any = OmegaConf.to_container(values, resolve=True)
     except OmegaConfBaseException as error:
         raise EmollamaError(f"{path}: {' '.join(str(error).split())}") from error
-    try:
-        return schema.model_validate(_in_our_words(schema, path, plain, dataset))
-    except ValidationError as error:
-        raise EmollamaError(f"{path}: {_first_problem(schema, error)}") from error
-    except EmollamaError as error:
-        # A section that another part of the program checks, by the name that stands in it.
-        raise EmollamaError(f"{path}: {error}") from error
+    return {} if plain is None else dict(plain)
+
+
+def need_data(path: Path, overrides: Sequence[str]) -> None:
+    """Refuse a configuration whose manifest or split file cannot be read.
+
+    Raises:
+        EmollamaError: naming the file, or what is wrong with the configuration's YAML.
+    """
+    data = read_values(path, overrides).get("data")
+    for key in ("manifest", "split_file"):
+        if isinstance(data, dict) and isinstance(data.get(key), str):
+            need_file(Path(data[key]))
 
 
 def checked(schema: type[C], values: dict[str, Any], where: str) -> C:

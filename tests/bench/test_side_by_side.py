@@ -20,6 +20,7 @@ from emollama.bench.bench import run_bench
 from emollama.bench.configuration import BenchConfig
 from emollama.bench.plan import Run, load_bench
 from emollama.bench.side_by_side import side_by_side
+from tests import warm
 from tests.fusion.corpus import make
 
 
@@ -58,19 +59,14 @@ def done_in_one_process(path: Path) -> str:
     return json.dumps([{k: v for k, v in row.items() if k != "seconds"} for row in rows])
 
 
-def listen() -> None:
-    """A shell that runs the tests in the background has its children ignore Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
 def test_stopped_in_the_middle_none_lives_on_and_the_rest_ends_the_same(
     corpus: Path, expected: str, tmp_path: Path, sent: signal.Signals
 ) -> None:
     path = bench_file(corpus, tmp_path / "bench")
-    bench = subprocess.Popen(
+    bench = warm.Popen(
         [sys.executable, "-m", "emollama", "bench", str(path), "--jobs", "2"],
-        stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=listen,
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )  # fmt: skip
     assert bench.stderr is not None

@@ -16,6 +16,7 @@ import httpx
 import psutil
 import pytest
 
+from tests import warm
 from tests.session.made import tiny_artefact
 
 PATIENCE = 300  # seconds in which the page has started and ended, on a busy machine, too
@@ -27,12 +28,10 @@ def started(
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The page in a process of its own, and its address."""
     said = tempfile.TemporaryFile("w+")  # noqa: SIM115
-    process = subprocess.Popen(
+    process = warm.Popen(
         [sys.executable, "-m", "demo", "--model", str(model), "--port", "0", "--no-examples"],
         env={**os.environ, "TMPDIR": str(folder), "EMOLLAMA_API_KEY": key},
-        stdout=subprocess.PIPE, stderr=said, text=True,
-        # What a background job starts would be deaf to Ctrl-C, as the job is.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        stdout=subprocess.PIPE, stderr=said, text=True, imports=["emollama.demo"],
     )  # fmt: skip
     assert process.stdout is not None
     late = threading.Timer(PATIENCE, process.kill)

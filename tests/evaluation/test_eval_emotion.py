@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import time
 from pathlib import Path
@@ -24,8 +23,9 @@ from emollama.llm.training.sft import train
 from emollama.manifest.sample import read_manifest, write_manifest
 from emollama.scoring.predictions.prediction import Prediction
 from emollama.scoring.predictions.predictions import read_predictions
+from tests import warm
 from tests.llm.training.corpus import make
-from tests.processes import torchrun
+from tests.processes import kill_all, torchrun
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu"}
@@ -114,7 +114,7 @@ def test_other_settings_begin_anew(
 
 
 def start(preset: Path, output: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+    return warm.Popen(
         [*torchrun(), str(ROOT / "eval_emotion.py"), "--cfg-path", str(preset),
          "--options", f"output={output}"],
         cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -131,8 +131,7 @@ def test_two_processes_killed_and_resumed_are_one(
         assert time.monotonic() < deadline
         time.sleep(0.01)
     assert first.poll() is None
-    os.killpg(first.pid, signal.SIGKILL)
-    first.wait()
+    kill_all(first)
     kept = [p.read_text() for p in sorted(tmp_path.glob("partial/rank*.jsonl"))]
     assert not (tmp_path / "predictions.jsonl").exists()
     second = start(preset, tmp_path)

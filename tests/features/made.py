@@ -20,6 +20,7 @@ from emollama.manifest.channels import Channel
 from emollama.manifest.labels import get_label_set
 from emollama.manifest.sample import Manifest, Sample, read_manifest, write_manifest
 from emollama.media.clip import Clip
+from tests import warm
 
 
 def tone(path: Path, f0: float, seconds: float = 0.6) -> None:
@@ -100,7 +101,7 @@ def build(key: str) -> Encoder:
 
 def start(manifest_path: Path, store: Path, *options: str, **env: str) -> subprocess.Popen[str]:
     """Extract prosody in a process of its own, which leads its own process group."""
-    return subprocess.Popen(
+    return warm.Popen(
         [sys.executable, "-m", "tests.features.made", str(manifest_path), str(store), *options],
         cwd=Path(__file__).parents[2],
         env={**os.environ, "OMP_NUM_THREADS": "1", **env},

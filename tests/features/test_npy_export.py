@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,11 +13,10 @@ from emollama.base.errors import EmollamaError
 from emollama.features.npy_export import export_npy
 from emollama.features.store import FeatureStore, open_tracks
 from emollama.manifest.sample import Sample
+from tests import warm
 from tests.encoders.published import put
 from tests.features.made import manifest
 from tests.media.recording import record
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -31,10 +28,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(*words: object) -> tuple[int, str, str]:
     """A process of its own: worker processes keep the environment that the first of them saw."""
-    done = subprocess.run(
-        [sys.executable, "-m", "emollama", *map(str, words)],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = warm.run("-m", "emollama", *words)
     return done.returncode, done.stdout, done.stderr
 
 

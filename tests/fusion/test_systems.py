@@ -132,15 +132,23 @@ CASES: dict[str, list[Case]] = {
 SUBSETS = [("voice",), ("words", "face"), tuple(WIDTHS)]
 
 
-every = pytest.mark.parametrize(
-    ("system", "case", "names"),
-    [
-        pytest.param(system, case, names, id=f"{system}-{i}-{len(names)}")
-        for system, cases in CASES.items()
-        for i, case in enumerate(cases)
-        for names in SUBSETS
-    ],
-)
+def every_case(slow: int = 0) -> pytest.MarkDecorator:
+    """Each case of each system over each subset; those of `slow` modalities are slow."""
+    return pytest.mark.parametrize(
+        ("system", "case", "names"),
+        [
+            pytest.param(
+                system, case, names, id=f"{system}-{i}-{len(names)}",
+                marks=[pytest.mark.slow] if len(names) == slow else [],
+            )
+            for system, cases in CASES.items()
+            for i, case in enumerate(cases)
+            for names in SUBSETS
+        ],
+    )  # fmt: skip
+
+
+every = every_case()
 
 
 def made(system: str, case: Case, names: tuple[str, ...]) -> tuple[FusionModel, FusionBatch]:
@@ -242,7 +250,7 @@ def test_saved_and_loaded(system: str, case: Case, names: tuple[str, ...], tmp_p
     assert_same(answers(loaded, batch, case.windows), answers(model, batch, case.windows))
 
 
-@every
+@every_case(slow=2)
 def test_thirty_steps_halve_the_loss(system: str, case: Case, names: tuple[str, ...]) -> None:
     model, batch = made(system, case, names)
     before = loss_of(case, model, batch).item()

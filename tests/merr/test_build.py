@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from emollama.merr.build import Build
 from emollama.merr.settings import Settings
 from emollama.merr.stagefile import Row, StageFile, read_rows
 from emollama.merr.stages import STAGES, measure_all, run_all
+from tests import warm
 from tests.media.recording import record
 from tests.merr.rows import _nothing, quiet
 
@@ -159,7 +158,7 @@ def dying(after: int) -> Callable[..., None]:
     def add(self: StageFile, key: str, row: Row) -> None:
         if not left[0]:
             self.close()
-            with self._mine.open("ab") as file:
+            with self._journal.path.open("ab") as file:
                 file.write(b'{"key":"' + key.encode()[:9])
             raise KeyboardInterrupt
         left[0] -= 1
@@ -204,9 +203,7 @@ def test_shards_give_the_same_as_one_run(corpus: Path, built: Path) -> None:
 
 def test_every_mistake_is_one_line(corpus: Path, tmp_path: Path) -> None:
     def run(*words: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "merr", *words], capture_output=True, text=True, check=False
-        )
+        done = warm.run("-m", "merr", *words)
         assert done.returncode == 2 and "Traceback" not in done.stderr
         return done.stderr.strip().splitlines()[-1]
 

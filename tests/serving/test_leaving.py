@@ -236,10 +236,10 @@ def test_slow_bodies_and_too_many_bytes_are_cut_off(
             assert b" 408 " in one.recv(1000).splitlines()[0]
             one.close()
         # One request of 1 MiB is let in; with a second one there are too many bytes.
+        object.__setattr__(settings, "stall_seconds", 20.0)
         sock = socket.create_connection(("127.0.0.1", port), timeout=20)
         sock.sendall(head.replace("100000", "1500000").encode() + b" " * (1 << 20))
         wait_for(lambda: server.client.get("/healthz").json()["in_hand"] == 1)
-        object.__setattr__(settings, "stall_seconds", 20.0)
         answer = server.client.post("/v1/files", files={"file": ("a.wav", b"\0" * (1 << 20))})
         assert answer.status_code == 429 and "bytes are in hand" in error(answer)
         sock.close()

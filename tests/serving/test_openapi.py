@@ -41,7 +41,11 @@ EXAMPLES = 8
 FREE_TEXTS = ("text", "purpose")
 
 
-@pytest.mark.parametrize("mode", list(GenerationMode))
+@pytest.mark.parametrize(
+    "mode",
+    [pytest.param(GenerationMode.POSITIVE, marks=pytest.mark.slow), GenerationMode.NEGATIVE],
+    ids=lambda mode: mode.value,
+)
 def test_the_description_is_true(server: Running, clip: Path, mode: GenerationMode) -> None:
     schemathesis.openapi.format(CLIP, st.just(clip.read_bytes()))
     schema = schemathesis.openapi.from_url(f"{server.address}/openapi.json")

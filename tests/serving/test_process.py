@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from emollama.session import Session
+from tests import warm
 from tests.features.made import tone
 
 
@@ -25,7 +26,7 @@ from tests.features.made import tone
 def started(model: Path, folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A server with a group of processes of its own, and its address."""
     said = tempfile.TemporaryFile("w+")  # noqa: SIM115
-    process = subprocess.Popen(
+    process = warm.Popen(
         [sys.executable, "-m", "emollama", "serve", "--model", str(model), "--port", "0",
          "--watchers", "1", "--queue", "4", "--no-describe"],
         env={**os.environ, "TMPDIR": str(folder)}, stdout=subprocess.PIPE, stderr=said, text=True,

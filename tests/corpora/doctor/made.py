@@ -21,6 +21,7 @@ from emollama.manifest.labels import LabelSet
 from emollama.manifest.sample import Sample, Targets, write_manifest
 from emollama.probe.faces import FacePainter
 from emollama.probe.identity import make_identity
+from tests import warm
 
 LABELS = LabelSet("three", ("happy", "sad", "calm"))
 FPS, RATE = 10, 16_000
@@ -151,7 +152,7 @@ def build_slow(key: str) -> Check:
 
 def start(manifest: Path, out: Path) -> subprocess.Popen[str]:
     """A slow examination without faces in a process of its own, with its own process group."""
-    return subprocess.Popen(
+    return warm.Popen(
         [sys.executable, "-m", "tests.corpora.doctor.made", str(manifest), str(out)],
         cwd=Path(__file__).parents[3],
         env={**os.environ, "OMP_NUM_THREADS": "1"},

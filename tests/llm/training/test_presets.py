@@ -70,6 +70,19 @@ def test_benches_load(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("path", TRAIN, ids=lambda p: p.stem)
+def test_training_presets_load(path: Path) -> None:
+    assert load_config(TrainConfig, path).model.llm
+
+
+# The longest prompts; one of them, with all streams, is in the fast set.
+LONG = ("Emotion-LLaMA_finetune", "llama2-7b_stage1", "llama2-7b_stage2")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(p, marks=pytest.mark.slow) if p.stem in LONG else p for p in TRAIN],
+    ids=lambda p: p.stem,
+)
 def test_the_loss_falls_on_one_repeated_batch(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,8 +20,9 @@ from filelock import FileLock
 from safetensors.torch import load_file
 
 from emollama.runs.checkpoints import WHOLE, newest_checkpoint
+from tests import warm
 from tests.llm.training.corpus import make
-from tests.processes import torchrun
+from tests.processes import kill_all, torchrun
 
 ROOT = Path(__file__).parents[3]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu"}
@@ -35,9 +37,10 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def start(config: Path, output: Path, *options: str, launcher: tuple[str, ...] = ()):
     command = [*(launcher or (sys.executable,)), str(ROOT / "train.py"), "--cfg-path", str(config),
                "--options", f"output={output}", *options]  # fmt: skip
-    return subprocess.Popen(
+    return warm.Popen(
         command, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True, start_new_session=True,
+        imports=["deepspeed"] if any("deepspeed" in option for option in options) else [],
     )  # fmt: skip
 
 
@@ -154,7 +157,16 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
+def slow(*ways: str) -> list[Any]:
+    """Ways to train as cases of a test that belongs to the slow set."""
+    return [pytest.param(way, marks=pytest.mark.slow) for way in ways]
+
+
+@pytest.mark.parametrize(
+    "way",
+    ["accumulated", "packed", "two processes", "ZeRO-3",
+     *slow("two processes, packed", "ZeRO-1", "ZeRO-2")],
+)  # fmt: skip
 def test_however_a_step_is_shared_out_the_loss_is_the_same(
     config: Path, single: Path, tmp_path: Path, way: str
 ) -> None:
@@ -181,7 +193,7 @@ def omitting(config: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[li
     return run(config, tmp_path_factory.mktemp("omitting"), *options)["log"], options
 
 
-@pytest.mark.parametrize("way", ["two processes", "ZeRO-3"])
+@pytest.mark.parametrize("way", ["two processes", *slow("ZeRO-3")])
 def test_processes_need_not_have_the_same_streams_in_a_step(
     config: Path, omitting: tuple[list, list[str]], tmp_path: Path, way: str
 ) -> None:
@@ -219,30 +231,7 @@ def test_settings_of_memory_may_change_on_the_way(
     )
 
 
-def descendants(pid: int) -> list[int]:
-    """A process' children and theirs; torchrun's workers have sessions of their own."""
-    try:
-        tasks = list(Path(f"/proc/{pid}/task").iterdir())
-        children = [int(c) for task in tasks for c in (task / "children").read_text().split()]
-    except OSError:
-        return []
-    return children + [d for child in children for d in descendants(child)]
-
-
-def kill_all(process: subprocess.Popen) -> None:
-    """SIGKILL to launcher and workers, and none of them left."""
-    pids = [*descendants(process.pid), process.pid]
-    assert len(pids) > 2
-    for pid in pids:
-        os.kill(pid, signal.SIGKILL)
-    process.wait()
-    deadline = time.monotonic() + 60
-    while alive := [p for p in pids if Path(f"/proc/{p}").exists()]:
-        assert time.monotonic() < deadline, alive
-        time.sleep(0.02)
-
-
-@pytest.mark.parametrize("way", ["two processes, packed", "ZeRO-2", "ZeRO-3"])
+@pytest.mark.parametrize("way", ["two processes, packed", *slow("ZeRO-2", "ZeRO-3")])
 def test_several_processes_killed_go_on_as_if_never_interrupted(
     config: Path, single: Path, tmp_path: Path, way: str
 ) -> None:
@@ -295,7 +284,9 @@ def test_one_run_at_a_time(config: Path, tmp_path: Path) -> None:
     assert said.endswith(f"error: {output}: another run is writing to it\n")
 
 
-@pytest.mark.parametrize("stage", [1, 2, 3])
+@pytest.mark.parametrize(
+    "stage", [2, *(pytest.param(stage, marks=pytest.mark.slow) for stage in (1, 3))]
+)
 def test_zero_in_bfloat16_saves_what_is_learned_in_float32(
     config: Path, tmp_path: Path, stage: int
 ) -> None:
