@@ -1,6 +1,6 @@
 """Configurations: YAML files, checked key by key, with `a.b=c` overrides on top.
 
-A schema is a pydantic model that stands with the code it configures. A preset in `train_configs/`
+A schema is a pydantic model that lives beside the code it configures. A preset in `train_configs/`
 or `eval_configs/` names only what differs from the defaults; the effective configuration is saved
 beside the result.
 """
@@ -39,9 +39,9 @@ class Strict(BaseModel):
     def translated(
         cls, values: dict[str, Any], dataset: str | None
     ) -> tuple[dict[str, Any], list[str]]:
-        """The values with another system's keys as ours, and a note on each that has no effect.
+        """Translate another system's keys into ours, with a note on each key that has no effect.
 
-        `dataset`: which of several data sets the values list is meant.
+        `dataset` chooses one where the values list several data sets.
         """
         del dataset
         return values, []
@@ -55,8 +55,8 @@ def load_config(
 ) -> C:
     """Read a YAML configuration and apply `a.b=c` overrides.
 
-    Keys of an earlier release and of the released Emotion-LLaMA are moved to ours; `dataset` picks
-    one of the latter's `evaluation_datasets`.
+    Keys of an earlier release and of the released Emotion-LLaMA are translated into ours; `dataset`
+    picks one of the latter's `evaluation_datasets`.
 
     Raises:
         EmollamaError: naming the file (or the override), the key, and the nearest known key.
@@ -86,9 +86,9 @@ def read_values(
     try:
         values: Any = OmegaConf.create(text)
     except (YAMLError, OmegaConfBaseException) as error:
-        raise EmollamaError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
+        raise EmollamaError(f"{path}: is not valid YAML: {' '.join(str(error).split())}") from error
     if not OmegaConf.is_dict(values):
-        raise EmollamaError(f"{path}: must hold keys and values")
+        raise EmollamaError(f"{path}: must be a mapping of keys to values")
     try:
         renamed, notes = respelled(former_names, OmegaConf.to_container(values))
     except EmollamaError as error:
@@ -127,7 +127,7 @@ def need_data(path: Path, overrides: Sequence[str]) -> None:
 
 
 def checked(schema: type[C], values: dict[str, Any], where: str) -> C:
-    """A section whose schema is found by a name; one line beginning with `where` if it is wrong."""
+    """Check a section whose schema is found by name; errors begin with `where`."""
     try:
         return schema.model_validate(values)
     except ValidationError as error:
@@ -137,7 +137,7 @@ def checked(schema: type[C], values: dict[str, Any], where: str) -> C:
 def _in_our_words(
     schema: type[Strict], path: Path, plain: Any, dataset: str | None
 ) -> dict[str, Any]:
-    """The values with the released system's keys moved to ours, what has no effect told once."""
+    """Translate the released system's keys into ours; note once each key that has no effect."""
     try:
         values, notes = schema.translated(plain, dataset)
     except (TypeError, ValueError, EmollamaError) as error:
@@ -153,7 +153,7 @@ def _tell(where: str, notes: Sequence[str]) -> None:
 
 
 def _first_problem(schema: type[BaseModel], error: ValidationError) -> str:
-    """One line for the first problem, unknown keys before all else."""
+    """One line for the first problem; unknown keys come first."""
     problems = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     first = problems[0]
     key = ".".join(str(part) for part in first["loc"])

@@ -182,7 +182,7 @@ def require_deepspeed(config: TrainConfig) -> None:
     if not torchrun.started():
         raise EmollamaError(
             "training.deepspeed: start the run with torchrun, for one process too: "
-            "torchrun --nproc_per_node 1 train.py ..."
+            "torchrun --nproc_per_node 1 -m emollama train CONFIG"
         )
     if stage == 3 and config.model.quantise != "none":
         raise EmollamaError(
