@@ -61,7 +61,7 @@ class Workshop:
                 if section.kind != "track":
                     raise EmollamaError(
                         f"{row.key}: modality '{section.name}': a bench is of cached tracks, not "
-                        f"of {section.kind}; train it with train.py"
+                        f"of {section.kind}; train it with 'emollama train'"
                     )
                 if _key(section) not in self.opened:
                     found, readers = open_modalities(bench.data.store, [section])
