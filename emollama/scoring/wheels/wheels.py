@@ -66,7 +66,7 @@ def hit_rate(rows: Sequence[Prediction], mapping: Published | Corrected, part: P
         if len(gold) > 1:
             raise EmollamaError(
                 f"id '{row.id}': hit rate needs one gold word and there are {len(gold)}; "
-                "several are what ew_f is for"
+                "for several use ew_f"
             )
     return _measure(rows, with_gold, _hit_ratios(with_gold, mapping), mapping, part)
 
