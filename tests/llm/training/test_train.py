@@ -40,6 +40,7 @@ def start(config: Path, output: Path, *options: str, launcher: tuple[str, ...] =
     return warm.Popen(
         command, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True, start_new_session=True,
+        imports=["deepspeed"] if any("deepspeed" in option for option in options) else [],
     )  # fmt: skip
 
 
