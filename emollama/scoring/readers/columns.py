@@ -53,9 +53,7 @@ def read_table(path: Path) -> list[tuple[int, dict[str, Any]]]:
         if found is None:
             return None
         if spelled.count(found) > 1:
-            raise EmollamaError(
-                f"{path}:{header}: column '{found}' occurs twice (case ignored)"
-            )
+            raise EmollamaError(f"{path}:{header}: column '{found}' occurs twice (case ignored)")
         return spelled.index(found)
 
     at = {"label": column(LABELS), "words": column(WORDS), "valence": column(VALENCES),

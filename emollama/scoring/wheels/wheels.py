@@ -28,6 +28,7 @@ from emollama.scoring.wheels.wheel_tables import WHEELS, WheelTables
 from emollama.scoring.wheels.wheel_words import Corrected, Published
 
 Part = Literal["precision", "recall", "f", "hit_rate", "m_score"]
+Mapping = type[Published] | type[Corrected]
 Table = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Two ratios and whether a sample counts, each float [n, 5]."""
 
