@@ -61,7 +61,7 @@ class Workshop:
                 if section.kind != "track":
                     raise EmollamaError(
                         f"{row.key}: modality '{section.name}': a bench reads cached tracks, not "
-                        f"{section.kind}; train it with train.py"
+                        f"{section.kind}; train it with 'emollama train'"
                     )
                 if _key(section) not in self.opened:
                     found, readers = open_modalities(bench.data.store, [section])

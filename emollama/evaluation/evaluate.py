@@ -15,7 +15,7 @@ from emollama.base.files import file_sha256, read_json
 from emollama.base.progress import bar, silent
 from emollama.endpoints.judge import CachedJudge, open_judge
 from emollama.evaluation.asking import Questions, require_writes
-from emollama.evaluation.baseline import FeatureMatrix, pool_tracks
+from emollama.evaluation.baseline import FeatureMatrix, NothingToLearn, pool_tracks
 from emollama.evaluation.config import EvalConfig
 from emollama.evaluation.passes import kept_answers, run_passes
 from emollama.evaluation.results import (
@@ -149,10 +149,16 @@ def _baseline(
         return None
     if writes:
         features_of = partial(_features, config, model, loaded.readers)
-        write_baseline(
-            config, features_of, manifest, loaded.samples, loaded.readers, header,
-            partial(true_values, model, loaded),
-        )  # fmt: skip
+        try:
+            write_baseline(
+                config, features_of, manifest, loaded.samples, loaded.readers, header,
+                partial(true_values, model, loaded),
+            )  # fmt: skip
+        except NothingToLearn as error:
+            # The file may be that of an earlier evaluation.
+            (config.output / BASELINE_FILE).unlink(missing_ok=True)
+            say(f"no classical baselines: {error}")
+            return None
     return config.output / BASELINE_FILE
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from emollama.base.errors import require_known
 
 Pooling = Literal["cls", "mean", "max", "min"]
 
@@ -208,6 +210,7 @@ def masked_mean(values: Tensor, valid: Tensor) -> Tensor:
 
 def masked_pool(values: Tensor, valid: Tensor, how: Pooling) -> Tensor:
     """[B, L, d] to [B, d] over valid steps: the first ("cls"), mean, max or min; 0 for none."""
+    require_known("pooling", how, get_args(Pooling))
     if how == "mean":
         return masked_mean(values, valid)
     if how == "cls":

@@ -29,7 +29,7 @@ def open_streams(
     specs, readers = open_inputs(store, sections)
     streams = [
         StreamConfig(
-            **section.model_dump(exclude={"start", "source"}),
+            **section.model_dump(exclude={"initial_weights", "source"}),
             source=spec.source, width=spec.width, fingerprint=spec.fingerprint,
         )
         for section, spec in zip(sections, specs, strict=True)

@@ -13,13 +13,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from jinja2 import TemplateError
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from emollama.base.errors import EmollamaError
+from emollama.base.errors import EmollamaError, require_known
 from emollama.base.files import read_json, write_json
 from emollama.base.paths import PROCESSOR_FILE
 from emollama.encoders.base import FeatureTrack
@@ -115,6 +115,7 @@ class EmotionLlamaProcessor:
         clues: Clues = "reasons",
         context: int = 0,
     ) -> None:
+        require_known("clues", clues, get_args(Clues))
         self.tokenizer = tokenizer
         self.layout = layout
         self.streams = tuple(streams)

@@ -114,7 +114,7 @@ def test_word_forms_that_were_cut_are_refused(
     whole = forms.read_text()
     for text, message in (
         (whole[: whole.index("fearless,") + 8], ":4: has 1 cells, the header 2"),
-        (whole.replace('fear"', "fear"), ":3: is not a row of a CSV"),
+        (whole.replace('fear"', "fear"), ":3: is not a valid CSV row"),
         (whole.replace("name,format", "name,format,format"), ":1: needs the columns"),
     ):
         forms.write_text(text)

@@ -22,7 +22,8 @@ class Dealer:
     Args:
         data: the training split.
         batch_size: samples of one step, over all processes.
-        dropout: how often a channel is left out; of what a sample has, at least one stays.
+        dropout: how often a channel is left out; of what a sample has, at least one stays, each as
+            likely where all were drawn.
         seed: of the run.
         channels: by modality.
         rank: of this process, among `world`.
@@ -77,8 +78,9 @@ class Dealer:
         draws = torch.tensor([self._draw(epoch, name, len(known)) for name in batch.ids])
         rates = torch.tensor([getattr(self.dropout, c) for c in known], dtype=draws.dtype)
         kept = has & (draws >= rates)
-        # Where every channel was drawn, the one that was nearest to staying stays.
-        spared = torch.where(has, draws, -1.0).argmax(1)
+        # Where every channel was drawn, one of them stays, each as likely: what was drawn is even
+        # from 0 to the channel's own rate.
+        spared = torch.where(has, draws / rates.clamp(min=1e-12), -1.0).argmax(1)
         none = ~kept.any(1)
         kept[none, spared[none]] = True
         valid = {

@@ -48,7 +48,10 @@ from emollama.runs.checkpoints import CHECKPOINTS, MODEL, checkpoint_to_resume, 
 from emollama.runs.run_folder import run_record, speaker
 from emollama.scoring.metrics.tasks import TITLES, better
 
-MAY_CHANGE = tuple(("training", key) for key in ("log_every", "save_every", "save_steps", "resume"))
+MAY_CHANGE = tuple(
+    ("training", key)
+    for key in ("log_every_epochs", "save_every_epochs", "save_every_steps", "resume")
+)
 """Settings under which a run may go on."""
 
 
@@ -92,7 +95,7 @@ class FusionRun:
         self.metric = selected(config.task, config.training.select)
 
         model = self.setup.model.to(self.device)
-        start = config.fusion.start
+        start = config.fusion.initialise_from
         if start is not None and resume is not None and not start.exists():
             start = None  # a checkpoint of this run holds everything
         if start is not None:
@@ -186,7 +189,7 @@ class FusionRun:
             seed_step(self.config.seed, epoch, index, self.accelerator.process_index)
             total += self.strategy.step(batch.to(self.device), share) * mine
             now.batch = index + 1
-            between = settings.save_steps and now.batch % settings.save_steps == 0
+            between = settings.save_every_steps and now.batch % settings.save_every_steps == 0
             if between and now.batch < self.dealer.batches:
                 now.loss += self._summed(total)
                 total.zero_()
@@ -202,11 +205,12 @@ class FusionRun:
         now.epoch, now.batch, now.loss = epoch + 1, 0, 0.0
         last = now.epoch == self.epochs
         score = None
-        if self.setup.validation is not None and (last or now.epoch % settings.evaluate_every == 0):
+        due = last or now.epoch % settings.evaluate_every_epochs == 0
+        if self.setup.validation is not None and due:
             score = self._validate()
         self.strategy.end_epoch(epoch, score)
         done = last or now.out_of_patience(settings.patience)
-        if done or now.epoch % settings.save_every == 0:
+        if done or now.epoch % settings.save_every_epochs == 0:
             self._checkpoint()
 
     def _validate(self) -> float:
@@ -271,7 +275,7 @@ class FusionRun:
                 self.board.add_scalar(f"train/{name}", entry[name], now.epoch)
             for name, value in scored.items() if fresh else ():
                 self.board.add_scalar(f"validation/{name}", value, now.epoch)
-        if now.epoch % self.config.training.log_every and now.epoch != self.epochs:
+        if now.epoch % self.config.training.log_every_epochs and now.epoch != self.epochs:
             return
         seconds = time.monotonic() - started
         done = now.epoch - first

@@ -56,8 +56,9 @@ from emollama.runs.run_folder import run_record, speaker, tell_left_out
 from emollama.scoring.metrics.formulas import one_hot, weighted_f1
 
 MAY_CHANGE = (
-    *(("training", key) for key in ("log_every", "save_every", "resume", "workers", "micro_batch",
-                                    "pack_tokens", "gradient_checkpointing")),
+    *(("training", key)
+      for key in ("log_every_steps", "save_every_steps", "resume", "workers", "micro_batch",
+                  "pack_tokens", "gradient_checkpointing")),
     ("model", "attention"),
 )  # fmt: skip
 """Settings under which a run may go on: they shape memory and speed, not what a step learns."""
@@ -114,13 +115,13 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
         device=device,
     )
     shifts: Shifts = {}
-    if config.model.start is not None:
+    if config.model.initialise_from is not None:
         # A checkpoint of this run holds everything; what it started from may be gone by now.
-        if config.model.start.exists() or resume is None:
-            say(start_from(model, processor, config.model.start))
+        if config.model.initialise_from.exists() or resume is None:
+            say(start_from(model, processor, config.model.initialise_from))
     else:
         fit_standardisers(artefact.bare(model), readers, samples)
-    if probed := [s.name for s in config.model.streams if s.start == "probe"]:
+    if probed := [s.name for s in config.model.streams if s.initial_weights == "probe"]:
         shifts = start_from_probe(
             artefact.bare(model), processor, probed, readers, samples, config.model.probe_strength
         )
@@ -205,11 +206,11 @@ def _keeper(
     say: Callable[[str], None],
 ) -> KeepBest | None:
     """The validation callback, where one is asked for."""
-    every, split = config.training.evaluate_every, config.data.validation_split
+    every, split = config.training.evaluate_every_steps, config.data.validation_split
     if not every:
         return None
     if split is None:
-        raise EmollamaError("training.evaluate_every needs data.validation_split")
+        raise EmollamaError("training.evaluate_every_steps needs data.validation_split")
     samples, left_out = usable(
         [s for s in manifest.split(split) if s.targets.emotion is not None], readers
     )

@@ -11,11 +11,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
-from emollama.base.errors import EmollamaError, did_you_mean
+from emollama.base.errors import EmollamaError, did_you_mean, require_known
 from emollama.base.files import write_text
 from emollama.scoring.metrics import continuous
 from emollama.scoring.metrics.continuous import numbers
@@ -268,6 +268,7 @@ def write_submission(folder: Path, rows: Sequence[Prediction], form: Form = "col
     Raises:
         EmollamaError: a video whose id is no file name, or one without both quantities ("abaw").
     """
+    require_known("form", form, get_args(Form))
     names = targets_of(rows) if form == "column" else ("valence", "arousal")
     files: dict[Path, str] = {}
     for row in rows:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
-from emollama.base.errors import EmollamaError
+from emollama.base.errors import EmollamaError, require_known
 from emollama.scoring.metrics.formulas import one_hot
 from emollama.scoring.metrics.measure import Cases, Measure, count_failures, in_order
 from emollama.scoring.metrics.regression import ccc
@@ -94,6 +94,7 @@ def sign_cases(rows: Rows, form: Sign) -> Cases:
     negative or positive, over those whose truth is not 0; "affectgpt": as "pos", and an answer of
     0 is neither; "sims": 0 or less, or positive, over all clips.
     """
+    require_known("form", form, get_args(Sign))
     cases = sentiment_cases(rows)
     x, y = (np.array([v[0] for v in side], dtype=float) for side in (cases.answer, cases.truth))
     every = form in ("nonneg", "sims")

@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Unpack
+from typing import Any, Unpack, get_args
 
 import numpy as np
 
-from emollama.base.errors import EmollamaError
+from emollama.base.errors import EmollamaError, require_known
 from emollama.scoring.metrics.bootstrap import (
     RESAMPLES,
     By,
@@ -152,6 +152,7 @@ def units_of(ids: Sequence[str], groups: Sequence[str | None], by: By) -> np.nda
     Raises:
         EmollamaError: groups are asked for and a row has none.
     """
+    require_known("by", by, get_args(By))
     if by == "sample":
         return np.arange(len(ids))
     for name, group in zip(ids, groups, strict=True):

@@ -42,7 +42,7 @@ def read_table(path: Path) -> list[tuple[int, dict[str, Any]]]:
     Raises:
         EmollamaError: naming file and line: no column of clips or of values, a known column that
             occurs twice, a row with more or fewer cells than the header, an unclosed quote, a
-            clip that is empty, too long or there twice, a valence that is no number.
+            clip that is empty, too long or duplicated, a valence that is not a number.
     """
     table = records(read_text(path), ",", path)
     header, names = next(table, (1, []))

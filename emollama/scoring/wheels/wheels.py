@@ -16,11 +16,11 @@ on every wheel, and F is 0 where nothing matches. See docs/metrics.md.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
-from emollama.base.errors import EmollamaError
+from emollama.base.errors import EmollamaError, require_known
 from emollama.scoring.metrics.formulas import harmonic_mean, overlap_of, ratio
 from emollama.scoring.metrics.measure import Measure, Statistic, count_failures, in_order
 from emollama.scoring.predictions.prediction import Prediction
@@ -51,6 +51,7 @@ def open_vocabulary(
     rows: Sequence[Prediction], mapping: Published | Corrected, part: Part
 ) -> Measure:
     """EW precision, recall or F over words."""
+    require_known("part", part, get_args(Part))
     with_gold = _with_gold(rows)
     return _measure(rows, with_gold, _set_ratios(with_gold, mapping), mapping, part)
 
@@ -61,6 +62,7 @@ def hit_rate(rows: Sequence[Prediction], mapping: Published | Corrected, part: P
     Raises:
         EmollamaError: a sample with several gold words; the metric is defined for one.
     """
+    require_known("part", part, get_args(Part))
     with_gold = _with_gold(rows)
     for row in with_gold:
         gold = gold_words(row) or ()

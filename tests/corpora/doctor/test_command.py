@@ -91,7 +91,7 @@ def test_a_manifest_without_a_usable_line_is_one_line(
     corpus = Corpus(tmp_path / "corpus")
     corpus.samples, corpus.lines = [], ['{"id": 3}']
     code, _, err = run(capsys, corpus.write())
-    assert code == 2 and "holds no samples, no line of it can be used" in err
+    assert code == 2 and "holds no samples, no line is valid" in err
     code, _, err = run(capsys, tmp_path / "nowhere.jsonl")
     assert code == 2 and "nowhere.jsonl: cannot be read" in err
 
