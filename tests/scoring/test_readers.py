@@ -57,7 +57,7 @@ def test_emotion_llama_csv_with_references(tmp_path: Path) -> None:
         ("name,valence\na,nan\n", ":2: valence 'nan' is not finite"),
         ("name,label\na,sad\nb", ":3: has 1 cells, the header 2; the file may be cut off"),
         ("name,reason\na,He smiles, so he is glad.\n", ":2: has 3 cells, the header 2"),
-        ('name,reason\na,"He smiles.\nb,He frowns.\n', ":2: is not a row of a CSV"),
+        ('name,reason\na,"He smiles.\nb,He frowns.\n', ":2: is not a valid CSV row"),
         ("name,Discrete,discrete\na,sad,happy\n", ":1: column 'discrete' occurs twice"),
         ("name,Name,label\na,b,sad\n", ":1: column 'name' occurs twice"),
         ("", ":1: has no column of clip names"),
