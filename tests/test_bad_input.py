@@ -170,7 +170,7 @@ MANIFESTS: dict[str, tuple[Callable[[list[str]], list[str]], str]] = {
     ),
     "id of a path": (
         lambda rows: [*rows, edit(rows[1], id="../../x")],
-        "manifest.jsonl:26: 'id': '../../x' cannot name a clip",
+        "manifest.jsonl:26: 'id': '../../x' is not a valid id",
     ),
     "id of two lines": (
         lambda rows: [*rows, edit(rows[1], id="a\nb")], "manifest.jsonl:26: 'id': 'a b' cannot name"
