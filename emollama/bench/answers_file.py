@@ -160,9 +160,7 @@ def read_answers(path: Path) -> dict[str, Any]:
                             f"{count} clips"
                         )
     except (KeyError, TypeError, AttributeError) as error:
-        raise EmollamaError(
-            f"{path}: is not a valid answers file of a bench ({error!r})"
-        ) from error
+        raise EmollamaError(f"{path}: holds no answers of a bench ({error!r})") from error
     return dict(found)
 
 
@@ -236,9 +234,7 @@ def _language_model(shop: Workshop) -> list[Prediction]:
         file = read_predictions(path)
         fold = _fold_of(shop, file, path)
         if fold in taken:
-            raise EmollamaError(
-                f"llm: {path} is for fold {fold}, like {taken[fold]}; give one file per fold"
-            )
+            raise EmollamaError(f"llm: {path} and {taken[fold]} are both of fold {fold}")
         taken[fold] = path
         if file.header.labels.labels != shop.labels.labels:
             raise EmollamaError(f"llm: {path}: its labels differ from those of the corpus")
@@ -254,7 +250,9 @@ def _language_model(shop: Workshop) -> list[Prediction]:
         rows += answered
     missing = [f.name for k, f in enumerate(shop.folds) if k not in taken]
     if missing:
-        raise EmollamaError(f"llm: no file for fold {missing[0]}; give one per fold")
+        raise EmollamaError(
+            f"llm: no file is of fold {missing[0]}; there must be one for each fold"
+        )
     return rows
 
 

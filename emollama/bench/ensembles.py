@@ -33,7 +33,7 @@ def members(bench: BenchConfig, rows: Mapping[str, Row]) -> dict[str, list[str]]
     kinds = {row.config.task.kind for row in rows.values()}
     if found and not kinds <= {"label", "label+values"}:
         raise EmollamaError(
-            "ensembles: need a task with single labels, since they average probabilities"
+            "ensembles: they average probabilities of single labels, which this task does not have"
         )
     return found
 

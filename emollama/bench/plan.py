@@ -19,6 +19,7 @@ from emollama.base.config import checked, load_config
 from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.base.files import read_text
 from emollama.base.presets import find_preset
+from emollama.base.respelling import former, respelled
 from emollama.bench.configuration import BenchConfig, BenchModel, Range, SearchSection
 from emollama.fusion.configuration import ModalitySection
 from emollama.fusion.training.config import FusionTrainConfig
@@ -85,7 +86,7 @@ def rows_of(bench: BenchConfig) -> list[Row]:
             rows.append(row)
     if len({(r.config.task.kind, r.config.task.values) for r in rows}) > 1:
         raise EmollamaError(
-            "models: have different tasks; all models of a bench need the same task"
+            "models: they have different tasks; one table compares models of one task"
         )
     if rows[0].config.task.kind == "frames":
         raise EmollamaError("task frames: not supported; bench compares answers to whole clips")
@@ -112,8 +113,10 @@ def with_values(row: Row, drawn: Mapping[str, Any]) -> FusionTrainConfig:
 def digest(config: FusionTrainConfig, split_sha256: str) -> str:
     """Identifies a finished run by its configuration and split, not by its path."""
     values = config.model_dump(mode="json", exclude={"output": True, "data": {"split_file"}})
-    for key in ("log_every", "save_every", "save_steps", "resume"):
+    for key in ("log_every_epochs", "save_every_epochs", "save_every_steps", "resume"):
         values["training"].pop(key)
+    # With the names that keys had when the first runs were finished: those are not done again.
+    values = former(FusionTrainConfig.former_names, values)
     text = json.dumps([values, split_sha256], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -157,9 +160,10 @@ def _read(base: Path | dict[str, Any]) -> dict[str, Any]:
         raise EmollamaError(f"{base}: is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict) or "fusion" not in values:
         raise EmollamaError(
-            f"{base}: is not a configuration of a fusion run: it has no section fusion:"
+            f"{base}: is not the configuration of a fusion run: it has no section fusion"
         )
-    return {str(key): value for key, value in values.items()}
+    found = {str(key): value for key, value in values.items()}
+    return dict(respelled(FusionTrainConfig.former_names, found)[0])
 
 
 def _lay_over(values: dict[str, Any], part: Mapping[str, Any]) -> None:
@@ -177,9 +181,7 @@ def _put(values: dict[str, Any], key: str, value: Any) -> None:
     for section in sections:
         place = place.setdefault(section, {})
         if not isinstance(place, dict):
-            raise EmollamaError(
-                f"search.space: '{key}': {section} is not a section of the configuration"
-            )
+            raise EmollamaError(f"search.space: '{key}': {section} is not a section")
     place[last] = value
 
 

@@ -44,8 +44,8 @@ def side_by_side(
                 if isinstance(found, Died):
                     raise EmollamaError(
                         f"{run.key}: its process died ({found.detail}); finished runs "
-                        "are kept: run the same command again to continue, with fewer --jobs if memory "
-                        "is short"
+                        "are kept: run the same command again to continue, with fewer --jobs "
+                        "if memory is short"
                     )
                 yield run, found
     except RefusedError as error:

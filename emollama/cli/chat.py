@@ -17,7 +17,7 @@ from emollama.base.quiet import quiet_libraries
 from emollama.cli.show import show_answer
 
 if TYPE_CHECKING:
-    from emollama.session import Look, Sampling, Session, Turn
+    from emollama.session import ClipView, Sampling, Session, Turn
 
 HELP = """\
 /task emotion|reason   ask the question that the model was trained on
@@ -48,7 +48,7 @@ class Terminal:
         self,
         session: Session,
         clip: Path,
-        look: Look,
+        look: ClipView,
         sampling: Sampling,
         say: Callable[[str], None],
     ) -> None:
@@ -153,7 +153,7 @@ class Terminal:
         self.say(f"{found.label}: {found.full:.1%}, with nothing to go by {found.empty:.1%}\n")
         for channel, share in sorted(found.channels.items(), key=lambda pair: -pair[1]):
             self.say(f"  {channel:<6} {share:+.1%}\n")
-        for told in self.look.sight.told:
+        for told in self.look.observation.measurements:
             self.say(f"  {told.start:.1f}-{told.end:.1f} s  {told.channel}: {told.words}\n")
 
     def _prompt(self, _: str) -> None:

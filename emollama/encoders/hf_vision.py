@@ -19,7 +19,7 @@ from torch import Tensor
 
 from emollama.assets import fetch, weights_hash
 from emollama.assets.folders import folder_hash
-from emollama.base.errors import EmollamaError
+from emollama.base.errors import EmollamaError, require_known
 from emollama.encoders.base import FeatureTrack
 from emollama.encoders.compute import Compute
 from emollama.encoders.crops import FaceFinder, spread
@@ -225,6 +225,7 @@ class VideoEncoder(_PictureEncoder):
 
 def _processors(kind: str, side: int) -> tuple[Any, dict[str, Any]]:
     """The processor's class, and the published values for a folder without its own."""
+    require_known("image processor", kind, _BLOCKS)
     if kind == "clip":
         from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 

@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -39,15 +39,15 @@ from emollama.llm.processing import EmotionLlamaProcessor, load_tokenizer
 from emollama.llm.samples import LlmSamples
 from emollama.manifest.labels import LabelSet
 from emollama.manifest.sample import Manifest, Sample
-from emollama.runs.artefact import Family, TaskKind
-from emollama.runs.run_folder import CARD_FILE, RECORD_FILE, read_card, read_record
+from emollama.runs.artefact import Artefact
+from emollama.runs.run_folder import CARD_FILE, RECORD_FILE
 
 ADAPTER_FILE = "adapter_model.safetensors"
 MERGED_FILE = "model.safetensors"
 
 
 @dataclass
-class LlmArtefact:
+class LlmArtefact(Artefact):
     """EmotionLlama (LoRA in place or merged), processor and clue words; see `Artefact`."""
 
     model: EmotionLlama
@@ -55,12 +55,9 @@ class LlmArtefact:
     clues: ClueWords
     folder: Path = Path()
 
-    family: ClassVar[Family] = "llm"
-    title: ClassVar[str] = "a language model"
-    task: ClassVar[TaskKind] = "label"
-    values: ClassVar[tuple[str, ...]] = ()
-    thresholds: ClassVar[dict[str, float]] = {}
-    writes: ClassVar[bool] = True
+    family = "llm"
+    title = "a language model"
+    writes = True
 
     @classmethod
     def open(cls, folder: Path, dtype: str = "auto") -> LlmArtefact:
@@ -87,16 +84,6 @@ class LlmArtefact:
     def language_model(self) -> Path:
         """Folder of the frozen language model that it is built on."""
         return resolve_llm(self.model.config.llm)
-
-    @property
-    def record(self) -> dict[str, Any]:
-        """What was written of its training."""
-        return read_record(self.folder)
-
-    @property
-    def card(self) -> str:
-        """The model card."""
-        return read_card(self.folder)
 
     def knows_truth(self, sample: Sample, task: str) -> bool:
         """Whether a sample has a label, or a reason where reasons are asked for."""
@@ -236,7 +223,9 @@ def load(folder: Path, dtype: torch.dtype, device: torch.device | None = None) -
             the one that the adapter was trained on, or when a tensor is missing or misshapen.
     """
     if not folder.is_dir():
-        raise EmollamaError(f"{folder}: is not a folder; an artefact is what train.py writes")
+        raise EmollamaError(
+            f"{folder}: is not a folder; an artefact is what 'emollama train' writes"
+        )
     for name in ("config.json", PROCESSOR_FILE, "clues.json"):
         if not (folder / name).is_file():
             raise EmollamaError(

@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from emollama.base.errors import require_known
 from emollama.probe.emotions import EMOTIONS
 
 Split = Literal["train", "val", "test"]
@@ -86,6 +87,7 @@ class Sentence:
 @cache
 def sentences(emotion: str, split: Split) -> tuple[Sentence, ...]:
     """The sentences of one emotion that belong to a split, in the order of the data file."""
+    require_known("split", split, SENTENCES)
     path = files("emollama.probe") / "sentences" / f"{emotion}.txt"
     lines = path.read_text(encoding="utf-8").splitlines()
     return tuple(Sentence(f"{emotion}-{n:02d}", emotion, lines[n]) for n in SENTENCES[split])
@@ -102,6 +104,7 @@ class Casting:
 
 def cast_clip(generator: np.random.Generator, split: Split, words: str) -> Casting:
     """Draw a voice, a face and a sentence of sentiment `words`, all from `split`."""
+    require_known("split", split, SENTENCES)
     if words not in EMOTIONS:
         raise ValueError(f"no sentences for '{words}'")
     voices, lines, faces = VOICES[split], sentences(words, split), FACES[split]

@@ -26,7 +26,9 @@ def contact_sheet(manifest: Manifest, path: Path, rows: int = 4) -> None:
     for sample in manifest.samples:
         face, who = sample.truth.get("face"), sample.truth.get("face_id")
         if face not in columns or who is None:
-            raise EmollamaError(f"{manifest.path}: '{sample.id}' has no face truth")  # fmt: skip
+            raise EmollamaError(
+                f"{manifest.path}: '{sample.id}' has no truth of its face"
+            )  # fmt: skip
         if len(columns[face]) < rows and who not in used and sample.video:
             columns[face].append(_middle_frame(manifest.media(sample.video)))
             used.add(who)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from emollama.base.errors import EmollamaError
+from emollama.base.errors import EmollamaError, require_known
 from emollama.probe.cast import SPLITS, Casting, Split, cast_clip
 from emollama.probe.emotions import (
     EMOTIONS,
@@ -101,6 +101,7 @@ def plan_clip(
 
     `like` fixes the voice and the face instead of drawing them.
     """
+    require_known("split", split, SPLITS)
     key = (settings.seed, SPLITS.index(split), index)
     generator = np.random.default_rng(key)
     intended = EMOTIONS[index % len(EMOTIONS)]

@@ -32,8 +32,8 @@ from emollama.media.lengths import track_lengths
 from emollama.serving.refusal import Refusal
 from emollama.serving.settings import Settings
 from emollama.session.base import Session
-from emollama.session.sight import Sight
-from emollama.session.watching import Watcher
+from emollama.session.observation import Observation
+from emollama.session.observing import Observer
 from emollama.workers.process import RefusedError, Worker
 
 _START_SECONDS = 300.0  # a machine under load takes long to import and to load weights
@@ -43,7 +43,7 @@ _UNREADABLE = "this clip cannot be read: "
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything a process needs to build its `Watcher`, and the limits.
+    """What a process needs to build its `Observer`, and the limits.
 
     Attributes:
         sources: of encoders, with their fingerprints.
@@ -76,12 +76,12 @@ class Guard:
     """
 
     def __init__(self, session: Session, settings: Settings) -> None:
-        encoders = session.watcher.encoders
+        encoders = session.observer.encoders
         sources = {source: encoder.fingerprint for source, encoder in encoders.items()}
         # The key is of no use to a process that handles strangers' files.
         plain = replace(settings, api_key=None)
-        watcher = session.watcher
-        self._recipe = Recipe(sources, tuple(watcher.tools), watcher.describe, plain)
+        observer = session.observer
+        self._recipe = Recipe(sources, tuple(observer.tools), observer.describe, plain)
         self._settings = settings
         self._idle: queue.SimpleQueue[Worker | None] = queue.SimpleQueue()
         self._all: set[Worker] = set()
@@ -100,10 +100,10 @@ class Guard:
         """Check a clip's headers and packets; outside the limits raise a `Refusal`."""
         self._run(Job("inspect", path))
 
-    def watch(self, path: Path, transcribe: bool = True) -> Sight:
+    def watch(self, path: Path, transcribe: bool = True) -> Observation:
         """Decode and encode a clip; if that fails raise a `Refusal`."""
         found = self._run(Job("watch", path, transcribe))
-        assert isinstance(found, Sight)
+        assert isinstance(found, Observation)
         return found
 
     def close(self) -> None:
@@ -186,22 +186,22 @@ def _opened(recipe: Recipe) -> tuple[None, Callable[[Job], tuple[str, Any]]]:
     quiet_libraries()
     # Full-size encoders would take minutes a clip beside an accelerator that waits.
     device = str(default_device())
-    watcher = Watcher(
+    observer = Observer(
         {s: encoder_of(s, f, device) for s, f in recipe.sources.items()},
         recipe.describe,
         {key: raw_reading.build(key) for key in recipe.tools},
     )
-    warm_up(watcher)
+    warm_up(observer)
     limit_memory(recipe.settings.watch_memory)
-    return None, lambda job: _done(watcher, job, recipe.settings)
+    return None, lambda job: _done(observer, job, recipe.settings)
 
 
-def _done(watcher: Watcher, job: Job, settings: Settings) -> tuple[str, Any]:
+def _done(observer: Observer, job: Job, settings: Settings) -> tuple[str, Any]:
     try:
         if job.kind == "inspect":
             require_within(job.path, settings)
             return "done", None
-        return "done", watcher.watch(job.path, transcribe=job.transcribe)
+        return "done", observer.watch(job.path, transcribe=job.transcribe)
     except EmollamaError as error:
         # The path is the server's own; a client knows the clip by its id.
         return "refused", _UNREADABLE + str(error).replace(f"{job.path}: ", "")
@@ -255,11 +255,11 @@ def _too_fast(rate: float, settings: Settings) -> EmollamaError:
     return EmollamaError(f"it has {rate:.0f} frames a second; {settings.max_rate:g} are allowed")
 
 
-def warm_up(watcher: Watcher) -> None:
+def warm_up(observer: Observer) -> None:
     """Load all weights by encoding a second of noise and a grey picture."""
     sound = np.random.default_rng(0).normal(scale=0.01, size=SAMPLE_RATE).astype(np.float32)
     frames = Frames(np.full((2, 64, 64, 3), 128, np.uint8), np.array([0.25, 0.75]))
-    watcher.prepare(Clip(frames, sound, 1.0))
+    observer.prepare(Clip(frames, sound, 1.0))
 
 
 def limit_memory(extra: int) -> None:

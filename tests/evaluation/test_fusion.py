@@ -14,6 +14,7 @@ from emollama.base.config import load_config
 from emollama.base.errors import EmollamaError
 from emollama.cli.predict import predict
 from emollama.encoders.prosody import ProsodyEncoder
+from emollama.evaluation.asking import Questions
 from emollama.evaluation.config import EvalConfig
 from emollama.evaluation.evaluate import evaluate
 from emollama.features.shards import Entry, Extracted, write_shard
@@ -27,7 +28,7 @@ from emollama.manifest.sample import Sample, Targets, read_manifest, write_manif
 from emollama.scoring.predictions.predictions import read_predictions
 from emollama.session import LlmSession
 from emollama.session.family import load_training
-from emollama.session.watching import Watcher
+from emollama.session.observing import Observer
 from tests.features.made import tone
 from tests.fusion.corpus import LABELS, make
 
@@ -168,11 +169,11 @@ def test_a_raw_clip_with_sound_alone_gets_the_answer_of_its_cached_tracks(
 ) -> None:
     """Trained on cached prosody; asked about the file itself; no video anywhere."""
     encoder = ProsodyEncoder(segments=1)
-    watcher = Watcher({encoder.key: encoder}, describe=False)
+    observer = Observer({encoder.key: encoder}, describe=False)
     samples, items = [], []
     for i in range(16):
         tone(tmp_path / f"{i:02d}.wav", 100 if i % 2 else 220, 0.3 + 0.02 * i)
-        track = watcher.watch(tmp_path / f"{i:02d}.wav", transcribe=False).tracks[encoder.key]
+        track = observer.watch(tmp_path / f"{i:02d}.wav", transcribe=False).tracks[encoder.key]
         items.append(Extracted(Entry(f"{i:02d}", "s", "ok"), track))
         emotion = LABELS.labels[i % 2]
         split = ("train", "train", "train", "train", "val", "val", "test", "test")[i % 8]
@@ -213,3 +214,29 @@ def test_labels_with_values_have_a_baseline_too(corpus: Path) -> None:
     found, predictions = evaluated(corpus, model, "both-evaluated")
     assert found.report["others"] and found.scores is not None
     assert all(row.reference_values for row in predictions.rows)
+
+
+def test_a_stopped_evaluation_goes_on_where_it_was(
+    corpus: Path, labels: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The passes of a fusion model are kept as a language model's are."""
+    _, whole = evaluated(corpus, labels, "whole", "baseline=false")
+    ask, asked = Questions._scores, []
+
+    def stopping(self: Questions, channels: Any, ids: Any) -> Any:
+        if len(asked) == 1 and stop:
+            raise KeyboardInterrupt
+        asked.append(channels)
+        return ask(self, channels, ids)
+
+    monkeypatch.setattr(Questions, "_scores", stopping)
+    stop = True
+    with pytest.raises(KeyboardInterrupt):
+        evaluated(corpus, labels, "stopped", "baseline=false")
+    assert (corpus / "stopped/partial").is_dir()
+    stop = False
+    _, found = evaluated(corpus, labels, "stopped", "baseline=false")
+    assert asked == [("voice",), ("words",), ("voice", "words")], "what was kept is not asked again"
+    assert [r.model_copy(update={"latency_ms": None}) for r in found.rows] == [
+        r.model_copy(update={"latency_ms": None}) for r in whole.rows
+    ]

@@ -127,7 +127,7 @@ def test_ids_that_are_not_there_or_missing(manifest: Path, tmp_path: Path) -> No
 
 def test_a_run_takes_its_splits_from_the_file(tmp_path: Path) -> None:
     config = yaml.safe_load(make(tmp_path).read_text())
-    config["training"] |= {"max_steps": 1, "save_every": 1}
+    config["training"] |= {"max_steps": 1, "save_every_steps": 1}
     manifest = tmp_path / "manifest.jsonl"
     ids = [s.id for s in read_with_splits(manifest, None).samples]
     splits = {name: ("train", "val", "test")[i % 3] for i, name in enumerate(ids)}

@@ -1,4 +1,4 @@
-"""From a media file to a `Sight`: decode, encode, transcribe, describe.
+"""From a media file to a `Observation`: decode, encode, transcribe, describe.
 
 Nothing here knows a model that answers, so that it can be done in a process of its own.
 """
@@ -22,13 +22,13 @@ from emollama.encoders.prosody import Contour, measure
 from emollama.media.clip import SAMPLE_RATE, Clip
 from emollama.media.faces import prominence
 from emollama.media.transcript import Phrase, Transcriber
-from emollama.session.sight import Peak, Sight, Timeline, Told, Track
+from emollama.session.observation import Measurement, Observation, Peak, Timeline, Track
 from emollama.workers.worker import Job, clip_for, decode_views
 
 if TYPE_CHECKING:
     from emollama.fusion.data.raw_reading import MediaTool
 
-_MOMENTS = 8  # frames whose expression is told: those that the embedded default looks at
+_MOMENTS = 8  # frames whose expression is put into words: those that the embedded default looks at
 _STEP = 5  # contour frames of 10 ms to a point of the timeline
 _CLEAR = 0.5  # probability from which an expression is named
 _SECOND_FACE = 0.9  # certainty, and below it a share of the first one's prominence
@@ -41,7 +41,7 @@ T = TypeVar("T")
 
 
 @dataclass
-class Watcher:
+class Observer:
     """Encoders of voice and face with the transcriber and what the description needs.
 
     Args:
@@ -74,7 +74,7 @@ class Watcher:
         start: float | None = None,
         end: float | None = None,
         transcribe: bool = True,
-    ) -> Sight:
+    ) -> Observation:
         """See and hear a clip, or a span of one.
 
         What cannot be described for want of an asset is noted; the tracks are made in any case.
@@ -99,21 +99,21 @@ class Watcher:
         if transcribe:
             transcript = _try(lambda: self._hear(clip), notes, "speech is not transcribed")
         peak, timeline = None, _timeline(None, None)
-        told: tuple[Told, ...] = ()
+        measurements: tuple[Measurement, ...] = ()
         if self.describe:
             seen = clip_for(self._expression, clips)
             track = _try(lambda: self._look(seen, tracks), notes, "faces are not described")
             contour = _contour(clip)
             timeline = _timeline(track, contour)
-            told = (*_voice_told(contour), *_face_told(timeline, clip.duration))
+            measurements = (*_voice_in_words(contour), *_face_in_words(timeline, clip.duration))
             if track is not None:
                 peak = self._peak(seen, timeline)
             if peak is not None and peak.faces > 1:
                 notes.append(
                     f"{peak.faces} faces at {peak.time:.1f} s; the largest and surest is read"
                 )
-        return Sight(
-            clip.duration, {**tracks, **raw}, transcript, peak, timeline, told,
+        return Observation(
+            clip.duration, {**tracks, **raw}, transcript, peak, timeline, measurements,
             tuple(dict.fromkeys(notes)),
         )  # fmt: skip
 
@@ -195,9 +195,9 @@ def _pitch(f0: np.ndarray) -> float:
     return float(np.median(voiced)) if len(voiced) else float("nan")
 
 
-def _face_told(timeline: Timeline, duration: float) -> list[Told]:
+def _face_in_words(timeline: Timeline, duration: float) -> list[Measurement]:
     """One entry for each run of moments with the same expression."""
-    found: list[Told] = []
+    found: list[Measurement] = []
     times = timeline.face_times
     if not len(times):
         return found
@@ -210,15 +210,15 @@ def _face_told(timeline: Timeline, duration: float) -> list[Told]:
         else:
             first, second = (timeline.classes[j] for j in row.argsort()[::-1][:2])
             words = f"face between {first} and {second}"
-        _add(found, Told(float(edges[i]), float(edges[i + 1]), "face", words))
+        _add(found, Measurement(float(edges[i]), float(edges[i + 1]), "face", words))
     return found
 
 
-def _voice_told(contour: Contour | None) -> list[Told]:
+def _voice_in_words(contour: Contour | None) -> list[Measurement]:
     """How each second of the voice differs from the whole clip's."""
     if contour is None:
         return []
-    found: list[Told] = []
+    found: list[Measurement] = []
     floor = max(float(np.percentile(contour.energy, 95)) - _SPOKEN, _SILENCE)
     active = contour.energy > floor
     loudness = contour.energy[active].mean() if active.any() else 0.0
@@ -238,7 +238,7 @@ def _voice_told(contour: Contour | None) -> list[Told]:
                 pitch = 12 * (np.log2(contour.f0[low:high][pitched]).mean() - middle)
                 words += _side(pitch, _HIGHER, "higher pitch", "lower pitch")
         text = ", ".join(words) or "as in the rest of the clip"
-        _add(found, Told(float(low) / 100, float(high) / 100, "voice", text))
+        _add(found, Measurement(float(low) / 100, float(high) / 100, "voice", text))
     return found
 
 
@@ -246,7 +246,7 @@ def _side(value: float, limit: float, above: str, below: str) -> list[str]:
     return [above] if value > limit else [below] if value < -limit else []
 
 
-def _add(found: list[Told], one: Told) -> None:
+def _add(found: list[Measurement], one: Measurement) -> None:
     """Join what says the same as what came before."""
     if found and found[-1].words == one.words:
         found[-1] = replace(found[-1], end=one.end)

@@ -83,7 +83,7 @@ class Timeline:
 
 
 @dataclass(frozen=True)
-class Told:
+class Measurement:
     """A measurement in words, of one channel from `start` to `end` in seconds."""
 
     start: float
@@ -102,7 +102,7 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Sight:
+class Observation:
     """A clip that has been decoded, encoded and described.
 
     Attributes:
@@ -112,7 +112,7 @@ class Sight:
         transcript: phrases with times; None where nobody listened.
         peak: None where no face was found.
         timeline: what was measured.
-        told: the same in words.
+        measurements: the same in words.
         notes: what a reader of an answer should know.
     """
 
@@ -121,7 +121,7 @@ class Sight:
     transcript: tuple[Phrase, ...] | None
     peak: Peak | None
     timeline: Timeline
-    told: tuple[Told, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
     @property

@@ -11,17 +11,17 @@ from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.encoders.base import FeatureTrack
 from emollama.llm.processing import CHANNELS, Evidence
 from emollama.manifest.channels import Channel
-from emollama.session.sight import Sight, Track
+from emollama.session.observation import Observation, Track
 
 TextSource = Literal["given", "heard"]
 
 
 @dataclass(frozen=True)
-class Look:
+class ClipView:
     """A clip once it has been encoded for a model.
 
     Attributes:
-        sight: what does not depend on the model: duration, transcript, peak frame, timeline.
+        observation: what does not depend on the model: duration, transcript, peak frame, timeline.
         tracks: by input of the model; None where missing.
         text: the words that the model reads; None without any.
         text_source: whether they were given or transcribed.
@@ -32,7 +32,7 @@ class Look:
         key: changes with anything but `channels`.
     """
 
-    sight: Sight
+    observation: Observation
     tracks: Mapping[str, Track | None]
     text: str | None = None
     text_source: TextSource | None = None
@@ -45,7 +45,7 @@ class Look:
     @property
     def duration(self) -> float:
         """Seconds."""
-        return self.sight.duration
+        return self.observation.duration
 
     @property
     def used(self) -> tuple[Channel, ...]:
@@ -63,7 +63,7 @@ class Look:
         """Equal where a model is shown the same."""
         return self.key, self.channels
 
-    def without(self, *channels: str) -> Look:
+    def without(self, *channels: str) -> ClipView:
         """The same clip with channels left out, as if it had never had them.
 
         Raises:
@@ -76,7 +76,7 @@ class Look:
                 )
         return self.only(c for c in self.channels if c not in channels)
 
-    def only(self, channels: Iterable[str]) -> Look:
+    def only(self, channels: Iterable[str]) -> ClipView:
         """The same clip with these channels and no others."""
         found = replace(self, channels=frozenset(channels))
         if not found.used:
