@@ -173,7 +173,8 @@ MANIFESTS: dict[str, tuple[Callable[[list[str]], list[str]], str]] = {
         "manifest.jsonl:26: 'id': '../../x' is not a valid id",
     ),
     "id of two lines": (
-        lambda rows: [*rows, edit(rows[1], id="a\nb")], "manifest.jsonl:26: 'id': 'a b' is not a valid"
+        lambda rows: [*rows, edit(rows[1], id="a\nb")],
+        "manifest.jsonl:26: 'id': 'a b' is not a valid id",
     ),
     "key twice": (
         lambda rows: [*rows, '{"id": "x", "id": "y"}'],
