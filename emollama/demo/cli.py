@@ -36,7 +36,7 @@ def demo(
         float, typer.Option(help="Seconds that decoding and reading a clip may take.")
     ] = 120.0,
 ) -> None:
-    """Open the web page for talking about a clip.
+    """Open the web page for chatting about a clip.
 
     Ctrl-C ends it. With EMOLLAMA_API_KEY set, visitors log in as 'emollama' with
     the key as password.
