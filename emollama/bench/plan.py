@@ -85,7 +85,9 @@ def rows_of(bench: BenchConfig) -> list[Row]:
                     tried(row, trial)
             rows.append(row)
     if len({(r.config.task.kind, r.config.task.values) for r in rows}) > 1:
-        raise EmollamaError("models: predict different things; a table is of one task")
+        raise EmollamaError(
+            "models: they have different tasks; one table compares models of one task"
+        )
     if rows[0].config.task.kind == "frames":
         raise EmollamaError("task frames: bench compares answers to whole clips")
     return rows
@@ -157,7 +159,9 @@ def _read(base: Path | dict[str, Any]) -> dict[str, Any]:
     except (YAMLError, OmegaConfBaseException) as error:
         raise EmollamaError(f"{base}: is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict) or "fusion" not in values:
-        raise EmollamaError(f"{base}: is no configuration of a fusion run: it has no fusion:")
+        raise EmollamaError(
+            f"{base}: is not the configuration of a fusion run: it has no section fusion"
+        )
     found = {str(key): value for key, value in values.items()}
     return dict(respelled(FusionTrainConfig.former_names, found)[0])
 
@@ -177,7 +181,7 @@ def _put(values: dict[str, Any], key: str, value: Any) -> None:
     for section in sections:
         place = place.setdefault(section, {})
         if not isinstance(place, dict):
-            raise EmollamaError(f"search.space: '{key}': {section} is no section")
+            raise EmollamaError(f"search.space: '{key}': {section} is not a section")
     place[last] = value
 
 

@@ -10,7 +10,7 @@ import torch
 from emollama.fusion.batch import FusionBatch
 from emollama.fusion.data.data import FusionData
 from emollama.inputs.config import ModalityDropout
-from emollama.inputs.draws import epoch_order
+from emollama.inputs.draws import EpochOrders
 from emollama.manifest.channels import Channel
 
 
@@ -47,17 +47,15 @@ class Dealer:
         self.rank = rank
         self.world = world
         self.batches = -(-len(data) // batch_size)
-        self._order: tuple[int, list[int]] = (-1, [])
+        self._orders = EpochOrders(seed, data.ids)
 
     def batch(self, epoch: int, index: int) -> tuple[FusionBatch, float, int]:
         """This process's part of a step: the batch, its share of the step, how many count.
 
         A process that a short step leaves without a sample takes one whose share is 0.
         """
-        if self._order[0] != epoch:
-            self._order = (epoch, epoch_order(self.seed, epoch, self.data.ids))
         first = index * self.batch_size
-        rows = self._order[1][first : first + self.batch_size]
+        rows = self._orders[epoch][first : first + self.batch_size]
         mine = rows[self.rank :: self.world]
         batch = self.data.batch(mine or rows[:1])
         if any((self.dropout.voice, self.dropout.face, self.dropout.words)):

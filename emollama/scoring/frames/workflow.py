@@ -129,8 +129,8 @@ def choose_window(
     known = {w: s for w, s in scores.items() if s is not None}
     if not known:
         raise EmollamaError(
-            f"a window for {target} cannot be chosen: no row has reference_values.{target} that "
-            "vary; name one instead"
+            f"a window for {target} cannot be chosen: reference_values.{target} is missing or "
+            f"constant; give --window {target}=W"
         )
     return max(known, key=lambda w: (known[w], -w))
 
@@ -225,8 +225,8 @@ def ensemble(members: Sequence[Predictions], system: str = MODEL) -> list[Predic
         odd = sorted(first.keys() ^ column.keys())
         if odd:
             raise EmollamaError(
-                f"{member.path}: id '{odd[0]}' is only in one of it and {members[0].path}; "
-                "an ensemble needs the same videos in all"
+                f"{member.path}: id '{odd[0]}' is in only one of it and {members[0].path}; "
+                "an ensemble needs the same videos in every file"
             )
     for key, row in first.items():
         values: dict[str, Quantity] = {}

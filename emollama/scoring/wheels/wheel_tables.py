@@ -137,8 +137,8 @@ def read_wheel_tables(folder: Path, rules: Rules | None = None) -> WheelTables:
     forms = _forms(folder / "format.csv")
     if year is None:
         print(
-            f"note: {folder}/format.csv: is not the published one of "
-            f"{' or '.join(_PUBLISHED.values())}; scored with own tables of {len(forms):,} forms",
+            f"note: {folder}/format.csv: is not the file published with "
+            f"{' or '.join(_PUBLISHED.values())}; scored with its {len(forms):,} word forms",
             file=sys.stderr,
         )
     return WheelTables(
