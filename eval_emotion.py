@@ -1,4 +1,4 @@
-"""Evaluate an EmotionLlama: predictions, metrics, figures, modality report.
+"""Evaluate a trained model; the same as `emollama evaluate`.
 
 python eval_emotion.py --cfg-path eval_configs/quickstart.yaml [--options batch_size=4 ...]
 torchrun --nproc_per_node 1 eval_emotion.py --cfg-path eval_configs/eval_emotion.yaml \

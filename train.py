@@ -1,4 +1,4 @@
-"""Tune an EmotionLlama.
+"""Train a language model or a fusion model; the same as `emollama train`.
 
 python train.py --cfg-path train_configs/quickstart.yaml [--options training.max_steps=20 ...]
 torchrun --nproc_per_node 2 train.py --cfg-path train_configs/quickstart.yaml

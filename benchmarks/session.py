@@ -28,7 +28,7 @@ from emollama.manifest.labels import get_label_set
 from emollama.probe.plan import Settings, plan_clip
 from emollama.probe.render import render_clip
 from emollama.probe.voice import Speaker
-from emollama.session import LlmSession, Look, Sampling, Turn, open_session
+from emollama.session import ClipView, LlmSession, Sampling, Turn, open_session
 
 STREAMS = (
     ("voice_states", "voice", "whisper-tiny.en+layer=2+segments=8"),
@@ -67,7 +67,7 @@ def clips(folder: Path, count: int) -> list[Path]:
     return made
 
 
-def begins(session: LlmSession, look: Look, question: str) -> float:
+def begins(session: LlmSession, look: ClipView, question: str) -> float:
     """Seconds until the first piece of an answer."""
     started = time.perf_counter()
     next(iter(session.ask(look, [Turn("user", question)], Sampling(max_new_tokens=4))), "")

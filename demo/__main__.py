@@ -1,6 +1,6 @@
 """`python -m demo`: the same as `emollama demo`."""
 
-from emollama.demo.__main__ import main
+from emollama.demo.cli import main
 
 if __name__ == "__main__":
     main()

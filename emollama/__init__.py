@@ -1,3 +1,3 @@
 """emollama: from a clip of a person to an emotion and the reasons for it."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
-import click
 import pytest
 import typer
 from pydantic import BaseModel
@@ -26,8 +25,12 @@ from emollama.scoring.readers.public import READERS
 from emollama.session.family import load_training
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+FRONT = [
+    ROOT / name for name in ("README.md", "CONTRIBUTING.md", "merr/README.md", "demo/README.md")
+]
+PAGES = [*FRONT, *sorted((ROOT / "docs").rglob("*.md"))]
 REQUIRED = object()
+FOLDERS = {"train": "train_configs", "evaluate": "eval_configs", "bench": "train_configs/bench"}
 
 
 def keys(model: type[BaseModel], prefix: str = "", given: Any = None) -> Iterator[tuple[str, Any]]:
@@ -83,13 +86,48 @@ def commands() -> list[tuple[str, list[str]]]:
                 words = shlex.split(line, comments=True)
                 for i, word in enumerate(words):
                     if word == "emollama" or word in ("train.py", "eval_emotion.py"):
-                        found.append((page.name, words[i:]))
+                        found.append((str(page.relative_to(ROOT)), words[i:]))
                         break
     return found
 
 
 def long_options(words: list[str]) -> list[str]:
     return [w.split("=")[0] for w in words if w.startswith("--")]
+
+
+def overrides(words: list[str]) -> list[str]:
+    return [w for w in words if "=" in w and not w.startswith("--")]
+
+
+def configured(words: list[str]) -> tuple[str, str] | None:
+    """(a key of `FOLDERS`, preset) of a command that takes a configuration.
+
+    The preset is a path, or a name; `--cfg-path PATH` is the public systems' way.
+    """
+    kind = {"train.py": "train", "eval_emotion.py": "evaluate"}.get(words[0], words[1])
+    kind = {"plan": "train"}.get(kind, kind)
+    if kind not in FOLDERS or "--score" in words:
+        return None
+    return kind, words[words.index("--cfg-path") + 1] if "--cfg-path" in words else words[2]
+
+
+def preset_file(kind: str, preset: str) -> Path:
+    named = ROOT / FOLDERS[kind] / f"{preset}.yaml"
+    return named if named.is_file() else ROOT / preset
+
+
+def program() -> Any:
+    return typer.main.get_command(app)
+
+
+def loaded(command: Any) -> Any:
+    """The command itself, where the program names it and imports it when it is called."""
+    entry = getattr(command, "entry", None)
+    return command if entry is None else entry.load()
+
+
+def subcommands(command: Any) -> dict[str, Any]:
+    return {name: loaded(found) for name, found in getattr(command, "commands", {}).items()}
 
 
 def test_every_command_and_option_exists() -> None:
@@ -99,15 +137,15 @@ def test_every_command_and_option_exists() -> None:
             known = {"--cfg-path", "--options", "--dataset", "--n-samples"}
             assert set(long_options(words)) <= known, (page, words)
             continue
-        command: Any = typer.main.get_command(app)
-        path = []
+        command = program()
+        path: list[str] = []
         for word in words[1:]:
             if not hasattr(command, "commands"):
                 break
             if word.startswith("--"):
                 continue
             assert word in command.commands, f"{page}: 'emollama {' '.join([*path, word])}'"
-            command = command.commands[word]
+            command = loaded(command.commands[word])
             path.append(word)
         known = {"--help", *(o for p in command.params for o in (*p.opts, *p.secondary_opts))}
         assert set(long_options(words)) <= known, (page, words)
@@ -115,43 +153,68 @@ def test_every_command_and_option_exists() -> None:
     assert {"prepare csv", "prepare npz", "extract", "score", "predict", "chat"} <= checked
 
 
-def test_every_command_of_the_program_is_in_the_readme() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    group: Any = typer.main.get_command(app)
-    names = [
-        f"{name} {sub}"
-        if isinstance(command, click.Group) or hasattr(command, "commands")
-        else name
-        for name, command in group.commands.items()
-        for sub in getattr(command, "commands", {"": None})
-    ]
-    assert [n for n in names if f"emollama {n}".strip() not in readme] == []
+def test_every_command_of_the_program_is_in_the_list() -> None:
+    listed = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    names = []
+    for name, command in subcommands(program()).items():
+        # The stages of `annotate` are on its own page.
+        below = {} if name == "annotate" else subcommands(command)
+        names += [f"{name} {sub}" for sub in below] or [name]
+    assert [n for n in names if f"`emollama {n}`" not in listed] == []
 
 
 def test_configured_commands_in_the_pages_are_valid() -> None:
-    checked = 0
+    checked = set()
     for page, words in commands():
-        if "--cfg-path" not in words:
+        found = configured(words)
+        if found is None:
             continue
-        preset = ROOT / words[words.index("--cfg-path") + 1]
-        assert preset.is_file(), f"{page}: {preset.name}"
-        overrides = [w for w in words if "=" in w and not w.startswith("--")]
-        if "eval" in words[0] or "evaluate" in words:
-            named = "--dataset" in words
-            dataset = words[words.index("--dataset") + 1] if named else None
-            load_config(EvalConfig, preset, overrides, dataset)
-        else:
-            load_training(preset, overrides)
-        checked += 1
-    assert checked >= 8
+        kind, preset = found
+        path = preset_file(kind, preset)
+        assert path.is_file(), f"{page}: {preset}"
+        if kind == "evaluate":
+            dataset = words[words.index("--dataset") + 1] if "--dataset" in words else None
+            load_config(EvalConfig, path, overrides(words), dataset)
+        elif kind == "train":
+            load_training(path, overrides(words))
+        checked.add((words[0], "--cfg-path" in words, kind))
+    assert {
+        ("emollama", False, "train"),
+        ("emollama", False, "evaluate"),
+        ("train.py", True, "train"),
+        ("eval_emotion.py", True, "evaluate"),
+    } <= checked
 
 
 def test_pages_that_are_linked_exist() -> None:
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         for target in re.findall(r"\]\(([^)#:]+)(?:#[\w-]*)?\)", text):
-            if "pictures/" not in target:  # drawn from results, put there when they are
-                assert (page.parent / target).exists(), f"{page.name}: {target}"
+            assert (page.parent / target).exists(), f"{page}: {target}"
+            if page not in FRONT:  # the site holds nothing else
+                inside = (page.parent / target).resolve().is_relative_to(ROOT / "docs")
+                assert inside, f"{page}: {target} is not below docs/; name it as code"
+
+
+def test_links_to_a_heading_find_it() -> None:
+    for page in PAGES:
+        for target, anchor in re.findall(
+            r"\]\(([^)#:]*)#([\w-]+)\)", page.read_text(encoding="utf-8")
+        ):
+            text = (page.parent / target if target else page).read_text(encoding="utf-8")
+            headings = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
+            slugs = {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
+            assert anchor in slugs, f"{page}: {target}#{anchor}"
+
+
+def test_the_readme_is_a_page() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 165
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").split("\nnav:\n", 1)[1]
+    pages = [str(p.relative_to(ROOT / "docs")) for p in (ROOT / "docs").rglob("*.md")]
+    assert [p for p in pages if not re.search(rf"[-:] {re.escape(p)}$", navigation, re.M)] == []
 
 
 @pytest.mark.parametrize(

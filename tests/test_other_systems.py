@@ -35,7 +35,7 @@ def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Manifest:
 
     for room in ("features.extract", "corpora.doctor.examine", "fusion.data.raw_reading",
                  "merr.measure.stage"):  # fmt: skip
-        monkeypatch.setattr(import_module(f"emollama.{room}"), "WorkerPool", pool)
+        monkeypatch.setattr(import_module(f"emollama.{room}"), "ClipPool", pool)
     monkeypatch.setattr(import_module("emollama.merr.measure.stage"), "_BATCH", 1)
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.delattr(os, "process_cpu_count", raising=False)

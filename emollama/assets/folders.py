@@ -11,23 +11,19 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
-from emollama.assets.cache import asset_home, fetch, from_hub
+from emollama.assets.cache import asset_home, being_made, fetch, from_hub
 from emollama.assets.convert import WEIGHTS
 from emollama.assets.fingerprint import weights_fingerprint
 from emollama.assets.models import MODEL_TYPES, MODELS, PublishedModel, get_model
 from emollama.assets.pickled import read_tensors
 from emollama.assets.registry import ASSETS
 from emollama.base.errors import EmollamaError
-from emollama.base.files import read_json
+from emollama.base.files import read_json, written_whole
 
 CONFIG = "config.json"
 _PICKLED = "pytorch_model*.bin"
@@ -74,7 +70,7 @@ def model_folder(name: str, progress: Callable[[str], None] | None = None) -> Pa
         raise EmollamaError(f"{folder}: is a link to {folder.readlink()}, which is not there")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.parent / f".{name}.lock"):
+        with being_made(name):
             if not (folder / CONFIG).is_file():
                 _download(model, folder, progress or (lambda line: None))
     except OSError as error:
@@ -86,7 +82,7 @@ def model_folder(name: str, progress: Callable[[str], None] | None = None) -> Pa
 
 
 def _download(model: PublishedModel, folder: Path, say: Callable[[str], None]) -> None:
-    with staged(folder) as draft:
+    with written_whole(folder) as draft:
         if from_hub(model.name, model.hub, draft, say) is None:
             source = f"download {model.hub} from the model hub" if model.hub else "get its weights"
             raise EmollamaError(
@@ -158,7 +154,7 @@ def link(name: str, folder: Path, convert: bool = False) -> Path:
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         if convert and not any(folder.glob("*.safetensors")):
-            with staged(place) as draft:
+            with written_whole(place) as draft:
                 _convert(folder, draft)
             return place
         check_folder(model, folder)
@@ -190,27 +186,3 @@ def _convert(folder: Path, out: Path) -> None:
     for name in _BESIDE:
         if (folder / name).is_file():
             shutil.copyfile(folder / name, out / name)
-
-
-@contextmanager
-def staged(place: Path) -> Iterator[Path]:
-    """An empty folder beside `place` that takes its place when all has gone well.
-
-    What is there must be a link, an empty folder or nothing.
-    """
-    place.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=".tmp", dir=place.parent))
-    try:
-        draft = work / "out"
-        draft.mkdir()
-        yield draft
-        mask = os.umask(0)
-        os.umask(mask)
-        for path in draft.iterdir():
-            # safetensors writes 0600; a cache is often shared between accounts.
-            path.chmod(0o666 & ~mask)
-        if place.is_symlink():
-            place.unlink()
-        draft.replace(place)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)

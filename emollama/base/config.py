@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -20,8 +20,8 @@ from yaml import YAMLError
 from emollama.base import torchrun
 from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.base.files import read_text
+from emollama.base.paths import need_file
 
-Precision = Literal["auto", "float32", "bfloat16"]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
@@ -56,6 +56,22 @@ def load_config(
     Raises:
         EmollamaError: naming the file (or the override), the key, and the nearest known key.
     """
+    plain = read_values(path, overrides)
+    try:
+        return schema.model_validate(_in_our_words(schema, path, plain, dataset))
+    except ValidationError as error:
+        raise EmollamaError(f"{path}: {_first_problem(schema, error)}") from error
+    except EmollamaError as error:
+        # A section that another part of the program checks, by the name that stands in it.
+        raise EmollamaError(f"{path}: {error}") from error
+
+
+def read_values(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """The keys and values of a YAML file with `a.b=c` overrides, before any schema checks them.
+
+    Raises:
+        EmollamaError: naming the file, or the override.
+    """
     text = read_text(path)
     try:
         values: Any = OmegaConf.create(text)
@@ -66,23 +82,29 @@ def load_config(
     for override in overrides:
         key, separator, value = override.partition("=")
         if not separator or not key:
-            raise EmollamaError(f"--options {override}: must have the form key=value")
+            raise EmollamaError(f"'{override}': an override must have the form key=value")
         try:
             parsed = OmegaConf.from_dotlist([f"value={value}"])["value"]
             OmegaConf.update(values, key, parsed, force_add=True)
         except (OmegaConfBaseException, YAMLError, TypeError, ValueError, IndexError) as error:
-            raise EmollamaError(f"--options {override}: {' '.join(str(error).split())}") from error
+            raise EmollamaError(f"override '{override}': {' '.join(str(error).split())}") from error
     try:
-        plain = OmegaConf.to_container(values, resolve=True)
+        plain: Any = OmegaConf.to_container(values, resolve=True)
     except OmegaConfBaseException as error:
         raise EmollamaError(f"{path}: {' '.join(str(error).split())}") from error
-    try:
-        return schema.model_validate(_in_our_words(schema, path, plain, dataset))
-    except ValidationError as error:
-        raise EmollamaError(f"{path}: {_first_problem(schema, error)}") from error
-    except EmollamaError as error:
-        # A section that another part of the program checks, by the name that stands in it.
-        raise EmollamaError(f"{path}: {error}") from error
+    return {} if plain is None else dict(plain)
+
+
+def need_data(path: Path, overrides: Sequence[str]) -> None:
+    """Refuse a configuration whose manifest or split file cannot be read.
+
+    Raises:
+        EmollamaError: naming the file, or what is wrong with the configuration's YAML.
+    """
+    data = read_values(path, overrides).get("data")
+    for key in ("manifest", "split_file"):
+        if isinstance(data, dict) and isinstance(data.get(key), str):
+            need_file(Path(data[key]))
 
 
 def checked(schema: type[C], values: dict[str, Any], where: str) -> C:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import torch
+
+from emollama.base.errors import require_known
+from emollama.base.precision import Precision
 
 
 def default_device() -> torch.device:
@@ -18,7 +23,12 @@ def has_fast_bfloat16(device: torch.device) -> bool:
 
 
 def resolve_dtype(name: str, device: torch.device) -> torch.dtype:
-    """The torch type of "auto", "float32" or "bfloat16"; auto takes bfloat16 where it is fast."""
+    """The torch type of a `Precision`; auto takes bfloat16 where it is fast, else float32.
+
+    Raises:
+        EmollamaError: the name is unknown.
+    """
+    require_known("dtype", name, get_args(Precision))
     if name == "auto":
         return torch.bfloat16 if has_fast_bfloat16(device) else torch.float32
-    return torch.bfloat16 if name == "bfloat16" else torch.float32
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[name]

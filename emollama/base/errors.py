@@ -34,6 +34,22 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"; known: {', '.join(options)}" if options else ""
 
 
+def require_known(what: str, word: str, known: Iterable[str]) -> None:
+    """Refuse a word that is not one of those known.
+
+    Args:
+        what: the word's noun, e.g. "dtype".
+        word: as given.
+        known: all that there are.
+
+    Raises:
+        EmollamaError: naming the nearest known word, or all of them.
+    """
+    options = list(known)
+    if word not in options:
+        raise EmollamaError(f"{what} '{word}' is unknown{did_you_mean(word, options)}")
+
+
 def one_line_errors(main: Callable[P, R]) -> Callable[P, R]:
     """Wrap an entry point: an `EmollamaError` becomes one line on stderr and exit code 2."""
 

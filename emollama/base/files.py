@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: atomic writes and JSON Lines."""
+"""Files and folders that are either whole or not there, JSON Lines, and locks."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from emollama.base.errors import EmollamaError
+
+DRAFT = ".tmp"
+"""How names of unfinished files and folders end; they begin with a dot."""
 
 
 def file_sha256(path: Path) -> str:
@@ -33,15 +36,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=DRAFT, dir=path.parent)
         os.close(handle)
         temporary = Path(name)
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
+        temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except OSError as error:
         raise EmollamaError(f"{path}: cannot be written: {error.strerror or error}") from error
@@ -52,12 +53,15 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def written_whole(folder: Path) -> Iterator[Path]:
-    """A folder to write into, which takes the place of `folder` when all has gone well."""
+    """A folder to write into, which takes the place of `folder` when all has gone well.
+
+    A link that is in its place is replaced, not followed.
+    """
     folder = folder.absolute()
     draft: Path | None = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=DRAFT, dir=folder.parent))
         yield draft
         _replace(draft, folder)
     except OSError as error:
@@ -69,9 +73,16 @@ def written_whole(folder: Path) -> Iterator[Path]:
 
 def _replace(draft: Path, folder: Path) -> None:
     """Put `draft` where `folder` is; the old folder is gone only when the new one stands."""
-    draft.chmod(0o755)
+    mask = _umask()
+    draft.chmod(0o777 & ~mask)
+    for path in draft.rglob("*"):
+        # safetensors writes 0600; what is made here is often shared between accounts.
+        if path.is_file() and not path.is_symlink():
+            path.chmod(0o666 & ~mask)
     old = folder.with_name(f".{folder.name}.old")
-    if folder.exists():
+    if folder.is_symlink():
+        folder.unlink()
+    elif folder.exists():
         # An `old` beside a folder that stands is rubbish; where none stands it is the last copy.
         shutil.rmtree(old, ignore_errors=True)
         folder.rename(old)
@@ -80,41 +91,51 @@ def _replace(draft: Path, folder: Path) -> None:
 
 
 @contextmanager
-def sole_writer(folder: Path, busy: str) -> Iterator[None]:
-    """Keep other processes that ask for it out of `folder`, made if it is not there.
-
-    The lock ends with the process that holds it, however that ends.
+def locked(path: Path, busy: str, seconds: float = 0.0) -> Iterator[None]:
+    """Hold a lock file; the lock ends with the process that holds it, however that ends.
 
     Args:
-        folder: to be written to.
-        busy: what is said where another process has it.
+        path: of the file, made if it is not there.
+        busy: what is said where another process has the lock.
+        seconds: to wait for it.
 
     Raises:
-        EmollamaError: another process has it, or it cannot be written.
+        EmollamaError: another process has it.
+        OSError: the file cannot be made.
     """
-    lock = FileLock(folder / ".lock", timeout=0)
+    lock = FileLock(path, timeout=seconds, thread_local=False)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout as error:
         raise EmollamaError(busy) from error
-    except OSError as error:
-        raise EmollamaError(f"{folder}: cannot be written: {error.strerror or error}") from error
     try:
         yield
     finally:
         lock.release()
 
 
-def cut_torn_line(path: Path) -> None:
-    """Remove what a killed process left of a line at the end of a file, if there is one."""
-    if not path.is_file():
-        return
-    data = path.read_bytes()
-    whole = data.rfind(b"\n") + 1
-    if whole < len(data):
-        with path.open("rb+") as file:
-            file.truncate(whole)
+@contextmanager
+def sole_writer(folder: Path, busy: str) -> Iterator[None]:
+    """Keep other processes that ask for it out of `folder`, made if it is not there.
+
+    Raises:
+        EmollamaError: another process has it (then the text is `busy`), or it cannot be written.
+    """
+    with ExitStack() as held:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            held.enter_context(locked(folder / ".lock", busy))
+        except OSError as error:
+            raise EmollamaError(
+                f"{folder}: cannot be written: {error.strerror or error}"
+            ) from error
+        yield
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def write_text(path: Path, text: str) -> None:
@@ -130,10 +151,14 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     """Write one JSON object a line, atomically; NaN is refused."""
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as out:
-        for row in rows:
-            text = json.dumps(row, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-            out.write(text + "\n")
+    with atomic_path(path) as temporary, temporary.open("wb") as out:
+        out.writelines(encode_row(row) for row in rows)
+
+
+def encode_row(row: Mapping[str, Any]) -> bytes:
+    """One line of JSON Lines; NaN is refused, half a character becomes a question mark."""
+    text = json.dumps(row, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace") + b"\n"
 
 
 def read_text(path: Path) -> str:

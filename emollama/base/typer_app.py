@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -21,7 +22,7 @@ def run_app(app: typer.Typer, words: Sequence[str] | None = None) -> NoReturn:
         KeyboardInterrupt: Ctrl-C.
     """
     try:
-        code = app(words, standalone_mode=False)
+        code = app(spread(sys.argv[1:] if words is None else words), standalone_mode=False)
     except TyperException as error:
         message = str(getattr(error, "format_message", lambda: "")())
         if not message:
@@ -32,3 +33,16 @@ def run_app(app: typer.Typer, words: Sequence[str] | None = None) -> NoReturn:
     if code == _INTERRUPTED:
         raise KeyboardInterrupt
     raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def spread(words: Sequence[str]) -> list[str]:
+    """`--options a=b c=d`, as train.py takes it, with an `--options` before each."""
+    found: list[str] = []
+    listing = False
+    for word in words:
+        override = listing and "=" in word and not word.startswith("-")
+        if override and found[-1] != "--options":
+            found.append("--options")
+        listing = override or word == "--options"
+        found.append(word)
+    return found

@@ -12,6 +12,7 @@ from typing import Any
 
 from emollama.base.errors import EmollamaError
 from emollama.base.files import sole_writer
+from emollama.base.progress import pace
 from emollama.bench.answers_file import gather, read_answers, require_compared, write_answers
 from emollama.bench.configuration import BenchConfig
 from emollama.bench.folds import fold_warnings
@@ -97,15 +98,12 @@ def _tell(shop: Workshop) -> None:
 def _told(
     shop: Workshop, run: Run, result: dict[str, Any], done: int, total: int, started: float
 ) -> None:
-    seconds = time.monotonic() - started
-    left = seconds / done * (total - done)
     best, what = result["best"], f"seed {run.seed}" if run.trial is None else f"trial {run.trial}"
     _say(
         f"{done}/{total}  {shop.rows[run.row].name}  fold {shop.folds[run.fold].name}  {what}  "
         f"validation {TITLES[best['metric']]} {best['value']:.4f} in epoch {best['epoch']} of "
         f"{result['epochs']}  {result['seconds']:.1f} s  "
-        f"{60 * done / max(seconds, 1e-9):.1f} runs/min  "
-        f"{int(left // 3600)}:{int(left // 60) % 60:02d}:{int(left % 60):02d} left"
+        f"{pace(done, total, time.monotonic() - started, 'runs')}"
     )
 
 

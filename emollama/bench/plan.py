@@ -18,6 +18,7 @@ from yaml import YAMLError
 from emollama.base.config import checked, load_config
 from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.base.files import read_text
+from emollama.base.presets import find_preset
 from emollama.bench.configuration import BenchConfig, BenchModel, Range, SearchSection
 from emollama.fusion.configuration import ModalitySection
 from emollama.fusion.training.config import FusionTrainConfig
@@ -147,6 +148,7 @@ def _read(base: Path | dict[str, Any]) -> dict[str, Any]:
     """The sections of a base, read as they stand: only what they become is checked."""
     if isinstance(base, dict):
         return base
+    base = find_preset("train", base)
     try:
         values = OmegaConf.to_container(OmegaConf.create(read_text(base)), resolve=True)
     except (YAMLError, OmegaConfBaseException) as error:

@@ -14,6 +14,7 @@ from emollama.base.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, STYLE, save
 from emollama.base.files import write_json, write_text
 from emollama.bench.scores import scored
 from emollama.scoring.metrics.tasks import TITLES
+from emollama.scoring.report.report import plain
 from emollama.scoring.report.tables import Table, difference_text, table_markdown
 
 COLOURS = {"model": BLUE, "ensemble": GREEN, "baseline": GREY, "llm": PURPLE, "unimodal": ORANGE}
@@ -35,7 +36,7 @@ def write_bench(compact: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 def bench_result(compact: Mapping[str, Any]) -> dict[str, Any]:
     """What bench.json holds: scores of compact answers, to six decimals."""
-    result: dict[str, Any] = _rounded(scored(compact))
+    result: dict[str, Any] = plain(scored(compact))
     return result
 
 
@@ -123,11 +124,3 @@ def _main(score: Mapping[str, Any] | None) -> str:
 
 def _plain(score: Mapping[str, Any] | None) -> str:
     return "–" if score is None else f"{score['value']:.3f}"
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, float):
-        return round(value, 6)
-    if isinstance(value, dict):
-        return {k: _rounded(v) for k, v in value.items()}
-    return [_rounded(v) for v in value] if isinstance(value, list) else value

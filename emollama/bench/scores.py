@@ -9,6 +9,7 @@ import numpy as np
 
 from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.fusion.training.validation import AUTO
+from emollama.scoring.metrics.bootstrap import Draws
 from emollama.scoring.metrics.formulas import one_hot
 from emollama.scoring.metrics.measure import Statistic, difference_of, ends, estimates, units_of
 from emollama.scoring.metrics.tasks import TITLES, TaskCases, better
@@ -29,13 +30,13 @@ def scored(compact: Mapping[str, Any]) -> dict[str, Any]:
     """
     metric = compact["metric"]
     units = units_of(compact["ids"], compact["group"], compact["by"])
-    drawn: dict[str, Any] = {"units": units, "resamples": compact["bootstrap"], "seed": 0}
+    draws: Draws = {"resamples": compact["bootstrap"]}
     statistics: dict[str, Statistics] = {}
     rows: list[dict[str, Any]] = []
     for row in compact["rows"]:
         seeds = {seed: _cases(compact, a).statistics() for seed, a in row["seeds"].items()}
         statistics[row["name"]] = means = _means(list(seeds.values()))
-        scores = _scores(seeds, means, drawn)
+        scores = _scores(seeds, means, units, draws)
         rows.append({k: v for k, v in row.items() if k != "seeds"} | {"scores": scores})
     if metric == "auto":
         wanted, held = AUTO[compact["task"]], list(rows[0]["scores"])
@@ -48,7 +49,7 @@ def scored(compact: Mapping[str, Any]) -> dict[str, Any]:
         if other is None or metric not in statistics[other]:
             return None
         mine, theirs = statistics[row["name"]][metric], statistics[other][metric]
-        found = difference_of(mine, theirs, **drawn).to_dict()
+        found = difference_of(mine, theirs, units, draws).to_dict()
         del found["n"]
         return {"against": other, **found}
 
@@ -91,13 +92,13 @@ def _means(seeds: list[Statistics]) -> Statistics:
 
 
 def _scores(
-    seeds: Mapping[str, Statistics], means: Statistics, drawn: Mapping[str, Any]
+    seeds: Mapping[str, Statistics], means: Statistics, units: np.ndarray, draws: Draws
 ) -> dict[str, Any]:
     """By metric: mean over seeds, their spread, interval of the mean, value of each seed."""
-    one = np.ones((1, len(drawn["units"])))
-    values, draws = estimates(list(means.values()), **drawn)
+    one = np.ones((1, len(units)))
+    values, drawn = estimates(list(means.values()), units, draws)
     found = {}
-    for name, value, draw in zip(means, values, draws.T, strict=True):
+    for name, value, draw in zip(means, values, drawn.T, strict=True):
         each = {seed: float(s[name](one)[0]) for seed, s in seeds.items()}
         mean, low, high = ends(value, draw)
         found[name] = {

@@ -8,28 +8,42 @@ from typing import Annotated
 import typer
 
 from emollama.base.errors import EmollamaError
+from emollama.base.paths import need_folder
 from emollama.base.quiet import quiet_libraries
+from emollama.cli.grammar import OldOptions, Overrides, configuration
 
 
 def bench(
-    config: Annotated[Path | None, typer.Argument(help="YAML of the bench.")] = None,
-    options: Annotated[list[str] | None, typer.Option(help="Overrides, a.b=c.")] = None,
-    jobs: Annotated[int, typer.Option(help="Processes, one torch thread each.", min=1)] = 1,
-    score: Annotated[
-        Path | None, typer.Option(help="Make the tables of this bench's folder again.")
+    config: Annotated[
+        str | None,
+        typer.Argument(metavar="CONFIG", help="YAML of a bench, or the name of a preset: probe."),
     ] = None,
+    overrides: Overrides = None,
+    jobs: Annotated[int, typer.Option(help="Processes, with one torch thread each.", min=1)] = 1,
+    score: Annotated[
+        Path | None,
+        typer.Option(help="Make the tables of a finished bench again, from its folder."),
+    ] = None,
+    options: OldOptions = None,
 ) -> None:
-    """Train models x strategies x seeds x folds, go on where it was stopped, print one table."""
+    """Compare models and strategies over seeds and folds, in one table.
+
+    A bench that was stopped goes on where it was.
+    """
+    if (config is None) == (score is None):
+        raise EmollamaError("give the YAML of a bench, or --score FOLDER of a finished one")
+    found = None if config is None else configuration(
+        "bench", "bench", config, overrides, None, options
+    )  # fmt: skip
+    need_folder(score)
     quiet_libraries()
     from emollama.bench.bench import run_bench, score_folder
     from emollama.bench.plan import load_bench
     from emollama.bench.report import bench_table
     from emollama.scoring.report.tables import print_tables
 
-    if (config is None) == (score is None):
-        raise EmollamaError("give the YAML of a bench, or --score FOLDER of a finished one")
-    if config is not None:
-        result = run_bench(load_bench(config, options or []), jobs)
+    if found is not None:
+        result = run_bench(load_bench(*found), jobs)
     else:
         assert score is not None
         result = score_folder(score)

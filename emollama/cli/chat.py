@@ -10,26 +10,27 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from emollama.base.config import Precision
 from emollama.base.errors import EmollamaError, did_you_mean
+from emollama.base.paths import need_artefact, need_clip
+from emollama.base.precision import Precision
 from emollama.base.quiet import quiet_libraries
 from emollama.cli.show import show_answer
 
 if TYPE_CHECKING:
-    from emollama.session import Look, Sampling, Session, Turn
+    from emollama.session import ClipView, Sampling, Session, Turn
 
 HELP = """\
 /task emotion|reason   ask the question that the model was trained on
-/drop CHANNEL          leave out voice, face or words; /use CHANNEL takes it back
-/words TEXT            put other words in the person's mouth; none for no words
-/labels A,B,C          choose from other labels; none for the model's own
-/why                   which channel carried the label
-/prompt                the whole prompt of the last question
+/drop CHANNEL          leave out voice, face or words; /use CHANNEL restores it
+/words TEXT            replace what the person says; /words none for no words
+/labels A,B,C          use other labels; /labels none for the model's own
+/why                   show which channel the label rests on
+/prompt                show the whole prompt of the last question
 /temperature X, /top_p X, /length N, /seed N
 /again                 answer the last question once more
-/new                   forget what was said
-/save FILE.json        keep the conversation
-/help, /quit           (an empty line ends it too; Ctrl-C ends an answer)"""
+/new                   start a new conversation
+/save FILE.json        save the conversation
+/help, /quit           (an empty line also ends it; Ctrl-C stops an answer)"""
 
 
 class Terminal:
@@ -47,7 +48,7 @@ class Terminal:
         self,
         session: Session,
         clip: Path,
-        look: Look,
+        look: ClipView,
         sampling: Sampling,
         say: Callable[[str], None],
     ) -> None:
@@ -64,7 +65,7 @@ class Terminal:
         }  # fmt: skip
 
     def line(self, text: str) -> bool:
-        """Take one line; False where it ends the conversation. Mistakes are told in one line."""
+        """Take one line; False where it ends the conversation. A mistake prints one line."""
         text = text.strip()
         if not text or text in ("/quit", "/exit"):
             return False
@@ -74,7 +75,7 @@ class Terminal:
                 return True
             name, _, rest = text[1:].partition(" ")
             if name not in self._commands:
-                raise EmollamaError(f"/{name} is no command{did_you_mean(name, self._commands)}")
+                raise EmollamaError(f"/{name} is not a command{did_you_mean(name, self._commands)}")
             self._commands[name](rest.strip())
         except EmollamaError as error:
             self.say(f"error: {error}\n")
@@ -98,7 +99,7 @@ class Terminal:
             self.say(" (stopped)")
         self.say("\n")
         if reply.finish == "length":
-            self.say("(cut at its greatest length; /length N allows more)\n")
+            self.say("(cut off at the maximum length; /length N allows more)\n")
         self.turns = [*turns, Turn("assistant", "".join(pieces).strip())]
 
     def _task(self, name: str) -> None:
@@ -108,7 +109,7 @@ class Terminal:
 
     def _again(self, _: str) -> None:
         if not self.turns:
-            raise EmollamaError("nothing has been asked yet")
+            raise EmollamaError("there is no question yet")
         before, question = self.turns, self.turns[-2].text
         self.turns = before[:-2]
         try:
@@ -145,20 +146,19 @@ class Terminal:
     def _why(self, _: str) -> None:
         if self.labels is not None:
             raise EmollamaError(
-                "which channel carried the label is told for the model's own labels; "
-                "/labels none takes them back"
+                "/why works with the model's own labels only; /labels none restores them"
             )
         found = self.session.weights(self.look)
         assert found is not None, "a language model has labels"
         self.say(f"{found.label}: {found.full:.1%}, with nothing to go by {found.empty:.1%}\n")
         for channel, share in sorted(found.channels.items(), key=lambda pair: -pair[1]):
             self.say(f"  {channel:<6} {share:+.1%}\n")
-        for told in self.look.sight.told:
+        for told in self.look.observation.measurements:
             self.say(f"  {told.start:.1f}-{told.end:.1f} s  {told.channel}: {told.words}\n")
 
     def _prompt(self, _: str) -> None:
         if not self.turns:
-            raise EmollamaError("nothing has been asked yet")
+            raise EmollamaError("there is no question yet")
         self.say(self.session.prompt(self.look, self.turns[:-1]) + "\n")
 
     def _new(self, _: str) -> None:
@@ -181,7 +181,7 @@ class Terminal:
         from emollama.session.record import record
 
         if not name:
-            raise EmollamaError("/save needs a file's name")
+            raise EmollamaError("/save needs the name of a file")
         answer = self.session.answer(self.look, False, labels=self.labels)
         weights = self.session.weights(self.look) if self.labels is None else None
         path = Path(name)
@@ -199,26 +199,31 @@ def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise EmollamaError(f"'{text}' is no number") from None
+        raise EmollamaError(f"'{text}' is not a number") from None
 
 
 def _whole(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise EmollamaError(f"'{text}' is no whole number") from None
+        raise EmollamaError(f"'{text}' is not a whole number") from None
 
 
 def chat(
-    clip: Path,
-    model: Annotated[Path, typer.Option("--model", help="Artefact that train.py wrote.")],
+    clip: Annotated[Path, typer.Argument(help="Video, audio or picture file.")],
+    model: Annotated[Path, typer.Option("--model", help="Folder of a tuned language model.")],
     text: Annotated[str | None, typer.Option(help="What the person says.")] = None,
     transcribe: Annotated[
-        bool, typer.Option(help="Without --text, go by what Whisper hears (English).")
+        bool, typer.Option(help="Without --text, transcribe the clip with Whisper (English).")
     ] = True,
-    dtype: Annotated[Precision, typer.Option(help="Of the language model.")] = "auto",
+    dtype: Annotated[Precision, typer.Option(help="Precision of the language model.")] = "auto",
 ) -> None:
-    """Ask about a clip in the terminal; /help lists commands, an empty line ends it."""
+    """Ask about a clip in the terminal.
+
+    /help lists the commands; an empty line ends the conversation.
+    """
+    need_artefact(model)
+    need_clip(clip)
     quiet_libraries()
     from emollama.session import LlmSession, Sampling
 

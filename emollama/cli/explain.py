@@ -7,59 +7,85 @@ from typing import Annotated
 
 import typer
 
-from emollama.base.config import Precision
 from emollama.base.errors import EmollamaError
+from emollama.base.paths import need_artefact, need_clip, need_file, need_folder
+from emollama.base.precision import Precision
 from emollama.base.quiet import quiet_libraries
 
 
 def explain(
-    model: Annotated[Path, typer.Option(help="Artefact of a language or fusion model.")],
+    model: Annotated[Path, typer.Option(help="Folder of a trained model.")],
     out: Annotated[Path, typer.Option(help="Folder for pictures, pages and tables.")],
-    clip: Annotated[Path | None, typer.Argument(help="Media file; or give --manifest.")] = None,
+    clip: Annotated[Path | None, typer.Argument(help="Media file; or use --manifest.")] = None,
     text: Annotated[str | None, typer.Option(help="What the person says.")] = None,
-    start: Annotated[float | None, typer.Option(help="Seconds.")] = None,
-    end: Annotated[float | None, typer.Option(help="Seconds.")] = None,
-    manifest: Annotated[Path | None, typer.Option(help="Corpus to explain samples of.")] = None,
-    store: Annotated[Path | None, typer.Option(help="Its feature store.")] = None,
+    start: Annotated[
+        float | None, typer.Option(help="Where to start, in seconds.", show_default="its start")
+    ] = None,
+    end: Annotated[
+        float | None, typer.Option(help="Where to end, in seconds.", show_default="its end")
+    ] = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="Manifest whose samples to explain.")
+    ] = None,
+    store: Annotated[Path | None, typer.Option(help="Feature store of the manifest.")] = None,
     split: Annotated[str, typer.Option(help="Split of the manifest.")] = "test",
-    split_file: Annotated[Path | None, typer.Option(help="Other splits than its own.")] = None,
-    features: Annotated[Path | None, typer.Option(help="Where its npy: folders lie.")] = None,
-    ids: Annotated[str | None, typer.Option(help="These samples, by comma.")] = None,
+    split_file: Annotated[
+        Path | None, typer.Option(help="Splits to use instead of the manifest's.")
+    ] = None,
+    features: Annotated[
+        Path | None, typer.Option(help="Folder that holds its npy: folders.")
+    ] = None,
+    ids: Annotated[str | None, typer.Option(help="Ids of samples, separated by commas.")] = None,
     count: Annotated[
-        int | None, typer.Option(help="So many samples, drawn by the seed; all.", min=1)
+        int | None,
+        typer.Option(help="Number of samples, drawn by the seed.", min=1, show_default="all"),
     ] = None,
     sheets: Annotated[
-        int, typer.Option(help="At most so many clips get pictures and a page.", min=0)
+        int, typer.Option(help="Clips that get pictures and a page, at most.", min=0)
     ] = 20,
     window: Annotated[
-        float | None, typer.Option(help="Seconds hidden at a time; an eighth of the clip.")
+        float | None,
+        typer.Option(help="Seconds hidden at a time.", show_default="an eighth of the clip"),
     ] = None,
     orders: Annotated[
-        int, typer.Option(help="Random orders that an explanation is held against.", min=1)
+        int, typer.Option(help="Random orders to compare an explanation with.", min=1)
     ] = 5,
-    reason: Annotated[bool, typer.Option("--reason", help="Also write a reason (LLM).")] = False,
-    noise: Annotated[
-        bool, typer.Option("--noise", help="Also see what a gate does under noise (fusion).")
+    reason: Annotated[
+        bool, typer.Option("--reason", help="Also write a reason (language models).")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of the draws.", min=0)] = 0,
-    dtype: Annotated[Precision, typer.Option(help="Of the language model.")] = "auto",
+    noise: Annotated[
+        bool, typer.Option("--noise", help="Also measure the gate under noise (fusion models).")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the draws.", min=0)] = 0,
+    dtype: Annotated[Precision, typer.Option(help="Precision of a language model.")] = "auto",
 ) -> None:
-    """Shapley values, occlusion over time, the system's maps, and how faithful they are."""
+    """Explain answers by channel and over time, and check the explanations.
+
+    Shapley values of the channels, occlusion over time, the system's own maps, and how faithful
+    each is to the model.
+    """
     if (clip is None) == (manifest is None):
-        raise EmollamaError("give a CLIP, or --manifest for samples of a corpus")
+        raise EmollamaError("give a CLIP, or --manifest to explain samples of a corpus")
     if window is not None and window <= 0:
         raise EmollamaError("--window must be above 0 seconds")
     if ids is not None and count is not None:
         raise EmollamaError("give --ids or --count, not both")
+    if clip is not None and noise:
+        raise EmollamaError("--noise is measured over a split; use --manifest")
+    need_artefact(model)
+    if clip is not None:
+        need_clip(clip)
+    need_file(manifest)
+    need_file(split_file)
+    need_folder(store)
+    need_folder(features)
     quiet_libraries()
+    from emollama.base.progress import bar
     from emollama.explain.case import Settings
     from emollama.explain.explaining import Chosen, explain_clip, explain_split
-    from emollama.workers.progress import bar
 
     settings = Settings(window, orders, seed)
     if clip is not None:
-        if noise:
-            raise EmollamaError("--noise is measured over a split; give --manifest")
         case = explain_clip(model, clip, out, settings, text=text, start=start, end=end,
                             reason=reason, dtype=dtype)  # fmt: skip
         print(f"{case.id}: {case.answered.label}  page in {out / case.id}.html")

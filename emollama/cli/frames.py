@@ -8,9 +8,12 @@ from typing import Annotated, Literal
 import typer
 
 from emollama.base.errors import EmollamaError
+from emollama.base.paths import need_file, need_files, need_folder
 
 frames_app = typer.Typer(
-    help="Predictions over time: smoothing, ensembles, files to hand in.", no_args_is_help=True
+    help="Smooth, average, draw and submit predictions over time.",
+    no_args_is_help=True,
+    add_completion=False,
 )
 
 
@@ -21,20 +24,28 @@ def smooth(
     test: Annotated[Path | None, typer.Option(help="Predictions of the test set.")] = None,
     window: Annotated[
         list[str] | None,
-        typer.Option(help="NAME=W: mean over 2W+1 frames; valence=50 and arousal=20."),
+        typer.Option(
+            help="NAME=W: mean over 2W+1 frames; may be repeated.",
+            show_default="valence=50, arousal=20",
+        ),
     ] = None,
     search: Annotated[
-        bool, typer.Option(help="Choose windows from 0, 5, ... 95 by CCC on --val.")
+        bool, typer.Option(help="Choose the windows from 0, 5, ... 95 by the CCC on --val.")
     ] = False,
 ) -> None:
-    """Smooth, clip to -1..1 and write val_pred_* and tst_pred_* files and *_smooth.jsonl."""
-    from emollama.scoring.frames import workflow as flow
-    from emollama.scoring.predictions.predictions import read_predictions, write_predictions
+    """Smooth predictions and clip them to -1..1.
 
+    Writes val_pred_*, tst_pred_* and *_smooth.jsonl.
+    """
     if val is None and test is None:
         raise EmollamaError("give --val, --test or both")
     if search and val is None:
         raise EmollamaError("--search chooses on the validation set; give --val")
+    need_file(val)
+    need_file(test)
+    from emollama.scoring.frames import workflow as flow
+    from emollama.scoring.predictions.predictions import read_predictions, write_predictions
+
     given = {**flow.WINDOWS, **_windows(window or [])}
     read = {s: read_predictions(p) for s, p in (("val", val), ("tst", test)) if p is not None}
     rows = {split: flow.rows_of(found) for split, found in read.items()}
@@ -64,10 +75,11 @@ def smooth(
 
 @frames_app.command("ensemble")
 def ensemble(
-    predictions: Annotated[list[Path], typer.Argument(help="Two predictions files or more.")],
+    predictions: Annotated[list[Path], typer.Argument(help="Two or more predictions files.")],
     out: Annotated[Path, typer.Option(help="Predictions file to write.")],
 ) -> None:
-    """The plain mean of several models' predictions, frame by frame."""
+    """Average the predictions of several models, frame by frame."""
+    need_files(predictions)
     from emollama.scoring.frames.workflow import ensemble as run
     from emollama.scoring.predictions.predictions import read_predictions, write_predictions
 
@@ -85,10 +97,12 @@ def submit(
     predictions: Annotated[Path, typer.Argument(help="Predictions file, e.g. tst_smooth.jsonl.")],
     out: Annotated[Path, typer.Option(help="Folder to write.")],
     abaw: Annotated[
-        bool, typer.Option("--abaw", help="VIDEO.txt with valence,arousal (official form).")
+        bool,
+        typer.Option("--abaw", help="Write VIDEO.txt with valence,arousal (the official form)."),
     ] = False,
 ) -> None:
-    """Write TARGET/VIDEO.txt, one number a frame below the target's name."""
+    """Write predictions as TARGET/VIDEO.txt, one number a frame below the target's name."""
+    need_file(predictions)
     from emollama.scoring.frames.workflow import rows_of, write_submission
     from emollama.scoring.predictions.predictions import read_predictions
 
@@ -99,21 +113,29 @@ def submit(
 
 @frames_app.command("table")
 def table(
-    folders: Annotated[list[Path], typer.Argument(help="Each with val.jsonl and test.jsonl.")],
+    folders: Annotated[
+        list[Path], typer.Argument(help="Folders that hold val.jsonl and test.jsonl.")
+    ],
     against: Annotated[
-        Path | None, typer.Option(help="Another such folder, e.g. of a baseline.")
+        Path | None, typer.Option(help="Folder to compare with, e.g. of a baseline.")
     ] = None,
     window: Annotated[
         list[str] | None,
-        typer.Option(help="NAME=W: mean over 2W+1 frames; valence=50 and arousal=20."),
+        typer.Option(
+            help="NAME=W: mean over 2W+1 frames; may be repeated.",
+            show_default="valence=50, arousal=20",
+        ),
     ] = None,
     by: Annotated[
-        Literal["sample", "group"], typer.Option(help="What a resample draws.")
+        Literal["sample", "group"], typer.Option(help="Unit of the bootstrap.")
     ] = "sample",
-    bootstrap: Annotated[int, typer.Option(help="Resamples of the intervals.", min=100)] = 1000,
+    bootstrap: Annotated[int, typer.Option(help="Resamples for the intervals.", min=100)] = 1000,
     out: Annotated[Path | None, typer.Option(help="Markdown file to write.")] = None,
 ) -> None:
-    """CCC of several systems on validation and test, before and after smoothing."""
+    """Tabulate the CCC of several systems on validation and test, before and after smoothing."""
+    for folder in folders:
+        need_folder(folder)
+    need_folder(against)
     from emollama.base.files import write_text
     from emollama.scoring.frames.table import frame_table
     from emollama.scoring.frames.workflow import WINDOWS
@@ -128,11 +150,12 @@ def table(
 
 @frames_app.command("draw")
 def draw(
-    predictions: Annotated[list[Path], typer.Argument(help="Predictions files, a line each.")],
+    predictions: Annotated[list[Path], typer.Argument(help="Predictions files, one curve each.")],
     video: Annotated[str, typer.Option(help="Id of the video.")],
     out: Annotated[Path, typer.Option(help="PNG to write.")],
 ) -> None:
-    """Draw what is true of a video over time and what each file answers."""
+    """Draw the true values of a video over time and the predictions of each file."""
+    need_files(predictions)
     from emollama.scoring.frames.figures import draw_frames
     from emollama.scoring.predictions.predictions import read_predictions
 

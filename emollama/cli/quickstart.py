@@ -1,6 +1,6 @@
-"""The whole way with the embedded default, each stage the command that a user would type.
+"""`emollama quickstart`: the whole way with the default model, by the commands a user would type.
 
-Every stage is a process of its own, timed from outside, so that the table at the end says what the
+Every stage is a process of its own, timed from outside, so that the table at the end shows what the
 command really costs: seconds, and the largest resident memory of any one of its processes.
 """
 
@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from rich.console import Console
-from rich.table import Table
+import typer
 
 from emollama.base.errors import EmollamaError
-from emollama.base.files import read_json, write_json
-from emollama.manifest.sample import read_manifest
+from emollama.cli.grammar import OldOptions
 
+EMOLLAMA = (sys.executable, "-m", "emollama")
 CLIPS, SEED = 600, 7
 CORPUS = Path("runs/probe")
 FEATURES = Path("runs/probe-features")
@@ -30,48 +31,58 @@ RUN = Path("runs/quickstart")
 
 @dataclass(frozen=True)
 class Stage:
-    """One command, and what it is for."""
+    """One command, and its name in the table."""
 
     name: str
     command: tuple[str, ...]
 
 
-def stages(options: Sequence[str]) -> list[Stage]:
-    """The commands in order; `options` are overrides for train.py."""
-    emollama = (sys.executable, "-m", "emollama")
+def quickstart(
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY=VALUE", help="Values that replace those of 'train'."),
+    ] = None,
+    clips: Annotated[int, typer.Option(help="Clips of the corpus.", min=30)] = CLIPS,
+    options: OldOptions = None,
+) -> None:
+    """Make a corpus, extract features, train, evaluate and explain one clip.
+
+    All results are written below ./runs.
+    """
+    run([*(options or []), *(overrides or [])], clips)
+
+
+def stages(overrides: Sequence[str], clips: int = CLIPS) -> list[Stage]:
+    """The stages in order; `overrides` are those of training."""
     manifest = str(CORPUS / "manifest.jsonl")
-    overrides = ("--options", *options) if options else ()
     return [
-        Stage("assets", (*emollama, "assets", "fetch")),
+        Stage("assets", (*EMOLLAMA, "assets", "fetch")),
         Stage(
             "probe corpus",
-            (*emollama, "synth", "--out", str(CORPUS), "--clips", str(CLIPS), "--seed", str(SEED),
+            (*EMOLLAMA, "synth", "--out", str(CORPUS), "--clips", str(clips), "--seed", str(SEED),
              "--sheet", str(CORPUS / "faces.png")),
         ),
-        Stage("features", (*emollama, "extract", manifest, "--store", str(FEATURES), "--strict")),
-        Stage(
-            "tuning",
-            (sys.executable, "train.py", "--cfg-path", "train_configs/quickstart.yaml", *overrides),
-        ),
-        Stage(
-            "evaluation",
-            (sys.executable, "eval_emotion.py", "--cfg-path", "eval_configs/quickstart.yaml"),
-        ),
+        Stage("features", (*EMOLLAMA, "extract", manifest, "--store", str(FEATURES), "--strict")),
+        Stage("tuning", (*EMOLLAMA, "train", "quickstart", *overrides)),
+        Stage("evaluation", (*EMOLLAMA, "evaluate", "quickstart")),
     ]  # fmt: skip
 
 
-def quickstart(options: Sequence[str] = ()) -> None:
-    """Run all stages from the project's folder; print what each cost, then explain one clip.
+def run(overrides: Sequence[str] = (), clips: int = CLIPS) -> None:
+    """Run all stages in the current folder; print what each cost, then explain one clip.
 
     Raises:
-        EmollamaError: when it is not started in the project's folder, or a stage fails.
+        EmollamaError: a stage fails.
     """
-    if not Path("train_configs/quickstart.yaml").is_file():
-        raise EmollamaError("train_configs/quickstart.yaml is not here; start in the project")
-    rows = [(s.name, *_timed(s)) for s in stages(options)]
+    from rich.console import Console
+    from rich.table import Table
+
+    from emollama.base.files import read_json, write_json
+
+    rows = [(s.name, *_timed(s)) for s in stages(overrides, clips)]
     rows.append(("one clip explained", *_timed(_explain())))
     total = sum(seconds for _, seconds, _ in rows)
-    table = Table("stage", "seconds", "peak MB", title="make quickstart")
+    table = Table("stage", "seconds", "peak MB", title="emollama quickstart")
     for name, seconds, megabytes in rows:
         table.add_row(name, f"{seconds:.0f}", _whole(megabytes))
     peak = max((m for _, _, m in rows if m is not None), default=None)
@@ -93,19 +104,22 @@ def quickstart(options: Sequence[str] = ()) -> None:
 
 def _explain() -> Stage:
     """A held-out clip whose channels agree, so that a reader can check the reason by eye."""
+    from emollama.manifest.sample import read_manifest
+
+    held_out = read_manifest(CORPUS / "manifest.jsonl").split("test")
     clear = [
         s
-        for s in read_manifest(CORPUS / "manifest.jsonl").split("test")
+        for s in held_out
         if len({s.truth["voice"], s.truth["face"], s.truth["words"]}) == 1
         and s.targets.emotion != "neutral"
     ]
-    chosen = clear[0]
+    chosen = (clear or held_out)[0]
     shown = {k: chosen.truth[k] for k in ("face_units", "prosody")}
     print(f"rendered in {chosen.id}: {json.dumps(shown)}", flush=True)
     return Stage(
         "one clip explained",
-        (sys.executable, "-m", "emollama", "predict", str(CORPUS / str(chosen.video)),
-         "--model", str(RUN / "model"), "--text", str(chosen.text)),
+        (*EMOLLAMA, "predict", str(CORPUS / str(chosen.video)), "--model", str(RUN / "model"),
+         "--text", str(chosen.text)),
     )  # fmt: skip
 
 
@@ -143,4 +157,6 @@ def _whole(megabytes: float | None) -> str:
 
 
 def _readable(command: Sequence[str]) -> str:
-    return " ".join("python" if part == sys.executable else part for part in command)
+    if tuple(command[:3]) == EMOLLAMA:
+        command = ("emollama", *command[3:])
+    return shlex.join(command)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from emollama.base.errors import EmollamaError, did_you_mean
+from emollama.base.paths import need_file, need_files, need_folder
 from emollama.base.quiet import quiet_libraries
 
 if TYPE_CHECKING:
@@ -22,69 +23,87 @@ Format = Literal["table", "json", "markdown"]
 
 def score(
     predictions: Annotated[
-        list[Path], typer.Argument(help="Predictions; several files are folds, scored together.")
+        list[Path], typer.Argument(help="Predictions files; several are folds, scored together.")
     ],
     out: Annotated[Path | None, typer.Option(help="Folder of the report, or of metrics.*.")] = None,
-    baseline: Annotated[Path | None, typer.Option(help="Predictions of the baseline.")] = None,
+    baseline: Annotated[Path | None, typer.Option(help="Predictions of a baseline.")] = None,
     metric: Annotated[
-        list[str] | None, typer.Option(help="Metric, as often as wanted; docs/metrics.md.")
+        list[str] | None, typer.Option(help="Metric, see docs/metrics.md; may be repeated.")
     ] = None,
-    bootstrap: Annotated[int, typer.Option(help="Resamples of the intervals.", min=100)] = 1000,
+    bootstrap: Annotated[int, typer.Option(help="Resamples for the intervals.", min=100)] = 1000,
     by: Annotated[
-        Literal["sample", "group"], typer.Option(help="What a resample draws.")
+        Literal["sample", "group"], typer.Option(help="Unit of the bootstrap.")
     ] = "sample",
     compare: Annotated[
         list[Path] | None,
-        typer.Option(help="Other predictions: paired differences to them; once a fold."),
+        typer.Option(help="Other predictions, for paired differences; one for each fold."),
     ] = None,
-    format: Annotated[Format, typer.Option(help="What is printed.")] = "table",
+    format: Annotated[Format, typer.Option(help="Format of what is printed.")] = "table",
     reader: Annotated[
         str | None,
-        typer.Option(help="Of a public system: emotion-llama, mertools, openset, preference."),
+        typer.Option(
+            help="Read the output of a public system: emotion-llama, mertools, openset, preference."
+        ),
     ] = None,
     labels: Annotated[str, typer.Option(help="Label set of a public system.")] = "mer2023",
     reference: Annotated[
         Path | None, typer.Option(help="True values for a public system: csv, or MERTools' npz.")
     ] = None,
     manifest: Annotated[
-        Path | None, typer.Option(help="Clips that must be answered, and what is true of them.")
+        Path | None, typer.Option(help="Clips that must be answered, with their true values.")
     ] = None,
     split_file: Annotated[
         list[Path] | None,
-        typer.Option(help="Splits of --manifest that the predictions were made with; once a fold."),
+        typer.Option(help="Splits that the predictions were made with; one for each fold."),
     ] = None,
     parser: Annotated[
-        str | None, typer.Option(help="Read labels anew from answers: words or upstream.")
+        str | None, typer.Option(help="Parse the labels from the answers again: words or upstream.")
     ] = None,
     swapped: Annotated[
-        Path | None, typer.Option(help="The same preferences asked in the other order.")
+        Path | None, typer.Option(help="Predictions of the same preferences in the opposite order.")
     ] = None,
     synonyms: Annotated[
-        Path | None, typer.Option(help="Stored groups of synonyms, for MER2024-OV.")
+        Path | None, typer.Option(help="Folder of synonym groups, for MER2024-OV.")
     ] = None,
     wheel: Annotated[Path | None, typer.Option(help="Folder of the emotion-wheel tables.")] = None,
     wheel_rules: Annotated[
         Literal["mer2025", "mer2026"] | None,
-        typer.Option(help="Conventions; by default those of the tables' year."),
+        typer.Option(help="Conventions of the wheel.", show_default="those of the tables' year"),
     ] = None,
     validation: Annotated[
         Path | None,
-        typer.Option(help="Predictions of other samples: offsets or thresholds fitted on them."),
+        typer.Option(help="Predictions of other samples, to fit offsets or thresholds on."),
     ] = None,
-    compare_validation: Annotated[
-        Path | None, typer.Option(help="The same for the offsets of --compare's answers.")
-    ] = None,
+    compare_validation: Annotated[Path | None, typer.Option(help="The same for --compare.")] = None,
     judge_url: Annotated[
         str | None, typer.Option(help="OpenAI-compatible server of the judge.")
     ] = None,
-    judge_model: Annotated[str | None, typer.Option(help="The judge's name there.")] = None,
-    judge_key_env: Annotated[
-        str | None, typer.Option(help="Environment variable that holds the server's key.")
+    judge_model: Annotated[
+        str | None, typer.Option(help="Name of the judge on the server.")
     ] = None,
-    judge_folder: Annotated[Path | None, typer.Option(help="A local model as judge.")] = None,
-    judge_cache: Annotated[Path | None, typer.Option(help="Where its answers are kept.")] = None,
+    judge_key_env: Annotated[
+        str | None, typer.Option(help="Environment variable that holds the key.")
+    ] = None,
+    judge_folder: Annotated[
+        Path | None, typer.Option(help="Folder of a local model to use as judge.")
+    ] = None,
+    judge_cache: Annotated[
+        Path | None, typer.Option(help="File that keeps the judge's answers.")
+    ] = None,
 ) -> None:
-    """Score predictions: the metrics asked for, or with --out alone the whole report again."""
+    """Compute metrics and reports from predictions.
+
+    With --metric those metrics; with --out alone, the whole report again.
+    """
+    if reader is None:  # a public system's output may be a folder
+        need_files(predictions)
+        need_files(compare)
+    need_files(split_file)
+    for path in (baseline, manifest, swapped, validation, compare_validation):
+        need_file(path)
+    need_folder(synonyms)
+    need_folder(wheel)
+    need_folder(judge_folder)
     from emollama.endpoints.judge import open_judge
     from emollama.manifest.labels import get_label_set
     from emollama.manifest.sample import read_manifest

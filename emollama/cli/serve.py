@@ -9,42 +9,51 @@ from typing import Annotated
 
 import typer
 
-from emollama.base.config import Precision
 from emollama.base.errors import EmollamaError
+from emollama.base.paths import need_artefact
+from emollama.base.precision import Precision
 from emollama.base.quiet import quiet_libraries
 
 KEY_VARIABLE = "EMOLLAMA_API_KEY"
 
 
 def serve(
-    model: Annotated[Path, typer.Option("--model", help="Artefact of either kind.")],
-    host: Annotated[str, typer.Option(help="Interface; only this machine by default.")] = (
-        "127.0.0.1"
-    ),
-    port: Annotated[int, typer.Option(help="0 for any free one.")] = 8000,
-    dtype: Annotated[Precision, typer.Option(help="Of a language model.")] = "auto",
-    max_mb: Annotated[int, typer.Option(help="MiB of a clip.", min=1)] = 100,
-    max_data_mb: Annotated[int, typer.Option(help="MiB of a clip in a data URL.", min=1)] = 16,
+    model: Annotated[Path, typer.Option("--model", help="Folder of a trained model.")],
+    host: Annotated[str, typer.Option(help="Interface to listen on.")] = ("127.0.0.1"),
+    port: Annotated[int, typer.Option(help="Port; 0 for any free one.")] = 8000,
+    dtype: Annotated[Precision, typer.Option(help="Precision of a language model.")] = "auto",
+    max_mb: Annotated[int, typer.Option(help="Largest clip, in MiB.", min=1)] = 100,
+    max_data_mb: Annotated[
+        int, typer.Option(help="Largest clip in a data URL, in MiB.", min=1)
+    ] = 16,
     max_in_hand_mb: Annotated[
-        int, typer.Option(help="MiB of all requests in hand; more are answered 429.", min=1)
+        int, typer.Option(help="MiB of all open requests; beyond it the answer is 429.", min=1)
     ] = 512,
     max_kept_mb: Annotated[
-        int, typer.Option(help="MiB of all uploads kept; the oldest make room.", min=1)
+        int, typer.Option(help="MiB of all stored uploads; the oldest are removed.", min=1)
     ] = 4096,
-    max_seconds: Annotated[float, typer.Option(help="Duration of a clip.")] = 120.0,
-    max_side: Annotated[int, typer.Option(help="Pixels of a picture's longer side.")] = 4096,
-    max_rate: Annotated[float, typer.Option(help="Frames a second.")] = 125.0,
-    keep_seconds: Annotated[float, typer.Option(help="How long an upload is kept.")] = 3600.0,
-    queue: Annotated[int, typer.Option(help="Requests in hand; more are answered 429.")] = 64,
-    deadline: Annotated[float, typer.Option(help="Seconds for a request.")] = 120.0,
+    max_seconds: Annotated[float, typer.Option(help="Longest clip, in seconds.")] = 120.0,
+    max_side: Annotated[
+        int, typer.Option(help="Largest picture, in pixels of its longer side.")
+    ] = 4096,
+    max_rate: Annotated[float, typer.Option(help="Highest frame rate of a clip.")] = 125.0,
+    keep_seconds: Annotated[float, typer.Option(help="Seconds that an upload is kept.")] = 3600.0,
+    queue: Annotated[int, typer.Option(help="Open requests; beyond it the answer is 429.")] = 64,
+    deadline: Annotated[float, typer.Option(help="Seconds that a request may take.")] = 120.0,
     watchers: Annotated[int, typer.Option(help="Processes that decode clips.")] = 2,
-    watch_seconds: Annotated[float, typer.Option(help="For decoding one clip.")] = 60.0,
-    watch_mb: Annotated[int, typer.Option(help="MiB that one clip may take.", min=64)] = 2048,
-    describe: Annotated[bool, typer.Option(help="Also tell peak frame and timeline.")] = True,
+    watch_seconds: Annotated[
+        float, typer.Option(help="Seconds that decoding a clip may take.")
+    ] = 60.0,
+    watch_mb: Annotated[
+        int, typer.Option(help="MiB of memory that decoding a clip may take.", min=64)
+    ] = 2048,
+    describe: Annotated[bool, typer.Option(help="Also return peak frame and timeline.")] = True,
 ) -> None:
-    """Serve a model: OpenAI's chat about clips, /v1/emotion, uploads.
+    """Serve a model over HTTP.
 
-    The API key is read from EMOLLAMA_API_KEY, so that no list of processes shows it.
+    OpenAI-compatible chat about clips, /v1/emotion and uploads.
+
+    The API key is read from EMOLLAMA_API_KEY, so that it does not show in the list of processes.
     """
     from emollama.serving.settings import Settings
 
@@ -58,13 +67,14 @@ def serve(
     )  # fmt: skip
     if not settings.loopback and settings.api_key is None:
         raise EmollamaError(
-            f"--host {host} lets other machines in: set {KEY_VARIABLE} to a key of at least 8 "
-            "characters"
+            f"--host {host} opens the server to other machines: set {KEY_VARIABLE} to a key of at "
+            "least 8 characters"
         )
+    need_artefact(model)
     quiet_libraries()
     from emollama.serving.server import serve as run
     from emollama.session import open_session
 
     session = open_session(model, dtype, describe)
-    print(f"{session.name} ({session.kind}) is being made ready", file=sys.stderr)
+    print(f"preparing {session.name} ({session.kind})", file=sys.stderr)
     run(session, settings, lambda address: print(f"listening on {address}", flush=True))

@@ -126,9 +126,9 @@ class Callbacks:
         file = Path(path)
         yield {"state": busy("Reading the clip: faces, voice, words …")}
         self.guard.inspect(file)
-        sight = self.guard.watch(file)
+        observation = self.guard.watch(file)
         shown = name or file.name
-        visit = Visit(file, shown, self.session.look_at(sight, text, shown))
+        visit = Visit(file, shown, self.session.look_at(observation, text, shown))
         visit.labels = chosen_labels(labels, self.label_sets)
         if not view.put(visit):
             return  # another clip was chosen meanwhile

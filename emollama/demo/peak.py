@@ -8,14 +8,14 @@ from html import escape
 
 from PIL import Image, ImageDraw
 
-from emollama.session import Look, Peak
+from emollama.session import ClipView, Peak
 
 _BOX = "#E69F00"
 
 
-def peak_figure(look: Look) -> str:
+def peak_figure(look: ClipView) -> str:
     """The frame with its expression in words; a line where no face was found."""
-    peak = look.sight.peak
+    peak = look.observation.peak
     if peak is None:
         return '<p class="small">No face was found, so there is no frame to show.</p>'
     told = peak_words(look, peak)
@@ -26,10 +26,14 @@ def peak_figure(look: Look) -> str:
     )
 
 
-def peak_words(look: Look, peak: Peak) -> str:
+def peak_words(look: ClipView, peak: Peak) -> str:
     """The peak frame in a line: its time, the expression, how many faces there are."""
     looks = next(
-        (t.words for t in look.sight.told if t.channel == "face" and t.start <= peak.time <= t.end),
+        (
+            t.words
+            for t in look.observation.measurements
+            if t.channel == "face" and t.start <= peak.time <= t.end
+        ),
         "a face",
     )
     ranked = sorted(peak.expression.items(), key=lambda item: -item[1])[:2]

@@ -7,13 +7,13 @@ from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
-from emollama.session import Look
+from emollama.session import ClipView
 
 _LONGEST_CUE = 80
 """Characters of one subtitle."""
 
 
-def player(look: Look, path: Path) -> str:
+def player(look: ClipView, path: Path) -> str:
     """A player for the file, which the page's own server hands out."""
     source = "gradio_api/file=" + quote(str(path))
     subtitles = ""
@@ -29,13 +29,13 @@ def player(look: Look, path: Path) -> str:
     )
 
 
-def web_vtt(look: Look) -> str:
+def web_vtt(look: ClipView) -> str:
     """The words as WebVTT: phrases at the times when they were heard.
 
     Words that were given instead have no times of their own, and are spread over the clip, or over
     the stretch in which speech was heard.
     """
-    heard = look.sight.transcript or ()
+    heard = look.observation.transcript or ()
     if look.text_source == "heard" and heard:
         cues = [(phrase.start, phrase.end, phrase.text) for phrase in heard]
     else:

@@ -10,7 +10,7 @@ from html import escape
 
 import numpy as np
 
-from emollama.session import Frames, Look, Timeline, Told
+from emollama.session import ClipView, Frames, Measurement, Timeline
 
 EXPRESSION_COLOURS = {
     "angry": "#D55E00", "disgust": "#009E73", "fear": "#CC79A7", "happy": "#F0C000",
@@ -20,15 +20,15 @@ _LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 _WIDTH, _HEIGHT = 1000, 100  # of a lane's own units
 
 
-def lanes(look: Look, frames: Frames | None = None) -> str:
+def lanes(look: ClipView, frames: Frames | None = None) -> str:
     """All lanes of a clip, and the measurements in words.
 
     Args:
         look: the clip.
         frames: valence, arousal or other quantities over time, of a model that tells them.
     """
-    timeline, length = look.sight.timeline, max(look.duration, 1e-3)
-    peak = look.sight.peak
+    timeline, length = look.observation.timeline, max(look.duration, 1e-3)
+    peak = look.observation.peak
     at = None if peak is None else peak.time / length
     parts: list[str] = []
     if np.isfinite(timeline.expressions).any():
@@ -50,10 +50,10 @@ def lanes(look: Look, frames: Frames | None = None) -> str:
         parts.append(_curve(" and ".join(values), "as the model tells them",
                             np.asarray(frames.times), values, length, at))  # fmt: skip
     parts.append(_axis(length))
-    return f'<div class="lanes">{"".join(parts)}</div>{told_table(look.sight.told)}'
+    return f'<div class="lanes">{"".join(parts)}</div>{told_table(look.observation.measurements)}'
 
 
-def told_table(told: Sequence[Told]) -> str:
+def told_table(told: Sequence[Measurement]) -> str:
     """The measurements in words with their times, folded."""
     if not told:
         return ""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from emollama.base.errors import EmollamaError
-from emollama.session import Answer, Look, Reply, Sampling, Session, Turn, Weights
+from emollama.session import Answer, ClipView, Reply, Sampling, Session, Turn, Weights
 
 MOST_LABELS, LONGEST_LABEL = 50, 40
 LONGEST_QUESTION, LONGEST_WORDS = 2000, 5000
@@ -85,7 +85,7 @@ class Visit:
 
     path: Path
     name: str
-    whole: Look
+    whole: ClipView
     left_out: frozenset[str] = frozenset()
     labels: tuple[str, ...] | None = None
     answer: Answer | None = None
@@ -96,7 +96,7 @@ class Visit:
     writing: threading.Lock = field(default_factory=threading.Lock)
 
     @property
-    def look(self) -> Look:
+    def look(self) -> ClipView:
         """The clip without what is left out; nothing left is an `EmollamaError`."""
         return self.whole.only(c for c in self.whole.channels if c not in self.left_out)
 

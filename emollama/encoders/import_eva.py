@@ -12,9 +12,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from emollama.assets.convert import WEIGHTS
-from emollama.assets.folders import staged
 from emollama.assets.pickled import read_tensors
 from emollama.base.errors import EmollamaError
+from emollama.base.files import written_whole
 
 LAYERS, HEADS, SIDE = 39, 16, 448
 
@@ -202,13 +202,10 @@ def _write(
         num_attention_heads=heads, image_size=side, patch_size=patch_side, layer_norm_eps=1e-6,
         qkv_bias=True, architectures=["Blip2VisionModel"],
     )  # fmt: skip
-    try:
-        with staged(out.absolute()) as draft:
-            config.save_pretrained(draft)
-            save_file(
-                {name: tensor.float().contiguous().clone() for name, tensor in state.items()},
-                draft / WEIGHTS,
-                metadata={"format": "pt"},
-            )
-    except OSError as error:
-        raise EmollamaError(f"{out}: cannot be written: {error.strerror or error}") from error
+    with written_whole(out) as draft:
+        config.save_pretrained(draft)
+        save_file(
+            {name: tensor.float().contiguous().clone() for name, tensor in state.items()},
+            draft / WEIGHTS,
+            metadata={"format": "pt"},
+        )

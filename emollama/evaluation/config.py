@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from emollama.base.config import Precision, Seed, Strict
+from emollama.base.config import Seed, Strict
+from emollama.base.precision import Precision
 from emollama.llm.released.keys import translate_evaluation
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import torch
 from emollama.base import torchrun
 from emollama.base.errors import EmollamaError
 from emollama.base.files import file_sha256, read_json
+from emollama.base.progress import bar, silent
 from emollama.endpoints.judge import CachedJudge, open_judge
 from emollama.evaluation.asking import Questions, require_writes
 from emollama.evaluation.baseline import FeatureMatrix, pool_tracks
@@ -95,7 +94,7 @@ def evaluate(config: EvalConfig) -> Evaluated:
         baseline = _baseline(config, model, manifest, loaded, header, ranks.rank == 0)
         identity = _identity(config, manifest, folder, loaded)
         with kept_answers(config.output / PARTIAL, identity, ranks) as kept:
-            shown = _progress if ranks.rank == 0 else None
+            shown = bar if ranks.rank == 0 else silent
             answers = run_passes(questions.passes(), kept, ranks, shown)
             if ranks.rank == 0:
                 rows = questions.predictions(answers)
@@ -210,24 +209,3 @@ def _features(
         if llm is not None:
             features["words"] = [sentence_features(llm, samples)]
     return features
-
-
-def _progress(what: str, total: int) -> Callable[[int], None]:
-    """A line on stderr that counts up, with rate and time left."""
-    started = time.monotonic()
-    done = 0
-
-    def advance(count: int) -> None:
-        nonlocal done
-        done += count
-        seconds = time.monotonic() - started
-        rate = done / max(seconds, 1e-9)
-        end = "\n" if done >= total else "\r"
-        if sys.stderr.isatty() or done >= total:
-            left = (total - done) / max(rate, 1e-9)
-            print(
-                f"{what}: {done}/{total}  {rate:.1f}/s  {left:.0f} s left ",
-                end=end, file=sys.stderr, flush=True,
-            )  # fmt: skip
-
-    return advance

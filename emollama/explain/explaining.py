@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emollama.base.config import Precision
 from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.base.files import write_json, write_text
+from emollama.base.precision import Precision
 from emollama.evaluation.results import say
 from emollama.explain.case import Case, Settings, explain_row
 from emollama.explain.figures import draw_case, draw_maps

@@ -39,7 +39,7 @@ from emollama.features.store import (
 )
 from emollama.manifest.sample import Manifest, Sample
 from emollama.manifest.signature import signature, text_signature
-from emollama.workers.pool import WorkerPool
+from emollama.workers.clip_pool import ClipPool
 from emollama.workers.ranks import joined_ranks
 from emollama.workers.worker import Failure, Job, Outcome, process
 
@@ -136,12 +136,10 @@ def extract(
         batch_size = max(1, min(batch_size, todo // (4 * max(1, workers))))
         batches = _batches(mine, batch_size)
         workers = min(workers, -(-todo // batch_size))
-        if workers:
-            fingerprints = {e.key: e.fingerprint for e in encoders}
-            pool = WorkerPool(workers, fingerprints, build, process, clip_seconds=clip_seconds)
-            results = stack.enter_context(pool).run(batches)
-        else:
-            results = _here(batches, encoders)
+        fingerprints = {e.key: e.fingerprint for e in encoders}
+        made = build if workers else {e.key: e for e in encoders}.__getitem__
+        pool = ClipPool(workers, fingerprints, made, process, clip_seconds=clip_seconds)
+        results = stack.enter_context(pool).run(batches)
         _collect(mine, results, todo, progress if ranks.rank == 0 else None)
         computed = ranks.total(todo)
         names = [name for name, _ in plan]
@@ -317,15 +315,6 @@ def _batches(shards: Sequence[_ShardWork], size: int) -> Iterator[list[Job]]:
     for shard in shards:
         for first in range(0, len(shard.jobs), size):
             yield shard.jobs[first : first + size]
-
-
-def _here(
-    batches: Iterator[list[Job]], encoders: Sequence[Encoder]
-) -> Iterator[tuple[Sequence[Job], Sequence[dict[str, Outcome]]]]:
-    """The work of `WorkerPool.run`, done in this process."""
-    table = {encoder.key: encoder for encoder in encoders}
-    for batch in batches:
-        yield batch, process(batch, table)
 
 
 def _collect(

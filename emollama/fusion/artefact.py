@@ -19,30 +19,29 @@ import torch
 from emollama.base.device import default_device
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json, write_json, write_text, written_whole
+from emollama.base.paths import FUSION_FILE
+from emollama.fusion.data.data import read_data
 from emollama.fusion.modeling import FusionModel
 from emollama.fusion.samples import FusionSamples, input_of
 from emollama.fusion.trainable import TrainableEncoder
 from emollama.fusion.trained import TOKENIZERS, About, TrainedFusion
 from emollama.fusion.weights import MAIN, WEIGHTS_FILE, load_weights, new_model, read_config
 from emollama.fusion.weights import save_models as save_models
+from emollama.inputs.opening import reopen_inputs
 from emollama.inputs.spec import InputSpec
 from emollama.manifest.labels import LabelSet
 from emollama.manifest.sample import Manifest, Sample
-from emollama.runs.artefact import Family, TaskKind
-from emollama.runs.marks import FUSION_FILE
-from emollama.runs.run_folder import CARD_FILE, RECORD_FILE, read_card, read_record
+from emollama.runs.artefact import Artefact, TaskKind
+from emollama.runs.run_folder import CARD_FILE, RECORD_FILE
 
 FUSION_VERSION = 1
 
 
-class FusionArtefact(TrainedFusion):
-    """A trained fusion model; see `runs.artefact.Artefact`."""
+class FusionArtefact(TrainedFusion, Artefact):
+    """A trained fusion model."""
 
-    family: Family = "fusion"
+    family = "fusion"
     title = "a fusion model"
-    writes = False
-    reads_clues = False
-    language_model: Path | None = None
 
     @classmethod
     def open(cls, folder: Path, dtype: str = "auto") -> FusionArtefact:
@@ -75,21 +74,6 @@ class FusionArtefact(TrainedFusion):
         """What it reads."""
         return tuple(input_of(s) for s in self.sections)
 
-    @property
-    def record(self) -> dict[str, Any]:
-        """What was written of its training."""
-        return read_record(self.folder)
-
-    @property
-    def card(self) -> str:
-        """The model card."""
-        return read_card(self.folder)
-
-    def knows_truth(self, sample: Sample, task: str) -> bool:
-        """True: what is not known of a sample counts for nothing."""
-        del sample, task
-        return True
-
     def load_samples(
         self,
         manifest: Manifest,
@@ -99,7 +83,13 @@ class FusionArtefact(TrainedFusion):
         features: Path | None = None,
     ) -> FusionSamples:
         """Samples with their features and media; see `Artefact.load_samples`."""
-        return FusionSamples.read(self, manifest, samples, split, store, features)
+        sections = self.sections
+        readers = reopen_inputs(store, sections, features)
+        data = read_data(
+            manifest, split, self.config.goal, self.about.labels, sections, readers,
+            samples=samples, known_only=False,
+        )  # fmt: skip
+        return FusionSamples(self, data, readers)
 
 
 def save(

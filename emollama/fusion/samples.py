@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 import torch
@@ -14,29 +12,19 @@ import torch
 from emollama.base.errors import EmollamaError
 from emollama.features.tracks import TrackReader
 from emollama.fusion.configuration import ModalitySection
-from emollama.fusion.data.data import FusionData, read_data
+from emollama.fusion.data.data import FusionData
 from emollama.fusion.data.raw_reading import MediaTool
 from emollama.fusion.data.track_table import TrackTable
 from emollama.fusion.readout import answers
 from emollama.fusion.subject import FusionSubject, rows_of
 from emollama.fusion.trained import TrainedFusion
 from emollama.fusion.weights import MAIN
-from emollama.inputs.opening import reopen_inputs
 from emollama.inputs.spec import InputSpec
 from emollama.manifest.channels import Channel
-from emollama.manifest.sample import Manifest, Sample
-from emollama.runs.artefact import ModelAnswer
+from emollama.runs.artefact import LoadedSamples, ModelAnswer
 
 GATES = ("beta", "modalities")
 """Maps that weigh the modalities: [B, M, d] or [B, M], in the order of the configuration."""
-
-
-def writes_no_text(folder: Path) -> EmollamaError:
-    """What is said to those who want words from a fusion model."""
-    return EmollamaError(
-        f"{folder}: is a fusion model, which answers with labels and writes no text; "
-        "ask it with `emollama predict`"
-    )
 
 
 def input_of(section: ModalitySection) -> InputSpec:
@@ -45,61 +33,21 @@ def input_of(section: ModalitySection) -> InputSpec:
     return replace(section.spec, source=source)
 
 
-@dataclass(frozen=True)
-class FusionSamples:
-    """See `runs.artefact.LoadedSamples`.
+class FusionSamples(LoadedSamples):
+    """Samples that have been read; see `LoadedSamples`.
 
-    Attributes:
+    Args:
         model: that is asked.
         data: the samples and their tracks.
         readers: of the cached tracks.
     """
 
-    model: TrainedFusion
-    data: FusionData
-    readers: Mapping[str, TrackReader]
-
-    @classmethod
-    def read(
-        cls,
-        model: TrainedFusion,
-        manifest: Manifest,
-        samples: Sequence[Sample],
-        split: str,
-        store: Path | None,
-        features: Path | None,
-    ) -> FusionSamples:
-        """Read everything once; see `Artefact.load_samples`."""
-        sections = model.sections
-        readers = reopen_inputs(store, [s.spec for s in sections], features)
-        data = read_data(
-            manifest, split, model.config.goal, model.about.labels, sections, readers,
-            samples=samples, known_only=False,
-        )  # fmt: skip
-        return cls(model, data, readers)
-
-    @property
-    def samples(self) -> Sequence[Sample]:
-        """Those that can be asked about, in order."""
-        return self.data.samples
-
-    @property
-    def left_out(self) -> Mapping[str, str]:
-        """Ids of the others, and why."""
-        return self.data.left_out
-
-    @property
-    def notes(self) -> Sequence[str]:
-        """What else people should be told of what was read."""
-        return self.data.notes
-
-    @property
-    def channels(self) -> frozenset[Channel]:
-        """Those of the modalities."""
-        return frozenset(s.channel for s in self.model.sections)
-
-    def check(self, ids: Sequence[str]) -> None:
-        """Nothing: everything has been read."""
+    def __init__(
+        self, model: TrainedFusion, data: FusionData, readers: Mapping[str, TrackReader]
+    ) -> None:
+        self.model, self.data, self.readers = model, data, readers
+        self.samples, self.left_out, self.notes = data.samples, data.left_out, data.notes
+        self.channels = frozenset(s.channel for s in model.sections)
 
     def chunks(self, batch_size: int, first: int | None = None) -> tuple[tuple[str, ...], ...]:
         """Batches as large as memory allows, in order of the samples."""
@@ -128,17 +76,6 @@ class FusionSamples:
             )
             for i in range(len(rows))
         ]
-
-    def written(
-        self,
-        ids: Sequence[str],
-        channels: Sequence[Channel] | None,
-        task: str,
-        max_new_tokens: int,
-        batch_size: int,
-    ) -> NoReturn:
-        """A fusion model writes no text."""
-        raise writes_no_text(self.model.folder)
 
     def true_values(self, sample_id: str) -> np.ndarray:
         """Of the clip float64 [T], or of its annotated frames [L, T]; NaN where not known."""

@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -25,6 +25,7 @@ from emollama.assets.fingerprint import weights_fingerprint
 from emollama.base.device import default_device, resolve_dtype
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json, read_text, written_whole
+from emollama.base.paths import PROCESSOR_FILE
 from emollama.features.tracks import usable
 from emollama.inputs.opening import reopen_inputs
 from emollama.inputs.spec import InputSpec
@@ -38,16 +39,15 @@ from emollama.llm.processing import EmotionLlamaProcessor, load_tokenizer
 from emollama.llm.samples import LlmSamples
 from emollama.manifest.labels import LabelSet
 from emollama.manifest.sample import Manifest, Sample
-from emollama.runs.artefact import Family, TaskKind
-from emollama.runs.marks import PROCESSOR_FILE
-from emollama.runs.run_folder import CARD_FILE, RECORD_FILE, read_card, read_record
+from emollama.runs.artefact import Artefact
+from emollama.runs.run_folder import CARD_FILE, RECORD_FILE
 
 ADAPTER_FILE = "adapter_model.safetensors"
 MERGED_FILE = "model.safetensors"
 
 
 @dataclass
-class LlmArtefact:
+class LlmArtefact(Artefact):
     """EmotionLlama (LoRA in place or merged), processor and clue words; see `Artefact`."""
 
     model: EmotionLlama
@@ -55,12 +55,9 @@ class LlmArtefact:
     clues: ClueWords
     folder: Path = Path()
 
-    family: ClassVar[Family] = "llm"
-    title: ClassVar[str] = "a language model"
-    task: ClassVar[TaskKind] = "label"
-    values: ClassVar[tuple[str, ...]] = ()
-    thresholds: ClassVar[dict[str, float]] = {}
-    writes: ClassVar[bool] = True
+    family = "llm"
+    title = "a language model"
+    writes = True
 
     @classmethod
     def open(cls, folder: Path, dtype: str = "auto") -> LlmArtefact:
@@ -87,16 +84,6 @@ class LlmArtefact:
     def language_model(self) -> Path:
         """Folder of the frozen language model that it is built on."""
         return resolve_llm(self.model.config.llm)
-
-    @property
-    def record(self) -> dict[str, Any]:
-        """What was written of its training."""
-        return read_record(self.folder)
-
-    @property
-    def card(self) -> str:
-        """The model card."""
-        return read_card(self.folder)
 
     def knows_truth(self, sample: Sample, task: str) -> bool:
         """Whether a sample has a label, or a reason where reasons are asked for."""

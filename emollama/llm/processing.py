@@ -21,6 +21,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json, write_json
+from emollama.base.paths import PROCESSOR_FILE
 from emollama.encoders.base import FeatureTrack
 from emollama.llm import batch
 from emollama.llm.batch import Encoded
@@ -31,7 +32,6 @@ from emollama.llm.modeling import IGNORED, TEXT
 from emollama.llm.options import Clues
 from emollama.manifest.channels import Channel
 from emollama.manifest.labels import LabelSet
-from emollama.runs.marks import PROCESSOR_FILE
 
 CHANNELS: tuple[Channel, ...] = ("voice", "face", "words")
 LONGEST_TEXT = 300

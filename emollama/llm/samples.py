@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from emollama.features.tracks import TrackReader
 from emollama.llm.batch import by_count
@@ -17,31 +16,28 @@ from emollama.llm.processing import EmotionLlamaProcessor, Evidence
 from emollama.llm.subject import LlmSubject
 from emollama.manifest.channels import Channel
 from emollama.manifest.sample import Sample
-from emollama.runs.artefact import ModelAnswer
+from emollama.runs.artefact import LoadedSamples, ModelAnswer
 
 BATCHES = 4
 """Batches of a chunk: what a killed process loses at most, and what a rank takes at a time."""
 
 
-@dataclass(frozen=True)
-class LlmSamples:
-    """See `runs.artefact.LoadedSamples`."""
+@dataclass
+class LlmSamples(LoadedSamples):
+    """Samples whose tracks are read when they are asked about; see `LoadedSamples`."""
 
     model: EmotionLlama
     processor: EmotionLlamaProcessor
     clues: ClueWords
     samples: Sequence[Sample]
     readers: Mapping[str, TrackReader]
-    left_out: Mapping[str, str] = field(default_factory=dict)
-    notes: Sequence[str] = ()
+    left_out: Mapping[str, str]
 
-    @property
-    def channels(self) -> frozenset[Channel]:
-        """Words in any case, those of the streams, and of clues that a label is asked with."""
+    def __post_init__(self) -> None:
         known: set[Channel] = {"words", *(s.channel for s in self.processor.streams)}
-        if self.processor.clues == "always":
+        if self.processor.clues == "always":  # a label is asked with them
             known |= {channel for sample in self.samples for channel in sample.clues}
-        return frozenset(known)
+        self.channels = frozenset(known)
 
     def check(self, ids: Sequence[str]) -> None:
         """Read the tracks of these once."""
@@ -74,16 +70,10 @@ class LlmSamples:
         texts = written(self.model, self.processor, evidence, task, max_new_tokens, batch_size)
         return [ModelAnswer(text=text) for text in texts]
 
-    def true_values(self, sample_id: str) -> Any:
-        """None: a language model answers with no quantities."""
-
     def subject(self) -> LlmSubject:
         """The samples as what explanations ask about."""
         evidence = self._evidence([s.id for s in self.samples])
         return LlmSubject(self.model, self.processor, evidence)
-
-    def gate_weights(self, row: int, noisy: str, level: float, seed: int) -> None:
-        """None: a language model has no gate."""
 
     def _evidence(
         self, ids: Sequence[str], channels: Sequence[Channel] | None = None

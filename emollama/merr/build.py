@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json, write_json
+from emollama.base.journal import append_row
 from emollama.base.processors import processor_count
+from emollama.base.progress import Bar, bar
 from emollama.merr.settings import Settings
 from emollama.merr.stagefile import CLIPS, Row, StageFile, read_rows
-from emollama.workers.progress import bar
 from emollama.workers.ranks import Ranks
 
 RECORD, LOG, SETTINGS = "record.json", "log.jsonl", "settings.json"
 _SHOWN = 3  # ids of a reason in the record
-Bar = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,7 @@ class Build:
             if not (self.stages / f"{name}.jsonl").is_file():
                 raise EmollamaError(
                     f"{self.stages / name}.jsonl: stage '{name}' has not been run for this folder; "
-                    "run it, or `python -m merr build`"
+                    "run it, or `emollama annotate build`"
                 )
         # A stage has rows for some of the clips, so its rows alone do not tell how to walk
         # through another's: the list of all clips does.
@@ -125,7 +123,7 @@ class Build:
             if not cursor.done:
                 raise EmollamaError(
                     f"{self.stages / name}.jsonl: has rows of clips that stage '{CLIPS}' does not "
-                    f"list; run stage '{name}' again, or `python -m merr build`"
+                    f"list; run stage '{name}' again, or `emollama annotate build`"
                 )
 
     def media(self, name: str) -> Path:
@@ -139,18 +137,14 @@ class Build:
         record = read_json(path) if path.is_file() else {}
         if not isinstance(record, dict):
             raise EmollamaError(f"{path}: is not a run record; remove the file")
-        record[stage] = counts.told()
+        record[stage] = counts.to_dict()
         write_json(path, record)
 
     def log(self, stage: str, seconds: float, **facts: Any) -> None:
         """Append what a stage cost; times are no part of what is the same from run to run."""
         line = {"stage": stage, "at": time.strftime("%Y-%m-%dT%H:%M:%S"),
                 "seconds": round(seconds, 2), **facts}  # fmt: skip
-        try:
-            with (self.out / LOG).open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
-        except OSError as error:
-            raise EmollamaError(f"{self.out / LOG}: cannot be written: {error.strerror}") from error
+        append_row(self.out / LOG, line)
 
 
 class _Cursor:
@@ -196,7 +190,7 @@ class Counts:
             detail = str(row.get("detail", ""))[:160]
             some.append(f"{clip}: {detail}" if detail else clip)
 
-    def told(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """For the record; the same rows give the same."""
         return {
             "in": self.came, "out": self.went,

@@ -158,7 +158,7 @@ and label agree.
 ## Settings
 
 ```json
-{json.dumps(settings.told(), indent=1, sort_keys=True)}
+{json.dumps(settings.to_dict(), indent=1, sort_keys=True)}
 ```
 """)  # fmt: skip
 

@@ -10,9 +10,8 @@ from emollama.manifest.labels import get_label_set
 from emollama.merr.describe import TONE, VISUAL, describer
 from emollama.merr.measure.readers import require_package
 from emollama.merr.measure.tools import TRANSCRIPT, UNITS, build_tool
-from emollama.merr.models.endpoint import Endpoint
-from emollama.merr.models.local import LocalModel
-from emollama.merr.refine import REFINE
+from emollama.merr.models.asking import endpoint_of
+from emollama.merr.refine import REFINE, local_model
 from emollama.merr.rules import Rules
 from emollama.merr.settings import ModelSection, Settings
 from emollama.merr.stages import STAGES
@@ -44,6 +43,6 @@ def check(settings: Settings, stages: Collection[str] = tuple(STAGES)) -> None:
         if name in stages and section.kind != "template":
             describer(section, name)
     if REFINE in stages and settings.refine.kind == "endpoint":
-        Endpoint(settings.refine, REFINE)
+        endpoint_of(settings.refine, REFINE)
     elif REFINE in stages and settings.refine.kind == "local":
-        LocalModel(settings.refine.model, REFINE)
+        local_model(settings.refine)

@@ -1,75 +1,95 @@
-"""`python -m merr build DIR --out OUT`, and each stage by itself: `python -m merr STAGE ...`."""
+"""`emollama annotate`, and `python -m merr`: all stages with `build`, or each by itself."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from emollama.base.errors import EmollamaError, one_line_errors
-from emollama.base.files import read_json, sole_writer, write_json
+from emollama.base.paths import need_file
 from emollama.base.processors import settle_threads
-from emollama.base.typer_app import run_app
-from emollama.merr.build import SETTINGS, Build
-from emollama.merr.settings import Settings, load_settings
+from emollama.base.typer_app import run_app, spread
 from emollama.merr.stages import STAGES, get_stage, measure_all, run_all
-from emollama.workers.ranks import joined_ranks
+
+if TYPE_CHECKING:
+    from emollama.merr.build import Build
+    from emollama.merr.settings import Settings
+
+__all__ = ["app", "main", "spread"]
 
 app = typer.Typer(
-    help="From a folder of raw video to MERR-style instruction data.",
+    help="Turn a folder of raw video into MERR-style instruction data.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-OutOption = Annotated[Path, typer.Option(help="Folder of the build.")]
-ConfigOption = Annotated[Path | None, typer.Option("--cfg-path", help="YAML settings.")]
-OptionsOption = Annotated[
-    list[str] | None, typer.Option("--options", metavar="a.b=c ...", help="Overrides.")
+ClipsArgument = Annotated[Path, typer.Argument(help="Folder of clips, or a manifest.")]
+OverridesArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="KEY=VALUE", help="Values that replace those of the settings: a.b=c."),
 ]
+OutOption = Annotated[Path, typer.Option(help="Folder of the build.")]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--cfg-path", help="YAML file of settings.", show_default="those of --out"),
+]
+OptionsOption = Annotated[list[str] | None, typer.Option("--options", hidden=True)]
+ShardOption = Annotated[
+    str | None,
+    typer.Option(help="I/N: only every N-th clip, from clip I on, counted from 0.",
+                 show_default="all"),
+]  # fmt: skip
 MEASURED = ("units", "voice", "transcript")
-ShardOption = Annotated[str | None, typer.Option(help="i/n: every n-th clip, counted from 0.")]
 
 
 @app.command()
 def build(
-    clips: Annotated[Path, typer.Argument(help="Folder of clips, or a manifest.")],
+    clips: ClipsArgument,
     out: OutOption,
+    overrides: OverridesArgument = None,
     cfg_path: ConfigOption = None,
     options: OptionsOption = None,
 ) -> None:
-    """All stages: clips in, training set, data card and quality report out."""
-    with _opened(out, cfg_path, options, STAGES, clips) as made:
+    """Run all stages: from clips to a training set, a data card and a quality report."""
+    with _opened(out, cfg_path, _both(options, overrides), STAGES, clips) as made:
         run_all(made)
 
 
 @app.command()
 def measure(
-    clips: Annotated[Path, typer.Argument(help="Folder of clips, or a manifest.")],
+    clips: ClipsArgument,
     out: OutOption,
+    overrides: OverridesArgument = None,
     cfg_path: ConfigOption = None,
     options: OptionsOption = None,
     shard: ShardOption = None,
 ) -> None:
-    """The stages that look at clips: units, voice, transcript, each clip decoded once.
+    """Run the stages that read clips (units, voice, transcript), decoding each clip once.
 
-    With --shard the clips must have been listed before (`python -m merr clips`).
+    With --shard, list the clips first: emollama annotate clips
     """
-    with _opened(out, cfg_path, options, MEASURED, clips, shard) as made:
+    with _opened(out, cfg_path, _both(options, overrides), MEASURED, clips, shard) as made:
         if made.shard[1] == 1:
             get_stage("clips").run(made)
         measure_all(made)
 
 
 @app.command()
-def merge(out: OutOption, cfg_path: ConfigOption = None, options: OptionsOption = None) -> None:
-    """Put the shards of the measured stages together; then `build` goes on from there."""
-    from emollama.merr.measure.stage import merge_shards
+def merge(
+    out: OutOption,
+    overrides: OverridesArgument = None,
+    cfg_path: ConfigOption = None,
+    options: OptionsOption = None,
+) -> None:
+    """Merge the shards of the measured stages; 'build' then goes on from there."""
+    with _opened(out, cfg_path, _both(options, overrides)) as made:
+        from emollama.merr.measure.stage import merge_shards
 
-    with _opened(out, cfg_path, options) as made:
         merge_shards(made)
 
 
@@ -78,23 +98,28 @@ def _stage_command(name: str) -> None:
 
     def run(
         out: OutOption,
-        clips: Annotated[
-            Path | None, typer.Argument(help="Folder of clips or manifest; for stage clips.")
+        words: Annotated[
+            list[str] | None,
+            typer.Argument(
+                metavar="[CLIPS] [KEY=VALUE]...",
+                help="Folder of clips or manifest (stage clips only), and values of settings.",
+            ),
         ] = None,
         cfg_path: ConfigOption = None,
         options: OptionsOption = None,
         shard: ShardOption = None,
     ) -> None:
+        clips, overrides = _clips_first(words or [])
         if shard is not None and not stage.alone:
             raise EmollamaError(
                 f"stage '{name}' needs the rows of all clips; --shard is for "
                 + ", ".join(s.name for s in STAGES.values() if s.alone and s.reads)
             )
-        with _opened(out, cfg_path, options, (name,), clips, shard) as made:
+        with _opened(out, cfg_path, _both(options, overrides), (name,), clips, shard) as made:
             stage.run(made)
 
     reads = ", ".join(stage.reads) or "the clips"
-    app.command(name, help=f"Stage {name} alone; it reads {reads}.")(run)
+    app.command(name, help=f"Run stage '{name}' alone; it reads {reads}.")(run)
 
 
 for _name in STAGES:
@@ -105,19 +130,35 @@ for _name in STAGES:
 @app.command()
 def report(
     out: OutOption,
+    overrides: OverridesArgument = None,
     truth: Annotated[
-        Path | None, typer.Option(help="Manifest that knows better, e.g. the probe corpus'.")
+        Path | None,
+        typer.Option(help="Manifest with the true values, e.g. that of the probe corpus."),
     ] = None,
     cfg_path: ConfigOption = None,
     options: OptionsOption = None,
 ) -> None:
-    """The quality report; with --truth also how often labels, words and voice are right."""
+    """Write the quality report; with --truth, also how often labels, words and voice are right."""
+    need_file(truth)
     from emollama.manifest.sample import read_manifest
-    from emollama.merr.quality.report import run_report
 
     known = read_manifest(truth) if truth is not None else None
-    with _opened(out, cfg_path, options) as made:
+    with _opened(out, cfg_path, _both(options, overrides)) as made:
+        from emollama.merr.quality.report import run_report
+
         run_report(made, known)
+
+
+def _both(options: list[str] | None, overrides: list[str] | None) -> list[str]:
+    """Overrides in the order of the command line: `--options a=b`, then plain `a=b`."""
+    return [*(options or []), *(overrides or [])]
+
+
+def _clips_first(words: list[str]) -> tuple[Path | None, list[str]]:
+    """The folder of clips, where the first word is no override, and the overrides."""
+    if words and ("=" not in words[0] or Path(words[0]).exists()):
+        return Path(words[0]), words[1:]
+    return None, words
 
 
 @contextmanager
@@ -129,11 +170,17 @@ def _opened(
     clips: Path | None = None,
     shard: str | None = None,
 ) -> Iterator[Build]:
-    """The build in `out`; where neither file nor options are given, with the settings it has.
+    """The build in `out`, with the settings it was made with where no file is given.
 
     Settings that one of `stages` could not work with are refused, and are not kept.
     """
+    need_file(cfg_path)
+    if clips is not None and not clips.exists():
+        raise EmollamaError(f"{clips}: no such file or folder")
+    from emollama.base.files import sole_writer, write_json
+    from emollama.merr.build import SETTINGS, Build
     from emollama.merr.check import check
+    from emollama.workers.ranks import joined_ranks
 
     settings = _settings(out, cfg_path, options or [])
     check(settings, stages)
@@ -147,11 +194,15 @@ def _opened(
                 yield made
         else:
             with sole_writer(out, f"{out}: another build is writing to this folder"):
-                write_json(out / SETTINGS, settings.told())
+                write_json(out / SETTINGS, settings.to_dict())
                 yield made
 
 
 def _settings(out: Path, cfg_path: Path | None, options: list[str]) -> Settings:
+    from emollama.base.files import read_json
+    from emollama.merr.build import SETTINGS
+    from emollama.merr.settings import load_settings
+
     kept = out / SETTINGS
     if cfg_path is None and kept.is_file():
         read_json(kept)  # what is wrong with it is told by its own name
@@ -170,19 +221,6 @@ def _shard(text: str | None) -> tuple[int, int]:
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
-
-
-def spread(words: Sequence[str]) -> list[str]:
-    """`--options a=b c=d`, as train.py takes it, with an `--options` before each."""
-    told: list[str] = []
-    listing = False
-    for word in words:
-        override = listing and "=" in word and not word.startswith("-")
-        if override and told[-1] != "--options":
-            told.append("--options")
-        listing = override or word == "--options"
-        told.append(word)
-    return told
 
 
 @one_line_errors

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 
 from emollama.base.errors import EmollamaError
+from emollama.endpoints.answers import Answers
+from emollama.endpoints.client import Endpoint, Message
 from emollama.media.clip import SAMPLE_RATE, MediaError
 from emollama.media.decode import decode_clip
 from emollama.merr.build import Build, Counts, Item
@@ -23,9 +25,7 @@ from emollama.merr.emotion import EMOTION, face_rules
 from emollama.merr.fill import Plan, each, fill
 from emollama.merr.measure.frames import peak_image
 from emollama.merr.measure.tools import CLIPS, UNITS, VOICE
-from emollama.merr.models.answers import Answers
-from emollama.merr.models.asking import Many
-from emollama.merr.models.endpoint import Endpoint, Message
+from emollama.merr.models.asking import Many, endpoint_of
 from emollama.merr.models.structured import Description, ask_structured
 from emollama.merr.norms import apex, read_norms
 from emollama.merr.peak import PEAK
@@ -101,7 +101,7 @@ def describer(section: ModelSection, name: str) -> Endpoint:
             f"{name}.kind: 'local' is for refine; a picture or a voice is described by a template "
             "or behind an endpoint (a local server such as vLLM or Ollama is one)"
         )
-    return Endpoint(section, name)
+    return endpoint_of(section, name)
 
 
 def _describe(

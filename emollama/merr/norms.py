@@ -52,7 +52,7 @@ class _Sums:
             self.mean[name] = new
             self.squares[name] = self.squares.get(name, 0.0) + (value - old) * (value - new)
 
-    def told(self) -> dict[str, dict[str, float]]:
+    def to_dict(self) -> dict[str, dict[str, float]]:
         return {
             "mean": {n: round(v, 5) for n, v in sorted(self.mean.items())},
             "deviation": {
@@ -140,10 +140,10 @@ def write_norms(build: Build) -> Norms:
     own = {name: sums for name, sums in speakers.items() if sums.count >= LEAST_CLIPS}
     values = {
         "clips": face.count,
-        "face": face.told(),
-        "voice": voice.told(),
-        "words": words.told(),
-        "speakers": {name: sums.told()["mean"] for name, sums in sorted(own.items())},
+        "face": face.to_dict(),
+        "voice": voice.to_dict(),
+        "words": words.to_dict(),
+        "speakers": {name: sums.to_dict()["mean"] for name, sums in sorted(own.items())},
         "within": _within(own.values()),
     }
     if build.first:

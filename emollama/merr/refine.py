@@ -6,10 +6,15 @@ with why, and its clip stays in the set with its coarse caption.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from itertools import groupby
 
+from emollama.base.errors import EmollamaError
+from emollama.endpoints.answers import Answers, prompt_hash
+from emollama.endpoints.client import Endpoint, Message
+from emollama.endpoints.local import LocalModel
 from emollama.manifest.labels import LabelSet, get_label_set
 from emollama.merr.build import Build, Counts, Item
 from emollama.merr.caption import CAPTION, clue_rows
@@ -19,17 +24,16 @@ from emollama.merr.emotion import CHANNELS, EMOTION
 from emollama.merr.fill import Plan, Todo, each, fill
 from emollama.merr.measure.names import EXPRESSION_PREFIX
 from emollama.merr.measure.tools import TRANSCRIPT
-from emollama.merr.models.answers import Answers, prompt_hash
-from emollama.merr.models.asking import Many
-from emollama.merr.models.endpoint import Endpoint, Message, Reply
-from emollama.merr.models.local import LocalModel
+from emollama.merr.models.asking import Many, endpoint_of
 from emollama.merr.models.structured import Reason, ask_structured
 from emollama.merr.peak import PEAK
 from emollama.merr.phrases import listed
+from emollama.merr.settings import ModelSection
 from emollama.merr.stagefile import Row
 from emollama.merr.tables import read_table
 
 REFINE = "refine"
+_CODE = "local-2"  # raised whenever a local model would be asked in another way
 _READS = (EMOTION, PEAK, TONE, TRANSCRIPT, CAPTION)
 
 
@@ -44,7 +48,7 @@ def run_refine(build: Build) -> Counts:
             build, plan, each(lambda i: _checked(i, template_reason(i), i_label(i), labels, {}))
         )
     if section.kind == "endpoint":
-        endpoint = Endpoint(section, REFINE)
+        endpoint = endpoint_of(section, REFINE)
         asked = endpoint.asked
         plan = Plan(REFINE, _READS, 1, [*checks, asked, prompts], retry=True)
         answers = Answers(build.out / "answers" / REFINE, asked)
@@ -52,12 +56,18 @@ def run_refine(build: Build) -> Counts:
         return fill(
             build, plan, lambda todo: many.rows(todo, lambda i: _ask(i, endpoint, answers, labels))
         )
-    local = LocalModel(section.model, REFINE)
-    asked = {"model": local.name, "fingerprint": local.fingerprint, "temperature": 0.0,
+    local = local_model(section)
+    weights = hashlib.sha256(f"{_CODE}:{local.fingerprint}".encode()).hexdigest()[:16]
+    asked = {"model": local.name, "fingerprint": weights, "temperature": 0.0,
              "max_tokens": section.max_tokens, "batch": section.batch}  # fmt: skip
     plan = Plan(REFINE, _READS, 1, [*checks, asked, prompts])
     answers = Answers(build.out / "answers" / REFINE, asked)
     return fill(build, plan, lambda todo: _local(build, plan, todo, local, answers, labels))
+
+
+def local_model(section: ModelSection) -> LocalModel:
+    """The model in a folder or asset that a section of the settings names."""
+    return LocalModel(section.model, f"{REFINE}.model", "float32", repetition_penalty=1.1)
 
 
 def i_label(item: Item) -> str:
@@ -119,7 +129,7 @@ def _ask(item: Item, endpoint: Endpoint, answers: Answers, labels: LabelSet) -> 
         {"role": "system", "content": prompt["system"]}, {"role": "user", "content": user},
     ]  # fmt: skip
     found = ask_structured(messages, Reason, lambda m: answers.ask(m, endpoint.ask))
-    facts: Row = {"model": endpoint.name, "answers": list(found.hashes)}
+    facts: Row = {"model": endpoint.model, "answers": list(found.hashes)}
     if found.value is None:
         return {"status": "rejected", "reason": "invalid answer", "detail": found.problem, **facts}
     answer = found.value
@@ -163,9 +173,11 @@ def _local(
         hashes = [prompt_hash(answers.model, m) for m in messages]
         kept = [answers.known(name) for name in hashes]
         if not all(kept):
-            told = model.continue_all(prompts, starts, section.max_tokens)
-            for name, message, (text, into, outof) in zip(hashes, messages, told, strict=True):
-                answers.keep(name, message, Reply(text, into, outof))
+            if not model.has_chat_template:
+                raise EmollamaError(f"{REFINE}.model: '{model.name}' has no chat template")
+            replies = model.ask(prompts, section.max_tokens, starts)
+            for name, message, reply in zip(hashes, messages, replies, strict=True):
+                answers.keep(name, message, reply)
             kept = [answers.known(name) for name in hashes]
         for key, item, answer in zip(keys, batch, kept, strict=True):
             if key in wanted and key not in seen:

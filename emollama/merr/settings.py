@@ -112,7 +112,7 @@ class Settings(Strict):
     refine: ModelSection = ModelSection(kind="local", model="smollm2-135m-instruct")
     select: SelectSection = SelectSection()
 
-    def told(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Plain values for records; a key is never in them, only its variable's name."""
         return self.model_dump(mode="json")
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from emollama.base.errors import EmollamaError, did_you_mean
-from emollama.merr.build import Build
+
+if TYPE_CHECKING:
+    from emollama.merr.build import Build
 
 
 @dataclass(frozen=True)

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
-
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json, write_json
-from emollama.base.processors import limit_threads, processor_count
+from emollama.base.processors import processor_count
+from emollama.base.progress import Bar, bar, silent
 from emollama.corpora.readers.aff_wild2 import read_frame_rows
 from emollama.manifest.sample import Manifest, Sample, Targets, read_manifest, write_manifest
 from emollama.probe.emotions import LABELS
@@ -39,6 +27,7 @@ from emollama.probe.videos import (
     video_truth,
 )
 from emollama.probe.voice import Speaker, require_espeak
+from emollama.workers.pool import Died, ProcessPool
 
 CORPUS = "probe"
 RECIPE_VERSION = 1
@@ -46,8 +35,7 @@ RECIPE_VERSION = 1
 
 Plan = ClipPlan | VideoPlan
 
-_CHUNK = 4
-_speaker: Speaker | None = None
+_CHUNK = 4  # clips that a worker takes at a time
 
 
 def synthesize(
@@ -104,7 +92,7 @@ def synthesize(
         for split, i in places
     ]
     missing = [plan for plan in plans if not _clip_path(out, plan).exists()]
-    _render_all(out, missing, workers or processor_count(), progress)
+    _render_all(out, missing, workers or processor_count(), bar if progress else silent)
     path = out / "manifest.jsonl"
     samples = [
         _video_sample(out, plan) if isinstance(plan, VideoPlan) else _sample(plan, settings)
@@ -173,70 +161,43 @@ def _video_sample(out: Path, plan: VideoPlan) -> Sample:
     )
 
 
-def _render(plan: Plan, speaker: Speaker, out: Path) -> None:
+def _render_all(out: Path, plans: list[Plan], workers: int, shown: Bar) -> None:
+    chunks = [plans[i : i + _CHUNK] for i in range(0, len(plans), _CHUNK)]
+    if not chunks:
+        return
+    with shown("clips") as advance:
+        advance(0, len(plans))
+        if workers == 1 or len(chunks) == 1:
+            with Speaker() as speaker:
+                for done, plan in enumerate(plans, start=1):
+                    _render(plan, speaker, out)
+                    advance(done, len(plans))
+            return
+        pool: ProcessPool[Plan, Path] = ProcessPool(
+            min(workers, len(chunks)), partial(_renderer, out), (__name__,)
+        )
+        done = 0
+        with pool:
+            for rendered, results in pool.run(iter(chunks)):
+                if any(isinstance(result, Died) for result in results):
+                    raise EmollamaError(
+                        f"{out}: a worker was killed (too little memory?); run the same command "
+                        "again to go on, with fewer workers"
+                    )
+                done += len(rendered)
+                advance(done, len(plans))
+
+
+def _renderer(out: Path) -> tuple[None, Callable[[list[Plan]], list[Path]]]:
+    """In a worker: what renders clips; its espeak-ng process stays for the next ones."""
+    speaker = Speaker()
+    return None, lambda plans: [_render(plan, speaker, out) for plan in plans]
+
+
+def _render(plan: Plan, speaker: Speaker, out: Path) -> Path:
     path = _clip_path(out, plan)
     if isinstance(plan, VideoPlan):
         render_video(plan, speaker, path)
     else:
         render_clip(plan, speaker, path)
-
-
-def _render_all(out: Path, plans: list[Plan], workers: int, progress: bool) -> None:
-    chunks = [plans[i : i + _CHUNK] for i in range(0, len(plans), _CHUNK)]
-    if not chunks:
-        return
-    with _bar(progress) as bar:
-        task = bar.add_task("synth", total=len(plans))
-        if workers == 1 or len(chunks) == 1:
-            with Speaker() as speaker:
-                for plan in plans:
-                    _render(plan, speaker, out)
-                    bar.advance(task)
-            return
-        # Forking a process that holds torch's threads may hang; a fresh one never does.
-        context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(
-            min(workers, len(chunks)), mp_context=context, initializer=limit_threads
-        )
-        try:
-            waiting = {pool.submit(_render_chunk, out, chunk) for chunk in chunks}
-            while waiting:
-                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in done:
-                    bar.advance(task, future.result())
-        except BrokenProcessPool as error:
-            raise EmollamaError(
-                f"{out}: a worker was killed (too little memory?); run the same command again to "
-                "go on, with fewer workers"
-            ) from error
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _render_chunk(out: Path, plans: list[Plan]) -> int:
-    """Render some clips in a worker; its espeak-ng process stays for the next ones."""
-    global _speaker
-    if _speaker is None:
-        _speaker = Speaker()
-    for plan in plans:
-        _render(plan, _speaker, out)
-    return len(plans)
-
-
-class _Rate(ProgressColumn):
-    """Clips a second."""
-
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.finished_speed or task.speed or 0:.1f} clips/s")
-
-
-def _bar(shown: bool) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=not shown,
-    )
+    return path

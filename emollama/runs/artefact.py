@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
+from emollama.base.files import read_text
 from emollama.features.tracks import TrackReader
 from emollama.inputs.spec import InputSpec
 from emollama.manifest.channels import Channel
 from emollama.manifest.sample import Manifest, Sample
+from emollama.runs.run_folder import CARD_FILE, read_record
 from emollama.runs.subject import Subject
 
 Family = Literal["llm", "fusion"]
@@ -57,38 +60,34 @@ def _plain(values: np.ndarray) -> list[Any]:
     return [float(x) if np.isfinite(x) else None for x in values]
 
 
-class LoadedSamples(Protocol):
-    """Samples of a corpus with what a model reads of them, ready to be asked about."""
+class LoadedSamples(ABC):
+    """Samples of a corpus with what a model reads of them, ready to be asked about.
 
-    @property
-    def samples(self) -> Sequence[Sample]:
-        """Those that can be asked about, in order."""
+    Attributes:
+        samples: those that can be asked about, in order.
+        readers: of their feature tracks, by input.
+        left_out: ids of those whose features or media cannot be read, and why.
+        notes: what else people should be told of what was read.
+        channels: those that any of the samples can be asked with.
+    """
 
-    @property
-    def left_out(self) -> Mapping[str, str]:
-        """Ids of those whose features or media cannot be read, and why."""
+    samples: Sequence[Sample]
+    readers: Mapping[str, TrackReader]
+    left_out: Mapping[str, str]
+    notes: Sequence[str] = ()
+    channels: frozenset[Channel]
 
-    @property
-    def notes(self) -> Sequence[str]:
-        """What else people should be told of what was read."""
-
-    @property
-    def readers(self) -> Mapping[str, TrackReader]:
-        """Of the feature tracks, by input."""
-
-    @property
-    def channels(self) -> frozenset[Channel]:
-        """Those that any of the samples can be asked with."""
-
-    def check(self, ids: Sequence[str]) -> None:
+    def check(self, ids: Sequence[str]) -> None:  # noqa: B027  most have read everything
         """Read what the model reads of these, so that a file that cannot be read is told now."""
 
+    @abstractmethod
     def chunks(self, batch_size: int, first: int | None = None) -> tuple[tuple[str, ...], ...]:
         """Ids that are asked about together; what a chunk gives depends on nothing but the chunk.
 
         `first`: of so many samples alone, those that come first.
         """
 
+    @abstractmethod
     def answers(
         self, ids: Sequence[str], channels: Sequence[Channel], batch_size: int
     ) -> list[ModelAnswer]:
@@ -102,15 +101,14 @@ class LoadedSamples(Protocol):
         max_new_tokens: int,
         batch_size: int,
     ) -> list[ModelAnswer]:
-        """Text that answers the question of a task; `channels` None shows all that there is.
-
-        Raises:
-            EmollamaError: the model writes no text.
-        """
+        """Text that answers the question of a task; `channels` None shows all that there is."""
+        raise NotImplementedError("see Artefact.writes")
 
     def true_values(self, sample_id: str) -> np.ndarray:
         """The true quantities, as `ModelAnswer.values`; NaN where they are not known."""
+        raise NotImplementedError("see Artefact.values")
 
+    @abstractmethod
     def subject(self) -> Subject:
         """The samples as what explanations ask about.
 
@@ -130,12 +128,26 @@ class LoadedSamples(Protocol):
         Returns:
             None where the model has no gate, or the sample lacks an input.
         """
+        return None
 
 
-class Artefact(Protocol):
-    """One folder that holds a trained model whole, opened."""
+class Artefact(ABC):
+    """One folder that holds a trained model whole, opened.
+
+    Attributes:
+        folder: where it lies.
+        family: which kind of model it is; to be shown, never to be asked.
+        title: the same in words.
+        writes: whether it gives reasons and can be asked in words.
+    """
+
+    folder: Path
+    family: ClassVar[Family]
+    title: ClassVar[str]
+    writes: ClassVar[bool] = False
 
     @classmethod
+    @abstractmethod
     def open(cls, folder: Path, dtype: str = "auto") -> Self:
         """Load it onto the accelerator, where there is one.
 
@@ -144,60 +156,56 @@ class Artefact(Protocol):
         """
 
     @property
-    def family(self) -> Family:
-        """Which kind of model it is; to be shown, never to be asked."""
-
-    @property
-    def folder(self) -> Path:
-        """Where it lies."""
-
-    @property
-    def title(self) -> str:
-        """What it is, in words: "a fusion model"."""
-
-    @property
+    @abstractmethod
     def labels(self) -> tuple[str, ...]:
         """Its label set; () where it answers with values alone."""
 
     @property
-    def task(self) -> TaskKind:
-        """What it predicts."""
-
-    @property
-    def thresholds(self) -> Mapping[str, float]:
-        """Of several labels: the score from which each is answered."""
-
-    @property
-    def values(self) -> tuple[str, ...]:
-        """Names of the quantities that it answers with."""
-
-    @property
+    @abstractmethod
     def inputs(self) -> tuple[InputSpec, ...]:
         """What it reads."""
 
     @property
-    def writes(self) -> bool:
-        """Whether it can give reasons and be asked in words."""
+    def task(self) -> TaskKind:
+        """What it predicts."""
+        return "label"
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """Names of the quantities that it answers with."""
+        return ()
+
+    @property
+    def thresholds(self) -> Mapping[str, float]:
+        """Of several labels: the score from which each is answered."""
+        return {}
 
     @property
     def reads_clues(self) -> bool:
         """Whether a label is asked with clues in words."""
+        return False
 
     @property
     def language_model(self) -> Path | None:
         """Folder of the frozen language model that it is built on."""
+        return None
 
     @property
     def record(self) -> dict[str, Any]:
         """What was written of its training."""
+        return read_record(self.folder)
 
     @property
     def card(self) -> str:
-        """The model card."""
+        """The model card; "" where there is none."""
+        path = self.folder / CARD_FILE
+        return read_text(path) if path.is_file() else ""
 
     def knows_truth(self, sample: Sample, task: str) -> bool:
         """Whether there is something to hold its answer to a sample against."""
+        return True
 
+    @abstractmethod
     def load_samples(
         self,
         manifest: Manifest,

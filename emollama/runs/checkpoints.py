@@ -56,11 +56,11 @@ def checkpoint_to_resume(
             are of another configuration.
     """
     model = output / MODEL
-    if model.exists() and not (model / mark).is_file():
-        if not model.is_dir() or any(model.iterdir()):
-            raise EmollamaError(
-                f"{model}: holds files that are not of such a model; choose another output"
-            )
+    foreign = model.exists() and not (model / mark).is_file()
+    if foreign and (not model.is_dir() or any(model.iterdir())):
+        raise EmollamaError(
+            f"{model}: holds files that are not of such a model; choose another output"
+        )
     newest = newest_checkpoint(output / CHECKPOINTS)
     if resume == "never" or newest is None:
         return None

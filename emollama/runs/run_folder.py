@@ -13,7 +13,7 @@ import torch
 from pydantic import BaseModel
 
 from emollama import __version__
-from emollama.base.files import read_json, read_text
+from emollama.base.files import read_json
 from emollama.manifest.sample import Manifest
 
 RECORD_FILE = "training_record.json"
@@ -39,12 +39,6 @@ def read_record(folder: Path) -> dict[str, Any]:
     """The training record of an artefact; {} where it has none."""
     path = folder / RECORD_FILE
     return dict(read_json(path)) if path.is_file() else {}
-
-
-def read_card(folder: Path) -> str:
-    """The model card of an artefact; "" where it has none."""
-    path = folder / CARD_FILE
-    return read_text(path) if path.is_file() else ""
 
 
 def speaker(rank: int) -> Callable[[str], None]:

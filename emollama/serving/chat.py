@@ -23,7 +23,7 @@ from emollama.serving.wire import (
     Usage,
     VideoPart,
 )
-from emollama.session import Look, Reply, Sampling, Turn
+from emollama.session import ClipView, Reply, Sampling, Turn
 
 DEFAULT_TOKENS = 256
 
@@ -44,7 +44,7 @@ class Conversation:
         self.id = f"chatcmpl-{uuid4().hex[:24]}"
         self.created = int(time.time())
         self.model = engine.session.name
-        self._once: Look | None = None
+        self._once: ClipView | None = None
         self._pieces: Pieces | None = None
 
     async def begin(self) -> tuple[Reply, Pieces]:
@@ -129,7 +129,7 @@ class Conversation:
         }
         return f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n"
 
-    async def _read(self) -> tuple[Look, list[Turn]]:
+    async def _read(self) -> tuple[ClipView, list[Turn]]:
         """The clip and the turns about it."""
         turns: list[Turn] = []
         found: list[FilePart | VideoPart] = []

@@ -1,5 +1,7 @@
-"""From a clip on disk to a `Look`. Of an upload it is kept for further questions; of a clip that
-came inside a request nothing is left when the request ends.
+"""From a clip on disk to a `ClipView`.
+
+Of an upload it is kept for further questions; of a clip that came inside a request nothing is left
+when the request ends.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from emollama.serving.guard import Guard
 from emollama.serving.once import Once
 from emollama.serving.refusal import Refusal
 from emollama.serving.uploads import Upload, Uploads
-from emollama.session import Look, Sight
+from emollama.session import ClipView, Observation
 
 DATA_URL = r"^data:(video|audio)/[\w.+-]+(;[\w.+-]+=[\w.+-]+)*;base64,[A-Za-z0-9+/]+={0,2}$"
 _HEAD = re.compile(r"data:(video|audio)/[\w.+-]+(;[\w.+-]+=[\w.+-]+)*;base64,", re.ASCII)
@@ -33,8 +35,10 @@ class Clips:
     def __init__(self, uploads: Uploads, guard: Guard, engine: Engine) -> None:
         self.uploads, self.guard, self.engine = uploads, guard, engine
         # By id, and whether somebody listened.
-        self._sights: Once[tuple[str, bool], Sight] = Once(_KEPT)
-        self._looks: Once[tuple[str, str | None, bool], Look] = Once(_KEPT, engine.session.forget)
+        self._sights: Once[tuple[str, bool], Observation] = Once(_KEPT)
+        self._looks: Once[tuple[str, str | None, bool], ClipView] = Once(
+            _KEPT, engine.session.forget
+        )
 
     async def upload(self, chunks: Iterable[bytes], name: str) -> Upload:
         """Keep a clip that is within the limits; any other is a `Refusal`."""
@@ -44,7 +48,7 @@ class Clips:
 
     async def look(
         self, file_id: str, text: str | None, transcribe: bool, drop: Iterable[str]
-    ) -> Look:
+    ) -> ClipView:
         """An upload as the model sees it, without the channels in `drop`.
 
         Raises:
@@ -53,7 +57,7 @@ class Clips:
         upload = self.uploads.get(file_id)
         listen = self.engine.session.listens(text, transcribe)
 
-        async def make() -> Look:
+        async def make() -> ClipView:
             return await self._seen(await self._sight(upload, listen), text)
 
         return _without(await self._looks.get((file_id, text, listen), make), drop)
@@ -61,7 +65,7 @@ class Clips:
     async def look_once(
         self, chunks: Iterable[bytes], name: str, text: str | None, transcribe: bool,
         drop: Iterable[str], most: int | None = None,
-    ) -> Look:  # fmt: skip
+    ) -> ClipView:  # fmt: skip
         """A clip of at most so many bytes, of which no file is left; see `look`.
 
         The caller lets go of the look itself, by `Session.forget`.
@@ -69,14 +73,14 @@ class Clips:
         listen = self.engine.session.listens(text, transcribe)
         upload = await self._inspected(chunks, name, most)
         try:
-            sight = await self._guarded(lambda: self.guard.watch(upload.path, listen))
+            observation = await self._guarded(lambda: self.guard.watch(upload.path, listen))
         finally:
             self.uploads.discard(upload)
-        return _without(await self._seen(sight, text), drop)
+        return _without(await self._seen(observation, text), drop)
 
     async def from_data(
         self, url: str, text: str | None, transcribe: bool, drop: Iterable[str]
-    ) -> Look:
+    ) -> ClipView:
         """The clip that a data URL holds, as `look_once`."""
         head = _HEAD.match(url)
         if head is None:
@@ -133,23 +137,23 @@ class Clips:
         if not writing.cancelled() and writing.exception() is None:
             self.uploads.discard(writing.result())
 
-    async def _sight(self, upload: Upload, listen: bool) -> Sight:
+    async def _sight(self, upload: Upload, listen: bool) -> Observation:
         heard = (upload.id, True)
         if not listen and heard in self._sights:
             # All that can be seen is there; what was heard is not asked for.
             return replace(await self._watched(upload, True), transcript=None)
         return await self._watched(upload, listen)
 
-    async def _watched(self, upload: Upload, listen: bool) -> Sight:
-        async def make() -> Sight:
+    async def _watched(self, upload: Upload, listen: bool) -> Observation:
+        async def make() -> Observation:
             return await self._guarded(lambda: self.guard.watch(upload.path, listen))
 
         return await self._sights.get((upload.id, listen), make)
 
-    async def _seen(self, sight: Sight, text: str | None) -> Look:
+    async def _seen(self, observation: Observation, text: str | None) -> ClipView:
         session = self.engine.session
         try:
-            found: Look = await self.engine.call(lambda: session.look_at(sight, text))
+            found: ClipView = await self.engine.call(lambda: session.look_at(observation, text))
         except EmollamaError as error:
             raise Refusal(422, str(error), "file") from None
         return found
@@ -159,7 +163,7 @@ class Clips:
         return await asyncio.get_running_loop().run_in_executor(self.guard.threads, work)
 
 
-def _without(look: Look, drop: Iterable[str]) -> Look:
+def _without(look: ClipView, drop: Iterable[str]) -> ClipView:
     dropped = tuple(drop)
     if not dropped:
         return look

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from uuid import uuid4
 
 from emollama.base.errors import EmollamaError
+from emollama.llm.inference import REASON_TOKENS
 from emollama.serving.engine import Engine
 from emollama.serving.refusal import Refusal
 from emollama.serving.wire import (
@@ -19,14 +20,13 @@ from emollama.serving.wire import (
     ToldOut,
     WeightsOut,
 )
-from emollama.session import Answer, Frames, Look, Sampling, Turn, Weights
-from emollama.session.llm_session import REASON_TOKENS
+from emollama.session import Answer, ClipView, Frames, Sampling, Turn, Weights
 
 _REASON = Sampling(max_new_tokens=REASON_TOKENS)
 
 
 async def emotion(
-    engine: Engine, look: Look, labels: Sequence[str] | None, reason: bool, weigh: bool
+    engine: Engine, look: ClipView, labels: Sequence[str] | None, reason: bool, weigh: bool
 ) -> EmotionAnswer:
     """Ask everything that there is to ask about a clip.
 
@@ -58,10 +58,10 @@ async def emotion(
 
 
 def _told(
-    model: str, look: Look, answer: Answer, reason: str | None, weights: Weights | None,
+    model: str, look: ClipView, answer: Answer, reason: str | None, weights: Weights | None,
     seconds: float,
 ) -> EmotionAnswer:  # fmt: skip
-    sight, peak = look.sight, look.sight.peak
+    observation, peak = look.observation, look.observation.peak
     ranked = sorted(answer.scores.items(), key=lambda pair: -pair[1])
     return EmotionAnswer(
         id=f"emotion-{uuid4().hex[:24]}",
@@ -76,14 +76,14 @@ def _told(
         text=answer.text,
         text_source=look.text_source,
         transcript=None
-        if sight.transcript is None
-        else [PhraseOut(**phrase.to_dict()) for phrase in sight.transcript],
+        if observation.transcript is None
+        else [PhraseOut(**phrase.to_dict()) for phrase in observation.transcript],
         peak=None
         if peak is None
         else PeakOut(size=[peak.image.shape[1], peak.image.shape[0]], **peak.to_dict()),
-        told=[ToldOut(**told.to_dict()) for told in sight.told],
+        told=[ToldOut(**told.to_dict()) for told in observation.measurements],
         clues=answer.clues,
-        timeline=sight.timeline.to_dict(),
+        timeline=observation.timeline.to_dict(),
         channels=list(answer.channels),  # type: ignore[arg-type]
         weights=None if weights is None else WeightsOut(**weights.to_dict()),
         notes=list(answer.notes),

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emollama.serving.settings import Settings
-from emollama.session import Answer, Look, Reply, Sampling, Session, Turn
+from emollama.session import Answer, ClipView, Reply, Sampling, Session, Turn
 
 _AT_ONCE = 4  # answers that are written side by side; others wait their turn
 
@@ -34,7 +34,7 @@ class _Task:
 
 @dataclass
 class _LabelTask(_Task):
-    look: Look = None  # type: ignore[assignment]
+    look: ClipView = None  # type: ignore[assignment]
     labels: tuple[str, ...] | None = None
 
 
@@ -100,7 +100,7 @@ class Engine:
             self._wake.notify()
         self._thread.join()
 
-    async def answer(self, look: Look, labels: Sequence[str] | None = None) -> Answer:
+    async def answer(self, look: ClipView, labels: Sequence[str] | None = None) -> Answer:
         """Label scores or values, in a batch with those who ask at the same time."""
         chosen = None if labels is None else tuple(labels)
         task = _LabelTask(asyncio.get_running_loop(), look=look, labels=chosen)
@@ -112,7 +112,7 @@ class Engine:
         return await self._outcome(_CallTask(asyncio.get_running_loop(), call=call))
 
     async def reply(
-        self, look: Look, turns: Sequence[Turn], sampling: Sampling
+        self, look: ClipView, turns: Sequence[Turn], sampling: Sampling
     ) -> tuple[Reply, Pieces]:
         """An answer once its writing has begun, and its pieces as they come."""
         task = _ReplyTask(asyncio.get_running_loop())

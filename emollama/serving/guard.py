@@ -1,24 +1,22 @@
 """Clips are decoded in processes of their own, with limits of time and memory.
 
+It is no `ProcessPool`: each request waits for its own answer, in a thread and with a time limit,
+and a process that dies is its request's affair alone.
+
 A decompression bomb or a crafted file costs its own request and nobody else's: the process that
 had it is killed and replaced. Headers are looked at there too, for reading them is parsing as well.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import multiprocessing.connection
-import os
 import queue
-import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from multiprocessing import resource_tracker
-from multiprocessing.connection import Connection
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,7 +24,6 @@ import numpy as np
 
 from emollama.base.device import default_device
 from emollama.base.errors import EmollamaError
-from emollama.base.processors import limit_threads
 from emollama.encoders.table import encoder_of
 from emollama.fusion.data import raw_reading
 from emollama.media.clip import SAMPLE_RATE, Clip, Frames
@@ -35,8 +32,9 @@ from emollama.media.lengths import track_lengths
 from emollama.serving.refusal import Refusal
 from emollama.serving.settings import Settings
 from emollama.session.base import Session
-from emollama.session.sight import Sight
-from emollama.session.watching import Watcher
+from emollama.session.observation import Observation
+from emollama.session.observing import Observer
+from emollama.workers.process import RefusedError, Worker
 
 _START_SECONDS = 300.0  # a machine under load takes long to import and to load weights
 _PRELOAD = ["emollama.serving.guard", "torch"]
@@ -45,7 +43,7 @@ _UNREADABLE = "this clip cannot be read: "
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a process needs to build its `Watcher`, and the limits.
+    """What a process needs to build its `Observer`, and the limits.
 
     Attributes:
         sources: of encoders, with their fingerprints.
@@ -78,22 +76,15 @@ class Guard:
     """
 
     def __init__(self, session: Session, settings: Settings) -> None:
-        encoders = session.watcher.encoders
+        encoders = session.observer.encoders
         sources = {source: encoder.fingerprint for source, encoder in encoders.items()}
         # The key is of no use to a process that handles strangers' files.
         plain = replace(settings, api_key=None)
-        watcher = session.watcher
-        self._recipe = Recipe(sources, tuple(watcher.tools), watcher.describe, plain)
+        observer = session.observer
+        self._recipe = Recipe(sources, tuple(observer.tools), observer.describe, plain)
         self._settings = settings
-        methods = multiprocessing.get_all_start_methods()
-        self._context: Any = multiprocessing.get_context(
-            "forkserver" if "forkserver" in methods else "spawn"
-        )
-        if self._context.get_start_method() == "forkserver":
-            # The imports are made once and shared by all processes.
-            self._context.set_forkserver_preload(_PRELOAD)
-        self._idle: queue.SimpleQueue[_Process | None] = queue.SimpleQueue()
-        self._all: set[_Process] = set()
+        self._idle: queue.SimpleQueue[Worker | None] = queue.SimpleQueue()
+        self._all: set[Worker] = set()
         self._lock = threading.Lock()
         self._closed = False
         for _ in range(settings.watchers):
@@ -109,10 +100,10 @@ class Guard:
         """Look at a clip's headers and packets; one outside the limits is a `Refusal`."""
         self._run(Job("inspect", path))
 
-    def watch(self, path: Path, transcribe: bool = True) -> Sight:
+    def watch(self, path: Path, transcribe: bool = True) -> Observation:
         """See and hear a clip; one that cannot be is a `Refusal`."""
         found = self._run(Job("watch", path, transcribe))
-        assert isinstance(found, Sight)
+        assert isinstance(found, Observation)
         return found
 
     def close(self) -> None:
@@ -136,7 +127,8 @@ class Guard:
                 if process is None:
                     process = self._start()
                 try:
-                    kind, value = process.ask(job, self._settings.watch_seconds)
+                    process.send(job)
+                    kind, value = process.receive(self._settings.watch_seconds)
                     break
                 except TimeoutError:
                     self._end(process)
@@ -145,7 +137,7 @@ class Guard:
                     raise Refusal(
                         422, _UNREADABLE + f"it took longer than {seconds}", "file"
                     ) from None
-                except (EOFError, OSError):
+                except EOFError:
                     self._end(process)
                     process = None
                     # It may have died while it had nothing to do: that is not this clip's fault.
@@ -160,115 +152,56 @@ class Guard:
             raise RuntimeError(value)
         return value
 
-    def _start(self) -> _Process:
+    def _start(self) -> Worker:
         if self._closed:
             raise Refusal(503, "the server is ending")
-        process = _Process(self._context, self._recipe)
+        # The server decides what becomes of them, and still needs those that decode where a whole
+        # group of processes is signalled.
+        process = Worker(partial(_opened, self._recipe), _PRELOAD, shielded=True)
         with self._lock:
             self._all.add(process)
         try:
-            kind, value = process.wait(_START_SECONDS)
-        except TimeoutError:
-            kind, value = "failed", f"their process was not ready after {_START_SECONDS:g} s"
-        except (EOFError, OSError):
-            kind, value = "failed", "their process came to an end while it started"
-        if kind != "ready":
+            process.receive(_START_SECONDS)
+        except (TimeoutError, EOFError, RefusedError) as error:
             self._end(process)
-            raise EmollamaError(f"clips cannot be decoded: {value}")
+            why = str(error)
+            if isinstance(error, TimeoutError):
+                why = f"their process was not ready after {_START_SECONDS:g} s"
+            elif isinstance(error, EOFError):
+                why = f"their process came to an end while it started ({process.fate()})"
+            raise EmollamaError(f"clips cannot be decoded: {why}") from error
         return process
 
-    def _end(self, process: _Process | None) -> None:
+    def _end(self, process: Worker | None) -> None:
         if process is not None:
             with self._lock:
                 self._all.discard(process)
-            process.kill()
+            process.end()
 
 
-class _Process:
-    """One process and its pipe."""
-
-    def __init__(self, context: Any, recipe: Recipe) -> None:
-        self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, recipe), daemon=True)
-        with _signals_held():
-            self.process.start()
-        theirs.close()
-
-    def ask(self, job: Job, seconds: float) -> tuple[str, Any]:
-        self.connection.send(job)
-        return self.wait(seconds)
-
-    def wait(self, seconds: float) -> tuple[str, Any]:
-        if not self.connection.poll(seconds):
-            raise TimeoutError
-        found: tuple[str, Any] = self.connection.recv()
-        return found
-
-    def kill(self) -> None:
-        self.connection.close()
-        self.process.kill()
-        self.process.join(timeout=5)
-
-
-@contextmanager
-def _signals_held() -> Iterator[None]:
-    """What is started in here never gets an interrupt or SIGTERM: the server decides what becomes
-    of them, and still needs those that decode where a whole group of processes is signalled.
-    """
-    if not hasattr(signal, "pthread_sigmask"):  # on Windows
-        yield
-        return
-    # Its start would let the signals through again.
-    resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _end_with(parent: Any) -> None:
-    """End this process when the server's ends, even if a clip hangs."""
-    multiprocessing.connection.wait([parent.sentinel])
-    os._exit(1)
-
-
-def _serve(connection: Connection, recipe: Recipe) -> None:
-    """Answer jobs until the pipe closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+def _opened(recipe: Recipe) -> tuple[None, Callable[[Job], tuple[str, Any]]]:
+    """In a process: what answers jobs."""
     from emollama.base.quiet import quiet_libraries
 
     quiet_libraries()
-    limit_threads(1)
-    try:
-        # Full-size encoders would take minutes a clip beside an accelerator that waits.
-        device = str(default_device())
-        watcher = Watcher(
-            {s: encoder_of(s, f, device) for s, f in recipe.sources.items()},
-            recipe.describe,
-            {key: raw_reading.build(key) for key in recipe.tools},
-        )
-        warm_up(watcher)
-        limit_memory(recipe.settings.watch_memory)
-        connection.send(("ready", None))
-        while True:
-            job: Job = connection.recv()
-            connection.send(_done(watcher, job, recipe.settings))
-    except EmollamaError as error:
-        connection.send(("refused", str(error)))
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        return
+    # Full-size encoders would take minutes a clip beside an accelerator that waits.
+    device = str(default_device())
+    observer = Observer(
+        {s: encoder_of(s, f, device) for s, f in recipe.sources.items()},
+        recipe.describe,
+        {key: raw_reading.build(key) for key in recipe.tools},
+    )
+    warm_up(observer)
+    limit_memory(recipe.settings.watch_memory)
+    return None, lambda job: _done(observer, job, recipe.settings)
 
 
-def _done(watcher: Watcher, job: Job, settings: Settings) -> tuple[str, Any]:
+def _done(observer: Observer, job: Job, settings: Settings) -> tuple[str, Any]:
     try:
         if job.kind == "inspect":
             require_within(job.path, settings)
             return "done", None
-        return "done", watcher.watch(job.path, transcribe=job.transcribe)
+        return "done", observer.watch(job.path, transcribe=job.transcribe)
     except EmollamaError as error:
         # The path is the server's own; a client knows the clip by its id.
         return "refused", _UNREADABLE + str(error).replace(f"{job.path}: ", "")
@@ -322,11 +255,11 @@ def _too_fast(rate: float, settings: Settings) -> EmollamaError:
     return EmollamaError(f"it has {rate:.0f} frames a second; {settings.max_rate:g} are allowed")
 
 
-def warm_up(watcher: Watcher) -> None:
+def warm_up(observer: Observer) -> None:
     """Load all weights, by way of a second of noise and a grey picture."""
     sound = np.random.default_rng(0).normal(scale=0.01, size=SAMPLE_RATE).astype(np.float32)
     frames = Frames(np.full((2, 64, 64, 3), 128, np.uint8), np.array([0.25, 0.75]))
-    watcher.prepare(Clip(frames, sound, 1.0))
+    observer.prepare(Clip(frames, sound, 1.0))
 
 
 def limit_memory(extra: int) -> None:

@@ -1,7 +1,7 @@
 """A private temporary folder that does not outlive the process that made it.
 
 It is held by a lock that dies with the process, so that the next one removes what a killed one
-left. Windows has no such lock: there, what a killed process left stays.
+left. Windows keeps a file that is open where it is: there, what a killed process left stays.
 """
 
 from __future__ import annotations
@@ -10,16 +10,12 @@ import os
 import shutil
 import tempfile
 import time
+from contextlib import ExitStack
 from multiprocessing.util import Finalize
 from pathlib import Path
-from typing import IO, Any
 
-try:
-    import fcntl as _fcntl
-
-    fcntl: Any = _fcntl
-except ImportError:  # on Windows
-    fcntl = None
+from emollama.base.errors import EmollamaError
+from emollama.base.files import locked
 
 PREFIX = "emollama-srv-"  # short: sockets below it have long names already
 _NEW = "emollama-new-"
@@ -41,22 +37,20 @@ class PrivateFolder:
 
     def __init__(self, parent: Path | None = None) -> None:
         parent = parent or Path(tempfile.gettempdir())
-        self._held: IO[str] | None = None
-        if fcntl is None:
+        self._held = ExitStack()
+        if not hasattr(os, "getuid"):  # on Windows
             self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
             return
         remove_stale(parent)
         made = Path(tempfile.mkdtemp(prefix=_NEW, dir=parent))
-        self._held = (made / _LOCK).open("w")
-        fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._held.enter_context(locked(made / _LOCK, f"{made}: another process has it"))
         # It takes its name once it is locked: others remove folders of that name without a lock.
         self.path = made.rename(parent / made.name.replace(_NEW, PREFIX, 1))
 
     def close(self) -> None:
         """Remove it with all that is in it."""
         shutil.rmtree(self.path, ignore_errors=True)
-        if self._held is not None:
-            self._held.close()
+        self._held.close()
 
 
 def private_temporaries() -> Path:
@@ -73,7 +67,7 @@ def private_temporaries() -> Path:
 def remove_stale(parent: Path) -> list[Path]:
     """Remove folders that killed processes of this user have left; returns them."""
     removed: list[Path] = []
-    if fcntl is None:
+    if not hasattr(os, "getuid"):  # on Windows
         return removed
     for folder in (*parent.glob(f"{PREFIX}*"), *parent.glob(f"{_NEW}*")):
         try:
@@ -82,12 +76,11 @@ def remove_stale(parent: Path) -> list[Path]:
                 continue
             if folder.name.startswith(_NEW) and time.time() - about.st_mtime < _YOUNG:
                 continue
-            if folder.name.startswith(_NEW):
-                (folder / _LOCK).touch()
-            with (folder / _LOCK).open("r+") as held:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if folder.name.startswith(PREFIX) and not (folder / _LOCK).is_file():
+                continue
+            with locked(folder / _LOCK, "of a process that is running"):
                 shutil.rmtree(folder, ignore_errors=True)
-        except (BlockingIOError, FileNotFoundError):
+        except (EmollamaError, FileNotFoundError):
             continue  # of a process that is running, or removed by another one meanwhile
         removed.append(folder)
     return removed

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,8 +16,8 @@ from emollama.base.errors import EmollamaError
 from emollama.encoders.base import Encoder
 from emollama.encoders.table import encoder_of
 from emollama.features.same_encoder import require_same_encoder
-from emollama.fusion.data.raw_reading import MediaTool
 from emollama.llm.decoding import Reply, Sampling
+from emollama.llm.inference import REASON_TOKENS
 from emollama.llm.processing import CHANNELS, LONGEST_TEXT, Turn, cut_text
 from emollama.manifest.channels import Channel
 from emollama.media.transcript import WHISPER
@@ -22,9 +25,12 @@ from emollama.runs.artefact import Artefact, Family
 from emollama.runs.shapley import attribution, subset_scores
 from emollama.runs.subject import Subject
 from emollama.session.answer import Answer, Weights
-from emollama.session.look import Look, TextSource
-from emollama.session.sight import Sight, Track
-from emollama.session.watching import Watcher, channel_encoders, tracks_of
+from emollama.session.clip_view import ClipView, TextSource
+from emollama.session.observation import Observation, Track
+from emollama.session.observing import Observer, channel_encoders, tracks_of
+
+if TYPE_CHECKING:
+    from emollama.fusion.data.raw_reading import MediaTool
 
 
 class Session(ABC):
@@ -38,7 +44,7 @@ class Session(ABC):
         folder: of the artefact.
         inputs: what the model reads.
         labels: its label set; () for a model that answers with values alone.
-        watcher: makes a `Sight` of a file.
+        observer: makes a `Observation` of a file.
     """
 
     artefact: Artefact
@@ -51,7 +57,9 @@ class Session(ABC):
         self.inputs = artefact.inputs
         self.labels = artefact.labels
         self.encoders = open_encoders(artefact)
-        self.watcher = Watcher(channel_encoders(self.encoders, words=False), describe, tools or {})
+        self.observer = Observer(
+            channel_encoders(self.encoders, words=False), describe, tools or {}
+        )
 
     @property
     def kind(self) -> Family:
@@ -84,7 +92,7 @@ class Session(ABC):
         start: float | None = None,
         end: float | None = None,
         transcribe: bool = True,
-    ) -> Look:
+    ) -> ClipView:
         """Decode, encode and describe a clip, by the same code as extraction.
 
         Args:
@@ -99,33 +107,35 @@ class Session(ABC):
             EmollamaError: the file cannot be read, or holds nothing that the model goes by.
         """
         listen = self.listens(text, transcribe)
-        return self.look_at(self.watcher.watch(video, start, end, listen), text, str(video))
+        return self.look_at(self.observer.watch(video, start, end, listen), text, str(video))
 
     def listens(self, text: str | None, transcribe: bool = True) -> bool:
         """Whether speech is to be transcribed: where it is wanted and somebody reads it."""
-        for_whom = self.watcher.describe or "words" in self.channels
+        for_whom = self.observer.describe or "words" in self.channels
         return transcribe and text is None and for_whom
 
-    def forget(self, look: Look) -> None:  # noqa: B027  most models keep nothing
+    def forget(self, look: ClipView) -> None:  # noqa: B027  most models keep nothing
         """Let go of what is kept of a clip for further questions."""
 
     def limit_memory(self, budget: int) -> None:  # noqa: B027
         """Keep at most so many bytes of clips for further questions."""
 
-    def look_at(self, sight: Sight, text: str | None = None, where: str = "the clip") -> Look:
+    def look_at(
+        self, observation: Observation, text: str | None = None, where: str = "the clip"
+    ) -> ClipView:
         """What the model sees of a clip that has been seen and heard.
 
         `text` None takes the transcript, "" says that there are no words.
         """
-        words = text if text is not None else sight.heard
+        words = text if text is not None else observation.heard
         words = words if words and words.strip() else None
         source: TextSource | None = None
-        notes = list(sight.notes)
+        notes = list(observation.notes)
         if words is not None:
             source = "given" if text is not None else "heard"
         if source == "heard":
             notes.append(f"the words were transcribed by {WHISPER}")
-        made = {**sight.tracks, **self._of_words(words, notes)}
+        made = {**observation.tracks, **self._of_words(words, notes)}
         tracks: dict[str, Track | None] = {}
         for one in self.inputs:
             tracks[one.name] = made.get(one.source)
@@ -139,31 +149,30 @@ class Session(ABC):
         if words and cut_text(words) != words:
             notes.append(f"of the words the first {LONGEST_TEXT} are read")
         look = self._complete(
-            Look(sight, tracks, words, source, notes=tuple(dict.fromkeys(notes)))
+            ClipView(observation, tracks, words, source, notes=tuple(dict.fromkeys(notes)))
         )  # fmt: skip
         if not look.present:
             known = ", ".join(self.channels)
             raise EmollamaError(f"{where}: has nothing of what this model goes by ({known})")
         return look
 
-    def reworded(self, look: Look, text: str) -> Look:
+    def reworded(self, look: ClipView, text: str) -> ClipView:
         """The same clip with other words; "" for none. Channels left out stay so."""
-        return self.look_at(look.sight, text).only(look.channels)
+        return self.look_at(look.observation, text).only(look.channels)
 
     def _of_words(self, words: str | None, notes: list[str]) -> dict[str, Track | None]:
         """Tracks by source of what is said; what there is to say of it is added to the notes."""
         return tracks_of(channel_encoders(self.encoders, words=True), words)
 
     @abstractmethod
-    def _complete(self, look: Look) -> Look:
+    def _complete(self, look: ClipView) -> ClipView:
         """The look with `present` and, where the model has them, `clues`."""
 
     # --- asking --------------------------------------------------------------------------------
 
-    @abstractmethod
     def answer(
         self,
-        look: Look,
+        look: ClipView,
         explain: bool = True,
         sampling: Sampling | None = None,
         labels: Sequence[str] | None = None,
@@ -173,15 +182,20 @@ class Session(ABC):
         `labels` are the words to choose from in place of the model's own set: any words for a
         language model, some of its own for a fusion model, whose scores are shared out anew.
         """
+        started = time.monotonic()
+        (found,) = self.answers([look], labels)
+        reason = self.reason(look, sampling) if explain and self.writes else None
+        return replace(found, reason=reason, seconds=time.monotonic() - started)
 
     @abstractmethod
-    def answers(self, looks: Sequence[Look], labels: Sequence[str] | None = None) -> list[Answer]:
+    def answers(
+        self, looks: Sequence[ClipView], labels: Sequence[str] | None = None
+    ) -> list[Answer]:
         """Answers without reasons about several clips at once, in batches."""
 
-    @abstractmethod
     def ask(
         self,
-        look: Look,
+        look: ClipView,
         turns: Sequence[Turn],
         sampling: Sampling | None = None,
         stopped: Callable[[], bool] = lambda: False,
@@ -199,25 +213,33 @@ class Session(ABC):
         Raises:
             EmollamaError: the model writes no text, or the turns are in no order to be answered.
         """
+        raise self._writes_no_text()
 
-    def reason(self, look: Look, sampling: Sampling | None = None) -> str:
+    def reason(self, look: ClipView, sampling: Sampling | None = None) -> str:
         """Why the model answers as it does, in words.
 
         Raises:
             EmollamaError: the model writes no text.
         """
-        del sampling
-        raise EmollamaError(f"{self.folder}: is {self.artefact.title}, which writes no text")
+        sampling = sampling or Sampling(max_new_tokens=REASON_TOKENS)
+        question = Turn("user", self.question("reason"))
+        return "".join(self.ask(look, [question], sampling)).strip()
 
-    @abstractmethod
-    def prompt(self, look: Look, turns: Sequence[Turn]) -> str:
+    def prompt(self, look: ClipView, turns: Sequence[Turn]) -> str:
         """The prompt in full, special tokens shown and ⟨name × n⟩ in the place of a stream."""
+        raise self._writes_no_text()
 
-    @abstractmethod
     def question(self, task: str, labels: Sequence[str] | None = None) -> str:
         """The instruction with which a task ("emotion" or "reason") is asked."""
+        raise self._writes_no_text()
 
-    def weights(self, look: Look, label: str | None = None) -> Weights | None:
+    def _writes_no_text(self) -> EmollamaError:
+        return EmollamaError(
+            f"{self.folder}: is {self.artefact.title}, which answers with labels and writes no "
+            "text; ask it with `emollama predict`"
+        )
+
+    def weights(self, look: ClipView, label: str | None = None) -> Weights | None:
         """Which channel carried the answer; None for a model without labels.
 
         Asks for the label with every subset of the channels used: at most eight short prompts.
@@ -228,8 +250,8 @@ class Session(ABC):
             return None
         table = subset_scores(subject, 0)
         # In another batch the same prompt is rounded otherwise: in bfloat16 by up to 0.03.
-        told = self.answer(look, explain=False).scores
-        full = table[subject.present(0)] = np.array([told[label] for label in subject.labels])
+        scores = self.answer(look, explain=False).scores
+        full = table[subject.present(0)] = np.array([scores[x] for x in subject.labels])
         name = label if label is not None else subject.labels[int(full.argmax())]
         if name not in subject.labels:
             raise EmollamaError(f"'{name}' is not a label of this model")
@@ -241,7 +263,7 @@ class Session(ABC):
         return Weights(name, found.full, found.empty, shares)
 
     @abstractmethod
-    def subject(self, look: Look) -> Subject | None:
+    def subject(self, look: ClipView) -> Subject | None:
         """The clip as what explanations ask about; None for a model without labels."""
 
 

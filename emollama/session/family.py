@@ -15,10 +15,12 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from emollama.base.config import Precision, load_config
+from emollama.base.config import load_config, need_data
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_text
-from emollama.runs.marks import FUSION_FILE, PROCESSOR_FILE
+from emollama.base.paths import FUSION_FILE, PROCESSOR_FILE, need_artefact
+from emollama.base.precision import Precision
+from emollama.base.quiet import quiet_libraries
 
 if TYPE_CHECKING:
     from emollama.fusion.artefact import FusionArtefact
@@ -84,6 +86,8 @@ class _LanguageModel:
         return train(config)
 
     def plan(self, path: Path, overrides: Sequence[str], gpus: int) -> Any:
+        need_data(path, overrides)
+        quiet_libraries()
         from emollama.llm.training.plan import plan
 
         return plan(self.load_training(path, overrides), gpus)
@@ -116,9 +120,9 @@ class _FusionModel:
 
     def plan(self, path: Path, overrides: Sequence[str], gpus: int) -> Any:
         raise EmollamaError(
-            f"{path}: is of a fusion model (fusion:), plan is for tuning a language model "
-            "(model:); a fusion run says parameters, steps and time left as it goes: "
-            f"python train.py --cfg-path {path}"
+            f"{path}: is of a fusion model (fusion:); plan is for tuning a language model "
+            "(model:). A fusion run prints its parameters, steps and time left as it goes: "
+            f"emollama train {path}"
         )
 
 
@@ -132,14 +136,8 @@ def kind_of_artefact(folder: Path) -> Kind:
     Raises:
         EmollamaError: the folder is no artefact.
     """
-    if not folder.is_dir():
-        raise EmollamaError(f"{folder}: is not a folder; an artefact is what train.py writes")
-    for kind in KINDS:
-        if (folder / kind.mark).is_file():
-            return kind
-    raise EmollamaError(
-        f"{folder}: is not an artefact: {' and '.join(kind.mark for kind in KINDS)} are missing"
-    )
+    need_artefact(folder)
+    return next(kind for kind in KINDS if (folder / kind.mark).is_file())
 
 
 def open_artefact(folder: Path, dtype: Precision = "auto") -> Artefact:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
@@ -17,16 +17,13 @@ from emollama.fusion.data.data import clip_batch
 from emollama.fusion.data.raw_reading import MediaTool
 from emollama.fusion.data.tokenizing import load_tokenizer, text_ids
 from emollama.fusion.readout import Answers, answers
-from emollama.fusion.samples import writes_no_text
 from emollama.fusion.subject import FusionSubject
-from emollama.llm.decoding import Reply, Sampling
-from emollama.llm.processing import Turn
 from emollama.runs.subject import Subject
 from emollama.scoring.metrics.thresholds import THRESHOLD
 from emollama.session.answer import Answer, Frames
 from emollama.session.base import Session
-from emollama.session.look import Look
-from emollama.session.sight import Sight, Track
+from emollama.session.clip_view import ClipView
+from emollama.session.observation import Observation, Track
 
 
 class FusionSession(Session):
@@ -58,9 +55,11 @@ class FusionSession(Session):
         """Load an artefact and build the encoders that its modalities name."""
         return cls(FusionArtefact.open(folder), describe)
 
-    def look_at(self, sight: Sight, text: str | None = None, where: str = "the clip") -> Look:
+    def look_at(
+        self, observation: Observation, text: str | None = None, where: str = "the clip"
+    ) -> ClipView:
         """What the model sees of a clip; see `Session.look_at`."""
-        look = super().look_at(sight, text, where)
+        look = super().look_at(observation, text, where)
         first = self.inputs[0]
         if self.artefact.config.goal.kind == "frames" and look.tracks[first.name] is None:
             raise EmollamaError(
@@ -76,20 +75,19 @@ class FusionSession(Session):
                 notes.append(f"of the words the first {tokenizer.model_max_length} tokens are read")
         return found
 
-    def _complete(self, look: Look) -> Look:
+    def _complete(self, look: ClipView) -> ClipView:
         has = {i.channel for i in self.inputs if look.tracks[i.name] is not None}
         return replace(look, present=tuple(c for c in self.channels if c in has))
 
     # --- asking --------------------------------------------------------------------------------
 
-    def answer(
-        self,
-        look: Look,
-        explain: bool = True,
-        sampling: Sampling | None = None,
-        labels: Sequence[str] | None = None,
-    ) -> Answer:
-        """Scores of labels, or values; a fusion model gives no reason. See `Session.answer`."""
+    def answers(
+        self, looks: Sequence[ClipView], labels: Sequence[str] | None = None
+    ) -> list[Answer]:
+        """Answers about several clips, one by one: a small model gains nothing by batches."""
+        return [self._answered(look, labels) for look in looks]
+
+    def _answered(self, look: ClipView, labels: Sequence[str] | None) -> Answer:
         started = time.monotonic()
         # What is left out is hidden rather than taken out: its frames are still the ones asked for.
         batch = clip_batch(self.artefact.sections, look.tracks)
@@ -100,13 +98,9 @@ class FusionSession(Session):
             self.artefact.device,
             without=self._left_out(look),
         )
-        return replace(self._told(found, look, labels), seconds=time.monotonic() - started)
+        return replace(self._as_answer(found, look, labels), seconds=time.monotonic() - started)
 
-    def answers(self, looks: Sequence[Look], labels: Sequence[str] | None = None) -> list[Answer]:
-        """Answers about several clips, one by one: a small model gains nothing by batches."""
-        return [self.answer(look, False, labels=labels) for look in looks]
-
-    def _told(self, found: Answers, look: Look, chosen: Sequence[str] | None) -> Answer:
+    def _as_answer(self, found: Answers, look: ClipView, chosen: Sequence[str] | None) -> Answer:
         config = self.artefact.config
         scores: dict[str, float] = {}
         label, labels, values, frames = None, None, None, None
@@ -152,38 +146,17 @@ class FusionSession(Session):
             frames=frames,
         )
 
-    def ask(
-        self,
-        look: Look,
-        turns: Sequence[Turn],
-        sampling: Sampling | None = None,
-        stopped: Callable[[], bool] = lambda: False,
-    ) -> Reply:
-        """A fusion model cannot be chatted with."""
-        self._refuse()
-
-    def prompt(self, look: Look, turns: Sequence[Turn]) -> str:
-        """A fusion model has no prompt."""
-        self._refuse()
-
-    def question(self, task: str, labels: Sequence[str] | None = None) -> str:
-        """A fusion model is asked no question."""
-        self._refuse()
-
-    def _refuse(self) -> NoReturn:
-        raise writes_no_text(self.folder)
-
-    def subject(self, look: Look) -> Subject | None:
+    def subject(self, look: ClipView) -> Subject | None:
         """The clip as what explanations ask about; None for a model without labels."""
         if not self.artefact.config.goal.has_labels:
             return None
         return FusionSubject(self.artefact, [self.batch(look)], [look.text])
 
-    def batch(self, look: Look) -> FusionBatch:
+    def batch(self, look: ClipView) -> FusionBatch:
         """A batch of one clip, its tracks shaped as in training; what is left out is absent."""
         return clip_batch(self.artefact.sections, look.tracks).without(self._left_out(look))
 
-    def _left_out(self, look: Look) -> list[str]:
+    def _left_out(self, look: ClipView) -> list[str]:
         return [i.name for i in self.inputs if i.channel not in look.channels]
 
 

@@ -11,12 +11,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from emollama.base.config import Precision
 from emollama.base.errors import EmollamaError
+from emollama.base.precision import Precision
 from emollama.llm.artefact import LlmArtefact
 from emollama.llm.batch import Encoded, by_count, to_device
 from emollama.llm.decoding import Reply, Sampling
-from emollama.llm.inference import REASON_TOKENS
 from emollama.llm.modeling import TEXT
 from emollama.llm.prefix import Prefix, PrefixCache, joined, part
 from emollama.llm.processing import EmotionLlamaProcessor, Evidence, Turn
@@ -26,7 +25,7 @@ from emollama.manifest.labels import LabelSet
 from emollama.runs.subject import Subject
 from emollama.session.answer import Answer
 from emollama.session.base import Session
-from emollama.session.look import Look
+from emollama.session.clip_view import ClipView
 
 BATCH = 16
 
@@ -45,11 +44,11 @@ class LlmSession(Session):
         """Load an artefact and build the encoders that its streams name."""
         return cls(LlmArtefact.open(folder, dtype), describe)
 
-    def _complete(self, look: Look) -> Look:
+    def _complete(self, look: ClipView) -> ClipView:
         look = replace(look, clues=self.artefact.clues.describe(look.evidence.tracks))
         return replace(look, present=self.artefact.processor.channels(look.evidence))
 
-    def forget(self, look: Look) -> None:
+    def forget(self, look: ClipView) -> None:
         """Let go of the keys and values of a clip, whatever channels were left out."""
         self.prefixes.forget(lambda key: isinstance(key, tuple) and key[0] == look.key)
 
@@ -59,28 +58,9 @@ class LlmSession(Session):
 
     # --- asking --------------------------------------------------------------------------------
 
-    def answer(
-        self,
-        look: Look,
-        explain: bool = True,
-        sampling: Sampling | None = None,
-        labels: Sequence[str] | None = None,
-    ) -> Answer:
-        """Label scores and, if asked for, a reason; see `Session.answer`."""
-        started = time.monotonic()
-        (found,) = self.answers([look], labels)
-        reason = None
-        if explain:
-            reason = self.reason(look, sampling)
-        return replace(found, reason=reason, seconds=time.monotonic() - started)
-
-    def reason(self, look: Look, sampling: Sampling | None = None) -> str:
-        """Why the model answers as it does; see `Session.reason`."""
-        sampling = sampling or Sampling(max_new_tokens=REASON_TOKENS)
-        question = Turn("user", self.question("reason"))
-        return "".join(self.ask(look, [question], sampling)).strip()
-
-    def answers(self, looks: Sequence[Look], labels: Sequence[str] | None = None) -> list[Answer]:
+    def answers(
+        self, looks: Sequence[ClipView], labels: Sequence[str] | None = None
+    ) -> list[Answer]:
         """Answers without reasons; see `Session.answers`.
 
         Each prompt is read on from where its clip's kept beginning ends.
@@ -99,7 +79,7 @@ class LlmSession(Session):
             rows[group] = self._scores(processor, [prompts[i] for i in group], prefixes)
         seconds = (time.monotonic() - started) / max(1, len(looks))
         return [
-            replace(self._told(look, processor, row), seconds=seconds)
+            replace(self._as_answer(look, processor, row), seconds=seconds)
             for look, row in zip(looks, rows, strict=True)
         ]
 
@@ -125,7 +105,7 @@ class LlmSession(Session):
 
     def ask(
         self,
-        look: Look,
+        look: ClipView,
         turns: Sequence[Turn],
         sampling: Sampling | None = None,
         stopped: Callable[[], bool] = lambda: False,
@@ -147,7 +127,7 @@ class LlmSession(Session):
             stopped,
         )
 
-    def prompt(self, look: Look, turns: Sequence[Turn]) -> str:
+    def prompt(self, look: ClipView, turns: Sequence[Turn]) -> str:
         """The prompt in full; see `Session.prompt`."""
         encoded = self._encode(look, turns)
         processor = self.artefact.processor
@@ -173,7 +153,7 @@ class LlmSession(Session):
         """The instruction with which a task is asked."""
         return self._processor(labels).instruction(task)
 
-    def _encode(self, look: Look, turns: Sequence[Turn]) -> Encoded:
+    def _encode(self, look: ClipView, turns: Sequence[Turn]) -> Encoded:
         if not turns or turns[-1].role != "user" or turns[0].role != "user":
             raise EmollamaError("a chat begins and ends with a question from the user")
         if any(turn.role not in ("user", "assistant") for turn in turns):
@@ -188,7 +168,9 @@ class LlmSession(Session):
         processor.labels = LabelSet("chosen", tuple(labels))
         return processor
 
-    def _told(self, look: Look, processor: EmotionLlamaProcessor, row: np.ndarray) -> Answer:
+    def _as_answer(
+        self, look: ClipView, processor: EmotionLlamaProcessor, row: np.ndarray
+    ) -> Answer:
         names = processor.labels.labels
         return Answer(
             label=names[int(row.argmax())],
@@ -201,7 +183,7 @@ class LlmSession(Session):
             seconds=0.0,
         )
 
-    def subject(self, look: Look) -> Subject:
+    def subject(self, look: ClipView) -> Subject:
         """The clip as what explanations ask about."""
         # What is left out is missing, or it would be asked about in vain.
         used = {i.name for i in self.inputs if i.channel in look.channels}

@@ -8,19 +8,19 @@ from typing import Any
 from emollama.llm.processing import Turn
 from emollama.session.answer import Answer, Weights
 from emollama.session.base import Session
-from emollama.session.look import Look
+from emollama.session.clip_view import ClipView
 
 
 def record(
     session: Session,
     clip: str,
-    look: Look,
+    look: ClipView,
     answer: Answer,
     turns: Sequence[Turn],
     weights: Weights | None = None,
 ) -> dict[str, Any]:
     """Model, clip, what was seen in it, the answer, and what was said about it."""
-    sight = look.sight
+    observation = look.observation
     return {
         "model": session.name,
         "kind": session.kind,
@@ -29,11 +29,11 @@ def record(
         "channels": {"present": list(look.present), "used": list(look.used)},
         "text_source": look.text_source,
         "transcript": None
-        if sight.transcript is None
-        else [phrase.to_dict() for phrase in sight.transcript],
-        "peak": None if sight.peak is None else sight.peak.to_dict(),
-        "told": [told.to_dict() for told in sight.told],
-        "timeline": sight.timeline.to_dict(),
+        if observation.transcript is None
+        else [phrase.to_dict() for phrase in observation.transcript],
+        "peak": None if observation.peak is None else observation.peak.to_dict(),
+        "told": [told.to_dict() for told in observation.measurements],
+        "timeline": observation.timeline.to_dict(),
         "answer": answer.to_dict(),
         "weights": None if weights is None else weights.to_dict(),
         "turns": [{"role": t.role, "text": t.text} for t in turns],

@@ -1,1 +1,1 @@
-"""Work shared out over processes and ranks, with progress."""
+"""Work shared out over processes and ranks."""

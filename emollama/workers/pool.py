@@ -1,200 +1,163 @@
-"""A pool of worker processes that survives its workers.
+"""The pool of worker processes, which survives its workers.
 
-`concurrent.futures` breaks as a whole when a worker dies, cannot tell which task killed it, and
-leaves its workers waiting for ever when the parent is killed. Here each worker has a pipe of its
-own: a broken pipe names the worker and so the clips it had, and a closed one ends the worker.
+`concurrent.futures` breaks as a whole when a worker dies and cannot tell which task killed it;
+`multiprocessing.Pool` waits for that task for ever. Here each worker has a pipe of its own: a
+broken pipe names the worker and so the items it had, and every other item is still done.
 """
 
 from __future__ import annotations
 
-import multiprocessing
+import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import wait
 from typing import Any, Generic, TypeVar
 
 from emollama.base.errors import EmollamaError
-from emollama.workers.worker import Failure, Job, Tool, serve
+from emollama.workers.process import Opened, RefusedError, Worker
 
-T = TypeVar("T")  # what the work gives for a clip and a tool
-E = TypeVar("E", bound=Tool)
+J = TypeVar("J")
+R = TypeVar("R")
 
-_DEPTH = 2  # batches a worker holds: the one it works on and the next, so that it never waits
-_PRELOAD = ["emollama.workers.worker", "torch", "emollama.encoders.table"]
+_PATIENCE = 2.0  # seconds that an idle worker has to end by itself
 
 
-class _Worker:
-    """One process, its pipe, and the batches it has not answered yet, oldest first."""
+@dataclass(frozen=True)
+class Died:
+    """In the place of an item's result: its worker died or hung.
 
-    def __init__(self, process: BaseProcess, connection: Connection) -> None:
-        self.process = process
-        self.connection = connection
-        self.batches: deque[list[Job]] = deque()
+    Attributes:
+        reason: "worker died" or "timed out".
+        detail: how.
+    """
+
+    reason: str
+    detail: str
+
+
+class _Busy:
+    """A worker and the batches it has not answered yet, oldest first."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self.batches: deque[list[Any]] = deque()
         self.ready = False
         self.since = time.monotonic()
 
 
-class WorkerPool(Generic[T]):
-    """Runs batches of jobs in `size` processes.
+class ProcessPool(Generic[J, R]):
+    """Has batches of items done by `size` processes; used as a context manager.
 
     Args:
         size: number of processes.
-        fingerprints: key of each tool (an encoder, a check) to its fingerprint; a worker whose
-            tool differs is refused.
-        build: makes a tool from its key inside the worker; a function of a module.
-        work: what is done there with a batch and the tools by key; a function of a module.
-        threads: torch threads in each worker.
-        clip_seconds: a clip that takes longer is given up and its worker replaced.
+        opened: called in each process, gives its greeting and a function from a batch to one
+            result each.
+        preload: modules that all processes need.
+        check: is told of each process's greeting, and raises where it is not what it should be.
+        depth: batches a worker holds; with 2 it never waits for the next.
+        seconds: an item that takes longer is given up and its worker replaced.
     """
 
     def __init__(
         self,
         size: int,
-        fingerprints: Mapping[str, str],
-        build: Callable[[str], E],
-        work: Callable[[Sequence[Job], dict[str, E]], list[dict[str, T | Failure]]],
-        threads: int = 1,
-        clip_seconds: float = 300.0,
+        opened: Opened,
+        preload: Sequence[str] = (),
+        check: Callable[[Any], None] = lambda greeting: None,
+        depth: int = 2,
+        seconds: float = math.inf,
     ) -> None:
-        methods = multiprocessing.get_all_start_methods()
-        self._context: Any = multiprocessing.get_context(
-            "forkserver" if "forkserver" in methods else "spawn"
-        )
-        if self._context.get_start_method() == "forkserver":
-            # The imports are made once and shared by all workers.
-            self._context.set_forkserver_preload(_PRELOAD)
-        self._fingerprints = dict(fingerprints)
-        self._build = build
-        self._work = work
-        self._threads = threads
-        self._clip_seconds = clip_seconds
-        self._size = size
-        self._workers: list[_Worker] = []
+        self._size, self._opened, self._preload = size, opened, preload
+        self._check, self._depth, self._seconds = check, depth, seconds
+        self._workers: list[_Busy] = []
 
-    def __enter__(self) -> WorkerPool[T]:
+    def __enter__(self) -> ProcessPool[J, R]:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for worker in self._workers:
-            worker.connection.close()
-        for worker in self._workers:
-            worker.process.join(timeout=2)
-            if worker.process.is_alive():
-                worker.process.kill()
-                worker.process.join()
+        for busy in self._workers:
+            busy.worker.end(0.0 if busy.batches else _PATIENCE)
         self._workers.clear()
 
-    def run(
-        self, batches: Iterator[list[Job]]
-    ) -> Iterator[tuple[Sequence[Job], Sequence[dict[str, T | Failure]]]]:
-        """Yield (jobs, their outcomes) as they are done, in any order.
+    def run(self, batches: Iterator[list[J]]) -> Iterator[tuple[list[J], list[R | Died]]]:
+        """Yield (items, their results) as they are done, in any order.
 
-        `batches` is drawn from only when a worker is free, so a corpus of any size is never in
-        memory. A worker that dies or hangs fails the clip it was at, and no other.
+        `batches` is drawn from only when a worker is free, so they are never all in memory. Where
+        a worker dies or hangs, the item it was at has `Died` as its result, and no other.
 
         Raises:
-            EmollamaError: where a tool cannot be built, or workers die at their start.
+            RefusedError: what a worker cannot go on with.
+            EmollamaError: workers die at their start.
         """
-        again: deque[list[Job]] = deque()
+        again: deque[list[J]] = deque()
         exhausted = False
         while True:
             while not exhausted or again:
-                worker = self._free()
-                if worker is None:
+                free = self._free()
+                if free is None:
                     break
                 batch = again.popleft() if again else next(batches, None)
                 if batch is None:
                     exhausted = True
                     break
-                self._give(worker, batch)
-            busy = [w for w in self._workers if w.batches]
-            if not busy:
+                if not free.batches:
+                    free.since = time.monotonic()
+                free.batches.append(batch)
+                free.worker.send(batch)
+            waiting = {b.worker.connection: b for b in self._workers if b.batches}
+            if not waiting:
                 return
-            for ready in wait([w.connection for w in busy], timeout=1.0):
-                worker = next(w for w in busy if w.connection is ready)
-                yield from self._receive(worker, again)
-            for worker in [w for w in self._workers if w.batches]:
-                allowed = self._clip_seconds * len(worker.batches[0])
-                if worker.ready and time.monotonic() - worker.since > allowed:
-                    worker.process.kill()
-                    why = Failure("timed out", f"not done after {self._clip_seconds:g} s")
-                    yield from self._bury(worker, again, why)
+            for ready in wait(list(waiting), timeout=1.0):
+                yield from self._receive(waiting[ready], again)
+            for busy in [b for b in self._workers if b.batches and b.ready]:
+                if time.monotonic() - busy.since > self._seconds * len(busy.batches[0]):
+                    why = Died("timed out", f"not done after {self._seconds:g} s")
+                    yield from self._bury(busy, again, why)
 
-    def _free(self) -> _Worker | None:
+    def _free(self) -> _Busy | None:
         """The worker with the shortest queue that has room, a new one while there may be more."""
-        idle = min(self._workers, key=lambda w: len(w.batches), default=None)
+        idle = min(self._workers, key=lambda b: len(b.batches), default=None)
         if len(self._workers) < self._size and (idle is None or idle.batches):
-            return self._start()
-        return idle if idle is not None and len(idle.batches) < _DEPTH else None
-
-    def _start(self) -> _Worker:
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(
-            target=serve,
-            args=(theirs, tuple(self._fingerprints), self._build, self._work, self._threads),
-            daemon=True,
-        )
-        process.start()
-        theirs.close()
-        worker = _Worker(process, ours)
-        self._workers.append(worker)
-        return worker
-
-    def _give(self, worker: _Worker, batch: list[Job]) -> None:
-        if not worker.batches:
-            worker.since = time.monotonic()
-        worker.batches.append(batch)
-        # A worker that has died is found out, and its batches given to another, when its answer
-        # is waited for.
-        with suppress(BrokenPipeError, ConnectionResetError):
-            worker.connection.send(batch)
+            self._workers.append(_Busy(Worker(self._opened, self._preload)))
+            return self._workers[-1]
+        return idle if idle is not None and len(idle.batches) < self._depth else None
 
     def _receive(
-        self, worker: _Worker, again: deque[list[Job]]
-    ) -> Iterator[tuple[Sequence[Job], Sequence[dict[str, T | Failure]]]]:
+        self, busy: _Busy, again: deque[list[J]]
+    ) -> Iterator[tuple[list[J], list[R | Died]]]:
         try:
-            message = worker.connection.recv()
-        except (EOFError, OSError):
-            worker.process.join(timeout=5)
-            why = f"a worker process died ({_exit(worker.process.exitcode)})"
-            yield from self._bury(worker, again, Failure("worker died", why))
+            message = busy.worker.receive()
+        except EOFError:
+            fate = busy.worker.fate()
+            if not busy.ready:
+                raise EmollamaError(
+                    f"worker processes die while they start ({fate}); is there enough memory? try "
+                    "fewer of them"
+                ) from None
+            yield from self._bury(busy, again, Died("worker died", fate))
             return
-        if isinstance(message, str):
-            raise EmollamaError(message)
-        worker.since = time.monotonic()
-        if not worker.ready:
-            for key, fingerprint in message.items():
-                if fingerprint != self._fingerprints[key]:
-                    raise EmollamaError(f"'{key}' differs between this process and its workers")
-            worker.ready = True
-            return
-        yield worker.batches.popleft(), message
+        except RefusedError as error:
+            error.batch = busy.batches[0] if busy.ready else ()
+            raise
+        busy.since = time.monotonic()
+        if busy.ready:
+            yield busy.batches.popleft(), message
+        else:
+            self._check(message)
+            busy.ready = True
 
     def _bury(
-        self, worker: _Worker, again: deque[list[Job]], why: Failure
-    ) -> Iterator[tuple[Sequence[Job], Sequence[dict[str, T | Failure]]]]:
-        """Take a dead worker out; its first batch holds the culprit, the others go on."""
-        self._workers.remove(worker)
-        worker.connection.close()
-        if not worker.ready:
-            worker.process.join(timeout=5)
-            raise EmollamaError(
-                f"worker processes die while they start ({_exit(worker.process.exitcode)}); "
-                "is there enough memory? try --workers 1"
-            )
-        first, *others = worker.batches
+        self, busy: _Busy, again: deque[list[J]], why: Died
+    ) -> Iterator[tuple[list[J], list[R | Died]]]:
+        """Take a worker out; its first batch holds the culprit, the others go on."""
+        self._workers.remove(busy)
+        busy.worker.end()
+        first, *others = busy.batches
         again.extend(others)
         if len(first) == 1:
-            yield first, [dict.fromkeys(first[0].keys, why)]
+            yield first, [why]
         else:
             # One at a time finds out which of them it was.
-            again.extend([job] for job in first)
-
-
-def _exit(code: int | None) -> str:
-    if code is None:
-        return "no exit code"
-    return f"signal {-code}" if code < 0 else f"exit code {code}"
+            again.extend([item] for item in first)

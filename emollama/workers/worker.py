@@ -1,23 +1,19 @@
-"""What a worker process does: decode clips and encode them, one CPU thread each.
+"""What is done with a clip in a worker process: it is decoded and encoded.
 
-Decoding and encoding both happen here, so that frames never travel between processes and every
-core works on whole clips. A worker ends by itself when its pipe closes, so a killed parent
-leaves nobody behind.
+Both happen there, so that frames never travel between processes and every core works on whole
+clips.
 """
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 
 from emollama.base.errors import EmollamaError
-from emollama.base.processors import limit_threads
 from emollama.encoders.base import Encoder, FeatureTrack
 from emollama.media.clip import Clip, MediaError
 from emollama.media.decode import decode_clip
@@ -53,39 +49,6 @@ class Tool(Protocol):
 
     @property
     def fingerprint(self) -> str: ...  # noqa: D102
-
-
-E = TypeVar("E", bound=Tool)
-T = TypeVar("T")
-
-
-def serve(
-    connection: Connection,
-    keys: Sequence[str],
-    build: Callable[[str], E],
-    work: Callable[[Sequence[Job], dict[str, E]], list[dict[str, T | Failure]]],
-    threads: int,
-) -> None:
-    """Answer lists of `Job` with what `work` makes of them until the pipe closes.
-
-    The first message out is the fingerprint of each tool, or the text of the `EmollamaError`
-    that kept one from being built.
-    """
-    # Ctrl-C reaches every process of the terminal; the parent decides what becomes of it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    from transformers.utils import logging
-
-    limit_threads(threads)
-    logging.disable_progress_bar()  # one bar belongs on the terminal, and it is the parent's
-    try:
-        tools = {key: build(key) for key in keys}
-        connection.send({key: tool.fingerprint for key, tool in tools.items()})
-        while True:
-            connection.send(work(connection.recv(), tools))
-    except EmollamaError as error:
-        connection.send(str(error))
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        return  # the parent has no more work, or has gone
 
 
 def process(jobs: Sequence[Job], encoders: dict[str, Encoder]) -> list[dict[str, Outcome]]:

@@ -15,7 +15,7 @@ from emollama.base.processors import processor_count, settle_threads
 
 ENTRIES = (
     "emollama.cli.app:main", "emollama.cli.scripts:train_main",
-    "emollama.cli.scripts:evaluate_main", "emollama.merr.cli:main", "emollama.demo.__main__:main",
+    "emollama.cli.scripts:evaluate_main", "emollama.merr.cli:main", "emollama.demo.cli:main",
 )  # fmt: skip
 SETTINGS = ("OMP_WAIT_POLICY", "KMP_BLOCKTIME", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 

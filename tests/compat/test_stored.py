@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -32,11 +33,28 @@ SCORES = 2e-5
 """Relative; predictions keep five digits."""
 
 
+MADE = {
+    "clip-0.mp4": 1795916300279739396,
+    "clip-1.mp4": 1795916300295739396,
+    "clip-2.mp4": 1795916300371739399,
+    "clip-3.mp4": 1795916300427739402,
+    "clip-4.mp4": 1795916300487739404,
+    "clip-5.mp4": 1795916300523739405,
+    "clip-6.mp4": 1795916300563739407,
+    "clip-7.mp4": 1795916300595739408,
+}
+"""When each clip was written, in ns: what was computed of it is kept under its size and time, and
+git keeps no times.
+"""
+
+
 @pytest.fixture
 def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy to work in; the paths in its files start there."""
     folder = tmp_path / "stored"
     shutil.copytree(STORED, folder)
+    for name, time in MADE.items():
+        os.utime(folder / "media" / name, ns=(time, time))
     monkeypatch.chdir(folder)
     return folder
 

@@ -1,4 +1,4 @@
-"""A sight made by hand, with all that is awkward: gaps, two faces, words that look like markup."""
+"""A clip described by hand, with all that is awkward: gaps, two faces, words like markup."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from emollama.probe.identity import make_identity
 from emollama.probe.render import write_film
 from emollama.serving.guard import require_within
 from emollama.serving.settings import Settings
-from emollama.session import Look, Peak, Session, Sight, Timeline, Told
+from emollama.session import ClipView, Measurement, Observation, Peak, Session, Timeline
 from tests.session.made import tiny_artefact
 
 NASTY = "<script>alert(1)</script> --> & ${1+1} {{2+2}}"
 
 
-def sight() -> Sight:
+def observation() -> Observation:
     """Two seconds: four looks at a face, of which one finds none; a voice with a pause."""
     rows = np.full((4, len(CLASSES)), 0.05)
     rows[:, CLASSES.index("happy")] = 0.7
@@ -32,21 +32,22 @@ def sight() -> Sight:
     pitch = np.array([120.0, 130.0, np.nan, 110.0])
     image = np.full((60, 80, 3), 90, np.uint8)
     expression = dict(zip(CLASSES, rows[0].tolist(), strict=True))
-    return Sight(
+    return Observation(
         2.0, {}, (Phrase(0.2, 0.9, "Well."), Phrase(1.0, 1.8, NASTY)),
         Peak(0.25, image, (20.0, 10.0, 50.0, 55.0), expression, 2),
         Timeline(np.array([0.25, 0.75, 1.25, 1.75]), rows, CLASSES,
                  np.array([0.3, 0.8, 1.3, 1.8]), np.array([-20.0, -25.0, -60.0, -22.0]), pitch),
-        (Told(0.0, 0.5, "face", "face looks happy"), Told(0.5, 2.0, "voice", "quieter")),
+        (Measurement(0.0, 0.5, "face", "face looks happy"),
+         Measurement(0.5, 2.0, "voice", "quieter")),
         ("2 faces at 0.2 s; the largest and surest is read",),
     )  # fmt: skip
 
 
-def look(text: str | None = NASTY, given: bool = True) -> Look:
+def look(text: str | None = NASTY, given: bool = True) -> ClipView:
     """A look without any model's tracks."""
     source = "given" if given else "heard"
-    seen = sight()
-    return Look(seen, {}, text, source if text else None, present=("voice", "face", "words"),
+    seen = observation()
+    return ClipView(seen, {}, text, source if text else None, present=("voice", "face", "words"),
                 clues={"voice": NASTY}, notes=seen.notes)  # fmt: skip
 
 
@@ -90,5 +91,5 @@ class InProcess:
     def inspect(self, path: Path) -> None:
         require_within(path, self.settings)
 
-    def watch(self, path: Path) -> Sight:
-        return self.session.watcher.watch(path)
+    def watch(self, path: Path) -> Observation:
+        return self.session.observer.watch(path)

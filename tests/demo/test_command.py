@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from emollama.demo.__main__ import main
+from emollama.demo.cli import main
 
 
 def told(
@@ -29,11 +29,12 @@ def test_what_is_wrong_is_told_in_one_line(
     file = tmp_path / "model.txt"
     file.write_text("no model")
     assert "no such folder" in told(monkeypatch, capsys, "--model", tmp_path / "none")
-    assert "is a file" in told(monkeypatch, capsys, "--model", file)
+    assert "it is a file" in told(monkeypatch, capsys, "--model", file)
     model = ("--model", tmp_path)
     assert "not an artefact" in told(monkeypatch, capsys, *model, "--port", 0)
     assert "0 to 65535" in told(monkeypatch, capsys, *model, "--port", 99999)
     assert "EMOLLAMA_API_KEY" in told(monkeypatch, capsys, *model, "--host", "0.0.0.0")
+    (tmp_path / "fusion.json").touch()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert f"127.0.0.1:{port}" in told(monkeypatch, capsys, *model, "--port", port)

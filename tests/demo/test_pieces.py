@@ -17,7 +17,7 @@ from emollama.demo.saving import case_sheet
 from emollama.demo.timeline import lanes
 from emollama.demo.visit import Exchange
 from emollama.session import Answer, Frames, Sampling, Session, Weights
-from tests.demo.made import NASTY, look, sight, visit
+from tests.demo.made import NASTY, look, observation, visit
 
 
 def answer(**more: object) -> Answer:
@@ -72,7 +72,7 @@ def test_a_channel_that_spoke_against_is_drawn_to_the_left() -> None:
 def test_the_peak_frame_is_framed_where_the_face_is() -> None:
     figure = peak_figure(look())
     assert "0.2 s: face looks happy (happy 70 %" in figure and "2 faces" in figure
-    peak = sight().peak
+    peak = observation().peak
     assert peak is not None
     drawn = np.asarray(Image.open(io.BytesIO(boxed(peak))), np.int16)
     changed = np.abs(drawn - 90).max(-1) > 60

@@ -12,7 +12,7 @@ import yaml
 
 from emollama.base.config import load_config
 from emollama.base.errors import EmollamaError
-from emollama.cli.app import predict
+from emollama.cli.predict import predict
 from emollama.encoders.prosody import ProsodyEncoder
 from emollama.evaluation.config import EvalConfig
 from emollama.evaluation.evaluate import evaluate
@@ -27,7 +27,7 @@ from emollama.manifest.sample import Sample, Targets, read_manifest, write_manif
 from emollama.scoring.predictions.predictions import read_predictions
 from emollama.session import LlmSession
 from emollama.session.family import load_training
-from emollama.session.watching import Watcher
+from emollama.session.observing import Observer
 from tests.features.made import tone
 from tests.fusion.corpus import LABELS, make
 
@@ -168,11 +168,11 @@ def test_a_raw_clip_with_sound_alone_gets_the_answer_of_its_cached_tracks(
 ) -> None:
     """Trained on cached prosody; asked about the file itself; no video anywhere."""
     encoder = ProsodyEncoder(segments=1)
-    watcher = Watcher({encoder.key: encoder}, describe=False)
+    observer = Observer({encoder.key: encoder}, describe=False)
     samples, items = [], []
     for i in range(16):
         tone(tmp_path / f"{i:02d}.wav", 100 if i % 2 else 220, 0.3 + 0.02 * i)
-        track = watcher.watch(tmp_path / f"{i:02d}.wav", transcribe=False).tracks[encoder.key]
+        track = observer.watch(tmp_path / f"{i:02d}.wav", transcribe=False).tracks[encoder.key]
         items.append(Extracted(Entry(f"{i:02d}", "s", "ok"), track))
         emotion = LABELS.labels[i % 2]
         split = ("train", "train", "train", "train", "val", "val", "test", "test")[i % 8]

@@ -14,7 +14,7 @@ from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from emollama.base.config import load_config
 from emollama.base.errors import EmollamaError
-from emollama.cli.app import predict
+from emollama.cli.predict import predict
 from emollama.evaluation.config import EvalConfig
 from emollama.evaluation.evaluate import evaluate
 from emollama.fusion.configuration import FusionTask, ModalitySection

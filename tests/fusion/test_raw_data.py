@@ -13,8 +13,8 @@ import yaml
 
 from emollama.base.config import load_config
 from emollama.base.errors import EmollamaError
-from emollama.cli.app import predict
 from emollama.cli.explain import explain
+from emollama.cli.predict import predict
 from emollama.evaluation.config import EvalConfig
 from emollama.evaluation.evaluate import evaluate
 from emollama.fusion import artefact

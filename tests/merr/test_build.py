@@ -158,7 +158,7 @@ def dying(after: int) -> Callable[..., None]:
     def add(self: StageFile, key: str, row: Row) -> None:
         if not left[0]:
             self.close()
-            with self._mine.open("ab") as file:
+            with self._journal.path.open("ab") as file:
                 file.write(b'{"key":"' + key.encode()[:9])
             raise KeyboardInterrupt
         left[0] -= 1

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from emollama.base.errors import EmollamaError
+from emollama.endpoints import client as module
+from emollama.endpoints.answers import Answers, write_ledger
 from emollama.merr.card import Contents, write_card
-from emollama.merr.models import endpoint as module
-from emollama.merr.models.answers import Answers, write_ledger
-from emollama.merr.models.endpoint import Endpoint
+from emollama.merr.models.asking import endpoint_of
 from emollama.merr.refine import run_refine
 from emollama.merr.settings import ModelSection
 from emollama.merr.stagefile import read_rows
@@ -96,8 +97,8 @@ def test_a_try_that_failed_is_in_the_ledger_though_the_run_was_killed(tmp_path: 
         section = ModelSection.model_validate(endpoint(server.url))
         question = [{"role": "user", "content": "What do you see?"}] * 2
         with pytest.raises(KilledError):
-            answers.ask(question, Endpoint(section, "refine", killed).ask)
-        answers.ask(question, Endpoint(section, "refine").ask)
+            answers.ask(question, replace(endpoint_of(section, "refine"), sleep=killed).ask)
+        answers.ask(question, endpoint_of(section, "refine").ask)
         tries_agree(tmp_path, server)
 
 
@@ -132,7 +133,7 @@ def test_a_key_is_nowhere_in_the_build(tmp_path: Path, monkeypatch: pytest.Monke
 def test_an_address_holds_no_secret(url: str) -> None:
     section = ModelSection(kind="endpoint", url=url, model="m")
     with pytest.raises(EmollamaError, match=r"refine\.url: .*key_env") as error:
-        Endpoint(section, "refine")
+        endpoint_of(section, "refine")
     assert "pass" not in str(error.value) and "abc" not in str(error.value)
 
 
@@ -141,7 +142,7 @@ def test_a_connection_that_the_server_may_have_closed_is_not_used_again(
 ) -> None:
     monkeypatch.setattr(module, "LONGEST_IDLE", 0.1)
     with stand_in(lambda text, count: "text:Yes.", keeps=0.2) as server:
-        asked = Endpoint(ModelSection.model_validate(endpoint(server.url)), "refine")
+        asked = endpoint_of(ModelSection.model_validate(endpoint(server.url)), "refine")
         failed: list[str] = []
         for seconds in (0.4, 0.0, 0.0):
             asked.ask([{"role": "user", "content": str(seconds)}], failed.append)

@@ -13,7 +13,7 @@ import pytest
 
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json
-from emollama.merr.models.answers import write_ledger
+from emollama.endpoints.answers import write_ledger
 from emollama.merr.refine import run_refine
 from emollama.merr.stagefile import read_rows
 from tests.merr.rows import build, described
@@ -166,7 +166,7 @@ def test_refusals_are_rejected_and_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        ({"kind": "endpoint", "url": "localhost", "model": "m"}, "not an http or https address"),
+        ({"kind": "endpoint", "url": "localhost", "model": "m"}, "not an http or https URL"),
         ({"kind": "endpoint", "url": "http://localhost:1/v1"}, "needs the model's name"),
         ({"kind": "local", "model": "nowhere"}, "neither an asset nor a folder"),
         (

@@ -11,11 +11,17 @@ import numpy as np
 import pytest
 
 from emollama.scoring.metrics import formulas, ranking, regression
+from emollama.scoring.metrics.context import Context, Metric, over
+from emollama.scoring.metrics.label_scores import probability_cases
 from emollama.scoring.metrics.registry import COMPARED, METRICS, NEEDS, REPORTED
 from emollama.scoring.metrics.tasks import TITLES
+from emollama.scoring.predictions.predictions import Header, Predictions
+from emollama.scoring.report.scoring import score_predictions
+
+from .made import MER2023, random_predictions
 
 PACKAGE = Path(__file__).parents[2] / "emollama"
-FORMULAS = ("formulas", "regression", "ranking")
+FORMULAS = ("formulas", "regression", "ranking", "thresholds")
 """The modules of scoring/metrics that hold formulas."""
 GRADIENTS = {"fusion/tasks.py": "ccc_loss"}
 """A loss needs torch; a test holds it against the formula."""
@@ -121,6 +127,30 @@ def test_every_metric_is_described_once() -> None:
     assert {n for n, m in METRICS.items() if m.lower_is_better} == {"nll", "brier", "ece", "mae"}
     assert set(COMPARED) < set(REPORTED) < set(METRICS)
     assert TITLES["uar"] == "UAR" and TITLES["macro_f1"] == METRICS["macro_f1"].title
+
+
+def top_two(truth: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Share of rows whose true label is one of the two most probable."""
+    best = np.argsort(-scores, axis=1)[:, :2]
+    hits = np.take_along_axis(truth, best, axis=1).any(axis=1)
+    return formulas.mean(hits.astype(float), weights)
+
+
+def test_a_metric_is_a_function_and_a_row_of_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    build = over(lambda rows, context: probability_cases(rows, context.labels), top_two)
+    row = Metric("top-2 accuracy", "probabilities", build, "share of rows among the two")
+    monkeypatch.setitem(METRICS, "top_two", row)
+    rows = random_predictions(60)
+    header = Header(labels=MER2023)
+    made = Predictions(header, tuple(rows))
+    result = score_predictions(made, Context(MER2023), ["top_two"], made, resamples=100)
+    (found,), (difference,) = result["results"], result["differences"]
+    by_hand = [
+        r.reference in sorted(r.scores or {}, key=lambda x: -(r.scores or {})[x])[:2] for r in rows
+    ]
+    assert found["value"] == pytest.approx(np.mean(by_hand)) and found["n_scored"] == 60
+    assert found["ci_low"] < found["value"] < found["ci_high"]
+    assert (difference["metric"], difference["value"], difference["p"]) == ("top_two", 0, 1)
 
 
 LABELS = (*COMPARED, "micro_f1", "macro_f1_multilabel", "samples_f1", "jaccard")

@@ -79,6 +79,11 @@ def server() -> Iterator[Server]:
         thread.join()
 
 
+def ask(judge: EndpointJudge, prompt: str) -> str:
+    """Ask without a cache."""
+    return judge.reply([{"role": "user", "content": prompt}], lambda how: None).text
+
+
 def row(name: str, reference: str, reason: str | None) -> Prediction:
     return Prediction(id=name, reference_reason=reference, reason=reason)
 
@@ -92,9 +97,10 @@ ROWS = [
 
 
 def test_marks_are_averaged_and_what_cannot_be_marked_is_counted(
-    server: Server, tmp_path: Path
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judge = CachedJudge(EndpointJudge("tiny", server.url, "secret", pause=0), tmp_path)
+    monkeypatch.setenv("JUDGE_TEST_KEY", "secret")
+    judge = CachedJudge(EndpointJudge("tiny", server.url, "JUDGE_TEST_KEY", pause=0), tmp_path)
     measure = overlap(ROWS, judge, "clue")
     assert measure.value() == 5 and len(measure.rows) == 2 and measure.n_total == 4
     assert measure.failures == {"no rating in the judge's answer": 1, "no reason": 1}
@@ -113,8 +119,8 @@ def test_marks_are_averaged_and_what_cannot_be_marked_is_counted(
     assert len(server.asked) == 4, "another judge's answers are not this one's"
 
 
-def test_labels_are_compared_as_words(server: Server) -> None:
-    measure = overlap(ROWS[:2], CachedJudge(EndpointJudge("tiny", server.url), None), "label")
+def test_labels_are_compared_as_words(server: Server, tmp_path: Path) -> None:
+    measure = overlap(ROWS[:2], CachedJudge(EndpointJudge("tiny", server.url), tmp_path), "label")
     # a: joy, joy; b: grief, grief.
     assert measure.value() == 8 and len(server.asked) == 6
     assert measure.detail["prompt_hash"] == prompt_hash("label") != prompt_hash("clue")
@@ -123,21 +129,21 @@ def test_labels_are_compared_as_words(server: Server) -> None:
 def test_retries_are_bounded(server: Server) -> None:
     judge = EndpointJudge("tiny", server.url, pause=0)
     server.failing = [503, 429]
-    assert judge.ask("Emotions: smile") == "joy" and len(server.asked) == 3
+    assert ask(judge, "Emotions: smile") == "joy" and len(server.asked) == 3
     server.failing = [500] * 9
     with pytest.raises(EmollamaError, match="does not answer: status 500"):
-        judge.ask("Emotions:")
+        ask(judge, "Emotions:")
     assert len(server.asked) == 3 + RETRIES
     server.failing = [401]
     with pytest.raises(EmollamaError, match="status 401"):
-        judge.ask("Emotions:")
+        ask(judge, "Emotions:")
     server.failing = [302]
     with pytest.raises(EmollamaError, match="status 302"):
-        judge.ask("Emotions:")
+        ask(judge, "Emotions:")
     assert len(server.asked) == 5 + RETRIES, "a refusal and a redirect are final"
     server.raw = b'{"choices": []}'
     with pytest.raises(EmollamaError, match="not a chat completion"):
-        judge.ask("Emotions:")
+        ask(judge, "Emotions:")
 
 
 def test_judges_of_one_name_do_not_share_answers(server: Server, tmp_path: Path) -> None:
@@ -198,7 +204,7 @@ def test_a_server_that_breaks_off_is_one_line() -> None:
             for _ in range(2):
                 judge = EndpointJudge("x", f"http://127.0.0.1:{made.server_address[1]}", pause=0)
                 with pytest.raises(EmollamaError, match=r"does not answer: .+") as error:
-                    judge.ask("Rate")
+                    ask(judge, "Rate")
                 assert "\n" not in str(error.value)
         finally:
             made.shutdown()
@@ -215,13 +221,14 @@ def test_an_address_that_is_none(url: str) -> None:
         EndpointJudge("x", url)
 
 
-def test_keys_and_hosts_that_cannot_be_sent() -> None:
+def test_keys_and_hosts_that_cannot_be_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     for key in ("secret\n", "secret\u20ac"):
-        with pytest.raises(EmollamaError, match="the judge's key holds a line break") as error:
-            EndpointJudge("x", "http://127.0.0.1:1", key)
+        monkeypatch.setenv("JUDGE_TEST_KEY", key)
+        with pytest.raises(EmollamaError, match="holds a line break") as error:
+            EndpointJudge("x", "http://127.0.0.1:1", "JUDGE_TEST_KEY")
         assert "secret" not in str(error.value)
     with pytest.raises(EmollamaError, match="does not answer"):
-        EndpointJudge("x", f"http://{'a' * 70}.invalid/v1", pause=0).ask("Rate")
+        ask(EndpointJudge("x", f"http://{'a' * 70}.invalid/v1", pause=0), "Rate")
 
 
 def test_mistakes_are_one_line(tmp_path: Path, server: Server) -> None:
@@ -237,7 +244,7 @@ def test_mistakes_are_one_line(tmp_path: Path, server: Server) -> None:
         judge.ask("Emotions: smile")
     server.server_close()
     with pytest.raises(EmollamaError, match="does not answer"):
-        EndpointJudge("tiny", "http://127.0.0.1:1/v1", pause=0).ask("x")
+        ask(EndpointJudge("tiny", "http://127.0.0.1:1/v1", pause=0), "x")
 
 
 @pytest.mark.parametrize(

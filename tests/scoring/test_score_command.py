@@ -199,8 +199,9 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
 def test_a_local_model_as_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tiny_llm(tmp_path / "tiny")
     monkeypatch.setattr(judges, "MAX_TOKENS", 4)
-    judge = LocalJudge(folder)
-    assert judge.name == "tiny" and judge.ask("Rate") == judge.ask("Rate")
+    judge, question = LocalJudge(folder), [{"role": "user", "content": "Rate"}]
+    assert judge.name == "tiny"
+    assert judge.reply(question, print) == judge.reply(question, print)
     row = Prediction(id="a", reason="A smile.", reference_reason="He smiles.")
     path = written(tmp_path / "p.jsonl", [row])
     out = json.loads(run(

@@ -50,9 +50,9 @@ def test_a_conversation_with_every_command(
     assert "calm" in shown and "bored" in shown and "angry" not in shown
     # What is refused changes nothing.
     assert "error: " in after("/labels a,a") and terminal.labels == ["calm", "bored"]
-    assert "told for the model's own labels" in after("/why")
+    assert "works with the model's own labels" in after("/why")
     for line in ("/length inf", "/length nan", "/length 1.5", "/seed nan", "/seed 1e30"):
-        assert "is no whole number" in after(line)
+        assert "is not a whole number" in after(line)
     assert "a seed is a whole number" in after(f"/seed {10**30}")
     turns, after_all = terminal.turns, terminal.sampling
     after("/length 2048")
@@ -61,8 +61,8 @@ def test_a_conversation_with_every_command(
     capsys.readouterr()
     after("/task reason")
     assert terminal.turns[-2].text == session.question("reason")
-    assert "is no command; did you mean '/task'" in after("/tasc").replace("'task'", "'/task'")
-    assert "'x' is no number" in after("/temperature x")
+    assert "is not a command; did you mean '/task'" in after("/tasc").replace("'task'", "'/task'")
+    assert "'x' is not a number" in after("/temperature x")
     assert "temperature must be" in after("/temperature 9")
     after("/temperature 0.7")
     assert terminal.sampling.temperature == 0.7

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from emollama.base.files import write_json
 from emollama.base.processors import processor_count
+from emollama.base.progress import Bar, silent
 from emollama.corpora.doctor.clips import Looked, clip_findings
 from emollama.corpora.doctor.duplicates import media_duplicates, text_duplicates
 from emollama.corpora.doctor.figure import draw_distributions
@@ -33,22 +33,11 @@ from emollama.corpora.doctor.tracks import open_store, track_findings
 from emollama.corpora.report import split_order
 from emollama.manifest.sample import LineFault, Manifest, Sample, scan_manifest
 from emollama.manifest.signature import signature
-from emollama.workers.pool import WorkerPool
+from emollama.workers.clip_pool import ClipPool
 from emollama.workers.worker import Failure, Job
 
 REPORT, PICTURE = "report.json", "distributions.png"
 _BATCH = 8  # clips that a worker takes at a time
-
-Progress = Callable[[int, int], None]
-Bar = Callable[[str], AbstractContextManager[Progress]]
-"""From what is counted ("clips") to a function of (done, to do) while the `with` block lasts."""
-
-
-@contextmanager
-def silent(unit: str) -> Iterator[Progress]:
-    """A `Bar` that shows nothing."""
-    del unit
-    yield lambda done, total: None
 
 
 @dataclass(frozen=True)
@@ -182,7 +171,6 @@ def _look(
                 for batch, outcomes in _results(jobs, fingerprints, workers, clip_seconds, build):
                     for job, outcome in zip(batch, outcomes, strict=True):
                         record.add(job.id, signatures[job.id], outcome)
-                    record.flush()
                     done += len(batch)
                     advance(done, len(jobs))
         clips = [
@@ -201,7 +189,7 @@ def _results(
     workers = processor_count() if workers is None else max(1, workers)
     size = max(1, min(_BATCH, len(jobs) // (4 * workers)))
     batches = (list(jobs[i : i + size]) for i in range(0, len(jobs), size))
-    pool: WorkerPool[Facts | Failure] = WorkerPool(
+    pool: ClipPool[Facts | Failure] = ClipPool(
         min(workers, -(-len(jobs) // size)), fingerprints, build, look_at, clip_seconds=clip_seconds
     )
     with pool:

@@ -7,18 +7,16 @@ changed are looked at again.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TextIO
 
 from pydantic import TypeAdapter, ValidationError
 
-from emollama.base.errors import EmollamaError
-from emollama.base.files import cut_torn_line, sole_writer
+from emollama.base.files import sole_writer
+from emollama.base.journal import Journal
 from emollama.corpora.doctor.look import FACE, FaceFacts, Facts, MediaFacts
 from emollama.workers.worker import Failure
 
@@ -52,24 +50,16 @@ class Record:
     """
 
     def __init__(self, folder: Path, fingerprints: Mapping[str, str]) -> None:
-        self.path = folder / LOOKS
+        self._folder = folder
         self._fingerprints = dict(fingerprints)
-        self._known: dict[tuple[str, str], tuple[str, Facts | Failure]] = {}
-        self._out: TextIO | None = None
         self._held = ExitStack()
 
     def __enter__(self) -> Record:
-        folder = self.path.parent
-        busy = f"{folder}: another doctor is writing to this folder"
+        busy = f"{self._folder}: another doctor is writing to this folder"
         with ExitStack() as held:
-            held.enter_context(sole_writer(folder, busy))
-            try:
-                self._read()
-                self._out = held.enter_context(self.path.open("a", encoding="utf-8"))
-            except OSError as error:
-                raise EmollamaError(
-                    f"{folder}: cannot be written: {error.strerror or error}"
-                ) from error
+            held.enter_context(sole_writer(self._folder, busy))
+            self._journal = Journal(self._folder / LOOKS, self._key_of)
+            held.callback(self._journal.close)
             self._held = held.pop_all()
         return self
 
@@ -83,14 +73,14 @@ class Record:
 
     def get(self, sample_id: str, signature: str, key: str) -> Facts | Failure | None:
         """What is known of a clip with this signature, or None."""
-        known = self._known.get((sample_id, key))
-        return known[1] if known is not None and known[0] == signature else None
+        if (sample_id, key) not in self._journal:
+            return None
+        line = _LINE.validate_json(self._journal.line((sample_id, key)))
+        return (line.failure or line.facts) if line.signature == signature else None
 
     def add(self, sample_id: str, signature: str, facts: Mapping[str, Facts | Failure]) -> None:
-        """Keep what was seen of a clip, by check; it is on disk after `flush`."""
-        assert self._out is not None, "used outside its `with` block"
+        """Keep what was seen of a clip, by check."""
         for key, value in facts.items():
-            self._known[sample_id, key] = signature, value
             row = {
                 "id": sample_id,
                 "signature": signature,
@@ -98,31 +88,15 @@ class Record:
                 "fingerprint": self._fingerprints[key],
                 "failure" if isinstance(value, Failure) else "facts": asdict(value),
             }
-            self._out.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n")
+            self._journal.add((sample_id, key), row)
 
-    def flush(self) -> None:
-        """Hand what was added to the system; a full disk is an `EmollamaError`."""
-        assert self._out is not None, "used outside its `with` block"
+    def _key_of(self, text: bytes) -> tuple[str, str] | None:
+        """None for a line that is of no use: edited, of another version, or of another check."""
         try:
-            self._out.flush()
-        except OSError as error:
-            raise EmollamaError(
-                f"{self.path}: cannot be written: {error.strerror or error}"
-            ) from error
-
-    def _read(self) -> None:
-        """Take over what an earlier run wrote; a line that was cut off by its end is removed."""
-        if not self.path.is_file():
-            return
-        cut_torn_line(self.path)
-        with self.path.open("rb") as lines:
-            for line in lines:
-                # A line that is none (an edit, another version) is as good as not there.
-                with suppress(ValidationError):
-                    self._take(_LINE.validate_json(line, strict=True))
-
-    def _take(self, line: _Line) -> None:
-        key, facts = line.check, line.failure or line.facts
-        kind = FaceFacts if key == FACE else MediaFacts
-        if line.fingerprint == self._fingerprints.get(key) and isinstance(facts, kind | Failure):
-            self._known[line.id, key] = line.signature, facts
+            line = _LINE.validate_json(text, strict=True)
+        except ValidationError:
+            return None
+        facts = line.failure or line.facts
+        kind = FaceFacts if line.check == FACE else MediaFacts
+        known = line.fingerprint == self._fingerprints.get(line.check)
+        return (line.id, line.check) if known and isinstance(facts, kind | Failure) else None

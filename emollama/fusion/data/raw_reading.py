@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from emollama.base import torchrun
 from emollama.base.processors import processor_count
+from emollama.base.progress import bar
 from emollama.fusion.configuration import ModalitySection
 from emollama.fusion.data.raw_media import RawTrack, clip_fbank, clip_pieces, clip_thumbnails
 from emollama.fusion.data.raw_table import RawTable
@@ -21,8 +21,7 @@ from emollama.fusion.data.tokenizing import load_tokenizer, text_ids
 from emollama.manifest.sample import Manifest, Sample
 from emollama.media.clip import MediaError
 from emollama.media.decode import decode_clip
-from emollama.workers.pool import WorkerPool
-from emollama.workers.progress import bar
+from emollama.workers.clip_pool import ClipPool
 from emollama.workers.worker import Failure, Job, unforeseen
 
 FEW = 16
@@ -173,16 +172,12 @@ def _decoded(
 ) -> Iterator[tuple[Job, dict[str, Outcome]]]:
     if workers is None:
         workers = 0 if len(jobs) <= FEW else processor_count(torchrun.local_world_size())
-    if not workers:
-        for job in jobs:
-            yield job, read_clips([job], tools)[0]
-        return
     batches = (list(jobs[at : at + BATCH]) for at in range(0, len(jobs), BATCH))
     fingerprints = {key: tool.fingerprint for key, tool in tools.items()}
-    with ExitStack() as held:
-        pool: WorkerPool[RawTrack | None] = held.enter_context(
-            WorkerPool(workers, fingerprints, build, read_clips, clip_seconds=CLIP_SECONDS)
-        )
+    pool: ClipPool[RawTrack | None] = ClipPool(
+        workers, fingerprints, build, read_clips, clip_seconds=CLIP_SECONDS
+    )
+    with pool:
         for done, outcomes in pool.run(batches):
             yield from zip(done, outcomes, strict=True)
 

@@ -23,6 +23,7 @@ from torch.utils.tensorboard import SummaryWriter
 from emollama.base import torchrun
 from emollama.base.errors import EmollamaError
 from emollama.base.files import file_sha256
+from emollama.base.paths import FUSION_FILE
 from emollama.fusion import artefact
 from emollama.fusion.readout import answers
 from emollama.fusion.trained import About
@@ -41,12 +42,11 @@ from emollama.fusion.training.progress import (
 from emollama.fusion.training.setup import Setup, another, set_up, start_from
 from emollama.fusion.training.strategies.base import Plan, Strategy
 from emollama.fusion.training.strategies.table import strategy_class
-from emollama.fusion.training.validation import Validation, merit, selected, validate
+from emollama.fusion.training.validation import Validation, selected, validate
 from emollama.fusion.weights import MAIN
 from emollama.runs.checkpoints import CHECKPOINTS, MODEL, checkpoint_to_resume, claim_output
-from emollama.runs.marks import FUSION_FILE
 from emollama.runs.run_folder import run_record, speaker
-from emollama.scoring.metrics.tasks import TITLES
+from emollama.scoring.metrics.tasks import TITLES, better
 
 MAY_CHANGE = tuple(("training", key) for key in ("log_every", "save_every", "save_steps", "resume"))
 """Settings under which a run may go on."""
@@ -230,12 +230,11 @@ class FusionRun:
                 now.best_of[name] = self._better(known, f"ccc_{name}", result)
         if self.first and now.epoch in now.kept:
             keep_best(self.config.output, self.strategy.models, now.epoch)
-        value = merit(self.metric, result.scores)
-        return value
+        return better(self.metric, result.scores[self.metric])
 
     def _better(self, best: dict[str, Any], metric: str, result: Validation) -> dict[str, Any]:
         """This epoch where its score is above the best one's, else that."""
-        value = merit(metric, result.scores)
+        value = better(metric, result.scores[metric])
         if best and not value > best["merit"]:
             return best
         return {

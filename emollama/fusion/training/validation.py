@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -12,7 +12,7 @@ from emollama.fusion.configuration import FusionTask, TaskKind
 from emollama.fusion.data.data import FusionData
 from emollama.fusion.readout import Answers
 from emollama.scoring.metrics.formulas import one_hot
-from emollama.scoring.metrics.tasks import TaskCases, better
+from emollama.scoring.metrics.tasks import TaskCases
 from emollama.scoring.metrics.thresholds import best_threshold
 
 Select = Literal[
@@ -48,11 +48,6 @@ class Validation:
 def selected(task: FusionTask, select: Select) -> str:
     """The metric that "auto" means for a task, or the one asked for."""
     return AUTO[task.kind] if select == "auto" else select
-
-
-def merit(metric: str, scores: Mapping[str, float]) -> float:
-    """A figure of which more is better."""
-    return better(metric, scores[metric])
 
 
 def validate(

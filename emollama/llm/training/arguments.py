@@ -14,6 +14,7 @@ from emollama.base import torchrun
 from emollama.base.device import default_device, resolve_dtype
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json
+from emollama.base.presets import find_preset
 from emollama.llm.training.config import TrainConfig, TrainingSection
 
 BATCH_KEYS = ("train_batch_size", "train_micro_batch_size_per_gpu", "gradient_accumulation_steps")
@@ -31,6 +32,7 @@ def training_arguments(
     distributed = torchrun.world_size() > 1
     os.environ["TENSORBOARD_LOGGING_DIR"] = str(config.output / "tensorboard")
     schedule, options = _schedule(settings)
+    deepspeed_file = _deepspeed_file(config)
     arguments = TrainingArguments(
         output_dir=str(folder),
         max_steps=settings.max_steps,
@@ -56,7 +58,7 @@ def training_arguments(
         ddp_find_unused_parameters=False if distributed else None,
         activation_checkpointing=settings.gradient_checkpointing,
         activation_checkpointing_kwargs={"use_reentrant": False},
-        deepspeed=str(settings.deepspeed) if settings.deepspeed else None,
+        deepspeed=str(deepspeed_file) if deepspeed_file else None,
         remove_unused_columns=False,
         dataloader_num_workers=settings.workers,
         dataloader_persistent_workers=settings.workers > 0,
@@ -65,7 +67,7 @@ def training_arguments(
         disable_tqdm=True,
         log_level="error",
     )
-    if settings.deepspeed is not None:
+    if deepspeed_file is not None:
         import deepspeed
 
         # ZeRO-3 reads weights in parts as soon as there is a model, and must know the processes.
@@ -92,6 +94,12 @@ def micro_batch(config: TrainConfig, world: int) -> int:
     return micro
 
 
+def _deepspeed_file(config: TrainConfig) -> Path | None:
+    """The DeepSpeed file, which may be one of those that come with the package."""
+    given = config.training.deepspeed
+    return None if given is None else find_preset("deepspeed", given)
+
+
 def zero_stage(config: TrainConfig) -> int:
     """The ZeRO stage of the DeepSpeed file, 0 without one.
 
@@ -99,7 +107,7 @@ def zero_stage(config: TrainConfig) -> int:
         EmollamaError: where the file is not one, DeepSpeed refuses it, or it decides what follows
             from our configuration.
     """
-    path = config.training.deepspeed
+    path = _deepspeed_file(config)
     if path is None:
         return 0
     values = read_json(path)
@@ -168,7 +176,7 @@ def _known(values: dict[str, Any]) -> dict[str, Any]:
 
 def require_deepspeed(config: TrainConfig) -> None:
     """Refuse in one line what DeepSpeed itself would end in a traceback over."""
-    path, stage = config.training.deepspeed, zero_stage(config)
+    path, stage = _deepspeed_file(config), zero_stage(config)
     if path is None:
         return
     if not torchrun.started():

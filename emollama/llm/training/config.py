@@ -8,7 +8,8 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from emollama.base import torchrun
-from emollama.base.config import Precision, Seed, Strict
+from emollama.base.config import Seed, Strict
+from emollama.base.precision import TrainingPrecision
 from emollama.inputs.config import DataSection, ModalityDropout
 from emollama.llm.options import Attention, Clues, LoraSection, Quantisation, StreamSection
 from emollama.llm.released.keys import translate_training
@@ -28,7 +29,7 @@ class ModelSection(Strict):
     llm: str = "smollm2-135m-instruct"
     start: Path | None = None
     layout: str = "emollama-chat"
-    dtype: Precision = "auto"
+    dtype: TrainingPrecision = "auto"
     quantise: Quantisation = "none"
     attention: Attention = "sdpa"
     streams: list[StreamSection] = Field(default=[])

@@ -42,7 +42,7 @@ def advice(config: TrainConfig) -> str:
     if config.model.quantise == "none":
         anew.append("model.quantise=4bit")
     if settings.deepspeed is None:
-        anew.append("training.deepspeed=train_configs/deepspeed/zero3.json on several GPUs")
+        anew.append("training.deepspeed=zero3 on several GPUs")
     if not ways and not anew:
         return "a GPU with more memory is needed"
     going_on = "to go on from the last checkpoint try " + ", then ".join(ways) if ways else ""

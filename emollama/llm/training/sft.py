@@ -16,6 +16,7 @@ from emollama.base import torchrun
 from emollama.base.device import default_device, resolve_dtype
 from emollama.base.errors import EmollamaError
 from emollama.base.files import file_sha256, read_json, write_json, written_whole
+from emollama.base.paths import PROCESSOR_FILE
 from emollama.llm import artefact
 from emollama.llm.clues import ClueWords
 from emollama.llm.evidence import (
@@ -51,7 +52,6 @@ from emollama.runs.checkpoints import (
     checkpoint_to_resume,
     claim_output,
 )
-from emollama.runs.marks import PROCESSOR_FILE
 from emollama.runs.run_folder import run_record, speaker, tell_left_out
 from emollama.scoring.metrics.formulas import one_hot, weighted_f1
 

@@ -30,7 +30,7 @@ from emollama.merr.measure.tools import (
 )
 from emollama.merr.settings import Settings
 from emollama.merr.stagefile import Row, StageFile, row_key
-from emollama.workers.pool import WorkerPool
+from emollama.workers.clip_pool import ClipPool
 from emollama.workers.worker import Failure, Job
 
 MEASURED = (UNITS, VOICE, TRANSCRIPT)
@@ -101,7 +101,7 @@ def measure(build: Build, names: Sequence[str] = MEASURED) -> dict[str, Counts]:
     total = sum(1 for _ in _jobs(build, prints, files, {}))
     workers = max(1, min(build.workers, -(-total // _BATCH)))
     if total:
-        pool: WorkerPool[Row] = WorkerPool(
+        pool: ClipPool[Row] = ClipPool(
             workers, prints, make, partial(look_at, settings=build.settings),
             clip_seconds=build.settings.clip_seconds,
         )  # fmt: skip

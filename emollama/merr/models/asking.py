@@ -8,13 +8,28 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from emollama.base.errors import EmollamaError
+from emollama.endpoints.client import Endpoint, NoReplyError
 from emollama.merr.build import Item
 from emollama.merr.fill import Todo
-from emollama.merr.models.endpoint import NoReplyError
+from emollama.merr.settings import ModelSection
 from emollama.merr.stagefile import Row
 
 REFUSED = "refused by the model"
 _AHEAD = 2  # clips handed out for each thread
+
+
+def endpoint_of(section: ModelSection, where: str) -> Endpoint:
+    """The endpoint that a section of the settings describes.
+
+    Raises:
+        EmollamaError: naming the key that cannot work.
+    """
+    return Endpoint(
+        where, section.url, section.model, section.key_env,
+        temperature=section.temperature, max_tokens=section.max_tokens, body=section.body,
+        concurrency=section.concurrency, timeout=section.timeout, retries=section.retries,
+        pause=section.pause,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -98,9 +113,9 @@ class Many:
                 return {"status": "rejected", "reason": REFUSED, "detail": str(error)}
             return {"status": "failed", "reason": "no answer", "detail": str(error)}
 
-    def _refuses_all(self, told: str) -> EmollamaError:
+    def _refuses_all(self, message: str) -> EmollamaError:
         return EmollamaError(
-            f"{self.where}.url: {self.url} refuses every question ({told}); see to it, to "
+            f"{self.where}.url: {self.url} refuses every question ({message}); check the server, "
             f"{self.where}.model and {self.where}.key_env, then run the same command again"
         )
 

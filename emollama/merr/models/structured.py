@@ -10,8 +10,8 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from emollama.merr.models.answers import Kept
-from emollama.merr.models.endpoint import Message
+from emollama.endpoints.answers import Kept
+from emollama.endpoints.client import Message
 from emollama.merr.tables import read_table
 
 

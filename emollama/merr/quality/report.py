@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from emollama.base.files import read_json, write_json, write_text
+from emollama.endpoints.answers import write_ledger
 from emollama.manifest.labels import get_label_set
 from emollama.manifest.sample import Manifest
 from emollama.media.clip import MediaError
@@ -18,7 +19,6 @@ from emollama.merr.describe import TONE
 from emollama.merr.emotion import EMOTION
 from emollama.merr.measure.frames import peak_image
 from emollama.merr.measure.tools import CLIPS, TRANSCRIPT
-from emollama.merr.models.answers import write_ledger
 from emollama.merr.peak import PEAK
 from emollama.merr.quality.against import compare
 from emollama.merr.quality.measures import Told, agreement, diversity, faithfulness, worst

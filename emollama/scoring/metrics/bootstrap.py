@@ -9,13 +9,26 @@ Efron & Tibshirani, An Introduction to the Bootstrap (1993), chapters 13 and 16.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, TypedDict
 
 import numpy as np
 
 RESAMPLES = 1000
 LEVEL = 0.95
 By = Literal["sample", "group"]
+
+
+class Draws(TypedDict, total=False):
+    """How a bootstrap draws, as options of whatever gives an interval.
+
+    `resamples` (1,000); `seed` (0); `by` "sample", or whole "group"s (speakers): the honest
+    interval for new speakers, but one that needs a dozen groups or more to mean much.
+    """
+
+    resamples: int
+    seed: int
+    by: By
+
 
 _ELEMENTS = 16_000_000
 """Weights held at once; more resamples than fit are drawn in turns."""

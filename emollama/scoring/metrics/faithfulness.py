@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import Unpack
 
 import numpy as np
 
 from emollama.base.errors import EmollamaError
-from emollama.scoring.metrics.bootstrap import RESAMPLES
+from emollama.scoring.metrics.bootstrap import Draws
 from emollama.scoring.metrics.formulas import overlap_of
 from emollama.scoring.metrics.measure import Difference, Score, mean_difference, mean_score
 
@@ -58,17 +59,14 @@ class LabelNaming:
 def label_naming(
     named: Mapping[str, Collection[str]],
     references: Mapping[str, str],
-    *,
-    seed: int = 0,
-    resamples: int = RESAMPLES,
+    **draws: Unpack[Draws],
 ) -> LabelNaming:
     """Do reasons name the label of their own clip, or would they name it for any clip?
 
     Args:
         named: the labels that a reason names, by id.
         references: the true label, by id.
-        seed: of the derangement and of the resampling.
-        resamples: number of bootstrap resamples.
+        draws: the seed is the derangement's, too; clips are drawn, not groups.
 
     Raises:
         EmollamaError: fewer than two reasons of clips with a label.
@@ -76,7 +74,7 @@ def label_naming(
     ids = sorted(i for i in named if i in references)
     if len(ids) < 2:
         raise EmollamaError(f"naming labels needs two or more reasons, there are {len(ids)}")
-    order = derangement(len(ids), seed)
+    order = derangement(len(ids), draws.get("seed", 0))
     own = np.array([float(references[i] in named[i]) for i in ids])
     moved = np.array(
         [float(references[i] in named[ids[k]]) for i, k in zip(ids, order, strict=True)]
@@ -84,12 +82,12 @@ def label_naming(
     only = np.array([float(set(named[i]) == {references[i]}) for i in ids])
 
     def score(values: np.ndarray) -> Score:
-        return mean_score(values, len(references), resamples=resamples, seed=seed)
+        return mean_score(values, len(references), **draws)
 
     return LabelNaming(
         own=score(own),
         shuffled=score(moved),
-        difference=mean_difference(own, moved, resamples=resamples, seed=seed),
+        difference=mean_difference(own, moved, **draws),
         only=score(only),
     )
 
@@ -98,9 +96,7 @@ def clue_faithfulness(
     reasons: Mapping[str, str],
     rendered: Mapping[str, Collection[str]],
     clues_in: CluesIn,
-    *,
-    seed: int = 0,
-    resamples: int = RESAMPLES,
+    **draws: Unpack[Draws],
 ) -> Faithfulness:
     """Score reasons by id against the clues that each clip holds.
 
@@ -111,8 +107,7 @@ def clue_faithfulness(
         reasons: text by id.
         rendered: the clues that a clip holds, by id.
         clues_in: the clues that a text names, in the same vocabulary.
-        seed: of the derangement and of the resampling.
-        resamples: number of bootstrap resamples.
+        draws: the seed is the derangement's, too; clips are drawn, not groups.
 
     Raises:
         EmollamaError: fewer than two clips can be scored, so that there is nothing to shuffle.
@@ -126,16 +121,16 @@ def clue_faithfulness(
     held = [set(rendered[i]) for i in ids]
     cited = [set(clues_in(reasons[i])) for i in ids]
     own = _overlap(cited, held)
-    moved = _overlap([cited[k] for k in derangement(len(ids), seed)], held)
+    moved = _overlap([cited[k] for k in derangement(len(ids), draws.get("seed", 0))], held)
     total = len(rendered)
 
     def scores(values: np.ndarray) -> ClueScores:
-        return ClueScores(*(mean_score(v, total, resamples=resamples, seed=seed) for v in values.T))
+        return ClueScores(*(mean_score(v, total, **draws) for v in values.T))
 
     return Faithfulness(
         own=scores(own),
         shuffled=scores(moved),
-        difference=mean_difference(own[:, 2], moved[:, 2], resamples=resamples, seed=seed),
+        difference=mean_difference(own[:, 2], moved[:, 2], **draws),
         without_clue=sum(not found for found in cited),
     )
 

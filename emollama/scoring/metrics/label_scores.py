@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Unpack
 
 import numpy as np
 
 from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.manifest.labels import LabelSet
-from emollama.scoring.metrics.bootstrap import RESAMPLES, By
+from emollama.scoring.metrics.bootstrap import Draws
 from emollama.scoring.metrics.continuous import numbers
 from emollama.scoring.metrics.formulas import (
     ECE_BINS,
@@ -193,14 +194,7 @@ def _valence(row: Prediction, side: str) -> np.ndarray:
     return np.array([v for v in found or () if v != NO_VALENCE], dtype=float)
 
 
-def per_class(
-    cases: Cases,
-    labels: LabelSet,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-    by: By = "sample",
-) -> list[ClassScore]:
+def per_class(cases: Cases, labels: LabelSet, **draws: Unpack[Draws]) -> list[ClassScore]:
     """Precision, recall, F1 (with its interval) and support of each label, in the set's order."""
     if not cases.rows:
         return [ClassScore(x, 0.0, None, None, None, None, 0, 0) for x in labels.labels]
@@ -215,7 +209,7 @@ def per_class(
             )
             for k, label in enumerate(labels.labels)
         },
-        resamples=resamples, seed=seed, by=by,
+        **draws,
     )  # fmt: skip
     return [
         ClassScore(

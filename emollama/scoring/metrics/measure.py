@@ -11,12 +11,19 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from emollama.base.errors import EmollamaError
-from emollama.scoring.metrics.bootstrap import RESAMPLES, By, interval, resample, two_sided_p
+from emollama.scoring.metrics.bootstrap import (
+    RESAMPLES,
+    By,
+    Draws,
+    interval,
+    resample,
+    two_sided_p,
+)
 from emollama.scoring.metrics.formulas import mean
 from emollama.scoring.predictions.prediction import Prediction
 
@@ -105,10 +112,12 @@ class Measure:
         """The metric over all rows; None where nothing can be scored or the result is NaN."""
         if not self.rows:
             return self.empty
-        return _defined(float(self.statistic(np.ones((1, len(self.rows))))[0]))
+        value = float(self.statistic(np.ones((1, len(self.rows))))[0])
+        return None if np.isnan(value) else value
 
-    def units(self, by: By) -> np.ndarray:
+    def units(self, draws: Draws) -> np.ndarray:
         """What a resample draws, as `units_of`."""
+        by = draws.get("by", "sample")
         return units_of([r.id for r in self.rows], [r.group for r in self.rows], by)
 
 
@@ -170,36 +179,29 @@ def count_failures(rows: Iterable[Prediction]) -> dict[str, int]:
 
 
 def estimates(
-    statistics: Sequence[Statistic], units: np.ndarray, *, resamples: int, seed: int
+    statistics: Sequence[Statistic], units: np.ndarray, draws: Draws
 ) -> tuple[np.ndarray, np.ndarray]:
     """Values [k] of k statistics at weights 1, and [R, k] at the same bootstrap weights."""
 
     def every(weights: np.ndarray) -> np.ndarray:
         return np.stack([s(weights) for s in statistics], axis=1)
 
+    resamples, seed = draws.get("resamples", RESAMPLES), draws.get("seed", 0)
     return every(np.ones((1, len(units))))[0], resample(every, units, resamples, seed)
 
 
-def scored(
-    measure: Measure, *, resamples: int = RESAMPLES, seed: int = 0, by: By = "sample"
-) -> Score:
+def scored(measure: Measure, **draws: Unpack[Draws]) -> Score:
     """Value and interval of a measure; no interval where the value does not exist."""
-    return scored_together({"": measure}, resamples=resamples, seed=seed, by=by)[""]
+    return scored_together({"": measure}, **draws)[""]
 
 
-def scored_together(
-    measures: Mapping[str, Measure],
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-    by: By = "sample",
-) -> dict[str, Score]:
+def scored_together(measures: Mapping[str, Measure], **draws: Unpack[Draws]) -> dict[str, Score]:
     """Value and interval of measures of the same rows, from one set of draws."""
     first = next(iter(measures.values()))
     bounds: list[_Bounds] = [(m.empty, None, None) for m in measures.values()]
     if first.rows:
         statistics = [m.statistic for m in measures.values()]
-        values, drawn = estimates(statistics, first.units(by), resamples=resamples, seed=seed)
+        values, drawn = estimates(statistics, first.units(draws), draws)
         bounds = [ends(v, d) for v, d in zip(values, drawn.T, strict=True)]
     return {
         name: Score(
@@ -213,10 +215,7 @@ def paired(
     build: Callable[[Sequence[Prediction]], Measure],
     a: Sequence[Prediction],
     b: Sequence[Prediction],
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-    by: By = "sample",
+    **draws: Unpack[Draws],
 ) -> Difference:
     """Metric of `a` minus metric of `b`, both over the same resampled rows.
 
@@ -224,9 +223,7 @@ def paired(
         build: rows to the metric over them.
         a: rows of one system.
         b: rows of the other; those that only one of them can be scored on are left out.
-        resamples: number of bootstrap resamples.
-        seed: seed of the resampling.
-        by: draw rows, or whole groups.
+        draws: see `Draws`.
 
     Raises:
         EmollamaError: no row that both can be scored on, or two truths of one sample.
@@ -245,18 +242,14 @@ def paired(
                     "the other"
                 )
     first, second = build(left), build(right)
-    return difference_of(
-        first.statistic, second.statistic, first.units(by), resamples=resamples, seed=seed
-    )
+    return difference_of(first.statistic, second.statistic, first.units(draws), draws)
 
 
 def difference_of(
-    first: Statistic, second: Statistic, units: np.ndarray, *, resamples: int, seed: int
+    first: Statistic, second: Statistic, units: np.ndarray, draws: Draws
 ) -> Difference:
     """One statistic minus another at the same weights."""
-    (value,), drawn = estimates(
-        [lambda w: first(w) - second(w)], units, resamples=resamples, seed=seed
-    )
+    (value,), drawn = estimates([lambda w: first(w) - second(w)], units, draws)
     drawn = drawn[~np.isnan(drawn)]
     if np.isnan(value) or not len(drawn):
         return Difference(np.nan, np.nan, np.nan, np.nan, len(units))
@@ -268,28 +261,19 @@ def mean_score(
     values: np.ndarray,
     n_total: int,
     failures: Mapping[str, int] | None = None,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    **draws: Unpack[Draws],
 ) -> Score:
-    """The mean of per-sample values [n] with its interval, samples being what is drawn."""
+    """The mean of per-sample values [n] with its interval; samples are drawn, not groups."""
     value, low, high = None, None, None
     if len(values):
-        (point,), drawn = estimates(
-            [lambda w: mean(values, w)], np.arange(len(values)), resamples=resamples, seed=seed
-        )
+        (point,), drawn = estimates([lambda w: mean(values, w)], np.arange(len(values)), draws)
         value, low, high = ends(point, drawn[:, 0])
     return Score(value, len(values), n_total, low, high, dict(failures or {}))
 
 
-def mean_difference(
-    a: np.ndarray, b: np.ndarray, *, resamples: int = RESAMPLES, seed: int = 0
-) -> Difference:
-    """Mean of `a` minus mean of `b`, both [n] over the same samples."""
-    return difference_of(
-        lambda w: mean(a, w), lambda w: mean(b, w), np.arange(len(a)),
-        resamples=resamples, seed=seed,
-    )  # fmt: skip
+def mean_difference(a: np.ndarray, b: np.ndarray, **draws: Unpack[Draws]) -> Difference:
+    """Mean of `a` minus mean of `b`, both [n] over the same samples; samples are drawn."""
+    return difference_of(lambda w: mean(a, w), lambda w: mean(b, w), np.arange(len(a)), draws)
 
 
 def ends(value: float, drawn: np.ndarray) -> _Bounds:
@@ -298,7 +282,3 @@ def ends(value: float, drawn: np.ndarray) -> _Bounds:
         return None, None, None
     low, high = interval(drawn)
     return float(value), float(low), float(high)
-
-
-def _defined(value: float) -> float | None:
-    return None if np.isnan(value) else value

@@ -20,6 +20,7 @@ from typing import Literal
 
 import numpy as np
 
+from emollama.base.progress import bar
 from emollama.endpoints.judge import Judge
 from emollama.scoring.metrics.formulas import mean
 from emollama.scoring.metrics.measure import Measure, in_order
@@ -118,17 +119,20 @@ def overlap(rows: Sequence[Prediction], judge: Judge, kind: Overlap) -> Measure:
     kept: list[Prediction] = []
     values: list[float] = []
     failures: Counter[str] = Counter()
-    for row in known:
-        if not (row.reason and row.reason.strip()):
-            failures["no reason"] += 1
-            continue
-        question = _question(judge, kind, str(row.reference_reason), row.reason)
-        value = None if question is None else rating(judge.ask(question))
-        if value is None:
-            failures["no rating in the judge's answer"] += 1
-            continue
-        kept.append(row)
-        values.append(value)
+    with bar("explanations, judged") as advance:
+        for done, row in enumerate(known):
+            advance(done, len(known))
+            if not (row.reason and row.reason.strip()):
+                failures["no reason"] += 1
+                continue
+            question = _question(judge, kind, str(row.reference_reason), row.reason)
+            value = None if question is None else rating(judge.ask(question))
+            if value is None:
+                failures["no rating in the judge's answer"] += 1
+                continue
+            kept.append(row)
+            values.append(value)
+        advance(len(known), len(known))
     each = np.array(values)
     detail: dict[str, object] = {
         "judge": judge.name,

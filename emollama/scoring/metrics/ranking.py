@@ -13,7 +13,7 @@ import numpy as np
 from emollama.scoring.metrics.formulas import mean_of_defined, ratio
 
 
-def _steps(
+def steps(
     truth: np.ndarray, scores: np.ndarray, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Weights of true and of false positives [R, t] at each threshold [t], the highest first."""
@@ -35,7 +35,7 @@ def average_precision(truth: np.ndarray, scores: np.ndarray, weights: np.ndarray
     Returns:
         float [R]; NaN where no positive was drawn.
     """
-    positive, negative, _ = _steps(truth, scores, weights)
+    positive, negative, _ = steps(truth, scores, weights)
     gained = np.diff(positive, axis=1, prepend=0.0)
     precision = ratio(positive, positive + negative, 0.0)
     return ratio((gained * precision).sum(1), positive[:, -1])
@@ -46,7 +46,7 @@ def roc_auc(truth: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.nd
 
     Arguments as for `average_precision`. float [R]; NaN where one of the two was not drawn.
     """
-    positive, negative, _ = _steps(truth, scores, weights)
+    positive, negative, _ = steps(truth, scores, weights)
     height = positive - np.diff(positive, axis=1, prepend=0.0) / 2
     area = (np.diff(negative, axis=1, prepend=0.0) * height).sum(1)
     return ratio(area, positive[:, -1] * negative[:, -1])
@@ -77,7 +77,7 @@ def mean_auc(truth: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.n
 
 def roc_curve(truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """False and true positive rate as the threshold falls, corners only; from (0, 0) to (1, 1)."""
-    positive, negative, _ = _steps(truth, scores, np.ones((1, len(truth))))
+    positive, negative, _ = steps(truth, scores, np.ones((1, len(truth))))
     hits, alarms = positive[0], negative[0]
     turns = (np.diff(hits, 2) != 0) | (np.diff(alarms, 2) != 0)
     kept = np.concatenate([[True], turns, [True]]) if len(hits) > 1 else np.array([True])
@@ -87,19 +87,7 @@ def roc_curve(truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.nda
 
 def precision_recall_curve(truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Precision and recall as the threshold rises, to (1, 0) where nothing is answered."""
-    positive, negative, _ = _steps(truth, scores, np.ones((1, len(truth))))
+    positive, negative, _ = steps(truth, scores, np.ones((1, len(truth))))
     hits, alarms = positive[0, ::-1], negative[0, ::-1]
     precision = np.append(ratio(hits, hits + alarms, 0.0), 1.0)
     return precision, np.append(hits / hits[0], 0.0)
-
-
-def best_f1_threshold(truth: np.ndarray, scores: np.ndarray) -> float:
-    """The score that occurs whose threshold gives the highest F1; the highest of equals.
-
-    Args:
-        truth: bool [n], with a True in it.
-        scores: float [n]; those at or above the threshold count as shown.
-    """
-    positive, negative, thresholds = _steps(truth, scores, np.ones((1, len(truth))))
-    f1 = 2 * positive[0] / (positive[0] + negative[0] + truth.sum())
-    return float(thresholds[int(f1.argmax())])

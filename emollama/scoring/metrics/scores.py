@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
+from typing import Unpack
 
 from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.manifest.labels import LabelSet
+from emollama.scoring.metrics.bootstrap import Draws
 from emollama.scoring.metrics.context import Context
 from emollama.scoring.metrics.measure import Difference, Measure, Score, paired, scored_together
 from emollama.scoring.metrics.registry import COMPARED, METRICS, REPORTED
@@ -25,7 +26,7 @@ def evaluate(
     rows: Sequence[Prediction],
     labels: LabelSet,
     names: Sequence[str] = REPORTED,
-    **options: Any,
+    **draws: Unpack[Draws],
 ) -> dict[str, Score]:
     """Scores by metric.
 
@@ -33,9 +34,7 @@ def evaluate(
         rows: one system's rows with one channel set; their order does not matter.
         labels: the label set.
         names: keys of `METRICS`.
-        options: of the bootstrap: resamples, seed, and by, which draws samples or whole groups
-            (speakers): the honest interval for new speakers, but one that needs a dozen groups
-            or more to mean much.
+        draws: see `Draws`.
     """
     alike: defaultdict[str, dict[str, Measure]] = defaultdict(dict)
     for name in names:
@@ -43,13 +42,17 @@ def evaluate(
         alike[metric.needs][name] = metric.build(rows, Context(labels))
     found: dict[str, Score] = {}
     for measures in alike.values():
-        found |= scored_together(measures, **options)
+        found |= scored_together(measures, **draws)
     return {name: found[name] for name in names}
 
 
 def paired_difference(
-    a: Sequence[Prediction], b: Sequence[Prediction], metric: str, labels: LabelSet, **options: Any
+    a: Sequence[Prediction],
+    b: Sequence[Prediction],
+    metric: str,
+    labels: LabelSet,
+    **draws: Unpack[Draws],
 ) -> Difference:
     """Metric of `a` minus metric of `b` on the samples that both answered; see `paired`."""
     build = METRICS[require_metric(metric)].within(Context(labels))
-    return paired(build, a, b, **options)
+    return paired(build, a, b, **draws)

@@ -7,15 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emollama.scoring.metrics import formulas
-from emollama.scoring.metrics.formulas import macro_f1_multilabel, micro_f1
+from emollama.scoring.metrics import formulas, regression
 from emollama.scoring.metrics.label_scores import MSE_WEIGHT
 from emollama.scoring.metrics.measure import Formula, Statistic
 from emollama.scoring.metrics.registry import COMPARED, METRICS
-from emollama.scoring.metrics.regression import Series, ccc, mse
+from emollama.scoring.metrics.regression import Series
 
 _OF_LABEL: dict[str, Formula] = {name: getattr(formulas, name) for name in COMPARED}
-_OF_LABELS: dict[str, Formula] = {"macro_f1": macro_f1_multilabel, "micro_f1": micro_f1}
+_OF_LABELS: dict[str, Formula] = {
+    "macro_f1": formulas.macro_f1_multilabel, "micro_f1": formulas.micro_f1,
+}  # fmt: skip
+_OF_VALUES: dict[str, Formula] = {"ccc": regression.ccc, "mse": regression.mse}
 
 TITLES: dict[str, str] = {
     **{n: METRICS[n].short or METRICS[n].title for n in (*COMPARED, "micro_f1", "mer2023")},
@@ -48,8 +50,8 @@ class TaskCases:
         if self.labels is not None:
             found |= _bound(_OF_LABELS, *self.labels)
         if self.values is not None:
-            each = [_bound({"ccc": ccc, "mse": mse}, *pair) for pair in self.values.values()]
-            found |= {name: _mean([e[name] for e in each]) for name in ("ccc", "mse")}
+            each = [_bound(_OF_VALUES, *pair) for pair in self.values.values()]
+            found |= {name: _mean([e[name] for e in each]) for name in _OF_VALUES}
         if "weighted_f1" in found and "mse" in found:
             f1, error = found["weighted_f1"], found["mse"]
             found["mer2023"] = lambda w: f1(w) - MSE_WEIGHT * error(w)
@@ -61,7 +63,7 @@ class TaskCases:
         every = np.ones((1, len(held[0][0]) if held else 0))
         found = {name: float(s(every)[0]) for name, s in self.statistics().items()}
         for name, pair in (self.values or {}).items():
-            found[f"ccc_{name}"] = float(np.nan_to_num(ccc(*pair, every))[0])
+            found[f"ccc_{name}"] = float(np.nan_to_num(regression.ccc(*pair, every))[0])
         return found
 
 

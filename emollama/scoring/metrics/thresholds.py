@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from emollama.scoring.metrics.ranking import best_f1_threshold
+from emollama.scoring.metrics.ranking import steps
 
 THRESHOLD = 0.5
 """Of a label that no validation sample shows, and where there is no validation split."""
 
 
 def best_threshold(truth: np.ndarray, scores: np.ndarray) -> float:
-    """The threshold of highest F1 of one label, `THRESHOLD` where no sample shows it.
+    """The score that occurs whose threshold gives a label the highest F1; the highest of equals.
 
     Args:
-        truth: bool [n], whether a sample shows the label.
+        truth: bool [n], whether a sample shows the label; `THRESHOLD` is taken where none does.
         scores: float [n]; those at or above the threshold count as shown.
     """
-    return best_f1_threshold(truth, scores) if truth.any() else THRESHOLD
+    if not truth.any():
+        return THRESHOLD
+    hits, alarms, thresholds = steps(truth, scores, np.ones((1, len(truth))))
+    f1 = 2 * hits[0] / (hits[0] + alarms[0] + truth.sum())
+    return float(thresholds[int(f1.argmax())])

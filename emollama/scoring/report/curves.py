@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib import style
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from emollama.base.files import atomic_path
+from emollama.base.drawing import GREY, STYLE, save_figure
 from emollama.manifest.labels import LabelSet
+from emollama.scoring.metrics.label_scores import probability_cases
+from emollama.scoring.metrics.multilabel import ranked_cases
 from emollama.scoring.metrics.ranking import (
     average_precision,
     precision_recall_curve,
@@ -19,7 +20,6 @@ from emollama.scoring.metrics.ranking import (
 )
 from emollama.scoring.predictions.prediction import Prediction
 from emollama.scoring.predictions.predictions import Predictions
-from emollama.scoring.report.figures import GREY, STYLE
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000")
 """Okabe and Ito's; a ninth label starts again with dashes."""
@@ -34,40 +34,27 @@ def draw_curves(predictions: Predictions, out_dir: Path) -> list[str]:
     Labels that no row shows, or all do, have no curve. Figures of an earlier run that these
     predictions do not have are removed.
     """
-    system = predictions.systems()[0]
-    rows = predictions.select(predictions.channel_sets(system)[-1], system)
-    curves = label_curves(rows, predictions.header.labels)
-    drawn = []
-    for name in ("roc.png", "pr.png"):
-        path = out_dir / name
+    system, channels = predictions.headline()
+    curves = label_curves(predictions.select(channels, system), predictions.header.labels)
+    names = ("roc.png", "pr.png")
+    for name in names:
         if not curves:
-            path.unlink(missing_ok=True)
+            (out_dir / name).unlink(missing_ok=True)
             continue
         with style.context(["default", STYLE]):
-            figure = curve_figure(curves, roc=name == "roc.png")
-            FigureCanvasAgg(figure)
-            with atomic_path(path) as temporary:
-                figure.savefig(temporary, format="png", metadata={"Software": None})
-        drawn.append(name)
-    return drawn
+            save_figure(curve_figure(curves, roc=name == "roc.png"), out_dir / name)
+    return list(names) if curves else []
 
 
 def label_curves(rows: list[Prediction], labels: LabelSet) -> list[Curve]:
     """Each label's truth and scores: of one label a row, or of several."""
     several = any(r.reference_labels is not None for r in rows)
-    if several:
-        kept = [r for r in rows if r.reference_labels is not None and r.label_scores]
-    else:
-        kept = [r for r in rows if r.reference is not None and r.scores]
-    found = []
-    for label in labels.labels:
-        truth = np.array(
-            [label in (r.reference_labels or ()) if several else r.reference == label for r in kept]
-        )
-        scores = np.array([(r.label_scores if several else r.scores or {})[label] for r in kept])  # type: ignore[index]
-        if truth.any() and not truth.all():
-            found.append((label, truth, scores))
-    return found
+    cases = ranked_cases(rows, labels) if several else probability_cases(rows, labels)
+    return [
+        (label, truth, scores)
+        for label, truth, scores in zip(labels.labels, cases.truth.T, cases.answer.T, strict=True)
+        if truth.any() and not truth.all()
+    ]
 
 
 def curve_figure(curves: list[Curve], roc: bool) -> Figure:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Unpack
 
 import numpy as np
 
 from emollama.manifest.labels import LabelSet
-from emollama.scoring.metrics.bootstrap import RESAMPLES, By
+from emollama.scoring.metrics.bootstrap import Draws
 from emollama.scoring.metrics.measure import NO_ANSWER, Difference, Score, mean_score
 from emollama.scoring.metrics.scores import evaluate, paired_difference, require_metric
 from emollama.scoring.predictions.prediction import Prediction, set_name
@@ -91,10 +92,7 @@ def modality_report(
     predictions: Predictions,
     systems: Sequence[str],
     metric: str = "weighted_f1",
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-    by: By = "sample",
+    **draws: Unpack[Draws],
 ) -> ModalityReport:
     """Compare channel sets of the first of `systems` (the model), the others beside it.
 
@@ -109,20 +107,18 @@ def modality_report(
     for channels in every:
         answered = {s: predictions.select(channels, s) for s in passes if channels in passes[s]}
         scores = {
-            s: evaluate(rows_, labels, [metric], resamples=resamples, seed=seed, by=by)[metric]
-            for s, rows_ in answered.items()
+            s: evaluate(rows_, labels, [metric], **draws)[metric] for s, rows_ in answered.items()
         }
         gain = None
         if len(systems) > 1 and systems[0] in answered and systems[1] in answered:
-            gain = paired_difference(
-                answered[systems[0]], answered[systems[1]], metric, labels,
-                resamples=resamples, seed=seed, by=by,
-            )  # fmt: skip
+            one, two = (answered[s] for s in systems[:2])
+            gain = paired_difference(one, two, metric, labels, **draws)
         rows.append(ModalityRow(channels, scores, gain))
     gains: dict[str, Comparison] = {}
     conflicts = []
     for system, found in passes.items():
         full = found[-1]
+        whole = predictions.select(full, system)
         singles = [c for c in found if len(c) == 1 and set(c) < set(full)]
         table = {row.channels: row.scores.get(system) for row in rows}
         if singles:
@@ -130,14 +126,9 @@ def modality_report(
             gains[system] = Comparison(
                 set_name(full),
                 set_name(best),
-                paired_difference(
-                    predictions.select(full, system), predictions.select(best, system), metric,
-                    labels, resamples=resamples, seed=seed, by=by,
-                ),
-            )  # fmt: skip
-        clash = channel_conflicts(
-            predictions.select(full, system), labels, resamples=resamples, seed=seed
-        )
+                paired_difference(whole, predictions.select(best, system), metric, labels, **draws),
+            )
+        clash = channel_conflicts(whole, labels, **draws)
         if clash is not None:
             conflicts.append(clash)
     return ModalityReport(metric, tuple(rows), gains, tuple(conflicts))
@@ -155,9 +146,7 @@ def _value(score: Score | None) -> float:
 def channel_conflicts(
     predictions: Sequence[Prediction],
     labels: LabelSet,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    **draws: Unpack[Draws],
 ) -> Conflicts | None:
     """Whom the answers follow where the channels present disagree; None where no clip tells.
 
@@ -166,8 +155,7 @@ def channel_conflicts(
             present whose emotion any row's `truth` tells; rows that do not tell all of them are
             left out.
         labels: the label set.
-        resamples: number of bootstrap resamples.
-        seed: seed of the resampling.
+        draws: see `Draws`; clips are drawn, not groups.
     """
     rows = sorted(predictions, key=lambda p: p.id)
     told = [
@@ -190,7 +178,7 @@ def channel_conflicts(
 
     def share(hits: np.ndarray, missed: int = 0) -> Score:
         failures = {NO_ANSWER: missed} if missed else {}
-        return mean_score(hits.astype(float), total, failures, resamples=resamples, seed=seed)
+        return mean_score(hits.astype(float), total, failures, **draws)
 
     lone = []
     for k, channel in enumerate(told):

@@ -11,14 +11,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from emollama.base.errors import EmollamaError
 from emollama.base.files import write_json, write_text
 from emollama.manifest.labels import LabelSet
-from emollama.scoring.metrics.bootstrap import LEVEL, RESAMPLES, By
+from emollama.scoring.metrics.bootstrap import LEVEL, RESAMPLES, Draws
 from emollama.scoring.metrics.faithfulness import (
     CluesIn,
     Faithfulness,
@@ -58,40 +58,18 @@ def report_from_files(
     out_dir: Path,
     *,
     metric: str = "weighted_f1",
-    resamples: int = RESAMPLES,
-    seed: int | None = None,
-    by: By = "sample",
     clues_in: CluesIn | None = None,
+    **draws: Unpack[Draws],
 ) -> dict[str, Any]:
-    """Read predictions files, write the report into `out_dir` and return it. See `build_report`."""
-    model = read_predictions(model_predictions)
-    baselines = read_predictions(baseline_predictions) if baseline_predictions else None
-    return write_report(
-        out_dir, model, baselines,
-        metric=metric, resamples=resamples, seed=seed, by=by, clues_in=clues_in,
-    )  # fmt: skip
-
-
-def write_report(
-    out_dir: Path,
-    predictions: Predictions,
-    baselines: Predictions | None = None,
-    *,
-    metric: str = "weighted_f1",
-    resamples: int = RESAMPLES,
-    seed: int | None = None,
-    by: By = "sample",
-    clues_in: CluesIn | None = None,
-) -> dict[str, Any]:
-    """Write report.json, report.md and the figures into `out_dir`; return the report.
+    """Read predictions files, write report.json, report.md and the figures; return the report.
 
     Figures: confusion.png, per_class.png, and where there is something to draw reliability.png,
-    roc.png and pr.png (label scores) and modality.png (more than one channel set).
+    roc.png and pr.png (label scores) and modality.png (more than one channel set). The other
+    arguments are those of `build_report`.
     """
-    report = build_report(
-        predictions, baselines,
-        metric=metric, resamples=resamples, seed=seed, by=by, clues_in=clues_in,
-    )  # fmt: skip
+    predictions = read_predictions(model_predictions)
+    baselines = read_predictions(baseline_predictions) if baseline_predictions else None
+    report = build_report(predictions, baselines, metric=metric, clues_in=clues_in, **draws)
     report["figures"] = [*draw_figures(report, out_dir), *draw_curves(predictions, out_dir)]
     write_json(out_dir / "report.json", report)
     write_text(out_dir / "report.md", markdown(report))
@@ -103,23 +81,19 @@ def build_report(
     baselines: Predictions | None = None,
     *,
     metric: str = "weighted_f1",
-    resamples: int = RESAMPLES,
-    seed: int | None = None,
-    by: By = "sample",
     clues_in: CluesIn | None = None,
+    **draws: Unpack[Draws],
 ) -> dict[str, Any]:
     """Everything a report says, as plain JSON values without NaN.
 
     Args:
         predictions: the model's rows; the headline is its largest set of channels.
         baselines: rows of other systems on the same samples.
-        metric: the metric that channel sets and systems are compared by (a key of `METRICS`).
-        resamples: number of bootstrap resamples.
-        seed: seed of the resampling; the run's own, from the predictions' header, when None, so
-            that re-scoring committed predictions gives the same intervals.
-        by: draw samples, or whole groups.
+        metric: the metric that channel sets and systems are compared by, one of `COMPARED`.
         clues_in: the clues that a reason names; with it, and where rows hold reasons and the
             clips' clues, the report tells whether reasons are faithful.
+        draws: see `Draws`. The seed is by default the run's own, from the predictions' header, so
+            that re-scoring committed predictions gives the same intervals.
 
     Raises:
         EmollamaError: nothing to score, or files that do not belong together.
@@ -134,8 +108,7 @@ def build_report(
     if not any(r.reference is not None for r in rows):
         where = predictions.path or "the predictions"
         raise EmollamaError(f"{where}: no row has a reference; there is nothing to score against")
-    seed = every.header.seed if seed is None else seed
-    options: dict[str, Any] = {"resamples": resamples, "seed": seed, "by": by}
+    draws = {"resamples": RESAMPLES, "seed": every.header.seed, "by": "sample", **draws}
     beside = sorted(systems[1:], key=lambda s: _BESIDE.index(s) if s in _BESIDE else -1)
     others = []
     for system in beside:
@@ -145,12 +118,12 @@ def build_report(
             {
                 "system": system,
                 "channels": channels,
-                "scores": evaluate(theirs, labels, **options),
-                "difference": paired_difference(rows, theirs, metric, labels, **options),
+                "scores": evaluate(theirs, labels, **draws),
+                "difference": paired_difference(rows, theirs, metric, labels, **draws),
             }
         )
     compared = [main, *(s for s in beside if any(every.channel_sets(s)))]
-    modality = modality_report(every, compared, metric, **options)
+    modality = modality_report(every, compared, metric, **draws)
     header = every.header
     report = {
         "report": REPORT_VERSION,
@@ -166,14 +139,14 @@ def build_report(
         "files": _files(predictions, baselines),
         "settings": header.settings,
         "metric": metric,
-        "bootstrap": {**options, "level": LEVEL},
+        "bootstrap": {**draws, "level": LEVEL},
         "channels": full,
         "latency_ms": _latency(rows),
-        **label_part(rows, labels, **options),
+        **label_part(rows, labels, **draws),
         "others": others,
         "modality": modality,
-        "faithfulness": _faithfulness(rows, clues_in, resamples, seed),
-        "label_naming": _label_naming(rows, labels, resamples, seed),
+        "faithfulness": _faithfulness(rows, clues_in, draws),
+        "label_naming": _label_naming(rows, labels, draws),
     }
     made: dict[str, Any] = json.loads(json.dumps(plain(report), allow_nan=False))
     made["findings"] = findings(made)
@@ -181,17 +154,14 @@ def build_report(
 
 
 def label_part(
-    rows: Sequence[Prediction], labels: LabelSet, **options: Any
-) -> dict[str, Any]:  # fmt: skip
-    """Scores, failures, classes, confusion and reliability of one system's labels.
-
-    `options` are those of the bootstrap: resamples, seed, by.
-    """
+    rows: Sequence[Prediction], labels: LabelSet, **draws: Unpack[Draws]
+) -> dict[str, Any]:
+    """Scores, failures, classes, confusion and reliability of one system's labels."""
     cases = label_cases(rows, labels)
     return {
-        "scores": evaluate(rows, labels, **options),
+        "scores": evaluate(rows, labels, **draws),
         "failures": cases.failures,
-        "per_class": per_class(cases, labels, **options),
+        "per_class": per_class(cases, labels, **draws),
         "confusion": {
             "rows": labels.labels,
             "columns": (*labels.labels, UNPARSED),
@@ -218,23 +188,21 @@ def _latency(rows: Sequence[Prediction]) -> dict[str, Any] | None:
 
 
 def _faithfulness(
-    rows: Sequence[Prediction], clues_in: CluesIn | None, resamples: int, seed: int
+    rows: Sequence[Prediction], clues_in: CluesIn | None, draws: Draws
 ) -> Faithfulness | None:
     rendered = {r.id: r.clues for r in rows if r.clues}
     reasons = {r.id: r.reason for r in rows if r.reason is not None and r.id in rendered}
     if clues_in is None or len(reasons) < 2:
         return None
-    return clue_faithfulness(reasons, rendered, clues_in, seed=seed, resamples=resamples)
+    return clue_faithfulness(reasons, rendered, clues_in, **draws)
 
 
-def _label_naming(
-    rows: Sequence[Prediction], labels: LabelSet, resamples: int, seed: int
-) -> LabelNaming | None:
+def _label_naming(rows: Sequence[Prediction], labels: LabelSet, draws: Draws) -> LabelNaming | None:
     named = {r.id: named_labels(r.reason, labels) for r in rows if r.reason and r.reference}
     if len(named) < 2:
         return None
     references = {r.id: r.reference for r in rows if r.reference}
-    return label_naming(named, references, seed=seed, resamples=resamples)
+    return label_naming(named, references, **draws)
 
 
 def plain(value: Any) -> Any:

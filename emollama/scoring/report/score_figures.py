@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
+from emollama.scoring.metrics.bootstrap import Draws
 from emollama.scoring.metrics.context import Context
 from emollama.scoring.metrics.label_scores import per_class
 from emollama.scoring.metrics.multilabel import set_cases
@@ -17,7 +18,7 @@ OF_LABELS = ("confusion.png", "per_class.png", "reliability.png")
 
 
 def draw_score_figures(
-    predictions: Predictions, context: Context, out_dir: Path, **options: Any
+    predictions: Predictions, context: Context, out_dir: Path, **draws: Unpack[Draws]
 ) -> list[str]:
     """Draw confusion, classes and reliability of labels, and ROC and PR curves of their scores.
 
@@ -28,21 +29,21 @@ def draw_score_figures(
         predictions: the first system's rows with its largest set of channels are drawn.
         context: label set and thresholds.
         out_dir: where the files go.
-        options: of the bootstrap: resamples, seed, by.
+        draws: see `Draws`.
     """
     header = predictions.header
-    system = predictions.systems()[0]
-    rows = predictions.select(predictions.channel_sets(system)[-1], system)
+    system, channels = predictions.headline()
+    rows = predictions.select(channels, system)
     part: dict[str, Any] = {"corpus": header.corpus, "split": header.split}
     names: tuple[str, ...] = ()
     if any(r.reference is not None for r in rows):
         names = OF_LABELS
-        part |= plain(label_part(rows, context.labels, **options))
+        part |= plain(label_part(rows, context.labels, **draws))
     elif any(r.reference_labels is not None for r in rows):
         names = ("per_class.png",)
         cases = set_cases(rows, context.labels, context.thresholds)
         part |= {
-            "per_class": plain(per_class(cases, context.labels, **options)),
+            "per_class": plain(per_class(cases, context.labels, **draws)),
             "scores": {"accuracy": {"n_scored": len(cases.rows)}},
         }
     for name in OF_LABELS:

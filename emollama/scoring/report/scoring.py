@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from emollama.base.errors import EmollamaError
 from emollama.base.files import write_json, write_text
-from emollama.scoring.metrics.bootstrap import LEVEL, RESAMPLES, By
+from emollama.scoring.metrics.bootstrap import LEVEL, RESAMPLES, Draws
 from emollama.scoring.metrics.context import Context
 from emollama.scoring.metrics.measure import Score, paired, scored
 from emollama.scoring.metrics.offsets import DECISION
@@ -27,10 +27,7 @@ def score_predictions(
     context: Context,
     names: Sequence[str] = (),
     compare: Predictions | None = None,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int | None = None,
-    by: By = "sample",
+    **draws: Unpack[Draws],
 ) -> dict[str, Any]:
     """Everything that the metrics of a file say, as plain JSON values.
 
@@ -41,9 +38,7 @@ def score_predictions(
         context: label set, tables, thresholds, judge.
         names: keys of `METRICS`; those that the rows have the truth for when empty.
         compare: another file; the result holds "this minus the other" for each metric.
-        resamples: number of bootstrap resamples.
-        seed: seed of the resampling; by default the one of the header.
-        by: draw samples, or whole groups.
+        draws: see `Draws`; the seed is by default the one of the header.
 
     Raises:
         EmollamaError: an unknown metric, or one that the rows have nothing for.
@@ -56,8 +51,7 @@ def score_predictions(
         raise EmollamaError(
             f"{where}: no row has a reference of any kind; there is nothing to score against"
         )
-    seed = predictions.header.seed if seed is None else seed
-    options: dict[str, Any] = {"resamples": resamples, "seed": seed, "by": by}
+    draws = {"resamples": RESAMPLES, "seed": predictions.header.seed, "by": "sample", **draws}
     other = _rows(compare)[2] if compare else None
     results, differences = [], []
     for name in wanted:
@@ -67,9 +61,9 @@ def score_predictions(
             measure = build(rows)
             if not measure.rows and not measure.failures and measure.empty is None:
                 raise EmollamaError(f"{name} needs {NEEDS[metric.needs]}; no row can be scored")
-            results.append(_result(name, scored(measure, **options)))
+            results.append(_result(name, scored(measure, **draws)))
             if other is not None:
-                difference = paired(build, rows, other, **options)
+                difference = paired(build, rows, other, **draws)
                 differences.append({"metric": name, **difference.to_dict()})
         except EmollamaError as error:
             # A metric knows rows, not the file they are from.
@@ -86,7 +80,7 @@ def score_predictions(
         "channels": channels,
         "file": _file(predictions),
         "compared_with": _file(compare) if compare else None,
-        "bootstrap": {**options, "level": LEVEL},
+        "bootstrap": {**draws, "level": LEVEL},
         "results": results,
         "differences": differences,
     }

@@ -351,7 +351,7 @@ def print_tables(tables: Sequence[Table], console: Console | None = None) -> Non
 
 
 def print_report(report: dict[str, Any], console: Console | None = None) -> None:
-    """Print a report (as `write_report` returns it, or read from report.json)."""
+    """Print a report (as `report_from_files` returns it, or read from report.json)."""
     console = console or Console()
     console.print(f"[bold]{escape(report_title(report))}[/bold]")
     print_tables(list(report_tables(report)), console)

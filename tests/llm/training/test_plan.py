@@ -161,7 +161,7 @@ def test_memory_falls_with_precision_checkpointing_and_sharing(config: Path) -> 
 
 
 def test_what_would_not_fit_is_said(config: Path) -> None:
-    call = ["plan", "--cfg-path", str(config), "--memory", "0.5"]
+    call = ["plan", str(config), "--memory", "0.5"]
     said = CliRunner().invoke(app, call)
     assert said.exit_code == 0, said.output
     assert "would not fit" in said.output and "tokens of a sample" in said.output
@@ -174,5 +174,5 @@ def test_what_would_not_fit_is_said(config: Path) -> None:
 def test_a_fusion_model_needs_no_plan() -> None:
     preset = Path(__file__).parents[3] / "train_configs/meld-early.yaml"
     with pytest.raises(EmollamaError, match=r"meld-early\.yaml: is of a fusion model") as error:
-        CliRunner().invoke(app, ["plan", "--cfg-path", str(preset)], catch_exceptions=False)
-    assert "\n" not in str(error.value) and "python train.py --cfg-path" in str(error.value)
+        CliRunner().invoke(app, ["plan", str(preset)], catch_exceptions=False)
+    assert "\n" not in str(error.value) and "emollama train" in str(error.value)

@@ -1,0 +1,87 @@
+"""Whether what a user names is there, asked before anything large is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from emollama.base.errors import EmollamaError
+
+PROCESSOR_FILE, FUSION_FILE = "processor.json", "fusion.json"
+"""Files by which an artefact is known: of a language model, and of a fusion model."""
+
+
+def need_file(path: Path | None) -> None:
+    """Refuse a file that is named and cannot be read; None is no file.
+
+    Raises:
+        EmollamaError: naming it.
+    """
+    if path is None:
+        return
+    try:
+        with path.open("rb"):
+            return
+    except OSError as error:
+        raise EmollamaError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except ValueError as error:  # a zero byte in the name
+        raise EmollamaError(f"{str(path)!r}: cannot be read: {error}") from error
+
+
+def need_files(paths: Iterable[Path] | None) -> None:
+    """`need_file` for each."""
+    for path in paths or ():
+        need_file(path)
+
+
+def need_folder(path: Path | None) -> None:
+    """Refuse a folder that is named and is not there; None is no folder.
+
+    Raises:
+        EmollamaError: naming it.
+    """
+    if path is not None and not path.is_dir():
+        raise EmollamaError(f"{path}: is not a folder ({_instead_of_a_folder(path)})")
+
+
+def need_artefact(folder: Path) -> None:
+    """Refuse a folder that is no artefact of either kind.
+
+    Raises:
+        EmollamaError: naming it and what is missing.
+    """
+    if not folder.is_dir():
+        raise EmollamaError(
+            f"{folder}: is not a folder ({_instead_of_a_folder(folder)}); a model is the folder "
+            "that 'emollama train' writes, e.g. runs/quickstart/model"
+        )
+    if _is_artefact(folder):
+        return
+    hint = f"; did you mean {folder / 'model'}?" if _is_artefact(folder / "model") else ""
+    raise EmollamaError(
+        f"{folder}: is not an artefact: it holds neither {PROCESSOR_FILE} nor {FUSION_FILE}{hint}"
+    )
+
+
+def _instead_of_a_folder(path: Path) -> str:
+    return "it is a file" if path.is_file() else "no such folder"
+
+
+def _is_artefact(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in (PROCESSOR_FILE, FUSION_FILE))
+
+
+def need_clip(path: Path) -> None:
+    """Refuse a media file that is not there.
+
+    Raises:
+        EmollamaError: naming it.
+    """
+    try:
+        if path.is_file():
+            return
+        what = "is a folder" if path.is_dir() else "does not exist"
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise EmollamaError(f"{path}: is not a media file that can be read ({why})") from error
+    raise EmollamaError(f"{path}: {what}; a video or audio file is needed")

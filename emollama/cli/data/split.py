@@ -1,0 +1,70 @@
+"""`emollama split`: which sample is in which split, as a file of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from emollama.base.paths import need_file, need_folder
+
+
+def split(
+    manifest: Annotated[Path, typer.Argument(help="Manifest of the samples.")],
+    out: Annotated[Path, typer.Option(help="Split file to write.")],
+    scheme: Annotated[
+        str,
+        typer.Option(
+            help="official, k-fold, leave-one-group-out, random-80-10-10, id-hash, or a published "
+            "one: amst-crema-d, amst-iemocap, amst-mvsa, amst-ur-funny."
+        ),
+    ],
+    fold: Annotated[
+        int | None,
+        typer.Option(help="k-fold, id-hash: number of the tested fold.", show_default="0"),
+    ] = None,
+    folds: Annotated[
+        int | None, typer.Option(help="k-fold, id-hash: number of folds.", show_default="5")
+    ] = None,
+    val: Annotated[
+        bool | None,
+        typer.Option(
+            "--val/--no-val", help="k-fold: use the next fold as val.", show_default="val"
+        ),
+    ] = None,
+    group: Annotated[
+        str | None, typer.Option(help="leave-one-group-out: group to test on.")
+    ] = None,
+    val_group: Annotated[
+        str | None,
+        typer.Option(help="leave-one-group-out: group to validate on.", show_default="none"),
+    ] = None,
+    by: Annotated[
+        Literal["group", "speaker", "none"] | None,
+        typer.Option(
+            help="What is kept whole; 'none' splits sample by sample.", show_default="group"
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="k-fold, random-80-10-10: seed.", show_default="0")
+    ] = None,
+    lists: Annotated[
+        Path | None, typer.Option(help="A published split: folder with its authors' lists.")
+    ] = None,
+) -> None:
+    """Split the samples of a manifest.
+
+    The file written is for data.split_file of a configuration.
+    """
+    need_file(manifest)
+    need_folder(lists)
+    from emollama.corpora.split_schemes import write_split
+    from emollama.manifest.sample import read_manifest
+
+    given = {
+        "fold": fold, "folds": folds, "val": val, "group": group, "val_group": val_group,
+        "by": by, "seed": seed, "lists": lists,
+    }  # fmt: skip
+    for line in write_split(read_manifest(manifest), out, scheme, given).lines():
+        print(line)

@@ -1,0 +1,64 @@
+"""`emollama predict`: clips to label probabilities and reasons."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emollama.base.errors import EmollamaError
+from emollama.base.paths import need_artefact, need_clip
+from emollama.base.precision import Precision
+from emollama.base.quiet import quiet_libraries
+from emollama.cli.show import show_answer
+
+
+def predict(
+    clips: Annotated[list[Path], typer.Argument(help="Video, audio or picture files.")],
+    model: Annotated[Path, typer.Option("--model", help="Folder of a trained model.")],
+    text: Annotated[str | None, typer.Option(help="What the person says.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a clip.")] = False,
+    explain: Annotated[bool, typer.Option(help="Also write a reason.")] = True,
+    transcribe: Annotated[
+        bool, typer.Option(help="Without --text, transcribe the clip with Whisper (English).")
+    ] = True,
+    start: Annotated[
+        float | None, typer.Option(help="Where to start, in seconds.", show_default="its start")
+    ] = None,
+    end: Annotated[
+        float | None, typer.Option(help="Where to end, in seconds.", show_default="its end")
+    ] = None,
+    dtype: Annotated[Precision, typer.Option(help="Precision of a language model.")] = "auto",
+) -> None:
+    """Answer clips with label probabilities and a reason.
+
+    The reason cites clues that were measured in the clip.
+    """
+    need_artefact(model)
+    if len(clips) == 1:
+        need_clip(clips[0])
+    quiet_libraries()
+    from emollama.session import open_session
+
+    session = open_session(model, dtype, describe=False)
+    failed = 0
+    for clip in clips:
+        try:
+            look = session.look(clip, text, start, end, transcribe)
+            answer = session.answer(look, explain)
+        except EmollamaError as error:
+            # One bad file of many is told and counted; a single one ends the command as usual.
+            if len(clips) == 1:
+                raise
+            failed += 1
+            print(f"error: {error}", file=sys.stderr)
+            continue
+        if as_json:
+            print(json.dumps({"clip": str(clip), **answer.to_dict()}, ensure_ascii=False))
+        else:
+            show_answer(clip, answer)
+    if failed:
+        raise EmollamaError(f"{failed} of {len(clips)} clips could not be answered")

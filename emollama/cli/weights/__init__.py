@@ -1,0 +1,1 @@
+"""Commands that convert a model's weights."""

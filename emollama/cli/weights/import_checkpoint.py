@@ -1,0 +1,42 @@
+"""`emollama import-checkpoint`: released weights into an artefact."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emollama.base.paths import need_file, need_folder
+from emollama.base.quiet import quiet_libraries
+
+
+def import_checkpoint(
+    checkpoint: Annotated[Path, typer.Argument(help="The released .pth file.")],
+    llm: Annotated[
+        str, typer.Option(help="Language model it was trained on: a folder or an asset's name.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the model to write.")],
+    layout: Annotated[str, typer.Option(help="Prompt layout.")] = "emotion-llama-v1",
+    labels: Annotated[str, typer.Option(help="Name of the label set.")] = "mer2023",
+    features: Annotated[
+        Path | None,
+        typer.Option(help="Folder that holds mae_340_UTT, maeV_399_UTT and HL-UTT."),
+    ] = None,
+) -> None:
+    """Import a released Emotion-LLaMA or MiniGPT-v2 checkpoint."""
+    need_file(checkpoint)
+    need_folder(features)
+    quiet_libraries()
+    from emollama.llm.released import emotion_llama_v1 as v1
+    from emollama.llm.released.import_checkpoint import import_checkpoint as run
+    from emollama.manifest.labels import get_label_set
+
+    sources = {
+        name: source.replace("npy:", f"npy:{features}/") if features else source
+        for name, source in v1.SOURCES.items()
+    }
+    report = run(checkpoint, llm, layout, get_label_set(labels), out, sources=sources)
+    for line in report.lines():
+        print(line)
+    print(f"model in {out}")

@@ -1,0 +1,288 @@
+"""The client for any server that speaks OpenAI's chat completions: text, pictures and sound.
+
+Failures that may pass (408, 425, 429, 5xx, timeouts, broken connections and answers) are tried
+again with growing pauses or after the server's `Retry-After`; any other refusal is final. What a
+server says is shown to people without the key, which some servers repeat.
+
+It stands on httpx (connections, pooling, TLS, proxies). The `openai` package would add types and
+retries of its own, but the ledger must see every try, and a request may hold any field.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import ssl
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from emollama.base.errors import EmollamaError
+
+if TYPE_CHECKING:
+    import httpx
+
+LARGEST_ANSWER = 4 * 1024 * 1024
+LONGEST_PAUSE = 60.0
+LONGEST_IDLE = 3.0
+"""Seconds after which a connection is not used again: servers close those that nobody uses."""
+_PASSING = (408, 425, 429)
+_FOR_ALL = (401, 402, 404, 405, 407)  # no key, no money, no such model or path: not this question
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_PATH = "/chat/completions"
+Message = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A completion.
+
+    Attributes:
+        text: of the first choice.
+        tokens_in, tokens_out: as the server counts them; 0 where it does not.
+    """
+
+    text: str
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+
+class NoReplyError(Exception):
+    """A question without an answer.
+
+    Attributes:
+        refused: the server refused this question, and would again.
+        everyone: it would refuse any other question, too.
+    """
+
+    def __init__(self, message: str, refused: bool, everyone: bool = False) -> None:
+        super().__init__(message)
+        self.refused, self.everyone = refused, everyone
+
+
+class _TransientError(Exception):
+    """One try that failed; `wait` is what the server asks for, in seconds."""
+
+    def __init__(self, what: str, wait: float = 0.0) -> None:
+        super().__init__(what)
+        self.wait = wait
+
+
+class _RefusedError(Exception):
+    """A question that the server will not answer."""
+
+    def __init__(self, how: str, message: str, everyone: bool) -> None:
+        super().__init__(message)
+        self.how, self.everyone = how, everyone
+
+
+@dataclass
+class Endpoint:
+    """A model at a URL; any number of threads may ask.
+
+    Attributes:
+        where: section of the configuration, for messages ("refine").
+        url: base URL (`http://host:port/v1`) or the full one of `/chat/completions`.
+        model: its name there.
+        key_env: environment variable that holds the key, if the server wants one.
+        temperature, max_tokens: of each request.
+        body: further fields of a request, or others in place of ours; None leaves one out.
+        concurrency: requests that are open at a time.
+        timeout: seconds for one try.
+        retries: tries after the first.
+        pause: seconds before the second try, doubled before each further one.
+        sleep: waits between tries.
+
+    Raises:
+        EmollamaError: an address or a key that cannot be used, naming the setting.
+    """
+
+    where: str
+    url: str
+    model: str
+    key_env: str | None = None
+    temperature: float = 0.0
+    max_tokens: int = 256
+    body: Mapping[str, Any] = field(default_factory=dict)
+    concurrency: int = 8
+    timeout: float = 120.0
+    retries: int = 5
+    pause: float = 1.0
+    sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
+
+    def __post_init__(self) -> None:
+        self._check_url()
+        if not self.model:
+            raise EmollamaError(f"{self.where}.model: an endpoint needs the model's name there")
+        self._key = os.environ.get(self.key_env, "") if self.key_env else ""
+        if self.key_env and not self._key:
+            raise EmollamaError(
+                f"{self.where}.key_env: environment variable '{self.key_env}' is not set"
+            )
+        if not (self._key.isascii() and self._key.isprintable()):
+            raise EmollamaError(
+                f"{self.where}.key_env: the key in '{self.key_env}' holds a line break or a "
+                "character that is not ASCII; no header may hold it"
+            )
+        self._slots = threading.BoundedSemaphore(self.concurrency)
+        self._making = threading.Lock()
+
+    def _check_url(self) -> None:
+        try:
+            parts = urlsplit(self.url)
+            whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # a port that is no number, brackets that are no IPv6
+            whole = False
+        if not whole or not self.url.isascii() or not self.url.isprintable() or " " in self.url:
+            raise EmollamaError(
+                f"{self.where}.url: '{self.url}' is not an http or https URL such as "
+                "http://localhost:8000/v1"
+            )
+        if "@" in parts.netloc or parts.query or parts.fragment:
+            raise EmollamaError(
+                f"{self.where}.url: takes a scheme, a host, a port and a path, nothing else; a key "
+                f"goes into an environment variable, which {self.where}.key_env names"
+            )
+
+    @property
+    def address(self) -> str:
+        """The full URL that is posted to."""
+        base = self.url.rstrip("/")
+        return base if base.endswith(_PATH) else base + _PATH
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What answers depend on besides the messages."""
+        return {"model": self.model, "temperature": self.temperature,
+                "max_tokens": self.max_tokens, "body": dict(self.body)}  # fmt: skip
+
+    def ask(self, messages: Sequence[Message], failed: Callable[[str], None]) -> Reply:
+        """One completion.
+
+        Args:
+            messages: of the chat.
+            failed: told of each try without an answer how it ended, when it has.
+
+        Raises:
+            NoReplyError: refused, or no answer after all tries.
+        """
+        last = ""
+        for attempt in range(self.retries + 1):
+            try:
+                with self._slots:
+                    return self._once(messages)
+            except _TransientError as error:
+                last = str(error)
+                failed(last)
+                if attempt < self.retries:
+                    self.sleep(self._pause(attempt, error.wait))
+            except _RefusedError as error:
+                failed(error.how)
+                raise NoReplyError(str(error), True, error.everyone) from error
+        raise NoReplyError(f"{last} (the last of {self.retries + 1} tries)", False)
+
+    def _pause(self, attempt: int, wanted: float) -> float:
+        """Doubling, spread so that waiting threads do not all come back at once."""
+        grown = self.pause * 2**attempt * random.uniform(0.75, 1.25)
+        return min(max(grown, wanted), LONGEST_PAUSE)
+
+    def _connected(self) -> httpx.Client:
+        """The client of all threads, made at the first question."""
+        with self._making:
+            return self._client
+
+    @cached_property
+    def _client(self) -> httpx.Client:
+        import httpx
+
+        headers = {"Content-Type": "application/json"}
+        if self._key:
+            headers["Authorization"] = f"Bearer {self._key}"
+        return httpx.Client(
+            headers=headers,
+            timeout=self.timeout,
+            limits=httpx.Limits(
+                max_connections=None,
+                max_keepalive_connections=self.concurrency,
+                keepalive_expiry=LONGEST_IDLE,
+            ),
+            # A redirect would carry the key to a host that nobody named.
+            follow_redirects=False,
+            verify=ssl.create_default_context(),
+            # This machine is not reached through a proxy.
+            trust_env=urlsplit(self.url).hostname not in _LOOPBACK,
+        )
+
+    def _once(self, messages: Sequence[Message]) -> Reply:
+        import httpx
+
+        request = {
+            "model": self.model,
+            "messages": list(messages),
+            "temperature": self.temperature,
+            "max_tokens": self.max_tokens,
+            **self.body,
+        }
+        body = json.dumps({k: v for k, v in request.items() if v is not None}).encode()
+        try:
+            with self._connected().stream("POST", self.address, content=body) as answer:
+                data = self._read(answer)
+        except httpx.HTTPError as error:
+            what = " ".join(str(error).split()) or type(error).__name__
+            raise _TransientError(f"connection: {what}") from error
+        except (httpx.InvalidURL, ValueError) as error:  # a host that no name can be
+            what = " ".join(str(error).split())
+            raise _RefusedError("no such host", what, True) from error
+        status = answer.status_code
+        if status in _PASSING or status >= 500:
+            raise _TransientError(f"status {status}", _seconds(answer.headers.get("Retry-After")))
+        if status != 200:
+            told = " ".join(data.decode("utf-8", "replace").split())
+            told = (told.replace(self._key, "***") if self._key else told)[:200]
+            everyone = status in _FOR_ALL or 300 <= status < 400
+            raise _RefusedError(str(status), f"status {status}: {told}", everyone)
+        return _completion(data)
+
+    def _read(self, answer: httpx.Response) -> bytes:
+        """The body; one that is too large or drips in for too long is a try that failed."""
+        until = time.monotonic() + self.timeout
+        data = bytearray()
+        for part in answer.iter_bytes():
+            data += part
+            if len(data) > LARGEST_ANSWER:
+                raise _TransientError(f"its answer is larger than {LARGEST_ANSWER >> 20} MiB")
+            if time.monotonic() > until:
+                raise _TransientError(f"its answer is not whole after {self.timeout:g} s")
+        return bytes(data)
+
+
+def _seconds(value: str | None) -> float:
+    """Of a Retry-After header: a number, or a date."""
+    if value is None:
+        return 0.0
+    if value.replace(".", "", 1).isdecimal():
+        return float(value)
+    try:
+        return parsedate_to_datetime(value).timestamp() - time.time()
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
+
+
+def _completion(data: bytes) -> Reply:
+    """Text and tokens of a completion; anything else is a broken answer, which may pass."""
+    try:
+        value = json.loads(data)
+        content = value["choices"][0]["message"]["content"]
+        used = value.get("usage") or {}
+        tokens = int(used.get("prompt_tokens") or 0), int(used.get("completion_tokens") or 0)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise _TransientError("its answer is not a chat completion") from error
+    text = content if isinstance(content, str) else ""
+    # JSON may name half a character, which no file can hold.
+    return Reply(text.encode("utf-8", "replace").decode("utf-8"), *tokens)

@@ -1,0 +1,87 @@
+"""A clip as one model sees it: the evidence, and what there is to say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+from uuid import uuid4
+
+from emollama.base.errors import EmollamaError, did_you_mean
+from emollama.encoders.base import FeatureTrack
+from emollama.llm.processing import CHANNELS, Evidence
+from emollama.manifest.channels import Channel
+from emollama.session.observation import Observation, Track
+
+TextSource = Literal["given", "heard"]
+
+
+@dataclass(frozen=True)
+class ClipView:
+    """A clip once it has been encoded for a model.
+
+    Attributes:
+        observation: what does not depend on the model: duration, transcript, peak frame, timeline.
+        tracks: by input of the model; None where missing.
+        text: the words that the model reads; None without any.
+        text_source: whether they were given or transcribed.
+        clues: measured words by channel, told against the model's training clips.
+        present: channels that the clip has, of those the model reads.
+        channels: those that are to be used; see `without`.
+        notes: what a reader of an answer should know.
+        key: changes with anything but `channels`.
+    """
+
+    observation: Observation
+    tracks: Mapping[str, Track | None]
+    text: str | None = None
+    text_source: TextSource | None = None
+    clues: Mapping[str, str] = field(default_factory=dict)
+    present: tuple[Channel, ...] = ()
+    channels: frozenset[str] = frozenset(CHANNELS)
+    notes: tuple[str, ...] = ()
+    key: str = field(default_factory=lambda: uuid4().hex)
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return self.observation.duration
+
+    @property
+    def used(self) -> tuple[Channel, ...]:
+        """Channels that the clip has and that are used."""
+        return tuple(c for c in self.present if c in self.channels)
+
+    @property
+    def evidence(self) -> Evidence:
+        """What a language model is shown."""
+        tracks = {n: t for n, t in self.tracks.items() if t is None or isinstance(t, FeatureTrack)}
+        return Evidence(tracks, self.text, self.clues, self.channels)
+
+    @property
+    def cache_key(self) -> tuple[str, frozenset[str]]:
+        """Equal where a model is shown the same."""
+        return self.key, self.channels
+
+    def without(self, *channels: str) -> ClipView:
+        """The same clip with channels left out, as if it had never had them.
+
+        Raises:
+            EmollamaError: an unknown channel, or nothing would be left to go by.
+        """
+        for channel in channels:
+            if channel not in CHANNELS:
+                raise EmollamaError(
+                    f"channel '{channel}' is unknown{did_you_mean(channel, CHANNELS)}"
+                )
+        return self.only(c for c in self.channels if c not in channels)
+
+    def only(self, channels: Iterable[str]) -> ClipView:
+        """The same clip with these channels and no others."""
+        found = replace(self, channels=frozenset(channels))
+        if not found.used:
+            raise EmollamaError(
+                f"nothing is left to go by: the clip has {', '.join(self.present)}, and that is "
+                "left out"
+            )
+        return found

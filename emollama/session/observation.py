@@ -1,0 +1,134 @@
+"""What there is to see and hear in a clip, whatever model is asked about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from emollama.encoders.base import FeatureTrack
+from emollama.media.transcript import Phrase
+
+if TYPE_CHECKING:
+    from emollama.fusion.data.raw_media import RawTrack
+
+Track: TypeAlias = "FeatureTrack | RawTrack"
+"""What a model reads of a channel: features, or the medium itself."""
+
+
+@dataclass(frozen=True)
+class Peak:
+    """The frame in which the face shows most.
+
+    Attributes:
+        time: seconds from the clip's start.
+        image: uint8 [H, W, 3] RGB.
+        box: left, top, right, bottom of the face in pixels of the image.
+        expression: probability of each class of the expression network.
+        faces: how many faces there are in it.
+    """
+
+    time: float
+    image: np.ndarray
+    box: tuple[float, float, float, float]
+    expression: dict[str, float]
+    faces: int = 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON, without the picture."""
+        return {
+            "time": round(self.time, 3),
+            "box": [round(v, 1) for v in self.box],
+            "faces": self.faces,
+            "expression": {k: round(v, 4) for k, v in self.expression.items()},
+        }
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Measures over time.
+
+    Attributes:
+        face_times: float [F], seconds.
+        expressions: float [F, K], probabilities of `classes`; NaN where no face was found.
+        classes: K names.
+        voice_times: float [N], seconds.
+        energy: float [N], dB re full scale.
+        pitch: float [N], Hz; NaN where the voice has none.
+    """
+
+    face_times: np.ndarray
+    expressions: np.ndarray
+    classes: tuple[str, ...]
+    voice_times: np.ndarray
+    energy: np.ndarray
+    pitch: np.ndarray
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON; what is not known is None."""
+        return {
+            "face": {
+                "times": _plain(self.face_times, 3),
+                "classes": list(self.classes),
+                "probabilities": [_plain(row, 4) for row in self.expressions],
+            },
+            "voice": {
+                "times": _plain(self.voice_times, 3),
+                "energy_db": _plain(self.energy, 1),
+                "pitch_hz": _plain(self.pitch, 1),
+            },
+        }
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A measurement in words, of one channel from `start` to `end` in seconds."""
+
+    start: float
+    end: float
+    channel: str
+    words: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "start": round(self.start, 2),
+            "end": round(self.end, 2),
+            "channel": self.channel,
+            "words": self.words,
+        }
+
+
+@dataclass(frozen=True)
+class Observation:
+    """A clip that has been decoded, encoded and described.
+
+    Attributes:
+        duration: seconds.
+        tracks: by source, of the encoders of voice and face and of the tools for raw media; None
+            where the clip has no such channel.
+        transcript: phrases with times; None where nobody listened.
+        peak: None where no face was found.
+        timeline: what was measured.
+        measurements: the same in words.
+        notes: what a reader of an answer should know.
+    """
+
+    duration: float
+    tracks: Mapping[str, Track | None]
+    transcript: tuple[Phrase, ...] | None
+    peak: Peak | None
+    timeline: Timeline
+    measurements: tuple[Measurement, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def heard(self) -> str | None:
+        """The transcript as one text; None where there are no words."""
+        return " ".join(phrase.text for phrase in self.transcript or ()) or None
+
+
+def _plain(values: np.ndarray, digits: int) -> list[float | None]:
+    return [round(float(v), digits) if np.isfinite(v) else None for v in values]

@@ -1,0 +1,265 @@
+"""From a media file to a `Observation`: decode, encode, transcribe, describe.
+
+Nothing here knows a model that answers, so that it can be done in a process of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from emollama.base.errors import EmollamaError
+from emollama.encoders.base import Encoder, FeatureTrack
+from emollama.encoders.crops import FaceFinder, spread
+from emollama.encoders.expression import CLASSES, ExpressionEncoder
+from emollama.encoders.prosody import Contour, measure
+from emollama.media.clip import SAMPLE_RATE, Clip
+from emollama.media.faces import prominence
+from emollama.media.transcript import Phrase, Transcriber
+from emollama.session.observation import Measurement, Observation, Peak, Timeline, Track
+from emollama.workers.worker import Job, clip_for, decode_views
+
+if TYPE_CHECKING:
+    from emollama.fusion.data.raw_reading import MediaTool
+
+_MOMENTS = 8  # frames whose expression is put into words: those that the embedded default looks at
+_STEP = 5  # contour frames of 10 ms to a point of the timeline
+_CLEAR = 0.5  # probability from which an expression is named
+_SECOND_FACE = 0.9  # certainty, and below it a share of the first one's prominence
+_SHARE = 0.15
+_LOUDER, _HIGHER = 3.0, 2.0  # dB and semitones from the clip's own middle
+_SPOKEN = 25.0  # dB below the clip's loud parts at which speech ends
+_SILENCE = -70.0  # dB re full scale
+
+T = TypeVar("T")
+
+
+@dataclass
+class Observer:
+    """Encoders of voice and face with the transcriber and what the description needs.
+
+    Args:
+        encoders: by the source that names them.
+        describe: False makes the tracks alone, and the transcript where asked for.
+        tools: by the source that names them, what reads sound and pictures for a model that takes
+            them raw.
+    """
+
+    encoders: dict[str, Encoder] = field(default_factory=dict)
+    describe: bool = True
+    tools: Mapping[str, MediaTool] = field(default_factory=dict)
+
+    @cached_property
+    def _faces(self) -> FaceFinder:
+        return FaceFinder()
+
+    @cached_property
+    def _transcriber(self) -> Transcriber:
+        return Transcriber.from_assets()
+
+    @cached_property
+    def _expression(self) -> Encoder:
+        own = ExpressionEncoder(_MOMENTS)
+        return self.encoders.get(own.key, own)
+
+    def watch(
+        self,
+        video: Path,
+        start: float | None = None,
+        end: float | None = None,
+        transcribe: bool = True,
+    ) -> Observation:
+        """See and hear a clip, or a span of one.
+
+        What cannot be described for want of an asset is noted; the tracks are made in any case.
+
+        Raises:
+            MediaError: the file cannot be read.
+            EmollamaError: an encoder's asset cannot be had.
+        """
+        encoders = list(self.encoders.values())
+        wanted = [*encoders, self._expression] if self.describe else encoders
+        listen = transcribe or self.describe
+        job = Job("", video, None, start, end, None, ())
+        clips = decode_views(job, wanted, want_audio=listen)
+        clip = next(iter(clips.values()))
+        tracks = {
+            source: encoder.encode([clip_for(encoder, clips)])[0]
+            for source, encoder in self.encoders.items()
+        }
+        raw = {source: tool.read(job) for source, tool in self.tools.items()}
+        notes = list(clip.notes)
+        transcript: tuple[Phrase, ...] | None = None
+        if transcribe:
+            transcript = _try(lambda: self._hear(clip), notes, "speech is not transcribed")
+        peak, timeline = None, _timeline(None, None)
+        measurements: tuple[Measurement, ...] = ()
+        if self.describe:
+            seen = clip_for(self._expression, clips)
+            track = _try(lambda: self._look(seen, tracks), notes, "faces are not described")
+            contour = _contour(clip)
+            timeline = _timeline(track, contour)
+            measurements = (*_voice_in_words(contour), *_face_in_words(timeline, clip.duration))
+            if track is not None:
+                peak = self._peak(seen, timeline)
+            if peak is not None and peak.faces > 1:
+                notes.append(
+                    f"{peak.faces} faces at {peak.time:.1f} s; the largest and surest is read"
+                )
+        return Observation(
+            clip.duration, {**tracks, **raw}, transcript, peak, timeline, measurements,
+            tuple(dict.fromkeys(notes)),
+        )  # fmt: skip
+
+    def prepare(self, clip: Clip) -> None:
+        """Load whatever weights there are to load, by looking at a clip for nothing."""
+        for encoder in self.encoders.values():
+            encoder.encode([clip])
+        _try(lambda: self._hear(clip), [], "")
+        if self.describe:
+            _try(lambda: self._expression.encode([clip]), [], "")
+
+    def _hear(self, clip: Clip) -> tuple[Phrase, ...]:
+        return () if clip.audio is None else self._transcriber.transcribe(clip.audio)
+
+    def _look(self, clip: Clip, tracks: dict[str, FeatureTrack | None]) -> FeatureTrack | None:
+        made = next((s for s, e in self.encoders.items() if e is self._expression), None)
+        return tracks[made] if made is not None else self._expression.encode([clip])[0]
+
+    def _peak(self, clip: Clip, timeline: Timeline) -> Peak | None:
+        shown = 1 - timeline.expressions[:, CLASSES.index("neutral")]
+        if clip.frames is None or np.isnan(shown).all():
+            return None
+        at = int(np.nanargmax(shown))
+        images, times = spread(clip.frames, _MOMENTS)
+        faces = sorted(self._faces.find_all(images[at : at + 1])[0], key=prominence)
+        if not faces:
+            return None
+        first = faces[-1]
+        others = [
+            f
+            for f in faces[:-1]
+            if f.score > _SECOND_FACE and prominence(f) > _SHARE * prominence(first)
+        ]
+        row = timeline.expressions[at].tolist()
+        return Peak(
+            float(times[at]), images[at], first.box,
+            dict(zip(CLASSES, row, strict=True)), 1 + len(others),
+        )  # fmt: skip
+
+
+def _try(make: Callable[[], T], notes: list[str], what: str) -> T | None:
+    try:
+        return make()
+    except EmollamaError as error:
+        notes.append(f"{what}: {error}")
+        return None
+
+
+def _contour(clip: Clip) -> Contour | None:
+    if clip.audio is None or len(clip.audio) < SAMPLE_RATE // 20:
+        return None
+    contour = measure(clip.audio)
+    return contour if contour.energy.max() >= _SILENCE else None
+
+
+def _timeline(track: FeatureTrack | None, contour: Contour | None) -> Timeline:
+    none = np.zeros(0)
+    face_times, expressions = none, np.zeros((0, len(CLASSES)))
+    if track is not None:
+        columns = ExpressionEncoder.columns
+        first = columns.index(f"probability {CLASSES[0]}")
+        expressions = track.values[:, first : first + len(CLASSES)].astype(np.float64)
+        expressions[track.values[:, columns.index("face found")] == 0] = np.nan
+        face_times = track.times.astype(np.float64)
+    voice = (none, none, none)
+    if contour is not None:
+        edges = range(0, len(contour.times), _STEP)
+        parts = [slice(i, i + _STEP) for i in edges]
+        voice = (
+            np.array([contour.times[p].mean() for p in parts]),
+            np.array([contour.energy[p].mean() for p in parts]),
+            np.array([_pitch(contour.f0[p]) for p in parts]),
+        )
+    return Timeline(face_times, expressions, CLASSES, *voice)
+
+
+def _pitch(f0: np.ndarray) -> float:
+    voiced = f0[f0 > 0]
+    return float(np.median(voiced)) if len(voiced) else float("nan")
+
+
+def _face_in_words(timeline: Timeline, duration: float) -> list[Measurement]:
+    """One entry for each run of moments with the same expression."""
+    found: list[Measurement] = []
+    times = timeline.face_times
+    if not len(times):
+        return found
+    edges = np.concatenate([[0.0], (times[1:] + times[:-1]) / 2, [duration]])
+    for i, row in enumerate(timeline.expressions):
+        if np.isnan(row).any():
+            words = "no face found"
+        elif row.max() >= _CLEAR:
+            words = f"face looks {timeline.classes[int(row.argmax())]}"
+        else:
+            first, second = (timeline.classes[j] for j in row.argsort()[::-1][:2])
+            words = f"face between {first} and {second}"
+        _add(found, Measurement(float(edges[i]), float(edges[i + 1]), "face", words))
+    return found
+
+
+def _voice_in_words(contour: Contour | None) -> list[Measurement]:
+    """How each second of the voice differs from the whole clip's."""
+    if contour is None:
+        return []
+    found: list[Measurement] = []
+    floor = max(float(np.percentile(contour.energy, 95)) - _SPOKEN, _SILENCE)
+    active = contour.energy > floor
+    loudness = contour.energy[active].mean() if active.any() else 0.0
+    voiced = contour.f0 > 0
+    middle = np.log2(contour.f0[voiced]).mean() if voiced.any() else 0.0
+    count = max(1, round(len(contour.times) / 100))
+    edges = np.linspace(0, len(contour.times), count + 1).astype(int)
+    for low, high in pairwise(edges):
+        here, pitched = active[low:high], voiced[low:high]
+        words: list[str] = []
+        if here.mean() < 0.2:
+            words.append("hardly any voice")
+        else:
+            words += _side(contour.energy[low:high][here].mean() - loudness, _LOUDER,
+                           "louder", "quieter")  # fmt: skip
+            if pitched.any():
+                pitch = 12 * (np.log2(contour.f0[low:high][pitched]).mean() - middle)
+                words += _side(pitch, _HIGHER, "higher pitch", "lower pitch")
+        text = ", ".join(words) or "as in the rest of the clip"
+        _add(found, Measurement(float(low) / 100, float(high) / 100, "voice", text))
+    return found
+
+
+def _side(value: float, limit: float, above: str, below: str) -> list[str]:
+    return [above] if value > limit else [below] if value < -limit else []
+
+
+def _add(found: list[Measurement], one: Measurement) -> None:
+    """Join what says the same as what came before."""
+    if found and found[-1].words == one.words:
+        found[-1] = replace(found[-1], end=one.end)
+    else:
+        found.append(one)
+
+
+def channel_encoders(encoders: dict[str, Encoder], words: bool) -> dict[str, Encoder]:
+    """Those that read the words, or those that read media."""
+    return {s: e for s, e in encoders.items() if (e.channel == "words") == words}
+
+
+def tracks_of(encoders: dict[str, Encoder], text: str | None) -> dict[str, Track | None]:
+    """Tracks by source of what is said, for encoders of the words."""
+    clip = Clip(None, None, 0.0, text=text)
+    return {source: encoder.encode([clip])[0] for source, encoder in encoders.items()}

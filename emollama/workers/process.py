@@ -1,0 +1,153 @@
+"""One process that works for this one: a pipe to it, and no way for it to be left behind.
+
+Ctrl-C, which a terminal sends to every process, is for the parent alone; when the parent ends,
+however it does, so does the worker, whatever it is at.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from emollama.base.errors import EmollamaError
+from emollama.base.processors import limit_threads
+
+Opened = Callable[[], tuple[Any, Callable[[Any], Any]]]
+"""Called in a worker: its first message, and what answers each item from then on."""
+
+
+class RefusedError(EmollamaError):
+    """An `EmollamaError` of a worker.
+
+    Attributes:
+        batch: what the worker was at; empty while it started.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.batch: Sequence[Any] = ()
+
+
+class _Refused(str):
+    """The text of an `EmollamaError`, on its way through the pipe."""
+
+
+class Worker:
+    """A process that first sends its greeting and then an answer for each item.
+
+    Args:
+        opened: a function of a module, or a `partial` of one.
+        preload: modules that are imported once for all workers, where the system can fork.
+        shielded: it is not ended by SIGTERM either.
+    """
+
+    def __init__(self, opened: Opened, preload: Sequence[str] = (), shielded: bool = False) -> None:
+        methods = multiprocessing.get_all_start_methods()
+        method = "forkserver" if "forkserver" in methods else "spawn"
+        context: Any = multiprocessing.get_context(method)
+        if method == "forkserver":
+            context.set_forkserver_preload(list(preload))
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, opened, shielded), daemon=True)
+        with _signals_held():
+            self.process.start()
+        theirs.close()
+
+    def send(self, item: Any) -> None:
+        """Hand over an item; that the process has died is found out when its answer is awaited."""
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self.connection.send(item)
+
+    def receive(self, seconds: float | None = None) -> Any:
+        """The next message.
+
+        Raises:
+            RefusedError: what the user has to mend; the process ends.
+            TimeoutError: there is none after so many seconds.
+            EOFError: the process has died.
+        """
+        try:
+            if seconds is not None and not self.connection.poll(seconds):
+                raise TimeoutError
+            message = self.connection.recv()
+        except TimeoutError:
+            raise
+        except OSError as error:
+            raise EOFError from error
+        if isinstance(message, _Refused):
+            raise RefusedError(str(message))
+        return message
+
+    def fate(self) -> str:
+        """How it ended: a signal or an exit code."""
+        self.process.join(timeout=5)
+        code = self.process.exitcode
+        if code is None:
+            return "no exit code"
+        return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+    def end(self, patience: float = 0.0) -> None:
+        """Close its pipe, which ends it when it is idle, and kill it where that takes too long."""
+        self.connection.close()
+        if patience:
+            self.process.join(timeout=patience)
+        self.process.kill()
+        self.process.join(timeout=5)
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """A process that is started in here is not reached by Ctrl-C or SIGTERM while it starts."""
+    if not hasattr(signal, "pthread_sigmask"):  # on Windows
+        yield
+        return
+    # Its start would let the signals through again.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _serve(connection: Connection, opened: Opened, shielded: bool) -> None:
+    """The life of a worker."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if shielded:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    elif hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    limit_threads(1)  # there is a process for each processor
+
+    def tell(message: Any) -> None:
+        try:
+            connection.send(message)
+        except (BrokenPipeError, ConnectionResetError):
+            raise SystemExit from None  # nobody waits for the answer any more
+
+    try:
+        greeting, answer = opened()
+        tell(greeting)
+        while True:
+            try:
+                item = connection.recv()
+            except (EOFError, ConnectionResetError):
+                return  # there is no more work
+            tell(answer(item))
+    except EmollamaError as error:
+        tell(_Refused(error))
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)

@@ -1,0 +1,160 @@
+"""What must answer at once: help, and a path that is wrong.
+
+Limits of issue 15, on 2 quiet cores: .45 s of CPU for help, .7 s for a wrong path. A machine that
+is half as fast may take as much again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from emollama.cli.app import COMMANDS
+from tests.cli.cpu import ROOT, Cost, costs
+
+SLOWER = 2.0
+"""How much slower than the issue's machine this one may be."""
+HELP_SECONDS, PATH_SECONDS = 0.45 * SLOWER, 0.7 * SLOWER
+HEAVY = ("torch", "transformers", "sklearn", "matplotlib", "numpy", "omegaconf", "pydantic")
+
+WRONG = [
+    "train {no}.yaml",
+    "train quickstart data.manifest={no}.jsonl",
+    "plan {no}.yaml",
+    "plan quickstart data.manifest={no}.jsonl",
+    "evaluate {no}.yaml",
+    "evaluate quickstart model={no}",
+    "evaluate quickstart model={model} data.manifest={no}.jsonl",
+    "bench {no}.yaml",
+    "bench --score {no}",
+    "doctor {no}.jsonl",
+    "split {no}.jsonl --out {here}/x --scheme k-fold",
+    "extract {no}.jsonl --store {here}/x",
+    "score {no}.jsonl",
+    "score {file} --compare {no}.jsonl",
+    "splits {no}.json",
+    "frames smooth --val {no}.jsonl --out {here}/x",
+    "frames ensemble {no}.jsonl --out {here}/x",
+    "frames submit {no}.jsonl --out {here}/x",
+    "frames table {no}",
+    "frames draw {no}.jsonl --video v --out {here}/x",
+    "compare {no} {no} --manifest {file}",
+    "compare {model} {model} --manifest {no}.jsonl",
+    "predict {file} --model {no}",
+    "predict {no}.mp4 --model {model}",
+    "chat {file} --model {no}",
+    "chat {no}.mp4 --model {model}",
+    "explain {file} --model {no} --out {here}/x",
+    "explain {no}.mp4 --model {model} --out {here}/x",
+    "explain --manifest {no}.jsonl --model {model} --out {here}/x",
+    "demo --model {no}",
+    "serve --model {no}",
+    "export --model {no} --out {here}/x",
+    "import-checkpoint {no}.pth --llm x --out {here}/x",
+    "import-vision {no}.pth --out {here}/x",
+    "assets link hubert-base {no}",
+    "annotate build {no} --out {here}/x",
+    "annotate clips {no} --out {here}/x",
+    "annotate build {here} --out {here}/x --cfg-path {no}.yaml",
+    "annotate report --out {here}/x --truth {no}.jsonl",
+    "prepare csv {no}.csv --out {here}/x",
+    "prepare nce {no}.txt --out {here}/x",
+    "prepare npz {no}.npz --out {here}/x",
+    "prepare csd {no}.csd {file} --store {here}/x --key k --channel voice",
+    "prepare ravdess {no} --out {here}/x",
+    "prepare meld {no} --out {here}/x",
+    "prepare mosei {no} --out {here}/x",
+    "prepare aff-wild2-h5 {no} --out {here}/x",
+]
+
+
+HELP = ["", *(entry.name for entry in COMMANDS), "annotate build", "prepare meld"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an empty file, and one that looks like a model as far as names go."""
+    here = tmp_path_factory.mktemp("light")
+    (here / "model").mkdir()
+    (here / "model/fusion.json").touch()
+    (here / "file").touch()
+    return here
+
+
+@pytest.fixture(scope="module")
+def wrong(folder: Path) -> dict[str, Cost]:
+    names = {
+        "no": folder / "no",
+        "here": folder,
+        "model": folder / "model",
+        "file": folder / "file",
+    }
+    words = [[word.format(**names) for word in command.split()] for command in WRONG]
+    return dict(zip(WRONG, costs(words, PATH_SECONDS), strict=True))
+
+
+@pytest.fixture(scope="module")
+def helped() -> dict[str, Cost]:
+    words = [[*command.split(), "--help"] for command in HELP]
+    return dict(zip(HELP, costs(words, HELP_SECONDS), strict=True))
+
+
+@pytest.mark.parametrize("command", WRONG)
+def test_a_wrong_path_is_told_at_once(wrong: dict[str, Cost], folder: Path, command: str) -> None:
+    seconds, code, said = wrong[command]
+    assert code == 2 and said.startswith("error: ") and said.count("\n") == 0
+    assert f"{folder}/no" in said
+    assert not (folder / "x").exists()
+    assert seconds <= PATH_SECONDS
+
+
+@pytest.mark.parametrize("command", HELP)
+def test_help_is_shown_at_once(helped: dict[str, Cost], command: str) -> None:
+    seconds, code, _ = helped[command]
+    assert code == 0
+    assert seconds <= HELP_SECONDS
+
+
+def test_help_imports_nothing_heavy() -> None:
+    names = json.dumps([entry.name for entry in COMMANDS])
+    script = f"""
+import json, sys
+from emollama.cli.app import COMMANDS, app
+import typer
+group = typer.main.get_command(app)
+for entry in COMMANDS:
+    entry.load()
+assert json.loads('{names}') == list(group.commands)
+print([name for name in {HEAVY!r} if name in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_language_model_is_opened_without_scikit_learn_and_fusion() -> None:
+    script = """
+import sys
+from pathlib import Path
+from emollama.base.quiet import quiet_libraries
+quiet_libraries()
+from emollama.session import open_session
+session = open_session(Path("llm-run/model"), "float32", describe=False)
+print(session.kind)
+print(sorted(name for name in sys.modules
+             if name in ("sklearn", "matplotlib") or name.startswith("emollama.fusion")))
+"""
+    stored = ROOT / "tests/compat/stored"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=stored, env=environment, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["llm", "[]"]

@@ -1,0 +1,79 @@
+"""What is seen and heard in a clip: real media, real frozen models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emollama.media.speech import speech_spans
+from emollama.media.transcript import repeats
+from emollama.probe.plan import Settings, plan_clip
+from emollama.probe.render import render_clip
+from emollama.probe.voice import Speaker
+from emollama.session.observing import Observer
+from tests.features.made import tone
+from tests.media.recording import record
+
+
+@pytest.fixture(scope="module")
+def observer() -> Observer:
+    return Observer()
+
+
+def test_a_talking_face_is_described_and_transcribed(observer: Observer, tmp_path: Path) -> None:
+    plan = plan_clip(Settings(seed=5), "test", 0)
+    with Speaker() as speaker:
+        render_clip(plan, speaker, tmp_path / "clip.mp4")
+    observation = observer.watch(tmp_path / "clip.mp4")
+    said, heard = (
+        {w.strip(".,!?").lower() for w in text.split()}
+        for text in (plan.casting.sentence.text, observation.heard or "")
+    )
+    assert len(said & heard) >= len(said) / 2
+    assert observation.transcript is not None
+    assert all(0 <= p.start <= p.end <= observation.duration + 0.1 for p in observation.transcript)
+    assert observation.peak is not None
+    left, top, right, bottom = observation.peak.box
+    height, width = observation.peak.image.shape[:2]
+    assert left + 20 >= 0 and right - 20 <= width and 0.2 * width < right - left < width
+    assert 0 < bottom - top < 1.2 * height and observation.peak.faces == 1
+    assert sum(observation.peak.expression.values()) == pytest.approx(1, abs=1e-3)
+    line = observation.timeline
+    assert len(line.face_times) == len(line.expressions) == 8
+    assert len(line.voice_times) == len(line.energy) == len(line.pitch) > 10
+    assert np.isfinite(line.pitch).any() and np.isfinite(line.energy).all()
+    assert {t.channel for t in observation.measurements} == {"voice", "face"}
+    assert None not in line.to_dict()["voice"]["energy_db"]
+
+
+def test_silence_and_noise_hold_no_words_and_a_picture_without_a_face_no_peak(
+    observer: Observer, tmp_path: Path
+) -> None:
+    tone(tmp_path / "silence.wav", 0, 3)
+    silent = observer.watch(tmp_path / "silence.wav")
+    assert silent.transcript == () and silent.heard is None and silent.peak is None
+    faceless = observer.watch(record(tmp_path / "grey.mp4"))
+    assert faceless.transcript == () and faceless.peak is None
+    assert not len(faceless.timeline.face_times) and len(faceless.timeline.energy)
+
+
+def test_nobody_listens_where_no_transcript_is_asked_for(
+    observer: Observer, tmp_path: Path
+) -> None:
+    tone(tmp_path / "tone.wav", 200, 1)
+    assert observer.watch(tmp_path / "tone.wav", transcribe=False).transcript is None
+
+
+def test_speech_goes_on_through_short_pauses_and_clicks_are_none() -> None:
+    chances = np.zeros(100)
+    chances[10:20] = chances[25:40] = 0.9  # 0.16 s apart
+    chances[60:63] = 0.9  # 0.1 s
+    (span,) = speech_spans(chances, 3.2)
+    assert span.start == pytest.approx(0.22) and span.end == pytest.approx(1.38)
+
+
+def test_a_transcriber_that_goes_round_in_circles_is_not_believed() -> None:
+    assert repeats("thank you for watching. " * 8)
+    assert not repeats("They broke it, and nobody told me until the evening.")
