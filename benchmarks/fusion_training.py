@@ -105,7 +105,7 @@ def here(folder: Path, epochs: int, jobs: int) -> None:
                         "epochs": epochs,
                         "batch_size": BATCH,
                         "weight_decay": 1e-5,
-                        "save_every": epochs,
+                        "save_every_epochs": epochs,
                     },
                 },
                 "models": {"attention": {}},

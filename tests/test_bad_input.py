@@ -97,7 +97,7 @@ OVERRIDES = {
     "model.layout=emollama-chatt": "did you mean 'emollama-chat'?",
     "model.lora.targets=[q_proj,v_porj]": "'v_porj' is no linear layer",
     "training.deepspeed=nowhere.json": "nowhere.json: cannot be read",
-    "data.train_split=trian": "split 'trian' has no samples; there are: train, val",
+    "data.train_split=trian": "split 'trian' has no samples; splits in the manifest: train, val",
     "data.manifest=nowhere.jsonl": "nowhere.jsonl: cannot be read: No such file",
     "model.streams.0.source=npy:nowhere": "nowhere",
     "model.streams.0.source=whisper-tiny.en+layer=2": "whisper-tiny.en+layer=2",
@@ -170,14 +170,14 @@ MANIFESTS: dict[str, tuple[Callable[[list[str]], list[str]], str]] = {
     ),
     "id of a path": (
         lambda rows: [*rows, edit(rows[1], id="../../x")],
-        "manifest.jsonl:26: 'id': '../../x' cannot name a clip",
+        "manifest.jsonl:26: 'id': '../../x' is not a valid id",
     ),
     "id of two lines": (
         lambda rows: [*rows, edit(rows[1], id="a\nb")], "manifest.jsonl:26: 'id': 'a b' cannot name"
     ),
     "key twice": (
         lambda rows: [*rows, '{"id": "x", "id": "y"}'],
-        "manifest.jsonl:26: is not JSON that can be read: key 'id' is there twice",
+        "manifest.jsonl:26: cannot be parsed as JSON: key 'id' occurs twice",
     ),
     "a very long number": (lambda rows: [*rows, '{"id": ' + "9" * 5000 + "}"], "is not JSON that"),
     "a very deep value": (lambda rows: [*rows, "[" * 100_000], "is not JSON that"),
@@ -284,7 +284,7 @@ def test_names_that_no_file_can_have(folder: Path, capsys: pytest.CaptureFixture
     run_app("extract", folder / "manifest.jsonl", "--store", folder / "s", "--encoders", "prosody")
     model = ("--model", folder / "run/model")
     said = refused(capsys, cli.main, "predict", "x" * 300, *model)
-    assert "is not a media file that can be read (File name too long)" in said
+    assert "is not a readable media file (File name too long)" in said
 
 
 def run_app(*arguments: object) -> None:

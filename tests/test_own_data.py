@@ -45,7 +45,7 @@ def test_a_plain_table_goes_all_the_way(
 
     tiny_llm(Path("llm"))
     data = ["data.manifest=manifest.jsonl", "data.store=features"]
-    stream = "{name: prosody, channel: voice, source: prosody+segments=1, start: probe}"
+    stream = "{name: prosody, channel: voice, source: prosody+segments=1, initial_weights: probe}"
     run_training(
         PRESETS / "train_configs/quickstart.yaml",
         [*data, "output=run", "tasks.reason.share=0", "training.max_steps=2", "model.llm=llm",

@@ -29,9 +29,10 @@ TOLERANCE = 1e-4  # of a probability, all in float32
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 STREAMS = [
     {"name": "voice_states", "channel": "voice", "source": "whisper-tiny.en+layer=2+segments=8",
-     "tokens": 2, "start": "probe"},
+     "tokens": 2, "initial_weights": "probe"},
     {"name": "prosody", "channel": "voice", "source": "prosody"},
-    {"name": "expression", "channel": "face", "source": "expression+frames=8", "start": "probe"},
+    {"name": "expression", "channel": "face", "source": "expression+frames=8",
+     "initial_weights": "probe"},
     {"name": "meaning", "channel": "words", "source": "smollm2-135m-instruct"},
 ]  # fmt: skip
 

@@ -1,1 +1,1 @@
-"""What every room stands on: errors, files, configuration, processes. Knows nothing of emotions."""
+"""What every package builds on: errors, files, configuration, processes. Knows no emotions."""

@@ -1,6 +1,6 @@
 """Configurations: YAML files, checked key by key, with `a.b=c` overrides on top.
 
-A schema is a pydantic model that stands with the code it configures. A preset in `train_configs/`
+A schema is a pydantic model that lives beside the code it configures. A preset in `train_configs/`
 or `eval_configs/` names only what differs from the defaults; the effective configuration is saved
 beside the result.
 """
@@ -8,9 +8,9 @@ beside the result.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -21,22 +21,27 @@ from emollama.base import torchrun
 from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.base.files import read_text
 from emollama.base.paths import need_file
+from emollama.base.respelling import respelled, respelled_key
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class Strict(BaseModel):
-    """A section of a configuration: unknown keys are errors."""
+    """A section of a configuration: unknown keys are errors.
+
+    `former_names` of a whole configuration are keys of an earlier release (`base.respelling`).
+    """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    former_names: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
     def translated(
         cls, values: dict[str, Any], dataset: str | None
     ) -> tuple[dict[str, Any], list[str]]:
-        """The values with another system's keys as ours, and a note on each that has no effect.
+        """Translate another system's keys into ours, with a note on each key that has no effect.
 
-        `dataset`: which of several data sets the values list is meant.
+        `dataset` chooses one where the values list several data sets.
         """
         del dataset
         return values, []
@@ -50,13 +55,13 @@ def load_config(
 ) -> C:
     """Read a YAML configuration and apply `a.b=c` overrides.
 
-    Keys of the released Emotion-LLaMA are moved to ours; `dataset` picks one of its
-    `evaluation_datasets`.
+    Keys of an earlier release and of the released Emotion-LLaMA are translated into ours; `dataset`
+    picks one of the latter's `evaluation_datasets`.
 
     Raises:
         EmollamaError: naming the file (or the override), the key, and the nearest known key.
     """
-    plain = read_values(path, overrides)
+    plain = read_values(path, overrides, schema.former_names)
     try:
         return schema.model_validate(_in_our_words(schema, path, plain, dataset))
     except ValidationError as error:
@@ -66,23 +71,37 @@ def load_config(
         raise EmollamaError(f"{path}: {error}") from error
 
 
-def read_values(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+def read_values(
+    path: Path, overrides: Sequence[str] = (), former_names: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """The keys and values of a YAML file with `a.b=c` overrides, before any schema checks them.
+
+    `former_names` are moved to today's (`base.respelling`), in file and overrides.
 
     Raises:
         EmollamaError: naming the file, or the override.
     """
+    former_names = former_names or {}
     text = read_text(path)
     try:
         values: Any = OmegaConf.create(text)
     except (YAMLError, OmegaConfBaseException) as error:
-        raise EmollamaError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
+        raise EmollamaError(f"{path}: is not valid YAML: {' '.join(str(error).split())}") from error
     if not OmegaConf.is_dict(values):
-        raise EmollamaError(f"{path}: must hold keys and values")
+        raise EmollamaError(f"{path}: must be a mapping of keys to values")
+    try:
+        renamed, notes = respelled(former_names, OmegaConf.to_container(values))
+    except EmollamaError as error:
+        raise EmollamaError(f"{path}: {error}") from error
+    if notes:
+        values = OmegaConf.create(renamed)
+    _tell(f"{path}: ", notes)
     for override in overrides:
-        key, separator, value = override.partition("=")
-        if not separator or not key:
+        given, separator, value = override.partition("=")
+        if not separator or not given:
             raise EmollamaError(f"'{override}': an override must have the form key=value")
+        key, notes = respelled_key(former_names, given)
+        _tell("", notes)
         try:
             parsed = OmegaConf.from_dotlist([f"value={value}"])["value"]
             OmegaConf.update(values, key, parsed, force_add=True)
@@ -108,7 +127,7 @@ def need_data(path: Path, overrides: Sequence[str]) -> None:
 
 
 def checked(schema: type[C], values: dict[str, Any], where: str) -> C:
-    """A section whose schema is found by a name; one line beginning with `where` if it is wrong."""
+    """Check a section whose schema is found by name; errors begin with `where`."""
     try:
         return schema.model_validate(values)
     except ValidationError as error:
@@ -118,19 +137,23 @@ def checked(schema: type[C], values: dict[str, Any], where: str) -> C:
 def _in_our_words(
     schema: type[Strict], path: Path, plain: Any, dataset: str | None
 ) -> dict[str, Any]:
-    """The values with the released system's keys moved to ours, what has no effect told once."""
+    """Translate the released system's keys into ours; note once each key that has no effect."""
     try:
         values, notes = schema.translated(plain, dataset)
     except (TypeError, ValueError, EmollamaError) as error:
         raise EmollamaError(f"{path}: {error}") from error
-    if torchrun.rank() == 0:
-        for note in notes:
-            print(f"note: {path}: {note}", file=sys.stderr, flush=True)
+    _tell(f"{path}: ", notes)
     return values
 
 
+def _tell(where: str, notes: Sequence[str]) -> None:
+    if torchrun.rank() == 0:
+        for note in notes:
+            print(f"note: {where}{note}", file=sys.stderr, flush=True)
+
+
 def _first_problem(schema: type[BaseModel], error: ValidationError) -> str:
-    """One line for the first problem, unknown keys before all else."""
+    """One line for the first problem; unknown keys come first."""
     problems = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     first = problems[0]
     key = ".".join(str(part) for part in first["loc"])

@@ -15,7 +15,7 @@ from emollama.base.files import read_text
 
 @dataclass(frozen=True)
 class Row:
-    """A record: `where` is "file:line" of its beginning, `cells` are stripped, by column."""
+    """A record: `where` is "file:line" of its first line, `cells` are stripped cells by column."""
 
     where: str
     cells: dict[str, str]
@@ -49,20 +49,20 @@ def finite(text: str, where: str) -> float:
 
 
 def read_rows(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Row]:
-    """Rows of a CSV with a header line; `columns` must be there, in any order, others may be.
+    """Rows of a CSV with a header line; `columns` are required, in any order, others are allowed.
 
-    Column names are told apart without case and surrounding space, since releases of one corpus
+    Column names are compared without case and surrounding space, since releases of one corpus
     differ in both; cells are found under the spelling in `columns` and `optional`. Columns in
     neither keep the spelling of the file.
 
     Raises:
-        EmollamaError: no such file, not UTF-8, no header, a column is missing or there twice, or
-            a row has more or fewer cells than the header.
+        EmollamaError: no such file, not UTF-8, no header, a column is missing or duplicated, or a
+            row has more or fewer cells than the header.
     """
     table = records(read_text(path), ",", path)
     line, header = next(table, (0, []))
     if not header:
-        raise EmollamaError(f"{path}: is empty; it must begin with a line of column names")
+        raise EmollamaError(f"{path}: is empty; the first line must name the columns")
     spelled = {column.lower(): column for column in (*columns, *optional)}
     names = [spelled.get(name.strip().lower(), name.strip()) for name in header]
     for column in columns:
@@ -72,18 +72,18 @@ def read_rows(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) 
             )
     for column in spelled.values():
         if names.count(column) > 1:
-            raise EmollamaError(f"{path}:{line}: column '{column}' is there twice")
+            raise EmollamaError(f"{path}:{line}: column '{column}' occurs twice")
     for number, cells in table:
         if len(cells) != len(names):
             raise EmollamaError(
                 f"{path}:{number}: has {len(cells)} cells, the header {len(names)}; "
-                "the file may be cut off or a text not in quotes"
+                "the file may be cut off, or a text is not quoted"
             )
         yield Row(f"{path}:{number}", {n: c.strip() for n, c in zip(names, cells, strict=True)})
 
 
 def records(text: str, separator: str, table: Path) -> Iterator[tuple[int, list[str]]]:
-    """(line on which it begins, cells) of each record that is not blank."""
+    """(first line, cells) of each record that is not blank."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     while True:
         begin = reader.line_num + 1
@@ -92,7 +92,7 @@ def records(text: str, separator: str, table: Path) -> Iterator[tuple[int, list[
         except StopIteration:
             return
         except csv.Error as error:
-            raise EmollamaError(f"{table}:{begin}: is not a row of a CSV: {error}") from error
+            raise EmollamaError(f"{table}:{begin}: is not a valid CSV row: {error}") from error
         if any(cell.strip() for cell in cells):
             yield begin, cells
 
@@ -107,7 +107,7 @@ _CP1252 = {
 def without_c1(text: str) -> str:
     """`text` with the control characters U+0080 to U+009F read as the cp1252 bytes they were.
 
-    A file of cp1252 that was taken for Latin-1 and written as UTF-8 has them for quotes and
-    dashes; in a subtitle they can mean nothing else. All else stays as it is.
+    A cp1252 file that was read as Latin-1 and written as UTF-8 has them in place of quotes and
+    dashes; in a subtitle they can mean nothing else. Everything else is kept.
     """
     return text.translate(_CP1252)

@@ -1,8 +1,7 @@
 """How every figure looks and is written.
 
-Drawn without pyplot (no global state), in Okabe and Ito's colours, which stay apart for
-colour-blind readers. The files hold no date and no software version: the same numbers give the
-same bytes.
+Drawn without pyplot (no global state), in Okabe and Ito's colours, which colour-blind readers can
+tell apart. The files hold no date and no software version: the same numbers give the same bytes.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ STYLE = {
     "legend.frameon": False,
     "savefig.dpi": 150,
 }
-"""For `matplotlib.style.context(["default", STYLE])`, around drawing and saving."""
+"""Use with `matplotlib.style.context(["default", STYLE])` around drawing and saving."""
 
 
 def save_figure(figure: Figure, path: Path) -> None:

@@ -1,9 +1,9 @@
 """The one exception that reaches a user as a single line.
 
 Everything a user can get wrong (a missing file, an unknown key, a corrupt shard) is raised as
-`EmollamaError` with a message that names the file, key or id, says what is wrong and what would
-be right. Entry points print the message and leave with `EXIT_CODE`; every other exception is a
-defect of ours and keeps its traceback.
+`EmollamaError`. Its message names the file, key or id, says what is wrong and how to fix it. Entry
+points print the message and exit with `EXIT_CODE`; every other exception is a bug and keeps its
+traceback.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ R = TypeVar("R")
 
 
 class EmollamaError(Exception):
-    """A mistake in what the user handed in, told in one line."""
+    """A mistake in the user's input, described in one line."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """'; did you mean X?' for the nearest known word, else a list of what is known."""
+    """'; did you mean X?' with the nearest known word, else a list of the known words."""
     options = sorted(known)
     close = difflib.get_close_matches(word, options, n=1, cutoff=0.5)
     if close:
@@ -35,12 +35,12 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def require_known(what: str, word: str, known: Iterable[str]) -> None:
-    """Refuse a word that is not one of those known.
+    """Raise an error unless the word is known.
 
     Args:
         what: the word's noun, e.g. "dtype".
-        word: as given.
-        known: all that there are.
+        word: the word as given.
+        known: all valid words.
 
     Raises:
         EmollamaError: naming the nearest known word, or all of them.

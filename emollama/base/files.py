@@ -1,4 +1,4 @@
-"""Files and folders that are either whole or not there, JSON Lines, and locks."""
+"""Atomic writes of files and folders, JSON Lines, and locks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from emollama.base.errors import EmollamaError
 
 DRAFT = ".tmp"
-"""How names of unfinished files and folders end; they begin with a dot."""
+"""Suffix of unfinished files and folders; their names begin with a dot."""
 
 
 def file_sha256(path: Path) -> str:
@@ -28,7 +28,7 @@ def file_sha256(path: Path) -> str:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; move it there on success, remove it on failure.
+    """Yield a temporary path beside `path`; rename it to `path` on success, remove it on failure.
 
     A reader sees the old file or the new one, never half of either. A full disk or a folder
     that cannot be written is an `EmollamaError` naming `path`.
@@ -53,9 +53,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def written_whole(folder: Path) -> Iterator[Path]:
-    """A folder to write into, which takes the place of `folder` when all has gone well.
+    """A temporary folder to write into, which replaces `folder` on success.
 
-    A link that is in its place is replaced, not followed.
+    A symbolic link at `folder` is replaced, not followed.
     """
     folder = folder.absolute()
     draft: Path | None = None
@@ -72,7 +72,7 @@ def written_whole(folder: Path) -> Iterator[Path]:
 
 
 def _replace(draft: Path, folder: Path) -> None:
-    """Put `draft` where `folder` is; the old folder is gone only when the new one stands."""
+    """Replace `folder` by `draft`; the old folder is removed only once the new one is in place."""
     mask = _umask()
     draft.chmod(0o777 & ~mask)
     for path in draft.rglob("*"):
@@ -92,16 +92,16 @@ def _replace(draft: Path, folder: Path) -> None:
 
 @contextmanager
 def locked(path: Path, busy: str, seconds: float = 0.0) -> Iterator[None]:
-    """Hold a lock file; the lock ends with the process that holds it, however that ends.
+    """Hold a lock file; the lock is released when its process ends, however it ends.
 
     Args:
-        path: of the file, made if it is not there.
-        busy: what is said where another process has the lock.
-        seconds: to wait for it.
+        path: the lock file, created if missing.
+        busy: error message when another process holds the lock.
+        seconds: how long to wait for it.
 
     Raises:
-        EmollamaError: another process has it.
-        OSError: the file cannot be made.
+        EmollamaError: another process holds it.
+        OSError: the file cannot be created.
     """
     lock = FileLock(path, timeout=seconds, thread_local=False)
     try:
@@ -116,10 +116,10 @@ def locked(path: Path, busy: str, seconds: float = 0.0) -> Iterator[None]:
 
 @contextmanager
 def sole_writer(folder: Path, busy: str) -> Iterator[None]:
-    """Keep other processes that ask for it out of `folder`, made if it is not there.
+    """Lock `folder`, created if missing, against other writers.
 
     Raises:
-        EmollamaError: another process has it (then the text is `busy`), or it cannot be written.
+        EmollamaError: another process holds it (the message is `busy`), or it cannot be written.
     """
     with ExitStack() as held:
         try:
@@ -156,7 +156,7 @@ def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
 
 
 def encode_row(row: Mapping[str, Any]) -> bytes:
-    """One line of JSON Lines; NaN is refused, half a character becomes a question mark."""
+    """One line of JSON Lines; NaN is refused, a lone surrogate becomes a question mark."""
     text = json.dumps(row, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.encode("utf-8", "replace") + b"\n"
 
@@ -169,30 +169,30 @@ def read_text(path: Path) -> str:
         raise EmollamaError(f"{path}: cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        raise EmollamaError(f"{path}:{line}: is not UTF-8 text (byte {error.start})") from error
+        raise EmollamaError(f"{path}:{line}: is not UTF-8 text (at byte {error.start})") from error
 
 
 def read_json(path: Path) -> Any:
     """Read one JSON value; anything else is an `EmollamaError` naming file and line.
 
-    So is an object with a key twice, of which JSON itself keeps the last without a word.
+    So is a duplicate key in an object, of which JSON parsers silently keep the last.
     """
     try:
         return json.loads(read_text(path), object_pairs_hook=_distinct)
     except json.JSONDecodeError as error:
         raise EmollamaError(f"{path}:{error.lineno}: is not JSON: {error.msg}") from error
     except (RecursionError, ValueError) as error:
-        raise EmollamaError(f"{path}: is not JSON that can be read: {error}") from error
+        raise EmollamaError(f"{path}: cannot be parsed as JSON: {error}") from error
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (line number, object) of a JSON Lines file; blank lines are passed over."""
+    """Yield (line number, object) of a JSON Lines file; blank lines are skipped."""
     for number, line in read_lines(path):
         yield number, parse_row(path, number, line)
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield (line number, text) of a file's lines; blank ones are passed over."""
+    """Yield (line number, text) of a file's lines; blank lines are skipped."""
     # Not splitlines(): U+2028 and its like may stand inside a JSON string.
     for number, line in enumerate(read_text(path).split("\n"), start=1):
         if line.strip():
@@ -206,7 +206,7 @@ def parse_row(path: Path, number: int, line: str) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise EmollamaError(f"{path}:{number}: is not JSON: {error.msg}") from error
     except (RecursionError, ValueError) as error:
-        raise EmollamaError(f"{path}:{number}: is not JSON that can be read: {error}") from error
+        raise EmollamaError(f"{path}:{number}: cannot be parsed as JSON: {error}") from error
     if not isinstance(row, dict):
         raise EmollamaError(f"{path}:{number}: is not a JSON object")
     return row
@@ -217,5 +217,5 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"key '{twice[:80]}' is there twice")
+        raise ValueError(f"key '{twice[:80]}' occurs twice")
     return found

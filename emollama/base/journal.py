@@ -1,9 +1,9 @@
-"""The journal: JSON Lines that grow row by row and survive a kill.
+"""The journal: a JSON Lines file that grows row by row and survives a kill.
 
 A row is appended by one flushed write, so a process that is killed leaves whole lines and at most
-one torn one. A torn line counts as not there: readers pass over it, and its writer cuts it off
-when it begins again. Each process appends to a file of its own and may read those of others; where
-a folder may have one writer at a time, that one holds `files.sole_writer`.
+one torn one. A torn line is ignored: readers skip it, and the writer truncates it when it starts
+again. Each process appends to a file of its own and may read those of others; where a folder may
+have only one writer at a time, that writer holds `files.sole_writer`.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ Row = dict[str, Any]
 class Journal(Generic[K]):
     """Rows found by key; of rows with the same key the last one counts.
 
-    Only keys and places are in memory: a row is read from its file when it is asked for.
+    Only keys and offsets are in memory: a row is read from its file when it is asked for.
 
     Args:
-        path: file that this process appends to; made with the first row.
-        key_of: the key of a line; None passes a line over that is of no use here, and a
-            `ValueError`, `LookupError` or `TypeError` says that there should be no such line.
-        files: paths of all files that are read, later rows last; by default `path` alone.
-        sync: whether a row is on the disk when `add` returns, or only with the system, which keeps
-            it through the end of this process but not through a power cut.
+        path: file that this process appends to; created with the first row.
+        key_of: the key of a line; None skips a line that is of no use here, and a `ValueError`,
+            `LookupError` or `TypeError` marks a line as invalid.
+        files: paths of all files to read, later rows last; by default `path` alone.
+        sync: whether a row is on disk when `add` returns; otherwise the operating system has it,
+            which survives the end of this process but not a power cut.
 
     Raises:
-        EmollamaError: a file cannot be read, or holds a line that `key_of` refuses.
+        EmollamaError: a file cannot be read, or holds a line that `key_of` rejects.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Journal(Generic[K]):
         self.reload()
 
     def reload(self) -> None:
-        """Look again at what is on disk: other processes may have added rows."""
+        """Read the files again: other processes may have added rows."""
         self.close()
         self._places.clear()
         for path in self._files():
@@ -72,8 +72,7 @@ class Journal(Generic[K]):
                         key = self._key_of(line)
                     except (ValueError, LookupError, TypeError) as error:
                         raise EmollamaError(
-                            f"{path}:{number}: is not a row that was kept; remove the file to "
-                            "begin again"
+                            f"{path}:{number}: is not a valid row; remove the file to start again"
                         ) from error
                     if key is not None:
                         self._places[key] = (path, place)
@@ -99,7 +98,7 @@ class Journal(Generic[K]):
         self._places[key] = (self.path, append_row(self.path, row, self._sync))
 
     def compact(self, into: Path, rows: Iterable[Row]) -> None:
-        """Write `rows`, which may be read from here, to `into`, whole or not at all.
+        """Write `rows`, which may be read from this journal, to `into` atomically.
 
         The files that were read before it are removed.
         """
@@ -119,10 +118,10 @@ class Journal(Generic[K]):
 
 
 def append_row(path: Path, row: Row, sync: bool = False) -> int:
-    """Append one line to a file, made where there is none; returns the place it begins at.
+    """Append one line to a file, created if missing; returns the line's offset.
 
     Raises:
-        EmollamaError: it cannot be written; nothing of the line is left then.
+        EmollamaError: it cannot be written; no part of the line is left then.
     """
     line = encode_row(row)
     try:
@@ -145,7 +144,7 @@ def append_row(path: Path, row: Row, sync: bool = False) -> int:
 
 
 def _cut_torn_line(path: Path) -> None:
-    """Remove what a killed process left of a line at the end of a file, if there is any."""
+    """Remove a partial line that a killed process left at the end of a file."""
     if not path.is_file():
         return
     data = path.read_bytes()

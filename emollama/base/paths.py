@@ -1,4 +1,4 @@
-"""Whether what a user names is there, asked before anything large is loaded."""
+"""Checks that the paths a user names exist, before anything large is loaded."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 from emollama.base.errors import EmollamaError
 
 PROCESSOR_FILE, FUSION_FILE = "processor.json", "fusion.json"
-"""Files by which an artefact is known: of a language model, and of a fusion model."""
+"""Files that identify an artefact: of a language model, and of a fusion model."""
 
 
 def need_file(path: Path | None) -> None:
-    """Refuse a file that is named and cannot be read; None is no file.
+    """Raise an error if a file cannot be read; None is accepted.
 
     Raises:
         EmollamaError: naming it.
@@ -29,13 +29,13 @@ def need_file(path: Path | None) -> None:
 
 
 def need_files(paths: Iterable[Path] | None) -> None:
-    """`need_file` for each."""
+    """`need_file` for each path."""
     for path in paths or ():
         need_file(path)
 
 
 def need_folder(path: Path | None) -> None:
-    """Refuse a folder that is named and is not there; None is no folder.
+    """Raise an error if a folder does not exist; None is accepted.
 
     Raises:
         EmollamaError: naming it.
@@ -45,7 +45,7 @@ def need_folder(path: Path | None) -> None:
 
 
 def need_artefact(folder: Path) -> None:
-    """Refuse a folder that is no artefact of either kind.
+    """Raise an error if a folder is not an artefact of either kind.
 
     Raises:
         EmollamaError: naming it and what is missing.
@@ -72,7 +72,7 @@ def _is_artefact(folder: Path) -> bool:
 
 
 def need_clip(path: Path) -> None:
-    """Refuse a media file that is not there.
+    """Raise an error if a media file does not exist.
 
     Raises:
         EmollamaError: naming it.
@@ -83,5 +83,5 @@ def need_clip(path: Path) -> None:
         what = "is a folder" if path.is_dir() else "does not exist"
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
-        raise EmollamaError(f"{path}: is not a media file that can be read ({why})") from error
-    raise EmollamaError(f"{path}: {what}; a video or audio file is needed")
+        raise EmollamaError(f"{path}: is not a readable media file ({why})") from error
+    raise EmollamaError(f"{path}: {what}; give a video or audio file")

@@ -1,9 +1,9 @@
 """Pickles of arrays and plain containers, read without running any code that they name.
 
-A pickle may name any function and have it called while it is read, and it sets the state of what
-comes out. numpy's own functions trust that state: a wrong one makes bytes of the file into
-pointers. So a pickle is read with inert stand-ins in their place, every other name ends the
-reading, and arrays are built afterwards, of plain numbers, text and containers alone.
+A pickle may name any function and have it called while it is read, and it sets the state of the
+objects it builds. numpy's own functions trust that state: a wrong one turns bytes of the file into
+pointers. So a pickle is read with inert stand-ins for them, any other name is an error, and arrays
+are built afterwards, from plain numbers, text and containers only.
 """
 
 from __future__ import annotations
@@ -48,23 +48,23 @@ class _Dtype:
         self.order = order
 
     def read(self, data: Any) -> np.ndarray:
-        """The plain items of `data` [n], which it must hold whole."""
+        """The plain items of `data` [n], which must be complete."""
         if self.plain is None:
             raise pickle.UnpicklingError("holds an array of objects given as bytes")
         if isinstance(data, str):  # Python 2 wrote bytes as text
             data = data.encode("latin-1")
         if not isinstance(data, bytes | bytearray):
-            raise pickle.UnpicklingError("holds an array without its bytes")
+            raise pickle.UnpicklingError("holds an array with missing bytes")
         values = np.frombuffer(data, np.dtype(self.order + self.plain))
         if self.plain[0] == "U" and values.size:
             points = np.frombuffer(data, np.dtype(self.order + "u4"))
             if points.max() > _HIGHEST:
-                raise pickle.UnpicklingError("holds text that is no Unicode")
+                raise pickle.UnpicklingError("holds text that is not valid Unicode")
         return values
 
 
 class _Array:
-    """Stands for a numpy.ndarray: what it is to be built of."""
+    """Stands for a numpy.ndarray: the parts it is built from."""
 
     __slots__ = ("dtype", "fortran", "items", "shape")
     __hash__ = None  # type: ignore[assignment]
@@ -117,12 +117,12 @@ def _scalar(dtype: Any, data: Any = b"") -> Any:
         raise pickle.UnpicklingError("holds a number of an unknown kind")
     values = dtype.read(data)
     if len(values) != 1:
-        raise pickle.UnpicklingError(f"holds {len(values)} numbers in the place of one")
+        raise pickle.UnpicklingError(f"holds {len(values)} numbers where one is expected")
     return values[0]
 
 
 def _encode(text: str, encoding: str = "utf-8") -> bytes:
-    """Protocol 2 spells bytes as text in Latin-1; other codecs, some unpack, are not wanted."""
+    """Protocol 2 spells bytes as Latin-1 text; other codecs are refused, some decompress."""
     if encoding not in ("latin1", "latin-1"):
         raise pickle.UnpicklingError(f"codec '{encoding}' is not allowed")
     return text.encode("latin-1")
@@ -161,8 +161,9 @@ class _Reader(pickle.Unpickler):
             return _Named(_ALLOWED[module, name])
         except KeyError:
             raise pickle.UnpicklingError(
-                f"names '{module}.{name}'; only numpy arrays and plain containers are read, "
-                "since what a pickle names can run code"
+                f"names '{module}.{name}'; only numpy arrays and plain containers are "
+                "read, since names in a pickle can run "
+                "code"
             ) from None
 
     def persistent_load(self, pid: Any) -> NoReturn:
@@ -174,7 +175,7 @@ _OPEN = object()  # stands for a container while what it holds is built
 
 
 class _Builder:
-    """Puts arrays in the place of stand-ins; what is there several times is built once."""
+    """Replaces stand-ins by arrays; a shared object is built once."""
 
     def __init__(self) -> None:
         self._built: dict[int, Any] = {}
@@ -188,7 +189,7 @@ class _Builder:
             self._built[key] = _OPEN
             self._built[key] = self._container(value)
         elif self._built[key] is _OPEN:
-            raise pickle.UnpicklingError("holds a container that holds itself")
+            raise pickle.UnpicklingError("holds a container that contains itself")
         return self._built[key]
 
     def _container(self, value: Any) -> Any:
@@ -200,7 +201,7 @@ class _Builder:
             return [self.build(v) for v in value]
         if isinstance(value, tuple):
             return tuple([self.build(v) for v in value])
-        raise pickle.UnpicklingError("holds what is no value but a function or a type")
+        raise pickle.UnpicklingError("holds a function or a type, not a value")
 
     def _array(self, array: _Array) -> np.ndarray:
         if array.dtype.plain is None and isinstance(array.items, list):
@@ -218,7 +219,7 @@ def load_plain(file: BinaryIO) -> Any:
     Arrays are of plain numbers or text, or of objects that are any of these.
 
     Raises:
-        UnpicklingError: it is cut off, damaged or no pickle, or names or builds anything else.
+        UnpicklingError: it is cut off, damaged or not a pickle, or names or builds anything else.
     """
     try:
         # Latin-1 keeps the bytes of arrays that Python 2 wrote.
@@ -226,7 +227,7 @@ def load_plain(file: BinaryIO) -> Any:
     except (OSError, pickle.UnpicklingError):
         raise
     except EOFError as error:
-        raise pickle.UnpicklingError("it is cut off, or none at all") from error
+        raise pickle.UnpicklingError("it is cut off, or is not a pickle") from error
     except Exception as error:  # which one depends on the byte that is wrong
         raise pickle.UnpicklingError(f"it is damaged: {error}") from error
 
@@ -235,7 +236,7 @@ def read_pickle(path: Path) -> Any:
     """`load_plain` of a file.
 
     Raises:
-        EmollamaError: the file cannot be read, is cut off or no pickle, or holds anything else.
+        EmollamaError: the file cannot be read, is cut off or not a pickle, or holds anything else.
     """
     try:
         with path.open("rb") as file:
@@ -243,4 +244,4 @@ def read_pickle(path: Path) -> Any:
     except OSError as error:
         raise EmollamaError(f"{path}: cannot be read: {error.strerror or error}") from error
     except pickle.UnpicklingError as error:
-        raise EmollamaError(f"{path}: refused or no pickle: {error}") from error
+        raise EmollamaError(f"{path}: not read as a pickle: {error}") from error

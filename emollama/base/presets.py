@@ -37,10 +37,10 @@ def preset_names(kind: Kind) -> list[str]:
 
 
 def find_preset(kind: Kind, given: str | Path) -> Path:
-    """The file that a path or a preset's name stands for.
+    """The file for a path or a preset's name.
 
-    A file that exists is taken as it is. Otherwise `given` is a name: `quickstart`,
-    `quickstart.yaml`, or as it is written in a clone, `train_configs/quickstart.yaml`.
+    An existing file is used as it is. Otherwise `given` is a name: `quickstart`, `quickstart.yaml`,
+    or, as in a clone, `train_configs/quickstart.yaml`.
 
     Raises:
         EmollamaError: it is neither, naming the nearest presets.

@@ -1,8 +1,9 @@
-"""How many processors this process may use, and threads that leave them to others.
+"""How many processors this process may use, and thread settings that share them fairly.
 
 `settle_threads` is called by every entry point, before numpy and torch are loaded, because their
 thread pools read the environment once, when they are loaded. Importing emollama as a library does
-not call it: the environment belongs to the program that imports it, and to all that this starts.
+not call it: the environment belongs to the program that imports it, and to the processes that
+program starts.
 """
 
 from __future__ import annotations
@@ -19,9 +20,8 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 def processor_count(shared_by: int = 1) -> int:
     """Processors that one of `shared_by` processes may use, at least 1.
 
-    It counts those that the system lets this process run on, where the system tells (Linux), and
-    all that there are where it does not (macOS, Windows); a container's share of processor time
-    is a limit, too.
+    It counts the processors that this process may run on where the system says so (Linux), and all
+    processors elsewhere (macOS, Windows); a container's share of processor time is a limit, too.
     """
     affinity = getattr(os, "sched_getaffinity", None)
     count = len(affinity(0)) if affinity else os.cpu_count() or 1
@@ -32,10 +32,10 @@ def processor_count(shared_by: int = 1) -> int:
 
 
 def settle_threads() -> None:
-    """Have threads sleep while they wait for each other, and be no more than the processors.
+    """Let waiting threads sleep, and start no more of them than there are processors.
 
     OpenMP's threads spin by default: beside any other busy process, one of two threads waits for
-    its processor while the other one burns the second. What the user's environment says wins.
+    its processor while the other one burns the second. Settings in the user's environment win.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("KMP_BLOCKTIME", "0")  # LLVM's and Intel's OpenMP, in milliseconds
@@ -58,7 +58,7 @@ def limit_threads(count: int = 1) -> None:
 
 
 def _container_share() -> float | None:
-    """Processors' worth of time that a Linux container may use; None where it is not limited."""
+    """Processors' worth of time that a Linux container may use; None where there is no limit."""
     try:
         quota, period = (_CGROUP / "cpu.max").read_text().split()
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""The progress bar: how many are done, how fast, and how long the rest will take; on stderr."""
+"""The progress bar on stderr: count, speed and time left."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 PLAIN_SECONDS = 10.0
-"""Between two lines where there is no terminal."""
+"""Between two lines when stderr is not a terminal."""
 
 Advance = Callable[[int, int], None]
-"""Told of (done, total)."""
+"""Called with (done, total)."""
 Bar = Callable[[str], AbstractContextManager[Advance]]
-"""From what is counted ("clips", or "clips, test") to an `Advance` while the `with` lasts."""
+"""From the unit counted ("clips", or "clips, test") to an `Advance` for the `with` block."""
 
 
 def pace(done: int, total: int, seconds: float, unit: str) -> str:
-    """Speed and time left, e.g. "3.1 clips/s, 4 min left"; by the minute for what is slow."""
+    """Speed and time left, e.g. "3.1 clips/s, 4 min left"; per minute for slow work."""
     if not done:
         return "starting"
     rate = done / max(seconds, 1e-6)
@@ -39,7 +39,7 @@ def silent(what: str) -> Iterator[Advance]:
 def bar(what: str) -> Iterator[Advance]:
     """A `Bar`: drawn on a terminal, lines in a log.
 
-    The clock starts at the first call, which should say that nothing is done yet.
+    The clock starts at the first call, which should report 0 done.
     """
     unit = what.split(",")[0]
     started: float | None = None

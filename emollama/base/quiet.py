@@ -1,4 +1,4 @@
-"""Libraries that are to leave the terminal to our own lines, in every process."""
+"""Silences libraries, in every process, so that the terminal shows only our own lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Command lines made with typer, with every user mistake as one line."""
+"""Command lines built with typer, where every user mistake is one line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _INTERRUPTED = 130  # what typer makes of Ctrl-C, without a word
 
 
 def run_app(app: typer.Typer, words: Sequence[str] | None = None) -> NoReturn:
-    """Run a command line, by default the process' own, and leave with its exit code.
+    """Run a command line, by default the process's own, and exit with its exit code.
 
     Raises:
         EmollamaError: a word of it is wrong.
@@ -36,7 +36,7 @@ def run_app(app: typer.Typer, words: Sequence[str] | None = None) -> NoReturn:
 
 
 def spread(words: Sequence[str]) -> list[str]:
-    """`--options a=b c=d`, as train.py takes it, with an `--options` before each."""
+    """Rewrite `--options a=b c=d`, as train.py takes it, with an `--options` before each value."""
     found: list[str] = []
     listing = False
     for word in words:

@@ -1,4 +1,4 @@
-"""Cells of the first sheet of an .xlsx workbook: text, and nothing that would run.
+"""Cells of the first sheet of an .xlsx workbook, as text; nothing in it is executed.
 
 A workbook is a zip of XML (ECMA-376, part 1, section 18). Only what the emotion-wheel tables use
 is read: shared, inline and plain values. Formulas are not calculated.
@@ -15,16 +15,16 @@ from xml.etree import ElementTree
 from emollama.base.errors import EmollamaError
 
 LARGEST = 64 * 1024 * 1024
-"""Bytes of one unpacked part; a table is far smaller, a zip bomb far larger."""
+"""Largest unpacked part, in bytes; a table is far smaller, a zip bomb far larger."""
 
 _NS = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 
 
 def read_sheet(path: Path) -> list[list[str]]:
-    """Rows of the first sheet as text, blank cells as ''; rows are as long as they are written.
+    """Rows of the first sheet as text, blank cells as ''; rows may differ in length.
 
     Raises:
-        EmollamaError: no file, not a workbook, a part that is missing or too large.
+        EmollamaError: the file is missing, not a workbook, or a part is missing or too large.
     """
     try:
         with zipfile.ZipFile(path) as book:
@@ -62,7 +62,7 @@ def _part(path: Path, book: zipfile.ZipFile, name: str) -> ElementTree.Element:
     if len(data) > LARGEST:
         raise EmollamaError(f"{path}: {name} is larger than {LARGEST} bytes unpacked")
     if b"<!DOCTYPE" in data[:4096]:
-        raise EmollamaError(f"{path}: {name} declares a document type, which no workbook has")
+        raise EmollamaError(f"{path}: {name} declares a document type, which a workbook never does")
     try:
         return ElementTree.fromstring(data)
     except ElementTree.ParseError as error:
@@ -70,7 +70,7 @@ def _part(path: Path, book: zipfile.ZipFile, name: str) -> ElementTree.Element:
 
 
 def _text(item: ElementTree.Element) -> str:
-    """Text of a shared string: plain or in runs; phonetic hints (rPh) are no part of it."""
+    """Text of a shared string: plain or in runs; phonetic hints (rPh) are left out."""
     runs = [item, *item.findall(f"{_NS}r")]
     return "".join(t.text or "" for run in runs for t in run.findall(f"{_NS}t"))
 
@@ -84,7 +84,7 @@ def _value(path: Path, cell: ElementTree.Element, shared: list[str]) -> str:
         return value
     if not value.isdigit() or int(value) >= len(shared):
         raise EmollamaError(
-            f"{path}: cell {cell.get('r')} names string {value}, which is not there"
+            f"{path}: cell {cell.get('r')} refers to string {value}, which does not exist"
         )
     return shared[int(value)]
 

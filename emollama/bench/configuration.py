@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,6 +12,8 @@ from pydantic import Field, field_validator, model_validator
 
 from emollama.base.config import Seed, Strict
 from emollama.base.errors import did_you_mean
+from emollama.base.respelling import respelled, respelled_key
+from emollama.fusion.training.config import FusionTrainConfig
 from emollama.scoring.metrics.bootstrap import RESAMPLES, By
 
 Scheme = Literal["k-fold", "leave-one-group-out", "official", "files"]
@@ -113,6 +117,25 @@ class BenchConfig(Strict):
     speakers where there are a dozen or more. `keep`: the trained models stay, in models/.
     """
 
+    @classmethod
+    def translated(
+        cls, values: dict[str, Any], dataset: str | None
+    ) -> tuple[dict[str, Any], list[str]]:
+        """Keys of an earlier release in all parts of training configurations moved to today's."""
+        del dataset
+        found, notes = copy.deepcopy(values), dict[str, None]()
+        for section, key in _training_parts(found):
+            section[key], told = respelled(FusionTrainConfig.former_names, section[key])
+            notes |= dict.fromkeys(told)
+        for search in _searches(found):
+            space = {}
+            for key, drawn in search["space"].items():
+                new, told = respelled_key(FusionTrainConfig.former_names, str(key))
+                space[new] = drawn
+                notes |= dict.fromkeys(told)
+            search["space"] = space
+        return found, list(notes)
+
     output: Path
     data: BenchData
     folds: FoldsSection = FoldsSection()
@@ -148,3 +171,28 @@ class BenchConfig(Strict):
                     "repeat the best trial; choose another"
                 )
         return self
+
+
+def _training_parts(values: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
+    """Where a bench holds sections of training configurations: (mapping, key)."""
+    if isinstance(values.get("base"), dict):
+        yield values, "base"
+    strategies = values.get("strategies")
+    if isinstance(strategies, dict):
+        yield from ((strategies, str(name)) for name in list(strategies))
+    for model in _mappings(values.get("models")):
+        for key in ("base", "overrides"):
+            if isinstance(model.get(key), dict):
+                yield model, key
+
+
+def _searches(values: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for model in _mappings(values.get("models")):
+        search = model.get("search")
+        if isinstance(search, dict) and isinstance(search.get("space"), dict):
+            yield search
+
+
+def _mappings(values: Any) -> list[dict[str, Any]]:
+    """The mappings among the values of a mapping."""
+    return [v for v in values.values() if isinstance(v, dict)] if isinstance(values, dict) else []

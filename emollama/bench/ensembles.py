@@ -30,7 +30,9 @@ def members(bench: BenchConfig, rows: Mapping[str, Row]) -> dict[str, list[str]]
         found[title] = [names[name] for name in wanted]
     kinds = {row.config.task.kind for row in rows.values()}
     if found and not kinds <= {"label", "label+values"}:
-        raise EmollamaError("ensembles: are of probabilities of single labels; this task has none")
+        raise EmollamaError(
+            "ensembles: they average probabilities of single labels, which this task does not have"
+        )
     return found
 
 

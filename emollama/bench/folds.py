@@ -65,8 +65,8 @@ def _by(samples: Sequence[Sample], section: FoldsSection) -> list[Sample]:
     alone = next((s.id for s in found if s.group is None), None)
     if alone is not None and section.by != "none":
         raise EmollamaError(
-            f"folds: sample '{alone}' has no {section.by} to split by; by: none cuts through "
-            "anything"
+            f"folds: sample '{alone}' has no {section.by} to split by; with 'by: none' folds "
+            "ignore groups"
         )
     return found
 

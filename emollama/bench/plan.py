@@ -19,6 +19,7 @@ from emollama.base.config import checked, load_config
 from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.base.files import read_text
 from emollama.base.presets import find_preset
+from emollama.base.respelling import former, respelled
 from emollama.bench.configuration import BenchConfig, BenchModel, Range, SearchSection
 from emollama.fusion.configuration import ModalitySection
 from emollama.fusion.training.config import FusionTrainConfig
@@ -84,7 +85,9 @@ def rows_of(bench: BenchConfig) -> list[Row]:
                     tried(row, trial)
             rows.append(row)
     if len({(r.config.task.kind, r.config.task.values) for r in rows}) > 1:
-        raise EmollamaError("models: predict different things; a table is of one task")
+        raise EmollamaError(
+            "models: they have different tasks; one table compares models of one task"
+        )
     if rows[0].config.task.kind == "frames":
         raise EmollamaError("task frames: bench compares answers to whole clips")
     return rows
@@ -110,8 +113,10 @@ def with_values(row: Row, drawn: Mapping[str, Any]) -> FusionTrainConfig:
 def digest(config: FusionTrainConfig, split_sha256: str) -> str:
     """What a finished run is known by: its configuration and its split; not where it was."""
     values = config.model_dump(mode="json", exclude={"output": True, "data": {"split_file"}})
-    for key in ("log_every", "save_every", "save_steps", "resume"):
+    for key in ("log_every_epochs", "save_every_epochs", "save_every_steps", "resume"):
         values["training"].pop(key)
+    # With the names that keys had when the first runs were finished: those are not done again.
+    values = former(FusionTrainConfig.former_names, values)
     text = json.dumps([values, split_sha256], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -154,8 +159,11 @@ def _read(base: Path | dict[str, Any]) -> dict[str, Any]:
     except (YAMLError, OmegaConfBaseException) as error:
         raise EmollamaError(f"{base}: is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict) or "fusion" not in values:
-        raise EmollamaError(f"{base}: is no configuration of a fusion run: it has no fusion:")
-    return {str(key): value for key, value in values.items()}
+        raise EmollamaError(
+            f"{base}: is not the configuration of a fusion run: it has no section fusion"
+        )
+    found = {str(key): value for key, value in values.items()}
+    return dict(respelled(FusionTrainConfig.former_names, found)[0])
 
 
 def _lay_over(values: dict[str, Any], part: Mapping[str, Any]) -> None:
@@ -173,7 +181,7 @@ def _put(values: dict[str, Any], key: str, value: Any) -> None:
     for section in sections:
         place = place.setdefault(section, {})
         if not isinstance(place, dict):
-            raise EmollamaError(f"search.space: '{key}': {section} is no section")
+            raise EmollamaError(f"search.space: '{key}': {section} is not a section")
     place[last] = value
 
 

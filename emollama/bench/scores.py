@@ -67,7 +67,7 @@ def scored(compact: Mapping[str, Any]) -> dict[str, Any]:
         "corpus": compact["corpus"],
         "task": compact["task"],
         "metric": metric,
-        "metrics": [m for m in _ORDER if m in known],
+        "metrics": [m for m in TITLES if m in known],
         "clips": len(compact["ids"]),
         "groups": len(set(compact["group"])) if None not in compact["group"] else None,
         "folds": [f | {"clips": compact["fold"].count(k)} for k, f in enumerate(compact["folds"])],
@@ -76,12 +76,6 @@ def scored(compact: Mapping[str, Any]) -> dict[str, Any]:
         "bootstrap": compact["bootstrap"],
         "rows": rows,
     }
-
-
-_ORDER = (
-    "uar", "weighted_f1", "accuracy", "macro_f1", "micro_f1", "ccc", "mse", "mer2023",
-)  # fmt: skip
-assert set(_ORDER) == set(TITLES)
 
 
 def _means(seeds: list[Statistics]) -> Statistics:

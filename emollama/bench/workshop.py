@@ -60,8 +60,8 @@ class Workshop:
             for section in row.modalities:
                 if section.kind != "track":
                     raise EmollamaError(
-                        f"{row.key}: modality '{section.name}': a bench is of cached tracks, not "
-                        f"of {section.kind}; train it with train.py"
+                        f"{row.key}: modality '{section.name}': a bench reads cached tracks, not "
+                        f"{section.kind}; train it with 'emollama train'"
                     )
                 if _key(section) not in self.opened:
                     found, readers = open_modalities(bench.data.store, [section])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -25,7 +25,9 @@ def score(
     predictions: Annotated[
         list[Path], typer.Argument(help="Predictions files; several are folds, scored together.")
     ],
-    out: Annotated[Path | None, typer.Option(help="Folder of the report, or of metrics.*.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of report.json, report.md and figures.")
+    ] = None,
     baseline: Annotated[Path | None, typer.Option(help="Predictions of a baseline.")] = None,
     metric: Annotated[
         list[str] | None, typer.Option(help="Metric, see docs/metrics.md; may be repeated.")
@@ -93,7 +95,7 @@ def score(
 ) -> None:
     """Compute metrics and reports from predictions.
 
-    With --metric those metrics; with --out alone, the whole report again.
+    With --metric those metrics; with --out also the whole report, in one report.json.
     """
     if reader is None:  # a public system's output may be a folder
         need_files(predictions)
@@ -117,6 +119,7 @@ def score(
     from emollama.scoring.predictions.pooling import pooled
     from emollama.scoring.predictions.predictions import read_predictions
     from emollama.scoring.readers.public import read_public
+    from emollama.scoring.report.tables import print_report
 
     if judge_folder is not None:
         quiet_libraries()
@@ -152,22 +155,23 @@ def score(
     if swapped is not None:
         found = order_averaged(found, read(swapped))
     other = pooled([read(path) for path in compare]) if compare else None
-    special = (other, reader, manifest, parser, swapped, synonyms, wheel, validation, judge_url,
-               judge_folder)  # fmt: skip
-    whole = out is not None and len(predictions) == 1 and format == "table"
-    whole = whole and all(x is None for x in special)
-    if names:
-        whole = whole and len(names) == 1 and names[0] in COMPARED
-    else:
-        whole = whole and any(r.reference is not None for r in found.rows)
-    if whole and out is not None:
-        _report(predictions[0], baseline, out, (*names, "weighted_f1")[0], bootstrap, by, found)
-        return
-    if baseline is not None:
+    changed = (reader, manifest, parser, swapped, validation)
+    whole = len(predictions) == 1 and all(x is None for x in changed)
+    whole = whole and any(r.reference is not None for r in found.rows)
+    if baseline is not None and (out is None or not whole):
         raise EmollamaError(
-            "--baseline goes into the report, which needs --out and at most one --metric of "
-            f"{', '.join(COMPARED)}; to set two files beside each other use --compare"
+            "--baseline goes into the report, which needs --out and the labels of one predictions "
+            "file as it stands; to set two files beside each other use --compare"
         )
+    report = None
+    if whole and out is not None:
+        metric_of_report = next((n for n in names if n in COMPARED), "weighted_f1")
+        report = _report(predictions[0], baseline, out, metric_of_report, bootstrap, by, found)
+        asked = (other, synonyms, wheel, judge_url, judge_folder)
+        in_report = len(names) <= 1 and set(names) <= set(COMPARED)
+        if in_report and format == "table" and all(x is None for x in asked):
+            print_report(report)
+            return
     thresholds = None
     if validation is not None:
         found, thresholds = _fitted(validation, found)
@@ -185,27 +189,26 @@ def score(
         open_judge(judge_url, judge_model, judge_key_env, judge_folder, judge_cache),
         read_groups(synonyms) if synonyms else None,
     )
-    _metrics(found, context, names, other, out, bootstrap, by, format)
+    _metrics(found, context, names, other, out, bootstrap, by, format, report)
 
 
 def _report(
     predictions: Path, baseline: Path | None, out: Path, metric: str, bootstrap: int,
     by: Literal["sample", "group"], found: Predictions,
-) -> None:  # fmt: skip
+) -> dict[str, Any]:  # fmt: skip
     from emollama.evaluation.known_clues import KNOWN_CLUES
     from emollama.scoring.report.report import report_from_files
-    from emollama.scoring.report.tables import print_report
 
-    report = report_from_files(
+    return report_from_files(
         predictions, baseline, out, metric=metric, resamples=bootstrap, by=by,
         clues_in=known.named_in if (known := KNOWN_CLUES.get(found.header.corpus)) else None,
     )  # fmt: skip
-    print_report(report)
 
 
 def _metrics(
     found: Predictions, context: Context, names: list[str], other: Predictions | None,
     out: Path | None, bootstrap: int, by: Literal["sample", "group"], format: Format,
+    report: dict[str, Any] | None,
 ) -> None:  # fmt: skip
     from emollama.scoring.report.score_figures import draw_score_figures
     from emollama.scoring.report.scoring import (
@@ -219,7 +222,7 @@ def _metrics(
     result = score_predictions(found, context, names, other, resamples=bootstrap, by=by)
     if out is not None:
         options = {k: v for k, v in result["bootstrap"].items() if k != "level"}
-        write_scores(out, result, draw_score_figures(found, context, out, **options))
+        write_scores(out, result, draw_score_figures(found, context, out, **options), report)
     if format == "json":
         print(json.dumps(result, indent=2, ensure_ascii=False))
     elif format == "markdown":

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
-from emollama.base.errors import EmollamaError
+from emollama.base.errors import EmollamaError, require_known
 from emollama.base.files import file_sha256, sole_writer
 from emollama.encoders.base import FeatureTrack
 from emollama.features.shards import SUFFIX, Entry, Extracted, Status, write_shard
@@ -56,6 +56,7 @@ def import_csd(csd: Path, manifest: Path, store: Path, key: str, channel: Channe
         EmollamaError: no csd file of features, arrays that do not fit, a clip without group, start
             or end, no clip with a step, a folder of other features under that key.
     """
+    require_known("channel", channel, get_args(Channel))
     check_key(key)
     samples = read_manifest(manifest).samples
     for sample in samples:

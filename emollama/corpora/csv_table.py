@@ -127,11 +127,11 @@ def _read(table: Path, columns: dict[str, str]) -> tuple[list[_Row], list[str]]:
     separator = max(",;\t", key=header_line.count)
     lines = list(records(text, separator, table))
     if not lines:
-        raise EmollamaError(f"{table}: is empty; it must begin with a line of column names")
+        raise EmollamaError(f"{table}: is empty; the first line must name the columns")
     line, names = lines[0][0], [name.strip() for name in lines[0][1]]
     for name in names:
         if name and names.count(name) > 1:
-            raise EmollamaError(f"{table}:{line}: column '{name}' is there twice")
+            raise EmollamaError(f"{table}:{line}: column '{name}' occurs twice")
     of_field = _columns_of_fields(table, line, names, columns)
     rows: list[_Row] = []
     for number, cells in lines[1:]:

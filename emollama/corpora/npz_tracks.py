@@ -117,5 +117,5 @@ def _check_ids(npz: Path, key: str, ids: list[str]) -> None:
         if not stays_inside(name) or not name.isprintable():
             raise EmollamaError(f"{npz}: '{key}': '{name}' cannot be the name of a file")
         if name in seen:
-            raise EmollamaError(f"{npz}: '{key}': '{name}' is there twice; ids must be distinct")
+            raise EmollamaError(f"{npz}: '{key}': '{name}' occurs twice; ids must be distinct")
         seen.add(name)

@@ -1,1 +1,1 @@
-"""Encoders: frozen models from a clip to a feature track, by name."""
+"""Encoders, by name: frozen models that turn a clip into a feature track."""

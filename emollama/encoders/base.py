@@ -1,4 +1,4 @@
-"""What an encoder is: a frozen model from a clip to a feature track."""
+"""The encoder protocol: a frozen model that turns a clip into a feature track."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Encoder(Protocol):
     Attributes:
         key: canonical spec ("whisper-tiny.en+layer=2+segments=8"), also the folder name in a
             feature store.
-        channel: which channel of a person it listens to.
+        channel: which channel of a person it reads.
         width: D of its tracks.
-        frames: how many video frames of a clip it needs (0 for voice and words). An encoder
-            that has an attribute `opening`, and it is True, needs the clip's first frame.
-        columns: names of the D columns where they have names, else ().
+        frames: number of video frames it needs (0 for voice and words). An encoder whose attribute
+            `opening` is True needs the clip's first frame.
+        columns: names of the D columns, or ().
         fingerprint: changes whenever the numbers would (code version, weights, options).
     """
 
@@ -58,8 +58,8 @@ class Encoder(Protocol):
     def fingerprint(self) -> str: ...  # noqa: D102
 
     def encode(self, clips: Sequence[Clip]) -> list[FeatureTrack | None]:
-        """One track a clip, None where the clip has no such channel.
+        """One track per clip, None where the clip has no such channel.
 
-        A clip's track does not depend on the clips it is encoded with.
+        A clip's track does not depend on the other clips of the batch.
         """
         ...

@@ -1,7 +1,7 @@
-"""Where full-size encoders compute, and in which number format.
+"""Device and number format of full-size encoders.
 
-The small encoders of the default stay on the CPU in float32 and have no part in this. A `Compute`
-is data: it travels to worker processes with the function that builds encoders there.
+The small default encoders always run on the CPU in float32. A `Compute` is data: it is sent to
+worker processes with the function that builds encoders there.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.
 
 @dataclass(frozen=True)
 class Compute:
-    """A device and a number format as a user writes them; the default is what predict needs.
+    """A device and a number format as a user writes them; the defaults suit `predict`.
 
     Attributes:
         device: "auto" (cuda where there is one), "cpu", "cuda" or "cuda:N". Without a number,
@@ -30,7 +30,7 @@ class Compute:
     dtype: str = "float32"
 
     def torch_device(self) -> torch.device:
-        """The device; one that this machine has not is an `EmollamaError`."""
+        """The device; one that this machine lacks is an `EmollamaError`."""
         kind, _, number = self.device.partition(":")
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if self.device == "cpu" or (self.device == "auto" and not count):
@@ -54,5 +54,5 @@ class Compute:
         if self.dtype == "auto":
             return torch.float16 if self.torch_device().type == "cuda" else torch.float32
         if self.dtype not in DTYPES:
-            raise EmollamaError(f"--dtype {self.dtype}: must be auto, {', '.join(DTYPES)}")
+            raise EmollamaError(f"--dtype {self.dtype}: must be one of auto, {', '.join(DTYPES)}")
         return DTYPES[self.dtype]

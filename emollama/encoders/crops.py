@@ -1,4 +1,4 @@
-"""What encoders of the face look at: which frames of a clip, and where the face is in them."""
+"""Frames and face positions for encoders of the face."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from emollama.media.faces import Face, FaceDetector, prominence
 
 
 class FaceFinder:
-    """The speaker's face in each frame of a clip, with a second, finer look where there is none."""
+    """The speaker's face in each frame of a clip; a second, finer search where none is found."""
 
     @cached_property
     def _detectors(self) -> tuple[FaceDetector, FaceDetector]:
@@ -20,7 +20,7 @@ class FaceFinder:
         return nets, FaceDetector(nets.nets, smallest=0.08, max_side=480)
 
     def find(self, images: np.ndarray) -> list[Face | None]:
-        """One face or None a frame; `images` is uint8 [N, H, W, 3] RGB."""
+        """One face, or None, per frame; `images` is uint8 [N, H, W, 3] RGB."""
         return [max(faces, key=prominence, default=None) for faces in self.find_all(images)]
 
     def find_all(self, images: np.ndarray) -> list[list[Face]]:
@@ -36,7 +36,7 @@ class FaceFinder:
 def spread(frames: Frames, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Images and times of `count` frames; of more, those at the centres of equal parts.
 
-    A clip is decoded once for all who look at it, so there may be more than one asked for.
+    A clip is decoded once for all encoders, so it may have more frames than one needs.
     """
     images, times = frames.images, frames.times
     if len(images) > count:

@@ -1,4 +1,4 @@
-"""Picture: EVA's ViT-g as BLIP-2 and MiniGPT-v2 read it (Fang et al. 2023, Li et al. 2023).
+"""Picture: EVA's ViT-g as BLIP-2 and MiniGPT-v2 use it (Fang et al. 2023, Li et al. 2023).
 
 The tower of released Emotion-LLaMA checkpoints: 448 pixels, patches of 14, 39 blocks of width 1408,
 then a layer norm without scale and shift over all 1,025 tokens. A language model reads its patches
@@ -29,7 +29,7 @@ from emollama.media.clip import Clip
 
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 DEVIATION = (0.26862954, 0.26130258, 0.27577711)
-"""Of CLIP's pictures, which EVA was trained to agree with."""
+"""Normalisation of CLIP's pictures, which EVA was trained to match."""
 
 _NORM_EPS = 1e-5  # of the norm behind the tower; the blocks' own is in config.json
 _TOGETHER = 4  # consecutive patches of a row that are read as one
@@ -69,14 +69,14 @@ class EvaEncoder(FullSizeEncoder):
         self.opening = frame == "first"
 
     def model_class(self) -> Any:
-        """transformers' class of the model."""
+        """The model's class in transformers."""
         from transformers import Blip2VisionModel
 
         return Blip2VisionModel
 
     @cached_property
     def width(self) -> int:
-        """D: four patches side by side, or one class token."""
+        """D: of four concatenated patches, or of the class token."""
         width = int(self.config.hidden_size)
         return width if self._part == "class" else _TOGETHER * width
 
@@ -85,7 +85,7 @@ class EvaEncoder(FullSizeEncoder):
         return _tower(self.folder, self.compute)
 
     def encode(self, clips: Sequence[Clip]) -> list[FeatureTrack | None]:
-        """One track a clip; None without frames."""
+        """One track per clip; None without frames."""
         return [self._encode(clip) for clip in clips]
 
     def _encode(self, clip: Clip) -> FeatureTrack | None:
@@ -98,7 +98,7 @@ class EvaEncoder(FullSizeEncoder):
 
 
 class _Tower:
-    """The model, and the tokens of the pictures seen last: both parts of a clip cost one pass."""
+    """The model, with the tokens of recent pictures, so that both parts of a clip cost one pass."""
 
     def __init__(self, net: HiddenStates, side: int) -> None:
         self._net, self._side = net, side
@@ -131,7 +131,7 @@ def _tower(folder: Path, compute: Compute) -> _Tower:
 
 
 def pixels(image: np.ndarray, side: int) -> Tensor:
-    """uint8 RGB [H, W, 3] to float32 [1, 3, side, side]: bicubic, whatever the aspect was."""
+    """uint8 RGB [H, W, 3] to float32 [1, 3, side, side]: bicubic, ignoring the aspect ratio."""
     resized = Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC)
     values = np.asarray(resized, np.float32) / 255
     scaled = (values - np.array(MEAN, np.float32)) / np.array(DEVIATION, np.float32)

@@ -1,8 +1,8 @@
 """Face: expressions by mini-XCEPTION (Arriaga, Valdenegro-Toro and Plöger 2017) on MTCNN crops.
 
 The network was trained on FER2013: grey faces of 64×64 pixels, seven classes, under 60,000
-parameters. Its classes are columns with names, so that they can be said in words; its last maps,
-averaged, carry more than the classes.
+parameters. Its classes are named columns, so that they can be put into words; its averaged last
+feature maps carry more information than the classes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from emollama.media.clip import Clip
 from emollama.media.faces import square_crops
 
 CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-"""What the network's seven outputs mean, in their order (FER2013)."""
+"""The network's seven outputs, in their order (FER2013)."""
 
 _CODE = 1  # raised whenever the numbers change
 _SIDE = 64  # pixels of a crop
@@ -37,7 +37,7 @@ _MAPS = 128
 
 
 class FaceExpressions:
-    """mini-XCEPTION on the faces that MTCNN finds in pictures; opened when first used."""
+    """mini-XCEPTION on the faces that MTCNN finds; loaded when first used."""
 
     @property
     def weights(self) -> list[str]:
@@ -55,8 +55,8 @@ class FaceExpressions:
     def read(self, images: np.ndarray) -> tuple[np.ndarray, tuple[Tensor, Tensor] | None]:
         """Whether a face was found [N] in uint8 [N, H, W, 3], with logits [N, 7], maps [N, 128].
 
-        A picture without a face has the place of a neighbour's. Where no picture has a face,
-        nothing is read.
+        A picture without a face takes a neighbour's face position. Where no picture has a face, the
+        network does not run.
         """
         faces = self._finder.find(images)
         found = np.array([face is not None for face in faces])
@@ -68,11 +68,11 @@ class FaceExpressions:
 class ExpressionEncoder:
     """Seven logits, seven probabilities, pooled maps and whether a face was found, per frame.
 
-    A frame without a face uses the place where a neighbouring frame has one, and its
-    `face_found` is 0. A clip without a face in any frame has no face channel: its track is None.
+    A frame without a face uses the face position of a neighbouring frame, and its `face_found` is
+    0. A clip without a face in any frame has no face channel: its track is None.
 
     Args:
-        frames: T, frames of the clip looked at.
+        frames: T, number of frames used.
     """
 
     channel: Channel = "face"
@@ -97,7 +97,7 @@ class ExpressionEncoder:
         return hashlib.sha256(f"{_CODE}:{self.key}:{self._faces.weights}".encode()).hexdigest()
 
     def encode(self, clips: Sequence[Clip]) -> list[FeatureTrack | None]:
-        """One track [frames, 143] a clip; None without frames, or without a face in any."""
+        """One track [frames, 143] per clip; None without frames or without a face."""
         return [self._encode(clip) for clip in clips]
 
     def _encode(self, clip: Clip) -> FeatureTrack | None:
@@ -148,7 +148,7 @@ class MiniXception(nn.Module):
 
     @classmethod
     def from_asset(cls) -> MiniXception:
-        """The network ready to look at faces; the asset is fetched if needed."""
+        """The network in evaluation mode; its asset is fetched if needed."""
         net = cls()
         net.load_state_dict(load_file(fetch("mini-xception") / WEIGHTS))
         return net.eval().requires_grad_(False)

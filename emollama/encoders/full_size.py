@@ -1,4 +1,4 @@
-"""What all full-size encoders share: options, weights by name, and pooling over time."""
+"""Shared code of full-size encoders: options, weights by name, and pooling over time."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Readout:
     """Which hidden states become the track, and how they are pooled over time.
 
     Attributes:
-        layer: "last" (the model's last hidden state), "last4" (sum of the last four), or N: what
-            block N gives, 0 being its input. N = number of blocks is "last", so the model's final
-            normalisation is in it, where there is one.
+        layer: "last" (the model's last hidden state), "last4" (sum of the last four), or N: the
+            output of block N, 0 being the input of the first. N = number of blocks is "last", and
+            so includes the model's final normalisation, if any.
         level: "utt" (mean over time) or "fra" (every step).
-        segments: instead of a level, so many means over equal parts of the time.
+        segments: instead of a level, means over this many equal parts of the time.
     """
 
     layer: int | str = "last"
@@ -41,13 +41,13 @@ class Readout:
 
     @property
     def key(self) -> str:
-        """As it stands in a spec."""
+        """The options as written in a spec."""
         over_time = f"segments={self.segments}" if self.segments else f"level={self.level}"
         return f"layer={self.layer}+{over_time}"
 
     @property
     def whole(self) -> bool:
-        """Whether the track is one vector, the mean over all of the time."""
+        """Whether the track is one vector, the mean over time."""
         return self.segments is None and self.level == "utt"
 
     def layers(self, total: int) -> list[int]:
@@ -79,20 +79,20 @@ class Readout:
 class FullSizeEncoder(ABC):
     """A frozen model with published weights, found by name.
 
-    Nothing is looked for until the width, the fingerprint or a track is asked for.
+    The weights are looked up only when the width, the fingerprint or a track is needed.
 
     Args:
         name: a key of `emollama.assets.models.MODELS`.
         compute: device and number format.
         layer: see `Readout`.
-        level: see `Readout`; "utt" where nothing is said.
+        level: see `Readout`; "utt" by default.
         segments: see `Readout`; excludes `level`.
-        more: options of this kind of encoder, for its key.
+        more: further options of this kind of encoder, for its key.
     """
 
     columns: tuple[str, ...] = ()
     opening = False
-    """Whether the frame wanted is the first of the clip, not one from its middle."""
+    """Whether the encoder needs the clip's first frame, not one from its middle."""
 
     def __init__(
         self,
@@ -117,12 +117,12 @@ class FullSizeEncoder(ABC):
 
     @cached_property
     def folder(self) -> Path:
-        """Where the weights are; fetched from a hub if they are not here and one answers."""
+        """Folder of the weights; fetched from a hub if missing and a hub is reachable."""
         return model_folder(self.model.name)
 
     @cached_property
     def config(self) -> Any:
-        """transformers' configuration of the part that is run."""
+        """transformers' configuration of the part that runs."""
         config_class = self.model_class().config_class
         try:
             config = config_class.from_pretrained(self.folder, local_files_only=True)
@@ -138,7 +138,7 @@ class FullSizeEncoder(ABC):
 
     @cached_property
     def width(self) -> int:
-        """D, as the folder's config.json has it."""
+        """D, from the folder's config.json."""
         return int(self.config.hidden_size)
 
     @cached_property
@@ -153,4 +153,4 @@ class FullSizeEncoder(ABC):
 
     @abstractmethod
     def model_class(self) -> Any:
-        """transformers' class of the model."""
+        """The model's class in transformers."""

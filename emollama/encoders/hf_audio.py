@@ -30,17 +30,17 @@ from emollama.media.clip import SAMPLE_RATE, Clip
 _SHORTEST = 0.1  # seconds; less holds no voice
 _SILENCE = 1e-4  # peak; below the last bits of 16-bit sound there is no voice
 _UNNORMALISED = ("wavlm-base",)
-"""Models trained on sound as it is; the others on sound of zero mean and unit variance."""
+"""Models trained on raw sound; the others were trained on sound of zero mean and unit variance."""
 
 
 class _SpeechEncoder(FullSizeEncoder):
-    """What both kinds share: one clip at a time, in equal parts that are not too long."""
+    """Shared by both kinds: one clip at a time, in equal parts of limited length."""
 
     channel: Channel = "voice"
     frames = 0
 
     def encode(self, clips: Sequence[Clip]) -> list[FeatureTrack | None]:
-        """One track a clip; None without a sound track, or where it is silent."""
+        """One track per clip; None without a sound track, or where it is silent."""
         return [self._encode(clip.audio) for clip in clips]
 
     def _encode(self, audio: np.ndarray | None) -> FeatureTrack | None:
@@ -69,7 +69,7 @@ class _SpeechEncoder(FullSizeEncoder):
 
     @abstractmethod
     def _longest(self) -> float:
-        """Seconds of a part at most."""
+        """Longest part, in seconds."""
 
     @abstractmethod
     def _centres(self, steps: int) -> np.ndarray:
@@ -84,7 +84,7 @@ class _SpeechEncoder(FullSizeEncoder):
         if extractor.sampling_rate != SAMPLE_RATE:
             raise EmollamaError(
                 f"{self.folder}/preprocessor_config.json: sampling_rate is "
-                f"{extractor.sampling_rate}, only {SAMPLE_RATE} is supported"
+                f"{extractor.sampling_rate}; only {SAMPLE_RATE} is supported"
             )
         return extractor
 
@@ -93,7 +93,7 @@ class WaveformEncoder(_SpeechEncoder):
     """Hidden states of HuBERT, wav2vec 2.0 or WavLM, 50 steps a second.
 
     The sound is normalised over the whole clip. Clips longer than `chunk` seconds are encoded in
-    equal parts of at most that length, whose steps are joined: attention over a minute costs much
+    equal parts of at most that length, whose steps are joined: attention over a minute is expensive
     and was never trained.
 
     Args:
@@ -195,7 +195,8 @@ class PaddedWhisperEncoder(_SpeechEncoder):
         if extractor.feature_size != self.config.num_mel_bins:
             raise EmollamaError(
                 f"{self.folder}/preprocessor_config.json: feature_size is "
-                f"{extractor.feature_size}, config.json wants {self.config.num_mel_bins}"
+                f"{extractor.feature_size}, but config.json has num_mel_bins "
+                f"{self.config.num_mel_bins}"
             )
         return self._checked(extractor)
 

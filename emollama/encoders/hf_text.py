@@ -27,8 +27,8 @@ class TextEncoder(FullSizeEncoder):
     """Hidden states of a text model over the subtitle's tokens; a subtitle has no place in time.
 
     The tokens that frame a text ([CLS], <s>, ...) are read by the model and left out of the track.
-    Sentence vectors are as they were trained: the mean over all tokens, of length 1. What looks
-    like a special token in a subtitle is text. Longer subtitles are cut to what the model can read.
+    Sentence vectors are computed as in training: the mean over all tokens, scaled to length 1.
+    Special tokens in a subtitle are read as text. Long subtitles are cut to the model's limit.
     """
 
     channel: Channel = "words"
@@ -58,7 +58,9 @@ class TextEncoder(FullSizeEncoder):
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             reason = " ".join(str(error).split())[:200]
-            raise EmollamaError(f"{self.folder}: its tokenizer cannot be read: {reason}") from error
+            raise EmollamaError(
+                f"{self.folder}: the tokenizer cannot be loaded: {reason}"
+            ) from error
 
     @property
     def _longest(self) -> int:
@@ -69,7 +71,7 @@ class TextEncoder(FullSizeEncoder):
         return int(self.config.max_position_embeddings - offset)
 
     def encode(self, clips: Sequence[Clip]) -> list[FeatureTrack | None]:
-        """One track a clip; None where nobody knows what is said."""
+        """One track per clip; None without a subtitle."""
         return [self._encode((clip.text or "").strip()) for clip in clips]
 
     def _encode(self, text: str) -> FeatureTrack | None:

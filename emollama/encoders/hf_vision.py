@@ -19,7 +19,7 @@ from torch import Tensor
 
 from emollama.assets import fetch, weights_hash
 from emollama.assets.folders import folder_hash
-from emollama.base.errors import EmollamaError
+from emollama.base.errors import EmollamaError, require_known
 from emollama.encoders.base import FeatureTrack
 from emollama.encoders.compute import Compute
 from emollama.encoders.crops import FaceFinder, spread
@@ -38,7 +38,7 @@ _BLOCKS = {
 
 
 class _PictureEncoder(FullSizeEncoder):
-    """What image and video models share: crops, processors and the choice of frames."""
+    """Shared by image and video models: crops, processors and the choice of frames."""
 
     channel: Channel = "face"
 
@@ -59,7 +59,7 @@ class _PictureEncoder(FullSizeEncoder):
     @property
     @abstractmethod
     def _count(self) -> int:
-        """Pictures of a clip that are looked at."""
+        """Number of pictures per clip."""
 
     @cached_property
     def _finder(self) -> FaceFinder:
@@ -104,13 +104,13 @@ class _PictureEncoder(FullSizeEncoder):
         # DINOv2 fits its positions to any picture; the others have a fixed number of patches.
         if height != width or (kind != "dinov2" and height != side):
             raise EmollamaError(
-                f"{self.folder}/preprocessor_config.json: makes pictures of {height}x{width}, "
-                f"config.json's image_size is {side}"
+                f"{self.folder}/preprocessor_config.json: makes pictures of "
+                f"{height}x{width}, but image_size in config.json is {side}"
             )
         return processor
 
     def _prepared(self, processor: Any, images: np.ndarray) -> Tensor:
-        """uint8 [N, H, W, 3] to what the model sees, float32 [N, 3, side, side]."""
+        """uint8 [N, H, W, 3] to the model's input, float32 [N, 3, side, side]."""
         made = processor(list(images), return_tensors="pt", input_data_format="channels_last")
         pixels = torch.as_tensor(made["pixel_values"]).float()
         return pixels.view(len(images), *pixels.shape[-3:])
@@ -129,7 +129,7 @@ class _PictureEncoder(FullSizeEncoder):
         return self._prepared(self.processor, images), times
 
     def encode(self, clips: Sequence[Clip]) -> list[FeatureTrack | None]:
-        """One track a clip; None without frames, or without a face in any (`crop=face`)."""
+        """One track per clip; None without frames, or without a face (`crop=face`)."""
         return [self._encode(clip) for clip in clips]
 
     def _encode(self, clip: Clip) -> FeatureTrack | None:
@@ -144,15 +144,15 @@ class _PictureEncoder(FullSizeEncoder):
 
 
 class ImageEncoder(_PictureEncoder):
-    """One vector a frame from CLIP, a masked autoencoder or DINOv2.
+    """One vector per frame from CLIP, a masked autoencoder or DINOv2.
 
     Args:
         name: a key of `MODELS`.
         compute: device and number format.
         crop: "face" (the speaker's face, as the expression encoder gets it) or "frame".
-        frames: how many frames of the clip.
-        tokens: what of a frame's tokens its vector is: "mean" of the patches, or "class", the
-            class token.
+        frames: number of frames per clip.
+        tokens: how a frame's tokens become one vector: "mean" of the patches, or "class", the class
+            token.
         options: see `FullSizeEncoder`.
     """
 
@@ -208,7 +208,7 @@ class VideoEncoder(_PictureEncoder):
 
     @property
     def frames(self) -> int:
-        """As many as the model was trained with."""
+        """As many frames as the model was trained with."""
         return int(self.config.num_frames)
 
     @property
@@ -224,7 +224,8 @@ class VideoEncoder(_PictureEncoder):
 
 
 def _processors(kind: str, side: int) -> tuple[Any, dict[str, Any]]:
-    """The processor's class, and the published values for a folder that has none of its own."""
+    """The processor's class, and the published values for a folder without its own."""
+    require_known("image processor", kind, _BLOCKS)
     if kind == "clip":
         from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 

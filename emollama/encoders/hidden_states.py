@@ -1,8 +1,8 @@
-"""A transformers model that gives chosen hidden states and stops at the last one wanted.
+"""A transformers model that returns chosen hidden states and stops after the last one needed.
 
 What transformers calls `hidden_states` differs between families and versions in whether the last
-one is normalised. Here it is told the same way for all: state 0 goes into the first block, state i
-comes out of block i, and the last state is `last_hidden_state`.
+one is normalised. Here the numbering is the same for all: state 0 goes into the first block, state
+i comes out of block i, and the last state is `last_hidden_state`.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from emollama.base.errors import EmollamaError
 from emollama.encoders.compute import Compute
 
 _UNUSED = ("masked_spec_embed", "pooler.", "mask_token")
-"""Parameters that a frozen encoder never reads; released folders may lack them."""
+"""Parameters that a frozen encoder never uses; released folders may lack them."""
 
 
 class HiddenStates:
     """A loaded model and its stack of blocks.
 
     Args:
-        model: transformers' model, of which the blocks behind `last` may be missing.
+        model: transformers' model, possibly without the blocks after `last`.
         blocks: the stack inside it.
-        total: blocks that the whole model has.
+        total: number of blocks of the full model.
     """
 
     def __init__(self, model: Any, blocks: nn.ModuleList, total: int) -> None:
@@ -36,17 +36,17 @@ class HiddenStates:
 
     @property
     def device(self) -> torch.device:
-        """Where the model is."""
+        """The model's device."""
         return next(self.model.parameters()).device
 
     @property
     def dtype(self) -> torch.dtype:
-        """What the model computes in."""
+        """The model's number format."""
         return next(self.model.parameters()).dtype
 
     @torch.inference_mode()
     def sum_of(self, wanted: Sequence[int], inputs: Mapping[str, Tensor]) -> Tensor:
-        """The sum of the wanted states, float32 [batch, tokens, D] on the CPU.
+        """The sum of the chosen states, float32 [batch, tokens, D] on the CPU.
 
         Floating-point inputs are cast to the model's type.
         """
@@ -97,14 +97,14 @@ def load_hidden_states(
         model_class: of transformers.
         folder: config.json and *.safetensors.
         config: of the whole model.
-        last: the highest state that will be asked for; blocks behind it are not loaded.
+        last: the highest state needed; later blocks are not loaded.
         blocks: path of the stack inside the model, such as "encoder.layers".
         compute: device and number format.
         part: attribute of the loaded model that is kept ("encoder"), or "" for all of it.
         arguments: for the model's constructor.
 
     Raises:
-        EmollamaError: where the weights cannot be read, or lack a tensor or have another shape.
+        EmollamaError: the weights cannot be read, a tensor is missing or has another shape.
     """
     total = config.num_hidden_layers
     kept = type(config).from_dict(config.to_dict())

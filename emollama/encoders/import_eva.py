@@ -1,4 +1,4 @@
-"""The released `eva_vit_g.pth` into a folder that transformers' Blip2VisionModel reads."""
+"""Converts the released `eva_vit_g.pth` into a folder for transformers' Blip2VisionModel."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ _IN_BLOCK = {
 }
 _BIASES = ("attn.q_bias", "attn.v_bias")
 _DEAD = re.compile(r"(norm|fc_norm|head)\.(weight|bias)")
-"""Behind the last block: BLIP-2 reads the tower before them."""
+"""After the last block: BLIP-2 reads the tower's output before them."""
 
 
 @dataclass(frozen=True)
 class EvaReport:
-    """What became of the tensors of a checkpoint, by count."""
+    """Counts of a checkpoint's tensors by what was done with them."""
 
     taken: int
     dropped_blocks: int
@@ -49,8 +49,8 @@ class EvaReport:
         """For people."""
         return [
             f"matched {self.taken} tensors",
-            f"dropped {self.dropped_blocks}: the block behind the last one that is read",
-            f"dropped {self.dropped_head}: norm and head behind the blocks",
+            f"dropped {self.dropped_blocks}: the block after the last one in use",
+            f"dropped {self.dropped_head}: norm and head after the blocks",
         ]
 
 
@@ -60,26 +60,26 @@ def convert_eva(
     """Write config.json and model.safetensors (float32) of EVA's ViT-g.
 
     The file's last block is dropped, the positions of its 16×16 patches are stretched to 32×32
-    (bicubic, class token kept), the q and v biases get zeros for k between them, and the norm
-    behind the tower is one without scale and shift.
+    (bicubic, class token kept), the q and v biases get zeros for k between them, and the norm after
+    the tower has no scale and shift.
 
     Args:
-        checkpoint: only tensors of it are unpickled.
-        out: folder; must not be there, or be empty.
-        layers: blocks that are kept; the file may have one more.
-        heads: of attention.
-        side: pixels of a picture.
+        checkpoint: the file; only its tensors are unpickled.
+        out: folder; must be missing or empty.
+        layers: blocks to keep; the file may have one more.
+        heads: attention heads.
+        side: picture size in pixels.
 
     Raises:
-        EmollamaError: where the file is not such a checkpoint: a tensor is missing, left over or
-            of another shape.
+        EmollamaError: the file is not such a checkpoint: a tensor is missing, left over or of
+            another shape.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise EmollamaError(f"{out}: is there already and not empty; choose another folder")
+        raise EmollamaError(f"{out}: exists and is not empty; choose another folder")
     tensors = read_tensors(checkpoint)
     for name in ("cls_token", "pos_embed", "patch_embed.proj.weight", "patch_embed.proj.bias"):
         if name not in tensors:
-            raise EmollamaError(f"{checkpoint}: lacks '{name}'; it is no eva_vit_g.pth")
+            raise EmollamaError(f"{checkpoint}: lacks '{name}'; it is not an eva_vit_g.pth")
     patch = tensors["patch_embed.proj.weight"]
     if patch.ndim != 4 or patch.shape[1] != 3 or patch.shape[2] != patch.shape[3]:
         raise EmollamaError(
@@ -90,7 +90,7 @@ def convert_eva(
     if not patch.numel() or width % heads or side % patch_side:
         raise EmollamaError(
             f"{checkpoint}: is {width} wide with patches of {patch_side}, which do not fit "
-            f"{heads} heads and {side} pixels; it is no eva_vit_g.pth"
+            f"{heads} heads and {side} pixels; it is not an eva_vit_g.pth"
         )
     state: dict[str, Tensor] = {
         "embeddings.class_embedding": tensors["cls_token"],
@@ -114,7 +114,7 @@ def convert_eva(
 def _sorted_out(
     path: Path, tensors: dict[str, Tensor], layers: int
 ) -> tuple[dict[int, dict[str, Tensor]], int, int]:
-    """Blocks by number and name, and how many tensors are in the block behind, and dead."""
+    """Blocks by number and name, and counts of tensors in the extra block and of unused ones."""
     blocks: dict[int, dict[str, Tensor]] = {}
     beyond = dead = 0
     for name, tensor in tensors.items():
@@ -163,7 +163,7 @@ def _positions(path: Path, table: Tensor, width: int, side: int) -> Tensor:
 
 
 def _check_shapes(path: Path, state: dict[str, Tensor], width: int, layers: int) -> int:
-    """The width of the MLP, once every tensor of the state has the shape it must have."""
+    """Check the shape of every tensor of the state; returns the width of the MLP."""
     hidden = len(state["encoder.layers.0.mlp.fc1.bias"])
     in_block = {
         "self_attn.qkv.weight": (3 * width, width),

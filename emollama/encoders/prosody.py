@@ -1,8 +1,8 @@
-"""Voice: pitch, energy, rate and pauses, in columns that have names and units.
+"""Voice: pitch, energy, rate and pauses, in named columns with units.
 
-Pitch is YIN (de Cheveigné & Kawahara 2002), vectorised over frames; syllable nuclei are peaks of
-the energy envelope that are voiced and stand between dips of 2 dB (de Jong & Wempe 2009); the
-choice of functionals follows eGeMAPS (Eyben et al. 2016). Plain numpy, a few milliseconds a clip.
+Pitch is YIN (de Cheveigné & Kawahara 2002), vectorised over frames; syllable nuclei are voiced
+peaks of the energy envelope between dips of 2 dB (de Jong & Wempe 2009); the choice of functionals
+follows eGeMAPS (Eyben et al. 2016). Plain numpy; a few milliseconds per clip.
 """
 
 from __future__ import annotations
@@ -77,14 +77,15 @@ class Contour:
 
 
 class ProsodyEncoder:
-    """How something is said, whatever is said: the columns of `COLUMNS`.
+    """The prosody of speech, whatever its words: the columns of `COLUMNS`.
 
     A stretch without any voiced frame (whispering, breath) has no pitch: its `f0_mean` is that of
-    150 Hz, the middle of human speech, and its other pitch columns are 0; `voiced_fraction` tells.
+    150 Hz, the middle of human speech, and its other pitch columns are 0; `voiced_fraction` shows
+    this.
 
     Args:
-        segments: T, equal parts of the clip that are measured apart. What counts as speech is
-            decided once over the whole clip.
+        segments: T, equal parts of the clip, each measured by itself. Speech is detected once over
+            the whole clip.
     """
 
     channel: Channel = "voice"
@@ -100,7 +101,7 @@ class ProsodyEncoder:
         self.fingerprint = hashlib.sha256(f"{_CODE}:{self.key}:{COLUMNS}".encode()).hexdigest()
 
     def encode(self, clips: Sequence[Clip]) -> list[FeatureTrack | None]:
-        """One track [segments, 18] a clip; None without a sound track, or where it is silent."""
+        """One track [segments, 18] per clip; None without a sound track, or where it is silent."""
         return [self._encode(clip.audio) for clip in clips]
 
     def _encode(self, audio: np.ndarray | None) -> FeatureTrack | None:

@@ -1,8 +1,8 @@
-"""Words: what a frozen language model makes of the subtitle, as one vector.
+"""Words: the subtitle as one vector from a frozen language model.
 
-The language model that is tuned reads the subtitle itself. From a few hundred clips it learns that
-slowly; the mean of its own hidden states before tuning is a sentence embedding that a regression
-reads at once, and as a stream it stands beside voice and face on equal terms.
+The tuned language model reads the subtitle itself, but learns slowly from a few hundred clips. The
+mean of its hidden states before tuning is a sentence embedding that even a regression can use, and
+as a stream it is on equal terms with voice and face.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _LONGEST = 512  # tokens of a subtitle that are read
 
 
 class SentenceEncoder:
-    """One vector [1, hidden size] a subtitle; None without one.
+    """One vector [1, hidden size] per subtitle; None without one.
 
-    Subtitles are encoded one by one, so that none depends on its batch mates, and each distinct one
-    once a process. What looks like a special token in a subtitle is text.
+    Subtitles are encoded one by one, so that none depends on the batch, and each distinct one once
+    per process. Special tokens in a subtitle are read as text.
     """
 
     channel: Channel = "words"
@@ -57,7 +57,7 @@ class SentenceEncoder:
         return model.eval(), AutoTokenizer.from_pretrained(folder, local_files_only=True)
 
     def encode(self, clips: Sequence[Clip]) -> list[FeatureTrack | None]:
-        """One track [1, width] a clip; None where nobody knows what is said."""
+        """One track [1, width] per clip; None without a subtitle."""
         tracks: list[FeatureTrack | None] = []
         for clip in clips:
             text = (clip.text or "").strip()

@@ -23,12 +23,12 @@ from emollama.encoders.whisper import WhisperEncoder
 
 @dataclass(frozen=True)
 class Entry:
-    """How an encoder is made.
+    """An entry of the table of encoders.
 
     Attributes:
-        build: takes the options by name.
-        options: how each option's text is read; the reader raises ValueError on nonsense.
-        about: one line for a listing.
+        build: called with the options by name.
+        options: a parser for each option's text; it raises ValueError on invalid text.
+        about: one line for listings.
         full_size: whether `build` also takes a `compute`: device and number format.
     """
 
@@ -89,12 +89,12 @@ ENCODERS: dict[str, Entry] = {
 
 
 def parse_encoder(spec: str, compute: Compute | None = None) -> Encoder:
-    """The encoder that "name+option=value+option=value" describes.
+    """Build the encoder described by "name+option=value+option=value".
 
     Args:
-        spec: name and options; options that are left out have their default.
-        compute: where full-size encoders compute; CPU and float32 when None. The others are small
-            and stay there.
+        spec: name and options; options left out have their defaults.
+        compute: device and format of full-size encoders; CPU and float32 when None. Small encoders
+            always use these.
 
     Raises:
         EmollamaError: unknown name or option, with the nearest known one; a value out of range.
@@ -114,7 +114,7 @@ def parse_encoder(spec: str, compute: Compute | None = None) -> Encoder:
         try:
             options[option] = entry.options[option](value)
         except ValueError as error:
-            what = f"'{value}' is no value" if equals else "a value is missing"
+            what = f"'{value}' is not a valid value" if equals else "a value is missing"
             raise EmollamaError(f"encoder '{spec}': option '{option}': {what}") from error
     if entry.full_size:
         options["compute"] = compute
@@ -122,10 +122,10 @@ def parse_encoder(spec: str, compute: Compute | None = None) -> Encoder:
 
 
 def encoder_of(spec: str, fingerprint: str, device: str) -> Encoder:
-    """The encoder of a spec on a device, in the number format that gives a fingerprint.
+    """The encoder of a spec on a device, in the number format that matches a fingerprint.
 
-    Features may have been extracted in float16 on a GPU; a clip that is looked at later must be
-    encoded the same way. Where no format gives the fingerprint, the encoder in float32.
+    Features may have been extracted in float16 on a GPU; later clips must be encoded the same way.
+    Where no format matches, the encoder uses float32.
     """
     encoders = [parse_encoder(spec, Compute(device, dtype)) for dtype in DTYPES]
     if fingerprint and ENCODERS[spec.split("+")[0]].full_size:

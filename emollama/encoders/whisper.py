@@ -2,10 +2,10 @@
 
 Whisper was trained on windows padded to 30 s. Here the mel is left at the clip's own length and
 the position table is cut to it: a 4-s clip costs 200 tokens instead of 1,500. The middle layers
-tell emotions apart best (layer 2 of tiny.en's 4), earlier ones hold sound, later ones words.
+tell emotions apart best (layer 2 of tiny.en's 4), earlier ones represent sound, later ones words.
 
-The forward pass is written out here, so that worker processes need only torch, and so that it
-stops at the layer wanted.
+The forward pass is written out here, so that worker processes need only torch, and so that it can
+stop at any layer.
 """
 
 from __future__ import annotations
@@ -41,15 +41,16 @@ _STATISTICS = ("mean", "deviation")
 class WhisperEncoder:
     """Segment means and deviations of a Whisper encoder layer.
 
-    Each clip is encoded by itself, so a track never depends on batch mates. Clips above 30 s are
-    encoded in equal parts of at most 30 s, over whose joined tokens the segments are laid.
+    Each clip is encoded by itself, so a track never depends on the batch. Clips above 30 s are
+    encoded in equal parts of at most 30 s, whose tokens are joined before they are cut into
+    segments.
 
     Args:
-        asset: which Whisper.
+        asset: name of the Whisper model.
         layer: 0 (after the convolutions) to the number of layers; the last one includes the
-            final normalisation. "all" puts every layer side by side (each its mean and
-            deviation), for a layer mix that the projector learns (`layers: 5`).
-        segments: T, equal parts of the clip that are pooled.
+            final normalisation. "all" concatenates every layer (mean and deviation of each), for a
+            layer mix that the projector learns (`layers: 5`).
+        segments: T, the number of equal parts that are pooled.
     """
 
     channel: Channel = "voice"
@@ -80,7 +81,7 @@ class WhisperEncoder:
         return load_encoder(fetch(self._asset))
 
     def encode(self, clips: Sequence[Clip]) -> list[FeatureTrack | None]:
-        """One track [segments, width] a clip; None without a sound track, or where it is silent."""
+        """One track [segments, width] per clip; None without sound, or where it is silent."""
         return [self._encode(clip.audio) for clip in clips]
 
     @torch.inference_mode()

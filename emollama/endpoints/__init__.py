@@ -1,1 +1,1 @@
-"""Language models that are asked by text: behind an endpoint, or in a local folder."""
+"""Language models that answer prompts: behind an endpoint, or in a local folder."""

@@ -1,7 +1,7 @@
-"""The cache of answers: each raw answer in a file named by the hash of its prompt, and the ledger.
+"""The answer cache: each raw answer in a file named by the hash of its prompt, and the ledger.
 
-A question is asked once: what was answered is read back, in this run and in any later one. The
-ledger is summed from the answers themselves, so it is exact however often a run was killed.
+Each question is asked once: later runs read the cached answer. The ledger is summed from the
+answers themselves, so it is exact however often a run was killed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Kept:
 
 
 def prompt_hash(model: Mapping[str, Any], messages: Sequence[Message]) -> str:
-    """What an answer is kept under: who is asked, how, and what."""
+    """The key of an answer: model, settings and prompt."""
     text = json.dumps([dict(model), list(messages)], sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
@@ -48,10 +48,10 @@ class Answers:
     """Answers of one model.
 
     Attributes:
-        folder: where they are kept.
-        model: who answers, and with which settings; part of each hash.
-        named: model and messages to the hash that an answer is kept under.
-        blank: whether an answer without text is kept; where not, it is asked for again.
+        folder: folder of the cache.
+        model: the model and its settings; part of each hash.
+        named: computes the hash of an answer from model and messages.
+        blank: whether to cache empty answers; otherwise they are asked again.
     """
 
     folder: Path
@@ -62,12 +62,13 @@ class Answers:
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def ask(self, messages: Sequence[Message], ask: Ask) -> Kept:
-        """The kept answer, or a new one that is then kept; threads never ask the same twice.
+        """The cached answer, or a new one, which is cached; threads never ask the same question
+        twice.
 
-        Each failed try is noted for the ledger at once.
+        Each failed attempt is recorded in the ledger at once.
 
         Raises:
-            NoReplyError: nobody answers.
+            NoReplyError: no answer was received.
         """
         name = self.named(self.model, messages)
         with self._guard:
@@ -82,7 +83,7 @@ class Answers:
             return Kept(name, reply.text)
 
     def any(self) -> bool:
-        """Whether there is an answer to anything."""
+        """Whether the cache holds any answer."""
         return next(self.folder.glob("*/*.json"), None) is not None
 
     def known(self, name: str) -> Kept | None:
@@ -118,7 +119,7 @@ class Answers:
 
 
 def read_answers(folder: Path) -> Iterator[dict[str, Any]]:
-    """Every kept answer below `folder`, by hash."""
+    """Every cached answer below `folder`, by hash."""
     for path in sorted(folder.glob("*/*.json")):
         kept = _read(path)
         # A judge's answers of earlier releases have its name alone.
@@ -127,11 +128,11 @@ def read_answers(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def ledger(folder: Path, price_in: float = 0.0, price_out: float = 0.0) -> dict[str, Any]:
-    """What the answers of a folder took.
+    """The ledger of a folder: what its answers cost.
 
     Args:
         folder: of `Answers`.
-        price_in, price_out: of a million tokens, in any currency.
+        price_in, price_out: price per million tokens, in any currency.
 
     Returns:
         {models, answers, unanswered, attempts by how they ended, tokens_in, tokens_out, cost}.
@@ -183,12 +184,12 @@ def _text(path: Path) -> str:
 def _read(path: Path) -> dict[str, Any]:
     kept = read_json(path)
     if not isinstance(kept, dict) or not isinstance(kept.get("answer"), str):
-        raise EmollamaError(f"{path}: is not an answer that was kept; remove the file")
+        raise EmollamaError(f"{path}: is not a valid cached answer; remove the file")
     return kept
 
 
 def _without_blobs(value: Any) -> Any:
-    """Messages with pictures and sounds replaced by their hashes: the clips hold them."""
+    """Messages with pictures and sounds replaced by their hashes, since the clips hold them."""
     if isinstance(value, dict):
         return {k: _without_blobs(v) for k, v in value.items()}
     if isinstance(value, list):

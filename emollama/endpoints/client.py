@@ -1,11 +1,11 @@
-"""The client for any server that speaks OpenAI's chat completions: text, pictures and sound.
+"""The client for any server with OpenAI's chat completions API: text, pictures and sound.
 
-Failures that may pass (408, 425, 429, 5xx, timeouts, broken connections and answers) are tried
-again with growing pauses or after the server's `Retry-After`; any other refusal is final. What a
-server says is shown to people without the key, which some servers repeat.
+Transient failures (408, 425, 429, 5xx, timeouts, broken connections and answers) are retried with
+growing pauses or after the server's `Retry-After`; any other refusal is final. Server messages are
+shown without the key, which some servers repeat.
 
-It stands on httpx (connections, pooling, TLS, proxies). The `openai` package would add types and
-retries of its own, but the ledger must see every try, and a request may hold any field.
+It builds on httpx (connections, pooling, TLS, proxies). The `openai` package would add types and
+retries of its own, but the ledger must record every attempt, and a request may hold any field.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 LARGEST_ANSWER = 4 * 1024 * 1024
 LONGEST_PAUSE = 60.0
 LONGEST_IDLE = 3.0
-"""Seconds after which a connection is not used again: servers close those that nobody uses."""
+"""Idle seconds after which a connection is not reused: servers close idle connections."""
 _PASSING = (408, 425, 429)
 _FOR_ALL = (401, 402, 404, 405, 407)  # no key, no money, no such model or path: not this question
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -45,7 +45,7 @@ class Reply:
 
     Attributes:
         text: of the first choice.
-        tokens_in, tokens_out: as the server counts them; 0 where it does not.
+        tokens_in, tokens_out: as counted by the server; 0 where it does not count them.
     """
 
     text: str
@@ -54,10 +54,10 @@ class Reply:
 
 
 class NoReplyError(Exception):
-    """A question without an answer.
+    """No answer was received.
 
     Attributes:
-        refused: the server refused this question, and would again.
+        refused: the server refused this question for good.
         everyone: it would refuse any other question, too.
     """
 
@@ -67,7 +67,7 @@ class NoReplyError(Exception):
 
 
 class _TransientError(Exception):
-    """One try that failed; `wait` is what the server asks for, in seconds."""
+    """A failed attempt; `wait` is the pause that the server asks for, in seconds."""
 
     def __init__(self, what: str, wait: float = 0.0) -> None:
         super().__init__(what)
@@ -75,7 +75,7 @@ class _TransientError(Exception):
 
 
 class _RefusedError(Exception):
-    """A question that the server will not answer."""
+    """The server refuses to answer a question."""
 
     def __init__(self, how: str, message: str, everyone: bool) -> None:
         super().__init__(message)
@@ -84,23 +84,23 @@ class _RefusedError(Exception):
 
 @dataclass
 class Endpoint:
-    """A model at a URL; any number of threads may ask.
+    """A model at a URL; safe to use from any number of threads.
 
     Attributes:
-        where: section of the configuration, for messages ("refine").
-        url: base URL (`http://host:port/v1`) or the full one of `/chat/completions`.
-        model: its name there.
-        key_env: environment variable that holds the key, if the server wants one.
+        where: section of the configuration, for error messages ("refine").
+        url: base URL (`http://host:port/v1`) or the full URL of `/chat/completions`.
+        model: its name on the server.
+        key_env: environment variable that holds the key, if the server needs one.
         temperature, max_tokens: of each request.
-        body: further fields of a request, or others in place of ours; None leaves one out.
-        concurrency: requests that are open at a time.
-        timeout: seconds for one try.
-        retries: tries after the first.
-        pause: seconds before the second try, doubled before each further one.
-        sleep: waits between tries.
+        body: fields that extend or replace ours in a request; None removes one.
+        concurrency: number of open requests.
+        timeout: seconds per attempt.
+        retries: attempts after the first.
+        pause: seconds before the second attempt, doubled before each further one.
+        sleep: waits between attempts.
 
     Raises:
-        EmollamaError: an address or a key that cannot be used, naming the setting.
+        EmollamaError: the address or the key cannot be used; the message names the setting.
     """
 
     where: str
@@ -119,7 +119,7 @@ class Endpoint:
     def __post_init__(self) -> None:
         self._check_url()
         if not self.model:
-            raise EmollamaError(f"{self.where}.model: an endpoint needs the model's name there")
+            raise EmollamaError(f"{self.where}.model: give the model's name on the server")
         self._key = os.environ.get(self.key_env, "") if self.key_env else ""
         if self.key_env and not self._key:
             raise EmollamaError(
@@ -127,8 +127,8 @@ class Endpoint:
             )
         if not (self._key.isascii() and self._key.isprintable()):
             raise EmollamaError(
-                f"{self.where}.key_env: the key in '{self.key_env}' holds a line break or a "
-                "character that is not ASCII; no header may hold it"
+                f"{self.where}.key_env: the key in '{self.key_env}' holds a line break "
+                "or a non-ASCII character, which an HTTP header cannot hold"
             )
         self._slots = threading.BoundedSemaphore(self.concurrency)
         self._making = threading.Lock()
@@ -146,19 +146,19 @@ class Endpoint:
             )
         if "@" in parts.netloc or parts.query or parts.fragment:
             raise EmollamaError(
-                f"{self.where}.url: takes a scheme, a host, a port and a path, nothing else; a key "
-                f"goes into an environment variable, which {self.where}.key_env names"
+                f"{self.where}.url: may hold a scheme, a host, a port and a path only; "
+                f"put a key into an environment variable and name it in {self.where}.key_env"
             )
 
     @property
     def address(self) -> str:
-        """The full URL that is posted to."""
+        """The full URL for requests."""
         base = self.url.rstrip("/")
         return base if base.endswith(_PATH) else base + _PATH
 
     @property
     def asked(self) -> dict[str, Any]:
-        """What answers depend on besides the messages."""
+        """Everything that answers depend on besides the messages."""
         return {"model": self.model, "temperature": self.temperature,
                 "max_tokens": self.max_tokens, "body": dict(self.body)}  # fmt: skip
 
@@ -167,10 +167,10 @@ class Endpoint:
 
         Args:
             messages: of the chat.
-            failed: told of each try without an answer how it ended, when it has.
+            failed: called with the outcome of each failed attempt.
 
         Raises:
-            NoReplyError: refused, or no answer after all tries.
+            NoReplyError: refused, or no answer after all attempts.
         """
         last = ""
         for attempt in range(self.retries + 1):
@@ -185,15 +185,15 @@ class Endpoint:
             except _RefusedError as error:
                 failed(error.how)
                 raise NoReplyError(str(error), True, error.everyone) from error
-        raise NoReplyError(f"{last} (the last of {self.retries + 1} tries)", False)
+        raise NoReplyError(f"{last} (the last of {self.retries + 1} attempts)", False)
 
     def _pause(self, attempt: int, wanted: float) -> float:
-        """Doubling, spread so that waiting threads do not all come back at once."""
+        """Exponential backoff with jitter, so that waiting threads do not all retry at once."""
         grown = self.pause * 2**attempt * random.uniform(0.75, 1.25)
         return min(max(grown, wanted), LONGEST_PAUSE)
 
     def _connected(self) -> httpx.Client:
-        """The client of all threads, made at the first question."""
+        """The client shared by all threads, created at the first question."""
         with self._making:
             return self._client
 
@@ -250,7 +250,7 @@ class Endpoint:
         return _completion(data)
 
     def _read(self, answer: httpx.Response) -> bytes:
-        """The body; one that is too large or drips in for too long is a try that failed."""
+        """The response body; one that is too large or arrives too slowly is a failed attempt."""
         until = time.monotonic() + self.timeout
         data = bytearray()
         for part in answer.iter_bytes():
@@ -258,12 +258,12 @@ class Endpoint:
             if len(data) > LARGEST_ANSWER:
                 raise _TransientError(f"its answer is larger than {LARGEST_ANSWER >> 20} MiB")
             if time.monotonic() > until:
-                raise _TransientError(f"its answer is not whole after {self.timeout:g} s")
+                raise _TransientError(f"its answer is incomplete after {self.timeout:g} s")
         return bytes(data)
 
 
 def _seconds(value: str | None) -> float:
-    """Of a Retry-After header: a number, or a date."""
+    """Seconds from a Retry-After header: a number or a date."""
     if value is None:
         return 0.0
     if value.replace(".", "", 1).isdecimal():
@@ -275,7 +275,7 @@ def _seconds(value: str | None) -> float:
 
 
 def _completion(data: bytes) -> Reply:
-    """Text and tokens of a completion; anything else is a broken answer, which may pass."""
+    """Text and tokens of a completion; anything else is a broken answer, which is retried."""
     try:
         value = json.loads(data)
         content = value["choices"][0]["message"]["content"]

@@ -1,7 +1,7 @@
-"""A language model that marks text, its answers kept on disk.
+"""A language model as a judge of text, with its answers cached on disk.
 
-An answer is a function of judge, prompt and settings (temperature 0), so it is asked for once, and
-a run that was stopped goes on where it was.
+An answer is a function of judge, prompt and settings (temperature 0), so each question is asked
+once, and a stopped run resumes where it was.
 """
 
 from __future__ import annotations
@@ -26,41 +26,44 @@ RETRIES = 4
 
 
 class Judge(Protocol):
-    """Who answers questions."""
+    """A model that answers prompts."""
 
     @property
     def name(self) -> str:
-        """What results call it."""
+        """Its name in results."""
 
     def ask(self, prompt: str) -> str:
-        """The answer to one prompt at temperature 0; blank where there is none."""
+        """The answer to one prompt at temperature 0; empty where there is none."""
 
 
 def open_judge(
     url: str | None, model: str | None, key_env: str | None, folder: Path | None,
     cache: Path | None,
 ) -> CachedJudge | None:  # fmt: skip
-    """The judge that a user names, its answers kept; None where none is named.
+    """The judge that a user names, with a cache; None if none is named.
 
     Args:
         url: of an OpenAI-compatible server.
-        model: its name there, or what results call a local one.
+        model: its name on the server, or the name of a local model in results.
         key_env: environment variable that holds the server's key.
-        folder: a local model's.
-        cache: where answers are kept; a folder of the asset cache by default.
+        folder: of a local model.
+        cache: folder of cached answers; in the asset cache by default.
 
     Raises:
         EmollamaError: two judges, a server without a model's name, a variable that is not set.
     """
     if url is not None and folder is not None:
-        raise EmollamaError("the judge's url and its folder name two judges; give one")
+        raise EmollamaError("--judge-url and --judge-folder name two judges; give one of them")
     kept = cache or asset_home() / "judge"
     if folder is not None:
         return CachedJudge(LocalJudge(folder, model or ""), kept)
     if url is None:
         return None
     if not model:
-        raise EmollamaError("a judge's url needs the judge's model, its name on that server")
+        raise EmollamaError(
+            "a judge's URL needs the judge's model too, by its name on that server: judge.model in "
+            "a configuration, --judge-model of a command"
+        )
     return CachedJudge(EndpointJudge(model, url, key_env), kept)
 
 
@@ -68,9 +71,9 @@ class EndpointJudge:
     """A model behind an OpenAI-compatible endpoint.
 
     Args:
-        name: the model's name there.
-        url: base URL, or the full one of `/chat/completions`.
-        key_env: environment variable that holds the key, if the server wants one.
+        name: the model's name on the server.
+        url: base URL, or the full URL of `/chat/completions`.
+        key_env: environment variable that holds the key, if the server needs one.
         pause: seconds before the second attempt; doubled before each further one.
     """
 
@@ -113,7 +116,7 @@ class LocalJudge:
 
     @property
     def fingerprint(self) -> str:
-        """Of its files."""
+        """A hash of its files."""
         return self._model.fingerprint
 
     def reply(self, messages: Sequence[Message], failed: Callable[[str], None]) -> Reply:
@@ -124,11 +127,11 @@ class LocalJudge:
 
 @dataclass
 class CachedJudge:
-    """A judge whose answers are read from `folder` where they are there.
+    """A judge whose answers are cached in `folder`.
 
     Attributes:
-        judge: who is asked otherwise.
-        folder: of the cache.
+        judge: asked for answers that are not cached.
+        folder: folder of the cache.
     """
 
     judge: EndpointJudge | LocalJudge
@@ -141,17 +144,17 @@ class CachedJudge:
 
     @cached_property
     def answers(self) -> Answers:
-        """What is kept. A blank answer is a failure and is not: the next call asks again."""
+        """The cache. An empty answer is a failure and is not cached: the next call asks again."""
         model = {"judge": self.name, "fingerprint": self.judge.fingerprint, "temperature": 0,
                  "max_tokens": MAX_TOKENS}  # fmt: skip
         return Answers(self.folder, model, _name, blank=False)
 
     def ask(self, prompt: str) -> str:
-        """The answer from the cache, or from the judge and then into the cache."""
+        """The cached answer, or the judge's, which is then cached."""
         return self.answers.ask([{"role": "user", "content": prompt}], self.judge.reply).text
 
 
 def _name(model: Mapping[str, Any], messages: Sequence[Message]) -> str:
-    """What an answer is kept under; answers of every release have the same names."""
+    """The key of an answer; it is the same in every release."""
     question = {**model, "prompt": messages[-1]["content"]}
     return hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()

@@ -1,6 +1,7 @@
-"""A causal language model of transformers on this machine, decoded greedily.
+"""A local causal language model in transformers, decoded greedily.
 
-The same batch gives the same texts, so a build asks in batches that the order of the clips fixes.
+The same batch gives the same texts, so a build uses batches that are fixed by the order of the
+clips.
 """
 
 from __future__ import annotations
@@ -20,21 +21,21 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 SAMPLED, SAMPLES = 256 * 1024, 16
-"""Of a large file, so many bytes are read at so many places to tell it from another."""
+"""Number and size in bytes of the samples that identify a large file."""
 _WEIGHTS = (".json", ".safetensors", ".bin", ".model", ".txt", ".jinja", ".pt")
 
 
 class LocalModel:
-    """Answers prompts; loaded at the first one.
+    """Answers prompts; loaded at the first prompt.
 
     Args:
         source: an asset ("smollm2-135m-instruct") or a folder in the transformers layout.
         where: key of the configuration, for messages.
-        dtype: of the weights; "auto" takes the checkpoint's own.
-        repetition_penalty: as transformers defines it; None takes the model's own setting.
+        dtype: of the weights; "auto" is the checkpoint's own.
+        repetition_penalty: as transformers defines it; None for the model's own setting.
 
     Raises:
-        EmollamaError: neither asset nor folder.
+        EmollamaError: `source` is neither an asset nor a folder.
     """
 
     def __init__(
@@ -101,13 +102,13 @@ class LocalModel:
 
     @property
     def has_chat_template(self) -> bool:
-        """Whether its tokenizer knows how a chat is laid out."""
+        """Whether its tokenizer has a chat template."""
         return bool(self._loaded[0].chat_template)
 
     def _laid_out(self, prompt: str) -> str:
-        """The prompt as the user's turn of a chat; by itself where there is no template.
+        """The prompt as the user's turn of a chat; unchanged without a template.
 
-        Nothing in it reads as a special token: what is said in a clip ends no turn.
+        Special tokens in it are read as text: words in a clip cannot end a turn.
         """
         tokenizer = self._loaded[0]
         for token in (str(t) for t in tokenizer.added_tokens_decoder.values() if t.special):
@@ -120,7 +121,7 @@ class LocalModel:
     def ask(
         self, prompts: Sequence[str], max_tokens: int, starts: Sequence[str] = ()
     ) -> list[Reply]:
-        """The answer to each prompt; where `starts` are given each answer begins with its own."""
+        """The answer to each prompt; with `starts`, each answer begins with its own."""
         import torch
 
         tokenizer, model = self._loaded

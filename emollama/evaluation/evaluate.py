@@ -15,7 +15,7 @@ from emollama.base.files import file_sha256, read_json
 from emollama.base.progress import bar, silent
 from emollama.endpoints.judge import CachedJudge, open_judge
 from emollama.evaluation.asking import Questions, require_writes
-from emollama.evaluation.baseline import FeatureMatrix, pool_tracks
+from emollama.evaluation.baseline import FeatureMatrix, NothingToLearn, pool_tracks
 from emollama.evaluation.config import EvalConfig
 from emollama.evaluation.passes import kept_answers, run_passes
 from emollama.evaluation.results import (
@@ -23,7 +23,6 @@ from emollama.evaluation.results import (
     PREDICTIONS_FILE,
     Evaluated,
     header_of,
-    limited,
     read_results,
     say,
     score,
@@ -33,6 +32,7 @@ from emollama.evaluation.rows import true_values
 from emollama.evaluation.words import clue_features, sentence_features
 from emollama.features.store import open_tracks
 from emollama.features.tracks import TrackReader
+from emollama.inputs.draws import drawn
 from emollama.llm.released.emotion_llama_v1 import SOURCES
 from emollama.llm.released.import_checkpoint import import_checkpoint
 from emollama.manifest.channels import Channel
@@ -79,7 +79,7 @@ def evaluate(config: EvalConfig) -> Evaluated:
         require_writes(config, model)
         split = config.data.split
         known = [s for s in manifest.split(split) if model.knows_truth(s, config.task)]
-        samples = limited(config, known)
+        samples = drawn(config.seed, known, config.data.limit)
         loaded = model.load_samples(
             manifest, samples, split, config.data.store, config.data.features
         )
@@ -149,10 +149,16 @@ def _baseline(
         return None
     if writes:
         features_of = partial(_features, config, model, loaded.readers)
-        write_baseline(
-            config, features_of, manifest, loaded.samples, loaded.readers, header,
-            partial(true_values, model, loaded),
-        )  # fmt: skip
+        try:
+            write_baseline(
+                config, features_of, manifest, loaded.samples, loaded.readers, header,
+                partial(true_values, model, loaded),
+            )  # fmt: skip
+        except NothingToLearn as error:
+            # The file may be that of an earlier evaluation.
+            (config.output / BASELINE_FILE).unlink(missing_ok=True)
+            say(f"no classical baselines: {error}")
+            return None
     return config.output / BASELINE_FILE
 
 

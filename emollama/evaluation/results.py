@@ -17,7 +17,6 @@ from emollama.evaluation.config import EvalConfig
 from emollama.evaluation.known_clues import KNOWN_CLUES
 from emollama.evaluation.trained_on import trained_on
 from emollama.features.tracks import TrackReader, usable
-from emollama.inputs.draws import epoch_order
 from emollama.manifest.channels import CHANNELS, Channel
 from emollama.manifest.sample import Manifest, Sample
 from emollama.manifest.split_file import leakage
@@ -26,16 +25,20 @@ from emollama.scoring.metrics.registry import fitting
 from emollama.scoring.predictions.prediction import Quantity, channel_sets
 from emollama.scoring.predictions.predictions import Header, read_predictions, write_predictions
 from emollama.scoring.report.report import report_from_files
-from emollama.scoring.report.scoring import METRICS_FILE, score_predictions, write_scores
+from emollama.scoring.report.scoring import (
+    METRICS_FILE,
+    REPORT_FILE,
+    score_predictions,
+    write_scores,
+)
 
 PREDICTIONS_FILE = "predictions.jsonl"
 BASELINE_FILE = "baseline.jsonl"
-REPORT_FILE = "report.json"
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What report.json and metrics.json hold; None where there is nothing for one of them."""
+    """What report.json holds, and what it holds below `metrics`; None where there is nothing."""
 
     report: dict[str, Any] | None
     scores: dict[str, Any] | None
@@ -53,14 +56,6 @@ def asked_sets(known: Iterable[Channel], largest: int) -> list[tuple[Channel, ..
 
 SET_SIZES = {"all": 2, "singles": 1, "none": 0}
 """`modality_report` to the size of the largest set beside all channels together."""
-
-
-def limited(config: EvalConfig, samples: Sequence[Sample]) -> list[Sample]:
-    """At most `data.limit` samples, drawn by the seed, in their order; all where it is 0."""
-    if not config.data.limit or len(samples) <= config.data.limit:
-        return list(samples)
-    drawn = epoch_order(config.seed, 0, [s.id for s in samples])[: config.data.limit]
-    return [samples[i] for i in sorted(drawn)]
 
 
 def header_of(
@@ -154,8 +149,9 @@ def score(
         (config.output / name).unlink(missing_ok=True)
     context = Context(header.labels, thresholds=thresholds, judge=judge)
     labelled = any(r.reference is not None for r in predictions.rows)
+    report = None
     if labelled:
-        report_from_files(
+        report = report_from_files(
             path, baseline, config.output,
             metric=config.metric, resamples=config.bootstrap, seed=config.seed,
             clues_in=known.named_in if (known := KNOWN_CLUES.get(header.corpus)) else None,
@@ -165,7 +161,7 @@ def score(
         metrics = fitting(predictions.rows, context)
     if metrics:
         result = score_predictions(predictions, context, metrics, resamples=config.bootstrap)
-        write_scores(config.output, result)
+        write_scores(config.output, result, report=report)
     elif not labelled:
         raise EmollamaError(
             f"{path}: explanations of clips without a label can be scored by a judge only: set "
@@ -175,8 +171,10 @@ def score(
 
 def read_results(output: Path) -> Evaluated:
     """Report and metrics as they were written."""
-    found = [output / name for name in (REPORT_FILE, METRICS_FILE)]
-    return Evaluated(*(read_json(path) if path.is_file() else None for path in found))
+    path = output / REPORT_FILE
+    report = dict(read_json(path)) if path.is_file() else {}
+    scores = report.pop("metrics", None)
+    return Evaluated(report or None, scores)
 
 
 def say(text: str) -> None:

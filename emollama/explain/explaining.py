@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.base.files import write_json, write_text
@@ -16,7 +15,7 @@ from emollama.explain.figures import draw_case, draw_maps
 from emollama.explain.gate_noise import gate_noise
 from emollama.explain.page import write_page
 from emollama.explain.summary import Summary, summarise
-from emollama.inputs.draws import epoch_order
+from emollama.inputs.draws import drawn
 from emollama.llm.inference import REASON_TOKENS
 from emollama.manifest.sample import Manifest, Sample
 from emollama.manifest.split_file import read_with_splits
@@ -176,10 +175,7 @@ def _samples(manifest: Manifest, chosen: Chosen, seed: int) -> list[Sample]:
                     f"{did_you_mean(name, known)}"
                 )
         return [known[name] for name in dict.fromkeys(chosen.ids)]
-    if not chosen.count or len(split) <= chosen.count:
-        return split
-    drawn: Any = epoch_order(seed, 0, [s.id for s in split])[: chosen.count]
-    return [split[i] for i in sorted(drawn)]
+    return drawn(seed, split, chosen.count)
 
 
 def _require_able(artefact: Artefact, reason: bool) -> None:

@@ -1,1 +1,1 @@
-"""Feature tracks on disk: extraction, the store they are kept in, and tracks made elsewhere."""
+"""Feature tracks on disk: extraction, the feature store, and tracks from other tools."""

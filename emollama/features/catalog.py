@@ -1,4 +1,4 @@
-"""What an encoder's folder already holds: finished shards, and parts of unfinished ones."""
+"""The tracks already in an encoder's folder: finished shards, and parts of unfinished ones."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class _Found:
 class Catalog:
     """Entries of every readable file of a folder, by id and by signature of the media.
 
-    A file that cannot be read, or that another version of the encoder made, is not counted (its
-    clips are extracted again); `complain` is told.
+    Files that cannot be read, or come from another version of the encoder, are reported to
+    `complain` and ignored; their clips are extracted again.
     """
 
     def __init__(self, folder: Path, fingerprint: str, complain: Callable[[str], None]) -> None:
@@ -36,10 +36,10 @@ class Catalog:
             except EmollamaError as error:
                 # Another rank may have put a part into its shard since the folder was listed.
                 if path.is_file():
-                    complain(f"{error}; its clips are extracted again")
+                    complain(f"{error}; its clips will be extracted again")
                 continue
             if shard.fingerprint != fingerprint:
-                complain(f"{path}: was made by another version of the encoder; it is not used")
+                complain(f"{path}: comes from another version of the encoder and is not used")
                 continue
             for entry in shard.entries:
                 self._found.setdefault(entry.id, []).append(_Found(path, entry))
@@ -48,7 +48,7 @@ class Catalog:
         return sample_id in self._found
 
     def entry(self, sample_id: str, signature: str) -> Entry | None:
-        """The newest entry of an id made from these media, or None."""
+        """The newest entry of an id that was made from these media, or None."""
         found = self._newest(sample_id, signature)
         return None if found is None else found.entry
 
@@ -63,7 +63,7 @@ class Catalog:
         return self._open[1].read(sample_id)
 
     def is_file_of(self, path: Path, signatures: dict[str, str]) -> bool:
-        """Whether `path` is what would be read for exactly these ids and signatures."""
+        """Whether `path` is the current file for exactly these ids and signatures."""
         found = [self._newest(i, signature) for i, signature in signatures.items()]
         return all(f is not None and f.path == path for f in found)
 

@@ -1,7 +1,7 @@
-"""Feature tracks made by other tools: a folder of `<id>.npy`, as the field ships them.
+"""Feature tracks from other tools: a folder of `<id>.npy`, the field's usual format.
 
-OpenFace units, HuBERT or MAE vectors of other groups come in this way. A file holds [D] (one
-vector a clip) or [T, D]; `columns.json` beside them, where there is one, names the D columns.
+This is the way to use OpenFace units, or HuBERT or MAE vectors of other groups. A file holds [D]
+(one vector per clip) or [T, D]; an optional `columns.json` beside them names the D columns.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ COLUMNS_FILE = "columns.json"
 class ExternalTracks:
     """A `TrackReader` over a folder of `<id>.npy` files, [D] or [T, D], any float or int type.
 
-    The tools do not say when a step happened, so the times of T steps are 0, 1, ... T - 1, in
-    steps and not in seconds.
+    These files hold no times, so the times of T steps are 0, 1, ... T - 1, in steps and not in
+    seconds.
 
     Raises:
-        EmollamaError: where the folder is missing or holds no .npy file, or `columns.json` does
-            not fit the files.
+        EmollamaError: the folder is missing or holds no .npy file, or `columns.json` does not match
+            the files.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -57,7 +57,7 @@ class ExternalTracks:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Identifies width and columns: what is known of the tool that made the numbers."""
+        """Identifies width and columns, all that is known about the tool."""
         text = json.dumps([self.width, self.columns])
         return f"npy-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
@@ -74,7 +74,7 @@ class ExternalTracks:
         return self._path(sample_id) is not None
 
     def ids(self) -> list[str]:
-        """The ids for which there is a file, sorted."""
+        """The ids that have a file, sorted."""
         return sorted(
             path.relative_to(self.folder).as_posix().removesuffix(".npy")
             for path in self.folder.rglob("*.npy")
@@ -88,7 +88,7 @@ class ExternalTracks:
         """The track of an id; never None.
 
         Raises:
-            EmollamaError: where the file is missing, of another width or shape, or holds NaN.
+            EmollamaError: the file is missing, has another width or shape, or holds NaN.
         """
         path = self._path(sample_id)
         if path is None:
@@ -110,7 +110,7 @@ def _load(path: Path) -> np.ndarray:
     except (OSError, ValueError, EOFError) as error:
         raise EmollamaError(f"{path}: is not a plain .npy array: {error}") from error
     if not isinstance(values, np.ndarray):
-        raise EmollamaError(f"{path}: is an .npz archive under the name .npy; use one .npy a clip")
+        raise EmollamaError(f"{path}: is an .npz archive named .npy; use one .npy per clip")
     if values.dtype.kind not in "fiu" or values.ndim not in (1, 2) or values.size == 0:
         raise EmollamaError(
             f"{path}: is {values.dtype} of shape {list(values.shape)}; "

@@ -1,12 +1,12 @@
-"""Extraction: every clip of a manifest through frozen encoders, into a feature store.
+"""Extraction: runs frozen encoders over every clip of a manifest, into a feature store.
 
 The manifest is cut into shards of consecutive ids. Within a shard, batches of clips go to worker
-processes that decode each clip once and run every encoder on it; what comes back is written in
-small parts, and when a shard is whole its parts become one file. A clip counts as done when the
-store holds an entry made from the same media (path, span, size and modification time) by an
-encoder of the same fingerprint, so a run that was killed goes on where it was, and media that
-changed are extracted again. Each clip's numbers depend on that clip alone: a resumed run, any
-number of workers and any number of ranks give the same values.
+processes that decode each clip once and run every encoder on it; results are written in small
+parts, and when a shard is complete its parts become one file. A clip counts as done when the store
+holds an entry made from the same media (path, span, size and modification time) by an encoder of
+the same fingerprint, so a killed run resumes where it stopped, and changed media are extracted
+again. Each clip's numbers depend on that clip alone: a resumed run, any number of workers and any
+number of ranks give the same values.
 """
 
 from __future__ import annotations
@@ -44,19 +44,19 @@ from emollama.workers.ranks import joined_ranks
 from emollama.workers.worker import Failure, Job, Outcome, process
 
 _PART = 64
-"""Clips of a part file: about what a kill may lose."""
+"""Clips per part file: about as many are lost when the process is killed."""
 _GPU_WORKERS = 4
 
 
 @dataclass(frozen=True)
 class ExtractReport:
-    """What an extraction did, over all ranks.
+    """The result of an extraction, over all ranks.
 
     Attributes:
         counts: clips of the manifest by encoder key and status ("ok", "absent", "failed").
-        failures: clips that failed, now or before: id to encoder key to why.
+        failures: clips that failed, now or earlier: id to encoder key to reason.
         computed: clips decoded and encoded in this run.
-        kept: clips that the store held already.
+        kept: clips already in the store.
         seconds: wall clock of this run.
     """
 
@@ -68,7 +68,7 @@ class ExtractReport:
 
     @property
     def rate(self) -> float:
-        """Clips computed a second."""
+        """Clips computed per second."""
         return self.computed / self.seconds if self.seconds > 0 else 0.0
 
 
@@ -87,26 +87,26 @@ def extract(
 ) -> ExtractReport:
     """Fill `store` with the tracks of every clip of `manifest` by every encoder.
 
-    Under torchrun each rank does its share of the shards, rank 0 writes the index when all are
-    done, and all return together with the same report.
+    Under torchrun each rank processes its share of the shards, rank 0 writes the index when all are
+    done, and all ranks return the same report.
 
     Args:
         manifest: the clips.
         encoders: frozen models with distinct keys.
-        store: folder; made if it is not there.
-        workers: processes; None is one a CPU core of this machine's ranks, at most four where
-            encoders share a GPU; 0 does the work in this process.
-        batch_size: clips that a worker takes at a time and an encoder sees together.
-        shard_size: clips a shard file, about.
-        retry_failed: extract clips again that failed before, though their media are unchanged.
+        store: folder, created if missing.
+        workers: processes; None for one per CPU core of this machine's ranks, at most four where
+            encoders share a GPU; 0 works in this process.
+        batch_size: clips that a worker takes and an encoder processes at a time.
+        shard_size: approximate number of clips per shard file.
+        retry_failed: extract clips again that failed earlier, though their media are unchanged.
         progress: called with (clips done, clips to do) of this rank, on rank 0 only.
         clip_seconds: a clip that takes longer fails as "timed out".
-        build: makes an encoder from its key in a worker; a function of a module.
+        build: builds an encoder from its key in a worker; a module-level function.
 
     Raises:
-        EmollamaError: where the store holds features of another version of an encoder, is being
-            written by somebody else, or cannot be written. Clips that cannot be decoded or
-            encoded raise nothing: they are in the report.
+        EmollamaError: the store holds features of another version of an encoder, is being written
+            by another process, or cannot be written. Clips that cannot be decoded or encoded raise
+            nothing: they are in the report.
     """
     _check(encoders, batch_size, shard_size)
     began = time.monotonic()
@@ -123,7 +123,7 @@ def extract(
         ]
         if replaced := [i for work in mine for i in work.replaced]:
             _warn(
-                f"{store}: holds {len(replaced)} of these ids with other media or subtitles, e.g. "
+                f"{store}: has {len(replaced)} of these ids with other media or subtitles, e.g. "
                 f"'{replaced[0]}'; they are extracted again and replaced (give each corpus a "
                 "store of its own)"
             )
@@ -164,7 +164,7 @@ def _warn(text: str) -> None:
 def _check(encoders: Sequence[Encoder], batch_size: int, shard_size: int) -> None:
     keys = [encoder.key for encoder in encoders]
     if not keys:
-        raise EmollamaError("nothing to extract: name at least one encoder")
+        raise EmollamaError("nothing to extract; name at least one encoder")
     for key in keys:
         if keys.count(key) > 1:
             raise EmollamaError(f"encoder '{key}' is named twice")
@@ -175,7 +175,7 @@ def _check(encoders: Sequence[Encoder], batch_size: int, shard_size: int) -> Non
 
 
 def _prepare(store: Path, encoders: Sequence[Encoder], stack: ExitStack) -> None:
-    """Take the store for ourselves and see that each encoder is the one it knows."""
+    """Lock the store and check that each encoder is the one recorded in it."""
     stack.enter_context(sole_writer(store, f"{store}: another extraction is writing to this store"))
     for encoder in encoders:
         folder = store / encoder.key
@@ -197,7 +197,7 @@ def _prepare(store: Path, encoders: Sequence[Encoder], stack: ExitStack) -> None
 def _plan(
     samples: Sequence[Sample], shard_size: int, world: int
 ) -> list[tuple[str, Sequence[Sample]]]:
-    """Name and samples of each shard. The name says which ids are in it, in which order."""
+    """Name and samples of each shard. The name identifies the ids and their order."""
     # A corpus smaller than a shard a rank would leave ranks without work.
     size = min(shard_size, -(-len(samples) // world))
     plan = []
@@ -209,7 +209,7 @@ def _plan(
 
 
 class _ShardWork:
-    """One shard of the manifest, for all encoders: what is to do, and what has come in."""
+    """One shard of the manifest, for all encoders: open work and results so far."""
 
     def __init__(
         self,
@@ -256,14 +256,14 @@ class _ShardWork:
         return entry is None or (retry_failed and entry.status == "failed")
 
     def _is_other(self, key: str, sample_id: str) -> bool:
-        """Whether the store has features of this id that were made from something else."""
+        """Whether the store has features of this id from other media."""
         catalog = self._catalogs[key]
         return sample_id in catalog and not catalog.entry(
             sample_id, self._signatures[key][sample_id]
         )
 
     def add(self, job: Job, outcomes: Mapping[str, Outcome]) -> None:
-        """Take what became of a clip."""
+        """Record the outcomes of a clip."""
         for key, outcome in outcomes.items():
             item = _extracted(job.id, self._signatures[key][job.id], outcome)
             self._fresh[key][job.id] = item
@@ -281,7 +281,7 @@ class _ShardWork:
         self._unwritten[key] = []
 
     def save_parts(self) -> None:
-        """Write what has come in and is in no file yet."""
+        """Write results that are in no file yet."""
         for key, items in self._unwritten.items():
             if items:
                 self._write_part(key)
@@ -323,7 +323,7 @@ def _collect(
     todo: int,
     progress: Callable[[int, int], None] | None,
 ) -> None:
-    """Put results into their shards and finish each shard that is whole."""
+    """Put results into their shards and finish each complete shard."""
     owner = {job.id: shard for shard in shards for job in shard.jobs}
     for shard in shards:
         if not shard.waiting:
@@ -347,7 +347,7 @@ def _collect(
 
 
 def _complete(folder: Path, names: Sequence[str]) -> None:
-    """Write the index over this manifest's shards and older ones; remove what is superseded."""
+    """Write the index over this manifest's shards and older ones; remove superseded files."""
     index: list[tuple[str, list[str]]] = []
     seen: set[str] = set()
     new = [f"{name}{SUFFIX}" for name in names]

@@ -1,4 +1,4 @@
-"""Which clips have no features, as a table by reason."""
+"""A table of the clips without features, by reason."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""A feature store's tracks as folders of `<id>.npy`, the form that MERTools and Emotion-LLaMA read.
+"""Exports a feature store's tracks to folders of `<id>.npy`, which MERTools and Emotion-LLaMA read.
 
 Beside the store's own folders: `<name>-UTT/<id>.npy` holds the mean over time, [D], of every clip;
-`<name>-FRA/<id>.npy` holds the track, [T, D], and is written for encoders of which any track has
-more than one step. `<name>` is the encoder's name without its options; the options and the
-fingerprint stand in the folder's `made_of.json`, so vectors of two kinds never mix.
+`<name>-FRA/<id>.npy` holds the track, [T, D], and is written for encoders with any track of more
+than one step. `<name>` is the encoder's name without its options; the options and the fingerprint
+are in the folder's `made_of.json`, so vectors of two kinds never mix.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ MADE_OF = "made_of.json"
 
 @dataclass
 class NpyReport:
-    """What became of the clips of one encoder.
+    """The result of exporting one encoder.
 
     Attributes:
         folder: the `-UTT` folder, or the `-FRA` one.
-        written: files made now.
-        kept: files that were there and newer than the store's shard.
-        absent: ids without this channel; they have no file.
-        failed: ids that could not be extracted; they have no file.
+        written: files written now.
+        kept: existing files that are newer than the store's shard.
+        absent: ids without this channel; no file.
+        failed: ids whose extraction failed; no file.
         unsafe: ids that cannot name a file inside the folder.
     """
 
@@ -44,7 +44,7 @@ class NpyReport:
     unsafe: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
-        """For people: one line of counts, with the first ids that have no file."""
+        """One readable line of counts, with the first ids that have no file."""
         found = [f"{self.written} written", f"{self.kept} kept"]
         for what in ("absent", "failed", "unsafe"):
             ids: list[str] = getattr(self, what)
@@ -66,21 +66,21 @@ class NpyReports:
 
 
 def check_names(keys: Iterable[str]) -> None:
-    """Refuse encoders that would share a folder."""
+    """Raise an error for encoders that would share a folder."""
     names = [key.split("+")[0] for key in keys]
     for name in names:
         if names.count(name) > 1:
             raise EmollamaError(
-                f"--format npy: '{name}' is named twice with different options and its folder is "
-                f"{name}-UTT for both; extract them into stores of their own"
+                f"--format npy: '{name}' is given twice with different options, but "
+                f"both would write {name}-UTT; extract them into separate stores"
             )
 
 
 def export_npy(store: Path, key: str, ids: Sequence[str]) -> NpyReports:
     """Write the `.npy` folders of one encoder of a complete store.
 
-    Files that are newer than the shard they come from are left as they are, so that an export
-    that was stopped goes on. A file of an id that has no track (any more) is removed.
+    Files newer than their shard are left as they are, so that a stopped export can resume. The file
+    of an id without a track (any more) is removed.
 
     Args:
         store: the feature store.
@@ -88,7 +88,7 @@ def export_npy(store: Path, key: str, ids: Sequence[str]) -> NpyReports:
         ids: the clips.
 
     Raises:
-        EmollamaError: where a folder holds vectors of another encoder or cannot be written.
+        EmollamaError: a folder holds vectors of another encoder or cannot be written.
     """
     tracks = StoredTracks(store / key)
     name = key.split("+")[0]
@@ -133,7 +133,7 @@ def _fill(
 
 
 def _claim(folder: Path, tracks: StoredTracks) -> None:
-    """See that the folder is this encoder's, or make it so."""
+    """Check that the folder belongs to this encoder, or create it."""
     record = {"key": tracks.key, "fingerprint": tracks.fingerprint}
     path = folder / MADE_OF
     if path.is_file():
@@ -147,7 +147,9 @@ def _claim(folder: Path, tracks: StoredTracks) -> None:
             )
         return
     if folder.exists() and (not folder.is_dir() or any(folder.glob("[!.]*"))):
-        raise EmollamaError(f"{folder}: is there already and was not written by an extraction")
+        raise EmollamaError(
+            f"{folder}: exists but was not written by an extraction; remove it or use another store"
+        )
     write_json(path, record)
 
 

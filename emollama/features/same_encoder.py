@@ -1,4 +1,4 @@
-"""Features of another encoder than a model was trained on are refused."""
+"""Checks that features come from the encoder that a model was trained on."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from emollama.base.errors import EmollamaError
 
 
 class TrainedInput(Protocol):
-    """What a model is fed by: a stream of an LLM, a modality of a fusion model."""
+    """An input of a model: a stream of an LLM, or a modality of a fusion model."""
 
     @property
     def name(self) -> str:
-        """Of the stream or modality."""
+        """The name of the stream or modality."""
 
     @property
     def source(self) -> str:
-        """The encoder or folder that it is read from."""
+        """The encoder or folder it is read from."""
 
     @property
     def fingerprint(self) -> str:
-        """Of the features it was trained on; empty before."""
+        """Fingerprint of the features in training; empty before."""
 
 
 def require_same_encoder(one: TrainedInput, fingerprint: str, where: str) -> None:
-    """Refuse features of another version of an encoder than the model was trained on."""
+    """Raise an error for features of another encoder version than in training."""
     if one.fingerprint and fingerprint != one.fingerprint:
         raise EmollamaError(
-            f"{where}: '{one.name}': this '{one.source}' is not the one that the model was "
-            "trained on (other weights, code or columns)"
+            f"{where}: '{one.name}': '{one.source}' differs from the encoder in "
+            "training (other weights, code or columns); extract its features again"
         )

@@ -2,9 +2,10 @@
 
 Tensors: `values` float32 [sum of T, D], `times` float32 [sum of T] and `offsets` int64 [n + 1]
 (the rows of clip i are `offsets[i]:offsets[i + 1]`; none where it is absent or failed). The
-entries (id, signature of the media, status) are JSON in the file's metadata, so a shard explains
-itself without the index. Packed rather than a key a clip: written three times faster, read as
-fast (3 microseconds a track, memory-mapped), and the header stays small.
+entries (id, signature of the media, status) are JSON in the file's metadata, so a shard is
+self-contained without the index. Packing all clips, rather than one key per clip, is three times
+faster to write and as fast to read (3 microseconds per track, memory-mapped), and keeps the header
+small.
 """
 
 from __future__ import annotations
@@ -30,10 +31,10 @@ Status = Literal["ok", "absent", "failed"]
 
 @dataclass(frozen=True)
 class Entry:
-    """What extraction found out about one clip.
+    """The outcome of extraction for one clip.
 
-    `signature` identifies the media it was computed from; `reason` is a short category for
-    tables of failures and `detail` the whole message, both empty unless `status` is "failed".
+    `signature` identifies the media it was computed from; `reason` is a short category for tables
+    of failures and `detail` the full message, both empty unless `status` is "failed".
     """
 
     id: str
@@ -79,24 +80,23 @@ def write_shard(path: Path, width: int, fingerprint: str, items: Sequence[Extrac
 
 
 class Shard:
-    """A shard opened for reading; values stay on disk until a track is asked for.
+    """A shard opened for reading; values stay on disk until a track is read.
 
     Raises:
-        EmollamaError: one line naming the file where it is missing, truncated or not a shard.
+        EmollamaError: the file is missing, truncated or not a shard.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         if not path.is_file():
             raise EmollamaError(
-                f"{path}: this feature shard is missing; run `emollama extract` again to remake it"
+                f"{path}: this feature shard is missing; run `emollama extract` again"
             )
         try:
             self._open()
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise EmollamaError(
-                f"{path}: is not a readable feature shard ({error}); "
-                "run `emollama extract` again to remake it"
+                f"{path}: is not a readable feature shard ({error}); run `emollama extract` again"
             ) from error
 
     def _open(self) -> None:
@@ -118,18 +118,18 @@ class Shard:
             or self._times.get_shape() != [rows]
             or self._values.get_dtype() != "F32"
         ):
-            raise ValueError("its offsets, times and values do not fit together")
+            raise ValueError("its offsets, times and values do not match")
         self._positions = {entry.id: i for i, entry in enumerate(self.entries)}
 
     def __contains__(self, sample_id: object) -> bool:
         return sample_id in self._positions
 
     def entry(self, sample_id: str) -> Entry:
-        """The entry of an id; KeyError where the shard has none."""
+        """The entry of an id; KeyError if the shard has none."""
         return self.entries[self._positions[sample_id]]
 
     def steps(self, sample_id: str) -> int:
-        """T of an id's track, 0 where there is none; its values are not read."""
+        """T of an id's track, 0 without one; its values are not read."""
         position = self._positions[sample_id]
         return int(self._offsets[position + 1] - self._offsets[position])
 

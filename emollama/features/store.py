@@ -3,9 +3,9 @@
 STORE/
   whisper-tiny.en+layer=2+segments=8/
     encoder.json       key, channel, width, columns and fingerprint of the encoder
-    index.json         which shard holds which ids; written when an extraction is complete
-    00000-1f3a....safetensors   about 1,000 clips each, in the manifest's order
-    parts/             what an extraction in progress has finished; gone when it is complete
+    index.json         the shard of each id; written when an extraction is complete
+    00000-1f3a....safetensors   about 1,000 clips each, in the manifest's order parts/
+    what an extraction in progress has finished; gone when it is complete
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ EXTERNAL = "npy:"
 
 @dataclass(frozen=True)
 class EncoderRecord:
-    """What a store remembers of the encoder that filled a folder."""
+    """The store's record of the encoder that filled a folder."""
 
     key: str
     channel: str
@@ -52,9 +52,9 @@ class EncoderRecord:
 
 
 def check_key(key: str) -> None:
-    """Refuse a key that cannot name a folder of the store."""
+    """Raise an error for a key that cannot name a folder of the store."""
     if not key or "/" in key or "\\" in key or key.startswith("."):
-        raise EmollamaError(f"encoder '{key}': its key cannot name a folder")
+        raise EmollamaError(f"encoder '{key}': its key is not a valid folder name")
 
 
 def write_record(folder: Path, record: EncoderRecord) -> None:
@@ -63,14 +63,15 @@ def write_record(folder: Path, record: EncoderRecord) -> None:
 
 
 def read_record(folder: Path) -> EncoderRecord:
-    """Read `encoder.json`; one line where it is missing or of another version."""
+    """Read `encoder.json`; an `EmollamaError` if it is missing or of another version."""
     path = folder / RECORD
     values = read_json(path)
     try:
         if values["version"] != FORMAT_VERSION:
             raise EmollamaError(
-                f"{path}: version {values['version']} is not readable here; this release reads "
-                f"version {FORMAT_VERSION}"
+                f"{path}: version {values['version']} is not supported; this release "
+                "reads version "
+                f"{FORMAT_VERSION}"
             )
         return EncoderRecord(
             str(values["key"]),
@@ -80,11 +81,11 @@ def read_record(folder: Path) -> EncoderRecord:
             tuple(str(c) for c in values["columns"]),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise EmollamaError(f"{path}: is not the record of an encoder ({error!r})") from error
+        raise EmollamaError(f"{path}: is not a valid encoder record ({error!r})") from error
 
 
 def write_index(folder: Path, shards: Sequence[tuple[str, Sequence[str]]]) -> None:
-    """Write `index.json` from (file name, the ids to be read from it) of each shard."""
+    """Write `index.json` from the (file name, ids) of each shard."""
     rows = [{"file": name, "ids": list(ids)} for name, ids in shards]
     write_json(folder / INDEX, {"version": FORMAT_VERSION, "shards": rows})
 
@@ -93,7 +94,7 @@ class StoredTracks:
     """A `TrackReader` over one encoder's folder; shards are opened when first read.
 
     Raises:
-        EmollamaError: where the extraction has not been completed, or a file is not readable.
+        EmollamaError: the extraction is not complete, or a file is not readable.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -102,14 +103,15 @@ class StoredTracks:
         path = folder / INDEX
         if not path.is_file():
             raise EmollamaError(
-                f"{folder}: its extraction has not been completed; run `emollama extract` again, "
-                "it goes on where it stopped"
+                f"{folder}: its extraction is not complete; run `emollama extract` "
+                "again to continue "
+                "it"
             )
         values = read_json(path)
         try:
             self._where = {i: str(row["file"]) for row in values["shards"] for i in row["ids"]}
         except (KeyError, TypeError) as error:
-            raise EmollamaError(f"{path}: is not the index of a feature store") from error
+            raise EmollamaError(f"{path}: is not a valid index of a feature store") from error
         self._shards: dict[str, Shard] = {}
 
     @property
@@ -151,18 +153,18 @@ class StoredTracks:
         return f"failed: {entry.reason}" if entry.status == "failed" else entry.status
 
     def steps(self, sample_id: str) -> int:
-        """T of an id's track; 0 where there is none."""
+        """T of an id's track; 0 without one."""
         return self._shard(sample_id).steps(sample_id) if sample_id in self._where else 0
 
     def path_of(self, sample_id: str) -> Path:
-        """The shard that holds an id of this store; KeyError for another one."""
+        """The shard that holds an id; KeyError for an unknown id."""
         return self.folder / self._where[sample_id]
 
     def get(self, sample_id: str) -> FeatureTrack | None:
         """The track of an id; None where the clip has no such channel.
 
         Raises:
-            EmollamaError: where the id was never extracted, failed, or its values are not finite.
+            EmollamaError: the id was never extracted or failed, or its values are not finite.
         """
         if sample_id not in self._where:
             raise EmollamaError(
@@ -187,20 +189,22 @@ class StoredTracks:
             if shard.width != self.width or shard.fingerprint != self.fingerprint:
                 raise EmollamaError(
                     f"{shard.path}: was made by another version of '{self.key}' than "
-                    f"{self.folder / RECORD} says; run `emollama extract` again"
+                    f"{self.folder / RECORD}; run `emollama extract` "
+                    "again"
                 )
             self._shards[name] = shard
         shard = self._shards[name]
         if sample_id not in shard:
             raise EmollamaError(
-                f"{shard.path}: lacks sample '{sample_id}', which {self.folder / INDEX} looks for "
-                "in it; run `emollama extract` again"
+                f"{shard.path}: lacks sample '{sample_id}', though "
+                f"{self.folder / INDEX} lists it; run `emollama extract` "
+                "again"
             )
         return shard
 
 
 class FeatureStore:
-    """Feature tracks by encoder and sample id; see the module's text for the layout."""
+    """Feature tracks by encoder and sample id; see the module docstring for the layout."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -216,14 +220,14 @@ class FeatureStore:
         return cls(path)
 
     def encoders(self) -> list[str]:
-        """Keys of the encoders that the store has features of, sorted."""
+        """Keys of the encoders with features in the store, sorted."""
         return sorted(p.parent.name for p in self.path.glob(f"*/{RECORD}"))
 
     def reader(self, spec: str) -> StoredTracks:
-        """The tracks of an encoder, by its key or any part of it that names one only.
+        """The tracks of an encoder, by its key or any part of the key that is unique.
 
-        "whisper-tiny.en" or "whisper-tiny.en+segments=8" will do where a single encoder of that
-        name (and those options) is in the store.
+        "whisper-tiny.en" or "whisper-tiny.en+segments=8" is enough where the store has a single
+        encoder of that name (and those options).
         """
         keys = self.encoders()
         found = [spec] if spec in keys else [key for key in keys if _is_part(spec, key)]
@@ -232,7 +236,7 @@ class FeatureStore:
             raise EmollamaError(f"{self.path}: holds no features of '{spec}'{hint}")
         if len(found) > 1:
             raise EmollamaError(
-                f"{self.path}: '{spec}' may be {' or '.join(found)}; write it in full"
+                f"{self.path}: '{spec}' is ambiguous: {' or '.join(found)}; write it in full"
             )
         return StoredTracks(self.path / found[0])
 
@@ -258,10 +262,10 @@ def open_tracks(store: Path | None, spec: str) -> TrackReader:
 
 
 def relocated_sources(sources: Sequence[str], folder: Path | None) -> list[str]:
-    """Sources with `npy:` folders of the same names in `folder`; as they are when None.
+    """Sources with their `npy:` folders moved into `folder`; unchanged when None.
 
     Raises:
-        EmollamaError: where two sources would become one folder.
+        EmollamaError: two sources would become one folder.
     """
     moved: list[str] = []
     origins: dict[str, str] = {}
@@ -271,8 +275,9 @@ def relocated_sources(sources: Sequence[str], folder: Path | None) -> list[str]:
             there = f"{EXTERNAL}{folder / name}"
             if not name or origins.setdefault(there, source) != source:
                 raise EmollamaError(
-                    f"data.features {folder}: cannot tell the folders of {source} and "
-                    f"{origins.get(there, 'others')} apart, for their names are the same"
+                    f"data.features {folder}: {source} and "
+                    f"{origins.get(there, 'others')} have the same folder name; rename "
+                    "one of them"
                 )
             source = there
         moved.append(source)

@@ -1,4 +1,4 @@
-"""What reads feature tracks by sample id, wherever they lie."""
+"""The protocol of readers of feature tracks by sample id."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class TrackReader(Protocol):
 
     Attributes:
         width: D of every track.
-        fingerprint: identifies what computed the numbers.
-        columns: names of the D columns, or () where they have none.
+        fingerprint: identifies the code and weights behind the numbers.
+        columns: names of the D columns, or ().
     """
 
     @property
@@ -33,7 +33,7 @@ class TrackReader(Protocol):
     def __contains__(self, sample_id: object) -> bool: ...
 
     def ids(self) -> list[str]:
-        """Every id this reader knows of, whatever its status."""
+        """Every id this reader knows, whatever its status."""
         ...
 
     def status(self, sample_id: str) -> str:
@@ -44,29 +44,29 @@ class TrackReader(Protocol):
         """The track, or None where it is absent.
 
         Raises:
-            EmollamaError: where it is missing, its extraction failed, or it holds NaN.
+            EmollamaError: it is missing, its extraction failed, or it holds NaN.
         """
         ...
 
 
 def require_finite(values: np.ndarray, where: str) -> None:
-    """An `EmollamaError` beginning with `where` unless every value is finite."""
+    """Raise an `EmollamaError` that begins with `where` unless every value is finite."""
     finite = np.isfinite(values)
     if not finite.all():
         step, column = (int(i) for i in np.argwhere(~finite)[0])
         raise EmollamaError(
             f"{where}: holds {values[step, column]} (step {step}, column {column}); "
-            "features must be finite, extract or export this clip again"
+            "features must be finite; extract or export this clip again"
         )
 
 
 def usable(
     samples: Sequence[Sample], readers: Mapping[str, TrackReader]
 ) -> tuple[list[Sample], dict[str, str]]:
-    """Samples whose features can be read, and why each of the others cannot.
+    """Samples with readable features, and the reason for each of the others.
 
     A track that is absent (no face in the clip) is fine; one whose extraction failed, or that was
-    never extracted, is not. Callers report the second list: nothing is left out in silence.
+    never extracted, is not. Callers report the second list: nothing is left out silently.
     """
     kept: list[Sample] = []
     left_out: dict[str, str] = {}

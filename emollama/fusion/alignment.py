@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from emollama.base.errors import require_known
 from emollama.fusion.layers import Tokens, gather_steps, mean_by
 
 Resampling = Literal["nearest", "linear"]
@@ -74,6 +75,7 @@ def resample(tokens: Tokens, grid: Grid, name: str, how: Resampling = "linear") 
 
 def between(tokens: Tokens, at: Tensor, how: Resampling = "linear") -> Tensor:
     """A track [B, L, D] at times `at` [B, Q]: between its valid steps, by their times alone."""
+    require_known("resampling", how, get_args(Resampling))
     if how == "nearest":
         return gather_steps(tokens.values, nearest(tokens.times, tokens.valid, at))
     left, right, share = _neighbours(tokens.times, tokens.valid, at)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from emollama.base.errors import require_known
 
 Pooling = Literal["cls", "mean", "max", "min"]
 
@@ -30,33 +32,6 @@ class Tokens:
     def present(self) -> Tensor:
         """Bool [B]: which rows have anything."""
         return self.valid.any(dim=1)
-
-
-class Standardiser(nn.Module):
-    """Columns to mean 0 and deviation 1 over the training split, clipped at 10 deviations.
-
-    Mean and deviation are buffers, so they are saved with the model and cannot be forgotten.
-    """
-
-    mean: Tensor
-    deviation: Tensor
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(width))
-        self.register_buffer("deviation", torch.ones(width))
-
-    @torch.no_grad()
-    def set(self, mean: Tensor, deviation: Tensor) -> None:
-        """Store column means and deviations [width]; a constant column is only centred."""
-        self.mean.copy_(mean)
-        self.deviation.copy_(torch.where(deviation > 1e-6, deviation, 1.0))
-
-    def forward(self, values: Tensor, valid: Tensor) -> Tensor:
-        """Standardised [B, L, width], 0 where not valid."""
-        # In place: at a small model's size, memory asked for is a good part of the time.
-        scaled = (values - self.mean).div_(self.deviation).clamp_(-10, 10)
-        return scaled.masked_fill_(~valid[..., None], 0.0)
 
 
 class MLPEncoder(nn.Module):
@@ -208,6 +183,7 @@ def masked_mean(values: Tensor, valid: Tensor) -> Tensor:
 
 def masked_pool(values: Tensor, valid: Tensor, how: Pooling) -> Tensor:
     """[B, L, d] to [B, d] over valid steps: the first ("cls"), mean, max or min; 0 for none."""
+    require_known("pooling", how, get_args(Pooling))
     if how == "mean":
         return masked_mean(values, valid)
     if how == "cls":

@@ -15,8 +15,9 @@ from transformers.utils import ModelOutput
 from emollama.base.errors import EmollamaError
 from emollama.fusion.batch import FusionBatch
 from emollama.fusion.configuration import FusionConfig, FusionTask, ModalitySection
-from emollama.fusion.layers import Standardiser, Tokens
+from emollama.fusion.layers import Tokens
 from emollama.fusion.trainable import TrainableEncoder
+from emollama.inputs.standardiser import Standardiser
 
 
 @dataclass

@@ -20,6 +20,7 @@ from emollama.fusion.subject import FusionSubject, rows_of
 from emollama.fusion.trained import TrainedFusion
 from emollama.fusion.weights import MAIN
 from emollama.inputs.spec import InputSpec
+from emollama.inputs.standardiser import moments
 from emollama.manifest.channels import Channel
 from emollama.runs.artefact import LoadedSamples, ModelAnswer
 
@@ -120,7 +121,7 @@ class FusionSamples(LoadedSamples):
     def _deviations(self) -> dict[str, torch.Tensor]:
         """Of the columns of each cached track."""
         tables = {n: t for n, t in self.data.tracks.items() if isinstance(t, TrackTable)}
-        return {n: found[1] for n, t in tables.items() if (found := t.moments()) is not None}
+        return {n: found[1] for n, t in tables.items() if (found := moments(t.parts())) is not None}
 
     @cached_property
     def _row(self) -> dict[str, int]:

@@ -223,7 +223,9 @@ def load(folder: Path, dtype: torch.dtype, device: torch.device | None = None) -
             the one that the adapter was trained on, or when a tensor is missing or misshapen.
     """
     if not folder.is_dir():
-        raise EmollamaError(f"{folder}: is not a folder; an artefact is what train.py writes")
+        raise EmollamaError(
+            f"{folder}: is not a folder; an artefact is what 'emollama train' writes"
+        )
     for name in ("config.json", PROCESSOR_FILE, "clues.json"):
         if not (folder / name).is_file():
             raise EmollamaError(

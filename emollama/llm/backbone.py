@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from safetensors import SafetensorError
@@ -16,7 +16,7 @@ from transformers import (
 
 from emollama.assets import fetch
 from emollama.assets.registry import ASSETS
-from emollama.base.errors import EmollamaError, did_you_mean
+from emollama.base.errors import EmollamaError, did_you_mean, require_known
 from emollama.base.files import read_json
 from emollama.llm.options import Attention, Quantisation
 
@@ -75,6 +75,7 @@ def _quantised(
     quantise: Quantisation, dtype: torch.dtype, device: torch.device | None
 ) -> dict[str, Any]:
     """bitsandbytes' settings: LLM.int8() or NF4 with double quantisation, on a GPU only."""
+    require_known("quantise", quantise, get_args(Quantisation))
     if quantise == "none":
         return {}
     if device is None or device.type != "cuda":

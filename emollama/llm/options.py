@@ -17,8 +17,8 @@ Clues = Literal["reasons", "always", "never"]
 class StreamSection(Strict):
     """One stream; its width is read from the feature store. See `StreamConfig`.
 
-    `start` is how the projector begins: "random", or "probe", from a linear probe of the labels
-    (see `emollama.llm.training.probe`; for linear projectors of a single layer).
+    `initial_weights` of its projector: "random", or "probe", from a linear probe of the labels (see
+    `emollama.llm.training.probe`; for linear projectors of a single layer).
     """
 
     name: str
@@ -31,7 +31,7 @@ class StreamSection(Strict):
     dropout: float = Field(default=0.1, ge=0, lt=1)
     absent: Literal["learned", "zeros", "omit"] = "learned"
     standardise: bool = True
-    start: Literal["random", "probe"] = "random"
+    initial_weights: Literal["random", "probe"] = "random"
 
     @property
     def spec(self) -> InputSpec:
@@ -43,8 +43,8 @@ class StreamSection(Strict):
 
     @model_validator(mode="after")
     def _probe_is_linear(self) -> StreamSection:
-        if self.start == "probe" and (self.projector != "linear" or self.layers != 1):
-            raise ValueError("start: probe needs a linear projector of a single layer")
+        if self.initial_weights == "probe" and (self.projector != "linear" or self.layers != 1):
+            raise ValueError("initial_weights: probe needs a linear projector of a single layer")
         return self
 
 

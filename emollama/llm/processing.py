@@ -11,18 +11,18 @@ import re
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from jinja2 import TemplateError
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from emollama.base.errors import EmollamaError
+from emollama.base.errors import EmollamaError, require_known
 from emollama.base.files import read_json, write_json
 from emollama.base.paths import PROCESSOR_FILE
 from emollama.encoders.base import FeatureTrack
+from emollama.inputs.segments import fit_steps
 from emollama.llm import batch
 from emollama.llm.batch import Encoded
 from emollama.llm.configuration import StreamConfig
@@ -59,19 +59,6 @@ class Turn:
 
     role: str
     text: str
-
-
-def fit_steps(values: np.ndarray, tokens: int) -> np.ndarray:
-    """Bring a track [T, D] to [tokens, D]: averaged in equal segments, or steps repeated."""
-    steps = len(values)
-    if steps == tokens:
-        return values
-    if steps < tokens:
-        return values[np.arange(tokens) * steps // tokens]
-    edges = np.linspace(0, steps, tokens + 1)
-    return np.stack(
-        [values[int(a) : max(int(np.ceil(b)), int(a) + 1)].mean(axis=0) for a, b in pairwise(edges)]
-    )
 
 
 def cut_text(text: str) -> str:
@@ -115,6 +102,7 @@ class EmotionLlamaProcessor:
         clues: Clues = "reasons",
         context: int = 0,
     ) -> None:
+        require_known("clues", clues, get_args(Clues))
         self.tokenizer = tokenizer
         self.layout = layout
         self.streams = tuple(streams)

@@ -9,11 +9,12 @@ masks, `method="cache"` runs the prompt once and the words on a repeated key-val
 
 from __future__ import annotations
 
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import torch
 from torch import Tensor
 
+from emollama.base.errors import require_known
 from emollama.llm.modeling import TEXT, EmotionLlama
 
 Method = Literal["tree", "cache"]
@@ -36,6 +37,7 @@ def score_labels(
         read: what stands before these prompts: a cache whose rows are filled up on the left, and
             [B] how many tokens of each are real (see `prefix.joined`); tree only.
     """
+    require_known("method", method, get_args(Method))
     if method == "tree":
         return _score_tree(model, batch, label_ids, read)
     return _score_cache(model, batch, label_ids)

@@ -1,1 +1,1 @@
-"""Which clips there are, and what is true of them: samples, labels, splits."""
+"""Manifests: samples, labels and splits."""

@@ -1,6 +1,6 @@
-"""Facial action units: what FACS calls them, and the words by which prose names them.
+"""Facial action units: their FACS names, and the words that prose uses for them.
 
-Units and their names are of the Facial Action Coding System (Ekman, Friesen & Hager 2002), those
+The units and their names are those of the Facial Action Coding System (Ekman, Friesen & Hager 2002)
 that OpenFace measures. MERR's annotators paraphrase them freely ("brow lowerer" becomes "furrowed
 brows"), so a text is searched for what a unit does to which part of the face.
 """
@@ -34,7 +34,7 @@ UNIT_NAMES: dict[str, str] = {
 _UP = r"(?:rais|lift|elevat|arch)\w*"
 _DOWN = r"(?:lower|furrow|knit|drawn?|droop|depress|downturn|down|turned down|frown)\w*"
 _NEAR = r"(?:\W+\w+){0,3}?\W+"
-"""Up to three words between the part of the face and what it does."""
+"""Up to three words between the part of the face and its movement."""
 
 
 def _either(part: str, doing: str) -> str:
@@ -73,10 +73,10 @@ _COMPILED = {unit: re.compile(rf"\b(?:{p})", re.IGNORECASE) for unit, p in _PATT
 
 
 def in_words(units: Iterable[str]) -> str:
-    """The units by name, in the order given; one without a name stays as it is written."""
+    """The names of the units, in the order given; a unit without a name keeps its code."""
     return ", ".join(UNIT_NAMES.get(unit, unit) for unit in units)
 
 
 def units_in(text: str) -> set[str]:
-    """The units that a text names. Brows that are raised without "inner" or "outer" are both."""
+    """The units that a text names. Raised brows without "inner" or "outer" are both."""
     return {unit for unit, pattern in _COMPILED.items() if pattern.search(text)}

@@ -23,15 +23,17 @@ class LabelSet:
         if not all(isinstance(word, str) and word.strip() == word != "" for word in self.labels):
             raise EmollamaError(f"label set '{self.name}': labels must be words")
         if len({w.lower() for w in self.labels}) != len(self.labels) or not self.labels:
-            raise EmollamaError(f"label set '{self.name}': labels must be distinct and not empty")
+            raise EmollamaError(
+                f"label set '{self.name}': labels must be distinct, and there must be at least one"
+            )
         for word, label in self.synonyms.items():
             if label not in self.labels:
                 raise EmollamaError(
-                    f"label set '{self.name}': synonym '{word}' points to unknown '{label}'"
+                    f"label set '{self.name}': synonym '{word}' maps to the unknown label '{label}'"
                 )
 
     def canonical(self, word: str) -> str | None:
-        """The label that `word` means, or None: case and surrounding space do not matter."""
+        """The label that `word` means, or None; case and surrounding space are ignored."""
         key = word.strip().lower()
         spelled = {label.lower(): label for label in self.labels}
         if key in spelled:
@@ -69,7 +71,7 @@ _COMMON = {
 
 
 def label_set(name: str, *labels: str) -> LabelSet:
-    """A set over `labels` with the everyday synonyms of those words that do not clash."""
+    """A set of `labels` with their everyday synonyms, without synonyms that clash."""
     synonyms = {w: label for label in labels for w in _COMMON.get(label, ()) if w not in labels}
     return LabelSet(name, labels, synonyms)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 
 def path_in_manifest(media: Path, manifest: Path) -> str:
-    """`media` relative to the manifest's folder, or absolute where they share only the root.
+    """`media` relative to the manifest's folder; absolute where they share only the root.
 
-    A corpus and its manifest can so be moved together.
+    So a corpus and its manifest can be moved together.
     """
     # Folders are resolved, since ".." after a link does not lead back to where the link stands;
     # the file is not: what it links to may have another name, without its suffix.

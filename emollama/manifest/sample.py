@@ -1,4 +1,4 @@
-"""Samples and manifests: which clips there are, and what is true of them.
+"""Samples and manifests: the clips of a corpus and their targets.
 
 A manifest is JSON Lines. The first line is the header,
 `{"manifest": {"version": 1, "corpus": "ravdess", "labels": {...}}}`; each further line is one
@@ -21,18 +21,19 @@ from emollama.manifest.labels import LabelSet
 
 MANIFEST_VERSION = 1
 LONGEST_CONTEXT = 12
-"""Turns of a conversation that a sample keeps of what was said before it."""
+"""How many earlier turns of a conversation a sample keeps."""
 LONGEST_ID = 200
-"""Characters of an id: it names files."""
+"""Longest id, in characters: ids name files."""
 
 
 class Targets(BaseModel):
-    """What is to be predicted; each is None where the corpus does not say.
+    """The targets of a sample; each is None where the corpus does not give it.
 
-    `emotion` is of the manifest's label set, `native` the corpus' own word for it. `emotions` are
-    intensities by name where a clip shows several at once (0: not shown). `sentiment` is from -3
-    to 3, `valence` and `arousal` of the whole clip from -1 to 1 or in the corpus' own range;
-    `frames` names a file of targets over time, relative to the manifest as media are.
+    `emotion` is a label of the manifest's label set, `native` the corpus's own word for it.
+    `emotions` are intensities by name where a clip shows several at once (0: not shown).
+    `sentiment` is from -3 to 3, `valence` and `arousal` of the whole clip from -1 to 1 or in the
+    corpus' own range; `frames` names a file of targets over time, relative to the manifest as media
+    are.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -52,10 +53,10 @@ class Sample(BaseModel):
 
     `video` is the file that frames come from, `audio` the one the voice comes from; where
     `audio` is None the voice is the audio track of `video`. `start` and `end` are seconds in
-    the file. `group` is what a split must never cut through (a speaker, a session).
-    `context` is what was said before in the same conversation, oldest first, "SPEAKER: words".
-    `clues` are words on a channel that come with the corpus, e.g. {"voice": "speaks calmly"}.
-    `truth` holds what a synthetic corpus knows of each channel, e.g. {"voice": "sad"}.
+    the file. `group` is the unit that a split must keep whole (a speaker, a session). `context`
+    holds the earlier turns of the same conversation, oldest first, as "SPEAKER: words". `clues` are
+    descriptions of a channel that come with the corpus, e.g. {"voice": "speaks calmly"}. `truth`
+    holds what a synthetic corpus knows about each channel, e.g. {"voice": "sad"}.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -77,7 +78,7 @@ class Sample(BaseModel):
 
 @dataclass(frozen=True)
 class Manifest:
-    """A corpus as read from one file; `split_sha256` is of the file that its splits are from."""
+    """A corpus as read from one file; `split_sha256` is the hash of its split file, if any."""
 
     path: Path
     corpus: str
@@ -91,20 +92,23 @@ class Manifest:
         return path if path.is_absolute() else self.path.parent / path
 
     def split(self, name: str) -> tuple[Sample, ...]:
-        """The samples of a split, or of several: "train+val".
+        """The samples of a split, or of several ("train+val").
 
-        A split that does not exist is an `EmollamaError`.
+        An unknown split is an `EmollamaError`.
         """
         names = name.split("+")
         known = sorted({s.split or "(none)" for s in self.samples})
         for part in names:
             if part not in known:
                 hint = (
-                    "; no sample has one: `emollama split` makes a file of splits for "
+                    "; no sample has a split: write a split file with `emollama split` "
+                    "and name it in "
                     "data.split_file"
                 )
                 raise EmollamaError(
-                    f"{self.path}: split '{part}' has no samples; there are: {', '.join(known)}"
+                    f"{self.path}: split '{part}' has no samples; splits in the "
+                    "manifest: "
+                    f"{', '.join(known)}"
                     f"{hint if known == ['(none)'] else ''}"
                 )
         return tuple(s for s in self.samples if s.split in names)
@@ -112,10 +116,10 @@ class Manifest:
 
 @dataclass(frozen=True)
 class LineFault:
-    """A line of a manifest that cannot be used: its number, what is wrong, and the id if read.
+    """An invalid line of a manifest: its number, what is wrong, and its id if known.
 
-    `message` is one line that begins with file and line number; `twice` says that the line is
-    valid in itself, but its id stands on an earlier one.
+    `message` is one line that begins with file and line number; `twice` is True where the line
+    itself is valid, but an earlier line has the same id.
     """
 
     line: int
@@ -125,16 +129,17 @@ class LineFault:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read and validate a manifest: schema, distinct ids that can name files, labels of the set."""
+    """Read and validate a manifest: schema, distinct ids that can name files, known labels."""
     return scan_manifest(path, _refuse)
 
 
 def require_name(name: str, where: str) -> None:
-    """A sample's id names files of features: one that cannot is an `EmollamaError`."""
+    """Check that an id can name a feature file; otherwise raise an `EmollamaError`."""
     if not 0 < len(name) <= LONGEST_ID or not name.isprintable() or not stays_inside(name):
         raise EmollamaError(
-            f"{where}: '{name[:80]}' cannot name a clip: an id has 1 to {LONGEST_ID} printable "
-            "characters and is no path that leads out of a folder"
+            f"{where}: '{name[:80]}' is not a valid id: use 1 to {LONGEST_ID} printable "
+            "characters, and no path that leaves its "
+            "folder"
         )
 
 
@@ -149,7 +154,7 @@ def _refuse(fault: LineFault) -> None:
 
 
 def scan_manifest(path: Path, complain: Callable[[LineFault], None]) -> Manifest:
-    """Read a manifest, telling `complain` of each line that cannot be used, and leave those out.
+    """Read a manifest; pass each invalid line to `complain` and leave it out.
 
     Raises:
         EmollamaError: the file or its header cannot be read, or there is no usable sample.
@@ -163,8 +168,9 @@ def scan_manifest(path: Path, complain: Callable[[LineFault], None]) -> Manifest
         raise EmollamaError(f"{path}:{first}: the first line must be the manifest header")
     if header.get("version") != MANIFEST_VERSION:
         raise EmollamaError(
-            f"{path}:{first}: manifest version {header.get('version')} is not readable here; "
-            f"this release reads version {MANIFEST_VERSION}"
+            f"{path}:{first}: manifest version {header.get('version')} is not "
+            "supported; this release reads version "
+            f"{MANIFEST_VERSION}"
         )
     try:
         declared = header["labels"]
@@ -195,7 +201,7 @@ def scan_manifest(path: Path, complain: Callable[[LineFault], None]) -> Manifest
         seen[sample.id] = number
         samples.append(sample)
     if not samples:
-        what = "only a header" if len(lines) == 1 else "no line of it can be used"
+        what = "only a header line" if len(lines) == 1 else "no line is valid"
         raise EmollamaError(f"{path}: holds no samples, {what}")
     return Manifest(path, str(header.get("corpus", "")), labels, tuple(samples))
 

@@ -1,4 +1,4 @@
-"""What identifies the media and the subtitle that something was computed from."""
+"""Signatures of the media and the subtitle that features were computed from."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from emollama.manifest.sample import Manifest, Sample
 
 
 def signature(manifest: Manifest, sample: Sample) -> str:
-    """Identifies the media of a sample: paths as the manifest has them, span, size and time."""
+    """Identifies a sample's media: paths as in the manifest, span, size, modification time."""
     facts: list[object] = [sample.start, sample.end]
     for name in (sample.video, sample.audio):
         if name is None:
@@ -24,5 +24,5 @@ def signature(manifest: Manifest, sample: Sample) -> str:
 
 
 def text_signature(sample: Sample) -> str:
-    """Identifies the subtitle of a sample, which is all that an encoder of words reads."""
+    """Identifies the subtitle of a sample, the only input of a text encoder."""
     return hashlib.sha256(json.dumps(sample.text).encode()).hexdigest()[:20]

@@ -1,9 +1,9 @@
 """Split files: which split each sample of a manifest belongs to, apart from the manifest.
 
 JSON Lines. The first line is the header, `{"split": {"version": 1, "corpus": "crema-d", "scheme":
-"k-fold", "options": {...}}}`; each further line is `{"id": "...", "split": "train"}`, with null
-for a sample that takes part in no split. It names every sample of its manifest and no other. A run
-is told apart by the file's SHA-256, which is in its record and in every report.
+"k-fold", "options": {...}}}`; each further line is `{"id": "...", "split": "train"}`, with null for
+a sample in no split. It names every sample of its manifest and no other. The file's SHA-256, kept
+in the record of a run and in every report, identifies the split.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class SplitFile:
     Attributes:
         path: where it is.
         sha256: of its bytes.
-        corpus: that it is a split of; "" where the header does not say.
+        corpus: the corpus that is split; "" where the header does not say.
         scheme: how it was made, e.g. "k-fold"; `options` are that scheme's.
         splits: {id: split, or None for no split}.
         lines: {id: line number}.
@@ -45,11 +45,11 @@ class SplitFile:
 
 @dataclass(frozen=True)
 class Leakage:
-    """Speakers, or groups, of which samples are in more than one split.
+    """Speakers, or groups, with samples in more than one split.
 
     Attributes:
         kind: "speakers" or "groups".
-        shared: how many are in several splits, `of` so many.
+        shared: how many of them are in several splits, out of `of`.
         example: one of them.
     """
 
@@ -61,14 +61,14 @@ class Leakage:
     def __str__(self) -> str:
         return (
             f"{self.shared} of {self.of} {self.kind} are in more than one split, e.g. "
-            f"'{self.example}': the score is of {self.kind} that training has seen"
+            f"'{self.example}': scores will be on {self.kind} seen in training"
         )
 
 
 def leakage(samples: Iterable[Sample]) -> list[Leakage]:
-    """What leaks between the samples' splits.
+    """Speakers and groups that are in more than one split.
 
-    Groups that are a speaker's, sample by sample, are told as that speaker alone.
+    Where each group is one speaker, only the speakers are reported.
     """
     placed = [s for s in samples if s.split is not None]
     speakers = _shared("speakers", ((s.speaker, s.split) for s in placed))
@@ -93,7 +93,7 @@ def write_split_file(
     options: Mapping[str, Any],
     splits: Mapping[str, str | None],
 ) -> SplitFile:
-    """Write a split file, atomically and in the order of ids; the same splits, the same bytes."""
+    """Write a split file, atomically and sorted by id; the same splits give the same bytes."""
     header = {"version": SPLIT_VERSION, "corpus": corpus, "scheme": scheme, "options": options}
     rows = ({"id": name, "split": splits[name]} for name in sorted(splits))
     write_jsonl(path, ({"split": header} if row is None else row for row in (None, *rows)))
@@ -104,8 +104,8 @@ def read_split_file(path: Path) -> SplitFile:
     """Read and check a split file.
 
     Raises:
-        EmollamaError: naming file and line: no header, another version, a line that is no id and
-            split, an id twice.
+        EmollamaError: naming file and line: no header, another version, a line that is not an id
+            and a split, a duplicate id.
     """
     rows = list(read_jsonl(path))
     first, header = rows[0] if rows else (1, {})
@@ -116,8 +116,8 @@ def read_split_file(path: Path) -> SplitFile:
         )
     if about.get("version") != SPLIT_VERSION:
         raise EmollamaError(
-            f"{path}:{first}: split file version {about.get('version')} is not readable here; "
-            f"this release reads version {SPLIT_VERSION}"
+            f"{path}:{first}: split file version {about.get('version')} is not "
+            f"supported; this release reads version {SPLIT_VERSION}"
         )
     splits: dict[str, str | None] = {}
     lines: dict[str, int] = {}
@@ -125,12 +125,14 @@ def read_split_file(path: Path) -> SplitFile:
         name, split = row.get("id"), row.get("split")
         placed = split is None or (isinstance(split, str) and split)
         if not (isinstance(name, str) and name and placed) or set(row) != {"id", "split"}:
-            raise EmollamaError(f"{path}:{number}: must hold an id and its split, or null for none")
+            raise EmollamaError(
+                f"{path}:{number}: must hold an id and its split (null for no split)"
+            )
         if name in lines:
             raise EmollamaError(f"{path}:{number}: id '{name}' is already on line {lines[name]}")
         splits[name], lines[name] = split, number
     if not any(splits.values()):
-        raise EmollamaError(f"{path}: puts no sample in a split")
+        raise EmollamaError(f"{path}: assigns no sample to a split")
     options = about.get("options")
     return SplitFile(
         path,
@@ -144,7 +146,7 @@ def read_split_file(path: Path) -> SplitFile:
 
 
 def apply_split(manifest: Manifest, file: SplitFile) -> Manifest:
-    """The manifest with the splits of the file in place of its own.
+    """Replace the manifest's splits by those of the file.
 
     Raises:
         EmollamaError: the file is of another corpus, names an id that the manifest does not have,
@@ -152,8 +154,8 @@ def apply_split(manifest: Manifest, file: SplitFile) -> Manifest:
     """
     if file.corpus and manifest.corpus and file.corpus != manifest.corpus:
         raise EmollamaError(
-            f"{file.path}:1: is a split of corpus '{file.corpus}'; {manifest.path} is of "
-            f"'{manifest.corpus}'"
+            f"{file.path}:1: splits corpus '{file.corpus}', but {manifest.path} is "
+            f"corpus '{manifest.corpus}'"
         )
     known = {s.id for s in manifest.samples}
     for name, line in file.lines.items():
@@ -162,7 +164,7 @@ def apply_split(manifest: Manifest, file: SplitFile) -> Manifest:
     absent = [s.id for s in manifest.samples if s.id not in file.splits]
     if absent:
         line = next(n for n, row in read_jsonl(manifest.path) if row.get("id") == absent[0])
-        more = f", nor do {len(absent) - 1} others" if len(absent) > 1 else ""
+        more = f"; nor do {len(absent) - 1} other ids" if len(absent) > 1 else ""
         raise EmollamaError(
             f"{manifest.path}:{line}: id '{absent[0]}' has no line in {file.path}{more}"
         )

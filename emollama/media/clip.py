@@ -1,4 +1,4 @@
-"""What a decoded clip is: upright frames with their times, and 16 kHz mono sound."""
+"""A decoded clip: upright frames with their times, and 16 kHz mono sound."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from emollama.base.errors import EmollamaError
 
 SAMPLE_RATE = 16_000
-"""Samples a second of every `Clip.audio`; what Whisper's front end expects."""
+"""Sampling rate of every `Clip.audio`, as Whisper's front end expects."""
 
 Reason = Literal["unreadable", "missing", "no streams", "empty span", "too long", "too large"]
 
@@ -29,7 +29,7 @@ class MediaError(EmollamaError):
 
 @dataclass(frozen=True)
 class Frames:
-    """Frames of a clip in order of time.
+    """Frames of a clip, sorted by time.
 
     Attributes:
         images: uint8 [N, H, W, 3], RGB, upright (the file's rotation is applied).
@@ -42,16 +42,16 @@ class Frames:
 
 @dataclass(frozen=True)
 class Clip:
-    """A media file, or a span of one, decoded.
+    """A decoded media file, or a span of one.
 
     Attributes:
         frames: None where there is no video track or it was not asked for.
         audio: float32 [n], `SAMPLE_RATE` mono in -1..1, aligned to the clip's time zero; None
             where there is no audio track or it was not asked for.
         duration: seconds.
-        text: what is said, for encoders of the words; decoding leaves it None.
-        notes: what a reader of the result should know, e.g. "no audio track".
-        damaged: packets that could not be decoded and were passed over.
+        text: the subtitle, for text encoders; decoding leaves it None.
+        notes: remarks for the reader of a result, e.g. "no audio track".
+        damaged: number of packets that could not be decoded and were skipped.
     """
 
     frames: Frames | None

@@ -1,4 +1,4 @@
-"""Opening media files with PyAV: which tracks there are, and errors in one line."""
+"""Opens media files with PyAV: their tracks, and errors in one line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from av.video.stream import VideoStream
 from emollama.media.clip import MediaError
 
 MAX_SIDE_IN_FILE = 8192
-"""Pixels; a larger picture in a header is refused before any memory is taken for it."""
+"""Pixels; a larger picture in a header is refused before memory is allocated for it."""
 
 # Only containers that hold their own data: playlists, devices and text renderers, which FFmpeg
 # would also open under any file name, are left out, and nothing but the file itself is read.
@@ -30,12 +30,12 @@ def open_media(path: Path) -> InputContainer:
     """Open a media file for reading; close it with a `with` block.
 
     Raises:
-        MediaError: the file is missing, empty, or no media file.
+        MediaError: the file is missing, empty, or not a media file.
     """
     try:
         if not path.is_file():
             what = "is a folder" if path.is_dir() else "does not exist"
-            raise MediaError(f"{path}: {what}; a video or audio file is needed", "missing")
+            raise MediaError(f"{path}: {what}; give a video or audio file", "missing")
         if path.stat().st_size == 0:
             raise MediaError(f"{path}: is empty (0 bytes)", "unreadable")
         return av.open(
@@ -43,8 +43,8 @@ def open_media(path: Path) -> InputContainer:
         )
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise MediaError(
-            f"{path}: is not a media file that can be read ({describe(error)}); it may be cut "
-            "off, damaged, or no video or audio at all",
+            f"{path}: is not a readable media file ({describe(error)}); it may be cut "
+            "off, damaged, or not video or audio at all",
             "unreadable",
         ) from error
 
@@ -55,7 +55,7 @@ def describe(error: Exception) -> str:
 
 
 def video_stream(container: InputContainer, path: Path) -> VideoStream | None:
-    """The first moving-picture track; cover art of a sound file is none.
+    """The first video track; cover art of a sound file does not count.
 
     Raises:
         MediaError: the picture is larger than `MAX_SIDE_IN_FILE`.
@@ -86,7 +86,7 @@ def audio_stream(container: InputContainer) -> AudioStream | None:
 
 
 def time_zero(container: InputContainer) -> float:
-    """Seconds that the file calls its beginning; every time we report counts from here."""
+    """The file's own start time in seconds; all reported times count from here."""
     if container.start_time is not None:
         return container.start_time / 1e6
     starts = [
@@ -98,7 +98,7 @@ def time_zero(container: InputContainer) -> float:
 
 
 def header_seconds(container: InputContainer) -> float | None:
-    """The length that the header states, or None where it states none."""
+    """The length stated in the header, or None."""
     if container.duration is not None and container.duration > 0:
         return container.duration / 1e6
     lengths = [
@@ -110,7 +110,7 @@ def header_seconds(container: InputContainer) -> float | None:
 
 
 def seek_before(container: InputContainer, seconds: float) -> None:
-    """Move to a key frame at or before `seconds` on the file's own clock; stay if it cannot."""
+    """Seek to a key frame at or before `seconds` on the file's own clock; stay if that fails."""
     try:
         container.seek(int(seconds * 1e6), backward=True)
     except (av.error.FFmpegError, OverflowError):

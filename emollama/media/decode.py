@@ -1,7 +1,7 @@
 """From a media file, or a span of one, to a `Clip`.
 
 Times count from the file's own beginning (the earliest track's first time stamp), so picture and
-sound stay in step in files whose tracks begin late. Needs no ffmpeg program, only PyAV.
+sound stay in sync in files whose tracks begin late. Needs no ffmpeg program, only PyAV.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from emollama.media.video import PacketTimes, decode_frames, pick_times
 __all__ = ["SAMPLE_RATE", "Clip", "Frames", "MediaError", "decode_clip"]
 
 MAX_SECONDS = 60.0
-"""Default for how much of a long clip is used; what is said of emotion holds for seconds."""
+"""Default limit on the length used of a long clip; an emotion lasts for seconds."""
 
 _SEEK_FROM = 10.0  # seconds; a span that begins earlier is reached by reading on
 _WARM_UP = 0.5  # seconds read before a span, so that lossy sound has settled at its start
@@ -56,14 +56,14 @@ def decode_clip(
     """Decode a clip.
 
     Args:
-        video: file that frames come from, and the voice where `audio` is None; it may hold
-            sound only.
-        audio: file that the voice comes from.
-        start: seconds from the file's beginning; None is the beginning.
-        end: seconds, exclusive; None is the end of the file.
-        frames: how many, at the centres of as many equal parts of the picture's time; a clip
-            with fewer frames repeats them.
-        opening: the first frame of the span and no other, in place of `frames` spread over it.
+        video: file with the frames, and with the voice where `audio` is None; it may hold sound
+            only.
+        audio: file with the voice.
+        start: seconds from the file's beginning; None for the beginning.
+        end: seconds, exclusive; None for the end of the file.
+        frames: number of frames, at the centres of as many equal parts of the video; a clip with
+            fewer frames repeats them.
+        opening: decode only the first frame of the span instead of `frames` spread over it.
         max_side: larger pictures are scaled down to this many pixels.
         want_video: False decodes no frames (`Clip.frames` is None).
         want_audio: False decodes no sound (`Clip.audio` is None).
@@ -103,7 +103,7 @@ def decode_clip(
 
 @dataclass(frozen=True)
 class _Part:
-    """What one file gives; `length` is the file's, as far as it is known, in seconds."""
+    """The decoded content of one file; `length` is the file's in seconds, if known."""
 
     frames: Frames | None
     audio: np.ndarray | None
@@ -142,13 +142,13 @@ def _read(
         ended = _demux(container, picture, decoded_sound, packets, track, high)
     actual = max(packets.end, track.end)
     if ended and stated is not None and actual < min(high, stated) - _SHORTFALL:
-        notes.append(f"the file ends at {actual:.1f} s where its header says {stated:.1f} s")
+        notes.append(f"the file ends at {actual:.1f} s, but its header says {stated:.1f} s")
     length = actual if ended else max(actual, stated or 0.0)
     if actual <= low:
         if low == 0:
             raise MediaError(f"{path}: nothing in it can be decoded", "unreadable")
         raise MediaError(
-            f"{path}: the span {low:g}–{high:g} s lies behind the end of the file ({length:.1f} s)",
+            f"{path}: the span {low:g}–{high:g} s is beyond the end of the file ({length:.1f} s)",
             "empty span",
         )
 
@@ -165,7 +165,7 @@ def _read(
     if want_audio and sound is not None and heard is None:
         notes.append("no sound can be decoded")
     if broken:
-        notes.append(f"{broken} damaged packets were passed over")
+        notes.append(f"{broken} damaged packets were skipped")
     if images is None and heard is None and (want_video or want_audio) and broken:
         raise MediaError(f"{path}: nothing in it can be decoded; it is damaged", "unreadable")
     if images is not None:

@@ -1,7 +1,7 @@
-"""Finding the face in each frame, and cutting it out.
+"""Face detection in each frame, and face crops.
 
-The detector is MTCNN over a batch of equally large frames. A clip shows one speaker, so each
-frame gives one face: the one that is large and certain.
+The detector is MTCNN over a batch of equally large frames. A clip shows one speaker, so one face
+per frame is chosen: the largest and most certain.
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ class Face:
 
     @property
     def area(self) -> float:
-        """Of the box, in square pixels."""
+        """Area of the box, in square pixels."""
         left, top, right, bottom = self.box
         return max(right - left, 0.0) * max(bottom - top, 0.0)
 
 
 class FaceDetector:
-    """MTCNN (Zhang et al. 2016) over batches of frames; code of our own over published weights.
+    """MTCNN (Zhang et al. 2016) over batches of frames; our own code with the published weights.
 
     Args:
         nets: the three networks with their weights.
-        smallest: the smallest face looked for, as a share of the frame's shorter side.
+        smallest: the smallest face searched for, as a share of the frame's shorter side.
         max_side: larger frames are scaled down to this many pixels before they are searched.
     """
 
@@ -63,7 +63,7 @@ class FaceDetector:
 
     @classmethod
     def from_asset(cls, smallest: float = 0.2, max_side: int = 224) -> FaceDetector:
-        """The detector with the weights of asset "mtcnn", which is fetched if needed."""
+        """The detector with the weights of asset "mtcnn", fetched if needed."""
         nets = Cascade()
         nets.load_state_dict(load_file(fetch("mtcnn") / WEIGHTS))
         return cls(nets, smallest, max_side)
@@ -146,7 +146,7 @@ class FaceDetector:
 
 
 def prominence(face: Face) -> float:
-    """By which the speaker's face is told from others in the same frame."""
+    """Rank of a face; the speaker's is the highest in the frame."""
     # Certainty counts squared: a poster behind the speaker is often larger than it is certain.
     return face.area * face.score**2
 
@@ -193,7 +193,7 @@ def _suppress(
 
 
 def _cut(x: Tensor, boxes: Tensor, frames: Tensor, size: int) -> Tensor:
-    """Crops [K, 3, size, size] of squares; what lies outside the frame is black.
+    """Crops [K, 3, size, size] of squares; pixels outside the frame are black.
 
     Each crop is averaged from about twice as many sample points as it has pixels, so that a
     large face is not read at scattered single pixels.
@@ -219,16 +219,16 @@ def _cut(x: Tensor, boxes: Tensor, frames: Tensor, size: int) -> Tensor:
 def square_crops(
     images: np.ndarray, faces: Sequence[Face | None], size: int, margin: float = 0.0
 ) -> np.ndarray:
-    """Square crops about each frame's face, uint8 [N, size, size, 3].
+    """Square crops around each frame's face, uint8 [N, size, size, 3].
 
     A frame without a face takes the box of the nearest frame that has one; where no frame has
-    one, its centre square is taken. What lies outside a frame repeats its edge.
+    one, its centre square is taken. Pixels outside a frame repeat its edge.
 
     Args:
         images: uint8 [N, H, W, 3].
-        faces: one a frame, as `FaceDetector.detect` gives them.
+        faces: one per frame, as `FaceDetector.detect` returns them.
         size: side of a crop in pixels.
-        margin: what is added on each side, as a share of the face's longer side.
+        margin: added on each side, as a share of the face's longer side.
     """
     known = [i for i, face in enumerate(faces) if face is not None]
     crops = np.empty((len(images), size, size, 3), np.uint8)

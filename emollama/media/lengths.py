@@ -1,4 +1,4 @@
-"""How long the tracks of a media file really are, told by their packets without decoding them."""
+"""The real length of a media file's tracks, read from packets without decoding them."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from emollama.media.container import (
 from emollama.media.video import PacketTimes
 
 Stretch = tuple[float, float]
-"""First moment and end of a track, in seconds from the file's own beginning."""
+"""Start and end of a track, in seconds from the file's own beginning."""
 
 
 @dataclass(frozen=True)
 class TrackLengths:
-    """What a file holds.
+    """The tracks of a file.
 
     Attributes:
-        stated: seconds the file's header says it lasts; None where it says nothing.
-        picture: the moving-picture track; None where there is none, or none of its packets.
+        stated: length in seconds from the file's header; None where it has none.
+        picture: the video track; None without one, or without packets.
         sound: the sound track, likewise.
-        has_picture: whether the header lists a moving-picture track.
+        has_picture: whether the header lists a video track.
         has_sound: whether it lists a sound track.
-        pictures: packets of the moving-picture track.
+        pictures: number of packets of the video track.
     """
 
     stated: float | None
@@ -44,17 +44,17 @@ class TrackLengths:
 
     @property
     def end(self) -> float:
-        """Seconds at which the last track ends; 0 where no packet says a time."""
+        """End of the last track in seconds; 0 where no packet has a time."""
         return max((track[1] for track in (self.picture, self.sound) if track), default=0.0)
 
 
 def track_lengths(path: Path) -> TrackLengths:
-    """Read every packet of a file's first picture and sound track (some microseconds each).
+    """Read every packet of a file's first video and sound track (a few microseconds each).
 
     A file that was cut off is measured up to the cut.
 
     Raises:
-        MediaError: the file is missing, empty, no media file, or its picture is too large.
+        MediaError: the file is missing, empty, not a media file, or its picture is too large.
     """
     with open_media(path) as container:
         picture, sound = video_stream(container, path), audio_stream(container)
@@ -81,11 +81,11 @@ def track_lengths(path: Path) -> TrackLengths:
 def frame_times(path: Path, start: float | None = None, end: float | None = None) -> np.ndarray:
     """Middle of the time that each frame of a file is shown: float64 [N], seconds from `start`.
 
-    Of a span, of the frames that appear in it. Sound's steps are told by their centres too. Read
-    from the packets, without decoding; N is 0 where there is no moving picture.
+    For a span, of the frames that appear in it. Steps of sound are centred in the same way. Read
+    from the packets, without decoding; N is 0 where there is no video.
 
     Raises:
-        MediaError: the file is missing, empty, no media file, or its picture is too large.
+        MediaError: the file is missing, empty, not a media file, or its picture is too large.
     """
     low, high = start or 0.0, math.inf if end is None else end
     packets = PacketTimes()

@@ -1,4 +1,4 @@
-"""Decoding a sound track to 16 kHz mono, every sample in its place in time."""
+"""Decodes a sound track to 16 kHz mono, with every sample at its time."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from av.audio.frame import AudioFrame
 from emollama.media.clip import SAMPLE_RATE
 
 _GAP = 0.1
-"""Seconds by which a time stamp may differ from the running count before it is believed."""
+"""Time stamps that differ by less than this from the running count, in seconds, are ignored."""
 
 
 @dataclass
 class SoundTrack:
-    """Collects decoded sound as runs that each begin at a known time.
+    """Collects decoded sound as runs that begin at known times.
 
-    A run ends where the time stamps jump or the format changes; what lies between runs is
-    silence. `zero` is the file's own beginning in seconds.
+    A run ends where the time stamps jump or the format changes; gaps between runs are silence.
+    `zero` is the file's own beginning in seconds.
     """
 
     zero: float
@@ -66,10 +66,9 @@ class SoundTrack:
             self._resampler = None
 
     def between(self, start: float, end: float) -> np.ndarray | None:
-        """float32 [n] of [start, end) at `SAMPLE_RATE`, from `start` on; None where all is empty.
+        """float32 [n] of [start, end) at `SAMPLE_RATE`; None where there is no sound.
 
-        It stops where the track stops; sound that begins later than `start` is preceded by
-        silence.
+        It ends where the track ends; sound that begins later than `start` is preceded by silence.
         """
         self._flush()
         length = round((min(end, self.end) - start) * SAMPLE_RATE)

@@ -1,7 +1,7 @@
-"""Where in a clip somebody speaks: Silero VAD over chunks of 32 ms.
+"""Voice activity: Silero VAD over chunks of 32 ms.
 
-What is no speech is never transcribed: a transcriber that was taught on speech alone makes up
-words for silence, music and noise.
+Only speech is transcribed: a transcriber trained on speech alone makes up words for silence, music
+and noise.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Span:
 
 
 class SpeechActivity(nn.Module):
-    """Silero VAD for 16 kHz; code of our own over published weights."""
+    """Silero VAD for 16 kHz; our own code with the published weights."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class SpeechActivity(nn.Module):
 def speech_spans(chances: np.ndarray, seconds: float) -> list[Span]:
     """Stretches of speech from the probability [n] of each 32-ms chunk.
 
-    Speech goes on through pauses below 0.3 s; what lasts less than 0.25 s is a click.
+    Pauses below 0.3 s do not end a stretch; anything shorter than 0.25 s is a click.
     """
     step = _CHUNK / SAMPLE_RATE
     found: list[list[float]] = []

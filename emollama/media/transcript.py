@@ -1,7 +1,7 @@
-"""What is said in a clip, with times: Whisper on the stretches in which somebody speaks.
+"""Transcripts with times: Whisper on the stretches of speech in a clip.
 
-A transcriber makes up words where nobody speaks, and loops on a language that it does not know.
-So it hears only what voice activity calls speech, and what it is unsure of is left out.
+A transcriber makes up words where nobody speaks, and loops on a language that it does not know. So
+it only hears what voice activity detects as speech, and uncertain phrases are left out.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _STAMP = 0.02  # seconds a time token counts
 
 @dataclass(frozen=True)
 class Phrase:
-    """Words said from `start` to `end`, in seconds from the clip's beginning."""
+    """Words spoken from `start` to `end`, in seconds from the clip's beginning."""
 
     start: float
     end: float
@@ -56,7 +56,7 @@ class Transcriber:
 
     Args:
         folder: a Whisper in the transformers format.
-        activity: finds where somebody speaks.
+        activity: detects speech.
     """
 
     def __init__(self, folder: Path, activity: SpeechActivity) -> None:
@@ -67,7 +67,7 @@ class Transcriber:
             ).eval()
             self.processor: Any = WhisperProcessor.from_pretrained(folder, local_files_only=True)
         except (OSError, ValueError, RuntimeError) as error:
-            raise EmollamaError(f"{folder}: no Whisper can be loaded: {error}") from error
+            raise EmollamaError(f"{folder}: Whisper cannot be loaded: {error}") from error
         self.first_stamp = int(self.model.generation_config.no_timestamps_token_id) + 1
 
     @classmethod
@@ -76,11 +76,11 @@ class Transcriber:
         return cls(fetch(WHISPER), SpeechActivity.from_asset())
 
     def transcribe(self, audio: np.ndarray) -> tuple[Phrase, ...]:
-        """Phrases in order of time of float32 sound [n] at 16 kHz; none where nobody speaks."""
+        """Phrases of float32 sound [n] at 16 kHz, sorted by time; none where nobody speaks."""
         return self.hear(audio, self.activity.spans(audio))
 
     def hear(self, audio: np.ndarray, spans: Sequence[Span]) -> tuple[Phrase, ...]:
-        """Phrases of the stretches in which somebody speaks."""
+        """Phrases of the stretches of speech."""
         return tuple(
             phrase for window in windows(spans) for phrase in self._understood(audio, window)
         )
@@ -131,7 +131,7 @@ class Transcriber:
         return ids, float(np.mean(logs))
 
     def _phrases(self, ids: Sequence[int], span: Span) -> list[Phrase]:
-        """Cut at time tokens, which stand before and behind each phrase."""
+        """Cut at time tokens, which enclose each phrase."""
         found: list[Phrase] = []
         start, words = 0.0, []
         for token in [*ids, None]:
@@ -156,9 +156,9 @@ class Transcriber:
 
 
 def windows(spans: Sequence[Span]) -> list[Span]:
-    """Neighbouring stretches together, as long as they fit what is heard at once.
+    """Join neighbouring stretches as long as they fit one window.
 
-    A stretch that is longer by itself is cut in equal parts.
+    A longer stretch is cut into equal parts.
     """
     found: list[Span] = []
     for span in spans:
@@ -172,6 +172,6 @@ def windows(spans: Sequence[Span]) -> list[Span]:
 
 
 def repeats(text: str) -> bool:
-    """Whether a text goes round in circles, as a transcriber's does that has lost its way."""
+    """Whether a text repeats itself, as a transcriber that loops does."""
     data = text.encode()
     return len(data) > 24 and len(data) / len(zlib.compress(data)) > _MOST_REPEATED

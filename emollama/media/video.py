@@ -1,4 +1,4 @@
-"""Choosing and decoding a few frames of a video track by presentation time.
+"""Chooses and decodes a few frames of a video track by presentation time.
 
 The packets' times are read first (demuxing costs a few microseconds a packet), so that the
 frames wanted are known before anything is decoded and headers that state no length, or a wrong
@@ -31,7 +31,7 @@ _SPARE_PACKETS = 64  # read on behind the known ones when frames wanted are dama
 
 @dataclass
 class PacketTimes:
-    """What demuxing tells of a video track, in decoding order; seconds from the file's zero."""
+    """Packet times of a video track, in decoding order; seconds from the file's zero."""
 
     times: list[float] = field(default_factory=list)
     keys: list[bool] = field(default_factory=list)
@@ -51,7 +51,7 @@ class PacketTimes:
     def within(self, start: float, end: float) -> list[float]:
         """Sorted times of the frames shown in [start, end).
 
-        Where no frame begins in the span, the one on screen at its start.
+        Where no frame begins in the span, the one shown at its start.
         """
         shown = sorted(t for t, s in zip(self.times, self.shown, strict=True) if s)
         inside = [t for t in shown if start - 1e-6 <= t < end]

@@ -1,7 +1,7 @@
 """The probe corpus: synthetic talking faces whose voice, face and words are known to agree or not.
 
-It measures which channel a model listens to and lets the whole way run on a machine that has no
-recordings. It is never evidence of accuracy on people.
+It measures which channel a model listens to, and lets the whole pipeline run on a machine that has
+no recordings. It is never evidence of accuracy on people.
 """
 
 from emollama.probe.contact import contact_sheet

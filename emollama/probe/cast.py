@@ -1,7 +1,7 @@
-"""Who appears: voices, faces and sentences, each in exactly one split.
+"""The cast: voices, faces and sentences, each in exactly one split.
 
-A model must not do well on the test split by knowing a voice, a face or a sentence, so the
-three are dealt to the splits here, once and for every seed.
+A model must not do well on the test split by knowing a voice, a face or a sentence, so the three
+are assigned to the splits here, the same for every seed.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from typing import Literal
 
 import numpy as np
 
+from emollama.base.errors import require_known
 from emollama.probe.emotions import EMOTIONS
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 FACES: dict[Split, range] = {"train": range(0, 48), "val": range(48, 54), "test": range(54, 72)}
-"""Numbers of the drawn identities; `identity.make_identity` turns one into a person."""
+"""Numbers of the identities; `identity.make_identity` turns one into a person."""
 
 SENTENCES: dict[Split, range] = {"train": range(0, 26), "val": range(26, 30), "test": range(30, 40)}
-"""Positions in each emotion's list of forty."""
+"""Positions in each emotion's list of forty sentences."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ class Sentence:
 @cache
 def sentences(emotion: str, split: Split) -> tuple[Sentence, ...]:
     """The sentences of one emotion that belong to a split, in the order of the data file."""
+    require_known("split", split, SENTENCES)
     path = files("emollama.probe") / "sentences" / f"{emotion}.txt"
     lines = path.read_text(encoding="utf-8").splitlines()
     return tuple(Sentence(f"{emotion}-{n:02d}", emotion, lines[n]) for n in SENTENCES[split])
@@ -93,7 +95,7 @@ def sentences(emotion: str, split: Split) -> tuple[Sentence, ...]:
 
 @dataclass(frozen=True)
 class Casting:
-    """Who appears in one clip and what is said."""
+    """The voice, face and sentence of one clip."""
 
     voice: Voice
     face: int
@@ -101,7 +103,8 @@ class Casting:
 
 
 def cast_clip(generator: np.random.Generator, split: Split, words: str) -> Casting:
-    """Draw a voice, a face and a sentence whose sentiment is `words`, all of `split`."""
+    """Draw a voice, a face and a sentence of sentiment `words`, all from `split`."""
+    require_known("split", split, SENTENCES)
     if words not in EMOTIONS:
         raise ValueError(f"no sentences for '{words}'")
     voices, lines, faces = VOICES[split], sentences(words, split), FACES[split]

@@ -1,4 +1,4 @@
-"""A contact sheet: what the clips of a probe corpus look like, on one page."""
+"""A contact sheet: the faces of a probe corpus on one page."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ _CAPTION = 26
 def contact_sheet(manifest: Manifest, path: Path, rows: int = 4) -> None:
     """Write a PNG: a column for each emotion that a face shows, a row for each example.
 
-    Frames come from the middle of the clips, with as many different people as there are.
+    Frames come from the middle of the clips, from as many different people as possible.
     """
     columns: dict[str, list[Image.Image]] = {emotion: [] for emotion in EMOTIONS}
     used: set[str] = set()
     for sample in manifest.samples:
         face, who = sample.truth.get("face"), sample.truth.get("face_id")
         if face not in columns or who is None:
-            raise EmollamaError(f"{manifest.path}: '{sample.id}' says nothing of its face; "
-                                "a contact sheet is drawn of a probe corpus")  # fmt: skip
+            raise EmollamaError(
+                f"{manifest.path}: '{sample.id}' has no truth of its face"
+            )  # fmt: skip
         if len(columns[face]) < rows and who not in used and sample.video:
             columns[face].append(_middle_frame(manifest.media(sample.video)))
             used.add(who)

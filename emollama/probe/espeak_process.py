@@ -1,10 +1,9 @@
-"""A process that speaks: JSON requests on stdin, PCM on stdout, espeak-ng inside.
+"""The espeak-ng process: JSON requests on stdin, PCM on stdout.
 
-espeak-ng is GPL-3, so it is never loaded into a process of ours: this file runs as a program of
-its own, imports nothing of emollama, and is talked to through pipes only. Each request is one
-line, `{"voice", "text", "rate", "pitch", "range"}`; each answer is one JSON line
-`{"rate": hertz, "samples": n}` followed by n signed 16-bit little-endian samples, or
-`{"error": "..."}`.
+espeak-ng is GPL-3, so it is never loaded into our own processes: this file runs as a separate
+program, imports nothing from emollama, and is reached through pipes only. Each request is one line,
+`{"voice", "text", "rate", "pitch", "range"}`; each answer is one JSON line `{"rate": hertz,
+"samples": n}` followed by n signed 16-bit little-endian samples, or `{"error": "..."}`.
 """
 
 from __future__ import annotations

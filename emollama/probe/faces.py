@@ -1,4 +1,4 @@
-"""Brows, eyes and mouth drawn from action units, over a head.
+"""Draws brows, eyes and mouth from action units, over a head.
 
 Each unit moves what its muscle moves (Ekman & Friesen, Facial Action Coding System): AU4 draws
 the brows down and together, AU12 pulls the lip corners up, and so on. Intensities are 0..1.
@@ -21,7 +21,7 @@ _JAW_STEPS = 6
 
 
 class FacePainter:
-    """Draws one person; heads are kept for each of a few jaw openings."""
+    """Draws one person; heads are cached for a few jaw openings."""
 
     def __init__(self, who: Identity) -> None:
         self._who = who
@@ -39,7 +39,7 @@ class FacePainter:
         """One frame, uint8 [224, 224, 3].
 
         Args:
-            units: action unit to intensity; units that are not named are at rest.
+            units: action unit to intensity; other units are at rest.
             speech: how far speaking opens the mouth, 0..1.
             blink: how far the lids are shut, 0..1.
             gaze: offset of the irises, pixels of the canvas.
@@ -155,7 +155,7 @@ def _eye(
 
 
 def _creases(draw: ImageDraw.ImageDraw, who: Identity, units: Mapping[str, float]) -> None:
-    """Folds that come with a unit: frown lines, forehead lines, crow's feet, smile folds."""
+    """Skin folds of a unit: frown lines, forehead lines, crow's feet, smile folds."""
 
     def line(points: Points, strength: float, width: int = 3) -> None:
         alpha = int(min(max(strength, 0), 1) * 150)

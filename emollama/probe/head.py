@@ -148,7 +148,7 @@ def _back_hair(draw: ImageDraw.ImageDraw, who: Identity) -> None:
 
 
 def _front_hair(draw: ImageDraw.ImageDraw, who: Identity) -> None:
-    """A cap from the crown to the hairline; its lower edge is what tells the styles apart."""
+    """A cap from the crown to the hairline; its lower edge distinguishes the styles."""
     line = {"short": -118, "side": -110, "long": -112, "bun": -124, "curly": -108, "receding": -140}
     hairline = line[who.hair_style] * who.top / 175
     start = {"receding": 0.02, "bun": 0.10, "short": 0.05}.get(who.hair_style, -0.02)

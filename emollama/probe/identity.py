@@ -1,7 +1,7 @@
-"""Drawn people: skin, hair, face shape, feature geometry, clothes and background.
+"""The people that are drawn: skin, hair, face shape, feature geometry, clothes and background.
 
-Lengths are in canvas pixels (`CANVAS` wide, twice the size that is kept), measured from the
-centre of the face.
+Lengths are in canvas pixels (`CANVAS` wide, twice the size of the video), measured from the centre
+of the face.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Identity:
 
 
 def make_identity(number: int) -> Identity:
-    """Person `number`: always the same one, whatever the corpus's seed."""
+    """Person `number`, the same for every seed of the corpus."""
     g = np.random.default_rng((20231105, number))
 
     def between(low: float, high: float) -> float:

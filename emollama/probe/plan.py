@@ -1,8 +1,8 @@
-"""What one clip will be: a pure function of (settings, split, index), before anything is drawn.
+"""The plan of one clip: a pure function of (settings, split, index), made before drawing.
 
-The label is the intended emotion. Voice, face and words each show it with their own probability
-and otherwise another emotion, drawn independently: channels disagree, and the truth of each is
-kept. How a channel shows its emotion then deviates at random.
+The label is the intended emotion. Voice, face and words each show it with their own probability,
+and otherwise another emotion, drawn independently: so channels disagree, and the truth of each is
+recorded. How a channel shows its emotion then deviates at random.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from emollama.base.errors import EmollamaError
+from emollama.base.errors import EmollamaError, require_known
 from emollama.probe.cast import SPLITS, Casting, Split, cast_clip
 from emollama.probe.emotions import (
     EMOTIONS,
@@ -31,10 +31,10 @@ MINIMUM_CLIPS = 10
 
 @dataclass(frozen=True)
 class Settings:
-    """What makes a probe corpus hard.
+    """Settings that control how hard a probe corpus is.
 
     Attributes:
-        seed: of everything random.
+        seed: seed of all random draws.
         shown_by_voice: probability that the voice shows the intended emotion.
         shown_by_face: the same for the face.
         shown_by_words: the same for the words.
@@ -62,15 +62,15 @@ class Settings:
 
 @dataclass(frozen=True)
 class ClipPlan:
-    """Everything that is decided about a clip.
+    """The full plan of a clip.
 
     Attributes:
         clip_id: "test-0007".
         intended: the label.
         voice, face, words: the emotion that each channel shows.
-        units: action unit to apex intensity, 0..1, as it will be drawn.
-        prosody: deviation from the voice's neutral, as it will be spoken.
-        drawing: seed of what carries no emotion: blinks, head motion, timing, grain.
+        units: action unit to apex intensity, 0..1, as drawn.
+        prosody: deviation from the voice's neutral, as spoken.
+        drawing: seed of everything without emotion: blinks, head motion, timing, grain.
     """
 
     clip_id: str
@@ -86,7 +86,7 @@ class ClipPlan:
 
 
 def split_sizes(clips: int) -> dict[Split, int]:
-    """How many of `clips` clips each split gets; every split gets some."""
+    """How many of `clips` clips go to each split; no split is empty."""
     if clips < MINIMUM_CLIPS:
         raise EmollamaError(f"{clips} clips are too few for three splits; ask for at least "
                             f"{MINIMUM_CLIPS}")  # fmt: skip
@@ -99,8 +99,9 @@ def plan_clip(
 ) -> ClipPlan:
     """Plan clip `index` of a split; emotions take turns, so every split is balanced.
 
-    `like` gives the voice and the face in place of those that would be drawn.
+    `like` fixes the voice and the face instead of drawing them.
     """
+    require_known("split", split, SPLITS)
     key = (settings.seed, SPLITS.index(split), index)
     generator = np.random.default_rng(key)
     intended = EMOTIONS[index % len(EMOTIONS)]
@@ -147,7 +148,7 @@ def _units(
 
 
 def _prosody(generator: np.random.Generator, voice: str, noise: float) -> Prosody:
-    """The voice's deviations, clipped to what espeak-ng renders without artefacts."""
+    """The voice's deviations, clipped to the range that espeak-ng renders without artefacts."""
     strength = generator.uniform(0.75, 1.15)
     draws = generator.normal(0.0, noise, 4)
     mean, spread = VOICE_PROSODY[voice], PROSODY_DEVIATION
@@ -167,7 +168,7 @@ def prosody_words(prosody: Prosody) -> dict[str, str]:
 
 
 def truth(plan: ClipPlan, settings: Settings) -> dict[str, Any]:
-    """What `Sample.truth` holds: each channel's emotion and what was really rendered."""
+    """The content of `Sample.truth`: each channel's emotion and what was rendered."""
     return {
         "voice": plan.voice,
         "face": plan.face,

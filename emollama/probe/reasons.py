@@ -1,8 +1,8 @@
-"""Reference reasons: what was rendered, in 35 to 60 words of the closed vocabulary.
+"""Reference reasons: a description of the rendered clip in 35 to 60 words of the closed vocabulary.
 
 A reason names the clues of each channel, what each channel points to, which channels agree, and
-ends in the intended label. Clues come from the realised units and prosody, never from the
-emotion's prototype, so a reason is true of its clip.
+ends in the intended label. Clues come from the rendered units and prosody, never from the emotion's
+prototype, so a reason is true of its clip.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _compose(
 
 
 def _verdict(truth: Mapping[str, Any], label: str, pick: Callable[[Sequence[str]], str]) -> str:
-    """Which channels agree with the label, and the label as the last word."""
+    """A sentence on which channels agree with the label, ending in the label."""
     agree = [name for name in ("face", "voice", "words") if truth[name] == label]
     differ = [name for name in ("face", "voice", "words") if truth[name] != label]
     if not differ:

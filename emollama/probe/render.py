@@ -1,4 +1,4 @@
-"""A plan becomes an mp4: speech, a face that moves with it, grain, h264 and aac."""
+"""Renders a plan as an mp4: speech, a face that moves with it, grain, h264 and aac."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MINIMUM_SECONDS, MAXIMUM_SECONDS = 2.0, 4.8
 _GRAIN_TILES = 6
 _AUDIO_FRAME = 1024
 _H264 = {"crf": "24", "preset": "veryfast", "x264-params": "mbtree=0"}
-"""Without macroblock trees: with them x264 gives other bytes from run to run."""
+"""Macroblock trees are off: with them x264's output differs from run to run."""
 
 
 def render_clip(plan: ClipPlan, speaker: Speaker, path: Path) -> None:
@@ -55,7 +55,7 @@ def _clip_frames(
 
 
 def frame_times(seconds: float) -> np.ndarray:
-    """Seconds [N] of the frames of a film of this length."""
+    """Times [N] in seconds of the frames of a video of this length."""
     return np.arange(round(seconds * FPS)) / FPS
 
 
@@ -69,7 +69,7 @@ def draw_frames(
     """A face whose lips follow the sound, with blinks, head motion and grain.
 
     Args:
-        generator: of what carries no emotion.
+        generator: random generator of everything without emotion.
         face: number of the identity.
         units: action unit to intensity, for each frame.
         sound: [n] samples, `rate` a second.
@@ -116,7 +116,7 @@ def expression_envelope(
 
 
 def _lip_opening(sound: np.ndarray, rate: int, times: np.ndarray) -> np.ndarray:
-    """How far speech opens the mouth at each frame: the sound's RMS around it, 0..1."""
+    """How far speech opens the mouth in each frame, from the sound's RMS around it, 0..1."""
     window = int(0.05 * rate)
     power = np.concatenate([[0.0], np.cumsum(sound.astype(np.float64) ** 2)])
     centre = (times * rate).astype(int)
@@ -127,7 +127,7 @@ def _lip_opening(sound: np.ndarray, rate: int, times: np.ndarray) -> np.ndarray:
 
 
 def _blinks(generator: np.random.Generator, times: np.ndarray, seconds: float) -> np.ndarray:
-    """How far the lids are shut at each frame; a blink takes a fifth of a second."""
+    """How far the lids are shut in each frame; a blink takes a fifth of a second."""
     shut = np.zeros_like(times)
     at = generator.uniform(0.3, 2.0)
     while at < seconds:

@@ -1,4 +1,4 @@
-"""Make a probe corpus: plan every clip, render what is missing in workers, write the manifest."""
+"""Make a probe corpus: plan every clip, render missing ones in workers, write the manifest."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from emollama.workers.pool import Died, ProcessPool
 
 CORPUS = "probe"
 RECIPE_VERSION = 1
-"""Raised whenever the same settings would give other clips."""
+"""Increased whenever the same settings would give different clips."""
 
 Plan = ClipPlan | VideoPlan
 
@@ -56,20 +56,20 @@ def synthesize(
 
     Half of the clips are train, a tenth val and four tenths test; voices, faces and sentences of
     one split appear in no other. Each clip is a function of the settings, its split and its index
-    alone. Finished clips of the same settings are kept, so a run may be killed and repeated, or
-    repeated with more clips.
+    alone. Finished clips of the same settings are kept, so a killed run can be repeated, or
+    extended with more clips.
 
     Args:
         out: folder of the corpus.
-        clips: how many, at least `plan.MINIMUM_CLIPS`.
-        seed: of everything random.
+        clips: number of clips, at least `plan.MINIMUM_CLIPS`.
+        seed: seed of all random draws.
         workers: processes; 0 means one for each CPU this process may use.
         shown_by_voice: probability that the voice shows the intended emotion; likewise the others.
         shown_by_face: see above.
         shown_by_words: see above.
         voice_noise: see `plan.Settings`.
         face_noise: see `plan.Settings`.
-        seconds: above 0, make videos of this length and of several turns in place of clips, with
+        seconds: above 0, make videos of this length with several turns instead of clips, with
             valence and arousal of every frame in `out`/frames/<id>.txt.
         progress: show clips a second and time left on stderr.
 
@@ -107,7 +107,7 @@ def _clip_path(out: Path, plan: Plan) -> Path:
 
 
 def _claim(out: Path, settings: Settings, seconds: int) -> None:
-    """Note the settings beside the clips; clips of other settings must not be taken for ours."""
+    """Record the settings beside the clips, so that clips of other settings are never reused."""
     record: dict[str, Any] = {"recipe": RECIPE_VERSION, **asdict(settings)}
     if seconds:
         record["seconds"] = seconds
@@ -115,12 +115,12 @@ def _claim(out: Path, settings: Settings, seconds: int) -> None:
     if path.exists():
         if read_json(path) != record:
             raise EmollamaError(
-                f"{path}: this folder holds a probe corpus of other settings; "
-                "choose another folder, or remove this one"
+                f"{path}: this folder holds a probe corpus with other settings; choose "
+                "another folder, or remove this "
+                "one"
             )
     elif (out / "clips").exists() or (out / "manifest.jsonl").exists():
-        raise EmollamaError(f"{out}: holds another corpus (there is no settings.json in it); "
-                            "choose another folder")  # fmt: skip
+        raise EmollamaError(f"{out}: holds another corpus; choose another folder")  # fmt: skip
     else:
         write_json(path, record)
 
@@ -181,15 +181,16 @@ def _render_all(out: Path, plans: list[Plan], workers: int, shown: Bar) -> None:
             for rendered, results in pool.run(iter(chunks)):
                 if any(isinstance(result, Died) for result in results):
                     raise EmollamaError(
-                        f"{out}: a worker was killed (too little memory?); run the same command "
-                        "again to go on, with fewer workers"
+                        f"{out}: a worker was killed (too little memory?); run the same "
+                        "command again with fewer --workers to "
+                        "continue"
                     )
                 done += len(rendered)
                 advance(done, len(plans))
 
 
 def _renderer(out: Path) -> tuple[None, Callable[[list[Plan]], list[Path]]]:
-    """In a worker: what renders clips; its espeak-ng process stays for the next ones."""
+    """In a worker: returns the function that renders clips, with one espeak-ng process for all."""
     speaker = Speaker()
     return None, lambda plans: [_render(plan, speaker, out) for plan in plans]
 

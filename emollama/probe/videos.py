@@ -1,8 +1,9 @@
-"""Videos of several turns: one person speaks, emotion after emotion, and every frame has its truth.
+"""Videos of several turns: one person speaks in one emotion after another, with a truth per frame.
 
 The truth of a frame is that of the turn's intended emotion (`emotions.VALENCE_AROUSAL`), scaled by
 how far the expression has unfolded in that frame: onset, apex, offset. Voice, face and words show
-the intended emotion with their own probabilities, as in clips, so that no channel alone tells it.
+the intended emotion with their own probabilities, as in clips, so that no single channel gives it
+away.
 """
 
 from __future__ import annotations
@@ -38,13 +39,13 @@ _SHORTEST_TURN = MINIMUM_SECONDS - 1 / FPS
 
 @dataclass(frozen=True)
 class VideoPlan:
-    """Everything that is decided about a video.
+    """The full plan of a video.
 
     Attributes:
         clip_id: "test-0007".
         seconds: its length; a turn that does not fit is cut off.
         turns: planned clips of the same voice and face, at least as many as fit.
-        drawing: seed of what carries no emotion.
+        drawing: seed of everything without emotion.
     """
 
     clip_id: str
@@ -55,16 +56,16 @@ class VideoPlan:
 
     @property
     def casting(self) -> Casting:
-        """Who is seen and heard."""
+        """The voice and face of the video."""
         return self.turns[0].casting
 
 
 def require_length(seconds: int) -> None:
-    """Refuse a length that is not for videos."""
+    """Raise an error if a video cannot have this length."""
     if not SHORTEST <= seconds <= LONGEST:
         raise EmollamaError(
-            f"seconds {seconds}: a video of several turns has {SHORTEST} to {LONGEST}; "
-            f" 0 makes clips of one turn"
+            f"seconds {seconds}: a video of several turns lasts {SHORTEST} to {LONGEST} s; "
+            "0 makes clips of one turn"
         )
 
 
@@ -86,7 +87,7 @@ def plan_video(settings: Settings, split: Split, index: int, seconds: int) -> Vi
 def render_video(plan: VideoPlan, speaker: Speaker, path: Path) -> None:
     """Render one video to `path`, 25 frames a second, and its truth to `frames_path`.
 
-    The truth is written first: where the video stands, so does its truth.
+    The truth is written first: a video that exists has its truth.
     """
     generator = np.random.default_rng(plan.drawing)
     sound, rate, units, truth = _acted(generator, plan, speaker)
@@ -100,7 +101,7 @@ def render_video(plan: VideoPlan, speaker: Speaker, path: Path) -> None:
 
 
 def frames_path(path: Path) -> Path:
-    """Where the truth of a video lies: `frames/<id>.txt` beside the folder of clips."""
+    """Path of a video's truth: `frames/<id>.txt` beside the folder of clips."""
     return path.parent.parent / FRAMES_FOLDER / f"{path.stem}.txt"
 
 
@@ -139,7 +140,7 @@ def _blended(track: np.ndarray) -> np.ndarray:
 
 
 def video_truth(plan: VideoPlan) -> dict[str, Any]:
-    """What `Sample.truth` holds: who is cast, and what each turn means and shows, in order."""
+    """The content of `Sample.truth`: the cast, and what each turn means and shows, in order."""
     return {
         "voice_id": plan.casting.voice.voice_id,
         "face_id": f"face-{plan.casting.face:02d}",
@@ -148,7 +149,7 @@ def video_truth(plan: VideoPlan) -> dict[str, Any]:
 
 
 def _turns(plan: VideoPlan) -> Iterator[dict[str, str]]:
-    """Of all planned turns; the last ones may lie behind the video's end."""
+    """Of all planned turns; the last ones may lie beyond the video's end."""
     for turn in plan.turns:
         yield {
             "intended": turn.intended,

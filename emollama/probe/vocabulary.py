@@ -1,8 +1,8 @@
-"""The closed vocabulary of clues: what a reference reason may name, as data.
+"""The closed vocabulary of clues that a reference reason may name.
 
 A clue is an action unit (Ekman & Friesen's Facial Action Coding System), a level of one prosody
 dimension, or what kind of sentence was spoken. Each has exactly one phrase, so that a scorer can
-find the clues of any text and hold them against what was rendered.
+find the clues in any text and compare them with what was rendered.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 UNIT_THRESHOLD = 0.35
-"""Apex intensity in 0..1 from which an action unit is seen and may be named."""
+"""Apex intensity in 0..1 from which an action unit is visible and may be named."""
 
 PROSODY_THRESHOLDS: dict[str, float] = {
     "pitch": 2.0,  # semitones above or below the voice's neutral
@@ -80,19 +80,19 @@ def clues_in(text: str) -> set[str]:
 
 
 def face_clues(units: Mapping[str, float]) -> list[str]:
-    """Units drawn strongly enough to be seen, strongest first; a still face is one clue."""
+    """Units drawn strongly enough to be visible, strongest first; a still face is one clue."""
     seen = [unit for unit, value in units.items() if value >= UNIT_THRESHOLD]
     return sorted(seen, key=lambda unit: -units[unit]) or ["face=still"]
 
 
 def voice_clues(prosody: Mapping[str, str]) -> list[str]:
-    """Prosody dimensions away from the voice's neutral; a voice without any is one clue."""
+    """Prosody dimensions that deviate from the voice's neutral; an ordinary voice is one clue."""
     heard = [f"{name}={word}" for name, word in prosody.items() if word != "normal"]
     return heard or ["voice=even"]
 
 
 def rendered_clues(truth: Mapping[str, Any]) -> set[str]:
-    """The clues that are true of a clip, from `Sample.truth` as the probe corpus writes it."""
+    """The true clues of a clip, from `Sample.truth` as the probe corpus writes it."""
     return {
         *face_clues(truth["face_units"]),
         *voice_clues(truth["prosody"]),

@@ -1,4 +1,4 @@
-"""Emotional speech: espeak-ng in a process of its own, then loudness and brightness.
+"""Emotional speech: espeak-ng in its own process, then loudness and brightness.
 
 espeak-ng (GPL-3, package espeakng-loader) is an optional extra; see `espeak_process`.
 """
@@ -30,10 +30,10 @@ _TAPS = 9  # about 0.4 ms at 22 kHz: what it smooths away is the bright part
 
 
 def require_espeak() -> None:
-    """Raise an `EmollamaError` that says what to install where espeak-ng is missing."""
+    """Raise an `EmollamaError` with the install command if espeak-ng is missing."""
     if importlib.util.find_spec("espeakng_loader") is None:
         raise EmollamaError(
-            "espeakng-loader is not installed, and the probe corpus speaks through it; "
+            "espeakng-loader is not installed, but the probe corpus needs it to speak; "
             "run `pip install espeakng-loader` or `pip install 'emollama[synth]'`"
         )
 
@@ -72,7 +72,7 @@ class Speaker:
             self._process.stdout.close()
 
     def speak(self, voice: Voice, text: str, prosody: Prosody) -> tuple[np.ndarray, int]:
-        """Say `text`: float32 [n] in -1..1 without silence at its ends, and samples a second."""
+        """Say `text`: float32 [n] in -1..1 without silence at either end, and its sampling rate."""
         request = {
             "voice": voice.name,
             # Final marks would bend the melody and tell the words' emotion through the voice.

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_text, sole_writer, write_text
+from emollama.base.respelling import respelled
 
 CONFIG_FILE = "config.yaml"
 CHECKPOINTS = "checkpoints"
@@ -120,7 +121,7 @@ def require_same_configuration(
     path = output / CONFIG_FILE
     if not path.is_file():
         raise EmollamaError(f"{output}: holds checkpoints but no {CONFIG_FILE}")
-    before = yaml.safe_load(read_text(path))
+    before, _ = respelled(getattr(config, "former_names", {}), yaml.safe_load(read_text(path)))
     now = config.model_dump(mode="json")
     for section, key in may_change:
         for values in (before, now):

@@ -1,1 +1,1 @@
-"""Work shared out over processes and ranks."""
+"""Work distributed over processes and ranks."""

@@ -1,4 +1,4 @@
-"""The pool for clips: tools that are built once in each process, and jobs that name them."""
+"""The pool for clips: tools that are built once per process, and jobs that name them."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class ClipPool(Generic[T]):
     """Runs batches of jobs in `size` processes; used as a context manager.
 
     Args:
-        size: number of processes; with 0 the work is done in this one.
-        fingerprints: key of each tool (an encoder, a check) to its fingerprint; a worker whose
-            tool differs is refused.
-        build: makes a tool from its key inside the worker; a function of a module there.
-        work: what is done there with a batch and the tools by key; a function of a module.
-        clip_seconds: a clip that takes longer is given up and its worker replaced.
+        size: number of processes; 0 works in this process.
+        fingerprints: key of each tool (an encoder, a check) to its fingerprint; a worker with
+            another fingerprint is an error.
+        build: builds a tool from its key inside the worker; a module-level function.
+        work: processes a batch with the tools by key; a module-level function.
+        clip_seconds: a clip that takes longer fails and its worker is replaced.
     """
 
     def __init__(
@@ -52,12 +52,12 @@ class ClipPool(Generic[T]):
     def run(
         self, batches: Iterator[list[Job]]
     ) -> Iterator[tuple[list[Job], list[dict[str, T | Failure]]]]:
-        """Yield (jobs, their outcomes by tool) as they are done, in any order.
+        """Yield (jobs, their outcomes by tool) as they finish, in any order.
 
-        A worker that dies or hangs fails the clip it was at, and no other.
+        A worker that dies or hangs fails only the clip it was working on.
 
         Raises:
-            EmollamaError: where a tool cannot be built, or workers die at their start.
+            EmollamaError: a tool cannot be built, or workers die while starting.
         """
         if not self._size:
             tools = {key: self._build(key) for key in self._fingerprints}
@@ -92,7 +92,7 @@ def _opened(
     build: Callable[[str], E],
     work: Callable[[Sequence[Job], dict[str, E]], list[dict[str, Any]]],
 ) -> tuple[dict[str, str], Callable[[Sequence[Job]], list[dict[str, Any]]]]:
-    """In a worker: the tools' fingerprints, and the work with them."""
+    """In a worker: the tools' fingerprints, and the function that uses the tools."""
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # one bar belongs on the terminal, and it is the parent's

@@ -1,8 +1,8 @@
-"""The pool of worker processes, which survives its workers.
+"""A pool of worker processes that survives the death of a worker.
 
 `concurrent.futures` breaks as a whole when a worker dies and cannot tell which task killed it;
-`multiprocessing.Pool` waits for that task for ever. Here each worker has a pipe of its own: a
-broken pipe names the worker and so the items it had, and every other item is still done.
+`multiprocessing.Pool` waits for that task forever. Here each worker has a pipe of its own: a broken
+pipe identifies the worker and its items, and every other item is still done.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _PATIENCE = 2.0  # seconds that an idle worker has to end by itself
 
 @dataclass(frozen=True)
 class Died:
-    """In the place of an item's result: its worker died or hung.
+    """The result of an item whose worker died or hung.
 
     Attributes:
         reason: "worker died" or "timed out".
-        detail: how.
+        detail: how it happened.
     """
 
     reason: str
@@ -48,16 +48,16 @@ class _Busy:
 
 
 class ProcessPool(Generic[J, R]):
-    """Has batches of items done by `size` processes; used as a context manager.
+    """Processes batches of items in `size` processes; used as a context manager.
 
     Args:
         size: number of processes.
-        opened: called in each process, gives its greeting and a function from a batch to one
-            result each.
-        preload: modules that all processes need.
-        check: is told of each process's greeting, and raises where it is not what it should be.
-        depth: batches a worker holds; with 2 it never waits for the next.
-        seconds: an item that takes longer is given up and its worker replaced.
+        opened: called in each process; returns its greeting and a function from a batch to one
+            result per item.
+        preload: modules that all processes import.
+        check: called with each process's greeting; raises an error if it is wrong.
+        depth: batches queued per worker; with 2 it never waits for the next.
+        seconds: an item that takes longer fails and its worker is replaced.
     """
 
     def __init__(
@@ -82,14 +82,14 @@ class ProcessPool(Generic[J, R]):
         self._workers.clear()
 
     def run(self, batches: Iterator[list[J]]) -> Iterator[tuple[list[J], list[R | Died]]]:
-        """Yield (items, their results) as they are done, in any order.
+        """Yield (items, their results) as they finish, in any order.
 
-        `batches` is drawn from only when a worker is free, so they are never all in memory. Where
-        a worker dies or hangs, the item it was at has `Died` as its result, and no other.
+        `batches` is drawn from only when a worker is free, so they are never all in memory. Where a
+        worker dies or hangs, only the item it was working on has `Died` as its result.
 
         Raises:
-            RefusedError: what a worker cannot go on with.
-            EmollamaError: workers die at their start.
+            RefusedError: a worker cannot go on.
+            EmollamaError: workers die while starting.
         """
         again: deque[list[J]] = deque()
         exhausted = False
@@ -133,8 +133,8 @@ class ProcessPool(Generic[J, R]):
             fate = busy.worker.fate()
             if not busy.ready:
                 raise EmollamaError(
-                    f"worker processes die while they start ({fate}); is there enough memory? try "
-                    "fewer of them"
+                    f"worker processes die while starting ({fate}); try fewer of them "
+                    "if memory is short"
                 ) from None
             yield from self._bury(busy, again, Died("worker died", fate))
             return
@@ -151,7 +151,7 @@ class ProcessPool(Generic[J, R]):
     def _bury(
         self, busy: _Busy, again: deque[list[J]], why: Died
     ) -> Iterator[tuple[list[J], list[R | Died]]]:
-        """Take a worker out; its first batch holds the culprit, the others go on."""
+        """Remove a worker; its first batch holds the culprit, the others are queued again."""
         self._workers.remove(busy)
         busy.worker.end()
         first, *others = busy.batches

@@ -1,7 +1,7 @@
-"""One process that works for this one: a pipe to it, and no way for it to be left behind.
+"""One worker process: a pipe to it, and a guarantee that it ends with its parent.
 
-Ctrl-C, which a terminal sends to every process, is for the parent alone; when the parent ends,
-however it does, so does the worker, whatever it is at.
+Ctrl-C, which a terminal sends to every process, is left to the parent; when the parent ends, for
+whatever reason, so does the worker, whatever it is doing.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from emollama.base.errors import EmollamaError
 from emollama.base.processors import limit_threads
 
 Opened = Callable[[], tuple[Any, Callable[[Any], Any]]]
-"""Called in a worker: its first message, and what answers each item from then on."""
+"""Called in a worker: returns its first message, and the function that answers each item."""
 
 
 class RefusedError(EmollamaError):
     """An `EmollamaError` of a worker.
 
     Attributes:
-        batch: what the worker was at; empty while it started.
+        batch: what the worker was working on; empty while it started.
     """
 
     def __init__(self, message: str) -> None:
@@ -36,16 +36,16 @@ class RefusedError(EmollamaError):
 
 
 class _Refused(str):
-    """The text of an `EmollamaError`, on its way through the pipe."""
+    """The text of an `EmollamaError`, sent through the pipe."""
 
 
 class Worker:
-    """A process that first sends its greeting and then an answer for each item.
+    """A process that sends a greeting and then an answer for each item.
 
     Args:
-        opened: a function of a module, or a `partial` of one.
-        preload: modules that are imported once for all workers, where the system can fork.
-        shielded: it is not ended by SIGTERM either.
+        opened: a module-level function, or a `partial` of one.
+        preload: modules imported once for all workers, where the system can fork.
+        shielded: SIGTERM does not end it either.
     """
 
     def __init__(self, opened: Opened, preload: Sequence[str] = (), shielded: bool = False) -> None:
@@ -61,7 +61,7 @@ class Worker:
         theirs.close()
 
     def send(self, item: Any) -> None:
-        """Hand over an item; that the process has died is found out when its answer is awaited."""
+        """Send an item; whether the process has died shows when its answer is awaited."""
         with suppress(BrokenPipeError, ConnectionResetError):
             self.connection.send(item)
 
@@ -69,8 +69,8 @@ class Worker:
         """The next message.
 
         Raises:
-            RefusedError: what the user has to mend; the process ends.
-            TimeoutError: there is none after so many seconds.
+            RefusedError: a mistake the user has to fix; the process ends.
+            TimeoutError: no message within so many seconds.
             EOFError: the process has died.
         """
         try:
@@ -86,7 +86,7 @@ class Worker:
         return message
 
     def fate(self) -> str:
-        """How it ended: a signal or an exit code."""
+        """How it ended: by a signal or with an exit code."""
         self.process.join(timeout=5)
         code = self.process.exitcode
         if code is None:
@@ -94,7 +94,7 @@ class Worker:
         return f"signal {-code}" if code < 0 else f"exit code {code}"
 
     def end(self, patience: float = 0.0) -> None:
-        """Close its pipe, which ends it when it is idle, and kill it where that takes too long."""
+        """Close its pipe, which ends an idle process, and kill it if that takes too long."""
         self.connection.close()
         if patience:
             self.process.join(timeout=patience)
@@ -104,7 +104,7 @@ class Worker:
 
 @contextmanager
 def _signals_held() -> Iterator[None]:
-    """A process that is started in here is not reached by Ctrl-C or SIGTERM while it starts."""
+    """A process started in this block ignores Ctrl-C and SIGTERM while it starts."""
     if not hasattr(signal, "pthread_sigmask"):  # on Windows
         yield
         return
@@ -118,7 +118,7 @@ def _signals_held() -> Iterator[None]:
 
 
 def _serve(connection: Connection, opened: Opened, shielded: bool) -> None:
-    """The life of a worker."""
+    """Main function of a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if shielded:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

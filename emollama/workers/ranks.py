@@ -1,4 +1,4 @@
-"""The share of one process in an extraction under torchrun."""
+"""Ranks of an extraction under torchrun."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from emollama.base.errors import EmollamaError
 
 @dataclass(frozen=True)
 class Ranks:
-    """Which of how many processes this is; `local` is how many share the machine."""
+    """The rank of this process and the world size; `local` is the number on this machine."""
 
     rank: int = 0
     world: int = 1
@@ -22,11 +22,11 @@ class Ranks:
     group: Any = None
 
     def barrier(self) -> None:
-        """Wait until every rank has come here; a rank that has died is an `EmollamaError`."""
+        """Wait until every rank arrives; a rank that died is an `EmollamaError`."""
         self.total(0)
 
     def total(self, count: int) -> int:
-        """The sum of `count` over all ranks, once every rank has come here."""
+        """The sum of `count` over all ranks, once every rank has arrived."""
         if self.world == 1:
             return count
         import torch
@@ -38,7 +38,7 @@ class Ranks:
             return int(number)
         except RuntimeError as error:
             raise EmollamaError(
-                f"rank {self.rank}: another rank has stopped; see its own message"
+                f"rank {self.rank}: another rank has stopped; see its error message"
             ) from error
 
 
@@ -46,7 +46,7 @@ class Ranks:
 def joined_ranks() -> Iterator[Ranks]:
     """The ranks that torchrun started (RANK, WORLD_SIZE), joined for barriers over gloo.
 
-    A process group that is there already is left alone.
+    An existing process group is left alone.
     """
     rank, world = torchrun.rank(), torchrun.world_size()
     local = torchrun.local_world_size()

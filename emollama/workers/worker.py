@@ -1,7 +1,7 @@
-"""What is done with a clip in a worker process: it is decoded and encoded.
+"""Decoding and encoding a clip in a worker process.
 
-Both happen there, so that frames never travel between processes and every core works on whole
-clips.
+Both happen in the worker, so that frames never travel between processes and every core works on
+whole clips.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from emollama.media.decode import decode_clip
 
 @dataclass(frozen=True)
 class Job:
-    """A clip to be decoded once, and the keys of the tools that want it."""
+    """A clip to decode once, and the keys of the tools that need it."""
 
     id: str
     video: Path | None
@@ -34,28 +34,27 @@ class Job:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why there is no track: a short category, and the whole message."""
+    """Why there is no track: a short category and the full message."""
 
     reason: str
     detail: str
 
 
 Outcome = FeatureTrack | Failure | None
-"""Of one clip and one encoder; None: the clip has no such channel."""
+"""The outcome of one clip and one encoder; None where the clip has no such channel."""
 
 
 class Tool(Protocol):
-    """What a worker builds once and uses on every clip: an encoder, or a check of the media."""
+    """Built once per worker and used on every clip: an encoder, or a check of the media."""
 
     @property
     def fingerprint(self) -> str: ...  # noqa: D102
 
 
 def process(jobs: Sequence[Job], encoders: dict[str, Encoder]) -> list[dict[str, Outcome]]:
-    """Decode each clip once, then let each encoder encode the clips that want it, together.
+    """Decode each clip once, then run each encoder on a batch of the clips that need it.
 
-    Encoders of the words get the subtitle and nothing else: a clip that cannot be decoded was
-    said all the same.
+    Text encoders get the subtitle only, even of a clip that cannot be decoded.
     """
     outcomes: list[dict[str, Outcome]] = [{} for _ in jobs]
     clips: list[dict[_View, Clip]] = []
@@ -82,15 +81,15 @@ def process(jobs: Sequence[Job], encoders: dict[str, Encoder]) -> list[dict[str,
 
 
 _View = tuple[int, bool]
-"""How many frames of a clip, and whether it is its opening frame that is wanted."""
+"""How many frames of a clip, and whether its opening frame is meant."""
 
 
 def decode_views(
     job: Job, encoders: Sequence[Encoder], want_audio: bool = False
 ) -> dict[_View, Clip]:
-    """The clip by view; one decode unless encoders want different ones.
+    """The clip by view; decoded once unless encoders need different views.
 
-    `want_audio` asks for the sound even where no encoder does.
+    `want_audio` decodes the sound even where no encoder needs it.
     """
     views = sorted({_view(e) for e in encoders if e.frames}) or [(0, False)]
     want_audio = want_audio or any(e.channel == "voice" for e in encoders)
@@ -114,13 +113,13 @@ def _view(encoder: Encoder) -> _View:
 
 
 def clip_for(encoder: Encoder, clips: dict[_View, Clip]) -> Clip:
-    """What an encoder is given out of `decode_views`."""
+    """The part of `decode_views` that an encoder gets."""
     # The sound was decoded with the first; an encoder of the voice wants no frames.
     return clips[_view(encoder)] if encoder.frames else next(iter(clips.values()))
 
 
 def _encode(encoder: Encoder, clips: Sequence[Clip]) -> list[Outcome]:
-    """Encode together; where that raises, one by one, so that only the culprits fail."""
+    """Encode as one batch; if that raises, one by one, so that only the culprits fail."""
     if not clips:
         return []
     try:
@@ -150,6 +149,6 @@ def _checked(encoder: Encoder, track: FeatureTrack | None) -> Outcome:
 
 
 def unforeseen(where: str, error: Exception) -> Failure:
-    """An exception that nobody expected, as the failure of one clip."""
+    """An unexpected exception, as the failure of one clip."""
     text = " ".join(str(error).split()) or "no message"
     return Failure(type(error).__name__, f"{where}: {type(error).__name__}: {text}")

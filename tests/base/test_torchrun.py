@@ -23,5 +23,7 @@ def test_what_is_told_is_read_and_no_number_is_one_line(monkeypatch: pytest.Monk
     with pytest.raises(EmollamaError, match="LOCAL_RANK=-1"):
         torchrun.local_rank()
     assert torchrun.started() and torchrun.world_size() == 4
-    with pytest.raises(EmollamaError, match="RANK=x in the environment must be a number from 0 on"):
+    with pytest.raises(
+        EmollamaError, match="RANK=x in the environment must be a whole number, 0 or more"
+    ):
         torchrun.rank()

@@ -151,10 +151,10 @@ def test_whatever_a_pickle_holds(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "file", "old", "new", "said"),
     [
-        ("mer2023", "train-label.csv", "sample_1", "../up", r"csv:2: '../up' cannot name a clip"),
-        ("mer2023", "train-label.csv", "sample_1", "x" * 201, r"csv:2: 'x+' cannot name a clip"),
+        ("mer2023", "train-label.csv", "sample_1", "../up", r"csv:2: '../up' is not a valid id"),
+        ("mer2023", "train-label.csv", "sample_1", "x" * 201, r"csv:2: 'x+' is not a valid id"),
         ("csv", "clips.csv", "a b", "../a", r"csv:2: column 'id': '../a' cannot name"),
-        ("merr", "MERR_fine_grained.txt", "sample_1", "/etc", r"txt:1: '/etc' cannot name a clip"),
+        ("merr", "MERR_fine_grained.txt", "sample_1", "/etc", r"txt:1: '/etc' is not a valid id"),
         ("meld", "train_sent_emo.csv", "sadness", "bored", r"csv:2: column 'Emotion': 'bored'"),
         ("ave", "trainSet.txt", "&2&9", "&9&2", r"trainSet.txt:2: 9 to 2 s is no span"),
         ("mosei", "Raw/Transcript/Segmented/Combined/train.txt", "___1___", "___0___",

@@ -90,14 +90,14 @@ def test_media_root(corpus: Corpus, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "table.csv: is empty; it must begin with a line of column names"),
+        ("", "table.csv: is empty; the first line must name the columns"),
         ("path,label\n", "table.csv: holds no rows"),
         ("path,lable\na.mp4,sad\n", "table.csv:1: has no column 'label'; did you mean 'lable'?"),
         ("paht,label\na.mp4,sad\n", ":1: has no column 'path', 'video' or 'audio'; did"),
-        ("path,label,path\na.mp4,sad,b.mp4\n", ":1: column 'path' is there twice"),
+        ("path,label,path\na.mp4,sad,b.mp4\n", ":1: column 'path' occurs twice"),
         ("path,label\na.mp4,sad\nb.mp4,hapy\n", ":3: column 'label': 'hapy' is not in label set"),
         ("path,label\na.mp4,sad,really\n", ":2: has 3 cells, the header 2"),
-        ('path,label\n"a.mp4,sad\n', ":2: is not a row of a CSV"),
+        ('path,label\n"a.mp4,sad\n', ":2: is not a valid CSV row"),
         ('id,path,label\n"x\n",a.mp4,sad\ny,b.mp4,sad\ny,d.mp4,sad\n',
          "table.csv:5: id 'y' is already at"),
         ("path,label\na.mp4,sad\nsub/a.mp4,sad\n", "; an 'id' column would tell clips"),

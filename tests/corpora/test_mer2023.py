@@ -56,7 +56,7 @@ def test_clips_valence_and_words(mer2023: Path, tmp_path: Path) -> None:
         ("name,discrete\na,bored\n", r"train-label.csv:2: column 'discrete': 'bored' is not in"),
         ("name,discrete,valence\na,sad,low\n", r"csv:2: column 'valence': 'low' is not a number"),
         ("name,discrete,Valence\na,sad,99\n", r"csv:2: column 'valence': 99 is not from -5 to 5"),
-        ("name,discrete,valence,Valence\na,sad,1,2\n", r"csv:1: column 'valence' is there twice"),
+        ("name,discrete,valence,Valence\na,sad,1,2\n", r"csv:1: column 'valence' occurs twice"),
         ("name,discrete\n,sad\n", r"csv:2: column 'name' is empty"),
         ("name,emotion\na,sad\n", "has no column 'discrete'"),
     ],
@@ -237,5 +237,5 @@ def test_merr_that_contradicts_its_list(tmp_path: Path) -> None:
 def test_merr_with_a_name_twice(tmp_path: Path) -> None:
     one = json.dumps(FINE["sample_2"])
     plant(tmp_path, {"MERR_fine_grained.json": f'{{"a": {one}, "b": {one}, "a": {one}}}'})
-    with pytest.raises(EmollamaError, match=r"MERR_fine_grained.json: .* key 'a' is there twice"):
+    with pytest.raises(EmollamaError, match=r"MERR_fine_grained.json: .* key 'a' occurs twice"):
         prepare_merr(tmp_path, tmp_path / "m.jsonl")

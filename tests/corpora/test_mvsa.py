@@ -51,7 +51,7 @@ def test_the_rule_is_symmetric() -> None:
         ("1\tpositive,happy\n", r"txt:1: 'happy' is not in label set 'mvsa'"),
         ("1\tpositive,neutral\n1\tneutral,neutral\n", r"txt:2: id '1' is already at .*txt:1"),
         ("1\tpositive,neutral\n1\tpositive,negative\n", r"txt:2: id '1' is already at .*txt:1"),
-        ("../1\tpositive,neutral\n", r"txt:1: '../1' cannot name a clip"),
+        ("../1\tpositive,neutral\n", r"txt:1: '../1' is not a valid id"),
         ("ID\ttext,image\n", "no sample can be used"),
     ],
 )

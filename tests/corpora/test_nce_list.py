@@ -67,7 +67,7 @@ def test_a_list_with_videos_transcripts_and_reasons(root: Path) -> None:
     [
         ("sample_1 0", "must hold name, frame count and emotion"),
         ("sample_1 0 bored", "'bored' is not in label set 'merr'"),
-        ("../sample_1 0 happy", "cannot name a clip"),
+        ("../sample_1 0 happy", "is not a valid id"),
         ("", "no line can be used"),
     ],
 )

@@ -42,7 +42,7 @@ def test_steps_other_keys_byte_ids_and_no_columns(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"ids": np.array(["a", "a"])}, "'ids': 'a' is there twice"),
+        ({"ids": np.array(["a", "a"])}, "'ids': 'a' occurs twice"),
         ({"ids": np.array(["a", "../b"])}, "'ids': '../b' cannot be the name of a file"),
         ({"ids": np.array(["a"])}, "'ids' is <U1 of shape [1]; it must be 2 strings"),
         ({"ids": np.array(["a", None], object)}, "array 'ids' is not plain numbers or strings"),

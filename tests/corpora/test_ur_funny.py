@@ -55,7 +55,7 @@ def test_folds_labels_and_sentences(tmp_path: Path) -> None:
         ({"labels": [1, 0]}, r"humor_label_sdk.pkl: must hold a value for each id"),
         ({"labels": {**LABELS, 1: [1, [2, 3]]}}, r"'1': label must be 0 or 1, is \[1, \[2, 3\]\]"),
         ({"labels": {**LABELS, 1: "1"}}, r"'1': label must be 0 or 1, is 1"),
-        ({"labels": {1: 1, "1": 0}}, r"label_sdk.pkl: id '1' is there twice"),
+        ({"labels": {1: 1, "1": 0}}, r"label_sdk.pkl: id '1' occurs twice"),
         ({"folds": {**FOLDS, "train": np.array(1)}}, r"data_folds.pkl: has no list 'train'"),
         ({"language": {1: {"punchline_sentence": 3}}}, "'punchline_sentence': must be text or a"),
         ({"language": {1: {"context_sentences": [["a", ["b"]]]}}}, "'context_sentences': must be"),

@@ -139,7 +139,7 @@ def test_every_wrong_checkpoint_is_one_line(tmp_path: Path) -> None:
     assert "is [40, 23], expected [40, 24]" in told(
         {**good, "blocks.0.mlp.fc1.weight": torch.zeros(HIDDEN, WIDTH - 1)}
     )
-    assert "lacks 'cls_token'; it is no eva_vit_g.pth" in told({"a": torch.zeros(1)})
+    assert "lacks 'cls_token'; it is not an eva_vit_g.pth" in told({"a": torch.zeros(1)})
     assert "do not fit 5 heads" in told(good, heads=5)
     assert "is not a checkpoint of plain tensors" in told({"model": Path("x")})
     (tmp_path / "full").mkdir()

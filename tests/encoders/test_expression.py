@@ -141,7 +141,7 @@ def test_specs_are_read_strictly() -> None:
         ("whisper-tiny.an", "did you mean 'whisper-tiny.en'"),
         ("expression+frame=8", "did you mean 'frames'"),
         ("expression+frames", "a value is missing"),
-        ("expression+frames=x", "'x' is no value"),
+        ("expression+frames=x", "'x' is not a valid value"),
         ("expression+frames=8+frames=4", "given twice"),
         ("expression+frames=0", "frames must be 1 to 256"),
     ]:

@@ -38,7 +38,7 @@ def test_every_model_is_an_encoder_with_a_canonical_key() -> None:
         ("hubert-base+level=clip", "level must be utt or fra, not 'clip'"),
         ("hubert-base+segments=0", "segments must be 1 to 1500"),
         ("hubert-base+chunk=0", "chunk must be 1 to 60 seconds"),
-        ("hubert-base+layer=first", "option 'layer': 'first' is no value"),
+        ("hubert-base+layer=first", "option 'layer': 'first' is not a valid value"),
         ("hubert-bass", "did you mean 'hubert-base'"),
         ("eva-vit-g+part=all", "part must be patches or class"),
         ("eva-vit-g+frame=last", "frame must be first or middle"),
@@ -103,7 +103,7 @@ def test_devices_and_formats(monkeypatch: pytest.MonkeyPatch) -> None:
     for device in ("gpu", "cpu:0", "cuda:", "cuda:x", "auto:1"):
         with pytest.raises(EmollamaError, match=f"--device {device}: must be auto, cpu, cuda"):
             Compute(device).torch_device()
-    with pytest.raises(EmollamaError, match="--dtype half: must be auto, float32, float16"):
+    with pytest.raises(EmollamaError, match="--dtype half: must be one of auto, float32, float16"):
         Compute("cpu", "half").torch_dtype()
 
 

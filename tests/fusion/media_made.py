@@ -85,7 +85,7 @@ def make(folder: Path, clips: int = 8) -> Path:
             "options": {"width": 8, "fbank_frames": 64},
         },
         "training": {"epochs": 2, "batch_size": 2, "optimizer": "sgd", "momentum": 0.0,
-                     "learning_rate": 0.05, "save_every": 9},
+                     "learning_rate": 0.05, "save_every_epochs": 9},
     }  # fmt: skip
     path = folder / "fusion.yaml"
     path.write_text(yaml.safe_dump(config))

@@ -57,13 +57,13 @@ def test_pooling_and_segments() -> None:
     values, times = track(7)
     found = FeatureTrack(values, times)
     section = ModalitySection(name="v", channel="voice", source="x", pool="mean+std")
-    pooled, when = shaped(section, found)
+    pooled, when = shaped(section.spec, found)
     np.testing.assert_allclose(pooled[0], [*values.mean(0), *values.std(0)], rtol=1e-5)
     assert when == [3.5]
-    cut, when = shaped(section.model_copy(update={"pool": "none", "segments": 2}), found)
+    cut, when = shaped(section.model_copy(update={"pool": "none", "segments": 2}).spec, found)
     np.testing.assert_allclose(cut, [values[:3].mean(0), values[3:].mean(0)], rtol=1e-5)
     np.testing.assert_allclose(when, [1.5, 5.0])
-    short, _ = shaped(section.model_copy(update={"pool": "none", "segments": 9}), found)
+    short, _ = shaped(section.model_copy(update={"pool": "none", "segments": 9}).spec, found)
     assert short is values
 
 

@@ -117,8 +117,10 @@ def test_a_label_is_its_name_and_not_its_column(corpus: Path, tmp_path: Path) ->
             assert set(one.reference_labels or ()) == set(two.reference_labels or ())
         right = [r.label == r.reference for r in rows[1] if r.channels == ("voice", "words")]
         assert kind == "labels" or sum(right) > len(right) / 2
-    with pytest.raises(EmollamaError, match=r"fusion\.start: .*has the labels happy, sad, angry"):
-        trained(corpus, tmp_path / "start", f"fusion.start={tmp_path}/label/model", other)
+    with pytest.raises(
+        EmollamaError, match=r"fusion\.initialise_from: .*has the labels happy, sad, angry"
+    ):
+        trained(corpus, tmp_path / "start", f"fusion.initialise_from={tmp_path}/label/model", other)
 
 
 def test_the_test_split_decides_nothing(corpus: Path, tmp_path: Path) -> None:

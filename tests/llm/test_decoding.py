@@ -61,7 +61,7 @@ def test_answers_in_batches_are_those_of_each_clip_alone(built) -> None:  # type
 def test_there_is_one_loop_that_writes() -> None:
     """`llm.decoding.token_steps`: no other module of the family asks transformers to generate."""
     assert token_steps.__module__ == "emollama.llm.decoding"
-    text_models = {"endpoints/judge.py", "merr/models/local.py"}  # plain language models, no clip
+    text_models = {"endpoints/local.py"}  # plain language models, no clip
     root = Path(emollama.__file__).parent
     asks = {
         path.relative_to(root).as_posix()

@@ -41,7 +41,7 @@ def test_a_training_configuration_in_released_keys(
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "4")
     config = load_config(TrainConfig, write(tmp_path, TRAINING), ["run.init_lr=2e-5"])
-    assert (config.model.llm, config.model.start) == ("llama", Path("minigpt.pth"))
+    assert (config.model.llm, config.model.initialise_from) == ("llama", Path("minigpt.pth"))
     assert (config.model.lora.r, config.model.lora.alpha) == (64, 16)
     settings = config.training
     assert (settings.max_steps, settings.batch_size, settings.micro_batch) == (30000, 8, 2)

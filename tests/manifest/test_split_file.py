@@ -79,7 +79,9 @@ def test_a_group_that_is_not_the_speaker_in_every_sample_leaks() -> None:
 def test_a_split_of_another_corpus_is_not_applied(manifest: Path, tmp_path: Path) -> None:
     splits = dict.fromkeys((s.id for s in samples()), "train")
     write_split_file(tmp_path / "s.jsonl", "other", "x", {}, splits)
-    with pytest.raises(EmollamaError, match=r"s.jsonl:1: is a split of corpus 'other'; .* of 'c'"):
+    with pytest.raises(
+        EmollamaError, match=r"s.jsonl:1: splits corpus 'other', but .* is corpus 'c'"
+    ):
         read_with_splits(manifest, tmp_path / "s.jsonl")
     write_split_file(tmp_path / "s.jsonl", "", "x", {}, splits)
     assert read_with_splits(manifest, tmp_path / "s.jsonl").split("train")
@@ -97,8 +99,8 @@ def test_a_split_of_another_corpus_is_not_applied(manifest: Path, tmp_path: Path
         ([HEADER, '{"id": "b", "split": "x"}', '{"id": "b", "split": "x"}'],
          r"s.jsonl:3: id 'b' is already on line 2"),
         ([HEADER, '{"id": "b", "split": "x", "split": "y"}'],
-         r"s.jsonl:2: .* key 'split' is there twice"),
-        ([HEADER, '{"id": "b", "split": null}'], r"s.jsonl: puts no sample in a split"),
+         r"s.jsonl:2: .* key 'split' occurs twice"),
+        ([HEADER, '{"id": "b", "split": null}'], r"s.jsonl: assigns no sample to a split"),
     ],
 )  # fmt: skip
 def test_what_is_no_split_file(tmp_path: Path, lines: list[str], said: str) -> None:
@@ -125,7 +127,7 @@ def test_ids_that_are_not_there_or_missing(manifest: Path, tmp_path: Path) -> No
 
 def test_a_run_takes_its_splits_from_the_file(tmp_path: Path) -> None:
     config = yaml.safe_load(make(tmp_path).read_text())
-    config["training"] |= {"max_steps": 1, "save_every": 1}
+    config["training"] |= {"max_steps": 1, "save_every_steps": 1}
     manifest = tmp_path / "manifest.jsonl"
     ids = [s.id for s in read_with_splits(manifest, None).samples]
     splits = {name: ("train", "val", "test")[i % 3] for i, name in enumerate(ids)}

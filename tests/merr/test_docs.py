@@ -1,4 +1,4 @@
-"""The pages' commands of `merr` exist with their options, and every setting is told."""
+"""The pages' commands of `annotate` exist with their options, and every setting is told."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from pydantic import BaseModel
 
-from emollama.merr.cli import app, spread
+from emollama.merr.cli import _clips_first, app, spread
 from emollama.merr.settings import DEFAULTS, ModelSection, Settings, load_settings
 from emollama.merr.stages import STAGES
 
@@ -19,14 +19,15 @@ PAGE = (ROOT / "docs" / "merr.md").read_text(encoding="utf-8")
 
 
 def commands() -> list[list[str]]:
-    """Words after `-m merr` of each command in the pages' code blocks."""
+    """Words after `emollama annotate` or `-m merr` of each command in the pages' code blocks."""
     found = []
     for page in (PAGE, (ROOT / "README.md").read_text(encoding="utf-8")):
         for block in re.findall(r"```bash\n(.*?)```", page, re.DOTALL):
             for line in block.replace("\\\n", " ").splitlines():
                 words = shlex.split(line, comments=True)
-                if "merr" in words and words[words.index("merr") - 1] == "-m":
-                    found.append(words[words.index("merr") + 1 :])
+                for before, word in (("emollama", "annotate"), ("-m", "merr")):
+                    if word in words and words[words.index(word) - 1] == before:
+                        found.append(words[words.index(word) + 1 :])
     return found
 
 
@@ -36,7 +37,8 @@ def test_commands_in_the_pages_can_be_given() -> None:
     for words in commands():
         command = group.commands[words[0]]
         given = command.make_context(words[0], spread(words[1:])).params
-        load_settings(DEFAULTS, given.get("options") or [])
+        _, overrides = _clips_first(given.get("words") or given.get("overrides") or [])
+        load_settings(DEFAULTS, [*(given.get("options") or []), *overrides])
         seen.add(words[0])
     assert {"build", "clips", "measure", "merge", "report"} <= seen
 

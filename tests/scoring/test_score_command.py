@@ -184,7 +184,7 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
         (("--reference", path), "--reference belongs to --reader"),
         (("--wheel-rules", "mer2025"), "--wheel-rules needs --wheel"),
         (("--wheel", tmp_path), "holds no format.csv"),
-        (("--judge-url", "http://127.0.0.1:1"), "needs the judge's model"),
+        (("--judge-url", "http://127.0.0.1:1"), "--judge-url needs --judge-model"),
         (("--judge-url", "http://127.0.0.1:1", "--judge-model", "m", "--judge-key-env", "NO_SUCH"),
          "'NO_SUCH' is not set"),
     ):  # fmt: skip
@@ -212,3 +212,46 @@ def test_a_local_model_as_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert found["detail"]["judge"] == "tiny" and found["n_total"] == 1
     assert found["n_scored"] + sum(found["failures"].values()) == 1
     assert len(list((tmp_path / "cache").rglob("*.json"))) == 1
+
+
+@pytest.mark.parametrize(
+    "metrics", [[], ["uar"], ["nll"], ["uar", "accuracy"], ["war_folds", "accuracy"]], ids="-".join
+)
+def test_out_holds_report_json_with_all_in_it_whatever_is_asked(
+    tmp_path: Path, metrics: list[str]
+) -> None:
+    rows = [r.model_copy(update={"fold": str(i % 3)}) for i, r in enumerate(random_predictions(60))]
+    path, out = written(tmp_path / "p.jsonl", rows), tmp_path / "o"
+    run(path, *(word for name in metrics for word in ("--metric", name)), "--out", out)
+    report = json.loads((out / "report.json").read_text())
+    assert report["scores"]["uar"]["n_total"] == 60 and report["confusion"]
+    asked = [] if metrics in ([], ["uar"]) else metrics
+    found = [r["metric"] for r in report.get("metrics", {}).get("results", [])]
+    assert found == asked
+    page = (out / "report.md").read_text()
+    assert "Confusion" in page
+    if asked:
+        assert METRICS[asked[0]].title in page
+        copy = json.loads((out / "metrics.json").read_text())
+        assert copy == report["metrics"] | {"figures": copy["figures"]}
+
+
+def test_what_has_no_report_stands_below_metrics_alone(tmp_path: Path) -> None:
+    out = tmp_path / "o"
+    run(written(tmp_path / "p.jsonl", random_predictions(30)), "--out", out)
+    run(written(tmp_path / "s.jsonl", sentiments()[0]), "--metric", "mae", "--out", out)
+    report = json.loads((out / "report.json").read_text())
+    assert [r["metric"] for r in report["metrics"]["results"]] == ["mae"]
+    assert set(report) == {"metrics"}  # nothing of the older file is left
+    assert "Confusion" not in (out / "report.md").read_text()
+
+
+def test_a_baseline_beside_any_metric(tmp_path: Path) -> None:
+    rows = random_predictions(40)
+    other = [r.model_copy(update={"system": "other"}) for r in rows]
+    base = written(tmp_path / "b.jsonl", other)
+    run(written(tmp_path / "p.jsonl", rows), "--baseline", base, "--metric", "nll", "--metric",
+        "uar", "--out", tmp_path / "o")  # fmt: skip
+    report = json.loads((tmp_path / "o" / "report.json").read_text())
+    assert [o["system"] for o in report["others"]] == ["other"]
+    assert [r["metric"] for r in report["metrics"]["results"]] == ["nll", "uar"]

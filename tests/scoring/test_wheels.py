@@ -114,7 +114,7 @@ def test_word_forms_that_were_cut_are_refused(
     whole = forms.read_text()
     for text, message in (
         (whole[: whole.index("fearless,") + 8], ":4: has 1 cells, the header 2"),
-        (whole.replace('fear"', "fear"), ":3: is not a row of a CSV"),
+        (whole.replace('fear"', "fear"), ":3: is not a valid CSV row"),
         (whole.replace("name,format", "name,format,format"), ":1: needs the columns"),
     ):
         forms.write_text(text)
@@ -126,7 +126,8 @@ def test_word_forms_that_were_cut_are_refused(
     capsys.readouterr()
     assert read_wheel_tables(tmp_path).version == "own tables"
     said = capsys.readouterr().err
-    assert "is not the published one of mer2025 or mer2026" in said and "of 4 forms" in said
+    assert "is not the file published with mer2025 or mer2026" in said
+    assert "its 4 word forms" in said
 
 
 def test_bad_tables_are_one_line(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def _by_id(path: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in values.items():
         if str(key) in found:
-            raise EmollamaError(f"{path}: id '{key}' is there twice, as a number and as a word")
+            raise EmollamaError(f"{path}: id '{key}' occurs twice, as a number and as a word")
         found[str(key)] = value
     return found
 

@@ -20,10 +20,11 @@ from emollama.fusion.data.raw_media import RawTrack
 from emollama.fusion.data.raw_reading import read_raw
 from emollama.fusion.data.raw_table import RawTable, Table, weight_of
 from emollama.fusion.data.targets import TargetTable, require_values
-from emollama.fusion.data.track_table import TrackTable, read_table, shaped
-from emollama.fusion.layers import Standardiser
+from emollama.fusion.data.track_table import TrackTable, read_table
 from emollama.fusion.modeling import FusionModel
 from emollama.inputs.opening import Readers, open_inputs
+from emollama.inputs.segments import shaped
+from emollama.inputs.standardiser import Standardiser
 from emollama.manifest.labels import LabelSet
 from emollama.manifest.sample import Manifest, Sample
 
@@ -219,7 +220,7 @@ def clip_batch(
         track = tracks[section.name]
         table: Table
         if isinstance(track, FeatureTrack):
-            table = TrackTable([shaped(section, track)], section.width)
+            table = TrackTable([shaped(section.spec, track)], section.width)
         elif section.kind == "track":
             table = TrackTable([None], section.width)
         else:
@@ -270,9 +271,6 @@ def fit_standardisers(model: FusionModel, data: FusionData) -> None:
         if section.kind != "track" or not section.standardise:
             continue
         table = data.tracks[section.name]
-        moments = table.moments() if isinstance(table, TrackTable) else None
-        if moments is None:
-            raise EmollamaError(
-                f"modality '{section.name}': no training sample has features of {section.source}"
-            )
-        cast(Standardiser, model.standardisers[section.name]).set(*moments)
+        assert isinstance(table, TrackTable)
+        standardiser = cast(Standardiser, model.standardisers[section.name])
+        standardiser.fit(table.parts(), f"{section.spec}: {section.source}")

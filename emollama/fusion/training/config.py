@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -21,13 +22,14 @@ from emollama.inputs.config import DataSection, ModalityDropout
 class FusionSection(Strict):
     """`system` is a name of `emollama.fusion.systems.table`, `options` are its own.
 
-    `start`: an artefact of the same system and modalities whose weights the run begins with.
+    `initialise_from`: an artefact of the same system and modalities whose weights the run begins
+    with.
     """
 
     system: str
     modalities: list[ModalitySection] = Field(min_length=1)
     options: dict[str, Any] = Field(default={})
-    start: Path | None = None
+    initialise_from: Path | None = None
 
 
 class StrategySection(BaseModel):
@@ -50,25 +52,34 @@ class FusionTraining(OptimizerSection):
     F1 of several labels, CCC of values, or weighted F1 - 0.25 MSE of labels with values.
     `keep_per_target` keeps besides, for each value by itself, the epoch with its best CCC, as a
     model of its own (`model-valence`). `patience` above 0 ends the run after so many epochs without
-    a better one. `save_every`: epochs between checkpoints; `save_steps` above 0: also after so many
-    steps of an epoch. `resume`: "auto" goes on from the newest checkpoint of this run, "never"
-    starts anew.
+    a better one. A checkpoint is written every `save_every_epochs` and, above 0, every
+    `save_every_steps` of an epoch. `resume`: "auto" goes on from the newest checkpoint of this run,
+    "never" starts anew.
     """
 
     epochs: int | None = Field(default=None, ge=1)
     select: Select = "auto"
     keep_per_target: bool = False
     patience: int = Field(default=0, ge=0)
-    evaluate_every: int = Field(default=1, ge=1)
-    save_every: int = Field(default=1, ge=1)
-    save_steps: int = Field(default=0, ge=0)
-    log_every: int = Field(default=1, ge=1)
+    evaluate_every_epochs: int = Field(default=1, ge=1)
+    save_every_epochs: int = Field(default=1, ge=1)
+    save_every_steps: int = Field(default=0, ge=0)
+    log_every_epochs: int = Field(default=1, ge=1)
     resume: Literal["auto", "never"] = "auto"
 
 
 class FusionTrainConfig(Strict):
     """A fusion run."""
 
+    former_names: ClassVar[Mapping[str, str]] = {
+        "fusion.start": "initialise_from",
+        "training.log_every": "log_every_epochs",
+        "training.save_every": "save_every_epochs",
+        "training.save_steps": "save_every_steps",
+        "training.evaluate_every": "evaluate_every_epochs",
+        "training.warmup": "warmup_share",
+        "training.decay_every": "decay_every_epochs",
+    }
     seed: Seed = 7
     output: Path
     data: DataSection

@@ -10,7 +10,7 @@ import torch
 from emollama.fusion.batch import FusionBatch
 from emollama.fusion.data.data import FusionData
 from emollama.inputs.config import ModalityDropout
-from emollama.inputs.draws import epoch_order
+from emollama.inputs.draws import EpochOrders
 from emollama.manifest.channels import Channel
 
 
@@ -22,7 +22,8 @@ class Dealer:
     Args:
         data: the training split.
         batch_size: samples of one step, over all processes.
-        dropout: how often a channel is left out; of what a sample has, at least one stays.
+        dropout: how often a channel is left out; of what a sample has, at least one stays, each as
+            likely where all were drawn.
         seed: of the run.
         channels: by modality.
         rank: of this process, among `world`.
@@ -46,17 +47,15 @@ class Dealer:
         self.rank = rank
         self.world = world
         self.batches = -(-len(data) // batch_size)
-        self._order: tuple[int, list[int]] = (-1, [])
+        self._orders = EpochOrders(seed, data.ids)
 
     def batch(self, epoch: int, index: int) -> tuple[FusionBatch, float, int]:
         """This process's part of a step: the batch, its share of the step, how many count.
 
         A process that a short step leaves without a sample takes one whose share is 0.
         """
-        if self._order[0] != epoch:
-            self._order = (epoch, epoch_order(self.seed, epoch, self.data.ids))
         first = index * self.batch_size
-        rows = self._order[1][first : first + self.batch_size]
+        rows = self._orders[epoch][first : first + self.batch_size]
         mine = rows[self.rank :: self.world]
         batch = self.data.batch(mine or rows[:1])
         if any((self.dropout.voice, self.dropout.face, self.dropout.words)):
@@ -77,8 +76,9 @@ class Dealer:
         draws = torch.tensor([self._draw(epoch, name, len(known)) for name in batch.ids])
         rates = torch.tensor([getattr(self.dropout, c) for c in known], dtype=draws.dtype)
         kept = has & (draws >= rates)
-        # Where every channel was drawn, the one that was nearest to staying stays.
-        spared = torch.where(has, draws, -1.0).argmax(1)
+        # Where every channel was drawn, one of them stays, each as likely: what was drawn is even
+        # from 0 to the channel's own rate.
+        spared = torch.where(has, draws / rates.clamp(min=1e-12), -1.0).argmax(1)
         none = ~kept.any(1)
         kept[none, spared[none]] = True
         valid = {

@@ -25,9 +25,9 @@ from emollama.base.errors import EmollamaError
 from emollama.base.files import file_sha256
 from emollama.base.paths import FUSION_FILE
 from emollama.fusion import artefact
+from emollama.fusion.configuration import FusionConfig, ModalitySection
 from emollama.fusion.readout import answers
 from emollama.fusion.trained import About
-from emollama.fusion.training.card import fusion_card
 from emollama.fusion.training.config import FusionTrainConfig
 from emollama.fusion.training.dealing import Dealer
 from emollama.fusion.training.optimising import seed_step
@@ -44,11 +44,16 @@ from emollama.fusion.training.strategies.base import Plan, Strategy
 from emollama.fusion.training.strategies.table import strategy_class
 from emollama.fusion.training.validation import Validation, selected, validate
 from emollama.fusion.weights import MAIN
+from emollama.manifest.sample import Manifest
+from emollama.runs.card import model_card
 from emollama.runs.checkpoints import CHECKPOINTS, MODEL, checkpoint_to_resume, claim_output
 from emollama.runs.run_folder import run_record, speaker
 from emollama.scoring.metrics.tasks import TITLES, better
 
-MAY_CHANGE = tuple(("training", key) for key in ("log_every", "save_every", "save_steps", "resume"))
+MAY_CHANGE = tuple(
+    ("training", key)
+    for key in ("log_every_epochs", "save_every_epochs", "save_every_steps", "resume")
+)
 """Settings under which a run may go on."""
 
 
@@ -92,7 +97,7 @@ class FusionRun:
         self.metric = selected(config.task, config.training.select)
 
         model = self.setup.model.to(self.device)
-        start = config.fusion.start
+        start = config.fusion.initialise_from
         if start is not None and resume is not None and not start.exists():
             start = None  # a checkpoint of this run holds everything
         if start is not None:
@@ -186,7 +191,7 @@ class FusionRun:
             seed_step(self.config.seed, epoch, index, self.accelerator.process_index)
             total += self.strategy.step(batch.to(self.device), share) * mine
             now.batch = index + 1
-            between = settings.save_steps and now.batch % settings.save_steps == 0
+            between = settings.save_every_steps and now.batch % settings.save_every_steps == 0
             if between and now.batch < self.dealer.batches:
                 now.loss += self._summed(total)
                 total.zero_()
@@ -202,11 +207,12 @@ class FusionRun:
         now.epoch, now.batch, now.loss = epoch + 1, 0, 0.0
         last = now.epoch == self.epochs
         score = None
-        if self.setup.validation is not None and (last or now.epoch % settings.evaluate_every == 0):
+        due = last or now.epoch % settings.evaluate_every_epochs == 0
+        if self.setup.validation is not None and due:
             score = self._validate()
         self.strategy.end_epoch(epoch, score)
         done = last or now.out_of_patience(settings.patience)
-        if done or now.epoch % settings.save_every == 0:
+        if done or now.epoch % settings.save_every_epochs == 0:
             self._checkpoint()
 
     def _validate(self) -> float:
@@ -271,7 +277,7 @@ class FusionRun:
                 self.board.add_scalar(f"train/{name}", entry[name], now.epoch)
             for name, value in scored.items() if fresh else ():
                 self.board.add_scalar(f"validation/{name}", value, now.epoch)
-        if now.epoch % self.config.training.log_every and now.epoch != self.epochs:
+        if now.epoch % self.config.training.log_every_epochs and now.epoch != self.epochs:
             return
         seconds = time.monotonic() - started
         done = now.epoch - first
@@ -317,7 +323,7 @@ class FusionRun:
             "validation": now.validation,
             "best": best or None,
         }
-        card = fusion_card(config, manifest, self.strategy.model.config, record)
+        card = _card(config, manifest, self.strategy.model.config, record)
         artefact.save(self.strategy.models, self.about(best), folder, record, card)
         kept = f"epoch {best['epoch']}" if best else "the last epoch"
         self.say(f"artefact of {kept} written to {folder}")
@@ -334,3 +340,33 @@ class FusionRun:
             corpus=manifest.corpus,
             split_sha256=manifest.split_sha256,
         )
+
+
+def _card(
+    config: FusionTrainConfig, manifest: Manifest, model: FusionConfig, record: dict[str, Any]
+) -> str:
+    best = record["best"]
+    kept = (
+        f"the weights are those of epoch {best['epoch']}, the best on "
+        f"`{config.data.validation_split}` ({best['metric']} {best['value']:.4f})"
+        if best
+        else "the weights are those of the last epoch, for there was no validation split"
+    )
+    predicted = [*model.labels, *model.goal.values]
+    return model_card(
+        config.output.name,
+        f"A fusion model: system `{config.fusion.system}`, {record['parameters']:,} parameters, "
+        f"trained by\nstrategy `{config.strategy.name}` for {record['epochs']} epochs on "
+        f"{record['samples']} samples of\n`{manifest.corpus}`; {kept}.",
+        ("modality", "channel", "features", "width"),
+        [(s.name, s.channel, _features(s), s.width or "") for s in model.sections],
+        f"Predicts (task `{model.goal.kind}`): {', '.join(predicted)}",
+        manifest.corpus,
+    )
+
+
+def _features(section: ModalitySection) -> str:
+    """What a modality reads: a track, or the clip's own media through an encoder of the model."""
+    if section.kind == "track":
+        return f"`{section.source}`"
+    return f"{section.kind}, `{section.source}`" if section.source else section.kind

@@ -23,9 +23,9 @@ class OptimizerSection(Strict):
     """How weights are updated.
 
     `learning_rates` gives parameters whose names a regular expression finds a rate of their own,
-    the first that fits. `warmup` is the part of all steps over which rates rise from 0;
+    the first that fits. `warmup_share` is the part of all steps over which rates rise from 0;
     `constant_epochs` are held before a linear or cosine schedule falls to 0; "step" multiplies by
-    `decay` every `decay_every` epochs. Gradients are clipped by norm, by value, or not (0).
+    `decay` every `decay_every_epochs` epochs. Gradients are clipped by norm, by value, or not (0).
     """
 
     batch_size: int = Field(default=32, ge=1)
@@ -36,9 +36,9 @@ class OptimizerSection(Strict):
     momentum: float = Field(default=0.9, ge=0, lt=1)
     weight_decay: float = Field(default=0.0, ge=0)
     schedule: Schedule = "constant"
-    warmup: float = Field(default=0.0, ge=0, lt=1)
+    warmup_share: float = Field(default=0.0, ge=0, lt=1)
     constant_epochs: int = Field(default=0, ge=0)
-    decay_every: int = Field(default=30, ge=1)
+    decay_every_epochs: int = Field(default=30, ge=1)
     decay: float = Field(default=0.1, gt=0, le=1)
     max_grad_norm: float = Field(default=0.0, ge=0)
     max_grad_value: float = Field(default=0.0, ge=0)
@@ -107,13 +107,14 @@ class Optimiser:
     def factor(self, step: int) -> float:
         """What the rates are multiplied by at a step, counted from 0."""
         settings = self.settings
-        warm = math.ceil(settings.warmup * self.steps)
+        warm = math.ceil(settings.warmup_share * self.steps)
         if step < warm:
             return (step + 1) / (warm + 1)
         if settings.schedule == "constant":
             return 1.0
         if settings.schedule == "step":
-            return float(settings.decay ** (step // (settings.decay_every * self.steps_per_epoch)))
+            every = settings.decay_every_epochs * self.steps_per_epoch
+            return float(settings.decay ** (step // every))
         held = max(warm, settings.constant_epochs * self.steps_per_epoch)
         if step < held:
             return 1.0

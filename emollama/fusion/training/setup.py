@@ -83,7 +83,7 @@ def assembled(
                 class_weights=balance,
             )
         )
-    if config.fusion.start is None:
+    if config.fusion.initialise_from is None:
         require_raw(manifest, train)
         fit_standardisers(model, train)
     return Setup(manifest, train, validation, model)
@@ -131,5 +131,5 @@ def start_from(model: FusionModel, folder: Path) -> str:
                 )
         weights.load_weights(model, folder / weights.WEIGHTS_FILE)
     except EmollamaError as error:
-        raise EmollamaError(f"fusion.start: {error}") from error
+        raise EmollamaError(f"fusion.initialise_from: {error}") from error
     return f"weights start from {folder}"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
+from emollama.base.errors import require_known
 from emollama.fusion.configuration import FusionTask, TaskKind
 from emollama.fusion.data.data import FusionData
 from emollama.fusion.readout import Answers
@@ -47,6 +48,7 @@ class Validation:
 
 def selected(task: FusionTask, select: Select) -> str:
     """The metric that "auto" means for a task, or the one asked for."""
+    require_known("metric", select, get_args(Select))
     return AUTO[task.kind] if select == "auto" else select
 
 

@@ -15,7 +15,7 @@ from emollama.base.errors import EmollamaError, did_you_mean
 
 RENAMED: dict[str, str] = {
     "model.llama_model": "model.llm",
-    "model.ckpt": "model.start",
+    "model.ckpt": "model.initialise_from",
     "model.lora_r": "model.lora.r",
     "model.lora_alpha": "model.lora.alpha",
     "model.lora_dropout": "model.lora.dropout",
@@ -63,8 +63,8 @@ WITHOUT_EFFECT: dict[str, str] = {
     "run.job_name": "the output folder names the run",
     "run.name": "the output folder names the run",
     "run.resume_ckpt_path": "the same command goes on from its newest checkpoint",
-    "run.log_freq": "set training.log_every",
-    "run.save_freq": "set training.save_every",
+    "run.log_freq": "set training.log_every_steps",
+    "run.save_freq": "set training.save_every_steps",
 }
 """Key of the released system to why it changes nothing here."""
 

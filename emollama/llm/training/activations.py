@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface
 
+from emollama.base.errors import require_known
 from emollama.llm.modeling import EmotionLlama
 from emollama.llm.options import Attention
 
@@ -56,6 +57,7 @@ def activation_bytes(
     Returns:
         What is kept, and what with checkpointing: the inputs of all layers and one layer's own.
     """
+    require_known("attention", attention, get_args(Attention))
     decoder = cast(Any, model.language_model.get_decoder())
     layers, implementation = decoder.layers, decoder.config._attn_implementation
     types = {parameter: parameter.dtype for parameter in decoder.parameters()}

@@ -45,10 +45,10 @@ def training_arguments(
         lr_scheduler_kwargs=options,
         max_grad_norm=settings.max_grad_norm,
         neftune_noise_alpha=settings.neftune_alpha or None,
-        logging_steps=settings.log_every,
+        logging_steps=settings.log_every_steps,
         logging_first_step=True,
         logging_nan_inf_filter=False,
-        save_steps=settings.save_every,
+        save_steps=settings.save_every_steps,
         save_total_limit=2,
         seed=config.seed,
         data_seed=config.seed,
@@ -182,7 +182,7 @@ def require_deepspeed(config: TrainConfig) -> None:
     if not torchrun.started():
         raise EmollamaError(
             "training.deepspeed: start the run with torchrun, for one process too: "
-            "torchrun --nproc_per_node 1 train.py ..."
+            "torchrun --nproc_per_node 1 -m emollama train CONFIG"
         )
     if stage == 3 and config.model.quantise != "none":
         raise EmollamaError(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -19,15 +20,15 @@ from emollama.manifest.sample import LONGEST_CONTEXT
 class ModelSection(Strict):
     """`llm`: an asset's name, or the folder of any causal LM in the transformers format.
 
-    `start`: an artefact whose adapters, projectors and standardisers the run begins with (stage 2
-    after stage 1), or a released `.pth`. `quantise`: hold the frozen language model in 8 or 4 bits
-    (bitsandbytes, on a GPU; QLoRA, Dettmers et al. 2023). `streams`: none for words alone.
-    `context`: how many turns of a conversation before the clip are read. `probe_strength`: C of the
-    regression behind `start: probe`, small where speakers are few.
+    `initialise_from`: an artefact whose adapters, projectors and standardisers the run begins with
+    (stage 2 after stage 1), or a released `.pth`. `quantise`: hold the frozen language model in 8
+    or 4 bits (bitsandbytes, on a GPU; QLoRA, Dettmers et al. 2023). `streams`: none for words
+    alone. `context`: how many turns of a conversation before the clip are read. `probe_strength`: C
+    of the regression behind `initial_weights: probe`, small where speakers are few.
     """
 
     llm: str = "smollm2-135m-instruct"
-    start: Path | None = None
+    initialise_from: Path | None = None
     layout: str = "emollama-chat"
     dtype: TrainingPrecision = "auto"
     quantise: Quantisation = "none"
@@ -39,11 +40,11 @@ class ModelSection(Strict):
 
     @model_validator(mode="after")
     def _one_beginning(self) -> ModelSection:
-        probed = [s.name for s in self.streams if s.start == "probe"]
-        if self.start is not None and probed:
+        probed = [s.name for s in self.streams if s.initial_weights == "probe"]
+        if self.initialise_from is not None and probed:
             raise ValueError(
-                f"start gives the projectors their weights; stream '{probed[0]}' must not have "
-                "start: probe"
+                f"initialise_from gives the projectors their weights; stream '{probed[0]}' must "
+                "not have initial_weights: probe"
             )
         return self
 
@@ -97,9 +98,9 @@ class TrainingSection(Strict):
     max_grad_norm: float = Field(default=1.0, ge=0)
     neftune_alpha: float = Field(default=0.0, ge=0)
     workers: int = Field(default=0, ge=0)
-    log_every: int = Field(default=10, ge=1)
-    save_every: int = Field(default=60, ge=1)
-    evaluate_every: int = Field(default=0, ge=0)
+    log_every_steps: int = Field(default=10, ge=1)
+    save_every_steps: int = Field(default=60, ge=1)
+    evaluate_every_steps: int = Field(default=0, ge=0)
     keep_best: bool = False
     gradient_checkpointing: bool = False
     deepspeed: Path | None = None
@@ -117,8 +118,8 @@ class TrainingSection(Strict):
             )
         if self.neftune_alpha and self.pack_tokens:
             raise ValueError("neftune_alpha sizes its noise by the sample; set pack_tokens: 0")
-        if self.keep_best and not self.evaluate_every:
-            raise ValueError("keep_best needs evaluate_every")
+        if self.keep_best and not self.evaluate_every_steps:
+            raise ValueError("keep_best needs evaluate_every_steps")
         floors = max(self.min_learning_rate, self.warmup_learning_rate)
         if floors > self.learning_rate:
             raise ValueError(f"a floor of {floors:g} is above learning_rate {self.learning_rate:g}")
@@ -132,6 +133,13 @@ class TrainingSection(Strict):
 class TrainConfig(Strict):
     """What `train.py --cfg-path` reads."""
 
+    former_names: ClassVar[Mapping[str, str]] = {
+        "model.start": "initialise_from",
+        "model.streams.*.start": "initial_weights",
+        "training.log_every": "log_every_steps",
+        "training.save_every": "save_every_steps",
+        "training.evaluate_every": "evaluate_every_steps",
+    }
     seed: Seed = 7
     output: Path
     data: DataSection

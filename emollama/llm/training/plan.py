@@ -122,8 +122,8 @@ def plan(config: TrainConfig, gpus: int = 1) -> Plan:
     manifest = read_with_splits(config.data.manifest, config.data.split_file)
     streams, readers = open_streams(config.data.store, config.model.streams)
     samples, _ = training_samples(manifest, config.data, readers)
-    if config.model.start is not None:
-        require_start(config.model.start)
+    if config.model.initialise_from is not None:
+        require_start(config.model.initialise_from)
     folder = resolve_llm(config.model.llm)
     processor = EmotionLlamaProcessor(
         load_tokenizer(folder), get_layout(config.model.layout), streams, manifest.labels,

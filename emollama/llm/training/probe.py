@@ -26,9 +26,10 @@ from sklearn.model_selection import GroupKFold, StratifiedKFold
 
 from emollama.base.errors import EmollamaError
 from emollama.features.tracks import TrackReader
+from emollama.inputs.segments import fit_steps
 from emollama.llm.modeling import EmotionLlama
 from emollama.llm.partitioned import whole
-from emollama.llm.processing import EmotionLlamaProcessor, fit_steps
+from emollama.llm.processing import EmotionLlamaProcessor
 from emollama.manifest.sample import Sample
 
 FOLDS = 5
@@ -60,7 +61,7 @@ def start_from_probe(
     labelled = [s for s in samples if s.targets.emotion is not None]
     targets = [processor.labels.labels.index(str(s.targets.emotion)) for s in labelled]
     if len(set(targets)) < 2:
-        raise EmollamaError("start: probe needs two labels among the training samples")
+        raise EmollamaError("initial_weights: probe needs two labels among the training samples")
     blocks = [_standardised(model, name, readers[name], labelled) for name in streams]
     x = np.concatenate(blocks, axis=1)
     classes, rows = _probe(x, targets, strength)

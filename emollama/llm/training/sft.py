@@ -31,7 +31,6 @@ from emollama.llm.inference import label_probabilities
 from emollama.llm.partitioned import gathered
 from emollama.llm.processing import EmotionLlamaProcessor
 from emollama.llm.training.arguments import micro_batch, require_deepspeed, training_arguments
-from emollama.llm.training.card import model_card
 from emollama.llm.training.config import TrainConfig
 from emollama.llm.training.instructions import InstructionSchedule
 from emollama.llm.training.memory import memory_advice
@@ -44,7 +43,9 @@ from emollama.llm.training.trainer import (
     MarkWhole,
     PlainProgress,
 )
+from emollama.manifest.sample import Manifest
 from emollama.manifest.split_file import leakage, read_with_splits
+from emollama.runs.card import model_card
 from emollama.runs.checkpoints import (
     CHECKPOINTS,
     MODEL,
@@ -56,8 +57,9 @@ from emollama.runs.run_folder import run_record, speaker, tell_left_out
 from emollama.scoring.metrics.formulas import one_hot, weighted_f1
 
 MAY_CHANGE = (
-    *(("training", key) for key in ("log_every", "save_every", "resume", "workers", "micro_batch",
-                                    "pack_tokens", "gradient_checkpointing")),
+    *(("training", key)
+      for key in ("log_every_steps", "save_every_steps", "resume", "workers", "micro_batch",
+                  "pack_tokens", "gradient_checkpointing")),
     ("model", "attention"),
 )  # fmt: skip
 """Settings under which a run may go on: they shape memory and speed, not what a step learns."""
@@ -114,13 +116,13 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
         device=device,
     )
     shifts: Shifts = {}
-    if config.model.start is not None:
+    if config.model.initialise_from is not None:
         # A checkpoint of this run holds everything; what it started from may be gone by now.
-        if config.model.start.exists() or resume is None:
-            say(start_from(model, processor, config.model.start))
+        if config.model.initialise_from.exists() or resume is None:
+            say(start_from(model, processor, config.model.initialise_from))
     else:
         fit_standardisers(artefact.bare(model), readers, samples)
-    if probed := [s.name for s in config.model.streams if s.start == "probe"]:
+    if probed := [s.name for s in config.model.streams if s.initial_weights == "probe"]:
         shifts = start_from_probe(
             artefact.bare(model), processor, probed, readers, samples, config.model.probe_strength
         )
@@ -185,7 +187,7 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
                 ],
                 "best": (best := _best_record(config)),
             }
-            card = model_card(config, manifest, record)
+            card = _card(config, manifest, record)
             weights = config.output / "best" / artefact.ADAPTER_FILE if best else None
             artefact.save(model, processor, clues, folder, record, card, weights)
             say(f"artefact written to {folder}")
@@ -205,11 +207,11 @@ def _keeper(
     say: Callable[[str], None],
 ) -> KeepBest | None:
     """The validation callback, where one is asked for."""
-    every, split = config.training.evaluate_every, config.data.validation_split
+    every, split = config.training.evaluate_every_steps, config.data.validation_split
     if not every:
         return None
     if split is None:
-        raise EmollamaError("training.evaluate_every needs data.validation_split")
+        raise EmollamaError("training.evaluate_every_steps needs data.validation_split")
     samples, left_out = usable(
         [s for s in manifest.split(split) if s.targets.emotion is not None], readers
     )
@@ -247,6 +249,22 @@ def _keeper(
         return float(record["weighted_f1"]) if record else -np.inf
 
     return KeepBest(every, score, save if config.training.keep_best else None, so_far, say)
+
+
+def _card(config: TrainConfig, manifest: Manifest, record: dict[str, Any]) -> str:
+    model = config.model
+    return model_card(
+        config.output.name,
+        f"An EmotionLlama: `{model.llm}` with LoRA (rank {model.lora.r}) and one projector a\n"
+        f"stream, tuned for {record['steps']} steps of {config.training.batch_size} samples on\n"
+        f"{record['samples']} samples of `{manifest.corpus}` (last logged loss "
+        f"{record['final_loss']}).",
+        ("stream", "channel", "features", "tokens"),
+        [(s.name, s.channel, f"`{s.source}`", s.tokens) for s in model.streams],
+        f"Labels (`{manifest.labels.name}`): {', '.join(manifest.labels.labels)}",
+        manifest.corpus,
+        model.llm,
+    )
 
 
 def _best_record(config: TrainConfig) -> dict[str, float] | None:

@@ -17,6 +17,8 @@ from emollama.llm.processing import EmotionLlamaProcessor
 from emollama.llm.released import import_checkpoint
 from emollama.llm.released.emotion_llama_v1 import PROJECTORS
 
+_KEY = "model.initialise_from"
+
 
 def start_from(model: PeftModel, processor: EmotionLlamaProcessor, source: Path) -> str:
     """Fill adapters, projectors and standardisers from an artefact or a released checkpoint.
@@ -38,8 +40,7 @@ def require_start(source: Path) -> None:
     """Refuse a path at which nothing is that a run could begin with."""
     if not source.is_dir() and not source.is_file():
         raise EmollamaError(
-            f"model.start: {source}: is neither an artefact's folder nor a released checkpoint "
-            "(.pth)"
+            f"{_KEY}: {source}: is neither an artefact's folder nor a released checkpoint (.pth)"
         )
 
 
@@ -48,12 +49,12 @@ def _from_artefact(model: PeftModel, folder: Path) -> str:
     if not path.is_file():
         merged = (folder / artefact.MERGED_FILE).is_file()
         why = "is merged; start from the artefact it was made of" if merged else "is no artefact"
-        raise EmollamaError(f"model.start: {folder}: {why}")
+        raise EmollamaError(f"{_KEY}: {folder}: {why}")
     config = read_json(folder / "config.json")
     known = artefact.bare(model).config
     if config.get("llm_sha256") and config["llm_sha256"] != known.llm_sha256:
         raise EmollamaError(
-            f"model.start: {folder}: was trained on the weights of '{config.get('llm')}', "
+            f"{_KEY}: {folder}: was trained on the weights of '{config.get('llm')}', "
             f"model.llm '{known.llm}' has others"
         )
     _require_same_form(model, folder, config)
@@ -71,14 +72,14 @@ def _require_same_form(model: PeftModel, folder: Path, config: dict[str, Any]) -
     theirs = {s["name"]: s for s in config.get("streams", [])}
     if ours.keys() != theirs.keys():
         raise EmollamaError(
-            f"model.start: {folder}: has the streams {', '.join(theirs)}, "
+            f"{_KEY}: {folder}: has the streams {', '.join(theirs)}, "
             f"model.streams names {', '.join(ours)}"
         )
     for name, stream in ours.items():
         for key in ("width", "tokens", "standardise", "layers", "projector", "absent"):
             if getattr(stream, key) != theirs[name].get(key, getattr(stream, key)):
                 raise EmollamaError(
-                    f"model.start: {folder}: stream '{name}' has {key} {theirs[name][key]}, "
+                    f"{_KEY}: {folder}: stream '{name}' has {key} {theirs[name][key]}, "
                     f"model.streams says {getattr(stream, key)}"
                 )
     before = read_json(folder / "adapter_config.json")
@@ -87,7 +88,7 @@ def _require_same_form(model: PeftModel, folder: Path, config: dict[str, Any]) -
                       ("use_rslora", "rslora"), ("target_modules", "targets")):  # fmt: skip
         if before.get(key) != getattr(now, key):
             raise EmollamaError(
-                f"model.start: {folder}: was trained with model.lora.{name} {before.get(key)}, "
+                f"{_KEY}: {folder}: was trained with model.lora.{name} {before.get(key)}, "
                 f"the configuration says {getattr(now, key)}"
             )
 
@@ -96,7 +97,7 @@ def _from_checkpoint(model: PeftModel, processor: EmotionLlamaProcessor, path: P
     streams = {s.name for s in artefact.bare(model).config.stream_configs}
     if streams != PROJECTORS.keys():
         raise EmollamaError(
-            f"model.start: {path}: released checkpoints need the streams "
+            f"{_KEY}: {path}: released checkpoints need the streams "
             f"{', '.join(PROJECTORS)}, model.streams names {', '.join(sorted(streams))}"
         )
     wanted = cast(dict[str, Tensor], get_peft_model_state_dict(model))
@@ -112,7 +113,7 @@ def _fill(model: PeftModel, state: dict[str, Tensor], path: Path) -> None:
     for key in sorted(wanted.keys() | found.keys()):
         if wanted.get(key) != found.get(key):
             raise EmollamaError(
-                f"model.start: {path}: {key} is {found.get(key, 'missing')}, "
+                f"{_KEY}: {path}: {key} is {found.get(key, 'missing')}, "
                 f"this model needs {wanted.get(key, 'none')}"
             )
     set_peft_model_state_dict(model, state)

@@ -11,11 +11,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
-from emollama.base.errors import EmollamaError, did_you_mean
+from emollama.base.errors import EmollamaError, did_you_mean, require_known
 from emollama.base.files import write_text
 from emollama.scoring.metrics import continuous
 from emollama.scoring.metrics.continuous import numbers
@@ -129,8 +129,8 @@ def choose_window(
     known = {w: s for w, s in scores.items() if s is not None}
     if not known:
         raise EmollamaError(
-            f"a window for {target} cannot be chosen: no row has reference_values.{target} that "
-            "vary; name one instead"
+            f"a window for {target} cannot be chosen: reference_values.{target} is missing or "
+            f"constant; give --window {target}=W"
         )
     return max(known, key=lambda w: (known[w], -w))
 
@@ -225,8 +225,8 @@ def ensemble(members: Sequence[Predictions], system: str = MODEL) -> list[Predic
         odd = sorted(first.keys() ^ column.keys())
         if odd:
             raise EmollamaError(
-                f"{member.path}: id '{odd[0]}' is only in one of it and {members[0].path}; "
-                "an ensemble needs the same videos in all"
+                f"{member.path}: id '{odd[0]}' is in only one of it and {members[0].path}; "
+                "an ensemble needs the same videos in every file"
             )
     for key, row in first.items():
         values: dict[str, Quantity] = {}
@@ -268,6 +268,7 @@ def write_submission(folder: Path, rows: Sequence[Prediction], form: Form = "col
     Raises:
         EmollamaError: a video whose id is no file name, or one without both quantities ("abaw").
     """
+    require_known("form", form, get_args(Form))
     names = targets_of(rows) if form == "column" else ("valence", "arousal")
     files: dict[Path, str] = {}
     for row in rows:

@@ -1,15 +1,5 @@
 """Numbers of rows: sentiment as MOSI and MOSEI score it, valence and arousal.
 
-- Acc-7 = share of round(clip(x, -3, 3)) = round(clip(y, -3, 3)), Acc-5 the same within -2..2 and
-  Acc-3 within -1..1; halves round to the even number, as numpy and torch do (MMSA: Mao et al.,
-  ACL 2022).
-- Acc-2 (negative / non-negative) = share of [x >= 0] = [y >= 0], over all clips;
-  Acc-2 (negative / positive) = share of [x > 0] = [y > 0], over clips with y != 0, where an
-  answer of exactly 0 counts as negative; in AffectGPT's form an answer of 0 is neutral, wrong
-  whichever the truth is. F1 is weighted by true support in all of them.
-- SIMS has sentiment in -1..1 and cuts it where MMSA does: Acc-2 at 0 (0 is negative), Acc-3 at
-  -0.1 and 0.1, Acc-5 at -0.7, -0.1, 0.1 and 0.7; a number on a cut belongs below it.
-
 A row without the answer is left out and counted: there is no wrong number to score instead.
 """
 
@@ -17,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
-from emollama.base.errors import EmollamaError
+from emollama.base.errors import EmollamaError, require_known
 from emollama.scoring.metrics.formulas import one_hot
 from emollama.scoring.metrics.measure import Cases, Measure, count_failures, in_order
 from emollama.scoring.metrics.regression import ccc
@@ -104,6 +94,7 @@ def sign_cases(rows: Rows, form: Sign) -> Cases:
     negative or positive, over those whose truth is not 0; "affectgpt": as "pos", and an answer of
     0 is neither; "sims": 0 or less, or positive, over all clips.
     """
+    require_known("form", form, get_args(Sign))
     cases = sentiment_cases(rows)
     x, y = (np.array([v[0] for v in side], dtype=float) for side in (cases.answer, cases.truth))
     every = form in ("nonneg", "sims")

@@ -16,10 +16,11 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
+from emollama.base.errors import require_known
 from emollama.base.progress import bar
 from emollama.endpoints.judge import Judge
 from emollama.scoring.metrics.formulas import mean
@@ -87,6 +88,7 @@ _RANGE = re.compile(r"\d\s*(?:-|\u2013|to)\s*\d")
 
 def prompt_hash(kind: Overlap) -> str:
     """The first 12 digits of the SHA-256 of the prompts that a kind uses."""
+    require_known("overlap", kind, get_args(Overlap))
     texts = [CLUE_PROMPT] if kind == "clue" else [WORDS_PROMPT, LABEL_PROMPT]
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:12]
 
@@ -115,6 +117,7 @@ def overlap(rows: Sequence[Prediction], judge: Judge, kind: Overlap) -> Measure:
 
     Rows without a reason, and ratings that cannot be read, are left out and counted.
     """
+    require_known("overlap", kind, get_args(Overlap))
     known = [r for r in in_order(rows) if r.reference_reason and r.reference_reason.strip()]
     kept: list[Prediction] = []
     values: list[float] = []

@@ -16,11 +16,11 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
-from emollama.base.errors import EmollamaError
+from emollama.base.errors import EmollamaError, require_known
 from emollama.base.files import read_json
 from emollama.scoring.metrics.formulas import mean, overlap_of
 from emollama.scoring.metrics.measure import Measure, in_order
@@ -40,6 +40,7 @@ def merged_overlap(rows: Sequence[Prediction], groups: Groups, part: Part) -> Me
     Clips without groups are left out and counted, as the published script leaves them out; those
     without an answered word score 0.
     """
+    require_known("part", part, get_args(Part))
     known = [r for r in in_order(rows) if r.reference_words]
     kept = [r for r in known if r.id in groups]
     failures = Counter(NO_GROUPS for r in known if r.id not in groups)

@@ -83,5 +83,5 @@ def _same_frames(place: str, values: Mapping[str, Quantity], truth: Mapping[str,
         if have != need:
             raise EmollamaError(
                 f"{place}: values.{name} has {have} numbers and reference_values.{name} {need}; "
-                "frame by frame they must be the same"
+                "each needs one number for each frame"
             )

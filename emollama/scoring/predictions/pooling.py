@@ -61,5 +61,5 @@ def _require_fold_of(first: Predictions, part: Predictions, where: str) -> None:
     if (system, channels) != (other, wanted):
         raise EmollamaError(
             f"{where}: its scored rows are by '{system}' with {set_name(channels)}, those of "
-            f"{name} by '{other}' with {set_name(wanted)}; folds are scored alike"
+            f"{name} by '{other}' with {set_name(wanted)}; folds must agree in both"
         )

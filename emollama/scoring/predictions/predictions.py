@@ -195,7 +195,7 @@ def _checked(rows: Iterable[tuple[str, Prediction]], labels: LabelSet) -> list[P
         if key in seen:
             raise EmollamaError(
                 f"{where}: id '{row.id}' with channels {set_name(row.channels)} by "
-                f"'{row.system}' is already at {seen[key]}; each may stand once"
+                f"'{row.system}' is already at {seen[key]}; each may occur once"
             )
         seen[key] = where
         before, first = references.setdefault(row.id, (where, row))

@@ -42,7 +42,7 @@ def read_table(path: Path) -> list[tuple[int, dict[str, Any]]]:
     Raises:
         EmollamaError: naming file and line: no column of clips or of values, a known column that
             occurs twice, a row with more or fewer cells than the header, an unclosed quote, a
-            clip that is empty, too long or there twice, a valence that is no number.
+            clip that is empty, too long or duplicated, a valence that is not a number.
     """
     table = records(read_text(path), ",", path)
     header, names = next(table, (1, []))
@@ -53,17 +53,21 @@ def read_table(path: Path) -> list[tuple[int, dict[str, Any]]]:
         if found is None:
             return None
         if spelled.count(found) > 1:
-            raise EmollamaError(f"{path}:{header}: column '{found}' is there twice, case aside")
+            raise EmollamaError(f"{path}:{header}: column '{found}' occurs twice (case ignored)")
         return spelled.index(found)
 
     at = {"label": column(LABELS), "words": column(WORDS), "valence": column(VALENCES),
           "reason": column(REASONS)}  # fmt: skip
     name = column(NAMES)
     if name is None:
-        raise EmollamaError(f"{path}:{header}: has no column of clips; one of: {', '.join(NAMES)}")
+        raise EmollamaError(
+            f"{path}:{header}: has no column of clip names; one of: {', '.join(NAMES)}"
+        )
     if all(where is None for where in at.values()):
         values = ", ".join((*LABELS, *WORDS, *VALENCES, *REASONS))
-        raise EmollamaError(f"{path}:{header}: has no column of values; one of: {values}")
+        raise EmollamaError(
+            f"{path}:{header}: has no column with answers; it must be one of: {values}"
+        )
     found: list[tuple[int, dict[str, Any]]] = []
     seen: dict[str, int] = {}
     for line, cells in table:

@@ -194,7 +194,8 @@ def _faithfulness(
     reasons = {r.id: r.reason for r in rows if r.reason is not None and r.id in rendered}
     if clues_in is None or len(reasons) < 2:
         return None
-    return clue_faithfulness(reasons, rendered, clues_in, **draws)
+    groups = {r.id: r.group for r in rows}
+    return clue_faithfulness(reasons, rendered, clues_in, groups, **draws)
 
 
 def _label_naming(rows: Sequence[Prediction], labels: LabelSet, draws: Draws) -> LabelNaming | None:
@@ -202,7 +203,7 @@ def _label_naming(rows: Sequence[Prediction], labels: LabelSet, draws: Draws) ->
     if len(named) < 2:
         return None
     references = {r.id: r.reference for r in rows if r.reference}
-    return label_naming(named, references, **draws)
+    return label_naming(named, references, {r.id: r.group for r in rows}, **draws)
 
 
 def plain(value: Any) -> Any:

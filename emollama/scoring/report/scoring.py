@@ -16,10 +16,10 @@ from emollama.scoring.metrics.offsets import DECISION
 from emollama.scoring.metrics.registry import METRICS, NEEDS, chosen, fitting
 from emollama.scoring.predictions.prediction import Prediction, set_name
 from emollama.scoring.predictions.predictions import Predictions
-from emollama.scoring.report.tables import Table, table_markdown
+from emollama.scoring.report.tables import Table, markdown, table_markdown
 
 SCORES_VERSION = 1
-METRICS_FILE = "metrics.json"
+REPORT_FILE, METRICS_FILE = "report.json", "metrics.json"
 
 
 def score_predictions(
@@ -97,10 +97,29 @@ def _result(name: str, score: Score) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def write_scores(out_dir: Path, result: dict[str, Any], figures: Sequence[str] = ()) -> None:
-    """Write a result as metrics.json and metrics.md, with `figures` that lie beside them."""
-    write_json(out_dir / METRICS_FILE, {**result, "figures": list(figures)})
-    write_text(out_dir / "metrics.md", score_page(result, figures))
+def write_scores(
+    out_dir: Path,
+    result: dict[str, Any],
+    figures: Sequence[str] = (),
+    report: dict[str, Any] | None = None,
+) -> None:
+    """Write a result below `metrics` of report.json, and to the end of report.md.
+
+    metrics.json and metrics.md are copies that the release before wrote in their place.
+
+    Args:
+        out_dir: folder of both files.
+        result: of `score_predictions`.
+        figures: names of those that lie beside the files.
+        report: what `write_report` has just written there; None where there is none.
+    """
+    whole = {**result, "figures": list(figures)}
+    write_json(out_dir / REPORT_FILE, {**(report or {}), "metrics": whole})
+    page = score_page(result, figures)
+    before = markdown(report) + "\n" if report is not None else ""
+    write_text(out_dir / "report.md", before + (score_page(result) if before else page))
+    write_json(out_dir / METRICS_FILE, whole)
+    write_text(out_dir / "metrics.md", page)
 
 
 def score_page(result: dict[str, Any], figures: Sequence[str] = ()) -> str:

@@ -14,10 +14,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from emollama.base.csv_rows import records
-from emollama.base.errors import EmollamaError
+from emollama.base.errors import EmollamaError, require_known
 from emollama.base.files import read_text
 from emollama.base.workbook import read_sheet
 
@@ -123,6 +123,8 @@ def read_wheel_tables(folder: Path, rules: Rules | None = None) -> WheelTables:
     Raises:
         EmollamaError: a missing file, or one that is not a table of its kind.
     """
+    if rules is not None:
+        require_known("rules", rules, get_args(Rules))
     names = ["format.csv", "synonym.xlsx", *(f"wheel{k}.xlsx" for k in range(1, WHEELS + 1))]
     missing = [n for n in names if not (folder / n).is_file()]
     if missing:
@@ -135,8 +137,8 @@ def read_wheel_tables(folder: Path, rules: Rules | None = None) -> WheelTables:
     forms = _forms(folder / "format.csv")
     if year is None:
         print(
-            f"note: {folder}/format.csv: is not the published one of "
-            f"{' or '.join(_PUBLISHED.values())}; scored with own tables of {len(forms):,} forms",
+            f"note: {folder}/format.csv: is not the file published with "
+            f"{' or '.join(_PUBLISHED.values())}; scored with its {len(forms):,} word forms",
             file=sys.stderr,
         )
     return WheelTables(

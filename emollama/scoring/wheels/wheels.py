@@ -16,11 +16,11 @@ on every wheel, and F is 0 where nothing matches. See docs/metrics.md.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
-from emollama.base.errors import EmollamaError
+from emollama.base.errors import EmollamaError, require_known
 from emollama.scoring.metrics.formulas import harmonic_mean, overlap_of, ratio
 from emollama.scoring.metrics.measure import Measure, Statistic, count_failures, in_order
 from emollama.scoring.predictions.prediction import Prediction
@@ -28,6 +28,7 @@ from emollama.scoring.wheels.wheel_tables import WHEELS, WheelTables
 from emollama.scoring.wheels.wheel_words import Corrected, Published
 
 Part = Literal["precision", "recall", "f", "hit_rate", "m_score"]
+Mapping = type[Published] | type[Corrected]
 Table = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Two ratios and whether a sample counts, each float [n, 5]."""
 
@@ -50,6 +51,7 @@ def open_vocabulary(
     rows: Sequence[Prediction], mapping: Published | Corrected, part: Part
 ) -> Measure:
     """EW precision, recall or F over words."""
+    require_known("part", part, get_args(Part))
     with_gold = _with_gold(rows)
     return _measure(rows, with_gold, _set_ratios(with_gold, mapping), mapping, part)
 
@@ -60,13 +62,14 @@ def hit_rate(rows: Sequence[Prediction], mapping: Published | Corrected, part: P
     Raises:
         EmollamaError: a sample with several gold words; the metric is defined for one.
     """
+    require_known("part", part, get_args(Part))
     with_gold = _with_gold(rows)
     for row in with_gold:
         gold = gold_words(row) or ()
         if len(gold) > 1:
             raise EmollamaError(
                 f"id '{row.id}': hit rate needs one gold word and there are {len(gold)}; "
-                "several are what ew_f is for"
+                "for several use ew_f"
             )
     return _measure(rows, with_gold, _hit_ratios(with_gold, mapping), mapping, part)
 

@@ -72,7 +72,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
         "strategy={name: windows, frames: 2}", "training.keep_per_target=true",
     ),
 }  # fmt: skip
-RESTLESS = ("modality_dropout.voice=0.4", "training.schedule=cosine", "training.warmup=0.2")
+RESTLESS = ("modality_dropout.voice=0.4", "training.schedule=cosine", "training.warmup_share=0.2")
 
 
 @pytest.mark.parametrize(("name", "after"), [("joint", 3), *((name, 9) for name in OPTIONS)])
@@ -80,7 +80,7 @@ def test_killed_and_resumed_is_uninterrupted(
     config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, after: int
 ) -> None:
     """In the middle of an epoch and between two, to the last bit; what is kept is the same too."""
-    options = (*RESTLESS, *OPTIONS[name], "training.save_steps=2")
+    options = (*RESTLESS, *OPTIONS[name], "training.save_every_steps=2")
     whole = run(config, tmp_path / "whole", *options)
     taken = 0
     kind = STRATEGIES[name]
@@ -143,12 +143,14 @@ def test_without_a_validation_split_the_last_epoch_is_kept_aloud(
 
 def test_weights_alone_are_taken_from_another_run(config: Path, tmp_path: Path) -> None:
     run(config, tmp_path / "first", "training.epochs=3")
-    start = f"fusion.start={tmp_path}/first/model"
+    start = f"fusion.initialise_from={tmp_path}/first/model"
     warm = run(config, tmp_path / "warm", start, "training.epochs=1")
     cold = run(config, tmp_path / "cold", "training.epochs=1")
     assert warm["log"][0]["loss"] < 0.8 * cold["log"][0]["loss"]
     shutil.rmtree(tmp_path / "cold")
-    with pytest.raises(EmollamaError, match=r"fusion\.start: .*has the modalities voice, words"):
+    with pytest.raises(
+        EmollamaError, match=r"fusion\.initialise_from: .*has the modalities voice, words"
+    ):
         one = "fusion.modalities=[{name: words, channel: words, source: words}]"
         run(config, tmp_path / "cold", start, one)
 
@@ -158,7 +160,7 @@ def test_every_model_of_a_strategy_starts_from_its_own_weights(
 ) -> None:
     short = (*OPTIONS["amst-f"], "training.epochs=1", "training.learning_rate=1e-30")
     run(config, tmp_path / "first", *OPTIONS["amst-f"])
-    start = f"fusion.start={tmp_path}/first/model"
+    start = f"fusion.initialise_from={tmp_path}/first/model"
     run(config, tmp_path / "warm", start, *short)
     first, warm = all_weights(tmp_path / "first"), all_weights(tmp_path / "warm")
     assert len({k.partition("/")[0] for k in first}) == 2

@@ -49,7 +49,7 @@ def make(folder: Path, clips: int = 24) -> Path:
                 {"name": "voice", "channel": "voice", "source": f"npy:{folder / 'voice'}",
                  "tokens": 2, "dropout": 0.1},
                 {"name": "face", "channel": "face", "source": f"npy:{folder / 'face'}",
-                 "start": "probe", "dropout": 0.0},
+                 "initial_weights": "probe", "dropout": 0.0},
             ],
             "lora": {"r": 4, "alpha": 8, "dropout": 0.1},
         },
@@ -57,7 +57,7 @@ def make(folder: Path, clips: int = 24) -> Path:
         "modality_dropout": {"voice": 0.2, "face": 0.2, "words": 0.2},
         "training": {
             "max_steps": 6, "batch_size": 4, "micro_batch": 4, "learning_rate": 0.01,
-            "warmup_steps": 1, "log_every": 1, "save_every": 2,
+            "warmup_steps": 1, "log_every_steps": 1, "save_every_steps": 2,
         },
     }  # fmt: skip
     path = folder / "config.yaml"

@@ -94,7 +94,7 @@ def test_the_loss_falls_on_one_repeated_batch(
     for stream in config.model.streams:
         stream.source = f"npy:{tmp_path / stream.channel}"
         assert stream.channel in WIDTHS
-    config.model.start = None
+    config.model.initialise_from = None
     config.model.llm, config.model.dtype = str(tmp_path / "llm"), "float32"
     config.data.manifest, config.data.store = tmp_path / "manifest.jsonl", None
     config.data.split_file = None
@@ -110,8 +110,8 @@ def test_the_loss_falls_on_one_repeated_batch(
     config.training.warmup_learning_rate *= larger
     config.training.projector_learning_rate = 0.01
     config.training.warmup_steps, config.training.workers = 2, 0
-    config.training.evaluate_every, config.training.keep_best = 0, False
-    config.training.log_every = 1
+    config.training.evaluate_every_steps, config.training.keep_best = 0, False
+    config.training.log_every_steps = 1
     folder = train(config)
     losses = [r["loss"] for r in json.loads((folder / "training_record.json").read_text())["log"]]
     assert len(losses) == 40
@@ -130,7 +130,7 @@ def test_the_loss_of_a_fusion_model_falls_on_one_repeated_batch(
     for section in config.fusion.modalities:
         section.source = "words" if section.channel == "words" else "voice"
     config.data.manifest, config.data.store = tmp_path / "manifest.jsonl", tmp_path / "store"
-    config.data.split_file, config.fusion.start = None, None
+    config.data.split_file, config.fusion.initialise_from = None, None
     config.data.train_split, config.data.validation_split = "train+val", None
     config.output = tmp_path / "run"
     config.training.epochs, config.training.batch_size = 30, 12
@@ -142,7 +142,7 @@ def test_the_loss_of_a_fusion_model_falls_on_one_repeated_batch(
     shallow = config.fusion.system in ("early", "attention_pooling")
     rate = 0.01 if config.training.optimizer == "sgd" else 0.003
     config.training.learning_rate = 0.02 if shallow else rate
-    config.training.patience, config.training.save_every = 0, 30
+    config.training.patience, config.training.save_every_epochs = 0, 30
     config.training.keep_per_target = False
     known = fusion_system(config.fusion.system)[0].options_class.model_fields
     smaller = {k: v for k, v in SMALLER.items() if k in known}

@@ -30,8 +30,9 @@ def stage1(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def stage2(folder: Path, output: Path, *options: str) -> Path:
-    given = [f"output={output}", f"model.start={folder}/one/model", "training.max_steps=1",
-             "model.streams.1.start=random", *options]  # fmt: skip
+    given = [f"output={output}", f"model.initialise_from={folder}/one/model",
+             "training.max_steps=1", "model.streams.1.initial_weights=random",
+             *options]  # fmt: skip
     return train(load_config(TrainConfig, folder / "config.yaml", given))
 
 
@@ -50,7 +51,11 @@ def test_stage_2_begins_where_stage_1_ended(stage1: Path, tmp_path: Path) -> Non
 def test_a_run_goes_on_when_what_it_started_from_is_gone(stage1: Path, tmp_path: Path) -> None:
     source = tmp_path / "one"
     shutil.copytree(stage1 / "one/model", source)
-    steps = (f"model.start={source}", "training.max_steps=4", "training.save_every=2")
+    steps = (
+        f"model.initialise_from={source}",
+        "training.max_steps=4",
+        "training.save_every_steps=2",
+    )
     whole = stage2(stage1, tmp_path / "whole", *steps)
     cut = stage2(stage1, tmp_path / "cut", *steps)
     shutil.rmtree(cut)
@@ -70,7 +75,10 @@ def test_a_run_goes_on_when_what_it_started_from_is_gone(stage1: Path, tmp_path:
         (["model.lora.dora=true"], "was trained with model.lora.dora False"),
         (["model.streams.0.tokens=1"], "stream 'voice' has tokens 2, model.streams says 1"),
         (["model.streams.0.name=voices"], "has the streams voice, face, model.streams names"),
-        (["model.start=nowhere"], "nowhere: is neither an artefact's folder nor a released"),
+        (
+            ["model.initialise_from=nowhere"],
+            "nowhere: is neither an artefact's folder nor a released",
+        ),
         (["model.quantise=4bit"], "needs a GPU"),
         (["training.deepspeed=train_configs/deepspeed/zero2.json"], "start the run with torchrun"),
         (["training.deepspeed={f}/stage7.json"], "stage must be 1, 2 or 3, not 7"),
@@ -88,7 +96,10 @@ def test_a_run_goes_on_when_what_it_started_from_is_gone(stage1: Path, tmp_path:
         (["seed=-1"], "key 'seed'"),
         (["seed=4294967296"], "key 'seed'"),
         (["training.neftune_alpha=5", "training.pack_tokens=400"], "set pack_tokens: 0"),
-        (["model.streams.1.start=probe"], "stream 'face' must not have start: probe"),
+        (
+            ["model.streams.1.initial_weights=probe"],
+            "stream 'face' must not have initial_weights: probe",
+        ),
     ],
 )
 def test_what_does_not_fit_is_one_line(
@@ -130,7 +141,7 @@ def test_an_adapter_for_another_backbone_is_refused(stage1: Path, tmp_path: Path
 def test_a_merged_artefact_says_where_to_start_from(stage1: Path, tmp_path: Path) -> None:
     artefact.merge(stage1 / "one/model", tmp_path / "merged")
     with pytest.raises(EmollamaError, match="is merged; start from the artefact it was made of"):
-        stage2(stage1, tmp_path / "run", f"model.start={tmp_path}/merged")
+        stage2(stage1, tmp_path / "run", f"model.initialise_from={tmp_path}/merged")
 
 
 def test_out_of_memory_says_what_would_help(stage1: Path) -> None:

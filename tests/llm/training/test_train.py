@@ -98,7 +98,7 @@ def test_killed_three_times_it_ends_as_if_never_interrupted(
 def test_best_weights_without_a_checkpoint_are_not_this_runs(config: Path, tmp_path: Path) -> None:
     """A run killed after its first validation, before its first checkpoint, leaves only those."""
     output = tmp_path / "run"
-    best = ("training.evaluate_every=1", "training.keep_best=true", "training.max_steps=1")
+    best = ("training.evaluate_every_steps=1", "training.keep_best=true", "training.max_steps=1")
     run(config, output, *best, "model.lora.r=2")
     shutil.rmtree(output / "checkpoints")
     (output / "best/best.json").write_text('{"step": 1, "weighted_f1": 1.0}')
@@ -127,7 +127,7 @@ def test_another_configuration_does_not_go_on_from_these_checkpoints(
 def test_starting_anew_forgets_what_an_older_run_left(config: Path, tmp_path: Path) -> None:
     """Checkpoints and best weights of the run before are not taken for this run's."""
     output = tmp_path / "run"
-    best = ("training.evaluate_every=2", "training.keep_best=true", "training.max_steps=2")
+    best = ("training.evaluate_every_steps=2", "training.keep_best=true", "training.max_steps=2")
     run(config, output, "seed=2", *best)
     (output / "best/best.json").write_text('{"step": 2, "weighted_f1": 1.0}')
     record = run(config, output, "seed=3", "training.resume=never", *best)
@@ -209,7 +209,7 @@ def test_processes_need_not_have_the_same_streams_in_a_step(
     """Scored on the way too: under ZeRO-3 that gathers parameters while training goes on."""
     expected, options = omitting
     options = [*options, *(o for o in WAYS[way][0] if "pack" not in o)]
-    best = ("training.evaluate_every=3", "training.keep_best=true")
+    best = ("training.evaluate_every_steps=3", "training.keep_best=true")
     record = run(config, tmp_path / "run", *options, *best, launcher=torchrun())
     np.testing.assert_allclose(
         [r["loss"] for r in record["log"]], [r["loss"] for r in expected], atol=TOLERANCE
@@ -223,7 +223,7 @@ def test_settings_of_memory_may_change_on_the_way(
 ) -> None:
     """What an out-of-memory error advises is accepted; validation scores so far are kept."""
     output = tmp_path / "run"
-    options = [*EXACT, "training.evaluate_every=1"]
+    options = [*EXACT, "training.evaluate_every_steps=1"]
     process = start(config, output, *options)
     deadline = time.monotonic() + 120
     while not list((output / "checkpoints").glob("checkpoint-4")) and process.poll() is None:
@@ -244,7 +244,7 @@ def test_settings_of_memory_may_change_on_the_way(
 def test_several_processes_killed_go_on_as_if_never_interrupted(
     config: Path, single: Path, tmp_path: Path, way: str
 ) -> None:
-    options = [*EXACT, *WAYS[way][0], "training.save_every=1"]
+    options = [*EXACT, *WAYS[way][0], "training.save_every_steps=1"]
     output = tmp_path / "run"
     process = start(config, output, *options, launcher=torchrun())
     deadline = time.monotonic() + 120

@@ -30,7 +30,7 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
 
 def made(name: str) -> tuple[Strategy, FusionBatch]:
     head, options = OPTIONS[name]
-    more = {"schedule": "cosine", "warmup": 0.2}
+    more = {"schedule": "cosine", "warmup_share": 0.2}
     if name != "windows":
         return strategy(name, model(head), options, **more), batch()
     small = {"width": 8, "regressor": [8]}
