@@ -193,7 +193,7 @@ def test_searching_takes_the_windows_from_validation(tmp_path: Path) -> None:
         (["smooth", "--out", "o", "--test", "{tst}", "--window", "valence:3"], "NAME=W"),
         (["ensemble", "{tst}", "--out", "o"], "two predictions files"),
         (["draw", "{tst}", "--video", "u", "--out", "o"], "tst.jsonl: has no id 'u'"),
-        (["draw", *["{tst}"] * 6, "--video", "t", "--out", "o"], "6 files in one picture"),
+        (["draw", *["{tst}"] * 6, "--video", "t", "--out", "o"], "6 files in one figure"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, words: list[str], message: str) -> None:

@@ -96,7 +96,7 @@ def test_hit_rate_by_hand(tables: WheelTables) -> None:
     assert hit_rate(rows, old, "m_score").value() == pytest.approx((1 + 1 / 2) / 2)
     assert hit_rate(rows, new, "hit_rate").value() == pytest.approx(2 / 3)
     assert hit_rate(rows, new, "m_score").value() == pytest.approx((0 + 1 / 3 + 1) / 3)
-    with pytest.raises(EmollamaError, match="hit rate needs one gold word and there are 2"):
+    with pytest.raises(EmollamaError, match="hit rate needs one gold word, but there are 2"):
         hit_rate([row("a", ["sad", "happy"], [])], old, "hit_rate")
 
 

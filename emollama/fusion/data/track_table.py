@@ -1,7 +1,7 @@
 """The tracks of one modality in memory: all steps in one array, cut into rows on demand.
 
-A sample's steps stand behind one another; a batch is a gather. Where no track is longer than one
-step (utterance vectors), the gather is a plain index and the table is what a stacked array is.
+A sample's steps are contiguous; a batch is a gather. Where no track is longer than one step
+(utterance vectors), the gather is a plain index, as in a stacked array.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class TrackTable:
     """Tracks of n samples.
 
     Args:
-        tracks: float32 values [T, D] and times [T] of each sample; None where it has none.
+        tracks: float32 values [T, D] and times [T] of each sample; None if it has none.
         width: D.
     """
 
@@ -91,7 +91,7 @@ class TrackTable:
 
 
 def read_table(section: ModalitySection, reader: TrackReader, ids: Sequence[str]) -> TrackTable:
-    """Read the tracks of samples once, pooled or cut into segments as the modality says."""
+    """Read the tracks of samples once, pooled or cut into segments as the modality requires."""
     found = []
     for sample_id in ids:
         track = reader.get(sample_id)

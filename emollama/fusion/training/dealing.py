@@ -1,4 +1,4 @@
-"""Which samples are in a step, which channels of them are shown, and whose share they are."""
+"""Distributes samples over steps and processes, and draws the dropped channels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from emollama.manifest.channels import Channel
 
 
 class Dealer:
-    """Deals the samples of each epoch into steps, and each step out to the processes.
+    """Distributes the samples of each epoch over steps, and each step over the processes.
 
     Order and dropped channels are functions of (seed, epoch, sample id).
 
@@ -25,7 +25,7 @@ class Dealer:
         dropout: how often a channel is left out; of what a sample has, at least one stays, each as
             likely where all were drawn.
         seed: of the run.
-        channels: by modality.
+        channels: of the modalities.
         rank: of this process, among `world`.
     """
 
@@ -50,9 +50,10 @@ class Dealer:
         self._orders = EpochOrders(seed, data.ids)
 
     def batch(self, epoch: int, index: int) -> tuple[FusionBatch, float, int]:
-        """This process's part of a step: the batch, its share of the step, how many count.
+        """This process's part of a step: the batch, its share of the step, and its number of
+        samples.
 
-        A process that a short step leaves without a sample takes one whose share is 0.
+        A process without a sample in a short step gets one whose share is 0.
         """
         first = index * self.batch_size
         rows = self._orders[epoch][first : first + self.batch_size]

@@ -75,7 +75,7 @@ def label_naming(
     """
     ids = sorted(i for i in named if i in references)
     if len(ids) < 2:
-        raise EmollamaError(f"naming labels needs two or more reasons, there are {len(ids)}")
+        raise EmollamaError(f"label naming needs at least two reasons; there are {len(ids)}")
     drawn = None if groups is None else [groups[i] for i in ids]
     order = derangement(len(ids), draws.get("seed", 0))
     own = np.array([float(references[i] in named[i]) for i in ids])
@@ -120,7 +120,7 @@ def clue_faithfulness(
     ids = sorted(i for i in reasons if rendered.get(i))
     if len(ids) < 2:
         raise EmollamaError(
-            f"faithfulness needs two or more clips with a reason and rendered clues, "
+            "faithfulness needs at least two clips with a reason and rendered clues; "
             f"there are {len(ids)}"
         )
     held = [set(rendered[i]) for i in ids]

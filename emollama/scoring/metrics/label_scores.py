@@ -127,7 +127,7 @@ def fold_mean(rows: Rows, labels: LabelSet, formula: Formula) -> Measure:
     cases = label_cases(rows, labels)
     without = next((r for r in cases.rows if r.fold is None), None)
     if without is not None:
-        raise EmollamaError(f"id '{without.id}' has no fold; fold averages need one in every row")
+        raise EmollamaError(f"id '{without.id}' has no fold; fold means need one in every row")
     folds = sorted({str(r.fold) for r in cases.rows})
     if len(folds) == 1:
         raise EmollamaError(

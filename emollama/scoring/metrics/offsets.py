@@ -73,7 +73,7 @@ def with_offsets(found: Predictions, held: Predictions) -> Predictions:
             "offsets are valid only for the channels that they were fitted on"
         )
     if all(row.scores is None for row in found.select(channels, system)):
-        raise EmollamaError("the predictions have no scores that offsets could be added to")
+        raise EmollamaError("the predictions have no scores, which offsets need")
     offsets, rows = fit_offsets(held)
     labels = found.header.labels.labels
     moves = np.array([offsets[x] for x in labels])

@@ -73,14 +73,14 @@ def read_table(path: Path) -> list[tuple[int, dict[str, Any]]]:
     for line, cells in table:
         if len(cells) != len(names):
             raise EmollamaError(
-                f"{path}:{line}: has {len(cells)} cells, the header {len(names)}; the file may be "
-                "cut off or a text not in quotes"
+                f"{path}:{line}: has {len(cells)} cells, the header {len(names)}; the "
+                "file may be cut off, or a text is not quoted"
             )
         clip = cells[name].strip()
         if not clip:
             raise EmollamaError(f"{path}:{line}: '{names[name]}' is empty")
         if len(clip) > LONGEST_ID:
-            raise EmollamaError(f"{path}:{line}: '{clip[:40]}...' is too long for a name")
+            raise EmollamaError(f"{path}:{line}: '{clip[:40]}...' is too long for a clip name")
         if clip in seen:
             raise EmollamaError(f"{path}:{line}: '{clip}' is already on line {seen[clip]}")
         seen[clip] = line

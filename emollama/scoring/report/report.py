@@ -107,7 +107,7 @@ def build_report(
     rows = every.select(full, main)
     if not any(r.reference is not None for r in rows):
         where = predictions.path or "the predictions"
-        raise EmollamaError(f"{where}: no row has a reference; there is nothing to score against")
+        raise EmollamaError(f"{where}: no row has a reference to score against")
     draws = {"resamples": RESAMPLES, "seed": every.header.seed, "by": "sample", **draws}
     beside = sorted(systems[1:], key=lambda s: _BESIDE.index(s) if s in _BESIDE else -1)
     others = []

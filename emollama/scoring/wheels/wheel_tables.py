@@ -168,7 +168,7 @@ def _forms(path: Path) -> dict[str, frozenset[str]]:
         if len(cells) != len(columns):
             raise EmollamaError(
                 f"{path}:{number}: has {len(cells)} cells, the header {len(columns)}; "
-                "the file may be cut off or a text not in quotes"
+                "the file may be cut off, or a text is not quoted"
             )
         row = dict(zip(columns, cells, strict=True))
         if not row["name"]:
@@ -187,7 +187,7 @@ def _synonyms(path: Path) -> dict[str, frozenset[str]]:
         if name.startswith("word_run") and name.replace("word", "synonym") in head
     ]
     if not runs:
-        raise EmollamaError(f"{path}:1: needs the columns word_run1 and synonym_run1, and so on")
+        raise EmollamaError(f"{path}:1: needs the columns word_run1, synonym_run1, and so on")
     pairs = []
     for row in rows:
         for word_at, synonym_at in runs:

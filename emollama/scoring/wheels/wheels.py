@@ -68,7 +68,7 @@ def hit_rate(rows: Sequence[Prediction], mapping: Published | Corrected, part: P
         gold = gold_words(row) or ()
         if len(gold) > 1:
             raise EmollamaError(
-                f"id '{row.id}': hit rate needs one gold word and there are {len(gold)}; "
+                f"id '{row.id}': hit rate needs one gold word, but there are {len(gold)}; "
                 "for several use ew_f"
             )
     return _measure(rows, with_gold, _hit_ratios(with_gold, mapping), mapping, part)

@@ -71,7 +71,7 @@ def test_words_alone_are_told_as_such(tmp_path: Path, capsys: pytest.CaptureFixt
     [
         (["--min-seconds", 70], "--min-seconds 70 must be 0 or more and below --max-seconds 60"),
         (["--tolerance", -1], "--tolerance -1: must be 0 or more"),
-        (["--silence", 3], "--silence 3: dB below full scale are 0 or less"),
+        (["--silence", 3], "--silence 3: must be 0 or less, in dB relative to full scale"),
         (["--workers", -1], "--workers must be 0 or more"),
         (["--store", "nowhere"], "nowhere: is not a folder (no such folder)"),
     ],
