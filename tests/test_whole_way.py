@@ -53,7 +53,7 @@ def call(*arguments: object, cold: bool = False) -> subprocess.CompletedProcess[
 @pytest.fixture(scope="module")
 def walked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("way")
-    call("-m", "emollama", "synth", "--out", folder / "probe", "--clips", 30, "--seed", 3)
+    call("-m", "emollama", "synth", "--out", folder / "probe", "--clips", 20, "--seed", 3)
     manifest, store = folder / "probe/manifest.jsonl", folder / "store"
     encoders = ",".join(str(s["source"]) for s in STREAMS)
     call(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 
 import torch
@@ -11,6 +10,7 @@ from emollama.fusion.batch import FusionBatch
 from emollama.fusion.data.data import FusionData
 from emollama.inputs.config import ModalityDropout
 from emollama.inputs.draws import EpochOrders
+from emollama.inputs.dropping import kept_table
 from emollama.manifest.channels import Channel
 
 
@@ -74,22 +74,9 @@ class Dealer:
             ],
             dim=1,
         )
-        draws = torch.tensor([self._draw(epoch, name, len(known)) for name in batch.ids])
-        rates = torch.tensor([getattr(self.dropout, c) for c in known], dtype=draws.dtype)
-        kept = has & (draws >= rates)
-        # Where every channel was drawn, one of them stays, each as likely: what was drawn is even
-        # from 0 to the channel's own rate.
-        spared = torch.where(has, draws / rates.clamp(min=1e-12), -1.0).argmax(1)
-        none = ~kept.any(1)
-        kept[none, spared[none]] = True
+        kept = kept_table(self.seed, epoch, batch.ids, has, known, self.dropout)
         valid = {
             name: mask & kept[:, known.index(self.channels[name]), None]
             for name, mask in batch.valid.items()
         }
         return replace(batch, valid=valid)
-
-    def _draw(self, epoch: int, sample_id: str, count: int) -> list[float]:
-        """Numbers in 0..1, one per channel."""
-        digest = hashlib.sha256(f"{self.seed}/{epoch}/channels/{sample_id}".encode()).digest()
-        parts = (digest[8 * k : 8 * k + 8] for k in range(count))
-        return [int.from_bytes(part) / 2**64 for part in parts]

@@ -9,6 +9,7 @@ from torch.utils.data import Dataset
 
 from emollama.inputs.config import ModalityDropout
 from emollama.inputs.draws import EpochOrders, generator
+from emollama.inputs.dropping import kept_channels
 from emollama.llm.batch import Encoded, by_count
 from emollama.llm.evidence import EvidenceReader
 from emollama.llm.processing import CHANNELS, EmotionLlamaProcessor
@@ -119,8 +120,7 @@ class InstructionSchedule(Dataset[list[list[Encoded]]]):
         else:
             # Of the channels that this clip has, at least one stays.
             known = self.processor.channels(evidence) or CHANNELS
-            kept = [c for c in known if draw.random() >= getattr(self.dropout, c)]
-            chosen = frozenset(kept or [draw.choice(known)])
+            chosen = kept_channels(draw, known, self.dropout)
             evidence = self.processor.for_label(evidence, chosen)
             answer = self.processor.label_answer(sample.targets.emotion or "")
             weight = self.tasks.emotion.weight
