@@ -60,7 +60,9 @@ def test_an_utterance_is_one_sample_with_picture_and_sound(root: Path, tmp_path:
 def test_nothing_is_left_out_silently(root: Path, tmp_path: Path) -> None:
     report = prepare_ravdess(root, tmp_path / "manifest.jsonl")
     assert report.rejected == {
-        "Actor_03/02-01-05-02-01-01-03.mp4": "picture only; the file with sound also has the picture",
+        "Actor_03/02-01-05-02-01-01-03.mp4": (
+            "picture only; the file with sound also has the picture"
+        ),
         "Actor_03/03-01-01-02-01-01-03.wav": "neutral has no strong intensity",
         "Actor_03/03-01-05-01-01-01-03.mp3": "a .mp3 file; wav, flac and mp4 are read",
         "Actor_03/03-01-09-01-01-01-03.wav": "emotion '09' is not one of 01 to 08",
