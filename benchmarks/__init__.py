@@ -1,1 +1,1 @@
-"""How fast, against what a user would do instead. Each file begins with its command."""
+"""Speed, compared with what a user would do instead. Each file begins with its command."""

@@ -28,7 +28,7 @@ SHORT_CLIPS = 30
 SHORT = ("training.max_steps=6", "training.save_every_steps=6")
 SHORT_EVALUATION = ("reasons.count=2", "bootstrap=100", "modality_report=none")
 GOAL = 2.2
-BUSY = "while True: pass"
+BUSY = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: pass"  # ends with us
 SPINNING = {"OMP_WAIT_POLICY": "ACTIVE", "KMP_BLOCKTIME": "200"}
 
 

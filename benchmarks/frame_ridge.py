@@ -1,4 +1,4 @@
-"""Ridge regression frame by frame: what valence and arousal over time stand beside.
+"""Ridge regression frame by frame: the baseline of valence and arousal over time.
 
 python -m benchmarks.frame_ridge train_configs/probe-va-transformer.yaml --out runs/probe-va-ridge
 
@@ -35,7 +35,7 @@ FEWEST = 1e-6
 
 
 def columns(data: FusionData) -> list[np.ndarray]:
-    """Of each sample float64 [L, D]: every modality at the times of the targets; absent is NaN."""
+    """For each sample float64 [L, D]: every modality at the times of the targets; NaN if absent."""
     made = []
     for row, times in enumerate(data.targets.times):
         parts = []
@@ -54,7 +54,7 @@ def columns(data: FusionData) -> list[np.ndarray]:
 def answered(
     data: FusionData, values: Sequence[np.ndarray], names: Sequence[str], channels: list[Channel]
 ) -> list[Prediction]:
-    """A row for each sample, of the frames that are annotated."""
+    """One row per sample, over its annotated frames."""
     rows = []
     for i, sample in enumerate(data.samples):
         truth, answer = data.targets.frames[i].astype(float), values[i]
@@ -126,7 +126,7 @@ def fit_and_write(config: FusionTrainConfig, test: str, out: Path) -> float:
 
 @one_line_errors
 def main() -> None:
-    """Fit, write, and say which penalty was chosen."""
+    """Fit, write, and print the chosen penalty."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("config", type=Path)
     parser.add_argument("--out", type=Path, required=True)

@@ -42,8 +42,7 @@ def interleaved(
 ) -> dict[str, list[float]]:
     """Seconds of each way, `repeats` times in turns.
 
-    A neighbour on the machine then slows every way, not one of them; the order is turned by one
-    each round.
+    Other load on the machine then slows all ways alike; the order rotates by one each round.
     """
     names = list(ways)
     seconds: dict[str, list[float]] = {name: [] for name in names}
@@ -89,7 +88,7 @@ def processor_name() -> str:
 
 
 def machine() -> dict[str, Any]:
-    """What the numbers were taken on."""
+    """The machine of the measurement."""
     return {
         "cpu": processor_name(),
         "cores": processor_count(),

@@ -11,7 +11,7 @@ that fail or are lost are counted, and end the benchmark with an error.
 
 `--hold N` goes on with the first kind for N seconds and watches the memory of the server and its
 processes. `--kill` ends by killing the server with SIGKILL while requests run and starting it anew:
-nothing that the old one had on disk may be left. Without --model as in benchmarks.session.
+none of the old server's files may be left on disk. Without --model as in benchmarks.session.
 """
 
 from __future__ import annotations

@@ -46,10 +46,7 @@ def broken(folder: Path, change: dict[str, Any]) -> tuple[Path, str]:
     Raises:
         ValueError: the text does not stand in the file exactly once.
     """
-    # A list may say where the file was before it moved, to be run on older commits.
     path = folder / change["file"]
-    if not path.is_file():
-        path = folder / change["once"]
     whole = path.read_text(encoding="utf-8")
     if whole.count(change["before"]) != 1:
         raise ValueError(f"{change['name']}: its text stands {whole.count(change['before'])} times")

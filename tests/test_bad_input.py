@@ -173,17 +173,21 @@ MANIFESTS: dict[str, tuple[Callable[[list[str]], list[str]], str]] = {
         "manifest.jsonl:26: 'id': '../../x' is not a valid id",
     ),
     "id of two lines": (
-        lambda rows: [*rows, edit(rows[1], id="a\nb")], "manifest.jsonl:26: 'id': 'a b' cannot name"
+        lambda rows: [*rows, edit(rows[1], id="a\nb")],
+        "manifest.jsonl:26: 'id': 'a b' is not a valid id",
     ),
     "key twice": (
         lambda rows: [*rows, '{"id": "x", "id": "y"}'],
         "manifest.jsonl:26: cannot be parsed as JSON: key 'id' occurs twice",
     ),
-    "a very long number": (lambda rows: [*rows, '{"id": ' + "9" * 5000 + "}"], "is not JSON that"),
-    "a very deep value": (lambda rows: [*rows, "[" * 100_000], "is not JSON that"),
+    "a very long number": (
+        lambda rows: [*rows, '{"id": ' + "9" * 5000 + "}"],
+        "cannot be parsed as JSON",
+    ),
+    "a very deep value": (lambda rows: [*rows, "[" * 100_000], "cannot be parsed as JSON"),
     "newer": (
         lambda rows: [rows[0].replace('"version":1', '"version":9'), *rows[1:]],
-        "manifest version 9 is not readable here",
+        "manifest version 9 is not supported",
     ),
 }  # fmt: skip
 

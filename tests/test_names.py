@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import warm
+
 ROOT = Path(__file__).parents[1]
 
 IMPORT_ALL = """
@@ -32,10 +34,7 @@ print({file: found for file, found in names.items() if len(found) > 1})
 
 
 def test_no_module_loads_under_two_names() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", IMPORT_ALL, str(ROOT)],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = warm.run("-c", IMPORT_ALL, ROOT, imports=["emollama.demo"])
     assert done.returncode == 0, done.stderr
     count, twice = done.stdout.splitlines()[-2:]
     assert int(count) > 300 and twice == "{}"

@@ -169,7 +169,7 @@ def read_text(path: Path) -> str:
         raise EmollamaError(f"{path}: cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        raise EmollamaError(f"{path}:{line}: is not UTF-8 text (at byte {error.start})") from error
+        raise EmollamaError(f"{path}:{line}: is not UTF-8 text (byte {error.start})") from error
 
 
 def read_json(path: Path) -> Any:

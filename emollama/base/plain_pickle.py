@@ -189,7 +189,7 @@ class _Builder:
             self._built[key] = _OPEN
             self._built[key] = self._container(value)
         elif self._built[key] is _OPEN:
-            raise pickle.UnpicklingError("holds a container that contains itself")
+            raise pickle.UnpicklingError("holds a container that holds itself")
         return self._built[key]
 
     def _container(self, value: Any) -> Any:
@@ -244,4 +244,4 @@ def read_pickle(path: Path) -> Any:
     except OSError as error:
         raise EmollamaError(f"{path}: cannot be read: {error.strerror or error}") from error
     except pickle.UnpicklingError as error:
-        raise EmollamaError(f"{path}: not read as a pickle: {error}") from error
+        raise EmollamaError(f"{path}: refused, or not a pickle: {error}") from error

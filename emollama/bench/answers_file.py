@@ -1,8 +1,8 @@
-"""All answers of a bench in one small file, from which every table is made again.
+"""All answers of a bench in one compact file, from which every table can be rebuilt.
 
-Label tasks keep the answered label's number of each clip and seed; several labels a number whose
-bit k says that label k is answered; values four digits. Predictions with probabilities are written
-beside it, a file a row and seed, as every other evaluation writes them.
+Label tasks store the answered label's index per clip and seed; tasks with several labels an integer
+whose bit k is set if label k is answered; values four digits. Predictions with probabilities are
+written beside it, one file per row and seed, as in every other evaluation.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def gather(shop: Workshop, say: Callable[[str], None]) -> dict[str, Any]:
     """The answers of all finished runs, of the baselines and of the language model.
 
     Raises:
-        EmollamaError: the language model's files are not of these folds.
+        EmollamaError: the language model's files are not from these folds.
     """
     bench, task = shop.bench, shop.task
     tested = [(s, k) for k in range(len(shop.folds)) for s in shop.tested(k)]
@@ -100,14 +100,15 @@ def gather(shop: Workshop, say: Callable[[str], None]) -> dict[str, Any]:
 
 
 def require_compared(shop: Workshop) -> None:
-    """Refuse to compare with a row that the table will not have, before anything is trained."""
+    """Raise an error if bench.compare names an unknown row, before anything is trained."""
     names = {row.name for row in shop.rows.values()} | set(shop.ensembles)
     names |= {_baseline_name(shop, row) or "" for row in shop.rows.values()} - {""}
     if shop.bench.llm:
         names.add(LLM)
     if shop.bench.compare is not None and shop.bench.compare not in names:
         raise EmollamaError(
-            f"compare: no row is '{shop.bench.compare}'{did_you_mean(shop.bench.compare, names)}"
+            "compare: no row is named "
+            f"'{shop.bench.compare}'{did_you_mean(shop.bench.compare, names)}"
         )
 
 
@@ -118,7 +119,7 @@ def _ensemble(
     everything: Mapping[str, list[list[Prediction]]],
     ids: Sequence[str],
 ) -> dict[str, Any]:
-    """The row of several rows' seeds together; its baseline has all that any of them reads."""
+    """An ensemble row of several rows' seeds; its baseline reads all their modalities."""
     found = together([rows for key in keys for rows in everything[key]], shop.labels)
     widest = max((shop.rows[key] for key in keys), key=lambda row: len(row.modalities))
     return {
@@ -131,22 +132,24 @@ def _ensemble(
 
 
 def write_answers(path: Path, compact: Mapping[str, Any]) -> None:
-    """Write the compact file, a line a row."""
+    """Write the compact file, one line per row."""
     head = {k: v for k, v in compact.items() if k != "rows"}
     lines = ",\n".join(_json(row) for row in compact["rows"])
     write_text(path, f'{_json(head)[:-1]},"rows":[\n{lines}\n]}}\n')
 
 
 def read_answers(path: Path) -> dict[str, Any]:
-    """Read what `write_answers` wrote.
+    """Read a file from `write_answers`.
 
     Raises:
-        EmollamaError: it is no such file, or rows are not of all clips.
+        EmollamaError: it is not such a file, or a row does not cover all clips.
     """
     found = read_json(path)
     try:
         if found["version"] != ANSWERS_VERSION:
-            raise EmollamaError(f"{path}: version {found['version']} is not readable here")
+            raise EmollamaError(
+                f"{path}: version {found['version']} is not supported by this release"
+            )
         count = len(found["ids"])
         for row in found["rows"]:
             for seed, columns in row["seeds"].items():
@@ -173,7 +176,7 @@ def _result(shop: Workshop, run: Run) -> dict[str, Any]:
 
 
 def _write(shop: Workshop, row: Row, seed: int, rows: Sequence[Prediction]) -> None:
-    """A predictions file of a row and seed, all folds in it."""
+    """A predictions file of a row and seed, over all folds."""
     digests = "".join(f.sha256 for f in shop.folds)
     header = Header(
         labels=shop.labels,
@@ -190,7 +193,7 @@ def _write(shop: Workshop, row: Row, seed: int, rows: Sequence[Prediction]) -> N
 
 
 def _baseline_name(shop: Workshop, row: Row) -> str | None:
-    """The baseline on a row's modalities; for a single label only."""
+    """The baseline on a row's modalities; for single-label tasks only."""
     if not shop.bench.baseline or shop.task.kind not in ("label", "label+values"):
         return None
     return f"logistic regression: {' + '.join(m.name for m in row.modalities)}"
@@ -199,7 +202,7 @@ def _baseline_name(shop: Workshop, row: Row) -> str | None:
 def _baselines(
     shop: Workshop, ids: Sequence[str], say: Callable[[str], None]
 ) -> list[dict[str, Any]]:
-    """One row for every set of modalities; fitted ones are kept as runs are."""
+    """One row for every set of modalities; fitted baselines are stored like runs."""
     wanted = {_baseline_name(shop, row): row for row in reversed(shop.rows.values())}
     found = []
     for name, row in reversed(wanted.items()):
@@ -224,30 +227,32 @@ def _baselines(
 
 
 def _language_model(shop: Workshop) -> list[Prediction]:
-    """The rows of the language model's files, each of which must be of one of the folds."""
+    """The rows of the language model's files, one file per fold."""
     taken: dict[int, Path] = {}
     rows: list[Prediction] = []
     for path in shop.bench.llm:
         file = read_predictions(path)
         fold = _fold_of(shop, file, path)
         if fold in taken:
-            raise EmollamaError(f"llm: {path} is of fold {fold}, as {taken[fold]} is")
+            raise EmollamaError(f"llm: {path} and {taken[fold]} are both of fold {fold}")
         taken[fold] = path
         if file.header.labels.labels != shop.labels.labels:
-            raise EmollamaError(f"llm: {path}: its labels are not those of the corpus")
+            raise EmollamaError(f"llm: {path}: its labels differ from those of the corpus")
         answered = file.select(max(file.channel_sets(MODEL), key=len, default=()), MODEL)
         wanted, given = {s.id for s in shop.tested(fold)}, {r.id for r in answered}
         if wanted != given:
             odd = sorted(wanted ^ given)[0]
-            where = "is not answered" if odd in wanted else "is not tested in the fold"
+            where = "has no answer" if odd in wanted else "is not in the fold's test split"
             raise EmollamaError(
-                f"llm: {path}: id '{odd}' {where}; it must answer the {len(wanted)} clips that "
-                f"fold {shop.folds[fold].name} tests"
+                f"llm: {path}: id '{odd}' {where}; the file must answer the "
+                f"{len(wanted)} test clips of fold {shop.folds[fold].name}"
             )
         rows += answered
     missing = [f.name for k, f in enumerate(shop.folds) if k not in taken]
     if missing:
-        raise EmollamaError(f"llm: no file is of fold {missing[0]}; there must be one a fold")
+        raise EmollamaError(
+            f"llm: no file is of fold {missing[0]}; there must be one for each fold"
+        )
     return rows
 
 
@@ -263,7 +268,7 @@ def _fold_of(shop: Workshop, file: Predictions, path: Path) -> int:
             if {s.id for s in shop.tested(k)} == answered:
                 return k
     raise EmollamaError(
-        f"llm: {path}: its split_sha256 {sha256} is of none of the folds; evaluate with "
+        f"llm: {path}: its split_sha256 {sha256} matches none of the folds; evaluate with "
         f"data.split_file={shop.bench.output}/folds/fold-0.jsonl (and so on)"
     )
 
@@ -292,7 +297,7 @@ def _reference(
 def _coded(
     rows: Sequence[Prediction], task: FusionTask, labels: LabelSet, *names: str
 ) -> dict[str, list[Any]]:
-    """Numbers for what the task asks for; None where a row has nothing."""
+    """Compact numbers for the task; None where a row has no answer."""
     one, several, values = names
     code = {label: k for k, label in enumerate(labels.labels)}
     found: dict[str, list[Any]] = {}

@@ -1,4 +1,4 @@
-"""A bench from start to table: all runs that are left, side by side if asked for."""
+"""Runs a bench from start to table: all remaining runs, in parallel if requested."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ ANSWERS_FILE = "answers.json"
 
 
 def run_bench(bench: BenchConfig, jobs: int = 1) -> dict[str, Any]:
-    """Do every run that is not done yet, and write predictions and tables.
+    """Do all remaining runs, and write predictions and tables.
 
     Args:
         bench: its configuration.
-        jobs: processes, with one torch thread each where there are several.
+        jobs: processes; with several, each uses one torch thread.
 
     Returns:
-        What bench.json holds.
+        The content of bench.json.
 
     Raises:
-        EmollamaError: for what the user has to mend; what was finished is kept.
+        EmollamaError: for mistakes of the user; finished runs are kept.
     """
     with sole_writer(bench.output, f"{bench.output}: another bench is writing to it"):
         shop = Workshop(bench)
@@ -55,7 +55,7 @@ def run_bench(bench: BenchConfig, jobs: int = 1) -> dict[str, Any]:
 
 
 def waves(shop: Workshop) -> Iterator[list[Run]]:
-    """All trials of all searches, then what answers the tests."""
+    """All trials of all searches, then the runs that answer the tests."""
     folds = range(len(shop.folds))
     trials = [
         Run(row.key, fold, row.search.seed, trial)
@@ -90,7 +90,7 @@ def _tell(shop: Workshop) -> None:
     tell_left_out(shop.left_out, _say)
     sizes = ", ".join(str(len(shop.tested(k))) for k in range(len(shop.folds)))
     _say(
-        f"{len(shop.samples)} samples, {len(shop.folds)} folds that test {sizes}; "
+        f"{len(shop.samples)} samples, {len(shop.folds)} folds with {sizes} test clips; "
         f"{len(shop.rows)} rows, {len(shop.bench.seeds)} seeds"
     )
 
@@ -108,10 +108,10 @@ def _told(
 
 
 def score_folder(folder: Path) -> dict[str, Any]:
-    """Make the tables of a finished bench again, from its answers alone.
+    """Rebuild the tables of a finished bench from its answers.
 
     Raises:
-        EmollamaError: the folder holds none.
+        EmollamaError: the folder holds no answers.
     """
     path = folder / ANSWERS_FILE
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""What `emollama bench` is told: folds, a base configuration, models, strategies, seeds."""
+"""Configuration of `emollama bench`: folds, a base configuration, models, strategies, seeds."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class BenchData(Strict):
 
 
 class FoldsSection(Strict):
-    """Which samples are tested when.
+    """The folds of the bench.
 
-    `scheme`: "k-fold" and "leave-one-group-out" keep what `by` names whole; "official" is the
-    manifest's own splits, one fold; "files" are split files that are there. Where a fold names no
-    validation split, it is one part of `validation` parts of its training groups. `of` names splits
-    of the manifest ("train", "train+val") whose samples take part; all do by default.
+    `scheme`: "k-fold" and "leave-one-group-out" keep the units in `by` whole; "official" uses the
+    manifest's own splits as one fold; "files" uses existing split files. Where a fold has no
+    validation split, it is one of `validation` parts of its training groups. `of` names splits of
+    the manifest ("train", "train+val") whose samples take part; all do by default.
     """
 
     scheme: Scheme = "k-fold"
@@ -48,16 +48,20 @@ class FoldsSection(Strict):
     @model_validator(mode="after")
     def _files_where_asked(self) -> FoldsSection:
         if (self.scheme == "files") != bool(self.files):
-            raise ValueError("scheme: files and a list of files go together")
+            raise ValueError(
+                "scheme: 'files' needs a list of files, and a list needs scheme 'files'"
+            )
         if self.of is not None and self.scheme in ("official", "files"):
-            raise ValueError(f"of: scheme {self.scheme} says itself which samples take part")
+            raise ValueError(
+                f"of: scheme {self.scheme} already chooses the samples; leave 'of' out"
+            )
         if self.scheme == "leave-one-group-out" and self.by == "none":
-            raise ValueError("by: leave-one-group-out leaves out a group or a speaker")
+            raise ValueError("by: leave-one-group-out needs by: group or by: speaker")
         return self
 
 
 class Range(Strict):
-    """Numbers from `low` to `high`, drawn evenly, or evenly in their logarithm; whole ones."""
+    """Numbers from `low` to `high`, drawn uniformly or log-uniformly, optionally integers."""
 
     low: float
     high: float
@@ -67,15 +71,15 @@ class Range(Strict):
     @model_validator(mode="after")
     def _in_order(self) -> Range:
         if self.low >= self.high or (self.log and self.low <= 0):
-            raise ValueError("a range goes from low up to high, above 0 where log is set")
+            raise ValueError("a range needs low < high, and low above 0 where log is set")
         return self
 
 
 class SearchSection(Strict):
     """Random search: `trials` draws from `space`, {dotted key: list of values, or a range}.
 
-    In each fold the trial of the best validation score is kept, and run with the bench's seeds.
-    Trials have `seed`, which is none of these.
+    In each fold the trial with the best validation score is run with the bench's seeds. Trials use
+    `seed`, which must not be one of these.
     """
 
     trials: int = Field(default=10, ge=1)
@@ -92,11 +96,11 @@ class SearchSection(Strict):
 
 
 class BenchModel(Strict):
-    """A row of the table for each of its strategies.
+    """A model, with a row of the table for each of its strategies.
 
-    `base` takes the place of the bench's own, `overrides` are laid over it. `modalities` are those
-    of the base that the model gets; naming one makes a unimodal row. `strategies` are names of
-    the bench's; all of them where it names none.
+    `base` replaces the bench's own base, `overrides` are applied to it. `modalities` selects from
+    the modalities of the base; naming one makes a unimodal row. `strategies` selects from the
+    bench's strategies; all by default.
     """
 
     base: Path | None = None
@@ -109,12 +113,12 @@ class BenchModel(Strict):
 class BenchConfig(Strict):
     """A bench.
 
-    `base` is a training configuration (a file, or its sections), of which data, output and seed are
-    the bench's own. `strategies` are overrides by name. `llm` are predictions files of a language
-    model, one a fold. `ensembles` are rows by name, each the mean probability over all seeds of the
-    rows that it lists. `compare`: the title of a row that every other is held against, beside the
-    baseline. `by`: what the bootstrap draws; "group" is the honest interval for new
-    speakers where there are a dozen or more. `keep`: the trained models stay, in models/.
+    `base` is a training configuration (a file, or its sections), whose data, output and seed the
+    bench sets. `strategies` are overrides by name. `llm` lists predictions files of a language
+    model, one per fold. `ensembles` are rows by name, each the mean probability over all seeds of
+    the rows that it lists. `compare`: the title of a row that all others are compared with, besides
+    the baseline. `by`: the unit of the bootstrap; "group" gives the right interval for new
+    speakers, given a dozen or more. `keep`: keep the trained models, in models/.
     """
 
     @classmethod
@@ -157,9 +161,9 @@ class BenchConfig(Strict):
         for kind, names in (("models", self.models), ("strategies", self.strategies)):
             for name in names:
                 if not NAME.fullmatch(name):
-                    raise ValueError(f"{kind}: '{name}': letters, digits and _ . + - only")
+                    raise ValueError(f"{kind}: '{name}': use only letters, digits and _ . + -")
         if len(set(self.seeds)) != len(self.seeds):
-            raise ValueError("seeds: a seed stands there twice")
+            raise ValueError("seeds: a seed is given twice; seeds must be distinct")
         for name, model in self.models.items():
             for strategy in model.strategies or ():
                 if strategy not in self.strategies:
@@ -167,8 +171,8 @@ class BenchConfig(Strict):
                     raise ValueError(f"models.{name}: strategy '{strategy}'{near}")
             if model.search and model.search.seed in self.seeds:
                 raise ValueError(
-                    f"models.{name}.search.seed: {model.search.seed} is among the seeds that "
-                    "repeat the best trial; choose another"
+                    f"models.{name}.search.seed: {model.search.seed} is also one of the "
+                    "bench's seeds; choose another"
                 )
         return self
 

@@ -1,4 +1,4 @@
-"""Several trained models as one: the mean of their probabilities, a row of the table by itself."""
+"""Ensembles: the mean of several models' probabilities as a row of the table."""
 
 from __future__ import annotations
 
@@ -14,31 +14,35 @@ from emollama.scoring.predictions.prediction import Prediction
 
 
 def members(bench: BenchConfig, rows: Mapping[str, Row]) -> dict[str, list[str]]:
-    """By name of the ensemble: the keys of the rows that it is made of.
+    """The keys of each ensemble's rows, by its name.
 
     Raises:
-        EmollamaError: no such row; a task that has no single label; a name that a row has.
+        EmollamaError: no such row, a task without single labels, or a name that a row already has.
     """
     names = {row.name: key for key, row in rows.items()}
     found: dict[str, list[str]] = {}
     for title, wanted in bench.ensembles.items():
         if title in names:
-            raise EmollamaError(f"ensembles: '{title}' is a row's own name; choose another")
+            raise EmollamaError(
+                f"ensembles: '{title}' is already the name of a row; choose another"
+            )
         for name in wanted:
             if name not in names:
                 raise EmollamaError(f"ensembles.{title}: row '{name}'{did_you_mean(name, names)}")
         found[title] = [names[name] for name in wanted]
     kinds = {row.config.task.kind for row in rows.values()}
     if found and not kinds <= {"label", "label+values"}:
-        raise EmollamaError("ensembles: are of probabilities of single labels; this task has none")
+        raise EmollamaError(
+            "ensembles: they average probabilities of single labels, which this task does not have"
+        )
     return found
 
 
 def together(each: Sequence[Sequence[Prediction]], labels: LabelSet) -> list[Prediction]:
-    """The mean over all members of the probabilities of each clip; a tie goes to the first label.
+    """The mean over members of each clip's probabilities; a tie goes to the first label.
 
     Args:
-        each: the answers of a model and seed, all to the same clips.
+        each: the answers of one model and seed, all to the same clips.
         labels: the label set.
     """
     places = [{row.id: row for row in rows} for rows in each]

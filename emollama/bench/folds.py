@@ -1,4 +1,4 @@
-"""The folds of a bench: split files, group-wise, with a validation part that is never the test."""
+"""The folds of a bench: split files by group, with a validation part apart from the test."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TRAIN, VALIDATION, TEST = "train", "val", "test"
 class Fold:
     """One fold: the manifest with its splits, train, val and test.
 
-    `accepted` are the values of `split_sha256` with which predictions are of this fold.
+    `accepted` are the values of `split_sha256` that identify predictions of this fold.
     """
 
     name: str
@@ -28,15 +28,16 @@ class Fold:
 
     @property
     def sha256(self) -> str:
-        """Of the split file that was written."""
+        """SHA-256 of the split file that was written."""
         return str(self.manifest.split_sha256)
 
 
 def make_folds(manifest: Manifest, section: FoldsSection, folder: Path) -> list[Fold]:
-    """Write `folder`/fold-<n>.jsonl, the same bytes for the same samples, and read them.
+    """Write `folder`/fold-<n>.jsonl, deterministic for the same samples, and read them.
 
     Raises:
-        EmollamaError: samples that cannot be split so; a fold without a test or training part.
+        EmollamaError: the samples cannot be split in this way, or a fold has no test or training
+            part.
     """
     parts: list[tuple[str, Manifest, tuple[str | None, ...]]] = []
     if section.scheme == "files":
@@ -58,15 +59,15 @@ def make_folds(manifest: Manifest, section: FoldsSection, folder: Path) -> list[
 
 
 def _by(samples: Sequence[Sample], section: FoldsSection) -> list[Sample]:
-    """The samples with what is not to be cut as their group."""
+    """The samples with the unit to keep whole as their group."""
     found = list(samples)
     if section.by == "speaker":
         found = [s.model_copy(update={"group": s.speaker}) for s in found]
     alone = next((s.id for s in found if s.group is None), None)
     if alone is not None and section.by != "none":
         raise EmollamaError(
-            f"folds: sample '{alone}' has no {section.by} to split by; by: none cuts through "
-            "anything"
+            f"folds: sample '{alone}' has no {section.by} to split by; with 'by: none' folds "
+            "ignore groups"
         )
     return found
 
@@ -120,5 +121,5 @@ def _placed(manifest: Manifest, splits: dict[str, str]) -> Manifest:
 
 
 def fold_warnings(folds: Sequence[Fold]) -> list[str]:
-    """What leaks, fold by fold."""
+    """Leaks, fold by fold."""
     return [f"fold {f.name}: {leak}" for f in folds for leak in leakage(f.manifest.samples)]

@@ -26,7 +26,7 @@ from emollama.fusion.training.config import FusionTrainConfig
 from emollama.inputs.draws import generator
 
 OWN = ("data", "output", "seed")
-"""Keys of a training configuration that are the bench's own."""
+"""Keys of a training configuration that the bench sets."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class Row:
     """A row of the table: one model with one strategy.
 
     Attributes:
-        name: for people; the model's, with the strategy's where it has several.
-        key: for folders.
-        config: of its runs, of which seed and output are set later.
-        search: of its hyper-parameters, or None.
+        name: the model's name, with the strategy's if it has several.
+        key: name of folders.
+        config: of its runs; seed and output are set later.
+        search: search of hyper-parameters, or None.
     """
 
     name: str
@@ -47,13 +47,13 @@ class Row:
 
     @property
     def modalities(self) -> list[ModalitySection]:
-        """What it reads."""
+        """Its modalities."""
         return self.config.fusion.modalities
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training: a row, a fold, and a seed or a trial of the search (then `trial` is set)."""
+    """One training run: a row, a fold, and a seed or a trial of the search (if `trial` is set)."""
 
     row: str
     fold: int
@@ -62,7 +62,7 @@ class Run:
 
     @property
     def key(self) -> str:
-        """Its place below the bench's folder."""
+        """Its path below the bench's folder."""
         what = f"seed-{self.seed}" if self.trial is None else f"trial-{self.trial}"
         return f"{self.row}/fold-{self.fold}/{what}"
 
@@ -85,14 +85,16 @@ def rows_of(bench: BenchConfig) -> list[Row]:
                     tried(row, trial)
             rows.append(row)
     if len({(r.config.task.kind, r.config.task.values) for r in rows}) > 1:
-        raise EmollamaError("models: predict different things; a table is of one task")
+        raise EmollamaError(
+            "models: they have different tasks; one table compares models of one task"
+        )
     if rows[0].config.task.kind == "frames":
-        raise EmollamaError("task frames: bench compares answers to whole clips")
+        raise EmollamaError("task frames: not supported; bench compares answers to whole clips")
     return rows
 
 
 def tried(row: Row, trial: int) -> tuple[dict[str, Any], FusionTrainConfig]:
-    """What a trial draws, a function of the search's seed and its number; and its configuration."""
+    """The values of a trial, drawn from the search's seed and its number, and its configuration."""
     assert row.search is not None
     drawn = {
         key: _draw(row.search.seed, trial, key, values) for key, values in row.search.space.items()
@@ -101,7 +103,7 @@ def tried(row: Row, trial: int) -> tuple[dict[str, Any], FusionTrainConfig]:
 
 
 def with_values(row: Row, drawn: Mapping[str, Any]) -> FusionTrainConfig:
-    """The row's configuration with values of a search in their places."""
+    """The row's configuration with the values of a search."""
     values = row.config.model_dump(mode="json")
     for key, value in drawn.items():
         _put(values, key, value)
@@ -109,7 +111,7 @@ def with_values(row: Row, drawn: Mapping[str, Any]) -> FusionTrainConfig:
 
 
 def digest(config: FusionTrainConfig, split_sha256: str) -> str:
-    """What a finished run is known by: its configuration and its split; not where it was."""
+    """Identifies a finished run by its configuration and split, not by its path."""
     values = config.model_dump(mode="json", exclude={"output": True, "data": {"split_file"}})
     for key in ("log_every_epochs", "save_every_epochs", "save_every_steps", "resume"):
         values["training"].pop(key)
@@ -127,7 +129,7 @@ def _config(bench: BenchConfig, name: str, model: BenchModel, strategy: str) -> 
     for part in (bench.strategies[strategy], model.overrides):
         given = [key for key in OWN if key in part]
         if given:
-            raise EmollamaError(f"{where}: '{given[0]}' is the bench's own; leave it out")
+            raise EmollamaError(f"{where}: '{given[0]}' is set by the bench; leave it out")
         _lay_over(base, part)
     if model.modalities is not None:
         try:
@@ -148,7 +150,7 @@ def _config(bench: BenchConfig, name: str, model: BenchModel, strategy: str) -> 
 
 
 def _read(base: Path | dict[str, Any]) -> dict[str, Any]:
-    """The sections of a base, read as they stand: only what they become is checked."""
+    """The sections of a base, unchecked: only the final configuration is validated."""
     if isinstance(base, dict):
         return base
     base = find_preset("train", base)
@@ -157,13 +159,15 @@ def _read(base: Path | dict[str, Any]) -> dict[str, Any]:
     except (YAMLError, OmegaConfBaseException) as error:
         raise EmollamaError(f"{base}: is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict) or "fusion" not in values:
-        raise EmollamaError(f"{base}: is no configuration of a fusion run: it has no fusion:")
+        raise EmollamaError(
+            f"{base}: is not the configuration of a fusion run: it has no section fusion"
+        )
     found = {str(key): value for key, value in values.items()}
     return dict(respelled(FusionTrainConfig.former_names, found)[0])
 
 
 def _lay_over(values: dict[str, Any], part: Mapping[str, Any]) -> None:
-    """Sections are merged, whatever else stands in `part` takes the place of what was there."""
+    """Merge sections; other values in `part` replace existing ones."""
     for key, value in part.items():
         if isinstance(value, Mapping) and isinstance(values.get(key), dict):
             _lay_over(values[key], value)
@@ -177,7 +181,7 @@ def _put(values: dict[str, Any], key: str, value: Any) -> None:
     for section in sections:
         place = place.setdefault(section, {})
         if not isinstance(place, dict):
-            raise EmollamaError(f"search.space: '{key}': {section} is no section")
+            raise EmollamaError(f"search.space: '{key}': {section} is not a section")
     place[last] = value
 
 

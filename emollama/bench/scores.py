@@ -22,11 +22,11 @@ def scored(compact: Mapping[str, Any]) -> dict[str, Any]:
     """What bench.json holds, from the compact answers alone.
 
     A row's value is the mean over seeds of the metric over all folds' clips together; its interval
-    is of that mean, clips (or groups) drawn again. Differences, to the baseline and to the row that
-    all are compared with, are of the same draws.
+    is that mean's, from resampled clips (or groups). Differences from the baseline and from the row
+    in `compare` use the same draws.
 
     Raises:
-        EmollamaError: a metric that the task has not; groups that are asked for and not there.
+        EmollamaError: a metric that the task does not have, or missing groups.
     """
     metric = compact["metric"]
     units = units_of(compact["ids"], compact["group"], compact["by"])
@@ -67,7 +67,7 @@ def scored(compact: Mapping[str, Any]) -> dict[str, Any]:
         "corpus": compact["corpus"],
         "task": compact["task"],
         "metric": metric,
-        "metrics": [m for m in _ORDER if m in known],
+        "metrics": [m for m in TITLES if m in known],
         "clips": len(compact["ids"]),
         "groups": len(set(compact["group"])) if None not in compact["group"] else None,
         "folds": [f | {"clips": compact["fold"].count(k)} for k, f in enumerate(compact["folds"])],
@@ -76,12 +76,6 @@ def scored(compact: Mapping[str, Any]) -> dict[str, Any]:
         "bootstrap": compact["bootstrap"],
         "rows": rows,
     }
-
-
-_ORDER = (
-    "uar", "weighted_f1", "accuracy", "macro_f1", "micro_f1", "ccc", "mse", "mer2023",
-)  # fmt: skip
-assert set(_ORDER) == set(TITLES)
 
 
 def _means(seeds: list[Statistics]) -> Statistics:
@@ -94,7 +88,7 @@ def _means(seeds: list[Statistics]) -> Statistics:
 def _scores(
     seeds: Mapping[str, Statistics], means: Statistics, units: np.ndarray, draws: Draws
 ) -> dict[str, Any]:
-    """By metric: mean over seeds, their spread, interval of the mean, value of each seed."""
+    """By metric: mean over seeds, its spread, interval of the mean, value of each seed."""
     one = np.ones((1, len(units)))
     values, drawn = estimates(list(means.values()), units, draws)
     found = {}
@@ -112,7 +106,7 @@ def _scores(
 
 
 def _cases(compact: Mapping[str, Any], answers: Mapping[str, Any]) -> TaskCases:
-    """One seed's answers as arrays; a clip without a reference counts for nothing."""
+    """One seed's answers as arrays; clips without a reference are ignored."""
     truth, size = compact["reference"], len(compact["labels"]["labels"])
     label = labels = values = None
     if "label" in answers:
@@ -136,7 +130,7 @@ def _cases(compact: Mapping[str, Any], answers: Mapping[str, Any]) -> TaskCases:
 def _series(
     truth: list[float | None], answer: list[float | None]
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """A number a clip, and none where truth or answer is not known."""
+    """One number per clip, and none where truth or answer is unknown."""
     nothing = np.zeros(0)
     pairs = [(nothing, nothing) if y is None or x is None else (np.array([y]), np.array([x]))
              for y, x in zip(truth, answer, strict=True)]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Runs of a bench side by side, each process with one torch thread."""
+"""Parallel runs of a bench, with one torch thread per process."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ def side_by_side(
     jobs: int,
     opened: Callable[[BenchConfig], Workshop] = Workshop,
 ) -> Generator[tuple[Run, dict[str, Any]], None, None]:
-    """Do runs in several processes; yield each with what it found, as they are done.
+    """Do runs in several processes; yield each with its result as it finishes.
 
-    However this ends, its processes end: after the last run, after an error, when it is closed,
-    interrupted or killed. Finished runs and checkpoints are whole on the disk.
+    Its processes always end: after the last run, after an error, when it is closed, interrupted or
+    killed. Finished runs and checkpoints are complete on disk.
 
     Args:
-        bench: its configuration; every process opens its corpus for itself.
-        runs: to be done.
+        bench: its configuration; every process opens the corpus itself.
+        runs: the runs to do.
         jobs: processes.
-        opened: makes the workshop in each process; a function or class of a module.
+        opened: creates the workshop in each process; a module-level function or class.
 
     Raises:
-        EmollamaError: what the user has to mend, or a process died; the others are stopped.
+        EmollamaError: a mistake of the user, or a process died; the others are stopped.
     """
     pool: ProcessPool[Run, dict[str, Any]] = ProcessPool(
         min(jobs, len(runs)), partial(_opened, bench, opened), ("emollama.bench.workshop",), depth=1
@@ -43,8 +43,9 @@ def side_by_side(
             for (run,), (found,) in pool.run([run] for run in runs):
                 if isinstance(found, Died):
                     raise EmollamaError(
-                        f"{run.key}: its process died ({found.detail}); finished runs are kept and "
-                        "the same command goes on; is there enough memory? try fewer --jobs"
+                        f"{run.key}: its process died ({found.detail}); finished runs "
+                        "are kept: run the same command again to continue, with fewer --jobs "
+                        "if memory is short"
                     )
                 yield run, found
     except RefusedError as error:

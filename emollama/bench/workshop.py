@@ -1,7 +1,7 @@
-"""Where the runs of a bench are done: the corpus read once, then one training after another.
+"""The workshop of a bench: reads the corpus once, then does one training run after another.
 
-A finished run is one JSON file; a run that was killed goes on from its own checkpoint. Trials of a
-search validate and never see a test sample.
+A finished run is one JSON file; a killed run resumes from its own checkpoint. Trials of a search
+validate and never see a test sample.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Workshop:
         bench: its configuration.
 
     Raises:
-        EmollamaError: files, folds or features that the user has to mend.
+        EmollamaError: files, folds or features that the user has to fix.
     """
 
     def __init__(self, bench: BenchConfig) -> None:
@@ -60,8 +60,8 @@ class Workshop:
             for section in row.modalities:
                 if section.kind != "track":
                     raise EmollamaError(
-                        f"{row.key}: modality '{section.name}': a bench is of cached tracks, not "
-                        f"of {section.kind}; train it with 'emollama train'"
+                        f"{row.key}: modality '{section.name}': a bench reads cached tracks, not "
+                        f"{section.kind}; train it with 'emollama train'"
                     )
                 if _key(section) not in self.opened:
                     found, readers = open_modalities(bench.data.store, [section])
@@ -92,9 +92,9 @@ class Workshop:
         return [s for s in samples if s.split == split and s.id in self.place]
 
     def finished(self, run: Run, config: FusionTrainConfig) -> dict[str, Any] | None:
-        """What a run left when it finished; None where it has not, or was of other settings.
+        """The result of a finished run; None if it is not finished or had other settings.
 
-        Where models are to be kept, a run whose model is not there is not finished.
+        With `keep`, a run whose model is missing is not finished.
         """
         path = self._result(run.key)
         if not path.is_file():
@@ -106,7 +106,7 @@ class Workshop:
         return found if same else None
 
     def configured(self, run: Run) -> FusionTrainConfig:
-        """The configuration of a run; that of the best trial where its row is searched.
+        """The configuration of a run; that of the best trial if its row has a search.
 
         Raises:
             EmollamaError: the trials of the fold are not finished.
@@ -127,7 +127,7 @@ class Workshop:
         )
 
     def best_trial(self, row: Row, fold: int) -> dict[str, Any]:
-        """The trial of the best validation score in a fold; of equal ones the first."""
+        """The trial with the best validation score in a fold; the first one if tied."""
         assert row.search is not None
         found = []
         for trial in range(row.search.trials):
@@ -139,7 +139,7 @@ class Workshop:
         return max(found, key=lambda result: result["best"]["merit"])
 
     def do(self, run: Run) -> dict[str, Any]:
-        """Train, keep the best epoch, and, where it is no trial, answer the fold's test part."""
+        """Train, keep the best epoch and, unless it is a trial, answer the fold's test split."""
         config, row = self.configured(run), self.rows[run.row]
         sections, parts = self._data(row, run)
         fold = self.folds[run.fold]
@@ -187,7 +187,7 @@ class Workshop:
         ]
 
     def _data(self, row: Row, run: Run) -> tuple[list[ModalitySection], dict[str, FusionData]]:
-        """Sections with widths, and the data of train, validation and, where asked, test."""
+        """Sections with widths, and the data of train, validation and optionally test."""
         sections = []
         for asked in row.modalities:
             section, reader = self.opened[_key(asked)]
@@ -205,7 +205,7 @@ class Workshop:
         for name, found in rows.items():
             if not found:
                 raise EmollamaError(
-                    f"fold {self.folds[run.fold].name}: split '{name}' has no sample left"
+                    f"fold {self.folds[run.fold].name}: split '{name}' has no samples left"
                 )
         return sections, {name: every.chosen(found) for name, found in rows.items()}
 
@@ -232,7 +232,7 @@ class Workshop:
         shutil.move(model, kept)
 
     def model_folder(self, run: Run) -> Path:
-        """Where the model of a run is kept, if models are."""
+        """Folder for the model of a run, if models are kept."""
         return self.bench.output / MODELS / run.key
 
     def _result(self, key: str) -> Path:
@@ -240,7 +240,7 @@ class Workshop:
 
 
 def channels_of(sections: Sequence[ModalitySection]) -> list[Channel]:
-    """The channels that modalities are of."""
+    """The channels of modalities."""
     return list(dict.fromkeys(s.channel for s in sections))
 
 

@@ -25,7 +25,7 @@ COMMANDS = (
     Entry("prepare", f"{_CLI}.data.prepare:app", "Turn a corpus on disk into a manifest.", DATA),
     Entry("split", f"{_CLI}.data.split:split", "Split the samples of a manifest.", DATA),
     Entry("doctor", f"{_CLI}.data.doctor:doctor",
-          "Check every clip of a manifest for what would spoil a result.", DATA),
+          "Check every clip of a manifest for problems that would spoil a result.", DATA),
     Entry("extract", f"{_CLI}.data.extract:extract",
           "Run frozen encoders over a manifest and store their features.", DATA),
     Entry("annotate", "emollama.merr.cli:app",
@@ -50,7 +50,7 @@ COMMANDS = (
     Entry("chat", f"{_CLI}.chat:chat", "Ask about a clip in the terminal.", CLIPS),
     Entry("explain", f"{_CLI}.explain:explain",
           "Explain answers by channel and over time, and check the explanations.", CLIPS),
-    Entry("demo", "emollama.demo.cli:demo", "Open the web page for talking about a clip.", CLIPS),
+    Entry("demo", "emollama.demo.cli:demo", "Open the web page for chatting about a clip.", CLIPS),
     Entry("serve", f"{_CLI}.serve:serve", "Serve a model over HTTP.", CLIPS),
     Entry("export", f"{_CLI}.weights.export:export",
           "Merge the adapter into the weights, as one transformers folder.", WEIGHTS),
@@ -62,7 +62,7 @@ COMMANDS = (
 
 app = typer.Typer(
     cls=lazy_group(COMMANDS),
-    help="From a clip of a person to an emotion and the reasons for it.",
+    help="Recognise the emotion of a person in a clip, and explain it.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -16,19 +16,21 @@ from emollama.cli.grammar import OldOptions, Overrides, configuration
 def bench(
     config: Annotated[
         str | None,
-        typer.Argument(metavar="CONFIG", help="YAML of a bench, or the name of a preset: probe."),
+        typer.Argument(
+            metavar="CONFIG", help="YAML file of a bench, or the name of a preset: probe."
+        ),
     ] = None,
     overrides: Overrides = None,
     jobs: Annotated[int, typer.Option(help="Processes, with one torch thread each.", min=1)] = 1,
     score: Annotated[
         Path | None,
-        typer.Option(help="Make the tables of a finished bench again, from its folder."),
+        typer.Option(help="Rebuild the tables of a finished bench from its folder."),
     ] = None,
     options: OldOptions = None,
 ) -> None:
     """Compare models and strategies over seeds and folds, in one table.
 
-    A bench that was stopped goes on where it was.
+    A stopped bench resumes where it was.
     """
     if (config is None) == (score is None):
         raise EmollamaError("give the YAML of a bench, or --score FOLDER of a finished one")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 HELP = """\
 /task emotion|reason   ask the question that the model was trained on
-/drop CHANNEL          leave out voice, face or words; /use CHANNEL restores it
+/drop CHANNEL leave out voice, face or words; /use CHANNEL restores it
 /words TEXT            replace what the person says; /words none for no words
 /labels A,B,C          use other labels; /labels none for the model's own
 /why                   show which channel the label rests on
@@ -150,7 +150,7 @@ class Terminal:
             )
         found = self.session.weights(self.look)
         assert found is not None, "a language model has labels"
-        self.say(f"{found.label}: {found.full:.1%}, with nothing to go by {found.empty:.1%}\n")
+        self.say(f"{found.label}: {found.full:.1%}, without any channel {found.empty:.1%}\n")
         for channel, share in sorted(found.channels.items(), key=lambda pair: -pair[1]):
             self.say(f"  {channel:<6} {share:+.1%}\n")
         for told in self.look.observation.measurements:

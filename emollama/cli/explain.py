@@ -19,10 +19,10 @@ def explain(
     clip: Annotated[Path | None, typer.Argument(help="Media file; or use --manifest.")] = None,
     text: Annotated[str | None, typer.Option(help="What the person says.")] = None,
     start: Annotated[
-        float | None, typer.Option(help="Where to start, in seconds.", show_default="its start")
+        float | None, typer.Option(help="Start of the span, in seconds.", show_default="its start")
     ] = None,
     end: Annotated[
-        float | None, typer.Option(help="Where to end, in seconds.", show_default="its end")
+        float | None, typer.Option(help="End of the span, in seconds.", show_default="its end")
     ] = None,
     manifest: Annotated[
         Path | None, typer.Option(help="Manifest whose samples to explain.")
@@ -30,7 +30,7 @@ def explain(
     store: Annotated[Path | None, typer.Option(help="Feature store of the manifest.")] = None,
     split: Annotated[str, typer.Option(help="Split of the manifest.")] = "test",
     split_file: Annotated[
-        Path | None, typer.Option(help="Splits to use instead of the manifest's.")
+        Path | None, typer.Option(help="Split file to use instead of the manifest's splits.")
     ] = None,
     features: Annotated[
         Path | None, typer.Option(help="Folder that holds its npy: folders.")
@@ -41,7 +41,7 @@ def explain(
         typer.Option(help="Number of samples, drawn by the seed.", min=1, show_default="all"),
     ] = None,
     sheets: Annotated[
-        int, typer.Option(help="Clips that get pictures and a page, at most.", min=0)
+        int, typer.Option(help="Largest number of clips with pictures and a page.", min=0)
     ] = 20,
     window: Annotated[
         float | None,
@@ -61,8 +61,8 @@ def explain(
 ) -> None:
     """Explain answers by channel and over time, and check the explanations.
 
-    Shapley values of the channels, occlusion over time, the system's own maps, and how faithful
-    each is to the model.
+    Shapley values of the channels, occlusion over time, the system's own maps, and checks of their
+    faithfulness to the model.
     """
     if (clip is None) == (manifest is None):
         raise EmollamaError("give a CLIP, or --manifest to explain samples of a corpus")

@@ -101,7 +101,7 @@ def submit(
         typer.Option("--abaw", help="Write VIDEO.txt with valence,arousal (the official form)."),
     ] = False,
 ) -> None:
-    """Write predictions as TARGET/VIDEO.txt, one number a frame below the target's name."""
+    """Write predictions as TARGET/VIDEO.txt: the target's name, then one number per frame."""
     need_file(predictions)
     from emollama.scoring.frames.workflow import rows_of, write_submission
     from emollama.scoring.predictions.predictions import read_predictions

@@ -20,16 +20,18 @@ def predict(
     clips: Annotated[list[Path], typer.Argument(help="Video, audio or picture files.")],
     model: Annotated[Path, typer.Option("--model", help="Folder of a trained model.")],
     text: Annotated[str | None, typer.Option(help="What the person says.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a clip.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object per clip.")
+    ] = False,
     explain: Annotated[bool, typer.Option(help="Also write a reason.")] = True,
     transcribe: Annotated[
         bool, typer.Option(help="Without --text, transcribe the clip with Whisper (English).")
     ] = True,
     start: Annotated[
-        float | None, typer.Option(help="Where to start, in seconds.", show_default="its start")
+        float | None, typer.Option(help="Start of the span, in seconds.", show_default="its start")
     ] = None,
     end: Annotated[
-        float | None, typer.Option(help="Where to end, in seconds.", show_default="its end")
+        float | None, typer.Option(help="End of the span, in seconds.", show_default="its end")
     ] = None,
     dtype: Annotated[Precision, typer.Option(help="Precision of a language model.")] = "auto",
 ) -> None:

@@ -38,7 +38,7 @@ def score(
     ] = "sample",
     compare: Annotated[
         list[Path] | None,
-        typer.Option(help="Other predictions, for paired differences; one for each fold."),
+        typer.Option(help="Other predictions, for paired differences; one per fold."),
     ] = None,
     format: Annotated[Format, typer.Option(help="Format of what is printed.")] = "table",
     reader: Annotated[
@@ -56,7 +56,7 @@ def score(
     ] = None,
     split_file: Annotated[
         list[Path] | None,
-        typer.Option(help="Splits that the predictions were made with; one for each fold."),
+        typer.Option(help="Split file of the predictions; one per fold."),
     ] = None,
     parser: Annotated[
         str | None, typer.Option(help="Parse the labels from the answers again: words or upstream.")
@@ -76,7 +76,9 @@ def score(
         Path | None,
         typer.Option(help="Predictions of other samples, to fit offsets or thresholds on."),
     ] = None,
-    compare_validation: Annotated[Path | None, typer.Option(help="The same for --compare.")] = None,
+    compare_validation: Annotated[
+        Path | None, typer.Option(help="Like --validation, for the predictions in --compare.")
+    ] = None,
     judge_url: Annotated[
         str | None, typer.Option(help="OpenAI-compatible server of the judge.")
     ] = None,
@@ -160,8 +162,8 @@ def score(
     whole = whole and any(r.reference is not None for r in found.rows)
     if baseline is not None and (out is None or not whole):
         raise EmollamaError(
-            "--baseline goes into the report, which needs --out and the labels of one predictions "
-            "file as it stands; to set two files beside each other use --compare"
+            "--baseline is for the report, which needs --out and the labels of one unchanged "
+            "predictions file; to compare two files use --compare"
         )
     report = None
     if whole and out is not None:
@@ -178,8 +180,8 @@ def score(
         if other is not None and thresholds is None:
             if compare_validation is None:
                 raise EmollamaError(
-                    "--validation with --compare needs --compare-validation too: answers decided "
-                    "with offsets are no match for answers without"
+                    "--validation with --compare also needs --compare-validation, so "
+                    "that both sets are decided with offsets"
                 )
             other, _ = _fitted(compare_validation, other)
     context = Context(
@@ -249,12 +251,12 @@ def _fitted(validation: Path, found: Predictions) -> tuple[Predictions, dict[str
 
     held = read_predictions(validation)
     if held.header.labels.labels != found.header.labels.labels:
-        raise EmollamaError(f"{validation}: its labels are not those of the predictions")
+        raise EmollamaError(f"{validation}: its labels differ from those of the predictions")
     both = {r.id for r in held.rows} & {r.id for r in found.rows}
     if both:
         raise EmollamaError(
-            f"{validation}: '{min(both)}' is also among the predictions; thresholds and offsets "
-            "are fitted on other samples than they are scored on"
+            f"{validation}: '{min(both)}' is also among the predictions; fit thresholds "
+            "and offsets on other samples than those scored"
         )
     try:
         if any(r.reference_labels is not None for r in found.rows):

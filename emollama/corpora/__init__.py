@@ -1,1 +1,1 @@
-"""Readers of corpora in their real layout, and the probe corpus that is made here."""
+"""Corpora: readers of released layouts, tables, splits and the doctor."""

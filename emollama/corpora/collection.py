@@ -1,4 +1,4 @@
-"""What the readers of corpora share: ids seen, files found, counts checked, a report at the end."""
+"""Shared code of corpus readers: ids, media files, official counts and the report."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _LFS = b"version https://git-lfs"
 
 @dataclass
 class Collection:
-    """Samples on their way into a manifest, and what keeps the others out.
+    """Collects the samples of a manifest, and why others were rejected.
 
     Attributes:
         corpus: its name in the manifest's header.
         out: the manifest to write.
         labels: label set of the manifest.
         bad: {id: reason} of clips that are known to be broken in the official release.
-        keep_bad: take them all the same, where their file is there.
-        samples: what goes into the manifest.
-        rejected: {id or file: reason} of what does not.
-        notes: what else the report is to say.
-        faults: what is not as it should be besides counts and files; errors where strict.
+        keep_bad: take them all the same, if their file exists.
+        samples: samples for the manifest.
+        rejected: {id or file: reason} of all others.
+        notes: further lines of the report.
+        faults: problems besides counts and files; errors where strict.
     """
 
     corpus: str
@@ -50,29 +50,29 @@ class Collection:
     _missing: Counter[str] = field(default_factory=Counter)
 
     def count(self, name: str, split: str, native: str, where: str) -> None:
-        """Take note of an annotated sample, whether or not its file is there.
+        """Count an annotated sample, whether or not its file exists.
 
         Raises:
-            EmollamaError: the id was there before, at `where` of then, or cannot name a clip.
+            EmollamaError: the id is a duplicate, or is not a valid id.
         """
         self.see(name, where)
         self.tally(split, native)
 
     def see(self, name: str, where: str) -> None:
-        """Take note of the id of a sample that is none of those counted, as `count` does."""
+        """Register the id of a sample as `count` does, without counting it."""
         require_name(name, where)
         if name in self._first:
             raise EmollamaError(f"{where}: id '{name}' is already at {self._first[name]}")
         self._first[name] = where
 
     def tally(self, split: str, native: str) -> None:
-        """Take note of a counted sample under another heading too, e.g. the whole corpus."""
+        """Count a sample under another heading too, e.g. the whole corpus."""
         self._found[split, native] += 1
 
     def usable(self, name: str, split: str, *files: Path | None) -> bool:
-        """Whether a counted sample may go in: not known to be bad, each file there and whole."""
+        """Whether a counted sample is usable: not known to be broken, all files complete."""
         if name in self.bad and not self.keep_bad:
-            self.rejected[name] = f"known to be bad: {self.bad[name]}"
+            self.rejected[name] = f"known to be broken: {self.bad[name]}"
             return False
         for file in files:
             reason = missing(file)
@@ -84,33 +84,37 @@ class Collection:
         return True
 
     def path(self, file: Path | None) -> str | None:
-        """How the manifest spells a media file."""
+        """The path of a media file as written in the manifest."""
         return path_in_manifest(file, self.out) if file else None
 
     def note_unless_any(self, files: Mapping[str, object], split: str, what: str) -> bool:
-        """Whether there are any files; said loudly where there are none."""
+        """Whether there are any files; a prominent note where there are none."""
         if not files:
-            self.notes.append(f"NO {what} of split '{split}': its samples name no media")
+            self.notes.append(f"NO {what} for split '{split}': its samples have no media")
         return bool(files)
 
     def finish(self, expected: Expected, strict: bool) -> PrepareReport:
-        """Check the counts, write the manifest and tell what came of it.
+        """Check the counts, write the manifest and return the report.
 
         Args:
-            expected: official counts of what `count` was called for.
-            strict: a count that differs is an error and nothing is written.
+            expected: official counts, compared with those of `count`.
+            strict: a different count is an error and nothing is written.
 
         Raises:
-            EmollamaError: nothing can be used, or (strict) a split is not as published.
+            EmollamaError: no sample is usable, or (strict) a split is not as published.
         """
         shared = overlaps(self.samples)
         if leaks := [found for found in shared if found.leaks()]:
-            self.faults.append(f"{len(leaks)} spans overlap one of another split, e.g. {leaks[0]}")
+            self.faults.append(
+                f"{len(leaks)} spans overlap a span of another split, e.g. {leaks[0]}"
+            )
         if inside := [found for found in shared if not found.leaks()]:
-            self.notes.append(f"{len(inside)} spans overlap one of their split, e.g. {inside[0]}")
+            self.notes.append(
+                f"{len(inside)} spans overlap a span of their own split, e.g. {inside[0]}"
+            )
         faults = [*_mismatches(self._found, expected), *self._shortages(), *self.faults]
         if not self.samples:
-            raise EmollamaError(f"{self.corpus}: no sample can be used{self._most_common()}")
+            raise EmollamaError(f"{self.corpus}: no sample is usable{self._most_common()}")
         if strict and faults:
             raise EmollamaError(f"{self.corpus}: {'; '.join(faults)}")
         write_manifest(self.out, self.corpus, self.labels, self.samples)
@@ -135,7 +139,7 @@ class Collection:
 
 
 def missing(file: Path | None) -> str | None:
-    """Why a media file cannot be used, or None where it can."""
+    """Why a media file is unusable, or None."""
     try:
         if file is None or not file.is_file():
             return "file is missing"
@@ -148,7 +152,7 @@ def missing(file: Path | None) -> str | None:
 
 
 def files_by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
-    """{name without suffix: file} of a folder; of several, the first suffix. Empty without it."""
+    """{name without suffix: file}; the first suffix wins. Empty if the folder is missing."""
     found: dict[str, Path] = {}
     if not folder.is_dir():
         return found
@@ -162,14 +166,14 @@ def files_by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
 
 
 def first_that_exists(root: Path, *places: str) -> Path | None:
-    """The first of the paths below `root` that is there: releases of one corpus differ."""
+    """The first of the paths below `root` that exists: releases of one corpus differ."""
     return next((root / p for p in places if (root / p).exists()), None)
 
 
 def require_root(root: Path, corpus: str, layout: str) -> None:
-    """`root` must be a folder; `layout` tells what is expected in it."""
+    """Raise an error unless `root` is a folder; `layout` describes its expected content."""
     if not root.is_dir():
-        raise EmollamaError(f"{root}: is not a folder; {corpus} is expected in it: {layout}")
+        raise EmollamaError(f"{root}: is not a folder; give the folder of {corpus}, with {layout}")
 
 
 def _rank(file: Path, suffixes: tuple[str, ...]) -> tuple[int, str]:
@@ -177,9 +181,9 @@ def _rank(file: Path, suffixes: tuple[str, ...]) -> tuple[int, str]:
 
 
 def _mismatches(found: Counter[tuple[str, str]], expected: Expected) -> list[str]:
-    """A line for each split, or label of one, that has not as many samples as published.
+    """A line for each split, or label of a split, whose number of samples is not as published.
 
-    Where labels are expected, only those are compared: a reader may take others besides.
+    Where labels are expected, only those are compared: a reader may accept others.
     """
     lines: list[str] = []
     for split, wanted in expected.items():

@@ -33,13 +33,13 @@ from emollama.manifest.channels import Channel
 from emollama.manifest.sample import Sample, read_manifest
 
 SHARD = 1000
-"""Clips in a file of the store."""
+"""Clips per file of the store."""
 
 
 @dataclass(frozen=True)
 class CsdImport:
-    """How many clips have a track, how many none (nothing of the sequence lies in their span), and
-    how many numbers were not finite and became 0, as these features are commonly used.
+    """Counts of clips with a track, of clips without one (no step of the sequence lies in their
+    span), and of non-finite numbers that became 0, as is common with these features.
     """
 
     tracks: int
@@ -48,13 +48,13 @@ class CsdImport:
 
 
 def import_csd(csd: Path, manifest: Path, store: Path, key: str, channel: Channel) -> CsdImport:
-    """Write `store/<key>`: of each clip the steps whose centre lies in its span.
+    """Write `store/<key>`: for each clip, the steps whose centre lies in its span.
 
-    A clip is `group` (the video) from `start` to `end`; times of its track begin at `start`.
+    A clip is the video named by `group` from `start` to `end`; times of its track begin at `start`.
 
     Raises:
-        EmollamaError: no csd file of features, arrays that do not fit, a clip without group, start
-            or end, no clip with a step, a folder of other features under that key.
+        EmollamaError: not a csd file of features, arrays that do not match, a clip without group,
+            start or end, no clip with a step, or other features stored under that key.
     """
     require_known("channel", channel, get_args(Channel))
     check_key(key)
@@ -62,15 +62,15 @@ def import_csd(csd: Path, manifest: Path, store: Path, key: str, channel: Channe
     for sample in samples:
         if sample.group is None or sample.start is None or sample.end is None:
             raise EmollamaError(
-                f"{manifest}: '{sample.id}' has no group, start and end, which say where in a "
-                "video it is; prepare the corpus with its raw transcripts"
+                f"{manifest}: '{sample.id}' has no group, start and end to locate it in "
+                "a video; prepare the corpus with its raw transcripts"
             )
     folder = store / key
     with sequence(csd) as videos, sole_writer(store, f"{store}: another run is writing to it"):
         record = EncoderRecord(key, channel, _width(videos, csd), _fingerprint(csd), columns=())
         if (folder / RECORD).is_file() and read_record(folder) != record:
             raise EmollamaError(
-                f"{folder}: holds other features; remove the folder or choose another --key"
+                f"{folder}: holds different features; remove the folder or choose another --key"
             )
         (folder / INDEX).unlink(missing_ok=True)
         for old in folder.glob(f"*{SUFFIX}"):
@@ -91,7 +91,7 @@ def import_csd(csd: Path, manifest: Path, store: Path, key: str, channel: Channe
             write_shard(folder / name, record.width, record.fingerprint, items)
             index.append((name, [item.entry.id for item in items]))
         if not counts["ok"]:
-            raise EmollamaError(f"{csd}: has nothing within any clip of {manifest}")
+            raise EmollamaError(f"{csd}: no step lies within a clip of {manifest}")
         write_index(folder, index)
     return CsdImport(counts["ok"], counts["absent"], cleaned)
 
@@ -101,7 +101,7 @@ def sequence(path: Path) -> Iterator[Any]:
     """The `data` group of a csd file: a group of `features` and `intervals` a video.
 
     Raises:
-        EmollamaError: no HDF5 file, or none of that form.
+        EmollamaError: not an HDF5 file of that form.
     """
     import h5py
 
@@ -110,7 +110,7 @@ def sequence(path: Path) -> Iterator[Any]:
             roots = [g["data"] for g in file.values() if isinstance(g, h5py.Group) and "data" in g]
             if len(roots) != 1 or not isinstance(roots[0], h5py.Group):
                 raise EmollamaError(
-                    f"{path}: must hold one sequence with a group 'data', has {len(roots)} 'data'"
+                    f"{path}: must hold one sequence with a group 'data', but has {len(roots)}"
                 )
             yield roots[0]
     except (OSError, KeyError, TypeError, ValueError) as error:
@@ -142,7 +142,7 @@ def arrays(group: Any, where: str) -> tuple[np.ndarray, np.ndarray]:
 def _tracks(
     videos: Any, csd: Path, samples: tuple[Sample, ...], width: int
 ) -> Iterator[tuple[Sample, FeatureTrack | None, int]]:
-    """Each sample, its track (None for none) and how many of its numbers became 0."""
+    """Each sample, its track (or None) and how many of its numbers became 0."""
     open_video: tuple[str, np.ndarray, np.ndarray] | None = None
     for sample in samples:
         video = str(sample.group)
@@ -153,7 +153,9 @@ def _tracks(
             where = f"{csd}: '{video}'"
             features, intervals = arrays(videos[video], where)
             if features.shape[1] != width:
-                raise EmollamaError(f"{where}: is {features.shape[1]} wide, the others {width}")
+                raise EmollamaError(
+                    f"{where}: is {features.shape[1]} columns wide, the other videos {width}"
+                )
             open_video = (video, features, intervals.astype(np.float64).mean(axis=1))
         _, features, centres = open_video
         start, end = float(sample.start or 0), float(sample.end or 0)
@@ -173,9 +175,9 @@ def _tracks(
 def _width(videos: Any, csd: Path) -> int:
     for video, group in videos.items():
         return arrays(group, f"{csd}: '{video}'")[0].shape[1]
-    raise EmollamaError(f"{csd}: holds no video")
+    raise EmollamaError(f"{csd}: holds no videos")
 
 
 def _fingerprint(csd: Path) -> str:
-    """Of the file: its features are what they are, whoever made them."""
+    """A hash of the file, since the tool behind the features is not known."""
     return f"csd-{file_sha256(csd)[:16]}"

@@ -1,4 +1,4 @@
-"""Any corpus as a table: a CSV or TSV of paths, texts and labels, one clip a row."""
+"""Any corpus as a table: a CSV or TSV of paths, texts and labels, one row per clip."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from emollama.manifest.sample import Sample, Targets, require_name, write_manife
 FIELDS = (
     "path", "video", "audio", "id", "text", "label", "speaker", "group", "split", "start", "end",
 )  # fmt: skip
-"""What a table may say of a clip; each is the name of its column unless told otherwise."""
+"""Fields of a clip in a table; each is the name of its column unless mapped to another."""
 
 _MEDIA = ("path", "video", "audio")
 _SOUND = frozenset({".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".wma"})
@@ -30,7 +30,7 @@ _SOUND = frozenset({".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".
 
 @dataclass(frozen=True)
 class _Row:
-    """A record of the table: the cells of the fields it has, stripped, and where it begins."""
+    """A record of the table: its cells by field, stripped, and the position of its first line."""
 
     where: str
     cells: dict[str, str]
@@ -53,33 +53,33 @@ def prepare_csv(
     """Write a manifest from a table with a header line.
 
     Columns are those of `FIELDS`; `label` and one of `path`, `video`, `audio` must be there. A
-    `path` is sound or video by its suffix. An empty cell is nothing known: no label (a clip to
-    predict), no text, no speaker. An id not given is the file's name without its suffix; a group
-    not given is the speaker. Commas, semicolons and tabs separate cells, whichever the header has.
+    `path` is sound or video by its suffix. An empty cell means unknown: no label (a clip to
+    predict), no text, no speaker. The default id is the file's name without its suffix; the default
+    group is the speaker. Cells are separated by commas, semicolons or tabs, as in the header.
 
     Args:
         table: the CSV, UTF-8 with or without a byte order mark.
         out: the manifest.
-        labels: set that labels must belong to; synonyms are taken for their label.
+        labels: the label set; synonyms are replaced by their label.
         columns: {field: column} where a column has another name.
         media_root: folder that relative paths start from; the table's own by default.
         split: None for the table's own split or, where it has none, one by `shares`; "fold=I/K"
             for fold I (from 0) of K by group, "leave=GROUP" to test on one group, "none".
         seed: of the folds and shares.
         shares: percent of train, val and test, "70/15/15" by default, by speaker or group where
-            there are enough, else by clip; takes the place of the table's own split.
+            there are enough, else by clip; replaces the table's own split.
 
     Returns:
-        What was written; rows whose media file is missing are left out and listed.
+        The report; rows whose media file is missing are left out and listed.
 
     Raises:
-        EmollamaError: a missing column, an unknown label, a number that is none, an id twice, a
+        EmollamaError: a missing column, an unknown label, an invalid number, a duplicate id, a
             split that cuts a group or a span, or no row with a file; it names the table's line.
     """
     rows, notes = _read(table, dict(columns or {}))
     root = media_root if media_root is not None else table.parent
     if not root.is_dir():
-        raise EmollamaError(f"{root}: is not a folder; relative paths of {table} start there")
+        raise EmollamaError(f"{root}: is not a folder; relative paths in {table} start from it")
     samples: list[Sample] = []
     rejected: dict[str, str] = {}
     first: dict[str, str] = {}
@@ -87,7 +87,11 @@ def prepare_csv(
         media = _media(row, root)
         name = row.get("id") or next(iter(media.values())).stem
         if name in first:
-            hint = "" if row.get("id") else "; an 'id' column would tell clips of one name apart"
+            hint = (
+                ""
+                if row.get("id")
+                else "; add an 'id' column to distinguish clips of the same name"
+            )
             raise EmollamaError(f"{row.where}: id '{name}' is already at {first[name]}{hint}")
         first[name] = row.where
         sample = _sample(row, name, media, labels, out)
@@ -111,7 +115,9 @@ def prepare_csv(
                 f"'{found.earlier.split}' and not in '{found.later.split}'"
             )
     if shared:
-        split_notes.append(f"{len(shared)} spans overlap another of their file, e.g. {shared[0]}")
+        split_notes.append(
+            f"{len(shared)} spans overlap another span of their file, e.g. {shared[0]}"
+        )
     unlabelled = sum(1 for s in chosen if s.targets.emotion is None)
     if unlabelled:
         notes.append(f"{unlabelled} without a label")
@@ -120,7 +126,7 @@ def prepare_csv(
 
 
 def _read(table: Path, columns: dict[str, str]) -> tuple[list[_Row], list[str]]:
-    """The rows by field, and a note on columns that mean nothing here."""
+    """The rows by field, and a note on unknown columns."""
     text = read_text(table)
     header_line = text.lstrip("\r\n").partition("\n")[0]
     # The first of the most frequent: a header of one column has none and reads as commas.
@@ -139,19 +145,19 @@ def _read(table: Path, columns: dict[str, str]) -> tuple[list[_Row], list[str]]:
         if len(cells) != len(names):
             raise EmollamaError(
                 f"{where}: has {len(cells)} cells, the header {len(names)}; "
-                "a text with a separator in it must stand in double quotes"
+                "put a text that contains the separator into double quotes"
             )
         rows.append(_Row(where, {f: cells[i].strip() for f, i in of_field.items()}))
     if not rows:
-        raise EmollamaError(f"{table}: holds no rows, only a header")
+        raise EmollamaError(f"{table}: holds only a header, no rows")
     unread = [n for i, n in enumerate(names) if n and i not in of_field.values()]
-    return rows, [f"columns not read: {', '.join(unread)}"] if unread else []
+    return rows, [f"columns ignored: {', '.join(unread)}"] if unread else []
 
 
 def _columns_of_fields(
     table: Path, line: int, names: list[str], columns: dict[str, str]
 ) -> dict[str, int]:
-    """{field: index of its column}; fields that the table does not have are left out."""
+    """{field: index of its column}; fields without a column are left out."""
     for field, column in columns.items():
         if field not in FIELDS:
             raise EmollamaError(f"columns: field '{field}' is unknown{did_you_mean(field, FIELDS)}")
@@ -181,10 +187,12 @@ def _media(row: _Row, root: Path) -> dict[str, Path]:
     if cell := row.get("path"):
         kind = "audio" if Path(cell).suffix.lower() in _SOUND else "video"
         if kind in media:
-            raise EmollamaError(f"{row.where}: column 'path': '{cell}' is a second {kind} file")
+            raise EmollamaError(
+                f"{row.where}: column 'path': '{cell}' is a second {kind} file in this row"
+            )
         media = {kind: root / cell, **media}
     if not media:
-        raise EmollamaError(f"{row.where}: column 'path': is empty; a row needs a media file")
+        raise EmollamaError(f"{row.where}: column 'path': is empty; each row needs a media file")
     return media
 
 
@@ -232,9 +240,11 @@ def _split(
     shares: str | None,
     cells: dict[str, str],
 ) -> tuple[tuple[Sample, ...], list[str]]:
-    """The samples with the split asked for, and what there is to say of it."""
+    """The samples with their split, and the lines of the report about it."""
     if split is not None and shares is not None:
-        raise EmollamaError(f"split '{split}': does not go with shares {shares}; give one of them")
+        raise EmollamaError(
+            f"split '{split}': cannot be combined with shares {shares}; give one of them"
+        )
     if split == "none":
         return tuple(s.model_copy(update={"split": None}) for s in samples), []
     if split is not None:
@@ -247,8 +257,8 @@ def _split(
         alone = next((s.id for s in samples if s.group is None), None)
         if alone is not None:
             raise EmollamaError(
-                f"{table}: '{alone}' has no group to split by; add a column 'speaker' or 'group', "
-                "or leave --split out: clips are then split one by one"
+                f"{table}: '{alone}' has no group to split by; add a column 'speaker' "
+                "or 'group', or leave out --split to split clip by clip"
             )
         return with_split(samples, k_fold(samples, int(fold), int(folds), seed)), []
     if shares is not None or not any(s.split for s in samples):
@@ -261,14 +271,14 @@ def _split(
         # Official splits of some corpora (MELD's) do have the same speakers on both sides; who
         # gives speakers and no groups is told, not stopped.
         loose = tuple(s.model_copy(update={"group": None}) for s in samples)
-        return loose, [f"speakers are on both sides of the table's split: {error}"]
+        return loose, [f"the table's split separates clips of one speaker: {error}"]
     return samples, []
 
 
 def _by_shares(
     samples: tuple[Sample, ...], table: Path, shares: str | None, seed: int
 ) -> tuple[tuple[Sample, ...], list[str]]:
-    """Splits for a table that has none, and the line that says so."""
+    """Splits for a table without any, and the line that reports them."""
     if shares is None and not any(s.targets.emotion for s in samples):
         return samples, []  # clips to predict
     chosen = shares or SHARES
@@ -285,7 +295,7 @@ def _by_shares(
         # Groups that are cut would be an error in every later step.
         split = tuple(s.model_copy(update={"group": None}) for s in split)
         how += (
-            f", because {found.speakers_shared} speakers are too few to be kept apart: a score is "
-            "of speakers that training has seen"
+            f", because {found.speakers_shared} speakers are too few to keep apart: "
+            "scores will be on speakers seen in training"
         )
-    return split, [f"{how}; --shares and --seed choose another, --split none leaves it out"]
+    return split, [f"{how}; change it with --shares and --seed, or leave it out with --split none"]

@@ -1,8 +1,8 @@
-"""MERR's annotated units and tone as tracks that a stream can read, where no clips are at hand.
+"""MERR's annotated units and tone as tracks for a stream, for use without the clips.
 
 `units`: a column for each action unit in the clip and one for each at its peak frame, 1 where it is
-listed. `tone`: a column for each word with which voices are described, 1 where it is used. One
-vector a clip, as `npy:` streams read them.
+listed. `tone`: a column for each word that describes voices, 1 where it is used. One vector per
+clip, as `npy:` streams read them.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from emollama.manifest.sample import Sample
 
 Pieces = Callable[[Sample], list[str] | None]
 FEWEST = 2
-"""Clips that must share a word of the tone for it to have a column."""
+"""Smallest number of clips with a word of the tone for it to get a column."""
 
 
 def write_merr_tracks(samples: Sequence[Sample], folder: Path) -> dict[str, int]:
-    """Write `folder/units` and `folder/tone`; returns how many clips each has.
+    """Write `folder/units` and `folder/tone`; returns the number of clips in each.
 
     Args:
-        samples: of a manifest that `prepare merr` wrote.
-        folder: made where it is missing.
+        samples: of a manifest from `prepare merr`.
+        folder: created if missing.
 
     Raises:
         EmollamaError: no sample has units or a tone.
@@ -54,13 +54,13 @@ def _write(samples: Iterable[Sample], pieces: Pieces, columns: list[str], folder
         row[[place[piece] for piece in found if piece in place]] = 1
         rows[sample.id] = row
     if not rows or not columns:
-        raise EmollamaError(f"{folder}: no sample is annotated with {folder.name}")
+        raise EmollamaError(f"{folder}: no sample has annotated {folder.name}")
     write_npy_folder(folder, rows.items(), columns)
     return len(rows)
 
 
 def _units(sample: Sample) -> list[str] | None:
-    """Listed units; None where the annotation has no list at all."""
+    """Listed units; None where the annotation has no list."""
     parts = {"clip": sample.truth.get("units"), "peak": sample.truth.get("peak_units")}
     if all(units is None for units in parts.values()):
         return None

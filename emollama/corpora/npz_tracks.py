@@ -1,4 +1,4 @@
-"""Feature tables shipped as one .npz, taken apart into a folder of `<id>.npy`."""
+"""Splits a feature table in one .npz into a folder of `<id>.npy`."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ def import_npz(
 ) -> int:
     """Write each row of an .npz table as `out_dir/<id>.npy`, float32 [D] or [T, D].
 
-    The names of the D columns, where the archive has them, go to `out_dir/columns.json`. Nothing
-    is written before everything has been checked; nothing in the archive is unpickled.
+    The names of the D columns, where the archive has them, go to `out_dir/columns.json`. Everything
+    is checked before anything is written; nothing in the archive is unpickled.
 
     Args:
-        npz: archive with ids [N], values [N, D] or [N, T, D] and, if it likes, columns [D].
-        out_dir: the folder, made where it is missing.
+        npz: archive with ids [N], values [N, D] or [N, T, D] and optionally columns [D].
+        out_dir: the folder, created if missing.
         ids_key: name of the ids' array.
         values_key: name of the values' array.
-        columns_key: name of the columns' array; only the default may be absent.
+        columns_key: name of the columns' array; only the default name may be absent.
 
     Returns:
         N, the number of files.
 
     Raises:
-        EmollamaError: no such archive or key, shapes that do not fit, an id twice or one that is
-            no file name, a value that is not finite.
+        EmollamaError: no such archive or key, shapes that do not match, a duplicate id or one that
+            cannot name a file, or a value that is not finite.
     """
     optional = {columns_key} if columns_key == "columns" else set()
     arrays = _load(npz, (ids_key, values_key, columns_key), optional)
@@ -83,7 +83,7 @@ def _load(npz: Path, keys: tuple[str, ...], optional: set[str]) -> dict[str, np.
     try:
         archive = np.load(npz, allow_pickle=False)
         if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise EmollamaError(f"{npz}: is a single array; an .npz archive is expected")
+            raise EmollamaError(f"{npz}: is a single array; give an .npz archive")
         with archive:
             for key in keys:
                 if key in archive.files:
@@ -104,7 +104,7 @@ def _names(npz: Path, key: str, array: np.ndarray, count: int) -> list[str]:
     if array.shape != (count,) or array.dtype.kind not in "USiu":
         raise EmollamaError(
             f"{npz}: '{key}' is {array.dtype} of shape {list(array.shape)}; "
-            f"it must be {count} strings, to fit the values"
+            f"it must be {count} strings, one per row of the values"
         )
     if array.dtype.kind == "S":
         array = np.char.decode(array, "utf-8", "replace")

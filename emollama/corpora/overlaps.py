@@ -1,4 +1,4 @@
-"""Spans of one media file that overlap, or lie in a whole one: the same seconds in two samples."""
+"""Finds overlapping spans of one media file: the same seconds in two samples."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from emollama.manifest.sample import Sample
 
 @dataclass(frozen=True)
 class Overlap:
-    """Two samples of one file that share some seconds; `later` begins no earlier."""
+    """Two samples of one file that share some seconds; `later` does not start before `earlier`."""
 
     earlier: Sample
     later: Sample
 
     def leaks(self) -> bool:
-        """Whether the shared seconds are in two splits."""
+        """Whether the two samples are in different splits."""
         splits = {self.earlier.split, self.later.split}
         return len(splits) == 2 and None not in splits
 
@@ -28,11 +28,11 @@ class Overlap:
 
 
 def overlaps(samples: Iterable[Sample]) -> list[Overlap]:
-    """For each sample that begins before an earlier one of its file ends, the pair.
+    """Pair each sample that starts before an earlier one of its file ends with that one.
 
-    A file is shared that either has as its video or its sound. Of the earlier ones that reach so
-    far a sample is told with one of another split, if there is one, else with that which ends last.
-    Whole files that are two samples of one split (two persons in a picture) are not told.
+    Video and sound files both count. Among several earlier samples, one of another split is
+    reported, if any, else the one that ends last. Whole files that are two samples of one split
+    (two persons in a picture) are not reported.
     """
     by_file: dict[str, list[Sample]] = {}
     for sample in samples:

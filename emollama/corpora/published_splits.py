@@ -1,7 +1,7 @@
-"""Random splits that papers report on, by name, from the lists that their authors publish.
+"""Random splits used in papers, by name, from the lists that their authors publish.
 
-The lists are their authors' and are read from a folder that the user has; what is known here is
-which files they are, how a line names a sample and how many lines there are. Those of AMST are in
+The lists belong to their authors and are read from the user's copy; this module knows the names of
+the files, how a line names a sample and the number of lines. Those of AMST are in
 `code/data/<corpus>` of its repository (CXianRen/AMST), or made by the script there.
 """
 
@@ -21,10 +21,10 @@ class PublishedSplit:
     """Lists of a published split.
 
     Attributes:
-        corpora: names of the corpora, as manifests have them, that it is a split of.
+        corpora: names, as in manifests, of the corpora that it splits.
         files: {split: name of its list}.
-        line: how a line begins; its group is the sample's id.
-        counts: {split: lines of its list}.
+        line: pattern of the start of a line; its group is the sample's id.
+        counts: {split: number of lines}.
     """
 
     corpora: tuple[str, ...]
@@ -68,10 +68,10 @@ PUBLISHED_SPLITS: dict[str, PublishedSplit] = {
 def published_split(
     name: str, lists: Path, corpus: str, ids: Collection[str]
 ) -> tuple[dict[str, str | None], list[str]]:
-    """The split called `name` of a manifest's samples, and what there is to say of it.
+    """The published split `name` of a manifest's samples, and remarks for the report.
 
-    An id that stands in several lists is tested, else validated on: what is tested is as published,
-    and nothing is tested that was trained on. A sample in no list is in no split.
+    An id in several lists goes to test, else to val: the test split is as published, and no test
+    sample is trained on. A sample in no list is in no split.
 
     Args:
         name: one of `PUBLISHED_SPLITS`.
@@ -80,15 +80,15 @@ def published_split(
         ids: those of the manifest.
 
     Raises:
-        EmollamaError: an unknown name, another corpus, a list is missing or has not the published
-            number of lines, a line that names no sample, or no sample is in a list.
+        EmollamaError: an unknown name, another corpus, a list that is missing or has another number
+            of lines than published, a line that names no sample, or no sample in a list.
     """
     if name not in PUBLISHED_SPLITS:
         raise EmollamaError(f"split '{name}' is unknown{did_you_mean(name, PUBLISHED_SPLITS)}")
     published = PUBLISHED_SPLITS[name]
     if corpus not in published.corpora:
         raise EmollamaError(
-            f"'{name}' is a split of {', '.join(published.corpora)}; the manifest is of '{corpus}'"
+            f"'{name}' splits {', '.join(published.corpora)}, but the manifest is corpus '{corpus}'"
         )
     split: dict[str, str | None] = dict.fromkeys(ids)
     several: list[str] = []
@@ -97,8 +97,8 @@ def published_split(
         listed = _read(lists / published.files[part], published.line)
         if len(listed) != published.counts[part]:
             raise EmollamaError(
-                f"{lists / published.files[part]}: has {len(listed)} lines, "
-                f"{published.counts[part]} are published for '{name}'"
+                f"{lists / published.files[part]}: has {len(listed)} lines, but "
+                f"'{name}' was published with {published.counts[part]}"
             )
         for sample in listed:
             if sample not in split:
@@ -113,9 +113,9 @@ def published_split(
     return split, [
         f"{len(found)} {what}, e.g. '{found[0]}'"
         for found, what in (
-            (several, "ids are listed more than once; each is tested, else validated on"),
+            (several, "ids are in several lists; they go to test, else to val"),
             (foreign, "listed ids are not in the manifest"),
-            (outside, "samples are in no list and so in no split"),
+            (outside, "samples are in no list and get no split"),
         )
         if found
     ]

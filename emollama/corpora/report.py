@@ -1,4 +1,4 @@
-"""What preparing a corpus came to: how many samples, and which files were left out and why."""
+"""The report on preparing a corpus: samples, and files left out with reasons."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class PrepareReport:
 
     Attributes:
         out: the manifest that was written.
-        samples: how many it holds.
+        samples: number of samples in it.
         rejected: path (or file:row) to the reason it is not in the manifest.
-        splits: samples per split; "(none)" where a sample has none.
+        splits: samples per split; "(none)" for samples without one.
         emotions: samples per split and emotion, {split: {emotion: n}}.
-        notes: what else a reader should know, a line each.
-        faults: splits that have not the official number of samples, a line each.
+        notes: further remarks, one line each.
+        faults: splits without the official number of samples, one line each.
     """
 
     out: Path
@@ -61,7 +61,7 @@ class PrepareReport:
         return cls(out, len(samples), rejected, splits, emotions, tuple(notes), tuple(faults))
 
     def lines(self) -> list[str]:
-        """The report for a person to read: every reason for a rejection, and how often."""
+        """The readable report: every reason for a rejection, and how often it occurred."""
         lines = [f"{self.out}: {self.samples} samples"]
         for split, counts in self.emotions.items():
             told = ", ".join(f"{emotion} {n}" for emotion, n in counts.items())

@@ -1,4 +1,4 @@
-"""Training, validation and test by shares, for a corpus that comes without splits."""
+"""Training, validation and test splits by shares, for a corpus without splits."""
 
 from __future__ import annotations
 
@@ -22,9 +22,8 @@ class Shared:
 
     Attributes:
         splits: {id: "train", "val" or "test"}; clips without a label are in none.
-        by: what is kept in one split: "speaker", "group" or "clip".
-        speakers_shared: how many speakers or groups there are, where they are too few to be kept
-            apart; else 0.
+        by: the unit kept in one split: "speaker", "group" or "clip".
+        speakers_shared: number of speakers or groups if they are too few to keep apart, else 0.
     """
 
     splits: dict[str, str]
@@ -33,25 +32,26 @@ class Shared:
 
 
 def parse_shares(text: str) -> tuple[int, int, int]:
-    """Percentages of train, val and test out of "70/15/15".
+    """Parse the percentages of train, val and test from "70/15/15".
 
     Raises:
-        EmollamaError: not three whole numbers that sum to 100, or nothing to train on.
+        EmollamaError: not three whole numbers that sum to 100, or train is 0.
     """
     parts = text.split("/")
     if len(parts) != 3 or not all(p.isdecimal() for p in parts):
         raise EmollamaError(f"shares '{text}': must be TRAIN/VAL/TEST in percent, e.g. {SHARES}")
     train, val, test = map(int, parts)
     if train + val + test != 100 or train == 0:
-        raise EmollamaError(f"shares '{text}': must sum to 100, with something to train on")
+        raise EmollamaError(f"shares '{text}': must sum to 100, with TRAIN above 0")
     return train, val, test
 
 
 def split_by_shares(samples: Sequence[Sample], shares: tuple[int, int, int], seed: int) -> Shared:
-    """Deal labelled samples out to the splits, whole speakers or groups where there are enough.
+    """Distribute labelled samples over the splits, by speaker or group where there are enough.
 
     Spans of one file stay together. The same samples and seed give the same splits, whatever the
-    order of the samples; of several orders the one with the most even spread of labels is taken.
+    order of the samples; of several orders the one with the most even distribution of labels is
+    taken.
 
     Raises:
         EmollamaError: fewer labelled files than splits.
@@ -76,7 +76,7 @@ def split_by_shares(samples: Sequence[Sample], shares: tuple[int, int, int], see
 
 
 def _units(samples: Sequence[Sample], apart: bool) -> list[list[Sample]]:
-    """Samples that are in one split together, by speaker or group or else by file."""
+    """Units of samples that stay in one split, by speaker or group, else by file."""
     units: dict[str, list[Sample]] = {}
     for sample in samples:
         person = sample.group or sample.speaker if apart else None
@@ -87,7 +87,7 @@ def _units(samples: Sequence[Sample], apart: bool) -> list[list[Sample]]:
 def _deal(
     units: Sequence[list[Sample]], wanted: dict[str, float], seed: str, apart: bool
 ) -> dict[str, str]:
-    """Each unit to the split that lacks most; no split is left empty."""
+    """Assign each unit to the split that lacks most; no split is left empty."""
     order = list(units)
     random.Random(seed).shuffle(order)
     # Clips come label by label, so that each label is dealt out evenly; speakers by their size.
@@ -110,7 +110,7 @@ def _deal(
 def _unevenness(
     samples: Sequence[Sample], splits: dict[str, str], wanted: dict[str, float]
 ) -> float:
-    """How far counts of label and split are from the shares of the label."""
+    """Deviation of the counts per label and split from the label's shares."""
     totals = Counter(map(stratum, samples))
     found = Counter((stratum(s), splits[s.id]) for s in samples)
     return sum(

@@ -1,4 +1,4 @@
-"""The schemes of `emollama split`: from a manifest to a split file, and what there is to say."""
+"""The schemes of `emollama split`: from a manifest to a split file, with remarks."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     ID_HASH: {"fold": 0, "folds": 5},
     **{name: {"lists": None} for name in PUBLISHED_SPLITS},
 }
-"""{scheme: its options with what they are when not given}."""
+"""{scheme: its options with their defaults}."""
 
 REQUIRED = {
     K_FOLD: "fold", LEAVE_ONE_OUT: "group", **dict.fromkeys(PUBLISHED_SPLITS, "lists"),
 }  # fmt: skip
-"""The one option that a scheme cannot do without."""
+"""The required option of a scheme."""
 
 
 @dataclass(frozen=True)
 class SplitReport:
-    """A split file that was written; `notes` and `warnings` are a line each."""
+    """A split file that was written; `notes` and `warnings` have one line each."""
 
     file: SplitFile
     counts: PrepareReport
@@ -44,7 +44,7 @@ class SplitReport:
     warnings: tuple[str, ...]
 
     def lines(self) -> list[str]:
-        """The report for a person to read."""
+        """The readable report."""
         told = [f"WARNING: {line}" for line in self.warnings]
         told += [f"  {line}" for line in self.notes]
         return [*self.counts.lines(), *told, f"  SHA-256 {self.file.sha256}"]
@@ -56,14 +56,14 @@ def write_split(
     """Split a manifest's samples and write the split file.
 
     Args:
-        manifest: of which every sample gets a line.
+        manifest: every sample of it gets a line.
         out: the split file.
         scheme: one of `DEFAULTS`.
-        given: options that were given; see `DEFAULTS`.
+        given: options from the user; see `DEFAULTS`.
 
     Raises:
-        EmollamaError: an unknown scheme, an option that it does not have or cannot do without, or
-            samples that cannot be split so.
+        EmollamaError: an unknown scheme, an option that it does not take, a required option that is
+            missing, or samples that cannot be split in this way.
     """
     options = _options(scheme, given)
     splits, notes = _split(manifest, scheme, options)
@@ -71,7 +71,7 @@ def write_split(
     file = write_split_file(out, manifest.corpus, scheme, written, splits)
     placed = [s for s in apply_split(manifest, file).samples if s.split is not None]
     if not any(s.speaker or s.group for s in placed):
-        notes = [*notes, "no sample names a speaker or a group: what leaks cannot be told"]
+        notes = [*notes, "no sample names a speaker or a group, so leaks cannot be detected"]
     return SplitReport(
         file,
         PrepareReport.of(out, placed, {}),
@@ -87,7 +87,9 @@ def _options(scheme: str, given: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in given.items():
         if value is not None and name not in known:
             takes = ", ".join(_flag(k) for k in known) or "no options"
-            raise EmollamaError(f"{_flag(name)}: scheme '{scheme}' does not take it, but {takes}")
+            raise EmollamaError(
+                f"{_flag(name)}: scheme '{scheme}' does not take it; it takes {takes}"
+            )
     options = {k: v if given.get(k) is None else given[k] for k, v in known.items()}
     needed = REQUIRED.get(scheme)
     if needed and options[needed] is None:
@@ -98,7 +100,7 @@ def _options(scheme: str, given: Mapping[str, Any]) -> dict[str, Any]:
 def _split(
     manifest: Manifest, scheme: str, options: Mapping[str, Any]
 ) -> tuple[Mapping[str, str | None], list[str]]:
-    """{id: split} of every sample, and what there is to say of it."""
+    """{id: split} of every sample, and remarks."""
     samples: Sequence[Sample] = manifest.samples
     if scheme in PUBLISHED_SPLITS:
         ids = [s.id for s in samples]
@@ -116,10 +118,10 @@ def _split(
         samples = [s.model_copy(update={"group": s.speaker}) for s in samples]
     alone = next((s.id for s in samples if s.group is None), None)
     if alone is not None and by != "none":
-        loose = "; '--by none' cuts through anything" if scheme == K_FOLD else ""
+        loose = "; use '--by none' to split sample by sample" if scheme == K_FOLD else ""
         raise EmollamaError(f"{manifest.path}: sample '{alone}' has no {by} to split by{loose}")
     if scheme == LEAVE_ONE_OUT and by == "none":
-        raise EmollamaError(f"--by none: scheme '{scheme}' leaves out a group or a speaker")
+        raise EmollamaError(f"--by none: scheme '{scheme}' needs --by group or --by speaker")
     if scheme == LEAVE_ONE_OUT:
         return leave_one_group_out(samples, options["group"], options["val_group"]), []
     folds = k_fold(

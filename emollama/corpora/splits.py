@@ -1,8 +1,7 @@
-"""Splits that never cut through a speaker: named ones, k-fold by group, leave one group out.
+"""Splits that keep speakers whole: named ones, k-fold by group, leave one group out.
 
 Clips of one person in both training and test teach a model the person, not the emotion. Functions
-here give whole groups away unless they say otherwise, and `require_whole_groups` checks any split
-for it.
+here keep groups whole unless they say otherwise, and `require_whole_groups` checks any split.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from emollama.manifest.sample import Sample
 
 @dataclass(frozen=True)
 class NamedSplit:
-    """Actors of RAVDESS to test and to validate on; every other actor is for training."""
+    """RAVDESS actors for test and validation; all other actors are for training."""
 
     test: frozenset[int]
     val: frozenset[int]
@@ -64,14 +63,14 @@ def k_fold(
     Args:
         samples: all of the corpus.
         fold: the fold to test, from 0.
-        folds: how many.
+        folds: number of folds.
         seed: of the folds.
-        validate: the next fold is "val", after the last one the first; it takes three folds.
-        whole_groups: no group is cut; without it groups are not asked for, and may be cut.
+        validate: the next fold is "val" (the first one after the last); needs three folds.
+        whole_groups: keep groups whole; otherwise groups are ignored and may be cut.
 
     Raises:
-        EmollamaError: no samples, one without group where groups are kept, fewer groups than
-            folds, no such fold.
+        EmollamaError: no samples, a sample without a group where groups are kept whole, fewer
+            groups than folds, or no such fold.
     """
     ordered = sorted(samples, key=lambda s: s.id)
     groups = _groups(ordered) if whole_groups else [s.id for s in ordered]
@@ -85,7 +84,7 @@ def k_fold(
         raise EmollamaError(f"fold {fold} does not exist; there are 0 to {folds - 1}")
     parts = _folds(ordered, groups, folds, seed)
     if not all(parts):
-        raise EmollamaError(f"{folds} folds of {count} {what} leave a fold empty; ask for fewer")
+        raise EmollamaError(f"{folds} folds of {count} {what} leave a fold empty; use fewer folds")
     names = dict.fromkeys(parts[fold], "test")
     if validate:
         names |= dict.fromkeys(parts[(fold + 1) % folds], "val")
@@ -113,9 +112,9 @@ def _folds(
 
 
 def by_id_hash(samples: Sequence[Sample], fold: int, folds: int = 5) -> dict[str, str]:
-    """{id: "test" or "train"}: tested are ids whose SHA-256 leaves `fold` on division by `folds`.
+    """{id: "test" or "train"}: an id is tested if its SHA-256 modulo `folds` is `fold`.
 
-    For corpora that name no groups: a sample's side never depends on which others are there.
+    For corpora without groups: a sample's split never depends on the other samples.
 
     Raises:
         EmollamaError: fewer than two folds, or no such fold.
@@ -158,9 +157,10 @@ def leave_one_group_out(
 def random_split(samples: Sequence[Sample], seed: int = 0) -> dict[str, str]:
     """{id: split} at random, 80 % train, 10 % test and 10 % val of each label.
 
-    Papers without an official split do so. Groups are cut: the score is of known speakers. What is
-    left when a label's shares are rounded down goes to the largest remainders, of equal ones to
-    one drawn by the seed: 19 samples are 15, 2 and 2, nine are 7, 1 and 1, one is trained on.
+    This is common in papers without an official split. Groups are cut: scores are on known
+    speakers. Samples left after rounding a label's shares down go to the largest remainders, ties
+    decided by the seed: 19 samples become 15, 2 and 2, nine become 7, 1 and 1, and a single one is
+    for training.
 
     Raises:
         EmollamaError: too few samples of every label: a split would be empty.
@@ -185,7 +185,7 @@ _TENTHS = {"train": 8, "test": 1, "val": 1}
 
 
 def _shares(count: int, draw: random.Random) -> dict[str, int]:
-    """How many of `count` samples each split of `_TENTHS` gets, by largest remainder."""
+    """The number of `count` samples for each split of `_TENTHS`, by largest remainder."""
     shares = {name: count * tenths // 10 for name, tenths in _TENTHS.items()}
     order = sorted(_TENTHS, key=lambda name: (-(count * _TENTHS[name] % 10), draw.random()))
     for name in order[: count - sum(shares.values())]:
@@ -194,7 +194,7 @@ def _shares(count: int, draw: random.Random) -> dict[str, int]:
 
 
 def stratum(sample: Sample) -> str:
-    """What splits are balanced by: the emotion, else the sign of the sentiment, else nothing."""
+    """The value that splits are balanced by: the emotion, else the sign of the sentiment."""
     targets = sample.targets
     if targets.emotion is not None or targets.sentiment is None:
         return targets.emotion or ""
@@ -204,7 +204,7 @@ def stratum(sample: Sample) -> str:
 def require_whole_groups(samples: Iterable[Sample], split: Mapping[str, str | None]) -> None:
     """Raise an `EmollamaError` naming the first group that `split` cuts in two.
 
-    Samples without a group are each a group of their own.
+    A sample without a group is a group of its own.
     """
     seen: dict[str, tuple[str | None, str]] = {}
     for sample in samples:

@@ -1,1 +1,1 @@
-"""The page on which one chats about a clip: `python -m demo --model DIR`."""
+"""The web page for chatting about a clip: `python -m demo --model DIR`."""

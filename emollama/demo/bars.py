@@ -1,4 +1,4 @@
-"""Bars in HTML: label probabilities, and which channel carried the answer."""
+"""HTML bars of label probabilities and of the channels' shares in the answer."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ def headline(answer: Answer) -> str:
 
 
 def carried(weights: Weights) -> str:
-    """Which channel carried the answer: the shares, signed, about a middle line."""
+    """The channels' signed shares in the answer, around a middle line."""
     if weights.carrier is None:
-        told = f"No channel spoke for {weights.label}."
+        told = f"No channel supported {weights.label}."
     else:
-        told = f"The {weights.carrier} carried the answer {weights.label} most."
+        told = f"The {weights.carrier} contributed most to the answer {weights.label}."
     most = max((abs(share) for share in weights.channels.values()), default=0) or 1.0
     rows = []
     for channel, share in weights.channels.items():

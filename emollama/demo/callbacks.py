@@ -1,6 +1,6 @@
-"""What happens when something on the page is used. Knows the session, and nothing of the layout.
+"""Callbacks of the page's controls. They know the session, but not the layout.
 
-Each callback is a generator of changes: values by the name of what shows them.
+Each callback is a generator of changes: values by component name.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ _log = logging.getLogger("demo")
 def on_the_page(
     callback: Callable[Concatenate[Callbacks, View, P], Iterator[Changes]],
 ) -> Callable[Concatenate[Callbacks, Desk, P], Iterator[Changes]]:
-    """Changes reach the page while it still shows the clip that they are about.
+    """Drops changes that are about a clip no longer shown.
 
-    Whatever goes wrong becomes a line on the page; what is our fault also goes to the log.
+    Every error becomes a line on the page; internal errors also go to the log.
     """
 
     @functools.wraps(callback)
@@ -74,16 +74,16 @@ def _told(changes: Iterator[Changes]) -> Iterator[Changes]:
     except Exception:
         number = uuid4().hex[:8]
         _log.exception("error %s", number)
-        yield {"state": failed(f"something went wrong inside; the log has it as {number}")}
+        yield {"state": failed(f"an internal error; see {number} in the log")}
 
 
 class Callbacks:
-    """Of one page; visitors share the session and each has a `Visit`.
+    """Callbacks of one page; visitors share the session, and each has a `Visit`.
 
     Args:
         session: the model.
         guard: decodes clips in processes with limits.
-        folder: private, for what is saved.
+        folder: private folder for saved files.
     """
 
     def __init__(self, session: Session, guard: Guard, folder: Path) -> None:
@@ -91,7 +91,7 @@ class Callbacks:
 
     @property
     def label_sets(self) -> dict[str, Sequence[str]]:
-        """Label sets to choose from by name, the model's own first; it is the empty one."""
+        """Label sets to choose from, by name; the first one, the model's own, is empty."""
         sets: dict[str, Sequence[str]] = {f"the model's own: {', '.join(self.session.labels)}": ()}
         if self.session.writes:
             for name, one in LABEL_SETS.items():
@@ -109,16 +109,16 @@ class Callbacks:
         name: str | None = None,
         text: str | None = None,
     ) -> Iterator[Changes]:
-        """Read a clip, ask for its label, and see which channel carried it.
+        """Read a clip, ask for its label, and weigh the channels' shares.
 
-        Until it is read the page keeps the clip that it has.
+        The page keeps its current clip until the new one has been read.
 
         Args:
             view: of the page.
-            path: of the file; None where the visitor has taken it away.
+            path: of the file; None if the visitor removed it.
             labels: as in `relabel`.
-            name: to show in place of the file's own.
-            text: what is said, where that is known; else it is transcribed.
+            name: shown instead of the file's name.
+            text: the transcript, if known; else the clip is transcribed.
         """
         if path is None:
             return
@@ -165,17 +165,19 @@ class Callbacks:
 
     @on_the_page
     def reword(self, view: View, text: str) -> Iterator[Changes]:
-        """Take the edited transcript for what is said."""
+        """Use the edited transcript."""
         visit = view.opened
         if len(text) > LONGEST_WORDS:
-            raise EmollamaError(f"the words have {len(text)} characters; {LONGEST_WORDS} at most")
+            raise EmollamaError(
+                f"the transcript has {len(text)} characters; at most {LONGEST_WORDS} are allowed"
+            )
         visit.reword(self.session, text)
         yield {**self._of_look(visit), "player": player(visit.look, visit.path)}
         yield from self._answered(visit)
 
     @on_the_page
     def relabel(self, view: View, labels: str | None) -> Iterator[Changes]:
-        """Choose among other labels: a set by name, or words between commas."""
+        """Choose from other labels: a set by name, or words separated by commas."""
         visit = view.visit
         if visit is None:
             return
@@ -199,7 +201,7 @@ class Callbacks:
         }
 
     def _switches(self, visit: Visit) -> Changes:
-        """Each channel's switch: whether it is on, and None where the clip has none."""
+        """Each channel's switch: on or off, or None if the clip lacks the channel."""
         return {
             f"use_{c}": (c not in visit.left_out) if c in visit.whole.present else None
             for c in self.session.channels
@@ -214,18 +216,18 @@ class Callbacks:
         visit.answer = found
         timeline = {"timeline": lanes(look, found.frames)} if found.frames else {}
         if labels is not None and set(labels) != set(self.session.labels):
-            told = "Which channel carried the answer is told for the model's own labels."
+            told = "The channels' shares are available for the model's own labels only."
             yield {"answer": answer_bars(found), "carried": f"<p class='small'>{told}</p>",
                    "state": done(found.seconds), **timeline}  # fmt: skip
             return
         yield {"answer": answer_bars(found), "carried": "", **timeline,
-               "state": busy("Asking what carried the answer …")}  # fmt: skip
+               "state": busy("Weighing the channels …")}  # fmt: skip
         weights = self.session.weights(look, found.label)
         if visit.changes != changes:
             return
         visit.weights = weights
         if weights is None:
-            told = "This model answers with values; which channel carried them is not told."
+            told = "This model predicts values; the channels' shares are available for labels only."
             yield {"carried": f"<p class='small'>{told}</p>", "state": done(found.seconds)}
         else:
             yield {"carried": carried(weights), "state": done(found.seconds)}
@@ -243,7 +245,7 @@ class Callbacks:
             raise EmollamaError("write a question first")
         if len(text) > LONGEST_QUESTION:
             raise EmollamaError(
-                f"the question has {len(text)} characters; {LONGEST_QUESTION} at most"
+                f"the question has {len(text)} characters; at most {LONGEST_QUESTION} are allowed"
             )
         sampling = Sampling(float(temperature), float(top_p), int(length))
         yield from self._write(visit, text, sampling)
@@ -265,18 +267,18 @@ class Callbacks:
         """Ask the last question again, with the channels and settings as they are."""
         visit = view.opened
         if not visit.exchanges:
-            raise EmollamaError("nothing was asked yet")
+            raise EmollamaError("no question has been asked yet")
         sampling = Sampling(float(temperature), float(top_p), int(length))
         yield from self._write(visit, visit.exchanges[-1].question, sampling, again=True)
 
     def stop(self, desk: Desk) -> None:
-        """End the answer that is being written."""
+        """Stop the answer in progress."""
         if desk.visit is not None:
             desk.visit.stop.set()
 
     @on_the_page
     def forget(self, view: View) -> Iterator[Changes]:
-        """Begin the conversation anew."""
+        """Start a new conversation."""
         visit = view.opened
         with _writing(visit):
             visit.exchanges.clear()
@@ -333,9 +335,9 @@ class Callbacks:
 
 @contextmanager
 def _writing(visit: Visit) -> Iterator[None]:
-    """Only one answer of a visit is written at a time; a second is refused, not queued."""
+    """A visit has one answer in progress at a time; a second is refused, not queued."""
     if not visit.writing.acquire(blocking=False):
-        raise EmollamaError("an answer is being written; stop it, or wait for its end")
+        raise EmollamaError("an answer is being written; stop it, or wait until it ends")
     try:
         yield
     finally:
@@ -343,7 +345,7 @@ def _writing(visit: Visit) -> Iterator[None]:
 
 
 def messages(visit: Visit) -> list[dict[str, Any]]:
-    """The conversation as a chatbot shows it, each answer with its prompt folded below."""
+    """The conversation for the chatbot, with the prompt folded below each answer."""
     found: list[dict[str, Any]] = []
     for one in visit.exchanges:
         found.append({"role": "user", "content": one.question})
@@ -358,22 +360,22 @@ def messages(visit: Visit) -> list[dict[str, Any]]:
 
 
 def busy(text: str) -> str:
-    """What the page is doing."""
+    """A status line: work in progress."""
     return f'<p role="status">{escape(text)}</p>'
 
 
 def done(seconds: float) -> str:
-    """That it is done."""
+    """A status line: work done."""
     return f'<p role="status" class="small">Answered in {seconds:.1f} s.</p>'
 
 
 def failed(message: str) -> str:
-    """What is wrong, in one line."""
+    """A status line: an error."""
     return f'<p role="alert" class="error">{escape(" ".join(message.split()))}</p>'
 
 
 def _answered(view: View) -> tuple[Visit, Answer]:
     visit = view.opened
     if visit.answer is None:
-        raise EmollamaError("there is no answer yet to be saved")
+        raise EmollamaError("there is no answer to save yet")
     return visit, visit.answer

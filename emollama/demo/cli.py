@@ -1,4 +1,4 @@
-"""`emollama demo`, and `python -m demo`: the page, for this machine alone unless told otherwise."""
+"""`emollama demo`, and `python -m demo`: the web page, on this machine only by default."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def demo(
     dtype: Annotated[Precision, typer.Option(help="Precision of a language model.")] = "auto",
     examples: Annotated[
         Path,
-        typer.Option(metavar="DIR", help="Folder of the example clips, made the first time."),
+        typer.Option(metavar="DIR", help="Folder of the example clips, created on first use."),
     ] = Path("runs/demo-examples"),
     no_examples: Annotated[bool, typer.Option("--no-examples", help="Show no examples.")] = False,
     max_mb: Annotated[int, typer.Option(help="Largest clip, in MiB.")] = 100,
@@ -36,7 +36,7 @@ def demo(
         float, typer.Option(help="Seconds that decoding and reading a clip may take.")
     ] = 120.0,
 ) -> None:
-    """Open the web page for talking about a clip.
+    """Open the web page for chatting about a clip.
 
     Ctrl-C ends it. With EMOLLAMA_API_KEY set, visitors log in as 'emollama' with
     the key as password.
@@ -75,7 +75,7 @@ def demo(
         settings,
         None if no_examples else examples,
         USER,
-        lambda address: print(f"open {address} in a browser; Ctrl-C ends the page", flush=True),
+        lambda address: print(f"open {address} in a browser; press Ctrl-C to stop", flush=True),
     )
 
 

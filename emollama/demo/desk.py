@@ -1,4 +1,4 @@
-"""What one page shows at a time. Several of its events may run side by side; clips do not mix."""
+"""The state of one page. Several events may run at once; clips never mix."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ class Desk:
 
     Attributes:
         visit: the clip that the page shows; None before the first.
-        openings: how many clips have been chosen; only the last of them comes to be shown.
+        openings: number of clips chosen so far; only the last one is shown.
     """
 
     visit: Visit | None = None
     openings: int = 0
 
     def view(self) -> View:
-        """The page as it is at this moment, for one event."""
+        """A snapshot of the page for one event."""
         return View(self, self.visit)
 
 
 @dataclass
 class View:
-    """What one event knows of the page.
+    """A snapshot of the page for one event.
 
     Attributes:
         desk: the page.
-        visit: the clip that the event is about.
-        opening: of a clip that is being read; None for what is about the one that is shown.
+        visit: the clip of the event.
+        opening: number of a clip being read; None for events about the clip shown.
     """
 
     desk: Desk
@@ -43,27 +43,26 @@ class View:
 
     @property
     def current(self) -> bool:
-        """Whether the page still wants what this event finds."""
+        """Whether the event's result is still relevant to the page."""
         if self.opening is not None:
             return self.opening == self.desk.openings
         return self.visit is self.desk.visit
 
     @property
     def opened(self) -> Visit:
-        """The clip; an `EmollamaError` where there is none."""
+        """The clip; an `EmollamaError` if there is none."""
         if self.visit is None:
             raise EmollamaError(NO_CLIP)
         return self.visit
 
     def open(self) -> None:
-        """Begin to read a clip; one that was being read is not wanted any more."""
+        """Begin to read a clip; a clip still being read is dropped."""
         self.desk.openings += 1
         self.opening = self.desk.openings
 
     def put(self, visit: Visit) -> bool:
-        """Show this clip, and end what is being written about the one before.
-
-        Returns whether the page still wanted it.
+        """Show this clip, and stop any answer about the previous one. Returns whether the clip was
+        still relevant.
         """
         if not self.current:
             return False

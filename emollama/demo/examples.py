@@ -1,4 +1,4 @@
-"""Example clips, made the first time: probe clips whose channels agree, and some that do not."""
+"""Example clips, created on first use: probe clips whose channels agree, and some that do not."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _WANTED = (
 
 @dataclass(frozen=True)
 class Example:
-    """A clip to choose: its file, what it is called, and what is said in it."""
+    """An example clip: its file, title and transcript."""
 
     path: Path
     title: str
@@ -35,7 +35,7 @@ class Example:
 
 
 def examples(folder: Path) -> list[Example]:
-    """The example clips in `folder`; those that are not there are made, in some seconds.
+    """The example clips in `folder`; missing ones are created in a few seconds.
 
     Raises:
         EmollamaError: espeakng-loader is missing, or the folder cannot be written.
@@ -45,7 +45,7 @@ def examples(folder: Path) -> list[Example]:
     if not all(path.is_file() for path in paths):
         require_espeak()
         with (
-            sole_writer(folder, f"{folder}: another page is making the examples; start again"),
+            sole_writer(folder, f"{folder}: another page is creating the examples; try again"),
             Speaker() as speaker,
         ):
             for plan, path in zip(plans, paths, strict=True):

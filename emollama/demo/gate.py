@@ -1,6 +1,6 @@
-"""What every request to the page passes first, before Gradio looks at it.
+"""Checks every request to the page before Gradio sees it.
 
-Plain ASGI, so that uploads are turned away before they are read.
+Plain ASGI, so that uploads are refused before they are read.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ Scope = MutableMapping[str, Any]
 App = Callable[[Scope, Any, Any], Awaitable[None]]
 
 _MOST, _PATIENCE = 4 << 20, 2.0  # bytes and seconds of a body that nobody wants
-NO_FETCHING = "this page fetches nothing from elsewhere: upload the file"
+NO_FETCHING = "this page does not fetch URLs: upload the file"
 
 
 class Gate:
-    """Turns away, with 403, what a browser or a program must not ask of the page.
+    """Refuses inadmissible requests with status 403.
 
-    - requests that another site's web page makes: the visitor's browser would send them, with the
-      visitor's login, and Gradio keeps what it is sent;
-    - requests for a file at a web address, which Gradio would fetch.
+    - requests from another site's web page: the visitor's browser would send them with the
+      visitor's login, and Gradio stores uploads;
+    - requests that name a file by URL, which Gradio would fetch.
     """
 
     def __init__(self, app: App) -> None:
@@ -47,12 +47,12 @@ class Gate:
 
 
 def is_address(path: str) -> bool:
-    """Whether this is a web address in place of a file's path."""
+    """Whether this is a URL instead of a file path."""
     return path.strip().lower().startswith(("http:", "https:", "//"))
 
 
 def names_address(data: Any) -> bool:
-    """Whether a file among these values, at any depth, is named by a web address."""
+    """Whether any file in these values, at any depth, is given as a URL."""
     if isinstance(data, dict):
         path = data.get("path")
         return (isinstance(path, str) and is_address(path)) or any(
@@ -62,10 +62,10 @@ def names_address(data: Any) -> bool:
 
 
 class _Body:
-    """What is left of a request's body when its answer ends, read and thrown away.
+    """Read and discard the rest of a request's body after the response.
 
-    A connection that is closed on somebody who still sends is reset, and the answer that says why
-    is lost on the way.
+    Closing a connection on a client that still sends resets it, and the response with the reason
+    would be lost.
     """
 
     def __init__(self, receive: Any, send: Any) -> None:

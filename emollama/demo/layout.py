@@ -1,4 +1,4 @@
-"""What stands where on the page. What happens is wired in `page`."""
+"""The layout of the page. Events are connected in `page`."""
 
 from __future__ import annotations
 
@@ -16,19 +16,21 @@ from emollama.demo.visit import LONGEST_QUESTION, LONGEST_WORDS
 from emollama.session import Sampling, Session
 
 KEEP_SECONDS = 3600
-"""After which uploads and visits are forgotten."""
+"""Seconds after which uploads and visits are removed."""
 CONSENT = (
     "Record yourself, or others who have agreed to it. The recording goes to the machine on which "
-    "this page runs and nowhere else, and is removed after an hour, or when the page ends."
+    "this page runs and nowhere else, and is removed after an hour, or when the page is stopped."
 )
-EXAMPLES = "Drawn faces and synthetic voices, made on this machine; no evidence about people."
+EXAMPLES = (
+    "Drawn faces and synthetic voices, made on this machine; they say nothing about real people."
+)
 
 Parts = dict[str, Any]
-"""Components by name. A name ending in "_part" is a group that is shown once there is a clip."""
+"""Components by name. A name ending in "_part" is a group that appears once there is a clip."""
 
 
 def theme() -> BaseTheme:
-    """Gradio's plain theme with the system's own fonts, so that none is loaded."""
+    """Gradio's plain theme with system fonts, so that no font is loaded."""
     plain = (Font("system-ui"), Font("sans-serif"))
     mono = (Font("ui-monospace"), Font("monospace"))
     base = BaseTheme(font=plain, font_mono=mono, primary_hue="blue", radius_size="sm")
@@ -46,13 +48,13 @@ def theme() -> BaseTheme:
 def lay_out(
     session: Session, label_sets: Sequence[str], examples: Sequence[str], no_examples: str | None
 ) -> Parts:
-    """Make all components, inside a `gr.Blocks`.
+    """Create all components, inside a `gr.Blocks`.
 
     Args:
         session: the model.
-        label_sets: to choose from, the model's own first.
+        label_sets: label sets to choose from, the model's own first.
         examples: titles of the example clips.
-        no_examples: why there are none; None where there are.
+        no_examples: why there are none; None if there are.
     """
     parts: Parts = {"desk": gr.State(Desk(), time_to_live=KEEP_SECONDS)}
     channels = ", ".join(session.channels)
@@ -85,7 +87,7 @@ def _sources(parts: Parts, examples: Sequence[str], no_examples: str | None) -> 
         with gr.Tab("Record"):
             gr.HTML(f'<p class="intended">{CONSENT}</p>', elem_classes=["piece"])
             parts["agreed"] = gr.Checkbox(
-                False, label="Whoever is recorded has agreed", elem_id="agreed"
+                False, label="Everybody recorded has agreed", elem_id="agreed"
             )
             # Not mirrored: turning the picture round would need ffmpeg.
             parts["camera"] = gr.Video(
@@ -93,7 +95,7 @@ def _sources(parts: Parts, examples: Sequence[str], no_examples: str | None) -> 
                 webcam_options=gr.WebcamOptions(mirror=False), visible=False, elem_id="camera",
             )  # fmt: skip
         with gr.Tab("Examples"):
-            why = EXAMPLES if no_examples is None else f"There are none: {no_examples}"
+            why = EXAMPLES if no_examples is None else f"No examples: {no_examples}"
             gr.HTML(f"<p>{escape(why)}</p>", elem_classes=["piece"])
             with gr.Row():
                 parts["examples"] = [gr.Button(t, size="sm", min_width=230) for t in examples]
@@ -119,10 +121,10 @@ def _answer(parts: Parts, session: Session, label_sets: Sequence[str]) -> None:
             )
     parts["labels"] = gr.Dropdown(
         list(label_sets), value=label_sets[0], label="Labels to choose from",
-        info="A set, or words of your own with commas between", allow_custom_value=True,
+        info="A label set, or your own words separated by commas", allow_custom_value=True,
         visible=bool(session.labels), elem_id="labels",
     )  # fmt: skip
-    gr.HTML("<h2>What carried it</h2>", elem_classes=["piece"])
+    gr.HTML("<h2>Share of each channel</h2>", elem_classes=["piece"])
     parts["carried"] = gr.HTML("", elem_classes=["piece"], elem_id="carried")
     parts["notes"] = gr.HTML("", elem_classes=["piece", "small"], elem_id="notes")
 
@@ -162,14 +164,14 @@ def _chat(parts: Parts) -> None:
         with gr.Accordion("How answers are written", open=False):
             parts["temperature"] = gr.Slider(
                 0, 2, value=usual.temperature, step=0.05, label="Temperature",
-                info="0 takes the likeliest word each time",
+                info="0 always takes the most likely token",
             )  # fmt: skip
             parts["top_p"] = gr.Slider(
                 0.05, 1, value=usual.top_p, step=0.05, label="Top-p",
-                info="words are drawn from the likeliest that make up this much probability",
+                info="tokens are drawn from the most likely ones that add up to this probability",
             )  # fmt: skip
             parts["length"] = gr.Slider(
-                8, 512, value=usual.max_new_tokens, step=8, label="Greatest length in tokens"
+                8, 512, value=usual.max_new_tokens, step=8, label="Maximum length in tokens"
             )
 
 

@@ -1,4 +1,4 @@
-"""The page: which callback each part calls, and how its changes come to be shown."""
+"""Builds the page: connects components to callbacks and shows their changes."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _SHOWN = ("clip_part", "answer_part", "evidence_part", "chat_part", "saving_part
 
 
 def build(callbacks: Callbacks, examples: Sequence[Example], no_examples: str | None) -> gr.Blocks:
-    """The page.
+    """Build the page.
 
     Args:
         callbacks: of the page.
         examples: clips to choose from.
-        no_examples: why there are none; None where there are.
+        no_examples: why there are none; None if there are.
     """
     session = callbacks.session
     with _Page(
@@ -102,19 +102,19 @@ def _asking(callbacks: Callbacks, task: str) -> Callable[..., Iterator[Changes]]
 
 
 class _Page(gr.Blocks):
-    """Gradio would fetch a file that is named by a web address, for any input of any part."""
+    """Refuses URLs, which Gradio would fetch for any file input."""
 
     async def preprocess_data(
         self, block_fn: Any, inputs: list[Any], *args: Any, **more: Any
     ) -> Any:
-        """The values that a callback is given; see the base class."""
+        """The input values of a callback; see the base class."""
         if names_address(inputs):
             raise gr.Error(NO_FETCHING, print_exception=False)
         return await super().preprocess_data(block_fn, inputs, *args, **more)
 
 
 class _Wire:
-    """Lets events call callbacks, and shows what they change."""
+    """Connects events to callbacks, and shows their changes."""
 
     def __init__(self, parts: Parts) -> None:
         names = (*_CHANGED, *_SHOWN, *(name for name in parts if name.startswith("use_")))
@@ -134,8 +134,8 @@ class _Wire:
             event: of a component.
             callback: a generator of changes.
             inputs: components.
-            api_name: under which programs can call it; None for no such way.
-            at_once: how many of these run side by side.
+            api_name: name in the programming interface; None to hide it.
+            at_once: number of concurrent calls.
         """
 
         def run(*values: Any) -> Iterator[dict[Any, Any]]:

@@ -1,4 +1,4 @@
-"""The frame in which the face shows most, with the face's box."""
+"""The frame with the strongest expression, with the face's box."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BOX = "#E69F00"
 
 
 def peak_figure(look: ClipView) -> str:
-    """The frame with its expression in words; a line where no face was found."""
+    """The frame with its expression in words; a note if no face was found."""
     peak = look.observation.peak
     if peak is None:
         return '<p class="small">No face was found, so there is no frame to show.</p>'
@@ -27,7 +27,7 @@ def peak_figure(look: ClipView) -> str:
 
 
 def peak_words(look: ClipView, peak: Peak) -> str:
-    """The peak frame in a line: its time, the expression, how many faces there are."""
+    """The peak frame in one line: time, expression and number of faces."""
     looks = next(
         (
             t.words
@@ -38,7 +38,7 @@ def peak_words(look: ClipView, peak: Peak) -> str:
     )
     ranked = sorted(peak.expression.items(), key=lambda item: -item[1])[:2]
     numbers = ", ".join(f"{name} {100 * p:.0f} %" for name, p in ranked)
-    more = f"; {peak.faces} faces, the framed one is read" if peak.faces > 1 else ""
+    more = f"; {peak.faces} faces; the framed one is analysed" if peak.faces > 1 else ""
     return f"{peak.time:.1f} s: {looks} ({numbers}){more}"
 
 

@@ -14,7 +14,7 @@ _LONGEST_CUE = 80
 
 
 def player(look: ClipView, path: Path) -> str:
-    """A player for the file, which the page's own server hands out."""
+    """A player for the file, served by the page's own server."""
     source = "gradio_api/file=" + quote(str(path))
     subtitles = ""
     if look.text:
@@ -30,10 +30,10 @@ def player(look: ClipView, path: Path) -> str:
 
 
 def web_vtt(look: ClipView) -> str:
-    """The words as WebVTT: phrases at the times when they were heard.
+    """The words as WebVTT: transcribed phrases at their times.
 
-    Words that were given instead have no times of their own, and are spread over the clip, or over
-    the stretch in which speech was heard.
+    Words given by the user have no times and are spread over the clip, or over the stretch of
+    speech.
     """
     heard = look.observation.transcript or ()
     if look.text_source == "heard" and heard:

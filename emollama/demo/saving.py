@@ -1,4 +1,4 @@
-"""A visit as JSON and as a case sheet: one HTML page that needs nothing beside itself."""
+"""A visit as JSON and as a case sheet, a self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from emollama.session import Answer, Session
 from emollama.session.record import record
 
 INTENDED = (
-    "For research and for trying out models. An expression is no proof of what somebody feels: "
-    "do not judge, rank, hire, grade, diagnose or watch people by it."
+    "For research and for trying out models. An expression is no proof of what "
+    "somebody feels: do not use it to judge, rank, hire, grade, diagnose or monitor people."
 )
 NO_RECORDING = "The recording itself is not part of this file."
 
 
 def whole_record(session: Session, visit: Visit, answer: Answer) -> dict[str, Any]:
-    """All of a visit as plain data for JSON."""
+    """A visit as plain data for JSON."""
     look, frames = visit.look, answer.frames
     more = {
         "emollama": __version__,
@@ -44,7 +44,7 @@ def whole_record(session: Session, visit: Visit, answer: Answer) -> dict[str, An
 
 
 def case_sheet(session: Session, visit: Visit, answer: Answer) -> str:
-    """The visit as an HTML page without scripts, pictures inside."""
+    """The visit as an HTML page without scripts, with embedded pictures."""
     look = visit.look
     parts = [
         f"<h1>{escape(visit.name)}</h1>",
@@ -54,10 +54,10 @@ def case_sheet(session: Session, visit: Visit, answer: Answer) -> str:
         f"<h2>Answer</h2>{answer_bars(answer)}",
     ]
     if visit.weights is not None:
-        parts.append(f"<h2>What carried it</h2>{carried(visit.weights)}")
+        parts.append(f"<h2>Share of each channel</h2>{carried(visit.weights)}")
     parts.append(f"<h2>Peak frame</h2>{peak_figure(look)}")
     if look.text:
-        source = "heard by Whisper" if look.text_source == "heard" else "given"
+        source = "transcribed by Whisper" if look.text_source == "heard" else "given"
         said = f"<blockquote>{escape(look.text)}</blockquote>"
         parts.append(f"<h2>Words ({source})</h2>{said}")
     parts.append(f"<h2>Over time</h2>{lanes(look, answer.frames)}")
@@ -73,7 +73,7 @@ def case_sheet(session: Session, visit: Visit, answer: Answer) -> str:
 
 
 def notes(visit: Visit) -> str:
-    """What a reader of the answer should know: measured clues, and notes."""
+    """Remarks for the reader of the answer: measured clues, and notes."""
     look = visit.look
     lines = [f"measured in the {c}: {words}" for c, words in look.clues.items()
              if words and c in look.channels]  # fmt: skip
@@ -85,12 +85,12 @@ def notes(visit: Visit) -> str:
 
 
 def how(one: Exchange) -> str:
-    """How an answer came about, in a line."""
+    """How an answer was made, in one line."""
     told = [f"from {', '.join(one.channels)}"]
     if one.finish is not None:
-        told.append(f"{one.prompt_tokens} tokens read, {one.cached_tokens} of them before")
-        told.append(f"{one.new_tokens} written in {one.seconds:.1f} s")
-        ends = {"length": "cut at the greatest length", "stopped": "stopped"}
+        told.append(f"{one.prompt_tokens} prompt tokens, {one.cached_tokens} of them cached")
+        told.append(f"{one.new_tokens} tokens written in {one.seconds:.1f} s")
+        ends = {"length": "cut at the maximum length", "stopped": "stopped"}
         told += [ends[one.finish]] if one.finish in ends else []
     return "; ".join(told)
 

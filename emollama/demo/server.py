@@ -1,4 +1,4 @@
-"""Serving the page: what is allowed in, where uploads lie, and what is removed at the end."""
+"""Serves the page: access, uploads and cleanup."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def serve(
 
     Args:
         session: the model.
-        settings: limits; with an API key visitors log in with it as `user`.
+        settings: limits; an API key makes visitors log in as `user` with the key as password.
         folder: of the example clips; None for no examples.
-        user: see above.
+        user: see `settings`.
         ready: called with the page's address.
 
     Raises:
@@ -91,7 +91,7 @@ def running(
 
 
 def _application(page: Any, settings: Settings, found: list[Example], user: str) -> Any:
-    """The page as an application; what comes in passes the gate before Gradio sees it."""
+    """The page as an application, behind the gate."""
     import gradio as gr
     from fastapi import FastAPI
     from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -125,7 +125,7 @@ def _application(page: Any, settings: Settings, found: list[Example], user: str)
 
 @contextmanager
 def _listens(app: Any, sock: socket.socket) -> Iterator[None]:
-    """Serve the application meanwhile, in a thread."""
+    """Serve the application in a thread during the `with` block."""
     import uvicorn
 
     config = uvicorn.Config(
@@ -138,7 +138,7 @@ def _listens(app: Any, sock: socket.socket) -> Iterator[None]:
     while thread.is_alive() and not server.started:
         thread.join(0.01)
     if not server.started:
-        raise EmollamaError("the page could not be started; the log says why")
+        raise EmollamaError("the page could not be started; see the log")
     try:
         yield
     finally:
@@ -151,7 +151,7 @@ def _listens(app: Any, sock: socket.socket) -> Iterator[None]:
 def _examples(folder: Path | None) -> tuple[list[Example], str | None]:
     """The example clips, or why there are none."""
     if folder is None:
-        return [], "they were not asked for"
+        return [], "started without examples"
     try:
         return examples(folder), None
     except EmollamaError as error:

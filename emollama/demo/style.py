@@ -1,4 +1,4 @@
-"""How the page and the case sheet look. No font and nothing else is loaded from elsewhere."""
+"""Styles of the page and the case sheet. Nothing is loaded from other servers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ details summary { cursor: pointer; margin: .4rem 0; }
 .lanes ~ details td, .lanes ~ details th, .sheet td, .sheet th { text-align: left;
   padding: .15rem .8rem .15rem 0; border-bottom: 1px solid rgba(128, 128, 128, .3); }
 """
-"""Of what stands on both."""
+"""Styles shared by both."""
 
 PAGE = (
     PIECES

@@ -1,6 +1,6 @@
-"""What the page has on disk is removed after a while, whoever wrote it and however it ended.
+"""Removes old files of the page from disk, whoever wrote them.
 
-Gradio forgets some of its own files: parts of uploads that were broken off, copies of saved sheets.
+Gradio leaves some of its own files: parts of broken uploads, copies of saved sheets.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 def sweep(folder: Path, seconds: float) -> None:
-    """Remove every file below `folder` that is older than this, and folders left empty as long."""
+    """Remove files below `folder` older than this, and folders that were empty as long."""
     oldest = time.time() - seconds
     # Folders come after what is in them.
     for path in sorted(folder.rglob("*"), reverse=True):
@@ -29,7 +29,7 @@ def sweep(folder: Path, seconds: float) -> None:
 
 @contextmanager
 def swept(folder: Path, seconds: float) -> Iterator[None]:
-    """Keep sweeping meanwhile, so that nothing grows older than a tenth more."""
+    """Sweep repeatedly during the `with` block, so that no file gets more than a tenth older."""
     ended = threading.Event()
 
     def run() -> None:

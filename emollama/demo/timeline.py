@@ -1,6 +1,6 @@
-"""What was measured over time, as lanes of HTML with pictures in SVG that stretch to any width.
+"""Measurements over time, as HTML lanes with SVG pictures that stretch to any width.
 
-Words stand in the HTML, so that they keep their size on a phone.
+Text is in the HTML, so that it keeps its size on a phone.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def lanes(look: ClipView, frames: Frames | None = None) -> str:
 
     Args:
         look: the clip.
-        frames: valence, arousal or other quantities over time, of a model that tells them.
+        frames: valence, arousal or other quantities over time, from a model that predicts them.
     """
     timeline, length = look.observation.timeline, max(look.duration, 1e-3)
     peak = look.observation.peak
@@ -39,22 +39,22 @@ def lanes(look: ClipView, frames: Frames | None = None) -> str:
         parts.append(_curve("Voice energy", "dB re full scale", timeline.voice_times,
                             {"energy": timeline.energy}, length, at))  # fmt: skip
     else:
-        parts.append(_empty("Voice energy", "no sound was heard"))
+        parts.append(_empty("Voice energy", "no sound was found"))
     if np.isfinite(timeline.pitch).any():
         parts.append(_curve("Voice pitch", "Hz", timeline.voice_times,
                             {"pitch": timeline.pitch}, length, at))  # fmt: skip
     elif len(timeline.voice_times):
-        parts.append(_empty("Voice pitch", "nothing voiced was heard"))
+        parts.append(_empty("Voice pitch", "no voiced sound was found"))
     if frames is not None:
         values = {name: np.asarray(v, np.float64) for name, v in frames.values.items()}
-        parts.append(_curve(" and ".join(values), "as the model tells them",
+        parts.append(_curve(" and ".join(values), "as the model predicts them",
                             np.asarray(frames.times), values, length, at))  # fmt: skip
     parts.append(_axis(length))
     return f'<div class="lanes">{"".join(parts)}</div>{told_table(look.observation.measurements)}'
 
 
 def told_table(told: Sequence[Measurement]) -> str:
-    """The measurements in words with their times, folded."""
+    """The measurements in words with their times, in a folded table."""
     if not told:
         return ""
     rows = "".join(
@@ -69,7 +69,7 @@ def told_table(told: Sequence[Measurement]) -> str:
 
 
 def _expressions(timeline: Timeline, length: float, at: float | None) -> str:
-    """A column for each moment, stacked by probability; empty where no face was found."""
+    """A column for each time, stacked by probability; empty where no face was found."""
     times = timeline.face_times
     edges = np.concatenate([[0.0], (times[1:] + times[:-1]) / 2, [length]]) / length * _WIDTH
     shapes: list[str] = []
@@ -117,7 +117,7 @@ def _curve(
 
 
 def _line(x: np.ndarray, y: np.ndarray, colour: str) -> str:
-    """Lines through stretches that are known; a lone point is a short dash."""
+    """Lines through known stretches; a single point is a short dash."""
     out: list[str] = []
     stretch: list[str] = []
     for px, py in [*zip(x.tolist(), y.tolist(), strict=True), (0.0, float("nan"))]:

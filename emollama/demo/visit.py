@@ -1,4 +1,4 @@
-"""What a visitor of the page has before them: a clip, what was found in it, what was said of it."""
+"""The state of a visitor: a clip, its analysis, and the conversation about it."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ LONGEST_QUESTION, LONGEST_WORDS = 2000, 5000
 
 @dataclass
 class Exchange:
-    """A question with its answer, and how it came about.
+    """A question with its answer, and how the answer was made.
 
     Attributes:
         question: of the visitor.
-        prompt: that the model was given, in full.
-        sampling: how the answer was written.
-        channels: that it was written from.
-        answer: as far as it is written.
-        finish: why it ended; None while it is written.
-        prompt_tokens: how many the prompt has; `cached_tokens` of them had been read before.
-        new_tokens: how many the answer has.
-        seconds: that it took.
+        prompt: the full prompt.
+        sampling: sampling settings.
+        channels: channels in use.
+        answer: the text so far.
+        finish: why it ended; None while it is being written.
+        prompt_tokens: tokens of the prompt, `cached_tokens` of them cached.
+        new_tokens: tokens of the answer.
+        seconds: time to write it.
     """
 
     question: str
@@ -44,7 +44,7 @@ class Exchange:
     seconds: float = 0.0
 
     def count(self, reply: Reply) -> None:
-        """Take over what a reply knows of itself."""
+        """Copy the details of a reply."""
         self.finish = reply.finish
         self.prompt_tokens, self.cached_tokens = reply.prompt_tokens, reply.cached_tokens
         self.new_tokens = reply.new_tokens
@@ -72,14 +72,14 @@ class Visit:
     """A clip on the page.
 
     Attributes:
-        path: of the file; `name` is what its owner calls it.
-        whole: the clip with all it has.
+        path: of the file; `name` is its owner's name for it.
+        whole: the clip with all channels.
         left_out: channels that the visitor has switched off.
-        labels: to choose from; None for the model's own.
-        answer: of the model as things are; None until it is there, as is `weights`.
-        changes: how often something has changed that the answer depends on.
+        labels: labels to choose from; None for the model's own.
+        answer: the current answer of the model; None until it is ready, like `weights`.
+        changes: number of changes that affect the answer.
         exchanges: the conversation.
-        stop: set when the answer that is being written is to end.
+        stop: set to stop the answer in progress.
         writing: held while an answer is written.
     """
 
@@ -97,14 +97,14 @@ class Visit:
 
     @property
     def look(self) -> ClipView:
-        """The clip without what is left out; nothing left is an `EmollamaError`."""
+        """The clip without the channels left out; an `EmollamaError` if none remains."""
         return self.whole.only(c for c in self.whole.channels if c not in self.left_out)
 
     def leave_out(self, channels: Collection[str]) -> None:
-        """Leave out these channels and no others.
+        """Leave out exactly these channels.
 
         Raises:
-            EmollamaError: nothing would be left; then nothing changes.
+            EmollamaError: no channel would remain; then nothing changes.
         """
         before, self.left_out = self.left_out, frozenset(channels)
         try:
@@ -115,10 +115,10 @@ class Visit:
         self.changed()
 
     def reword(self, session: Session, text: str) -> None:
-        """Take other words for what is said; "" for none.
+        """Replace the transcript; "" for none.
 
         Raises:
-            EmollamaError: nothing would be left to go by; then nothing changes.
+            EmollamaError: no channel would remain; then nothing changes.
         """
         before, self.whole = self.whole, session.reworded(self.whole, text)
         try:
@@ -129,7 +129,7 @@ class Visit:
         self.changed()
 
     def changed(self) -> None:
-        """What was answered holds no longer."""
+        """Discard the current answer."""
         self.answer = self.weights = None
         self.changes += 1
 
@@ -147,12 +147,12 @@ def turns_of(exchanges: Sequence[Exchange]) -> list[Turn]:
 
 
 def chosen_labels(text: str | None, known: Mapping[str, Sequence[str]]) -> tuple[str, ...] | None:
-    """The labels that a visitor has chosen: a set by name, or words between commas.
+    """The labels that a visitor has chosen: a set by name, or words separated by commas.
 
-    None, for the model's own, where nothing is chosen.
+    None, for the model's own, if nothing is chosen.
 
     Raises:
-        EmollamaError: there are too few, too many, or too long ones.
+        EmollamaError: too few or too many labels, or a label is too long.
     """
     if not text or not text.strip():
         return None
@@ -160,7 +160,9 @@ def chosen_labels(text: str | None, known: Mapping[str, Sequence[str]]) -> tuple
         return tuple(known[text]) or None
     words = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
     if not 2 <= len(words) <= MOST_LABELS:
-        raise EmollamaError(f"write 2 to {MOST_LABELS} labels with commas between: calm, angry")
+        raise EmollamaError(
+            f"write 2 to {MOST_LABELS} labels separated by commas, e.g. calm, angry"
+        )
     for word in words:
         if len(word) > LONGEST_LABEL:
             raise EmollamaError(

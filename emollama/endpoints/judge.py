@@ -60,7 +60,10 @@ def open_judge(
     if url is None:
         return None
     if not model:
-        raise EmollamaError("--judge-url needs --judge-model, the model's name on that server")
+        raise EmollamaError(
+            "a judge's URL needs the judge's model too, by its name on that server: judge.model in "
+            "a configuration, --judge-model of a command"
+        )
     return CachedJudge(EndpointJudge(model, url, key_env), kept)
 
 

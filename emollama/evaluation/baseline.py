@@ -24,6 +24,7 @@ from sklearn.preprocessing import StandardScaler
 
 from emollama.base.errors import EmollamaError
 from emollama.encoders.base import FeatureTrack
+from emollama.inputs.segments import pooled
 from emollama.manifest.channels import Channel
 from emollama.manifest.labels import LabelSet
 from emollama.manifest.sample import Sample
@@ -102,9 +103,7 @@ def pool_tracks(
         track = tracks.get(sample)
         if track is None:
             continue
-        steps = np.asarray(track.values, dtype=np.float64)
-        pooled = [steps.mean(axis=0), steps.std(axis=0)] if deviation else [steps.mean(axis=0)]
-        values[i], present[i] = np.concatenate(pooled), True
+        values[i], present[i] = pooled(np.asarray(track.values), deviation), True
     return FeatureMatrix(name, tuple(ids), values, present)
 
 

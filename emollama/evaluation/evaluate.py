@@ -23,7 +23,6 @@ from emollama.evaluation.results import (
     PREDICTIONS_FILE,
     Evaluated,
     header_of,
-    limited,
     read_results,
     say,
     score,
@@ -33,6 +32,7 @@ from emollama.evaluation.rows import true_values
 from emollama.evaluation.words import clue_features, sentence_features
 from emollama.features.store import open_tracks
 from emollama.features.tracks import TrackReader
+from emollama.inputs.draws import drawn
 from emollama.llm.released.emotion_llama_v1 import SOURCES
 from emollama.llm.released.import_checkpoint import import_checkpoint
 from emollama.manifest.channels import Channel
@@ -79,7 +79,7 @@ def evaluate(config: EvalConfig) -> Evaluated:
         require_writes(config, model)
         split = config.data.split
         known = [s for s in manifest.split(split) if model.knows_truth(s, config.task)]
-        samples = limited(config, known)
+        samples = drawn(config.seed, known, config.data.limit)
         loaded = model.load_samples(
             manifest, samples, split, config.data.store, config.data.features
         )

@@ -17,7 +17,6 @@ from emollama.evaluation.config import EvalConfig
 from emollama.evaluation.known_clues import KNOWN_CLUES
 from emollama.evaluation.trained_on import trained_on
 from emollama.features.tracks import TrackReader, usable
-from emollama.inputs.draws import epoch_order
 from emollama.manifest.channels import CHANNELS, Channel
 from emollama.manifest.sample import Manifest, Sample
 from emollama.manifest.split_file import leakage
@@ -57,14 +56,6 @@ def asked_sets(known: Iterable[Channel], largest: int) -> list[tuple[Channel, ..
 
 SET_SIZES = {"all": 2, "singles": 1, "none": 0}
 """`modality_report` to the size of the largest set beside all channels together."""
-
-
-def limited(config: EvalConfig, samples: Sequence[Sample]) -> list[Sample]:
-    """At most `data.limit` samples, drawn by the seed, in their order; all where it is 0."""
-    if not config.data.limit or len(samples) <= config.data.limit:
-        return list(samples)
-    drawn = epoch_order(config.seed, 0, [s.id for s in samples])[: config.data.limit]
-    return [samples[i] for i in sorted(drawn)]
 
 
 def header_of(

@@ -1,1 +1,1 @@
-"""Why a model answered as it did, and whether that explanation is true of the model."""
+"""Explanations of a model's answers, and checks of their faithfulness to the model."""

@@ -1,4 +1,4 @@
-"""One clip explained: scores, Shapley values, occlusion curves, maps, and what they are worth."""
+"""One explained clip: scores, Shapley values, occlusion curves, maps, and their checks."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from emollama.runs.subject import Subject
 
 @dataclass(frozen=True)
 class Settings:
-    """How clips are explained.
+    """Settings of explanations.
 
-    `window` is in seconds, None for an eighth of the stretch; `orders` are the random ones that an
-    explanation's is held against.
+    `window` is in seconds, None for an eighth of the clip; `orders` is the number of random orders
+    that an explanation is compared with.
     """
 
     window: float | None = None
@@ -31,24 +31,24 @@ class Settings:
 
 @dataclass(frozen=True)
 class Case:
-    """One clip explained.
+    """One explained clip.
 
     Attributes:
         id: of the clip.
-        text: what is said in it.
-        true: the true label, where it is known.
-        truth: each channel's own emotion, where it is known.
+        text: its subtitle.
+        true: the true label, if known.
+        truth: each channel's own emotion, if known.
         scores: of every label.
-        several: whether these are each by itself.
+        several: whether the scores are independent of each other.
         channels: of each modality.
         answered: attribution of the label with the highest score.
-        of_true: attribution of the true label where it is another one.
-        curves: occlusion over time, one a lane.
-        deletions: one a lane that has two steps or more.
+        of_true: attribution of the true label if it is another one.
+        curves: occlusion over time, one per lane.
+        deletions: one per lane with two steps or more.
         by_modality: areas of the deletion of modalities, and in random order.
-        maps: the system's own, of a fusion model.
-        reason: generated text, of an LLM.
-        notes: what was lacking.
+        maps: the system's own maps (fusion models).
+        reason: generated text (language models).
+        notes: remarks, e.g. on missing parts.
     """
 
     id: str
@@ -122,11 +122,11 @@ def explain_row(
         row: the sample.
         name: its id.
         settings: window, random orders, seed.
-        text: what is said in it.
+        text: its subtitle.
         true: the true label.
         truth: each channel's own emotion.
         reason: the model's own words.
-        notes: what was lacking.
+        notes: remarks, e.g. on missing parts.
     """
     table = subset_scores(subject, row)
     full = table[subject.present(row)]

@@ -1,8 +1,8 @@
-"""Where each channel's own emotion is known: does the weight lie on the channel that showed it?
+"""Compares attributions with each channel's own emotion, where it is known.
 
-On clips whose channels disagree, the answered label is shown by some of them. An attribution that
-is true of what was to be seen puts the highest Shapley value on one of those; picking a modality
-blindly would do so in as many cases as there are such modalities among all.
+On clips whose channels disagree, the answered label is shown by some of them. A faithful
+attribution puts the highest Shapley value on one of those; picking a modality at random would do so
+as often as their share of all modalities.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from emollama.scoring.metrics.measure import Difference, Score, mean_difference,
 class Weighed:
     """One clip: the Shapley values of the answered label, and each channel's own emotion.
 
-    `values` are of the modalities that the clip has; `channels` says which channel each is of.
+    `values` are those of the clip's modalities; `channels` gives the channel of each.
     """
 
     label: str
@@ -36,11 +36,11 @@ class Agreement:
     """How often the highest Shapley value is on a modality that shows the answered label.
 
     Attributes:
-        hits: share of the clips on which it is.
+        hits: share of clips where it is.
         chance: share of the modalities that show the label, mean over the same clips.
         difference: hits minus chance, paired.
-        by_channel: on the clips whose label this channel alone shows: how many, and how often the
-            highest value is on it.
+        by_channel: for the clips whose label only this channel shows: their number, and how often
+            the highest value is on it.
     """
 
     hits: Score
@@ -79,10 +79,10 @@ class Agreement:
 def agreement(
     clips: Sequence[Weighed], *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Agreement | None:
-    """Hits against chance over the clips that can tell; None where fewer than two can.
+    """Hits against chance over the informative clips; None if there are fewer than two.
 
-    A clip can tell where each of its modalities' channels has a known emotion, and some but not
-    all of them show the answered label. Of equal highest values each counts in part.
+    A clip is informative if each of its modalities' channels has a known emotion, and some but not
+    all of them show the answered label. Tied highest values each count in part.
     """
     hits, chances = [], []
     lone: dict[Channel, list[float]] = {}

@@ -1,9 +1,9 @@
-"""Is an explanation true of the model? Deletion curves, against random orders.
+"""Deletion curves against random orders: is an explanation faithful to the model?
 
 The steps that an explanation calls important are hidden first, a tenth at a time; if it is right,
-the score falls sooner than when steps are hidden in a random order, and the area under the curve is
-smaller (the deletion measure of Petsiuk et al. 2018, with its control). A difference that the
-interval over clips does not hold apart from 0 is no evidence, and is said to be none.
+the score falls sooner than with a random order, and the area under the curve is smaller (the
+deletion measure of Petsiuk et al. 2018, with its control). A difference whose interval over clips
+includes 0 is no evidence, and is reported as such.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from emollama.scoring.metrics.measure import Difference, Score, mean_difference,
 
 MOST_CUTS = 10
 MODALITIES = "modalities"
-"""Name of the deletion of whole modalities among the lanes."""
+"""Name, among the lanes, of the deletion of whole modalities."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ class Deletion:
     """One clip's deletion curves over one lane.
 
     Attributes:
-        lane: name of it.
-        share: float [p], of the steps that are hidden, 0 to 1.
+        lane: name of the lane.
+        share: float [p], share of hidden steps, 0 to 1.
         explained: float [p], the score in the explanation's order.
-        random: float [orders, p], in each random one.
+        random: float [orders, p], the score in each random order.
     """
 
     lane: str
@@ -43,12 +43,12 @@ class Deletion:
 
     @property
     def area(self) -> float:
-        """Under the explanation's curve."""
+        """Area under the explanation's curve."""
         return float(np.trapezoid(self.explained, self.share))
 
     @property
     def random_area(self) -> float:
-        """Under the random orders' curves, their mean."""
+        """Mean area under the random orders' curves."""
         return float(np.trapezoid(self.random, self.share, axis=1).mean())
 
 
@@ -67,12 +67,12 @@ def deletion(
     Args:
         subject: model and samples.
         row: the sample.
-        lane: whose steps are hidden; all else stays shown.
-        importance: float [n] of each step; equal ones come in random order.
-        label: whose score is watched.
-        name: the sample's id: its random orders are a function of it and of the seed.
-        orders: how many random ones.
-        seed: of the random ones.
+        lane: the lane whose steps are hidden.
+        importance: float [n] of each step; ties come in random order.
+        label: the label whose score is measured.
+        name: the sample's id; its random orders are a function of it and of the seed.
+        orders: number of random orders.
+        seed: of the random orders.
     """
     count = len(lane.at)
     if count < 2:
@@ -94,9 +94,9 @@ def deletion(
 
 @dataclass(frozen=True)
 class Verdict:
-    """What deletion says of one lane over clips.
+    """The result of deletion for one lane over clips.
 
-    `explained` and `random` are mean areas; `difference` is theirs, paired by clip.
+    `explained` and `random` are mean areas; `difference` is their paired difference.
     """
 
     lane: str
@@ -145,7 +145,7 @@ def verdicts(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> list[Verdict]:
-    """One verdict a lane, from (area, random area) of each clip that has it."""
+    """One verdict per lane, from (area, random area) of each clip that has it."""
     found = []
     for lane, pairs in areas.items():
         explained, random = np.array(pairs, float).T

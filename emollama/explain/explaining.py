@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.base.files import write_json, write_text
@@ -16,7 +15,7 @@ from emollama.explain.figures import draw_case, draw_maps
 from emollama.explain.gate_noise import gate_noise
 from emollama.explain.page import write_page
 from emollama.explain.summary import Summary, summarise
-from emollama.inputs.draws import epoch_order
+from emollama.inputs.draws import drawn
 from emollama.llm.inference import REASON_TOKENS
 from emollama.manifest.sample import Manifest, Sample
 from emollama.manifest.split_file import read_with_splits
@@ -26,20 +25,20 @@ from emollama.scoring.predictions.prediction import channel_truth
 from emollama.session import open_artefact, open_session
 
 Progress = Callable[[int, int], None]
-"""Told how many of how many clips are explained."""
+"""Called with (explained clips, all clips)."""
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """Which samples of a corpus are explained.
+    """The samples of a corpus to explain.
 
     Attributes:
-        manifest: of the corpus; `split_file` has other splits than its own.
-        store: feature store; `features` is where `npy:` folders of the same names lie.
+        manifest: of the corpus; `split_file` replaces its splits.
+        store: feature store; `features` is the folder with `npy:` folders of the same names.
         split: name of a split.
-        ids: these alone; () for no choice by id.
-        count: so many, drawn by the seed; 0 for all.
-        sheets: at most so many get pictures and a page.
+        ids: only these; () for no choice by id.
+        count: number of samples, drawn by the seed; 0 for all.
+        sheets: at most this many get pictures and a page.
     """
 
     manifest: Path
@@ -67,7 +66,7 @@ def explain_clip(
     """Explain the answer to a raw clip; writes OUT/NAME.png, .html and .json.
 
     Raises:
-        EmollamaError: a clip that cannot be read, a reason from a model that writes none.
+        EmollamaError: the clip cannot be read, or a reason is requested from a model without text.
     """
     session = open_session(model, dtype, describe=False)
     _require_able(session.artefact, reason)
@@ -97,16 +96,16 @@ def explain_split(
 
     Args:
         model: the artefact.
-        chosen: which samples.
+        chosen: the samples.
         out: folder.
-        settings: how.
-        reason: also write a reason for each clip that gets a page (LLM only).
-        noise: also put noise on each modality and see what the gate does (fusion only).
+        settings: settings of the explanations.
+        reason: also write a reason for each clip with a page (LLM only).
+        noise: also add noise to each modality and measure the gate (fusion only).
         dtype: of a language model.
-        progress: told how many are explained.
+        progress: called with the number of explained clips.
 
     Raises:
-        EmollamaError: for whatever is the user's to mend.
+        EmollamaError: for mistakes of the user.
     """
     manifest = read_with_splits(chosen.manifest, chosen.split_file)
     samples = _samples(manifest, chosen, settings.seed)
@@ -176,19 +175,16 @@ def _samples(manifest: Manifest, chosen: Chosen, seed: int) -> list[Sample]:
                     f"{did_you_mean(name, known)}"
                 )
         return [known[name] for name in dict.fromkeys(chosen.ids)]
-    if not chosen.count or len(split) <= chosen.count:
-        return split
-    drawn: Any = epoch_order(seed, 0, [s.id for s in split])[: chosen.count]
-    return [split[i] for i in sorted(drawn)]
+    return drawn(seed, split, chosen.count)
 
 
 def _require_able(artefact: Artefact, reason: bool) -> None:
     if not artefact.labels:
         raise EmollamaError(
-            f"{artefact.folder}: answers with {', '.join(artefact.values)}; explanations are of "
-            "label scores"
+            f"{artefact.folder}: predicts {', '.join(artefact.values)}; explanations "
+            "need a model that scores labels"
         )
     if reason and not artefact.writes:
         raise EmollamaError(
-            f"{artefact.folder}: is {artefact.title}, which writes no text; leave --reason out"
+            f"{artefact.folder}: is {artefact.title}, which cannot write text; leave --reason out"
         )

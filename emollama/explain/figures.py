@@ -1,4 +1,4 @@
-"""Pictures of an explained clip: the case sheet, and the system's own maps."""
+"""Figures of an explained clip: the case sheet, and the system's own maps."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COLOURS = {"voice": BLUE, "face": ORANGE, "words": GREEN}
 MOST_TICKS = 12
 LONGEST_WORD = 14
 ROW_HEIGHT = 2.3
-"""Inches of an occlusion curve."""
+"""Height of an occlusion curve, in inches."""
 
 
 def draw_case(case: Case, path: Path) -> None:
@@ -30,7 +30,7 @@ def draw_case(case: Case, path: Path) -> None:
 
 
 def draw_maps(case: Case, path: Path) -> bool:
-    """The system's own maps; whether there are any."""
+    """Draw the system's own maps; returns whether there are any."""
     if not case.maps:
         path.unlink(missing_ok=True)
         return False
@@ -66,7 +66,7 @@ def _title(case: Case) -> str:
 
 
 def plain(text: str) -> str:
-    """Text that matplotlib draws as it stands: a dollar sign would begin a formula."""
+    """Text that matplotlib draws literally: a dollar sign would begin a formula."""
     return text.replace("$", r"\$")
 
 
@@ -81,7 +81,7 @@ def _scores(axes: Axes, case: Case) -> None:
     axes.set_yticks(range(len(ranked)), [plain(n) for n in names])
     axes.set_xlim(0, 1.12)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
-    axes.set_title("Scores, each by itself" if case.several else "Label probabilities")
+    axes.set_title("Scores, independent of each other" if case.several else "Label probabilities")
 
 
 def _shapley(axes: Axes, case: Case, attributions: Sequence[Attribution]) -> None:
@@ -140,7 +140,7 @@ def _curve(axes: Axes, curve: Curve, label: str) -> None:
 
 
 def maps_figure(maps: Sequence[Map]) -> Figure:
-    """All maps of a sample, two in a row."""
+    """All maps of a sample, two per row."""
     columns = 1 if len(maps) == 1 else 2
     rows = -(-len(maps) // columns)
     figure = Figure(figsize=(5.6 * columns, 3.3 * rows), layout="constrained")

@@ -1,8 +1,8 @@
-"""Does a gate follow signal quality? Noise on one modality, and the weight that it then gets.
+"""Does a gate follow signal quality? The weight of a modality under noise.
 
 HRI-EMO's β and the modality weights of MERBench's attention model are offered as "how much each
-modality counts". If that is so, a modality that is drowned in noise loses weight. Noise is added to
-its track in standardised units: level 1 has each column's own deviation.
+modality counts". If so, a noisy modality should lose weight. Noise is added to its track in
+standardised units: level 1 has each column's own deviation.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LEVELS = (0.0, 0.5, 1.0, 2.0, 4.0)
 
 @dataclass(frozen=True)
 class GateNoise:
-    """What a gate does when one modality is noisy.
+    """The gate's reaction to noise on one modality.
 
     Attributes:
         modality: the one with noise.
@@ -72,22 +72,23 @@ def gate_noise(
 ) -> list[GateNoise]:
     """Mean weights of all inputs with noise on each in turn.
 
-    Clips that lack an input are left out: there the weights say what is there, not how good.
+    Clips that lack an input are left out: there the weights reflect what is present, not its
+    quality.
 
     Raises:
-        EmollamaError: the model has no gate, or no two clips have all inputs.
+        EmollamaError: the model has no gate, or fewer than two clips have all inputs.
     """
     names = [one.name for one in artefact.inputs]
     first = {row: loaded.gate_weights(row, "", 0.0, seed) for row in range(len(loaded.samples))}
     kept = {row: weights for row, weights in first.items() if weights is not None}
     if not kept:
         raise EmollamaError(
-            f"{artefact.folder}: is {artefact.title} which has no gate that weighs its modalities, "
-            "or no clip has all of them; leave --noise out (hri_emo and merbench_attention with "
-            "two or more have a gate)"
+            f"{artefact.folder}: is {artefact.title} without a gate over its "
+            "modalities, or no clip has all of them; leave --noise out (systems with a gate: "
+            "hri_emo, and merbench_attention with two modalities or more)"
         )
     if len(kept) < 2:
-        raise EmollamaError("fewer than two clips have all modalities: nothing to weigh")
+        raise EmollamaError("fewer than two clips have all modalities; --noise needs two")
     clean = np.stack(list(kept.values()))
     found = []
     for k, name in enumerate(names):
@@ -115,6 +116,6 @@ def gate_noise(
 def _weights(
     loaded: LoadedSamples, rows: Sequence[int], noisy: str, level: float, seed: int
 ) -> np.ndarray:
-    """Weights float64 [n, M] of rows that have all inputs."""
+    """Weights float64 [n, M] of rows with all inputs."""
     found = [loaded.gate_weights(row, noisy, level, seed) for row in rows]
     return np.stack([weights for weights in found if weights is not None])

@@ -1,9 +1,9 @@
-"""A system's own maps, made ready to be drawn: which axis is whose steps.
+"""Prepares a system's own maps for drawing: the meaning of each axis.
 
-Names say what a map is: "query>key" is the attention of one modality's steps over another's,
-"pool:modality" the weights of a pooling, "modalities" and "beta" weigh the modalities, "decoder0"
-has a row a label. A prefix "layer:" may stand before any. A map of another name is drawn by its
-shape: an axis as long as one modality's track, and no other's, is taken for its steps.
+Names define the meaning of a map: "query>key" is the attention of one modality's steps over
+another's, "pool:modality" the weights of a pooling, "modalities" and "beta" weigh the modalities,
+"decoder0" has a row a label. Any name may have a prefix "layer:". The axes of other maps are
+guessed from their shape: an axis as long as exactly one modality's track shows its steps.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import numpy as np
 from emollama.runs.subject import Steps
 
 NOT_DRAWN = ("times", "valid")
-"""Coordinates of a grid that stand among the maps; they name its axis."""
+"""Maps that hold the coordinates of a grid; they label its axis."""
 WEIGHTS_OF_MODALITIES = ("modalities", "beta")
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis of a map: what it is, and a name for each place on it."""
+    """One axis of a map: its title, and a name for each position."""
 
     title: str
     names: tuple[str, ...]
@@ -31,7 +31,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Map:
-    """Values [rows, columns] with both axes; a row alone is a curve or bars."""
+    """Values [rows, columns] with both axes; a single row is a curve or bars."""
 
     name: str
     values: np.ndarray
@@ -48,8 +48,8 @@ def named_maps(
     """The maps of one sample that can be drawn.
 
     Args:
-        maps: by name, without the batch's dimension.
-        steps: of the tracks that the sample has; maps of others are left out.
+        maps: by name, without the batch dimension.
+        steps: of the sample's tracks; maps of other tracks are left out.
         modalities: names of the model's tracks, in the order of its gates.
         labels: of the model.
     """
@@ -127,7 +127,7 @@ def _by_length(size: int, steps: Mapping[str, Steps]) -> Axis:
 
 
 def _grid(maps: Mapping[str, np.ndarray]) -> Axis | None:
-    """The axis of a grid whose times stand among the maps."""
+    """The axis of a grid whose times are among the maps."""
     times = maps.get("times")
     if times is None or times.ndim != 1:
         return None

@@ -1,9 +1,9 @@
 """Occlusion over time: how far the answered label's score falls when a stretch is hidden.
 
-A window slides over the steps of a channel; what lies in it is hidden, all else stays shown, and
-the fall of the score is the importance of the window's centre (Zeiler & Fergus 2014, over time). A
-step's importance is the mean over the windows that hide it. Tracks of one step have no time to
-slide over: they stay shown, and Shapley values tell what they weigh.
+A window slides over the steps of a channel; the steps in it are hidden, and the fall of the score
+is the importance of the window's centre (Zeiler & Fergus 2014, over time). A step's importance is
+the mean over the windows that hide it. Tracks of one step are not occluded; Shapley values show
+their weight.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from emollama.runs.subject import Steps, Subject, View, distinct_scores
 
 MOST_WINDOWS = 40
 WINDOWS_A_CLIP = 8
-"""The default window is this part of the stretch that the steps cover."""
+"""The default window is this fraction of the time that the steps cover."""
 
 
 @dataclass(frozen=True)
 class Lane:
-    """Tracks of one channel that run on one clock, their steps in the order of time.
+    """Tracks of one channel on one clock, with their steps sorted by time.
 
     Attributes:
         name: the channel, or for a track without times the channel and the track.
         channel: of all its tracks.
         tracks: their names.
-        at: float [n], where each step of each track lies: seconds, or the number of the step.
+        at: float [n], position of each step of each track: seconds, or the step's index.
         owner: int [n], index in `tracks`; `place` int [n], which step of that track.
         timed: whether `at` is seconds.
-        words: the word of each step; () where they are not words.
+        words: the word of each step; () if steps are not words.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Curve:
     """The occlusion curve of a lane.
 
     Attributes:
-        lane: whose steps were hidden.
+        lane: the lane whose steps were hidden.
         centres: float [w], of the windows.
         drop: float [w], score with everything minus score with the window hidden.
         width: of a window, in the lane's unit.
@@ -108,12 +108,11 @@ def lanes_of(steps: Mapping[str, Steps]) -> list[Lane]:
 def windows(lane: Lane, width: float | None = None) -> tuple[np.ndarray, float]:
     """Centres [w] and width of the windows; each hides at least one step.
 
-    Of words or numbered steps one is hidden at a time where there are no more than fit.
+    Words or numbered steps are hidden one at a time, if there are not too many.
 
     Args:
-        lane: what they slide over.
-        width: in seconds; an eighth of the stretch by default. Of steps without times there is no
-            choice.
+        lane: the lane to occlude.
+        width: in seconds; an eighth of the time by default. Ignored for steps without times.
     """
     places = np.unique(lane.at)
     if len(places) > MOST_WINDOWS:
@@ -132,7 +131,7 @@ def windows(lane: Lane, width: float | None = None) -> tuple[np.ndarray, float]:
 def occlusion_curve(
     subject: Subject, row: int, lane: Lane, label: str, width: float | None = None
 ) -> Curve:
-    """Slide a window over a lane; the fall of `label`'s score at each place."""
+    """Slide a window over a lane; the fall of `label`'s score at each position."""
     centres, used = windows(lane, width)
     covered = np.abs(lane.at[None] - centres[:, None]) <= used / 2 + 1e-9
     shown = subject.present(row)

@@ -1,4 +1,4 @@
-"""One HTML page a clip that needs nothing beside itself: pictures inside, no scripts."""
+"""One self-contained HTML page per clip: embedded pictures, no scripts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def write_page(
         case: the clip.
         path: of the page.
         pictures: heading and file of each picture.
-        over: what deletion says over the whole split; () for a clip by itself.
+        over: results of deletion over the whole split; () for a single clip.
     """
     write_text(path, page(case, [(title, file.read_bytes()) for title, file in pictures], over))
 
@@ -96,7 +96,7 @@ def _deletions(case: Case) -> str:
     )
     return (
         "<h2>Deletion</h2><table><tr><th>what is hidden</th><th>area</th><th>random order</th>"
-        f"<th>difference</th></tr>{rows}</table><p>The area under the answered label's score as "
-        "what the explanation calls most important is hidden first; below 0 the explanation is "
-        "better than a random order. One clip is no evidence.</p>"
+        f"<th>difference</th></tr>{rows}</table><p>The area under the answered label's "
+        "score when the most important parts are hidden first; a difference below 0 means that the "
+        "explanation is better than a random order. One clip is no evidence.</p>"
     )

@@ -1,4 +1,4 @@
-"""Over many clips: how faithful the explanations are, and where the weight lies."""
+"""A summary over many clips: faithfulness of the explanations, and weight of each modality."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from emollama.scoring.metrics.measure import Score, mean_score
 
 @dataclass(frozen=True)
 class Summary:
-    """What explanations of several clips have in common.
+    """A summary of the explanations of several clips.
 
     Attributes:
-        clips: how many.
-        values: mean Shapley value of each modality for the answered label, in probability;
-            `share` is how often it is the highest.
-        verdicts: of deletion, one a lane and one for the modalities.
-        agreement: with each channel's own emotion, where that is known.
-        gate: what the system's gate does under noise, where that was asked for.
+        clips: number of clips.
+        values: mean Shapley value of each modality for the answered label, in probability; `share`
+            is how often it is the highest.
+        verdicts: of deletion, one per lane and one for the modalities.
+        agreement: with each channel's own emotion, if known.
+        gate: the gate's reaction to noise, if requested.
     """
 
     clips: int
@@ -128,7 +128,7 @@ def summarise(
 
 
 def _held(case: Case) -> dict[str, float]:
-    """Shapley values of the modalities that a clip has."""
+    """Shapley values of a clip's modalities."""
     names = max(case.answered.table, key=len)
     return {n: v for n, v in case.answered.probability.items() if n in names}
 

@@ -1,8 +1,8 @@
 """One clock for several modalities: tracks brought onto the steps of a reference modality.
 
-Steps are matched by their times in seconds. Where the times of either side tell nothing (all
-equal, as where they are not known), both are spread evenly over the same span. Nothing is ever cut
-off: a track that outlasts the reference is read to its end.
+Steps are matched by their times in seconds. Where the times of either side are uninformative (all
+equal, as when unknown), both are spread evenly over the same span. Nothing is ever cut off: a track
+longer than the reference is read to its end.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ Resampling = Literal["nearest", "linear"]
 
 @dataclass(frozen=True)
 class Grid:
-    """The steps that a fused sequence has.
+    """The time steps of a fused sequence.
 
     Attributes:
         times: float [B, L], seconds.
         valid: bool [B, L].
-        owned: by modality, bool [B]: the rows whose steps are this modality's own.
+        owned: by modality, bool [B]: the rows that use this modality's own steps.
     """
 
     times: Tensor
@@ -37,9 +37,9 @@ class Grid:
 
 
 def reference_grid(tokens: Mapping[str, Tokens], order: Sequence[str]) -> Grid:
-    """Each row has the steps of the first modality of `order` that is present in it.
+    """Each row uses the steps of the first modality of `order` that it has.
 
-    There are as many as the first modality has; more only where a row that lacks it needs them.
+    The number of steps is that of the first modality; rows that lack it may need more.
     """
     names = [name for name in order if name in tokens]
     times, valid = tokens[names[0]].times, tokens[names[0]].valid
@@ -63,9 +63,9 @@ def reference_grid(tokens: Mapping[str, Tokens], order: Sequence[str]) -> Grid:
 def resample(tokens: Tokens, grid: Grid, name: str, how: Resampling = "linear") -> Tensor:
     """A track at the times of a grid: [B, Lm, D] to [B, L, D].
 
-    Each grid step takes the nearest step of the track, or goes in a straight line between two;
-    before the first and after the last the track stands still. 0 where the grid is not valid and
-    in rows without the track.
+    Each grid step takes the nearest step of the track, or interpolates linearly between two; before
+    the first and after the last step the track is constant. 0 where the grid is not valid and in
+    rows without the track.
     """
     values = torch.where(tokens.valid[..., None], tokens.values, 0.0)
     own, target = _clocks(tokens, grid)
@@ -74,7 +74,7 @@ def resample(tokens: Tokens, grid: Grid, name: str, how: Resampling = "linear") 
 
 
 def between(tokens: Tokens, at: Tensor, how: Resampling = "linear") -> Tensor:
-    """A track [B, L, D] at times `at` [B, Q]: between its valid steps, by their times alone."""
+    """A track [B, L, D] at times `at` [B, Q], interpolated between its valid steps."""
     require_known("resampling", how, get_args(Resampling))
     if how == "nearest":
         return gather_steps(tokens.values, nearest(tokens.times, tokens.valid, at))
@@ -84,16 +84,16 @@ def between(tokens: Tokens, at: Tensor, how: Resampling = "linear") -> Tensor:
 
 
 def nearest(times: Tensor, valid: Tensor, at: Tensor) -> Tensor:
-    """Which of the valid steps at `times` [B, L] is nearest to each time `at` [B, Q]: [B, Q]."""
+    """Index [B, Q] of the valid step at `times` [B, L] nearest to each time `at` [B, Q]."""
     left, right, share = _neighbours(times, valid, at)
     return torch.where(share > 0.5, right, left)
 
 
 def stands_on(times: Tensor, valid: Tensor, frames: Tensor, at: Tensor) -> Tensor:
-    """Bool [B]: rows whose valid steps [B, L] are the frames [B, Q] at times `at`, in their places.
+    """Bool [B]: rows whose valid steps [B, L] are exactly the frames [B, Q] at times `at`.
 
-    A frame that is wanted and no step of the row says that it stands on others, and so does a step
-    beyond the frames.
+    A requested frame without a step in the row means that the row uses other steps, and so does a
+    step beyond the frames.
     """
     length = frames.shape[1]
     known = to_length(valid, length)
@@ -104,8 +104,8 @@ def stands_on(times: Tensor, valid: Tensor, frames: Tensor, at: Tensor) -> Tenso
 def pool(tokens: Tokens, grid: Grid, name: str) -> Tensor:
     """A track averaged over the grid's steps: [B, Lm, D] to [B, L, D].
 
-    Each step of the track counts for the grid step nearest in time, so that all of it is used; a
-    grid step to which none is nearest takes the nearest there is. 0 where the grid is not valid
+    Each step of the track counts for the grid step nearest in time, so that the whole track is
+    used; a grid step that is nearest to none takes the nearest step. 0 where the grid is not valid
     and in rows without the track.
     """
     values = torch.where(tokens.valid[..., None], tokens.values, 0.0)
@@ -118,7 +118,7 @@ def pool(tokens: Tokens, grid: Grid, name: str) -> Tensor:
 
 
 def _finish(found: Tensor, values: Tensor, tokens: Tokens, grid: Grid, name: str) -> Tensor:
-    """Rows on their own grid are as they were; what is not there is 0."""
+    """Rows on their own grid are unchanged; missing steps are 0."""
     owned = grid.owned.get(name)
     if owned is not None:
         found = torch.where(owned[:, None, None], to_length(values, grid.valid.shape[1]), found)
@@ -127,7 +127,7 @@ def _finish(found: Tensor, values: Tensor, tokens: Tokens, grid: Grid, name: str
 
 
 def to_length(values: Tensor, length: int) -> Tensor:
-    """Cut, or padded with 0 behind, to `length` steps."""
+    """Cut, or padded with 0 at the end, to `length` steps."""
     missing = length - values.shape[1]
     if missing <= 0:
         return values[:, :length]
@@ -135,7 +135,7 @@ def to_length(values: Tensor, length: int) -> Tensor:
 
 
 def _clocks(tokens: Tokens, grid: Grid) -> tuple[Tensor, Tensor]:
-    """Times of a track and of a grid, even ones in rows where those of either tell nothing."""
+    """Times of a track and of a grid; evenly spaced in rows where either is uninformative."""
     known = have_times(tokens.times, tokens.valid) & have_times(grid.times, grid.valid)
     return (
         _clock(tokens.times, tokens.valid, known),
@@ -144,7 +144,7 @@ def _clocks(tokens: Tokens, grid: Grid) -> tuple[Tensor, Tensor]:
 
 
 def have_times(times: Tensor, valid: Tensor) -> Tensor:
-    """Bool [B]: whether a row's times differ among each other."""
+    """Bool [B]: whether a row has different times."""
     first = times.masked_fill(~valid, torch.inf).amin(dim=1)
     last = times.masked_fill(~valid, -torch.inf).amax(dim=1)
     return last > first

@@ -2,9 +2,9 @@
 
 `config.json` (system, options, modalities with their sources, widths and encoders, labels, task)
 and `model.safetensors` (weights, standardisers) as transformers writes them; `fusion.json` with
-what answering needs beside them; the tokenizers of text encoders that were trained, in
-`tokenizers/<modality>`; `training_record.json` and a model card. A strategy with several
-models keeps the further ones in folders of their names.
+everything else that is needed to answer; the tokenizers of text encoders that were trained, in
+`tokenizers/<modality>`; `training_record.json` and a model card. A strategy with several models
+keeps the others in folders of their names.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ class FusionArtefact(TrainedFusion, Artefact):
 
     @classmethod
     def open(cls, folder: Path, dtype: str = "auto") -> FusionArtefact:
-        """Load it onto the accelerator, where there is one; `dtype` is of language models."""
+        """Load it onto the accelerator, if there is one; `dtype` is for language models."""
         del dtype
         return load(folder, default_device())
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Its label set; () where it answers with values alone."""
+        """Its label set; () if it answers with values only."""
         return tuple(self.config.labels) if self.config.goal.has_labels else ()
 
     @property
@@ -61,12 +61,12 @@ class FusionArtefact(TrainedFusion, Artefact):
 
     @property
     def values(self) -> tuple[str, ...]:
-        """Names of the quantities that it answers with."""
+        """Names of the quantities that it predicts."""
         return self.config.goal.values
 
     @property
     def thresholds(self) -> Mapping[str, float]:
-        """Of several labels: the score from which each is answered."""
+        """For several labels: the score from which each is answered."""
         return self.about.thresholds
 
     @property
@@ -99,7 +99,7 @@ def save(
     record: dict[str, Any],
     card: str,
 ) -> None:
-    """Write an artefact whole or not at all; an older one at `folder` is replaced."""
+    """Write an artefact atomically; an older one at `folder` is replaced."""
     with written_whole(folder) as draft:
         save_models(models, draft)
         for name, backbone in models[MAIN].backbones.items():
@@ -145,8 +145,8 @@ def _read_about(path: Path) -> About:
     try:
         if values["version"] != FUSION_VERSION:
             raise EmollamaError(
-                f"{path}: version {values['version']} is not readable here; this release reads "
-                f"version {FUSION_VERSION}"
+                f"{path}: version {values['version']} is not supported; this release "
+                f"reads version {FUSION_VERSION}"
             )
         labels = values["labels"]
         return About(

@@ -1,8 +1,7 @@
-"""What every fusion model reads: per-modality sequences with masks, times, and targets.
+"""The input of every fusion model: per-modality sequences with masks, times and targets.
 
 A mask is True where valid. A modality that a sample lacks is a row without a valid step, never a
-vector of zeros that looks like data: whatever stands under an invalid position must not reach an
-output.
+vector of zeros that looks like data: values at invalid positions must not affect an output.
 """
 
 from __future__ import annotations
@@ -16,13 +15,13 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Target:
-    """One thing to be predicted of each row, where it is known.
+    """A target of each row, where it is known.
 
     Attributes:
         values: label int64 [B]; labels float [B, K]; values float [B, T]; frames float [B, L, T].
         valid: bool, of the shape of `values` (per label and per quantity: some may be unknown).
-        times: of frames: float32 [B, L], seconds of each one's centre, by which answers at other
-            times are compared with them; NaN where there is none. None where they are the answered
+        times: for frames: float32 [B, L], centre of each frame in seconds, for comparison with
+            answers at other times; NaN where there is none. None where the targets are the answered
             frames, one by one.
     """
 
@@ -48,8 +47,8 @@ class FusionBatch:
         valid: by modality, bool [B, L].
         times: by modality, float32 [B, L]: seconds of each step's centre, 0 where invalid.
         targets: by name: "label", "labels", "values", "frames".
-        groups: what a split must not cut through, None where not known.
-        reset: bool [B], True where a carried state must not be used (a video begins).
+        groups: units that a split must keep whole, None where unknown.
+        reset: bool [B], True where the carried state must not be used (a video begins).
     """
 
     ids: tuple[str, ...]
@@ -64,11 +63,11 @@ class FusionBatch:
         return len(self.ids)
 
     def present(self, modality: str) -> Tensor:
-        """Bool [B]: which rows have anything of this modality."""
+        """Bool [B]: which rows have this modality."""
         return self.valid[modality].any(dim=1)
 
     def without(self, modalities: Collection[str]) -> FusionBatch:
-        """The same rows as if these modalities had never been recorded."""
+        """The same rows without these modalities, as if never recorded."""
         return replace(
             self,
             valid={

@@ -1,4 +1,4 @@
-"""Transformer blocks (Vaswani et al. 2017) that several systems are built of."""
+"""Transformer blocks (Vaswani et al. 2017) shared by several systems."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a fusion model is made of: modalities, a task, and the options of its system."""
+"""Configuration of a fusion model: modalities, task, and options of its system."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from emollama.inputs.spec import InputKind, InputSpec, Pooling
 from emollama.runs.artefact import TaskKind as TaskKind
 
 CHANNEL_OF = {"tokens": "words", "waveform": "voice", "frames": "face", "fbank": "voice"}
-"""What raw input is of."""
+"""The channel of each kind of raw input."""
 
 
 class ModalitySection(Strict):
     """One input: a feature track of the store, or raw media for an encoder that is trained.
 
     `kind` "track" reads `source` as a stream does; "tokens", "waveform", "frames" and "fbank" read
-    the manifest's own text and media. `pool` makes one vector of a track ("mean" over its steps,
-    "mean+std" with their deviation); `segments` above 0 averages a longer track into so many.
-    For "tokens" and "waveform", `source` is the local folder of a transformers model, which is
-    trained with the fusion unless `frozen`; with `trained_layers` above 0, so many of its last
-    layers are. Of "frames", `count` pictures a clip are read, `side` pixels a side, out of
-    `per_second` a second. `width` and `fingerprint` are read from the store and kept with the
-    model.
+    the manifest's own text and media. `pool` reduces a track to one vector ("mean" over its steps,
+    "mean+std" with their deviation); `segments` above 0 averages a longer track into this many
+    steps. For "tokens" and "waveform", `source` is the local folder of a transformers model, which
+    is trained with the fusion unless `frozen`; with `trained_layers` above 0, only that many of its
+    last layers are. For "frames", `count` pictures per clip are read, `side` pixels wide and high,
+    out of `per_second` a second. `width` and `fingerprint` are read from the store and kept with
+    the model.
     """
 
     name: str
@@ -49,7 +49,7 @@ class ModalitySection(Strict):
 
     @property
     def spec(self) -> InputSpec:
-        """The modality, described as every model's input is."""
+        """The modality as an `InputSpec`, like every model's input."""
         return InputSpec(
             self.name, self.channel, self.source, self.kind, self.width, self.fingerprint,
             self.segments, self.pool, standardise=self.standardise,
@@ -57,15 +57,17 @@ class ModalitySection(Strict):
 
     @property
     def takes_media(self) -> bool:
-        """Whether it reads sound or pictures themselves."""
+        """Whether it reads raw sound or pictures."""
         return self.kind not in ("track", "tokens")
 
     @model_validator(mode="after")
     def _sound(self) -> ModalitySection:
         if not self.name.isidentifier():
-            raise ValueError(f"modality '{self.name}': the name must be a plain identifier")
+            raise ValueError(f"modality '{self.name}': the name must be a valid identifier")
         if self.kind == "track" and not self.source:
-            raise ValueError(f"modality '{self.name}': a track needs a source")
+            raise ValueError(
+                f"modality '{self.name}': a track needs a source, an encoder or npy:FOLDER"
+            )
         if self.kind in ("tokens", "waveform") and not self.source:
             raise ValueError(
                 f"modality '{self.name}': {self.kind} needs a source, the local folder of a "
@@ -83,21 +85,23 @@ class ModalitySection(Strict):
                 "leave it out"
             )
         if self.kind == "track" and self.frozen:
-            raise ValueError(f"modality '{self.name}': frozen is for raw input; a track always is")
+            raise ValueError(
+                f"modality '{self.name}': frozen is for raw input; a track is always frozen"
+            )
         if self.trained_layers and (self.frozen or self.kind not in ("tokens", "waveform")):
             raise ValueError(
-                f"modality '{self.name}': trained_layers is for tokens or a waveform that is not "
-                "frozen"
+                f"modality '{self.name}': trained_layers is for tokens or a waveform "
+                "with frozen: false"
             )
         if self.pool != "none" and self.segments:
-            raise ValueError(f"modality '{self.name}': pool makes one vector; segments is not used")
+            raise ValueError(f"modality '{self.name}': pool makes one vector; leave segments out")
         if self.kind == "track":
             return self
         if self.pool != "none" or self.segments:
-            raise ValueError(f"modality '{self.name}': pool and segments are for a track")
+            raise ValueError(f"modality '{self.name}': pool and segments are for tracks only")
         if self.channel != CHANNEL_OF[self.kind]:
             raise ValueError(
-                f"modality '{self.name}': {self.kind} are of the channel {CHANNEL_OF[self.kind]}"
+                f"modality '{self.name}': {self.kind} need channel: {CHANNEL_OF[self.kind]}"
             )
         if self.source and self.kind in ("frames", "fbank"):
             raise ValueError(
@@ -137,12 +141,12 @@ class FusionTask(Strict):
                 else f"task {self.kind} predicts no values"
             )
         if len(set(self.values)) != len(self.values):
-            raise ValueError("values: a name stands there twice")
+            raise ValueError("values: a name is given twice; names must be distinct")
         return self
 
     @property
     def has_labels(self) -> bool:
-        """Whether the label set is used."""
+        """Whether the task uses the label set."""
         return self.kind in ("label", "labels", "label+values")
 
     def width(self, labels: Sequence[str]) -> int:
@@ -152,7 +156,7 @@ class FusionTask(Strict):
 
 
 class AttentionOptions(Strict):
-    """Options of a system with attention of one width; ValueError unless `heads` divide it."""
+    """Options of a system whose attention has one width; ValueError unless `heads` divides it."""
 
     width: int = Field(default=256, ge=1)
     heads: int = Field(default=4, ge=1)
@@ -173,7 +177,8 @@ class FusionConfig(PreTrainedConfig):
         options: the system's options as a dictionary, see its `options_class`.
         class_weights: one factor a label, fitted on the training split; empty for none.
         backbones: by modality, what a trainable encoder was built from (see `TrainableEncoder`);
-            recorded when the model is made, so that its folder is not needed to load it.
+            recorded when the model is created, so that the encoder's folder is not needed for
+            loading.
     """
 
     model_type = "emollama_fusion"
@@ -241,7 +246,7 @@ class FusionConfig(PreTrainedConfig):
 
 @lru_cache
 def _task(items: tuple[tuple[str, Any], ...]) -> FusionTask:
-    """Checked once: a small model's loss asks for its task at every step."""
+    """Validated once: a small model's loss needs its task at every step."""
     return FusionTask.model_validate(dict(items))
 
 

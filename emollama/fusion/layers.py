@@ -1,7 +1,7 @@
 """Layers that several systems share: standardiser, encoders, masked pooling and attention.
 
-All of them take a validity mask, True where valid, and give results that do not depend on what
-stands at invalid positions, on how many there are, or on the other rows of the batch.
+All of them take a validity mask, True where valid, and give results that do not depend on the
+values at invalid positions, on their number, or on the other rows of the batch.
 """
 
 from __future__ import annotations
@@ -32,33 +32,6 @@ class Tokens:
     def present(self) -> Tensor:
         """Bool [B]: which rows have anything."""
         return self.valid.any(dim=1)
-
-
-class Standardiser(nn.Module):
-    """Columns to mean 0 and deviation 1 over the training split, clipped at 10 deviations.
-
-    Mean and deviation are buffers, so they are saved with the model and cannot be forgotten.
-    """
-
-    mean: Tensor
-    deviation: Tensor
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(width))
-        self.register_buffer("deviation", torch.ones(width))
-
-    @torch.no_grad()
-    def set(self, mean: Tensor, deviation: Tensor) -> None:
-        """Store column means and deviations [width]; a constant column is only centred."""
-        self.mean.copy_(mean)
-        self.deviation.copy_(torch.where(deviation > 1e-6, deviation, 1.0))
-
-    def forward(self, values: Tensor, valid: Tensor) -> Tensor:
-        """Standardised [B, L, width], 0 where not valid."""
-        # In place: at a small model's size, memory asked for is a good part of the time.
-        scaled = (values - self.mean).div_(self.deviation).clamp_(-10, 10)
-        return scaled.masked_fill_(~valid[..., None], 0.0)
 
 
 class MLPEncoder(nn.Module):
@@ -92,16 +65,16 @@ class LSTMEncoder(nn.Module):
         self.output = nn.Linear(hidden, hidden)
 
     def forward(self, values: Tensor, valid: Tensor) -> Tensor:
-        """[B, L, width] to [B, hidden]; a row without a valid step gives that of a zero state."""
+        """[B, L, width] to [B, hidden]; without a valid step the state is zero."""
         _, after = self.lstm(values, valid)
         encoded: Tensor = self.output(self.dropout(after["h"][:, 0]))
         return encoded
 
 
 class CarriedLSTM(nn.Module):
-    """A forward LSTM over valid steps, whose state may go on into the next stretch of the rows.
+    """A forward LSTM over valid steps, whose state can be carried into the next window.
 
-    A step that is not valid is none: the state passes it by. State: `h` and `c` [B, 1, hidden].
+    Invalid steps are skipped and leave the state unchanged. State: `h` and `c` [B, 1, hidden].
     """
 
     def __init__(self, width: int, hidden: int) -> None:
@@ -134,12 +107,12 @@ class CarriedLSTM(nn.Module):
 
 
 def places(valid: Tensor) -> Tensor:
-    """Which of its row's valid steps each is, [B, L], from 0; any number where not valid."""
+    """Index [B, L] of each step among its row's valid steps, from 0; arbitrary where not valid."""
     return (valid.cumsum(dim=1) - 1).clamp(min=0)
 
 
 def valid_first(valid: Tensor) -> Tensor:
-    """Indices [B, L] that put the valid steps first, in their order."""
+    """Indices [B, L] that move the valid steps to the front, in order."""
     return (~valid).to(torch.int8).argsort(dim=1, stable=True)
 
 
@@ -150,13 +123,13 @@ def gather_steps(values: Tensor, index: Tensor) -> Tensor:
 
 
 def mean_by(values: Tensor, valid: Tensor, index: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Means of the valid steps that have the same index: [B, count, d], and which there are.
+    """Means [B, count, d] of the valid steps with the same index, and which of them exist.
 
     Args:
         values: [B, L, d].
         valid: bool [B, L].
         index: int64 [B, L], below `count`.
-        count: how many means a row has.
+        count: number of means per row.
     """
     kept = torch.where(valid[..., None], values, 0.0)
     total = values.new_zeros(len(values), count, values.shape[-1])
@@ -166,7 +139,7 @@ def mean_by(values: Tensor, valid: Tensor, index: Tensor, count: int) -> tuple[T
 
 
 def side_by_side(parts: Mapping[str, Tensor], widths: Mapping[str, int]) -> Tensor:
-    """Modalities [..., width] in the order of `widths`; columns of one that is not there are 0."""
+    """Modalities [..., width] concatenated in the order of `widths`; an absent one is 0."""
     some = next(iter(parts.values()))
     return torch.cat(
         [
@@ -178,7 +151,7 @@ def side_by_side(parts: Mapping[str, Tensor], widths: Mapping[str, int]) -> Tens
 
 
 def compact(tokens: Tokens) -> Tokens:
-    """The valid steps first, zeros behind: a step's index no longer depends on the padding."""
+    """Valid steps first, then zeros: a step's index no longer depends on the padding."""
     order = valid_first(tokens.valid)
     valid = gather_steps(tokens.valid, order)
     values = gather_steps(tokens.values, order).masked_fill(~valid[..., None], 0)
@@ -193,14 +166,14 @@ def sinusoids(place: Tensor, width: int) -> Tensor:
 
 
 def directed_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
-    """Every (query, key) of two modalities; of a single one, itself."""
+    """Every (query, key) pair of modalities; a single modality is paired with itself."""
     if len(names) == 1:
         return [(names[0], names[0])]
     return [(query, key) for query in names for key in names if query != key]
 
 
 def masked_mean(values: Tensor, valid: Tensor) -> Tensor:
-    """Mean over valid steps: [B, L, d] to [B, d]; 0 for a row that has none."""
+    """Mean over valid steps: [B, L, d] to [B, d]; 0 for a row without any."""
     if values.shape[1] == 1:
         # Utterance vectors; the sums below would be a good part of a small model's step.
         return torch.where(valid, values[:, 0], 0.0)
@@ -228,7 +201,7 @@ def masked_pool(values: Tensor, valid: Tensor, how: Pooling) -> Tensor:
 class AttentionPool(nn.Module):
     """Softmax of a learned score over valid steps, then their weighted sum.
 
-    The score has no bias: softmax cancels it, so that it would never get a gradient.
+    The score has no bias: softmax would cancel it, and it would never get a gradient.
     """
 
     def __init__(self, width: int) -> None:
@@ -236,19 +209,19 @@ class AttentionPool(nn.Module):
         self.score = nn.Linear(width, 1, bias=False)
 
     def forward(self, values: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-        """Pooled [B, d] (0 for a row that has nothing) and weights [B, L]."""
+        """Pooled [B, d] (0 for an empty row) and weights [B, L]."""
         weights = masked_softmax(self.score(values).squeeze(-1), valid)
         return (weights[..., None] * torch.where(valid[..., None], values, 0.0)).sum(1), weights
 
 
 def masked_softmax(scores: Tensor, valid: Tensor) -> Tensor:
-    """Softmax over the last dimension where valid; all 0 for a row that has nothing valid."""
+    """Softmax over the valid entries of the last dimension; all 0 if none is valid."""
     filled = scores.masked_fill(~valid, torch.finfo(scores.dtype).min)
     return torch.where(valid, filled.softmax(dim=-1), 0.0)
 
 
 def require_whole_heads(width: int, heads: int, name: str = "width") -> None:
-    """ValueError, for an option of this name, unless it divides among the heads of attention."""
+    """Raise a ValueError for the option of this name unless it is a multiple of `heads`."""
     if width % heads:
         raise ValueError(f"{name} {width} must be a multiple of heads ({heads})")
 
@@ -256,7 +229,7 @@ def require_whole_heads(width: int, heads: int, name: str = "width") -> None:
 class Attention(nn.Module):
     """Multi-head attention (Vaswani et al. 2017) over valid keys only.
 
-    A query that has no valid key gets 0 (and no NaN); its weights are all 0.
+    A query without a valid key gets 0 (not NaN); its weights are all 0.
     """
 
     def __init__(self, width: int, heads: int, dropout: float = 0.0) -> None:
@@ -269,7 +242,7 @@ class Attention(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """Attended [B, Lq, d] and, if `explain`, head-averaged weights [B, Lq, Lk].
 
-        `valid` is [B, Lk], or [B, Lq, Lk] where queries differ in what they may see.
+        `valid` is [B, Lk], or [B, Lq, Lk] where each query has its own mask.
         """
         some = valid.any(dim=-1)
         # Without a valid key the first is attended, so that softmax stays finite; then it is 0.

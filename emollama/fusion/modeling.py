@@ -1,4 +1,4 @@
-"""`FusionModel`: what all fusion systems have in common, and what strategies ask of them."""
+"""`FusionModel`: the base class of all fusion systems, and its interface for strategies."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ from transformers.utils import ModelOutput
 from emollama.base.errors import EmollamaError
 from emollama.fusion.batch import FusionBatch
 from emollama.fusion.configuration import FusionConfig, FusionTask, ModalitySection
-from emollama.fusion.layers import Standardiser, Tokens
+from emollama.fusion.layers import Tokens
 from emollama.fusion.trainable import TrainableEncoder
+from emollama.inputs.standardiser import Standardiser
 
 
 @dataclass
 class FusionOutput(ModelOutput):
-    """What a fusion model answers.
+    """The output of a fusion model.
 
     Attributes:
         logits: [B, W] for a clip, [B, L, W] for frames; W is `config.width`.
-        valid: bool [B, L], which frames the logits are of; None for a clip.
-        times: float [B, L], seconds of those frames' centres; None for a clip.
-        features: [B, F], what the head read.
-        auxiliary: a scalar to be added to the loss (MISA), or None.
+        valid: bool [B, L], the frames of the logits; None for a clip.
+        times: float [B, L], centres of those frames in seconds; None for a clip.
+        features: [B, F], the input of the head.
+        auxiliary: a scalar added to the loss (MISA), or None.
         maps: with `explain=True` only: attention, gates and alignments by name. Attention of one
             modality's steps over another's is "query>key" [B, Lq, Lk], attention pooling
             "pool:modality" [B, L], weights of the modalities "modalities" [B, M]. In layer i of
-            several: "i:query>key". What has no modality's steps is named in the same way: "frames",
-            "memory". Weights are the mean over heads, and sum to 1 over the keys.
+            several: "i:query>key". Other axes are named in the same way: "frames", "memory".
+                Weights are the mean over heads, and sum to 1 over the keys.
         state: what a recurrent system carries into the next window; detached by the strategy.
             Every tensor has the rows of the batch first, and a row of zeros means a fresh start.
     """
@@ -48,7 +49,7 @@ class FusionOutput(ModelOutput):
 
 
 def restarted(state: Mapping[str, Tensor], reset: Tensor) -> dict[str, Tensor]:
-    """A carried state in which the rows where `reset` [B] is True begin anew."""
+    """A carried state, cleared in the rows where `reset` [B] is True."""
     return {
         name: torch.where(
             reset.reshape(-1, *[1] * (value.dim() - 1)), torch.zeros_like(value), value
@@ -68,7 +69,7 @@ class FusionModel(PreTrainedModel):
     Raw text and sound go through a `TrainableEncoder` (in `self.backbones`) first, so that a system
     sees sequences of vectors of `self.widths` whatever a modality's kind.
 
-    Skipping a modality is leaving it out of `only`: its encoder then runs no forward.
+    To skip a modality, leave it out of `only`: its encoder then does not run.
 
     `takes` are the kinds of modalities that it reads; `answers_frames` says whether it
     answers over time (task "frames") or once a clip.
@@ -86,7 +87,9 @@ class FusionModel(PreTrainedModel):
         super().__init__(copy.deepcopy(config))
         for name in config.names:
             if hasattr(nn.ModuleDict(), name) or hasattr(nn.ParameterDict(), name):
-                raise EmollamaError(f"modality '{name}': torch needs this name; choose another")
+                raise EmollamaError(
+                    f"modality '{name}': this name is reserved by torch; choose another"
+                )
         if not config.sections:
             raise EmollamaError(f"{config.system}: needs at least one modality")
         self.check(config.sections, config.goal)
@@ -106,7 +109,7 @@ class FusionModel(PreTrainedModel):
 
     @classmethod
     def check(cls, sections: Sequence[ModalitySection], task: FusionTask) -> None:
-        """Whether the system takes these modalities and this task; nothing is read for it.
+        """Check that the system takes these modalities and this task, without reading data.
 
         Raises:
             EmollamaError: it does not.
@@ -119,14 +122,14 @@ class FusionModel(PreTrainedModel):
                     f"takes {', '.join(cls.takes)}"
                 )
         if cls.answers_frames != (task.kind == "frames"):
-            wanted = "frames" if cls.answers_frames else "a task of whole clips, e.g. label"
+            wanted = "frames" if cls.answers_frames else "a task for whole clips, e.g. label"
             raise EmollamaError(f"task.kind '{task.kind}': {name} needs {wanted}")
 
     def _init_weights(self, module: nn.Module) -> None:
-        """Layers keep the initialisation that torch (or the system) gave them."""
+        """Layers keep their initialisation from torch or the system."""
 
     def encode(self, batch: FusionBatch, only: Collection[str] | None = None) -> dict[str, Tokens]:
-        """Tokens of each modality in order; of those in `only`, where it is given."""
+        """Tokens of each modality in order; only of those in `only`, if given."""
         tokens = {}
         for section in self.sections:
             name = section.name
@@ -143,7 +146,7 @@ class FusionModel(PreTrainedModel):
         return tokens
 
     def encode_one(self, name: str, values: Tensor, valid: Tensor, times: Tensor) -> Tokens:
-        """One modality through its encoder: here each step by itself."""
+        """Encode one modality; here each step by itself."""
         return Tokens(self.encoders[name](values), valid, times)
 
     def fuse(
@@ -152,7 +155,7 @@ class FusionModel(PreTrainedModel):
         state: Mapping[str, Tensor] | None = None,
         explain: bool = False,
     ) -> FusionOutput:
-        """Tokens of some or all modalities to an answer."""
+        """Fuse tokens of some or all modalities into an answer."""
         raise NotImplementedError
 
     def forward(
@@ -172,7 +175,7 @@ class FusionModel(PreTrainedModel):
         return self.fuse(self.encode(batch, only), state=state, explain=explain)
 
     def parameters_of(self, modality: str) -> Iterator[nn.Parameter]:
-        """Parameters that belong to one modality alone."""
+        """Parameters that belong to one modality only."""
         yield from self.encoders[modality].parameters()
         if modality in self.backbones:
             yield from self.backbones[modality].parameters()

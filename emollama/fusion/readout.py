@@ -21,14 +21,14 @@ Answer = Callable[[FusionBatch], FusionOutput]
 
 @dataclass(frozen=True)
 class Answers:
-    """What a model says of n samples.
+    """The answers of a model to n samples.
 
     Attributes:
-        labels: float64 [n, K]: probabilities that sum to 1, or for several labels each by itself.
+        labels: float64 [n, K]: probabilities that sum to 1, or independent ones for several labels.
         values: of each sample float64 [T] for a clip, [L, T] for frames: those of its target, or
-            where it has none those of the first modality, also where this is left out. NaN where a
+            without one those of the first modality, even if that modality is left out. NaN where a
             frame has no answer.
-        times: of frames, float64 [L] of each sample: seconds of their centres. None for clips.
+        times: of frames, float64 [L] of each sample: their centres in seconds. None for clips.
     """
 
     labels: np.ndarray | None
@@ -44,14 +44,14 @@ def answers(
     device: torch.device,
     without: Iterable[str] = (),
 ) -> Answers:
-    """Ask a model, which must be in evaluation mode, about batches.
+    """Answer batches with a model in evaluation mode.
 
     Args:
-        config: the model's.
-        answer: batch to output.
+        config: of the model.
+        answer: function from batch to output.
         batches: in the order of the answers.
         device: of the model.
-        without: modalities that are left out.
+        without: modalities to leave out.
 
     Raises:
         EmollamaError: an answer that is not finite.
@@ -66,8 +66,8 @@ def answers(
         assert output.logits is not None
         if not bool(output.logits.isfinite().all()):
             raise EmollamaError(
-                f"the model's answers to '{batch.ids[0]}' and others are not finite: it has "
-                "diverged; lower training.learning_rate"
+                f"the model's answers to '{batch.ids[0]}' and others are not finite: "
+                "training has diverged; lower training.learning_rate"
             )
         columns, numbers = split_logits(config, output.logits.double())
         if columns is not None:
@@ -88,9 +88,9 @@ def answers(
 def _frames(
     config: FusionConfig, batch: FusionBatch, output: FusionOutput
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Values [L, T] and times [L] of each row, whatever of `batch` the model was not shown.
+    """Values [L, T] and times [L] of each row, even where the model did not see all of `batch`.
 
-    A row without a target whose first modality is read raw has frames of the model's own.
+    A row without a target whose first modality is raw uses the model's own frames.
     """
     assert output.logits is not None and output.valid is not None and output.times is not None
     times, frames = _asked(config, batch)
@@ -105,7 +105,7 @@ def _frames(
 
 
 def _asked(config: FusionConfig, batch: FusionBatch) -> tuple[Tensor, Tensor]:
-    """Times [B, L] of the frames that are to be answered, and which these are."""
+    """Times [B, L] of the frames to answer, and their mask."""
     first = config.sections[0]
     times, frames = batch.times[first.name], batch.valid[first.name]
     if first.kind != "track":
@@ -123,7 +123,7 @@ def _asked(config: FusionConfig, batch: FusionBatch) -> tuple[Tensor, Tensor]:
 
 
 def _values(config: FusionConfig, logits: Tensor | None, known: Tensor | None) -> np.ndarray:
-    """float64 [B, L, T], NaN where not known."""
+    """float64 [B, L, T], NaN where unknown."""
     assert logits is not None and known is not None
     numbers = split_logits(config, logits.double())[1]
     assert numbers is not None

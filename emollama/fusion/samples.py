@@ -1,4 +1,4 @@
-"""Samples that a fusion model is asked about: their features and media, in memory."""
+"""Samples for a fusion model: their features and media, in memory."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ from emollama.fusion.subject import FusionSubject, rows_of
 from emollama.fusion.trained import TrainedFusion
 from emollama.fusion.weights import MAIN
 from emollama.inputs.spec import InputSpec
+from emollama.inputs.standardiser import moments
 from emollama.manifest.channels import Channel
 from emollama.runs.artefact import LoadedSamples, ModelAnswer
 
 GATES = ("beta", "modalities")
-"""Maps that weigh the modalities: [B, M, d] or [B, M], in the order of the configuration."""
+"""Maps with weights of the modalities: [B, M, d] or [B, M], in the order of the configuration."""
 
 
 def input_of(section: ModalitySection) -> InputSpec:
-    """A modality, described as every model's input is; of raw media, `source` is what reads it."""
+    """A modality as a model input; for raw media, `source` is its reader."""
     source = MediaTool.of(section).key if section.takes_media else section.source
     return replace(section.spec, source=source)
 
@@ -37,7 +38,7 @@ class FusionSamples(LoadedSamples):
     """Samples that have been read; see `LoadedSamples`.
 
     Args:
-        model: that is asked.
+        model: the model.
         data: the samples and their tracks.
         readers: of the cached tracks.
     """
@@ -63,7 +64,7 @@ class FusionSamples(LoadedSamples):
         return self.answers_of([self._row[i] for i in ids], channels)
 
     def answers_of(self, rows: Sequence[int], channels: Sequence[Channel]) -> list[ModelAnswer]:
-        """The same of rows, as one batch."""
+        """The answers to these rows, as one batch."""
         config = self.model.config
         hidden = [s.name for s in config.sections if s.channel not in channels]
         batch = self.data.batch(rows)
@@ -78,7 +79,7 @@ class FusionSamples(LoadedSamples):
         ]
 
     def true_values(self, sample_id: str) -> np.ndarray:
-        """Of the clip float64 [T], or of its annotated frames [L, T]; NaN where not known."""
+        """float64 [T] of the clip, or [L, T] of its annotated frames; NaN where unknown."""
         row, targets = self._row[sample_id], self.data.targets
         if self.model.config.goal.kind == "frames":
             return targets.frames[row].astype(float)
@@ -87,13 +88,13 @@ class FusionSamples(LoadedSamples):
         return np.asarray(known)
 
     def subject(self) -> FusionSubject:
-        """The samples as what explanations ask about."""
+        """The samples as a subject of explanations."""
         rows = rows_of([self.data.batch([i]) for i in range(len(self.data))])
         return FusionSubject(self.model, rows, [s.text for s in self.samples])
 
     @torch.no_grad()
     def gate_weights(self, row: int, noisy: str, level: float, seed: int) -> np.ndarray | None:
-        """What the system's gate gives each modality; see `LoadedSamples.gate_weights`."""
+        """The gate's weight of each modality; see `LoadedSamples.gate_weights`."""
         names = self.model.config.names
         if not all(int(self.data.tracks[n].length[row]) > 0 for n in names):
             return None
@@ -101,8 +102,8 @@ class FusionSamples(LoadedSamples):
         if level:
             if not isinstance(self.data.tracks[noisy], TrackTable):
                 raise EmollamaError(
-                    f"modality '{noisy}': noise is put on cached tracks, and this is raw media; "
-                    "leave --noise out"
+                    f"modality '{noisy}': --noise needs cached tracks, but this "
+                    "modality is raw media; leave --noise out"
                 )
             # Each clip's noise is its own, and the same at every level but for its size.
             draw = torch.Generator().manual_seed(seed * 1_000_003 + row)
@@ -118,9 +119,9 @@ class FusionSamples(LoadedSamples):
 
     @cached_property
     def _deviations(self) -> dict[str, torch.Tensor]:
-        """Of the columns of each cached track."""
+        """Standard deviations of the columns of each cached track."""
         tables = {n: t for n, t in self.data.tracks.items() if isinstance(t, TrackTable)}
-        return {n: found[1] for n, t in tables.items() if (found := t.moments()) is not None}
+        return {n: found[1] for n, t in tables.items() if (found := moments(t.parts())) is not None}
 
     @cached_property
     def _row(self) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""A fusion model, asked about samples that are shown in part."""
+"""A fusion model as the subject of an explanation: it answers about partly hidden samples."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from emollama.runs.subject import Modality, Steps, View
 class FusionSubject:
     """See `Subject`.
 
-    More than four modalities are attributed to by channel: those of one channel are present or
-    absent together.
+    With more than four modalities, attribution is by channel: modalities of one channel are present
+    or absent together.
 
     Args:
-        model: what is asked.
+        model: the model.
         rows: each sample as a batch of one.
-        texts: what is said in each; it names the steps of a track with one step a word. Steps
-            of a text that is read raw are its tokens.
+        texts: the subtitle of each; it names the steps of a track with one step per word. Steps of
+            a raw text are its tokens.
 
     Raises:
-        EmollamaError: the model answers with values, not with labels.
+        EmollamaError: the model predicts values, not labels.
     """
 
     def __init__(
@@ -50,8 +50,8 @@ class FusionSubject:
         config = model.config
         if not config.goal.has_labels:
             raise EmollamaError(
-                f"{model.folder}: answers with {', '.join(config.goal.values)}; explanations "
-                "are of label scores"
+                f"{model.folder}: predicts {', '.join(config.goal.values)}; "
+                "explanations need a model that scores labels"
             )
         self.model = model
         self.config = config
@@ -68,7 +68,7 @@ class FusionSubject:
         }
 
     def steps(self, row: int) -> dict[str, Steps]:
-        """The tracks that a sample has, by name."""
+        """The tracks of a sample, by name."""
         batch, text = self.rows[row], self.texts[row]
         found = {}
         for modality in self.modalities:
@@ -92,7 +92,7 @@ class FusionSubject:
         return found
 
     def present(self, row: int) -> frozenset[str]:
-        """Names of the modalities that a sample has."""
+        """Names of the modalities of a sample."""
         return frozenset(s.modality for s in self.steps(row).values())
 
     def scores(self, views: Sequence[View]) -> np.ndarray:
@@ -116,9 +116,9 @@ class FusionSubject:
         return {name: value[0].cpu().numpy() for name, value in (output.maps or {}).items()}
 
     def _batch(self, views: Sequence[View]) -> FusionBatch:
-        """Views, collated: hidden steps are taken out and the others moved up, times kept.
+        """Collated views: hidden steps are removed and the others moved up, with their times.
 
-        The mask of a row is then a run from its first step, as it is of any recorded track.
+        So a row's mask is one run from its first step, as for any recorded track.
         """
         parts: dict[str, tuple[Tensor, Tensor, Tensor]] = {}
         for modality in self.modalities:
@@ -144,7 +144,7 @@ class FusionSubject:
         )
 
     def _shown(self, view: View, modality: Modality, name: str) -> tuple[Tensor, Tensor]:
-        """Values [l, ...] and times [l] of what a view shows of a track."""
+        """Values [l, ...] and times [l] of the visible part of a track."""
         batch = self.rows[view.row]
         kept = batch.valid[name][0].clone()
         if modality.name not in view.present:

@@ -1,4 +1,4 @@
-"""What is predicted: the loss against the targets, and how logits become an answer."""
+"""Tasks: the loss against the targets, and the conversion of logits into answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from emollama.fusion.layers import Tokens
 from emollama.fusion.modeling import FusionOutput
 
 UNKNOWN = -100
-"""Stands for a label that is not known where torch wants a number."""
+"""Placeholder for an unknown label where torch needs a number."""
 
 
 def split_logits(config: FusionConfig, logits: Tensor) -> tuple[Tensor | None, Tensor | None]:
@@ -43,7 +43,7 @@ def expectation(config: FusionConfig, values: Tensor) -> Tensor:
 def ccc_loss(answer: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
     """1 - concordance correlation (Lin 1989), population variance, over valid entries of one value.
 
-    Fewer than two valid entries say nothing of concordance: the loss is 0 with a gradient of 0.
+    With fewer than two valid entries, concordance is undefined: the loss is 0 with a gradient of 0.
     """
     weight = valid.to(answer.dtype)
     count = weight.sum().clamp(min=1)
@@ -62,16 +62,17 @@ def ccc_loss(answer: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
 def on_frames(
     output: FusionOutput, frames: Tensor, times: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Logits over time on given frames: [B, L, W], and which of them are answers.
+    """Logits over time on given frames: [B, L, W], and the mask of answered frames.
 
-    A row that lacks the reference modality is answered on another's steps, at other times and of
-    another number. There the logits go in a straight line between steps; a single one is held.
+    A row without the reference modality is answered on another modality's steps, at other times and
+    of another number. There the logits are interpolated linearly between steps; a single one is
+    held constant.
 
     Args:
         output: with `valid`, and `times` if these are given.
-        frames: bool [B, L], which frames are to be answered.
-        times: seconds [B, L] of the frames, any number or NaN where there is none; where None,
-            frame i is the answered frame i.
+        frames: bool [B, L], the frames to answer.
+        times: seconds [B, L] of the frames, arbitrary or NaN where there is none; if None, frame i
+            is the answered frame i.
     """
     assert output.logits is not None and output.valid is not None
     length = frames.shape[1]
@@ -93,9 +94,9 @@ def on_frames(
 
 
 def loss(config: FusionConfig, output: FusionOutput, targets: Mapping[str, Target]) -> Tensor:
-    """The task's loss (a scalar) with the model's auxiliary one; unknown targets count for nothing.
+    """The task's loss (a scalar) plus the model's auxiliary loss; unknown targets are ignored.
 
-    A batch in which nothing is known gives 0 with a gradient of 0.
+    A batch without targets gives 0 with a gradient of 0.
     """
     goal = config.goal
     assert output.logits is not None

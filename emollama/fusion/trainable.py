@@ -1,4 +1,4 @@
-"""Encoders that are trained with the fusion: any transformers text model, and speech models.
+"""Encoders trained with the fusion model: any transformers text model, and speech models.
 
 RoBERTa (Liu et al. 2019) over token ids, wav2vec 2.0 (Baevski et al. 2020), HuBERT (Hsu et al.
 2021) or WavLM (Chen et al. 2022) over waveforms at 16 kHz.
@@ -25,26 +25,26 @@ from emollama.media.clip import SAMPLE_RATE
 
 
 class TrainableEncoder(nn.Module):
-    """A transformers model from raw input to its last hidden states.
+    """A transformers model that maps raw input to its last hidden states.
 
-    What a row gets depends on that row's valid input alone: text is read without its padding, a
-    waveform's convolutions see its own samples, and the model attends to valid steps only. What
-    would never get a gradient is left out (a pooler, the embedding of masked spans), and so is what
-    drops whole layers or spans at random in training; dropout stays.
+    A row's output depends on that row's valid input only: text is read without padding, a
+    waveform's convolutions see its own samples, and the model attends to valid steps only. Parts
+    that would never get a gradient are left out (a pooler, the embedding of masked spans), and so
+    is random dropping of layers or spans in training; dropout stays.
 
-    What is frozen runs in evaluation mode, whatever the model around it does: all of it, or what
-    stands before the section's `trained_layers`.
+    Frozen parts (all of it, or everything before the section's `trained_layers`) always run in
+    evaluation mode.
 
     Args:
         section: a modality of kind "tokens" or "waveform"; `source` is a local folder.
-        record: what `record` was when the encoder was made. With it nothing is read from the
-            folder, and the weights are random until a state dict is loaded.
+        record: `record` of the original encoder. If given, nothing is read from the folder, and the
+            weights are random until a state dict is loaded.
 
     Attributes:
         width: of the hidden states.
-        record: "config", the transformers model's; "normalise", whether each waveform is brought
-            to mean 0 and deviation 1.
-        tokenizer: of a text encoder that was read from its folder, where one is there; else None.
+        record: "config", of the transformers model; "normalise", whether each waveform is scaled to
+            mean 0 and deviation 1.
+        tokenizer: of a text encoder that was read from its folder, if it has one; else None.
     """
 
     def __init__(self, section: ModalitySection, record: dict[str, Any] | None = None) -> None:
@@ -73,23 +73,23 @@ class TrainableEncoder(nn.Module):
         if self.waveform != hasattr(config, "conv_stride") or config.is_encoder_decoder:
             wanted = "a speech model such as wav2vec 2.0" if self.waveform else "a text encoder"
             raise EmollamaError(
-                f"{section.source}: {config.model_type}; {self.where} wants {wanted}"
+                f"{section.source}: is a {config.model_type} model; {self.where} needs {wanted}"
             )
         if getattr(config, "add_adapter", False):
-            raise EmollamaError(f"{section.source}: a speech model without an adapter is wanted")
+            raise EmollamaError(f"{section.source}: has an adapter; use a speech model without one")
         for name in ("mask_time_prob", "mask_feature_prob", "layerdrop"):
             if self.waveform:
                 setattr(config, name, 0.0)
         return config
 
     def freeze(self, frozen: bool = True) -> None:
-        """Take the encoder out of training, or back in."""
+        """Freeze the encoder, or unfreeze it."""
         self.frozen = frozen
         self.requires_grad_(True)
         self.train(self.training)
 
     def train(self, mode: bool = True) -> TrainableEncoder:
-        """Training mode; what is frozen stays in evaluation mode."""
+        """Training mode; frozen parts stay in evaluation mode."""
         trained = self.trained
         whole = trained == [self]
         super().train(mode and whole)
@@ -104,7 +104,7 @@ class TrainableEncoder(nn.Module):
 
     @property
     def trained(self) -> list[nn.Module]:
-        """What is not frozen: the encoder, its last layers or nothing."""
+        """Trained parameters: the encoder's, its last layers' or none."""
         if self.frozen:
             return []
         if not self.trained_layers:
@@ -144,8 +144,8 @@ class TrainableEncoder(nn.Module):
         limit = longest_text(config)
         if limit is not None and longest > limit:
             raise EmollamaError(
-                f"{self.where}: a text of {longest} tokens; {config.model_type} reads {limit} "
-                "at most"
+                f"{self.where}: a text has {longest} tokens; {config.model_type} reads "
+                f"at most {limit}"
             )
         rows = steps.valid.any(dim=1)
         mask = steps.valid[:, : max(1, longest)]
@@ -176,7 +176,7 @@ class TrainableEncoder(nn.Module):
         return Tokens(hidden, mask, torch.where(mask, centres, 0.0))
 
     def _convolved(self, waveforms: Tensor, samples: Tensor, steps: Tensor) -> Tensor:
-        """Local features [R, L', C] of R rows, of their own samples alone."""
+        """Local features [R, L', C] of R rows, each from its own samples only."""
         if self.model.config.feat_extract_norm == "layer":
             # A valid step reaches no further than its row's last sample.
             longest = int(samples.max())
@@ -202,13 +202,13 @@ class TrainableEncoder(nn.Module):
         return centred / ((centred**2).sum(1, keepdim=True) / count + 1e-7).sqrt()
 
     def _steps(self, samples: Tensor) -> Tensor:
-        """How many steps the convolutions make of so many samples; 0 if too few for one."""
+        """Steps that the convolutions make from so many samples; 0 if too few for one."""
         for kernel, stride in self._convolutions():
             samples = ((samples - kernel).div(stride, rounding_mode="floor") + 1).clamp(min=0)
         return samples
 
     def _centres(self, steps: int, like: Tensor) -> Tensor:
-        """Seconds [steps] from the first sample's start to the centre of what a step sees."""
+        """Seconds [steps] from the first sample's start to the centre of each receptive field."""
         stride, reach = 1, 1
         for kernel, step in self._convolutions():
             reach += (kernel - 1) * stride
@@ -225,13 +225,13 @@ class TrainableEncoder(nn.Module):
 
 
 def require_source(section: ModalitySection) -> None:
-    """Refuse a raw modality whose encoder's folder is not there."""
+    """Raise an error for a raw modality whose encoder's folder does not exist."""
     if section.kind not in ("tokens", "waveform"):
         return
     if not section.source or not (Path(section.source) / "config.json").is_file():
         raise EmollamaError(
-            f"modality '{section.name}': source '{section.source}' is no folder of a transformers "
-            "model (no config.json there)"
+            f"modality '{section.name}': source '{section.source}' is not a folder of a "
+            "transformers model (no config.json in it)"
         )
 
 
@@ -279,7 +279,7 @@ def _with_weights(folder: str, config: Any) -> Any:
 
 
 def _normalises(folder: Path) -> bool:
-    """What the folder's feature extractor does; transformers' own default where it has none."""
+    """Settings of the folder's feature extractor; transformers' defaults if it has none."""
     path = folder / "preprocessor_config.json"
     if not path.is_file():
         return True
@@ -289,5 +289,5 @@ def _normalises(folder: Path) -> bool:
         raise EmollamaError(f"{path}: not JSON: {error}") from error
     rate = extractor.get("sampling_rate", SAMPLE_RATE)
     if rate != SAMPLE_RATE:
-        raise EmollamaError(f"{path}: sampling_rate is {rate}, only {SAMPLE_RATE} is supported")
+        raise EmollamaError(f"{path}: sampling_rate is {rate}; only {SAMPLE_RATE} is supported")
     return bool(extractor.get("do_normalize", True))

@@ -22,15 +22,15 @@ TOKENIZERS = "tokenizers"
 
 @dataclass(frozen=True)
 class About:
-    """What `fusion.json` holds.
+    """The content of `fusion.json`.
 
     Attributes:
         labels: the label set, with its synonyms.
-        strategy: name of the strategy, whose way of answering it is; `options` are its own.
+        strategy: name of the strategy, which defines how models answer; `options` are its options.
         thresholds: of each label, fitted on the validation split; for several labels.
         models: names of all models.
-        corpus: that it was trained on.
-        split_sha256: of the split file, where the manifest's own splits were not used.
+        corpus: the training corpus.
+        split_sha256: of the split file, if one was used.
     """
 
     labels: LabelSet
@@ -44,7 +44,7 @@ class About:
 
 @dataclass(frozen=True)
 class TrainedFusion:
-    """The models of a run, in evaluation mode, with what `fusion.json` says of them."""
+    """The models of a run, in evaluation mode, with the content of `fusion.json`."""
 
     models: dict[str, FusionModel]
     about: About
@@ -52,17 +52,17 @@ class TrainedFusion:
 
     @property
     def config(self) -> FusionConfig:
-        """Of the first model; the others have the same modalities, labels and task."""
+        """That of the first model; the others have the same modalities, labels and task."""
         return self.models[MAIN].config
 
     @property
     def device(self) -> torch.device:
-        """Where the models are."""
+        """The models' device."""
         return self.models[MAIN].device
 
     @property
     def sections(self) -> tuple[ModalitySection, ...]:
-        """The modalities; token ids are made by the tokenizers that the artefact keeps."""
+        """The modalities; token ids come from the tokenizers in the artefact."""
         kept = []
         for section in self.config.sections:
             own = self.folder / TOKENIZERS / section.name
@@ -78,7 +78,7 @@ class TrainedFusion:
         return kind, checked(kind.options_class, self.about.options, where)
 
     def answer(self, batch: FusionBatch) -> FusionOutput:
-        """The answer to a batch, as the strategy that trained the models gives it."""
+        """The answer to a batch, as defined by the strategy that trained the models."""
         kind, options = self._strategy
         output: FusionOutput = kind.answered(self.models, batch, options)
         return output

@@ -16,23 +16,23 @@ from emollama.fusion.systems.table import SYSTEMS
 
 WEIGHTS_FILE = "model.safetensors"
 MAIN = "model"
-"""The model that stands in the artefact's own folder."""
+"""The model in the artefact's own folder."""
 
 
 def save_models(models: Mapping[str, FusionModel], folder: Path) -> None:
-    """Write configuration and weights of all models into a folder that is there."""
+    """Write configuration and weights of all models into an existing folder."""
     for name, model in models.items():
         model.save_pretrained(folder if name == MAIN else folder / name)
 
 
 def read_config(folder: Path) -> FusionConfig:
-    """The configuration in a folder, of its system's own class."""
+    """The configuration in a folder, as an instance of its system's class."""
     path = folder / "config.json"
     values = read_json(path)
     kind = values.get("model_type") if isinstance(values, dict) else None
     known = {model.config_class.model_type: model for model in SYSTEMS.values()}
     if kind not in known:
-        raise EmollamaError(f"{path}: model_type '{kind}' is no fusion system of this release")
+        raise EmollamaError(f"{path}: model_type '{kind}' is not a fusion system of this release")
     try:
         return known[kind].config_class(**{k: v for k, v in values.items() if k != "model_type"})
     except (TypeError, ValueError, EmollamaError) as error:
@@ -48,10 +48,11 @@ def new_model(config: FusionConfig, where: Path | str = "fusion") -> FusionModel
 
 
 def load_weights(model: FusionModel, path: Path) -> None:
-    """Fill a model from a safetensors file that must hold exactly its tensors.
+    """Load a safetensors file, which must hold exactly the model's tensors.
 
     Raises:
-        EmollamaError: the file is missing or corrupt; a tensor is missing, too many or misshapen.
+        EmollamaError: the file is missing or corrupt; a tensor is missing, unexpected or has
+            another shape.
     """
     try:
         state = load_file(path)
@@ -62,7 +63,7 @@ def load_weights(model: FusionModel, path: Path) -> None:
     for key in sorted(wanted.keys() | found.keys()):
         if wanted.get(key) != found.get(key):
             raise EmollamaError(
-                f"{path}: does not fit: {key} is {found.get(key, 'missing')}, this model needs "
-                f"{wanted.get(key, 'none')}"
+                f"{path}: does not match the model: {key} is "
+                f"{found.get(key, 'missing')}, but the model needs {wanted.get(key, 'none')}"
             )
     model.load_state_dict(state)

@@ -14,11 +14,12 @@ from emollama.encoders.base import FeatureTrack
 from emollama.features.tracks import TrackReader, usable
 from emollama.inputs.config import DataSection
 from emollama.inputs.opening import Readers, open_inputs
+from emollama.inputs.segments import fit_steps
 from emollama.llm.clues import ClueWords
 from emollama.llm.configuration import StreamConfig
 from emollama.llm.modeling import EmotionLlama
 from emollama.llm.options import StreamSection
-from emollama.llm.processing import Evidence, fit_steps
+from emollama.llm.processing import Evidence
 from emollama.manifest.sample import Manifest, Sample
 
 
@@ -108,28 +109,10 @@ def fit_standardisers(
     for stream in model.config.stream_configs:
         if not stream.standardise:
             continue
-        total = np.zeros(stream.width)
-        square = np.zeros(stream.width)
-        count = 0
-        for sample in samples:
-            track = readers[stream.name].get(sample.id)
-            if track is None:
-                continue
-            values = fit_steps(track.values, stream.tokens).astype(np.float64)
-            total += values.sum(axis=0)
-            square += (values**2).sum(axis=0)
-            count += len(values)
-        if count == 0:
-            raise EmollamaError(
-                f"stream '{stream.name}': no training sample has features of {stream.source}"
-            )
-        mean = total / count
-        deviation = np.sqrt(np.maximum(square / count - mean**2, 0))
-        if not (np.isfinite(mean).all() and np.isfinite(deviation).all()):
-            raise EmollamaError(f"stream '{stream.name}': {stream.source} holds NaN or infinity")
-        model.projector(stream.name).set_standardiser(
-            torch.from_numpy(mean).float(), torch.from_numpy(deviation).float()
-        )
+        tracks = (readers[stream.name].get(sample.id) for sample in samples)
+        steps = (fit_steps(t.values, stream.tokens) for t in tracks if t is not None)
+        where = f"{stream.spec}: {stream.source}"
+        model.projector(stream.name).fit(map(torch.as_tensor, steps), where)
 
 
 def fit_clues(readers: Mapping[str, TrackReader], samples: Sequence[Sample]) -> ClueWords:

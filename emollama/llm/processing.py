@@ -11,7 +11,6 @@ import re
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args
 
@@ -23,6 +22,7 @@ from emollama.base.errors import EmollamaError, require_known
 from emollama.base.files import read_json, write_json
 from emollama.base.paths import PROCESSOR_FILE
 from emollama.encoders.base import FeatureTrack
+from emollama.inputs.segments import fit_steps
 from emollama.llm import batch
 from emollama.llm.batch import Encoded
 from emollama.llm.configuration import StreamConfig
@@ -59,19 +59,6 @@ class Turn:
 
     role: str
     text: str
-
-
-def fit_steps(values: np.ndarray, tokens: int) -> np.ndarray:
-    """Bring a track [T, D] to [tokens, D]: averaged in equal segments, or steps repeated."""
-    steps = len(values)
-    if steps == tokens:
-        return values
-    if steps < tokens:
-        return values[np.arange(tokens) * steps // tokens]
-    edges = np.linspace(0, steps, tokens + 1)
-    return np.stack(
-        [values[int(a) : max(int(np.ceil(b)), int(a) + 1)].mean(axis=0) for a, b in pairwise(edges)]
-    )
 
 
 def cut_text(text: str) -> str:

@@ -5,28 +5,23 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from emollama.inputs.standardiser import Standardiser
 from emollama.llm.configuration import StreamConfig
 
 
-class Projector(nn.Module):
+class Projector(Standardiser):
     """Maps features [N, tokens, width] to embeddings [N, tokens, hidden_size].
 
-    The standardiser (mean and deviation of each column over the training split) is a pair of
-    buffers, so it is saved with the model and cannot be forgotten. Where `present` is False the
-    row is the absent vector, entered by `torch.where` so that it learns and nothing of the
-    features' values reaches the output; without one it is what zeros project to.
+    It begins with the standardiser of the columns, whose buffers are saved with it. Where
+    `present` is False the row is the absent vector, entered by `torch.where` so that it learns and
+    nothing of the features' values reaches the output; without one it is what zeros project to.
     """
 
-    mean: Tensor
-    deviation: Tensor
-
     def __init__(self, config: StreamConfig, hidden_size: int, output_scale: float = 0.02) -> None:
-        super().__init__()
+        super().__init__(config.width)
         self.config = config
         self.output_scale = output_scale
         inner = config.width // config.layers
-        self.register_buffer("mean", torch.zeros(config.width))
-        self.register_buffer("deviation", torch.ones(config.width))
         if config.layers > 1:
             self.layer_logits = nn.Parameter(torch.zeros(config.layers))
         self.dropout = nn.Dropout(config.dropout)
@@ -53,19 +48,15 @@ class Projector(nn.Module):
         if hasattr(self, "absent"):
             nn.init.normal_(self.absent, std=self.output_scale)
 
-    @torch.no_grad()
-    def set_standardiser(self, mean: Tensor, deviation: Tensor) -> None:
-        """Store column means and deviations [width]; a constant column is only centred."""
-        self.mean.copy_(mean)
-        self.deviation.copy_(torch.where(deviation > 1e-6, deviation, 1.0))
-
     def forward(self, features: Tensor, present: Tensor) -> Tensor:
         """Project [N, tokens, width]; `present` [N] is True where the track exists."""
         dtype = self.output.weight.dtype
-        x = features.float()
+        there = present[:, None, None]
         if self.config.standardise:
-            x = ((x - self.mean.float()) / self.deviation.float()).clamp(-10, 10)
-        x = self.dropout(torch.where(present[:, None, None], x, 0.0).to(dtype))
+            x = super().forward(features.float(), there[..., 0])
+        else:
+            x = torch.where(there, features.float(), 0.0)
+        x = self.dropout(x.to(dtype))
         if self.config.layers > 1:
             weights = self.layer_logits.softmax(dim=0)
             x = (x.unflatten(-1, (self.config.layers, -1)) * weights[:, None]).sum(dim=-2)
@@ -77,4 +68,4 @@ class Projector(nn.Module):
             return x
         # With no row present (a batch of dropped channels) the weights must still get a
         # gradient, of zero, or DistributedDataParallel waits for it for ever; where() gives it.
-        return torch.where(present[:, None, None], x, self.absent.to(x.dtype))
+        return torch.where(there, x, self.absent.to(x.dtype))

@@ -164,7 +164,7 @@ def apply_split(manifest: Manifest, file: SplitFile) -> Manifest:
     absent = [s.id for s in manifest.samples if s.id not in file.splits]
     if absent:
         line = next(n for n, row in read_jsonl(manifest.path) if row.get("id") == absent[0])
-        more = f"; nor do {len(absent) - 1} other ids" if len(absent) > 1 else ""
+        more = f", nor do {len(absent) - 1} others" if len(absent) > 1 else ""
         raise EmollamaError(
             f"{manifest.path}:{line}: id '{absent[0]}' has no line in {file.path}{more}"
         )

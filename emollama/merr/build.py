@@ -1,4 +1,4 @@
-"""A build: its folder, its settings, and what every stage shares."""
+"""A build: its folder, its settings, and the state shared by its stages."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _SHOWN = 3  # ids of a reason in the record
 
 @dataclass(frozen=True)
 class Item:
-    """A clip on its way: its place among the clips, and its rows by stage."""
+    """A clip in progress: its position among the clips, and its rows by stage."""
 
     index: int
     id: str
     rows: dict[str, Row]
 
     def keys(self, *names: str) -> tuple[str, ...]:
-        """Keys of rows; of the clip itself its content and what was handed in with it."""
+        """Keys of rows; for the clip itself, its content and the data supplied with it."""
         return tuple(str(self.rows[name]["key"]) for name in names)
 
 
@@ -41,12 +41,12 @@ class Build:
 
     Attributes:
         out: the folder.
-        settings: what the build is.
+        settings: settings of the build.
         source: folder or manifest of the clips; only stage `clips` reads it.
-        shard: (i, n): of every n clips the i-th is this process's; (0, 1) is all.
-        ranks: processes that torchrun started.
+        shard: (i, n): this process handles the i-th of every n clips; (0, 1) is all.
+        ranks: processes of torchrun.
         bar: shows progress.
-        echo: says a line to a person.
+        echo: prints a line for the user.
     """
 
     out: Path
@@ -64,7 +64,7 @@ class Build:
 
     @property
     def first(self) -> bool:
-        """Whether this process writes what is written once."""
+        """Whether this process writes shared files."""
         return self.ranks.rank == 0
 
     @property
@@ -73,7 +73,7 @@ class Build:
         return self.settings.workers or processor_count(self.ranks.local)
 
     def part(self) -> tuple[int, int]:
-        """This process's share: torchrun's, or the shard asked for."""
+        """This process's share: from torchrun, or the requested shard."""
         if self.ranks.world > 1:
             return self.ranks.rank, self.ranks.world
         return self.shard
@@ -84,28 +84,28 @@ class Build:
         return StageFile(self.stages, name, f"{i}-of-{n}")
 
     def mine(self, index: int) -> bool:
-        """Whether the clip at this place is this process's.
+        """Whether this process handles the clip at this position.
 
-        Clips that a local model is asked about together are never torn apart.
+        Clips that a local model reads in one batch are never separated.
         """
         i, n = self.part()
         refine = self.settings.refine
         return index // (refine.batch if refine.kind == "local" else 1) % n == i
 
     def items(self, *reads: str, optional: tuple[str, ...] = ()) -> Iterator[Item]:
-        """Clips that came well through all of these stages, in order, one at a time.
+        """Clips that passed all of these stages, in order, one at a time.
 
-        Rows of `optional` stages come along where there are any, whatever became of them. A clip's
-        place is the one that it has in the first stage named.
+        Rows of `optional` stages are added where they exist, whatever their status. A clip's
+        position is that in the first stage named.
 
         Raises:
-            EmollamaError: a stage has not been run, or its rows are of other clips.
+            EmollamaError: a stage has not been run, or its rows belong to other clips.
         """
         for name in (CLIPS, *reads):
             if not (self.stages / f"{name}.jsonl").is_file():
                 raise EmollamaError(
-                    f"{self.stages / name}.jsonl: stage '{name}' has not been run for this folder; "
-                    "run it, or `emollama annotate build`"
+                    f"{self.stages / name}.jsonl: stage '{name}' has not been run in "
+                    "this folder; run it, or `emollama annotate build`"
                 )
         # A stage has rows for some of the clips, so its rows alone do not tell how to walk
         # through another's: the list of all clips does.
@@ -122,33 +122,34 @@ class Build:
         for name, cursor in others.items():
             if not cursor.done:
                 raise EmollamaError(
-                    f"{self.stages / name}.jsonl: has rows of clips that stage '{CLIPS}' does not "
-                    f"list; run stage '{name}' again, or `emollama annotate build`"
+                    f"{self.stages / name}.jsonl: has rows for clips that stage "
+                    f"'{CLIPS}' does not list; run stage '{name}' again, or "
+                    "`emollama annotate build`"
                 )
 
     def media(self, name: str) -> Path:
-        """Path of a media file as stage `clips` spells it."""
+        """Path of a media file as written by stage `clips`."""
         path = Path(name)
         return path if path.is_absolute() else self.out / path
 
     def note(self, stage: str, counts: Counts) -> None:
-        """Put a stage's counts into the run record."""
+        """Write a stage's counts to the run record."""
         path = self.out / RECORD
         record = read_json(path) if path.is_file() else {}
         if not isinstance(record, dict):
-            raise EmollamaError(f"{path}: is not a run record; remove the file")
+            raise EmollamaError(f"{path}: is not a valid run record; remove the file")
         record[stage] = counts.to_dict()
         write_json(path, record)
 
     def log(self, stage: str, seconds: float, **facts: Any) -> None:
-        """Append what a stage cost; times are no part of what is the same from run to run."""
+        """Append the cost of a stage; times are kept apart from the reproducible record."""
         line = {"stage": stage, "at": time.strftime("%Y-%m-%dT%H:%M:%S"),
                 "seconds": round(seconds, 2), **facts}  # fmt: skip
         append_row(self.out / LOG, line)
 
 
 class _Cursor:
-    """Walks rows that are in the order of the clips, some of them missing."""
+    """Walks through rows in the order of the clips, some of them missing."""
 
     def __init__(self, path: Path) -> None:
         self._rows = read_rows(path)
@@ -156,11 +157,11 @@ class _Cursor:
 
     @property
     def done(self) -> bool:
-        """Whether every row has been some clip's."""
+        """Whether every row belonged to a clip."""
         return self._next is None
 
     def of(self, clip: str) -> Row | None:
-        """The row of a clip, where it is the next one."""
+        """The row of a clip, if it is the next one."""
         if self._next is None or self._next["id"] != clip:
             return None
         found, self._next = self._next, next(self._rows, None)
@@ -169,7 +170,7 @@ class _Cursor:
 
 @dataclass
 class Counts:
-    """Clips into and out of a stage, and why others did not come out."""
+    """Counts of clips into and out of a stage, and reasons for rejections."""
 
     came: int = 0
     went: int = 0
@@ -191,7 +192,7 @@ class Counts:
             some.append(f"{clip}: {detail}" if detail else clip)
 
     def to_dict(self) -> dict[str, Any]:
-        """For the record; the same rows give the same."""
+        """Plain data for the record, a deterministic function of the rows."""
         return {
             "in": self.came, "out": self.went,
             "rejected": dict(sorted(self.reasons.items())),
@@ -199,6 +200,6 @@ class Counts:
         }  # fmt: skip
 
     def line(self, stage: str) -> str:
-        """One line for a person."""
+        """One readable line."""
         lost = ", ".join(f"{n} {reason}" for reason, n in self.reasons.most_common())
         return f"{stage}: {self.came} in, {self.went} out" + (f" ({lost})" if lost else "")

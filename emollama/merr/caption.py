@@ -1,4 +1,4 @@
-"""Stage `caption`: the coarse description of a clip, put together from what the stages said."""
+"""Stage `caption`: the coarse description of a clip, composed from the rows of other stages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CAPTION = "caption"
 
 
 def run_caption(build: Build) -> Counts:
-    """A coarse caption and the list of clues it is made of."""
+    """A coarse caption and the list of its clues."""
     return fill(
         build,
         Plan(CAPTION, (EMOTION, VISUAL, TONE, TRANSCRIPT), 1, read_table("templates"),
@@ -25,7 +25,7 @@ def run_caption(build: Build) -> Counts:
 
 
 def clues(item: Item) -> dict[str, str]:
-    """Sentences by what they tell of: picture, face, voice, words; what is unknown is left out."""
+    """Sentences by topic: picture, face, voice, words; unknown topics are left out."""
     templates = read_table("templates")
     visual, tone = item.rows[VISUAL], item.rows[TONE]
     said = item.rows[TRANSCRIPT]["text"]

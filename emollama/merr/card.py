@@ -1,4 +1,4 @@
-"""The data card: what a set was made of, by what, how many clips went where, and on what terms."""
+"""The data card: sources, tools, counts and terms of a set."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from emollama.runs.card import INTENDED_USE
 
 CARD = "CARD.md"
 _SOURCES = {
-    "openface": "OpenFace's CSVs that came with the clips",
+    "openface": "OpenFace's CSVs supplied with the clips",
     "mediapipe": "MediaPipe's face landmarker: blendshapes mapped to units by "
     "`tables/blendshapes.yaml`; no measured units in the strict sense",
     "expression": "**no action units**: the seven expressions of mini-XCEPTION (FER2013) on faces "
-    "found by MTCNN stand for the face, and no unit is listed",
+    "found by MTCNN are used for the face, and no unit is listed",
 }
 
 
 def is_span(clip: Row) -> bool:
-    """Whether a clip, told by its row of stage `clips`, is not the whole of its file."""
+    """Whether a clip, given its row of stage `clips`, is only a part of its file."""
     return "start" in clip or "end" in clip
 
 
 @dataclass
 class Contents:
-    """Sums over the clips of a set.
+    """Totals over the clips of a set.
 
     Attributes:
-        seconds: how long they are together.
-        folder: that all their files lie in, relative to the set; None before the first.
-        spans: clips that are spans of their files.
-        splits, labels: clips by each.
+        seconds: total length.
+        folder: common folder of all their files, relative to the set; None before the first.
+        spans: number of clips that are spans of their files.
+        splits, labels: number of clips by split and label.
     """
 
     seconds: float = 0.0
@@ -50,7 +50,7 @@ class Contents:
     labels: Counter[str] = field(default_factory=Counter)
 
     def see(self, clip: Row, split: str, label: str) -> None:
-        """Add a clip, told by its row of stage `clips`."""
+        """Add a clip, given its row of stage `clips`."""
         self.seconds += clip["seconds"]
         self.spans += is_span(clip)
         self.splits[split] += 1
@@ -65,7 +65,7 @@ class Contents:
 def write_card(
     build: Build, exports: Mapping[str, int], about: Contents, notes: Sequence[str]
 ) -> None:
-    """Write `CARD.md`; the same build gives the same bytes."""
+    """Write `CARD.md`, reproducible byte for byte."""
     settings = build.settings
     path = build.out / RECORD
     record = read_json(path) if path.is_file() else {}
@@ -111,16 +111,16 @@ are for non-commercial research only.
 - Face: {_SOURCES[backend]}.
 - {looked}, intensities {"relative to the corpus" if settings.faces.relative else "absolute"}.
 - From face to emotion: {judged}.
-- Voice: prosody measured from the signal, told against the speaker's mean where a speaker has four
-  clips, else against the corpus.
+- Voice: prosody measured from the signal, relative to the speaker's mean where a speaker has
+  four clips, else to the corpus.
 - Words: {_transcripts(build)}.
 - Label: the weighted sum of log-probabilities; face {settings.evidence.face:g}, voice
   {settings.evidence.voice:g}, words {settings.evidence.words:g}.
 - Peak frame described by {_who(settings.visual)}.
 - Voice described by {_who(settings.tone)}.
 - Reasons by {_who(settings.refine)}.
-  Each was held against the measured clues; those that contradict them are not in the set, and their
-  clips keep the coarse caption.
+  Each was checked against the measured clues; reasons that contradict them are not in the
+  set, and their clips keep the coarse caption.
 
 Raw answers of models are kept in `answers/` under the hash of their prompt.
 
@@ -171,11 +171,11 @@ def _who(section: ModelSection) -> str:
 
 def _transcripts(build: Build) -> str:
     section = build.settings.transcript
-    whisper = f"transcribed by {section.whisper}, where somebody speaks"
+    whisper = f"transcribed by {section.whisper}, where there is speech"
     return {
-        "auto": f"given with the clips where there are any, else {whisper}",
+        "auto": f"supplied with the clips if available, else {whisper}",
         "whisper": whisper,
-        "given": "given with the clips where there are any",
+        "given": "supplied with the clips if available",
         "none": "none",
     }[section.source]
 
@@ -187,11 +187,11 @@ def _rules(build: Build, rules: Mapping[str, Any]) -> str:
         f"- {emotion}: {', '.join(f'{unit} {weight:g}' for unit, weight in units.items())}"
         for emotion, units in rules["emotions"].items()
     )
-    return f"{rules['about']}. A number is what the unit counts in its rule.\n\n{lines}"
+    return f"{rules['about']}. Numbers are the weights of the units in a rule.\n\n{lines}"
 
 
 def _prompts(build: Build) -> str:
-    """What the models were asked, word for word; templates where none was."""
+    """The exact prompts of the models; templates if there were none."""
     settings, prompts = build.settings, read_table("prompts")
     asked: dict[str, str] = {}
     for name in ("visual", "tone", "refine"):
@@ -201,5 +201,5 @@ def _prompts(build: Build) -> str:
         elif section.kind == "local":
             asked[name] = f"{prompts[name]['local'].strip()}\n\n{prompts[name]['start'].strip()}"
     if not asked:
-        return "No model was asked; texts are put together from measured clues by templates."
+        return "No model was used; templates compose the texts from measured clues."
     return "\n\n".join(f"`{name}`:\n\n```text\n{text}\n```" for name, text in asked.items())

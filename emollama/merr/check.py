@@ -1,4 +1,4 @@
-"""What can be known to be wrong before hours are spent: settings that no stage could work with."""
+"""Checks settings before hours are spent on stages that would fail."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from emollama.merr.words import WORDS
 
 
 def check(settings: Settings, stages: Collection[str] = tuple(STAGES)) -> None:
-    """Try the settings of some stages; no clip is looked at, no model loaded or asked.
+    """Check the settings of some stages without reading clips or loading models.
 
     Raises:
-        EmollamaError: naming the first key that cannot work, and what would.
+        EmollamaError: naming the first invalid key, and valid values.
     """
     labels = get_label_set(settings.labels)
     Rules(settings.rules, labels, settings.faces.relative)
     if not any((settings.evidence.face, settings.evidence.voice, settings.evidence.words)):
-        raise EmollamaError("evidence: face, voice and words are all 0; nothing gives a label")
+        raise EmollamaError("evidence: face, voice and words are all 0; set at least one above 0")
     if UNITS in stages:
         build_tool(UNITS, settings)
         if settings.faces.backend == "mediapipe":
@@ -37,7 +37,7 @@ def check(settings: Settings, stages: Collection[str] = tuple(STAGES)) -> None:
     if WORDS in stages and settings.evidence.words:
         sentences = settings.evidence.sentences
         if parse_encoder(sentences).channel != "words":
-            raise EmollamaError(f"evidence.sentences: '{sentences}' is no encoder of words")
+            raise EmollamaError(f"evidence.sentences: '{sentences}' is not a text encoder")
     for name in (VISUAL, TONE):
         section: ModelSection = getattr(settings, name)
         if name in stages and section.kind != "template":

@@ -1,4 +1,4 @@
-"""`emollama annotate`, and `python -m merr`: all stages with `build`, or each by itself."""
+"""`emollama annotate`, and `python -m merr`: all stages with `build`, or single stages."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def merge(
     cfg_path: ConfigOption = None,
     options: OptionsOption = None,
 ) -> None:
-    """Merge the shards of the measured stages; 'build' then goes on from there."""
+    """Merge the shards of the measured stages; continue with 'build'."""
     with _opened(out, cfg_path, _both(options, overrides)) as made:
         from emollama.merr.measure.stage import merge_shards
 
@@ -138,7 +138,7 @@ def report(
     cfg_path: ConfigOption = None,
     options: OptionsOption = None,
 ) -> None:
-    """Write the quality report; with --truth, also how often labels, words and voice are right."""
+    """Write the quality report; with --truth, also the accuracy of labels, words and voice."""
     need_file(truth)
     from emollama.manifest.sample import read_manifest
 
@@ -155,7 +155,7 @@ def _both(options: list[str] | None, overrides: list[str] | None) -> list[str]:
 
 
 def _clips_first(words: list[str]) -> tuple[Path | None, list[str]]:
-    """The folder of clips, where the first word is no override, and the overrides."""
+    """The folder of clips, if the first word is not an override, and the overrides."""
     if words and ("=" not in words[0] or Path(words[0]).exists()):
         return Path(words[0]), words[1:]
     return None, words
@@ -170,9 +170,9 @@ def _opened(
     clips: Path | None = None,
     shard: str | None = None,
 ) -> Iterator[Build]:
-    """The build in `out`, with the settings it was made with where no file is given.
+    """The build in `out`, by default with the settings it was created with.
 
-    Settings that one of `stages` could not work with are refused, and are not kept.
+    Settings that are invalid for one of `stages` are refused and not stored.
     """
     need_file(cfg_path)
     if clips is not None and not clips.exists():

@@ -1,4 +1,4 @@
-"""Which clips there are: the media files below a folder, or the samples of a manifest."""
+"""Finds clips: the media files below a folder, or the samples of a manifest."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ SOUND = (".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".aac")
 
 @dataclass(frozen=True)
 class Source:
-    """A clip as it comes in.
+    """A clip as found.
 
     Attributes:
-        id: names it everywhere.
-        video, audio: its files; the voice is the video's where `audio` is None.
+        id: its id everywhere.
+        video, audio: its files; the voice is the video's if `audio` is None.
         start, end: seconds of a span, or None.
-        text: what is said, where somebody says.
-        speaker: who speaks, where somebody says.
-        split: of the manifest, where there is one.
-        fault: why it cannot be a clip, whatever is in its file.
+        text: transcript, if supplied.
+        speaker: speaker, if supplied.
+        split: of the manifest, if any.
+        fault: why it is not a usable clip, whatever its content.
     """
 
     id: str
@@ -47,29 +47,29 @@ def find_clips(
 ) -> list[Source]:
     """The clips of a folder, by name, or of a manifest, in its order.
 
-    In a folder a clip is called after its path without the suffix, folders joined by "_"; a sound
-    file beside a video of the same name is its voice. A manifest's texts, speakers and splits are
-    taken, its targets are not.
+    In a folder a clip's id is its path without the suffix, with folders joined by "_"; a sound file
+    beside a video of the same name is its voice. A manifest's texts, speakers and splits are used,
+    its targets are not.
 
     Args:
         where: folder or `manifest.jsonl`.
-        transcripts: CSV with `name` and `sentence`; its texts come before a manifest's.
+        transcripts: CSV with `name` and `sentence`; its texts override a manifest's.
         speakers: CSV with `name` and `speaker`; likewise.
 
     Raises:
         EmollamaError: no such folder, no clip in it, or two clips of one name.
     """
     if where.suffix.lower() in (*VIDEO, *SOUND) and where.is_file():
-        raise EmollamaError(f"{where}: is one clip; give the folder that it is in, or a manifest")
+        raise EmollamaError(f"{where}: is a single clip; give its folder, or a manifest")
     sentences = read_sentences(transcripts) if transcripts else {}
     found = list(_of_manifest(where) if where.is_file() else _of_folder(where))
     named = [clip for clip in found if clip.fault is None]
     if found and not named:
-        raise EmollamaError(f"{where}: holds no file whose name can name a clip; {found[0].fault}")
+        raise EmollamaError(f"{where}: no file has a valid name; {found[0].fault}")
     if not found:
         raise EmollamaError(
-            f"{where}: holds no clips; files like {', '.join(VIDEO[:3])} or {SOUND[0]} are looked "
-            "for in it and in its folders"
+            f"{where}: holds no clips (searched with its subfolders for files such as "
+            f"{', '.join(VIDEO[:3])} or {SOUND[0]})"
         )
     names = {}
     if speakers is not None:
@@ -78,7 +78,7 @@ def find_clips(
     for told, file in ((sentences, transcripts), (names, speakers)):
         if file is not None and not any(clip.id in told for clip in named):
             raise EmollamaError(
-                f"{file}: names none of the clips of {where}; clips are called like '{named[0].id}'"
+                f"{file}: names none of the clips in {where}; their ids look like '{named[0].id}'"
             )
     return [
         replace(clip, text=sentences.get(clip.id, clip.text),
@@ -94,7 +94,7 @@ def _of_manifest(path: Path) -> Iterator[Source]:
             None if name is None else manifest.media(name) for name in (sample.video, sample.audio)
         )
         if video is None and audio is None:
-            raise EmollamaError(f"{path}: '{sample.id}' names neither video nor audio")
+            raise EmollamaError(f"{path}: '{sample.id}' has neither video nor audio")
         yield Source(
             sample.id, video, audio, sample.start, sample.end, sample.text, sample.speaker,
             sample.split,
@@ -125,7 +125,7 @@ def _of_folder(folder: Path) -> Iterator[Source]:
         own = files.setdefault(name, {})
         if kind in own:
             raise EmollamaError(
-                f"{path}: would be called '{name}', as {own[kind]} is; rename one of them"
+                f"{path}: would get the same id '{name}' as {own[kind]}; rename one of them"
             )
         own[kind] = path
     for name in sorted(files):
@@ -133,12 +133,12 @@ def _of_folder(folder: Path) -> Iterator[Source]:
 
 
 def _printed(path: Path) -> str:
-    """A path as text; bytes of it that are none are shown by their numbers."""
+    """A path as text; undecodable bytes are shown as numbers."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _nameable(path: Path) -> str:
-    """An id for a file that cannot give it its own, to tell of it by."""
+    """A substitute id for a file whose name is not a valid id, for messages."""
     mark = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
     plain = "".join(c if c.isprintable() and c != "/" else "_" for c in str(path)[:80])
     return f"{plain}-{mark}"

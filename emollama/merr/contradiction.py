@@ -1,8 +1,8 @@
-"""Does a reason say what was measured, and does it end where its label does?
+"""Checks that a reason agrees with the measurements and concludes its label.
 
-Checked without a model: action units that it names against those measured, words on the voice
-against the prosody, quotations against the transcript, the emotion it concludes against its label,
-whether it rests on any clue at all, and whether it repeats itself.
+The checks need no model: named action units against measured ones, words on the voice against the
+prosody, quotations against the transcript, the concluded emotion against the label, the presence of
+any clue, and repetition.
 """
 
 from __future__ import annotations
@@ -27,14 +27,13 @@ _OPEN_MOUTH = frozenset({"AU25", "AU26"})
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of a clip when its reason is checked.
+    """The facts about a clip for checking its reason.
 
     Attributes:
-        units: action units measured in the clip or at its peak; None where no source measured
-            units.
+        units: action units measured in the clip or at its peak; None if units were not measured.
         tone: words on the voice.
-        text: what is said.
-        label: the emotion that the reason is for.
+        text: transcript.
+        label: the emotion that the reason explains.
     """
 
     units: frozenset[str] | None
@@ -44,12 +43,12 @@ class Evidence:
 
 
 def named_units(reason: str) -> frozenset[str]:
-    """Units that a text names, outside of what it quotes."""
+    """Units that a text names outside quotations."""
     return frozenset(units_in(_QUOTE.sub(" ", reason)))
 
 
 def supported(named: Collection[str], measured: Collection[str]) -> set[str]:
-    """Named units that were measured; where prose cannot tell two apart, either will do."""
+    """Named units that were measured; where prose cannot distinguish two units, either counts."""
     found = {u for u in named if u in measured}
     for pair in (_BROWS, _OPEN_MOUTH):
         if pair & set(measured):
@@ -70,19 +69,19 @@ def tone_words_in(reason: str) -> set[str]:
 
 
 def quotes_in(reason: str) -> list[str]:
-    """What a text puts in quotation marks, of two words or more."""
+    """Quotations of two words or more in a text."""
     return [q for q in _QUOTE.findall(reason) if len(q.split()) >= 2]
 
 
 def quoted_share(quote: str, said: str) -> float:
-    """Share of a quotation's words that were said."""
+    """Share of a quotation's words that are in the transcript."""
     words = re.findall(r"[\w']+", quote.lower())
     heard = set(re.findall(r"[\w']+", said.lower()))
     return sum(w in heard for w in words) / len(words) if words else 1.0
 
 
 def labels_in(reason: str, labels: LabelSet) -> list[str]:
-    """Labels that a text names, by word or synonym, in the order in which they come."""
+    """Labels that a text names, by word or synonym, in order."""
     flat = _QUOTE.sub(" ", reason).lower()
     places = []
     for word in (*labels.labels, *labels.synonyms):
@@ -92,7 +91,7 @@ def labels_in(reason: str, labels: LabelSet) -> list[str]:
 
 
 def contradictions(reason: str, known: Evidence, labels: LabelSet) -> list[str]:
-    """Everything that speaks against a reason, each in a few words; [] where nothing does."""
+    """All faults of a reason, each in a few words; [] if there are none."""
     found = []
     words = re.findall(r"[\w']+", reason.lower())
     if len(words) < LEAST_WORDS:
@@ -121,10 +120,10 @@ def contradictions(reason: str, known: Evidence, labels: LabelSet) -> list[str]:
 
 
 def _grounded(reason: str, named: Collection[str], known: Evidence) -> bool:
-    """Whether a reason rests on anything that was measured: a unit, the voice, or words said.
+    """Whether a reason cites anything that was measured: a unit, the voice, or spoken words.
 
-    Where no unit is present, that the features are relaxed is a clue; where no source measured
-    units, the face counts when it is spoken of at all.
+    If no unit is present, relaxed features are a clue; if units were not measured, any mention of
+    the face counts.
     """
     if supported(named, known.units or ()) or tone_words_in(reason) & set(known.tone):
         return True

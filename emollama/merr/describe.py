@@ -1,8 +1,7 @@
 """Stages `visual` and `tone`: the peak frame and the voice in words, from templates or models.
 
-A template says what was measured and nothing else. A model behind an endpoint is shown the peak
-frame, or played the voice; what it answers is checked for its form here and for contradictions
-when the reason is checked.
+A template states only measurements. A model behind an endpoint gets the peak frame or the voice;
+the form of its answer is checked here, contradictions when the reason is checked.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ VISUAL, TONE = "visual", "tone"
 
 
 def run_visual(build: Build) -> Counts:
-    """What is seen: signs over the clip and at the peak in words, and a model's description."""
+    """The face: signs over the clip and at the peak in words, and a model's description."""
     norms, rules = read_norms(build.stages), face_rules(build.settings)
     templates = read_table("templates")
 
@@ -65,7 +64,7 @@ def run_visual(build: Build) -> Counts:
 
 
 def run_tone(build: Build) -> Counts:
-    """How it is said: words for the prosody, and a model's description."""
+    """The voice: words for the prosody, and a model's description."""
     norms, templates = read_norms(build.stages), read_table("templates")
 
     def told(item: Item) -> Row:
@@ -95,11 +94,11 @@ def run_tone(build: Build) -> Counts:
 
 
 def describer(section: ModelSection, name: str) -> Endpoint:
-    """Who is asked to describe; a local model is an `EmollamaError`."""
+    """The endpoint that describes clips; a local model is an `EmollamaError`."""
     if section.kind == "local":
         raise EmollamaError(
-            f"{name}.kind: 'local' is for refine; a picture or a voice is described by a template "
-            "or behind an endpoint (a local server such as vLLM or Ollama is one)"
+            f"{name}.kind: 'local' is only for refine; use 'template' or an endpoint to "
+            "describe pictures and voices (a local server such as vLLM or Ollama is an endpoint)"
         )
     return endpoint_of(section, name)
 

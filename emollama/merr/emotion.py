@@ -1,8 +1,8 @@
-"""Stage `emotion`: what face, voice and words each point to, and the label they give together.
+"""Stage `emotion`: the labels of face, voice and words, and their combination.
 
 The face's label comes from the rule table and is the pseudo-label in MERR's sense. Voice and words
 have tables of their own. The label of the clip is the one with the highest weighted sum of
-log-probabilities; a channel that knows nothing of a label is indifferent to it.
+log-probabilities; a channel without information on a label is indifferent to it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def voice_odds(relative: Mapping[str, float], labels: LabelSet) -> dict[str, flo
 
 
 def words_odds(relative: Mapping[str, float], labels: LabelSet) -> dict[str, float]:
-    """Log-probabilities of labels from similarities less their means."""
+    """Log-probabilities of labels from similarities minus their means."""
     sharpness = read_table("words")["sharpness"]
     scores = {
         label: sharpness * value
@@ -56,7 +56,7 @@ def together(
 ) -> dict[str, float]:
     """Log-probabilities of the label set from those of the channels, weighted.
 
-    A label that a channel has no rule for gets that channel's indifferent share, 1 / labels.
+    A label without a rule in a channel gets that channel's uniform share, 1 / labels.
     """
     indifferent = -math.log(len(labels.labels))
     scores = {
@@ -69,14 +69,14 @@ def together(
 
 
 def run_emotion(build: Build) -> Counts:
-    """Labels and log-probabilities of each channel and of all; a face no rule fits is rejected."""
+    """Labels and log-probabilities by channel and overall; a face that fits no rule is rejected."""
     settings = build.settings
     labels = get_label_set(settings.labels)
     norms = read_norms(build.stages)
     rules = Rules(settings.rules, labels, settings.faces.relative)
     weights = {c: float(getattr(settings.evidence, c)) for c in CHANNELS}
     if not any(weights.values()):
-        raise EmollamaError("evidence: face, voice and words are all 0; nothing gives a label")
+        raise EmollamaError("evidence: face, voice and words are all 0; set at least one above 0")
 
     def judge(item: Item) -> Row:
         return emotion_row(item, norms, rules, weights, labels)
@@ -115,14 +115,14 @@ def emotion_row(
         return {"status": "rejected", "reason": "no rule fits the face", "detail": detail, **facts}
     total = together(counted, weights, labels)
     if not total:
-        return {"status": "rejected", "reason": "no channel tells", **facts}
+        return {"status": "rejected", "reason": "no channel has information", **facts}
     best = max(total, key=total.__getitem__)
     return {"status": "ok", "label": best, "confidence": round(math.exp(total[best]), 4),
             "total": total, **facts}  # fmt: skip
 
 
 def pseudo_label(row: Row) -> str | None:
-    """The face's label alone, as MERR's authors call it."""
+    """The face's label alone, called pseudo-label by MERR's authors."""
     label: str | None = row["channels"]["face"]
     return label
 

@@ -1,4 +1,4 @@
-"""What a build gives: MERR's coarse and fine files, our manifest, ShareGPT, a data card.
+"""Exports of a build: MERR's coarse and fine files, our manifest, ShareGPT, a data card.
 
 All files are written clip by clip, so 100,000 clips are never in memory.
 """
@@ -35,7 +35,7 @@ _READS = (CLIPS, TRANSCRIPT, EMOTION, PEAK, VISUAL, TONE, CAPTION, SELECT)
 
 
 def run_export(build: Build) -> dict[str, int]:
-    """Write all exports into the build's folder; returns how many entries each has.
+    """Write all exports into the build's folder; returns the number of entries of each.
 
     Raises:
         EmollamaError: no clip is left to export.
@@ -58,7 +58,7 @@ def run_export(build: Build) -> dict[str, int]:
         about.see(item.rows[CLIPS], item.rows[SELECT]["split"], item.rows[EMOTION]["label"])
     if about.spans:
         told = "1 clip is a span" if about.spans == 1 else f"{about.spans} clips are spans"
-        notes.append(f"{told} of a file, which ShareGPT cannot tell: left out of it")
+        notes.append(f"{told} of a file, which ShareGPT cannot express: left out of it")
     write_card(build, counts, about, notes)
     every = counts["manifest"]
     build.note(EXPORT, Counts(every, every, facts={"entries": counts, "notes": notes}))
@@ -78,7 +78,7 @@ def _is_fine(item: Item) -> bool:
 
 
 def entry(item: Item) -> dict[str, Any]:
-    """What MERR's coarse and fine entries share, under the released keys."""
+    """Fields shared by MERR's coarse and fine entries, under the released keys."""
     emotion, peak, tone = (item.rows[name] for name in (EMOTION, PEAK, TONE))
     units = [s for s in emotion["signs"] if not s.startswith(EXPRESSION_PREFIX)]
     return {
@@ -109,7 +109,8 @@ def _merr(
 ) -> int:
     """`MERR_<part>_grained.json` and the list beside it: name, frames, emotion, -10.
 
-    The list separates its columns by blanks, so clips whose names hold one are not in it.
+    The list separates its columns by blanks, so clips with a blank in their name are left out of
+    it.
     """
     stem = build.out / f"MERR_{part}_grained"
     lines: list[str] = []
@@ -132,7 +133,7 @@ def _merr(
         notes.append(
             f"{stem.name}.txt separates its columns by blanks: '{blank[0]}'"
             + (f" and {len(blank) - 1} more clips" if len(blank) > 1 else "")
-            + " with a blank in the name stand in the JSON only"
+            + " with a blank in the name are in the JSON only"
         )
     return count
 
@@ -152,7 +153,7 @@ def _write_object(path: Path, entries: Iterable[tuple[str, Any]]) -> int:
 
 
 def sample_of(item: Item) -> Sample:
-    """A clip as a sample to train on: its reason where it has one, else its coarse caption."""
+    """A clip as a training sample: its reason if it has one, else its coarse caption."""
     clip, emotion, peak, tone = (item.rows[n] for n in (CLIPS, EMOTION, PEAK, TONE))
     found = entry(item)
     reason = item.rows[REFINE]["text"] if _is_fine(item) else item.rows[CAPTION]["text"]
@@ -179,7 +180,7 @@ def sample_of(item: Item) -> Sample:
 
 
 def _manifest(build: Build) -> int:
-    """Our manifest; what stands in it can be trained on at once."""
+    """Our manifest, ready for training."""
     labels = get_label_set(build.settings.labels)
     count = 0
 
@@ -196,7 +197,7 @@ def _manifest(build: Build) -> int:
 
 
 def _samples(build: Build) -> Iterator[Sample]:
-    """What conversations can be made of."""
+    """Samples for conversations."""
     for item in _kept(build):
         if not is_span(item.rows[CLIPS]):
             yield sample_of(item)

@@ -1,4 +1,4 @@
-"""Filling a stage: rows that are missing are computed, then all are written in the clips' order."""
+"""Runs a stage: missing rows are computed, then all are written in the clips' order."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ Compute = Callable[[Todo], Iterable[tuple[str, Row]]]
 
 @dataclass(frozen=True)
 class Plan:
-    """A stage whose rows are functions of one clip each.
+    """A stage whose rows are each a function of one clip.
 
     Attributes:
         name: of the stage and its file.
-        reads: stages whose rows it takes.
-        code: raised whenever the same input would give other rows.
-        options: of the settings and tables, what changes its rows.
-        uses: stages whose rows' keys make up the row's key; all that it reads when empty.
-        retry: rows that failed are computed again in every run, not only with `retry_failed`.
-        own: each clip has a row of its own, also where another one's inputs are the same.
+        reads: stages whose rows it reads.
+        code: version, increased whenever the same input would give other rows.
+        options: settings and tables that affect its rows.
+        uses: stages whose keys form the row's key; all in `reads` when empty.
+        retry: failed rows are computed again in every run, not only with `retry_failed`.
+        own: each clip has its own row, even if another clip has the same inputs.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Plan:
     own: bool = False
 
     def key(self, item: Item) -> str:
-        """What the row of a clip is found by."""
+        """The key of a clip's row."""
         inputs = item.keys(*(self.uses or self.reads))
         return row_key(self.name, self.code, self.options, *inputs, *([item.id] * self.own))
 
@@ -45,16 +45,16 @@ class Plan:
 def fill(build: Build, plan: Plan, compute: Compute) -> Counts:
     """Compute the rows of `plan` that are missing and write the stage.
 
-    Under torchrun each rank computes its share and rank 0 writes; a shard by itself computes its
-    share and writes nothing yet.
+    Under torchrun each rank computes its share and rank 0 writes; a single shard computes its share
+    and writes nothing yet.
 
     Args:
         build: the folder.
         plan: the stage.
-        compute: rows by key for the clips handed in, in any order; each may be asked for once.
+        compute: yields rows by key for the given clips, in any order, each once.
 
     Returns:
-        Counts of all clips (of a shard by itself: those of its share).
+        Counts of all clips (for a single shard, of its share).
     """
     began = time.monotonic()
     file = build.file(plan.name)
@@ -75,7 +75,7 @@ def fill(build: Build, plan: Plan, compute: Compute) -> Counts:
 def settle(
     build: Build, name: str, file: StageFile, order: Callable[[], Iterator[tuple[int, str, str]]]
 ) -> Counts:
-    """Write a stage whose rows are all there and count them; every rank returns the counts.
+    """Write a complete stage and count its rows; every rank returns the counts.
 
     `order` gives (place, id, key) of each clip.
     """
@@ -111,7 +111,7 @@ def _order(build: Build, plan: Plan) -> Iterator[tuple[int, str, str]]:
 
 
 def todo_of(build: Build, plan: Plan, file: StageFile) -> Todo:
-    """Clips of this process without a row; of clips with the same key the first."""
+    """Clips of this process without a row; of clips with the same key only the first."""
     seen: set[str] = set()
     for item in build.items(*plan.reads):
         key = plan.key(item)

@@ -1,7 +1,7 @@
-"""What is usual in this corpus: means and deviations that a clip is told against.
+"""Norms of the corpus: means and deviations that clips are compared with.
 
-One pass over the rows, one clip at a time; of 100,000 clips only sums are kept. Speakers have
-means of their own where they have enough clips.
+One pass over the rows, one clip at a time, in constant memory. Speakers with enough clips have
+their own means.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from emollama.merr.words import WORDS
 
 NORMS = "norms"
 LEAST_CLIPS = 4
-"""Clips that a speaker must have for means of its own."""
+"""Clips that a speaker needs for its own means."""
 _APEX = 75  # percentile over a clip's frames that stands for the clip
 
 _LEAST_DEVIATION = 0.05
@@ -67,23 +67,23 @@ class Norms:
     """Means and deviations: of facial signs, of prosody (also by speaker), of words' similarities.
 
     Attributes:
-        values: as `stages/norms.json` has them.
+        values: as in `stages/norms.json`.
     """
 
     values: Mapping[str, Any]
 
     @property
     def fingerprint(self) -> str:
-        """Changes with any of them."""
+        """A hash of all values."""
         text = json.dumps(self.values, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def face(self, signs: Mapping[str, float], relative: bool) -> dict[str, float]:
-        """Intensities of a picture or clip as the rules take them.
+        """Intensities of a picture or clip as input of the rules.
 
-        Expressions are log-probabilities less the corpus' mean: a classifier that prefers a
-        class everywhere says nothing by it. A unit that is the same in every clip (some
-        landmarkers never move the cheeks) is not measured, and is left out.
+        Expressions are log-probabilities minus the corpus mean, which removes a classifier's
+        overall preference for a class. A unit that is the same in every clip (some landmarkers
+        never move the cheeks) counts as not measured and is left out.
         """
         norm = self.values["face"]
         found: dict[str, float] = {}
@@ -99,7 +99,7 @@ class Norms:
         return found
 
     def voice(self, prosody: Mapping[str, float], speaker: str | None) -> dict[str, float]:
-        """Prosody columns in deviations from the speaker's mean, where it has one, or all's."""
+        """Prosody columns in deviations from the speaker's mean, else from the corpus mean."""
         own = self.values["speakers"].get(speaker or "")
         mean = own or self.values["voice"]["mean"]
         within = "within" if own else "voice"
@@ -107,7 +107,7 @@ class Norms:
         return {n: (v - mean[n]) / max(deviation[n], 1e-3) for n, v in prosody.items()}
 
     def words(self, similar: Mapping[str, float]) -> dict[str, float]:
-        """Similarities less their mean over the corpus."""
+        """Similarities minus their mean over the corpus."""
         mean = self.values["words"]["mean"]
         return {name: value - mean[name] for name, value in similar.items()}
 
@@ -136,7 +136,7 @@ def write_norms(build: Build) -> Norms:
         if (similar := item.rows[WORDS]["similar"]) is not None:
             words.add(similar)
     if not face.count:
-        raise EmollamaError(f"{build.out}: no clip has a face; there is nothing to describe")
+        raise EmollamaError(f"{build.out}: no clip has a face, so there is nothing to describe")
     own = {name: sums for name, sums in speakers.items() if sums.count >= LEAST_CLIPS}
     values = {
         "clips": face.count,
@@ -154,7 +154,7 @@ def write_norms(build: Build) -> Norms:
 
 
 def _within(speakers: Iterable[_Sums]) -> dict[str, dict[str, float]]:
-    """Deviation of prosody about the speakers' own means, all speakers together."""
+    """Deviation of prosody from the speakers' own means, over all speakers."""
     squares: dict[str, float] = {}
     count = 0
     for sums in speakers:
@@ -165,7 +165,7 @@ def _within(speakers: Iterable[_Sums]) -> dict[str, dict[str, float]]:
 
 
 def read_norms(stages: Path) -> Norms:
-    """What `write_norms` wrote."""
+    """Read the file from `write_norms`."""
     path = stages / f"{NORMS}.json"
     if not path.is_file():
         raise EmollamaError(f"{path}: stage 'norms' has not been run; run it first")

@@ -1,4 +1,4 @@
-"""Stage `peak`: the frame in which the signs that are most often there are strongest together."""
+"""Stage `peak`: the frame in which the most frequent signs are strongest together."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NEUTRAL = EXPRESSION_PREFIX + "neutral"
 
 
 def frequent(frames: Sequence[Sequence[str]], most: int = MOST_SIGNS) -> tuple[str, ...]:
-    """The signs that are present in most frames; of equals the first by name."""
+    """The signs that are present in most frames; ties are broken by name."""
     counts = Counter(sign for present in frames for sign in present)
     return tuple(sorted(counts, key=lambda s: (-counts[s], s))[:most])
 
@@ -30,9 +30,9 @@ def find_peak(
 ) -> tuple[int, tuple[str, ...], float]:
     """(place, signs it was chosen by, their summed intensity) of the peak among frames.
 
-    The signs are those given, else of the units that a rule names those that are most often
-    present (a blink is no peak); where none ever is, all of them. An intensity below what is
-    usual counts as none. Of equal frames the first is the peak.
+    The signs are those given, else the most frequent of the units in rules (a blink is not a peak),
+    or all of these if none occurs. An intensity below the norm counts as 0. The first of equal
+    frames is the peak.
     """
     chosen = tuple(signs)
     if chosen:
@@ -58,10 +58,10 @@ def run_peak(build: Build) -> Counts:
 
 
 def peak_row(units: Row, emotion: Row, norms: Norms, rules: Rules) -> Row:
-    """The row of one clip; frames without a face are no peak.
+    """The row of one clip; a frame without a face is never the peak.
 
-    By expressions it is the frame that shows the clip's own expression most, or, in a neutral
-    clip, any other.
+    With expressions, it is the frame that shows the clip's expression most strongly, or any other
+    expression in a neutral clip.
     """
     places = [i for i, found in enumerate(units["found"]) if found]
     frames = [

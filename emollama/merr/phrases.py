@@ -13,7 +13,7 @@ MOST_SIGNS = 4
 
 
 def sign_phrase(sign: str) -> str:
-    """A sign in prose; a unit without a phrase stays as it is written."""
+    """A sign in prose; a unit without a phrase keeps its code."""
     table = read_table("phrases")
     if sign.startswith(EXPRESSION_PREFIX):
         name = sign.removeprefix(EXPRESSION_PREFIX)
@@ -31,7 +31,7 @@ def signs_in_words(signs: Iterable[str], intensities: Mapping[str, float], rules
 
 
 def voice_words(relative: Mapping[str, float]) -> list[str]:
-    """Words for prosody in deviations, where it is more than `clues.THRESHOLD` off."""
+    """Words for prosody columns that deviate by more than `clues.THRESHOLD`."""
     words = []
     for rule in VOICE_RULES:
         value = relative.get(rule.column, 0.0)
@@ -46,5 +46,5 @@ def listed(parts: Sequence[str]) -> str:
 
 
 def with_article(words: Sequence[str]) -> str:
-    """Voice words as a list of things one has: "a high pitch and fast speech"."""
+    """Voice words as a noun phrase: "a high pitch and fast speech"."""
     return listed([w if w.endswith("speech") else f"a {w}" for w in words])

@@ -1,7 +1,7 @@
 """Stage `refine`: from a coarse caption to a reason, by a template, a local model or an endpoint.
 
 Every reason is checked against the measured clues (`contradiction`); one that fails is rejected
-with why, and its clip stays in the set with its coarse caption.
+with the reason, and its clip stays in the set with its coarse caption.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def i_label(item: Item) -> str:
 
 
 def evidence_of(emotion: Row, peak: Row, tone: Row, transcript: Row) -> Evidence:
-    """What a reason is held against."""
+    """The facts for checking a reason."""
     signs = {*emotion["signs"], *peak["signs"]}
     units = frozenset(s for s in signs if not s.startswith(EXPRESSION_PREFIX))
     measured = None if any(s.startswith(EXPRESSION_PREFIX) for s in signs) else units
@@ -96,7 +96,7 @@ def _checked(item: Item, reason: str, label: str, labels: LabelSet, facts: Row) 
 
 
 def template_reason(item: Item) -> str:
-    """A reason of measured clues alone: each channel's clue, what it points to, and the label."""
+    """A reason from measured clues only: each channel's clue, what it points to, and the label."""
     templates = read_table("templates")
     emotion, told = item.rows[EMOTION], item.rows[CAPTION]["clues"]
     label = emotion["label"]
@@ -146,7 +146,7 @@ def _ask(item: Item, endpoint: Endpoint, answers: Answers, labels: LabelSet) -> 
 def _local(
     build: Build, plan: Plan, todo: Todo, model: LocalModel, answers: Answers, labels: LabelSet
 ) -> Iterator[tuple[str, Row]]:
-    """Batches of clips whose places fall together: the same whoever computes them, and when."""
+    """Batches of clips by position, so that they do not depend on process or time."""
     section, prompt = build.settings.refine, read_table("prompts")[REFINE]
     wanted = {key for key, _ in todo}
     seen: set[str] = set()
@@ -189,7 +189,7 @@ def _local(
 
 
 def whole_sentences(text: str) -> str:
-    """A text without what was cut off behind its last full stop, on one line."""
+    """A text up to its last full stop, on one line."""
     flat = " ".join(text.split())
     ends = [m.end() for m in re.finditer(r"[.!?][\"”']?(?=\s|$)", flat)]
     return flat[: ends[-1]] if ends else flat

@@ -19,19 +19,19 @@ from emollama.merr.tables import read_table
 
 NEUTRAL = "neutral"
 BLINK = "AU45"
-"""Everybody blinks; a moment of it is no sign of an emotion, and would be told as one."""
+"""Blinks are excluded: everybody blinks, and a blink is not a sign of an emotion."""
 _LEAST = 1e-3  # probability of an expression below which differences mean nothing
 
 
 class Scale(Strict):
-    """From which intensity a sign is present, and words for more; one scale's unit."""
+    """Thresholds of one intensity scale: presence, and words for higher intensities."""
 
     present: float
     words: dict[str, float]
 
 
 class Zero(Strict):
-    """The score of neutral, which an emotion has to beat; in either scale's unit."""
+    """The score of neutral, which an emotion must exceed, on each scale."""
 
     absolute: float
     relative: float
@@ -41,7 +41,7 @@ Unit = Annotated[str, StringConstraints(pattern=r"^AU\d\d$")]
 
 
 class RuleTable(Strict):
-    """A rule table as its YAML has it."""
+    """A rule table as in its YAML file."""
 
     about: str
     emotions: dict[str, Annotated[dict[Unit, Annotated[float, Field(gt=0)]], Field(min_length=1)]]
@@ -56,11 +56,11 @@ class RuleTable(Strict):
 
 @dataclass(frozen=True)
 class Judged:
-    """What the rules make of a face.
+    """The judgement of the rules on a face.
 
     Attributes:
-        label: of the label set; None where no rule applies and it is not neutral either.
-        odds: log-probability of each label that the rules know.
+        label: of the label set; None if no rule applies and the face is not neutral.
+        odds: log-probability of each label in the rules.
         present: signs present, strongest first.
         intensity: word for the mean intensity of the label's own signs; "" for neutral.
     """
@@ -98,7 +98,7 @@ class Rules:
         }
         if not self.rules:
             raise EmollamaError(
-                f"rules '{name}': none is for a label of set '{labels.name}' "
+                f"rules '{name}': no rule is for a label of set '{labels.name}' "
                 f"({', '.join(labels.labels)})"
             )
         self.scale = self.table.relative if relative else self.table.absolute
@@ -113,10 +113,9 @@ class Rules:
     def judge(self, signs: Mapping[str, float]) -> Judged:
         """Emotion of intensities by sign: action units, or expressions ("looks happy").
 
-        A rule's score is the weighted mean intensity of its units, less what other units of
-        any rule speak against it; neutral has a fixed score. Rules of whose weight too little
-        is present do not apply. Units that are not among the signs were not measured and count
-        for nothing.
+        A rule's score is the weighted mean intensity of its units, minus a penalty for units of
+        other rules; neutral has a fixed score. Rules with too little of their weight present do not
+        apply. Units that are not among the signs were not measured and are ignored.
         """
         if any(sign.startswith(EXPRESSION_PREFIX) for sign in signs):
             return self._expressions(signs)
@@ -142,12 +141,12 @@ class Rules:
         return Judged(label, odds, present, self._word(label, signs))
 
     def present(self, signs: Mapping[str, float]) -> tuple[str, ...]:
-        """Signs of at least the scale's least intensity, strongest first, without blinks."""
+        """Signs of at least the scale's minimum intensity, strongest first, without blinks."""
         seen = [s for s, v in signs.items() if v >= self.scale.present and s != BLINK]
         return tuple(sorted(seen, key=lambda s: (-signs[s], s)))
 
     def _measured(self, emotion: str, signs: Mapping[str, float]) -> dict[str, float]:
-        """A rule's units that this source of signs can see at all."""
+        """A rule's units that this source of signs can measure."""
         return {u: w for u, w in self.rules[emotion].items() if u in signs}
 
     def _applies(self, units: Mapping[str, float], present: Sequence[str], score: float) -> bool:
@@ -166,7 +165,7 @@ class Rules:
         return max(fits)[1] if fits else ""
 
     def _expressions(self, signs: Mapping[str, float]) -> Judged:
-        """Of a classifier's calibrated log-probabilities, the classes that the set has."""
+        """A classifier's calibrated log-probabilities of the classes in the label set."""
         scores: dict[str, float] = {}
         sign_of: dict[str, str] = {}
         for name, choices in self.table.expressions.items():
@@ -180,12 +179,12 @@ class Rules:
 
 
 def expression_evidence(probability: float) -> float:
-    """A classifier's probability as a number that can be added up: its floored logarithm."""
+    """A classifier's probability as an additive score: its floored logarithm."""
     return float(np.log(max(probability, _LEAST)))
 
 
 def log_softmax(scores: Mapping[str, float]) -> dict[str, float]:
-    """Log-probabilities of scores by name."""
+    """Convert scores by name to log-probabilities."""
     if not scores:
         return {}
     values = np.array(list(scores.values()))

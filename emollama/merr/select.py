@@ -1,7 +1,7 @@
-"""Stage `select`: which clips stay in the set, and on which side of the split.
+"""Stage `select`: which clips stay in the set, and in which split.
 
 Copies of a file and near-duplicates of a text are dropped, neutral clips are sampled down to their
-share, and a label may be capped; of several the most certain one stays.
+share, and a label may be capped; of several, the most certain one stays.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SHINGLE, _HASHES, _BANDS = 3, 32, 8
 
 @dataclass(frozen=True)
 class Candidate:
-    """What selecting needs to know of a clip.
+    """The facts about a clip for the selection.
 
     Attributes:
         id: of the clip.
@@ -37,8 +37,8 @@ class Candidate:
         confidence: of the label.
         signature: MinHash of its text.
         fine: whether it has a reason.
-        speaker: who speaks, where somebody says.
-        split: that the manifest gives it.
+        speaker: speaker, if known.
+        split: from the manifest.
     """
 
     id: str
@@ -88,7 +88,7 @@ def run_select(build: Build) -> Counts:
 
 
 def left_out(clips: Sequence[Candidate], section: SelectSection) -> dict[str, tuple[str, str]]:
-    """{id: (reason, detail)} of what does not stay."""
+    """{id: (reason, detail)} of the clips left out."""
     out: dict[str, tuple[str, str]] = {}
     first: dict[str, str] = {}
     for clip in clips:
@@ -114,14 +114,14 @@ def left_out(clips: Sequence[Candidate], section: SelectSection) -> dict[str, tu
 
 
 def validation_ids(speakers: Mapping[str, str | None], every: int) -> set[str]:
-    """About one clip in so many, all clips of a speaker on one side.
+    """About one clip in `every` for validation, all clips of a speaker on one side.
 
-    By hash, so that neighbours in name are not all on one side. Where whole speakers give less than
-    half or more than twice the share, there are too few of them, and clips are divided.
+    Chosen by hash, so that neighbouring names are not all on one side. If whole speakers give less
+    than half or more than twice the share, there are too few of them, and single clips are chosen.
 
     Args:
-        speakers: of each clip's id; None where nobody says who speaks.
-        every: 0 for none.
+        speakers: by clip id; None if unknown.
+        every: 0 for no validation split.
     """
     if not every:
         return set()
@@ -136,7 +136,7 @@ def validation_ids(speakers: Mapping[str, str | None], every: int) -> set[str]:
 
 
 def _nearest(groups: Mapping[str, Sequence[str]], wanted: float) -> set[str]:
-    """Whole groups, in the order of their hashes, each of which brings it nearer to the number."""
+    """Whole groups, ordered by hash, as long as each brings the total closer to the number."""
     chosen: set[str] = set()
     for name in sorted(groups, key=lambda name: hashlib.sha256(name.encode()).digest()):
         own = groups[name]
@@ -146,7 +146,7 @@ def _nearest(groups: Mapping[str, Sequence[str]], wanted: float) -> set[str]:
 
 
 def minhash(text: str) -> tuple[int, ...]:
-    """Signature of a text: of each hash function the least value over triples of words."""
+    """Signature of a text: the minimum of each hash function over triples of words."""
     words = re.findall(r"\w+", text.lower())
     triples = {" ".join(words[i : i + _SHINGLE]) for i in range(max(len(words) - _SHINGLE + 1, 1))}
     values = [int.from_bytes(hashlib.blake2b(t.encode(), digest_size=8).digest(), "big")

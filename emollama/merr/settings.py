@@ -1,4 +1,4 @@
-"""What a build is: one YAML file, checked key by key, with `a.b=c` overrides on top."""
+"""Settings of a build: one YAML file, checked key by key, with `a.b=c` overrides on top."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ DEFAULTS = Path(__file__).parent / "tables" / "defaults.yaml"
 
 
 class FacesSection(Strict):
-    """Where facial signs come from.
+    """Source of facial signs.
 
     `openface` is a folder of `<id>.csv`, `landmarker` MediaPipe's `face_landmarker.task`; `auto`
-    takes the first of the two that is given, and facial-expression features otherwise.
+    uses the first of the two that is set, else facial-expression features.
     """
 
     source: Literal["auto", "openface", "mediapipe", "expression"] = "auto"
@@ -29,7 +29,7 @@ class FacesSection(Strict):
 
     @property
     def backend(self) -> Literal["openface", "mediapipe", "expression"]:
-        """The source that `auto` comes to."""
+        """The source that `auto` resolves to."""
         if self.source != "auto":
             return self.source
         if self.openface is not None:
@@ -40,8 +40,8 @@ class FacesSection(Strict):
 class TranscriptSection(Strict):
     """Words: a CSV (`name`, `sentence`), the manifest's own texts, or Whisper.
 
-    `auto` takes what a CSV or the manifest gives as it is and transcribes the rest, `whisper`
-    transcribes every clip, `given` none.
+    `auto` uses texts from the CSV or the manifest and transcribes the rest, `whisper` transcribes
+    every clip, `given` none.
     """
 
     source: Literal["auto", "whisper", "given", "none"] = "auto"
@@ -50,7 +50,7 @@ class TranscriptSection(Strict):
 
 
 class EvidenceSection(Strict):
-    """How much each channel's own label counts for the final one; 0 leaves a channel out."""
+    """Weight of each channel's label in the final one; 0 leaves a channel out."""
 
     face: Annotated[float, Field(ge=0)] = 1.0
     voice: Annotated[float, Field(ge=0)] = 1.0
@@ -59,11 +59,12 @@ class EvidenceSection(Strict):
 
 
 class ModelSection(Strict):
-    """Who writes a text: a template, a local transformers model, an OpenAI-compatible endpoint.
+    """The writer of a text: a template, a local transformers model or an OpenAI-compatible
+    endpoint.
 
     `model` is the local folder or asset, or the model's name at `url`. `key_env` names the
-    environment variable that holds the key. `body` has further fields of a request, or others in
-    place of ours; null leaves one out. Prices are for a million tokens, in any currency.
+    environment variable that holds the key. `body` extends or replaces our fields of a request;
+    null removes one. Prices are per million tokens, in any currency.
     """
 
     kind: Kind = "template"
@@ -83,7 +84,7 @@ class ModelSection(Strict):
 
 
 class SelectSection(Strict):
-    """What stays in the set: near-duplicates, balance of labels, share of neutral clips."""
+    """Selection of clips: near-duplicates, balance of labels, share of neutral clips."""
 
     duplicates: Annotated[float, Field(gt=0, le=1)] = 0.9
     most_of_a_label: Annotated[int, Field(ge=0)] = 0
@@ -92,7 +93,7 @@ class SelectSection(Strict):
 
 
 class Settings(Strict):
-    """All of it; what each key means is told in docs/merr.md."""
+    """All settings; docs/merr.md explains each key."""
 
     labels: str = "merr"
     rules: str = "emfacs"
@@ -113,7 +114,7 @@ class Settings(Strict):
     select: SelectSection = SelectSection()
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for records; a key is never in them, only its variable's name."""
+        """Plain values for records; they never hold an API key, only its variable's name."""
         return self.model_dump(mode="json")
 
 

@@ -1,8 +1,8 @@
-"""Conversations in the ShareGPT manner, as LLaMA-Factory reads them.
+"""Conversations in the ShareGPT format for LLaMA-Factory.
 
-That program trains on whole data sets, counts `<video>`, `<audio>` and `<image>` wherever they
-stand in a conversation, and wants as many files. So each split is a data set of its own, and what
-is said in a clip brings no placeholder with it. A span of a file cannot be told.
+LLaMA-Factory trains on whole data sets, counts `<video>`, `<audio>` and `<image>` anywhere in a
+conversation, and needs as many files. So each split is a separate data set, and placeholders in a
+clip's words are removed. Spans of files cannot be expressed.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ def write_conversations(
 
     Args:
         out: folder; paths in the files are relative to it.
-        samples: walks through samples with an emotion and a reason; called twice.
-        labels: the emotions that may be answered.
+        samples: iterates over samples with an emotion and a reason; called twice.
+        labels: the possible emotions.
 
     Returns:
-        Conversations of each file by its name without the suffix; two of a clip.
+        Number of conversations of each file, by its name without the suffix; two per clip.
     """
     kinds: dict[str, set[str]] = {}
     for sample in samples():
@@ -78,7 +78,7 @@ def _named(name: str, split: str) -> str:
 
 
 def _medium(sample: Sample) -> tuple[str, str, str]:
-    """(column, placeholder, path) of what a sample is seen or heard in."""
+    """(column, placeholder, path) of each media file of a sample."""
     if sample.video:
         return "videos", "<video>", sample.video
     return "audios", "<audio>", str(sample.audio)

@@ -1,8 +1,8 @@
-"""The rows of one stage: computed once a key, kept through a kill, written in the clips' order.
+"""The rows of one stage: computed once per key, safe against a kill, written in the clips' order.
 
 While a stage runs, each row is appended to a journal. When every row is there the journals become
-`NAME.jsonl`, in the order of the clips and with their ids, so that a run that was killed ends in
-the same bytes as one that was not.
+`NAME.jsonl`, in the order of the clips and with their ids, so that a killed and resumed run ends in
+the same bytes as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from emollama.base.files import parse_row
 from emollama.base.journal import Journal, Row
 
 CLIPS = "clips"
-"""The stage whose file has every clip, in the order that all the others keep."""
+"""The stage whose file has every clip, in the order of all other stages."""
 _KEY = 20  # hex digits
 _HEAD = len('{"key":"')
 JOURNALS = "journals"
 
 
 def row_key(stage: str, version: int, options: Any, *inputs: str) -> str:
-    """What a row is a function of: the stage's code and options, and what it reads."""
+    """The inputs of a row: the stage's code and options, and the rows it reads."""
     facts = json.dumps([stage, version, options, inputs], sort_keys=True)
     return hashlib.sha256(facts.encode()).hexdigest()[:_KEY]
 
@@ -49,7 +49,7 @@ class StageFile:
         )
 
     def reload(self) -> None:
-        """Look again at what is on disk: other processes may have added rows."""
+        """Read the files again: other processes may have added rows."""
         self._journal.reload()
 
     def __contains__(self, key: str) -> bool:
@@ -59,13 +59,13 @@ class StageFile:
         """The row of a key, without key and id.
 
         Raises:
-            EmollamaError: what is on disk is no row.
+            EmollamaError: the file holds an invalid row.
         """
         row = parse_row(self.path, 0, self._journal.line(key).decode("utf-8", "replace"))
         return {name: value for name, value in row.items() if name not in ("key", "id")}
 
     def add(self, key: str, row: Row) -> None:
-        """Keep a row; it survives the end of this process from now on."""
+        """Store a row; from now on it survives the end of this process."""
         self._journal.add(key, {"key": key, **row})
 
     def seal(self, order: Iterable[tuple[str, str]]) -> None:
@@ -79,13 +79,13 @@ class StageFile:
     def _sealed(self, clip: str, key: str) -> Row:
         if key not in self:
             raise EmollamaError(
-                f"{self.path}: '{clip}' has not been through this stage; run it, or the "
-                "shard that has this clip, first"
+                f"{self.path}: '{clip}' is missing in this stage; first run the stage, "
+                "or the shard with this clip"
             )
         return {"key": key, "id": clip, **self.get(key)}
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close open files."""
         self._journal.close()
 
     def rows(self) -> Iterator[Row]:
@@ -103,7 +103,7 @@ def read_rows(path: Path) -> Iterator[Row]:
     """Rows of a stage's file, one at a time; none where there is no file.
 
     Raises:
-        EmollamaError: the file cannot be read or a line is no row.
+        EmollamaError: the file cannot be read or a line is not a row.
     """
     if not path.is_file():
         return

@@ -1,4 +1,4 @@
-"""The table of stages: what each reads, writes and is resumed by, and what runs it."""
+"""The table of stages: the inputs of each stage and the function that runs it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Stage:
 
     Attributes:
         name: on the command line, and of its file.
-        reads: stages whose rows it takes.
-        run: does it; imports what it needs itself, so that naming stages costs nothing.
+        reads: stages whose rows it reads.
+        run: runs it; imports lazily, so that listing stages is cheap.
         alone: whether a shard can run it without the other shards' rows.
     """
 

@@ -1,4 +1,4 @@
-"""Stage `words`: how near what is said comes to sentences that stand for an emotion."""
+"""Stage `words`: similarity of the transcript to example sentences of each emotion."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Sentences:
 
     @property
     def fingerprint(self) -> str:
-        """Of weights and sentences."""
+        """A hash of weights and sentences."""
         return f"{self._encoder.fingerprint[:16]}:{sorted(self.table.items())}"
 
     @cached_property
@@ -56,7 +56,7 @@ class Sentences:
 
 
 def run_words(build: Build) -> Counts:
-    """Similarities of each transcript; None where there is none, or words do not count."""
+    """Similarities of each transcript; None without a transcript, or if words have no weight."""
     counted = build.settings.evidence.words > 0
     sentences = Sentences(build.settings.evidence.sentences) if counted else None
 

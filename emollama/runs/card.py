@@ -1,6 +1,8 @@
-"""What every model card says of terms and of intended use."""
+"""The model card: what a model is, what it was trained on, what it is not for."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 TERMS: dict[str, str] = {
     "ravdess": "RAVDESS is CC BY-NC-SA 4.0: what is trained on it is for non-commercial use.",
@@ -29,3 +31,50 @@ def terms(corpus: str) -> str:
         if corpus.lower().startswith(name):
             return text
     return f"The terms of `{corpus}` are not known here; they hold for this model too. See to them."
+
+
+def model_card(
+    name: str,
+    made: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    answers: str,
+    corpus: str,
+    base_model: str | None = None,
+) -> str:
+    """The card of a trained model, in Markdown.
+
+    Args:
+        name: of the run.
+        made: what the model is and how it was trained.
+        columns: of the table of inputs.
+        rows: an input each.
+        answers: what it answers with.
+        corpus: it was trained on.
+        base_model: the language model under it; it is then a LoRA.
+    """
+    under = f"base_model: {base_model}\n" if base_model else ""
+    licence = f" The language model `{base_model}` keeps its own licence." if base_model else ""
+    lines = [columns, ["---"] * len(columns), *rows]
+    table = "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+    return f"""---
+library_name: emollama
+{under}tags: [emotion-recognition, multimodal{", lora" * bool(base_model)}]
+---
+
+# {name}
+
+{made}
+
+{table}
+
+{answers}.
+
+Use: `emollama predict CLIP --model FOLDER`. The effective configuration, the versions of all
+libraries and the training log are in `training_record.json`.
+
+## Terms
+
+{terms(corpus)}{licence}
+
+{INTENDED_USE}"""

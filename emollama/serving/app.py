@@ -1,4 +1,4 @@
-"""The application: routes, and what is built when it starts and taken down when it ends."""
+"""The application: its routes, and what is built at startup and closed at shutdown."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ _SWEEP = 30.0  # seconds between two looks for what has expired
 _ERRORS: dict[int | str, dict[str, Any]] = {
     code: {"model": ErrorResponse, "description": what}
     for code, what in (
-        (400, "The request is not one that can be answered"),
+        (400, "The request is invalid"),
         (401, "The API key is missing or wrong"),
-        (403, "Sent by another site's web page"),
+        (403, "The request comes from another site's web page"),
         (404, "No such file or model"),
-        (408, "The request's body came too slowly"),
+        (408, "The request's body arrived too slowly"),
         (413, "The clip is too large"),
-        (421, "Not a name of this machine"),
+        (421, "The Host header does not name this machine"),
         (422, "The request or the clip cannot be read"),
-        (429, "Too many requests are in hand"),
-        (500, "An error inside the server"),
+        (429, "Too many open requests"),
+        (500, "An internal error"),
         (504, "The deadline has passed"),
     )
 }
@@ -60,12 +60,12 @@ FileIdPath = wire.FileId
 
 
 def create_app(session: Session, settings: Settings, folder: Path | None = None) -> FastAPI:
-    """The application around an open session.
+    """Build the application around an open session.
 
     Args:
         session: the model.
         settings: limits.
-        folder: where the private folder of uploads is made; the system's temporary one when None.
+        folder: parent of the private folder of uploads; the system's temporary folder when None.
     """
     session.limit_memory(settings.prefix_memory)
 
@@ -91,7 +91,7 @@ def create_app(session: Session, settings: Settings, folder: Path | None = None)
     app = DescribedApp(
         title="emollama",
         version=__version__,
-        description="Which emotion does a person in a clip show, and what says so?",
+        description="Which emotion does a person in a clip show, and what is the evidence?",
         lifespan=lifespan,
         responses=_ERRORS,
         docs_url=None,  # its page would load scripts from elsewhere
@@ -125,7 +125,7 @@ def _handle_errors(app: FastAPI) -> None:
     async def invalid(request: Request, error: RequestValidationError) -> Any:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"] if part != "body")
-        said = "a file is expected here" if "UploadFile" in first["msg"] else first["msg"]
+        said = "must be a file" if "UploadFile" in first["msg"] else first["msg"]
         return answer(request, 422, f"{where}: {said}" if where else said, where)
 
     @app.exception_handler(HTTPException)
@@ -151,17 +151,17 @@ def _model_routes(app: FastAPI, session: Session) -> None:
 
     @app.get("/healthz")
     async def healthz(request: Request) -> wire.Health:
-        """Whether the server is well; needs no key."""
+        """Health check; needs no API key."""
         return wire.Health(model=session.name, in_hand=request.state.door.inside)
 
     @app.get("/v1/models")
     async def models() -> wire.Models:
-        """The model that is served."""
+        """The served model."""
         return wire.Models(data=[model()])
 
     @app.get("/v1/models/{name}")
     async def one_model(name: str) -> wire.Model:
-        """The same by name."""
+        """The served model, by name."""
         if name != session.name:
             raise Refusal(404, f"there is no model '{name[:80]}'; this is '{session.name}'")
         return model()
@@ -174,7 +174,7 @@ def _file_routes(app: FastAPI) -> None:
         file: Annotated[UploadFile, File(description="A clip: mp4, webm, wav, ...")],
         purpose: Annotated[str, Form(max_length=40)] = "user_data",
     ) -> wire.File:
-        """Upload a clip; what it is called decides nothing."""
+        """Upload a clip; its file name does not matter."""
         clips: Clips = request.app.state.clips
         await _no_other(request, "file", "purpose")
         work = clips.upload(chunks_of(file.file), file.filename or "clip")
@@ -182,7 +182,7 @@ def _file_routes(app: FastAPI) -> None:
 
     @app.get("/v1/files")
     async def files(request: Request) -> wire.Files:
-        """The uploads that are kept."""
+        """List stored uploads."""
         uploads: Uploads = request.app.state.uploads
         data = [_file(u) for u in uploads.all()]
         ends = (data[0].id, data[-1].id) if data else (None, None)
@@ -190,13 +190,13 @@ def _file_routes(app: FastAPI) -> None:
 
     @app.get("/v1/files/{file_id}")
     async def one_file(request: Request, file_id: FileIdPath) -> wire.File:
-        """What is known of an upload."""
+        """Describe an upload."""
         uploads: Uploads = request.app.state.uploads
         return _file(uploads.get(file_id))
 
     @app.delete("/v1/files/{file_id}")
     async def delete(request: Request, file_id: FileIdPath) -> wire.Deleted:
-        """Remove an upload and what was seen in it."""
+        """Delete an upload and everything derived from it."""
         clips: Clips = request.app.state.clips
         clips.forget(file_id)
         return wire.Deleted(id=file_id)
@@ -207,25 +207,27 @@ def _asking_routes(app: FastAPI, settings: Settings) -> None:
     async def ask_emotion(
         request: Request,
         file: Annotated[UploadFile | None, File(description="A clip; or give file_id.")] = None,
-        file_id: Annotated[FileIdPath | None, Form(description="Of an upload.")] = None,
+        file_id: Annotated[FileIdPath | None, Form(description="Id of an upload.")] = None,
         text: Annotated[
-            str | None, Form(max_length=wire.LONGEST_TEXT, description="What is said.")
+            str | None, Form(max_length=wire.LONGEST_TEXT, description="Transcript of the clip.")
         ] = None,
-        transcribe: Annotated[bool, Form(description="Hear what is said.")] = True,
+        transcribe: Annotated[bool, Form(description="Transcribe the clip.")] = True,
         drop: Annotated[
             list[wire.ChannelName], Form(max_length=2, description="Channels to leave out.")
         ] = [],  # noqa: B006
         labels: Annotated[
             list[LabelWord] | None,
-            Form(min_length=2, max_length=50, description="To choose from."),
+            Form(min_length=2, max_length=50, description="Labels to choose from."),
         ] = None,
         reason: Annotated[bool, Form(description="Also explain.")] = True,
-        weights: Annotated[bool, Form(description="Which channel carried it.")] = True,
+        weights: Annotated[
+            bool, Form(description="Weigh each channel's share in the answer.")
+        ] = True,
     ) -> wire.EmotionAnswer:
-        """Labels with scores, the reason, and what was seen and heard."""
+        """Labels with scores, the reason, and measurements of the clip."""
         await _no_other(request, *(set(inspect.signature(ask_emotion).parameters) - {"request"}))
         if (file is None) == (file_id is None):
-            raise Refusal(400, "give either a file or a file_id", "file")
+            raise Refusal(400, "give either file or file_id", "file")
         if labels is not None and len({w.lower() for w in labels}) != len(labels):
             raise Refusal(400, "labels must be distinct", "labels")
         if text is None and "text" in await request.form():
@@ -252,7 +254,7 @@ def _asking_routes(app: FastAPI, settings: Settings) -> None:
         responses={200: {"content": {"text/event-stream": {"schema": EVENT}}}},
     )
     async def chat(request: Request, body: wire.ChatRequest) -> Any:
-        """Ask about a clip, as OpenAI's clients do."""
+        """Ask about a clip, through OpenAI's chat API."""
         # A little before the door's own, so that a stream can say why it ends.
         deadline = request.state.ends - settings.deadline * 0.05
         one = Conversation(body, request.app.state.clips, request.app.state.engine, deadline)
@@ -263,7 +265,7 @@ def _asking_routes(app: FastAPI, settings: Settings) -> None:
 
 
 class _Events(StreamingResponse):
-    """A stream of events whose conversation ends with it, even where nobody read any."""
+    """An event stream that ends its conversation when it closes, even if nothing was read."""
 
     def __init__(self, conversation: Conversation, events: AsyncIterator[str]) -> None:
         super().__init__(events, media_type="text/event-stream")
@@ -277,10 +279,10 @@ class _Events(StreamingResponse):
 
 
 async def _no_query(request: Request) -> None:
-    """Nothing here takes a query, and nothing is passed over in silence."""
+    """Refuse query parameters: no route takes any."""
     if request.query_params and request.url.path != "/healthz":
         name = next(iter(request.query_params))
-        raise Refusal(422, f"'{name[:40]}' in the query is not known: nothing here takes any")
+        raise Refusal(422, f"'{name[:40]}' is not known: no route takes query parameters")
 
 
 async def _no_other(request: Request, *names: str) -> None:

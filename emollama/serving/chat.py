@@ -29,13 +29,13 @@ DEFAULT_TOKENS = 256
 
 
 class Conversation:
-    """One request for an answer.
+    """One chat request.
 
     Args:
-        request: as it came.
-        clips: where clips are looked at.
-        engine: that asks the model.
-        deadline: of the loop's clock, at which a stream is ended.
+        request: the request.
+        clips: analyses clips.
+        engine: runs the model.
+        deadline: time on the event loop's clock at which a stream is ended.
     """
 
     def __init__(self, request: ChatRequest, clips: Clips, engine: Engine, deadline: float) -> None:
@@ -48,20 +48,20 @@ class Conversation:
         self._pieces: Pieces | None = None
 
     async def begin(self) -> tuple[Reply, Pieces]:
-        """Look at the clip and begin to write.
+        """Analyse the clip and begin to write the answer.
 
         Raises:
-            Refusal: what is asked cannot be answered.
+            Refusal: the request cannot be answered.
         """
         request = self.request
         if not self.engine.session.writes:
             raise Refusal(
-                400, f"model '{self.model}' writes no text; ask /v1/emotion for its labels"
+                400, f"model '{self.model}' cannot write text; use /v1/emotion for its labels"
             )
         if request.model is not None and request.model != self.model:
             raise Refusal(404, f"there is no model '{request.model}'; this is '{self.model}'")
         if request.messages[0].role != "user" or request.messages[-1].role != "user":
-            raise Refusal(400, "a conversation begins and ends with a turn of the user", "messages")
+            raise Refusal(400, "a conversation must begin and end with a user turn", "messages")
         stops = [request.stop] if isinstance(request.stop, str) else request.stop or []
         tokens = request.max_completion_tokens or request.max_tokens or DEFAULT_TOKENS
         sampling = Sampling(
@@ -105,7 +105,11 @@ class Conversation:
             yield f"data: {json.dumps(error)}\n\n"
             return
         except Exception:
-            error = body_of(500, "an error inside the server", request_id)
+            error = body_of(
+                500,
+                "an internal error; the server's log has the details under this request's id",
+                request_id,
+            )
             yield f"data: {json.dumps(error)}\n\n"
             raise
         yield self._event({}, finish(reply))
@@ -141,18 +145,18 @@ class Conversation:
             turns.append(Turn(message.role, "\n".join(words)))
             clips = [p for p in message.content if not isinstance(p, TextPart)]
             if clips and message.role != "user":
-                raise Refusal(400, "a clip stands in a turn of the user", "messages")
+                raise Refusal(400, "a clip must be in a user turn", "messages")
             found += clips
         if not found:
             raise Refusal(
                 400,
-                "no clip to talk about: put {'type': 'file', 'file': {'file_id': ...}} or a data "
-                "URL into the first turn",
+                "no clip given: put {'type': 'file', 'file': {'file_id': ...}} or a "
+                "data URL into the first turn",
                 "messages",
             )
         named = {p.file.file_id if isinstance(p, FilePart) else p.video_url.url for p in found}
         if len(named) > 1:
-            raise Refusal(400, "a conversation is about one clip", "messages")
+            raise Refusal(400, "a conversation can be about one clip only", "messages")
         if not turns[0].text.strip():
             # A clip without a question is asked what it shows.
             turns[0] = Turn("user", self.engine.session.question("reason"))
@@ -163,7 +167,7 @@ class Conversation:
         return self._once, turns
 
     def end(self) -> None:
-        """Nobody reads on: stop writing, and let go of a clip that came inside the request."""
+        """The client is gone or done: stop writing, and release a clip sent inside the request."""
         if self._pieces is not None:
             self._pieces.close()
         if self._once is not None:
@@ -171,7 +175,7 @@ class Conversation:
 
 
 def usage(reply: Reply) -> Usage:
-    """Tokens of an answer."""
+    """Token counts of an answer."""
     return Usage(
         prompt_tokens=reply.prompt_tokens,
         completion_tokens=reply.new_tokens,
@@ -181,5 +185,5 @@ def usage(reply: Reply) -> Usage:
 
 
 def finish(reply: Reply) -> Any:
-    """Why an answer ended, in OpenAI's words."""
+    """Why an answer ended, in OpenAI's terms."""
     return "stop" if reply.finish == "stop" else "length"

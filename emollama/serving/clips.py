@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 class Clips:
-    """Uploads and what has been seen in them. For the event loop's thread."""
+    """Uploads and their analyses. For use in the event loop's thread only."""
 
     def __init__(self, uploads: Uploads, guard: Guard, engine: Engine) -> None:
         self.uploads, self.guard, self.engine = uploads, guard, engine
@@ -41,7 +41,7 @@ class Clips:
         )
 
     async def upload(self, chunks: Iterable[bytes], name: str) -> Upload:
-        """Keep a clip that is within the limits; any other is a `Refusal`."""
+        """Store a clip that is within the limits; otherwise raise a `Refusal`."""
         found = await self._inspected(chunks, name)
         self.uploads.keep(found)
         return found
@@ -49,10 +49,10 @@ class Clips:
     async def look(
         self, file_id: str, text: str | None, transcribe: bool, drop: Iterable[str]
     ) -> ClipView:
-        """An upload as the model sees it, without the channels in `drop`.
+        """Analyse an upload, without the channels in `drop`.
 
         Raises:
-            Refusal: unknown id, or a clip that cannot be read or gives nothing to go by.
+            Refusal: unknown id, or a clip that cannot be read or has no usable channel.
         """
         upload = self.uploads.get(file_id)
         listen = self.engine.session.listens(text, transcribe)
@@ -66,9 +66,9 @@ class Clips:
         self, chunks: Iterable[bytes], name: str, text: str | None, transcribe: bool,
         drop: Iterable[str], most: int | None = None,
     ) -> ClipView:  # fmt: skip
-        """A clip of at most so many bytes, of which no file is left; see `look`.
+        """Analyse a clip of at most this many bytes and leave no file behind; see `look`.
 
-        The caller lets go of the look itself, by `Session.forget`.
+        The caller releases the result with `Session.forget`.
         """
         listen = self.engine.session.listens(text, transcribe)
         upload = await self._inspected(chunks, name, most)
@@ -81,30 +81,30 @@ class Clips:
     async def from_data(
         self, url: str, text: str | None, transcribe: bool, drop: Iterable[str]
     ) -> ClipView:
-        """The clip that a data URL holds, as `look_once`."""
+        """Analyse the clip in a data URL, like `look_once`."""
         head = _HEAD.match(url)
         if head is None:
             if url.startswith(("http:", "https:", "ftp:", "file:")):
                 raise Refusal(
-                    400, "no URL is fetched: upload the clip to /v1/files, or send a data URL"
+                    400, "URLs are not fetched: upload the clip to /v1/files, or send a data URL"
                 )
-            raise Refusal(400, "a clip is 'data:video/...;base64,...' or the id of an upload")
+            raise Refusal(400, "a clip must be 'data:video/...;base64,...' or the id of an upload")
         try:
             data = await asyncio.to_thread(
                 lambda: base64.b64decode(url[head.end() :], validate=True)
             )
         except (binascii.Error, ValueError):
-            raise Refusal(400, "the data URL holds no valid base64") from None
+            raise Refusal(400, "the data URL does not hold valid base64") from None
         most = min(self.uploads.settings.max_bytes, self.uploads.settings.max_data_bytes)
         return await self.look_once([data], "data", text, transcribe, drop, most)
 
     def forget(self, file_id: str) -> None:
-        """Remove an upload and what was seen in it."""
+        """Remove an upload and its analysis."""
         self.uploads.remove(file_id)
         self._drop({file_id})
 
     def expire(self) -> None:
-        """Remove what has been kept long enough."""
+        """Remove expired uploads."""
         kept = {u.id for u in self.uploads.all()}
         seen = {key[0] for key in self._sights} | {key[0] for key in self._looks}
         self._drop(seen - kept)
@@ -116,7 +116,7 @@ class Clips:
     async def _inspected(
         self, chunks: Iterable[bytes], name: str, most: int | None = None
     ) -> Upload:
-        """A clip on disk that is within the limits, and that no client knows of yet."""
+        """Write a clip within the limits to disk, before any client knows its id."""
         writing = asyncio.ensure_future(
             asyncio.to_thread(lambda: self.uploads.write(chunks, name, most))
         )
@@ -169,7 +169,9 @@ def _without(look: ClipView, drop: Iterable[str]) -> ClipView:
         return look
     for channel in dropped:
         if channel not in CHANNELS:
-            raise Refusal(400, f"channel '{channel[:40]}' is none of {', '.join(CHANNELS)}")
+            raise Refusal(
+                400, f"channel '{channel[:40]}' is unknown; channels: {', '.join(CHANNELS)}"
+            )
     try:
         return look.without(*dropped)
     except EmollamaError as error:

@@ -1,4 +1,4 @@
-"""The server's description of itself (OpenAPI), with what annotations of routes cannot say."""
+"""The server's OpenAPI description, with details that route annotations cannot express."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 
 CLIP = "clip"
-"""Format of a field that holds the bytes of a clip; a generator of requests can be told of it."""
+"""Format of a field with the bytes of a clip, for generators of requests."""
 
 EVENT = {
     "type": "object",
@@ -20,10 +20,10 @@ EVENT = {
 
 
 class DescribedApp(FastAPI):
-    """FastAPI whose forms are described as they are read."""
+    """FastAPI with forms described exactly as they are parsed."""
 
     def openapi(self) -> dict[str, Any]:
-        """The description: forms hold no null and no other fields, clips are not empty."""
+        """The description: no nulls and no extra fields in forms, no empty clips."""
         if self.openapi_schema is None:
             made = super().openapi()
             self.openapi_schema = None  # it is not described before it is mended
@@ -34,7 +34,7 @@ class DescribedApp(FastAPI):
 
 
 def _form(made: dict[str, Any], path: str) -> dict[str, Any]:
-    """The schema of a route's form, mended in place."""
+    """Correct the schema of a route's form in place."""
     body = made["paths"][path]["post"]["requestBody"]
     body["required"] = True
     _, _, name = body["content"]["multipart/form-data"]["schema"]["$ref"].rpartition("/")

@@ -1,6 +1,6 @@
-"""The door of the server: what every request passes before anything of it is read.
+"""The gatekeeper: middleware that checks every request before its body is read.
 
-Plain ASGI, so that it lasts as long as the whole request does, streams included.
+Plain ASGI, so that it covers the whole request, streams included.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ log = logging.getLogger("emollama.serving")
 
 
 class Door:
-    """Names each request, and turns away what must not come in.
+    """Gives each request an id, and rejects inadmissible requests.
 
     - a wrong or missing key (401), compared in constant time;
     - on a loopback address, a host name that is not this machine's (421): a web page that points
       its own name here would otherwise be let in by the browser;
     - another site's web page (403): there is no CORS, and forms are sent without asking;
-    - a body that is too large (413), by its header or once it has sent too much;
-    - more requests than are served at a time, or more bytes in all of them (429);
-    - a body that comes too slowly (408), and what takes too long (504).
+    - a body that is too large (413), by its header or once too much has arrived; - too many open
+      requests, or too many bytes in all of them (429); - a body that arrives too slowly (408), and
+      a request that takes too long (504).
     """
 
     def __init__(self, app: App, settings: Settings) -> None:
@@ -94,7 +94,7 @@ class Door:
             log.exception("%s: unforeseen", request_id)
             if started:
                 raise
-            what = "an error inside the server; its log holds more under this request's id"
+            what = "an internal error; the server's log has the details under this request's id"
             await _refuse(named, Refusal(500, what), request_id)
         finally:
             self.inside -= counted
@@ -120,22 +120,22 @@ class Door:
         if length.isdigit() and int(length) > most:
             raise Refusal(413, message)
         if counted and self.inside > self.settings.queue:
-            raise Refusal(429, f"{self.settings.queue} requests are in hand; try again soon")
+            raise Refusal(429, f"{self.settings.queue} requests are open; try again soon")
 
     def _most(self, scope: MutableMapping[str, Any]) -> tuple[int, str]:
-        """Bytes of a body, of a form the clip as it is, of JSON as base64; and what is said."""
+        """Largest body in bytes: a form with the clip, or JSON with base64; both with text."""
         most = self.settings.max_bytes
         if scope["path"] in ("/v1/files", "/v1/emotion"):
-            return most + _OVERHEAD, f"a clip may have {most / (1 << 20):g} MiB at most"
+            return most + _OVERHEAD, f"a clip may have at most {most / (1 << 20):g} MiB"
         most = min(most, self.settings.max_data_bytes)
         return most * 4 // 3 + _JSON_OVERHEAD, (
-            f"a clip in a data URL may have {most / (1 << 20):g} MiB at most; upload a larger one "
+            f"a clip in a data URL may have at most {most / (1 << 20):g} MiB; upload a larger one "
             "to /v1/files"
         )
 
 
 class _Body:
-    """A request's body as it comes in.
+    """A request's body while it arrives.
 
     Attributes:
         total: bytes so far.
@@ -149,7 +149,7 @@ class _Body:
         self.total = 0
 
     async def receive(self) -> Message:
-        """The next piece, or that the client has left."""
+        """The next chunk, or the client's disconnect."""
         message = await (self._receive() if self._whole else self._in_time())
         if message["type"] != "http.request":
             return message
@@ -162,7 +162,7 @@ class _Body:
             raise HTTPException(413, self._message)
         if self.total < self._door.bytes and self._door.bytes > self._door.settings.max_in_hand:
             raise HTTPException(
-                429, "too many bytes are in hand; try again soon", {"Retry-After": "1"}
+                429, "the open requests hold too many bytes; try again soon", {"Retry-After": "1"}
             )
         return message
 
@@ -174,7 +174,7 @@ class _Body:
             async with asyncio.timeout_at(self._began + patience + self.total / _SLOWEST):
                 return await self._receive()
         except TimeoutError:
-            raise HTTPException(408, "the request's body came too slowly") from None
+            raise HTTPException(408, "the request's body arrived too slowly") from None
 
 
 def _name(host: str) -> str:

@@ -1,4 +1,4 @@
-"""/v1/emotion: a clip in, what it shows and what says so out."""
+"""/v1/emotion: from a clip to its emotion and the evidence."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _REASON = Sampling(max_new_tokens=REASON_TOKENS)
 async def emotion(
     engine: Engine, look: ClipView, labels: Sequence[str] | None, reason: bool, weigh: bool
 ) -> EmotionAnswer:
-    """Ask everything that there is to ask about a clip.
+    """Ask all questions about a clip.
 
     Args:
-        engine: that asks the model.
+        engine: runs the model.
         look: the clip.
-        labels: words to choose from; None for the model's own.
+        labels: labels to choose from; None for the model's own.
         reason: also let a language model explain.
-        weigh: also say which channel carried the answer.
+        weigh: also weigh each channel's share in the answer.
 
     Raises:
         Refusal: labels that the model cannot choose from.

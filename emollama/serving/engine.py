@@ -1,7 +1,7 @@
-"""One thread that asks the model, for all requests at once.
+"""One thread that runs the model for all requests.
 
-Label questions that wait are answered together; between two batches each answer that is being
-written gets its next token, so that a long one keeps nobody waiting.
+Waiting label questions are answered in one batch; between two batches each open answer gets its
+next token, so that a long one blocks nobody.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _AT_ONCE = 4  # answers that are written side by side; others wait their turn
 
 @dataclass
 class _Task:
-    """Something asked of the model, and where its outcome goes."""
+    """A question for the model, and the future for its outcome."""
 
     loop: asyncio.AbstractEventLoop
     outcomes: asyncio.Queue[Any] = field(default_factory=asyncio.Queue)
@@ -51,11 +51,11 @@ class _ReplyTask(_Task):
 
 
 class _End:
-    """The last outcome of a reply."""
+    """The final outcome of a reply."""
 
 
 class Pieces:
-    """The pieces of an answer that is being written; the writing stops when they are closed."""
+    """The pieces of an answer in progress; closing them stops the writing."""
 
     def __init__(self, task: _ReplyTask) -> None:
         self._task = task
@@ -70,19 +70,19 @@ class Pieces:
         return str(piece)
 
     async def text(self) -> str:
-        """All of them, stripped; closed whatever comes."""
+        """All pieces joined and stripped; always closed."""
         try:
             return "".join([piece async for piece in self]).strip()
         finally:
             self.close()
 
     def close(self) -> None:
-        """Nobody reads on."""
+        """Stop writing."""
         self._task.given_up = True
 
 
 class Engine:
-    """Asks a session on behalf of many; all methods are for the event loop's thread."""
+    """Runs a session for many requests; all methods are for the event loop's thread."""
 
     def __init__(self, session: Session, settings: Settings) -> None:
         self.session, self.settings = session, settings
@@ -94,27 +94,27 @@ class Engine:
         self._thread.start()
 
     def close(self) -> None:
-        """Finish what is in hand and end."""
+        """Finish open work and stop."""
         with self._wake:
             self._stopping = True
             self._wake.notify()
         self._thread.join()
 
     async def answer(self, look: ClipView, labels: Sequence[str] | None = None) -> Answer:
-        """Label scores or values, in a batch with those who ask at the same time."""
+        """Label scores or values, in a batch with concurrent requests."""
         chosen = None if labels is None else tuple(labels)
         task = _LabelTask(asyncio.get_running_loop(), look=look, labels=chosen)
         found: Answer = await self._outcome(task)
         return found
 
     async def call(self, call: Callable[[], Any]) -> Any:
-        """Anything else that needs the model."""
+        """Run any other function that needs the model."""
         return await self._outcome(_CallTask(asyncio.get_running_loop(), call=call))
 
     async def reply(
         self, look: ClipView, turns: Sequence[Turn], sampling: Sampling
     ) -> tuple[Reply, Pieces]:
-        """An answer once its writing has begun, and its pieces as they come."""
+        """An answer, once its writing has begun, with its pieces as they come."""
         task = _ReplyTask(asyncio.get_running_loop())
         task.begin = lambda: self.session.ask(look, turns, sampling, lambda: task.given_up)
         self._add(task)
@@ -164,7 +164,7 @@ class Engine:
                     writing.append(task)
 
     def _take(self, writing: int) -> list[_Task]:
-        """What is done next: all waiting label questions alike, one call, and replies."""
+        """The next work: all compatible label questions, one call, and replies."""
         taken: list[_Task] = []
         left: deque[_Task] = deque()
         alike: tuple[str, ...] | None = None
@@ -212,7 +212,7 @@ class Engine:
         return True
 
     def _advance(self, task: _ReplyTask) -> bool:
-        """Let a reply write its next piece; False where it has ended."""
+        """Let a reply write its next piece; False if it has ended."""
         try:
             piece = next(task.pieces, None)
         except Exception as error:

@@ -1,10 +1,10 @@
-"""Clips are decoded in processes of their own, with limits of time and memory.
+"""Decodes clips in separate processes, with limits on time and memory.
 
-It is no `ProcessPool`: each request waits for its own answer, in a thread and with a time limit,
-and a process that dies is its request's affair alone.
+It is not a `ProcessPool`: each request waits for its own answer, in a thread and with a time limit,
+and a process that dies affects its own request only.
 
-A decompression bomb or a crafted file costs its own request and nobody else's: the process that
-had it is killed and replaced. Headers are looked at there too, for reading them is parsing as well.
+A decompression bomb or a crafted file fails its own request only: its process is killed and
+replaced. Headers are read there too, since reading them is also parsing.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Recipe:
 
     Attributes:
         sources: of encoders, with their fingerprints.
-        tools: keys of what reads raw media.
+        tools: keys of the readers of raw media.
         describe: whether clips are described.
         settings: the limits.
     """
@@ -60,7 +60,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Job:
-    """One clip: whether it is only looked at from outside, or watched."""
+    """A job for one clip: check its headers only, or analyse it."""
 
     kind: Literal["inspect", "watch"]
     path: Path
@@ -68,10 +68,10 @@ class Job:
 
 
 class Guard:
-    """Processes that watch clips, as many at a time as the settings say.
+    """Processes that analyse clips; the settings limit how many run at a time.
 
     Args:
-        session: whose encoders they need.
+        session: the session whose encoders they load.
         settings: limits.
     """
 
@@ -92,22 +92,22 @@ class Guard:
         self.threads = ThreadPoolExecutor(settings.watchers, thread_name_prefix="guard")
 
     def start(self) -> None:
-        """Start one process, so that what keeps them from starting is said at once."""
+        """Start one process, so that a failure to start shows at once."""
         process = self._idle.get()
         self._idle.put(process or self._start())
 
     def inspect(self, path: Path) -> None:
-        """Look at a clip's headers and packets; one outside the limits is a `Refusal`."""
+        """Check a clip's headers and packets; outside the limits raise a `Refusal`."""
         self._run(Job("inspect", path))
 
     def watch(self, path: Path, transcribe: bool = True) -> Observation:
-        """See and hear a clip; one that cannot be is a `Refusal`."""
+        """Decode and encode a clip; if that fails raise a `Refusal`."""
         found = self._run(Job("watch", path, transcribe))
         assert isinstance(found, Observation)
         return found
 
     def close(self) -> None:
-        """End the processes at once; what they had in hand is answered no more."""
+        """End the processes at once; their open jobs stay unanswered."""
         self._closed = True
         self.threads.shutdown(wait=False, cancel_futures=True)
         with self._lock:
@@ -142,7 +142,7 @@ class Guard:
                     process = None
                     # It may have died while it had nothing to do: that is not this clip's fault.
                     if attempt == 2:
-                        what = "the process that decoded it came to an end"
+                        what = "the process that decoded it died"
                         raise Refusal(422, _UNREADABLE + what, "file") from None
         finally:
             self._idle.put(process)
@@ -154,7 +154,7 @@ class Guard:
 
     def _start(self) -> Worker:
         if self._closed:
-            raise Refusal(503, "the server is ending")
+            raise Refusal(503, "the server is shutting down")
         # The server decides what becomes of them, and still needs those that decode where a whole
         # group of processes is signalled.
         process = Worker(partial(_opened, self._recipe), _PRELOAD, shielded=True)
@@ -168,7 +168,7 @@ class Guard:
             if isinstance(error, TimeoutError):
                 why = f"their process was not ready after {_START_SECONDS:g} s"
             elif isinstance(error, EOFError):
-                why = f"their process came to an end while it started ({process.fate()})"
+                why = f"their process died while starting ({process.fate()})"
             raise EmollamaError(f"clips cannot be decoded: {why}") from error
         return process
 
@@ -180,7 +180,7 @@ class Guard:
 
 
 def _opened(recipe: Recipe) -> tuple[None, Callable[[Job], tuple[str, Any]]]:
-    """In a process: what answers jobs."""
+    """In a process: answers jobs."""
     from emollama.base.quiet import quiet_libraries
 
     quiet_libraries()
@@ -206,10 +206,10 @@ def _done(observer: Observer, job: Job, settings: Settings) -> tuple[str, Any]:
         # The path is the server's own; a client knows the clip by its id.
         return "refused", _UNREADABLE + str(error).replace(f"{job.path}: ", "")
     except MemoryError:
-        return "refused", _UNREADABLE + "it takes more memory than is allowed"
+        return "refused", _UNREADABLE + "decoding it takes more memory than allowed"
     except Exception as error:
         if "memory" in str(error).lower():
-            return "refused", _UNREADABLE + "it takes more memory than is allowed"
+            return "refused", _UNREADABLE + "decoding it takes more memory than allowed"
         return "failed", f"{type(error).__name__}: {error}"
 
 
@@ -217,7 +217,7 @@ def require_within(path: Path, settings: Settings) -> None:
     """Check a clip's headers, then count its packets; nothing is decoded.
 
     Raises:
-        EmollamaError: it is no clip, or outside the limits of duration, size or frame rate.
+        EmollamaError: it is not a clip, or exceeds the limits on duration, size or frame rate.
     """
     with open_media(path) as container:
         stated = header_seconds(container)
@@ -228,15 +228,15 @@ def require_within(path: Path, settings: Settings) -> None:
             width, height = picture.codec_context.width, picture.codec_context.height
             if max(width, height) > settings.max_side:
                 raise EmollamaError(
-                    f"its picture is {width} x {height}; a side may have {settings.max_side} "
-                    "pixels at most"
+                    f"its picture is {width} x {height}; at most {settings.max_side} "
+                    "pixels a side are allowed"
                 )
             if picture.average_rate is not None and picture.average_rate > settings.max_rate:
                 raise _too_fast(float(picture.average_rate), settings)
     # Headers may say anything: the packets' own times count.
     found = track_lengths(path)
     if found.picture is None and found.sound is None:
-        raise EmollamaError("it holds neither a picture nor sound")
+        raise EmollamaError("it holds neither video nor sound")
     if found.end > settings.max_seconds:
         raise _too_long(found.end, settings)
     if found.picture is not None:
@@ -247,7 +247,7 @@ def require_within(path: Path, settings: Settings) -> None:
 
 def _too_long(seconds: float, settings: Settings) -> EmollamaError:
     return EmollamaError(
-        f"it lasts {seconds:.0f} s; a clip may last {settings.max_seconds:g} s at most"
+        f"it lasts {seconds:.0f} s; a clip may last at most {settings.max_seconds:g} s"
     )
 
 
@@ -256,20 +256,20 @@ def _too_fast(rate: float, settings: Settings) -> EmollamaError:
 
 
 def warm_up(observer: Observer) -> None:
-    """Load all weights, by way of a second of noise and a grey picture."""
+    """Load all weights by encoding a second of noise and a grey picture."""
     sound = np.random.default_rng(0).normal(scale=0.01, size=SAMPLE_RATE).astype(np.float32)
     frames = Frames(np.full((2, 64, 64, 3), 128, np.uint8), np.array([0.25, 0.75]))
     observer.prepare(Clip(frames, sound, 1.0))
 
 
 def limit_memory(extra: int) -> None:
-    """Let this process take so many bytes more than it has; no cores, no written files."""
+    """Limit this process to so many bytes more than it has; no core dumps, no written files."""
     try:
         import resource
     except ImportError:  # on Windows
         print(
-            "note: this system sets no limit to a process's memory: a clip may take more than it "
-            "is allowed",
+            "note: this system cannot limit a process's memory, so a clip may take "
+            "more than --watch-memory",
             file=sys.stderr,
             flush=True,
         )

@@ -1,4 +1,4 @@
-"""A client that leaves is no longer worked for."""
+"""Cancels work for a client that has disconnected."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 async def while_there(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """What comes of some work, which is cancelled when the client of a request leaves.
+    """The result of some work, which is cancelled when the client disconnects.
 
     The request's body must have been read.
     """
@@ -25,7 +25,7 @@ async def while_there(request: Request, work: Coroutine[Any, Any, T]) -> T:
         await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             return task.result()
-        raise Refusal(499, "the client has left")  # nobody reads this
+        raise Refusal(499, "the client has disconnected")  # nobody reads this
     finally:
         for one in (task, gone):
             one.cancel()

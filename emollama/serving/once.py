@@ -1,4 +1,4 @@
-"""Work that several ask for at the same time is done once, and ended when nobody waits for it."""
+"""Shares concurrent work: done once for all who ask, and cancelled when nobody waits for it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class _Work(Generic[T]):
 
 
 class Once(Generic[K, T]):
-    """What came of pieces of work by key, the latest `most` of them. For one event loop.
+    """Caches results of work by key, the latest `most` of them. For one event loop.
 
     Args:
-        most: pieces that are kept.
-        dropped: told what came of a piece when it is let go.
+        most: number of results to keep.
+        dropped: called with a result when it is removed.
     """
 
     def __init__(self, most: int, dropped: Callable[[T], None] = lambda found: None) -> None:
@@ -34,14 +34,14 @@ class Once(Generic[K, T]):
         return key in self._kept
 
     def __iter__(self) -> Iterator[K]:
-        """Keys of all that is kept or under way."""
+        """Keys of all results, kept or in progress."""
         return iter(list(self._kept))
 
     async def get(self, key: K, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """What came of the work of a key; `make` begins it where nobody has.
+        """The result for a key; `make` starts the work unless it is in progress.
 
-        It goes on when one of those who ask leaves, and is cancelled when the last does. A failure
-        is everybody's who asked by then, and the next one begins anew.
+        The work continues when one caller leaves, and is cancelled when the last does. A failure
+        goes to all current callers, and the next caller starts again.
         """
         work = self._kept.get(key)
         if work is None:
@@ -61,7 +61,7 @@ class Once(Generic[K, T]):
         return found
 
     def drop(self, which: Callable[[K], bool]) -> None:
-        """Let go of those whose keys are meant; who waits for one still gets it."""
+        """Remove the results of matching keys; current callers still get theirs."""
         for key in [k for k in self._kept if which(k)]:
             self._let_go(key)
 

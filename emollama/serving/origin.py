@@ -1,17 +1,17 @@
-"""Whether a request comes from another site's web page.
+"""Detects requests from another site's web page.
 
-A visitor's browser would send it, with what lets the visitor in.
+A visitor's browser would send them with the visitor's credentials.
 """
 
 from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-OTHER_SITE = "requests from web pages of other sites are not answered"
+OTHER_SITE = "requests from other sites' web pages are refused"
 
 
 def of_another_site(origin: str | None, host: str) -> bool:
-    """By the headers Origin, which browsers alone send, and Host."""
+    """Compares the headers Origin, which only browsers send, and Host."""
     if origin is None:
         return False
     try:

@@ -1,7 +1,7 @@
 """A private temporary folder that does not outlive the process that made it.
 
-It is held by a lock that dies with the process, so that the next one removes what a killed one
-left. Windows keeps a file that is open where it is: there, what a killed process left stays.
+A lock that dies with the process guards it, so that the next process removes the folder of a killed
+one. Windows does not delete open files: there, the folder of a killed process stays.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _YOUNG = 60.0  # seconds in which a folder may still be about to be locked
 
 
 class PrivateFolder:
-    """A folder that only this user can read, until it is closed.
+    """A folder that only this user can read, removed on close.
 
     Attributes:
         path: of the folder.
 
     Args:
-        parent: where it is made; the system's temporary folder when None. What killed processes
-            have left there is removed first.
+        parent: its parent folder; the system's temporary folder when None. Folders of killed
+            processes in it are removed first.
     """
 
     def __init__(self, parent: Path | None = None) -> None:
@@ -43,20 +43,20 @@ class PrivateFolder:
             return
         remove_stale(parent)
         made = Path(tempfile.mkdtemp(prefix=_NEW, dir=parent))
-        self._held.enter_context(locked(made / _LOCK, f"{made}: another process has it"))
+        self._held.enter_context(locked(made / _LOCK, f"{made}: another process holds it"))
         # It takes its name once it is locked: others remove folders of that name without a lock.
         self.path = made.rename(parent / made.name.replace(_NEW, PREFIX, 1))
 
     def close(self) -> None:
-        """Remove it with all that is in it."""
+        """Remove it with its content."""
         shutil.rmtree(self.path, ignore_errors=True)
         self._held.close()
 
 
 def private_temporaries() -> Path:
-    """From now on, all that this process and those it starts have temporarily is in one folder.
+    """Keep all temporary files of this process and its children in one folder from now on.
 
-    It is removed when the process ends, after what multiprocessing removes in it.
+    It is removed when the process ends, after multiprocessing's own cleanup.
     """
     private = PrivateFolder()
     os.environ["TMPDIR"] = tempfile.tempdir = str(private.path)
@@ -65,7 +65,7 @@ def private_temporaries() -> Path:
 
 
 def remove_stale(parent: Path) -> list[Path]:
-    """Remove folders that killed processes of this user have left; returns them."""
+    """Remove folders left by this user's killed processes; returns them."""
     removed: list[Path] = []
     if not hasattr(os, "getuid"):  # on Windows
         return removed
@@ -78,9 +78,9 @@ def remove_stale(parent: Path) -> list[Path]:
                 continue
             if folder.name.startswith(PREFIX) and not (folder / _LOCK).is_file():
                 continue
-            with locked(folder / _LOCK, "of a process that is running"):
+            with locked(folder / _LOCK, "its process is still running"):
                 shutil.rmtree(folder, ignore_errors=True)
         except (EmollamaError, FileNotFoundError):
-            continue  # of a process that is running, or removed by another one meanwhile
+            continue  # its process is still running, or removed by another one meanwhile
         removed.append(folder)
     return removed

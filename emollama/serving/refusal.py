@@ -1,7 +1,7 @@
-"""What a client is told when a request is not answered: a status, a line, and an id.
+"""Error responses: a status, a message and a request id.
 
-The line says what is wrong and what would be right. What went wrong inside is in the server's log
-under the same id, never in the answer.
+The message says what is wrong and how to fix it. Details of internal errors are in the server's log
+under the same id, never in the response.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _KINDS = {
 
 
 class Refusal(Exception):  # noqa: N818  it is no error of ours
-    """A request that cannot be answered."""
+    """A request is refused."""
 
     def __init__(self, status: int, message: str, param: str | None = None) -> None:
         super().__init__(message)
@@ -34,7 +34,7 @@ class Refusal(Exception):  # noqa: N818  it is no error of ours
 
 
 class ErrorBody(BaseModel):
-    """What is wrong, in the form in which OpenAI's clients read it."""
+    """An error in OpenAI's format."""
 
     message: str
     type: str
@@ -44,7 +44,7 @@ class ErrorBody(BaseModel):
 
 
 class ErrorResponse(BaseModel):
-    """An answer with a status of 400 or more."""
+    """A response with a status of 400 or more."""
 
     error: ErrorBody
 

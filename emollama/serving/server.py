@@ -24,15 +24,15 @@ HEAD_SECONDS = 10.0
 
 
 def serve(session: Session, settings: Settings, ready: Callable[[str], None]) -> None:
-    """Listen until told to stop; what has been accepted by then is finished.
+    """Serve until stopped; requests accepted by then are finished.
 
     Args:
         session: the model.
         settings: limits, host and port.
-        ready: told the server's address before the first request is taken.
+        ready: called with the server's address before the first request is accepted.
 
     Raises:
-        EmollamaError: the address cannot be listened on.
+        EmollamaError: the address is not available.
     """
     if threading.current_thread() is threading.main_thread():
         # uvicorn raises the signal anew when all is finished; what is temporary must still go.
@@ -63,14 +63,14 @@ def _run(session: Session, settings: Settings, ready: Callable[[str], None], fol
         server = _Server(config, lambda: ready(f"http://{name}:{sock.getsockname()[1]}"))
         server.run(sockets=[sock])
         if not server.started:
-            raise EmollamaError("the server could not be started; its log says why")
+            raise EmollamaError("the server could not be started; see its log")
 
 
 class Protocol(H11Protocol):
-    """HTTP, with an end to connections on which the head of a request does not get complete."""
+    """HTTP with a time limit on receiving the headers of a request."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to look after a new connection."""
+        """Start the time limit of a new connection."""
         super().connection_made(transport)
         self._waited = False
         self._look_later()
@@ -112,6 +112,7 @@ def listening(settings: Settings) -> Any:
     except OSError as error:
         sock.close()
         raise EmollamaError(
-            f"{settings.host}:{settings.port}: cannot be listened on ({error.strerror or error})"
+            f"{settings.host}:{settings.port}: cannot listen on this address "
+            f"({error.strerror or error})"
         ) from error
     return sock

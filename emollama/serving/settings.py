@@ -1,4 +1,4 @@
-"""What a server allows, in one place. Every limit is checked before the work that it bounds."""
+"""The limits of a server. Every limit is checked before the work that it bounds."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ class Settings:
     Attributes:
         host: interface to listen on.
         port: 0 for any free one.
-        api_key: that every request but /healthz must bear; None for none.
+        api_key: required from every request except /healthz; None for none.
         max_bytes: of an upload.
         max_data_bytes: of a clip in a data URL, which takes several times its size in memory.
-        max_in_hand: bytes of all requests in hand; more are answered 429.
-        max_kept: bytes of all uploads that are kept; the oldest make room.
+        max_in_hand: bytes of all open requests; beyond it the answer is 429.
+        max_kept: bytes of all stored uploads; the oldest are removed.
         max_seconds: of a clip.
         max_side: pixels of a picture's longer side.
         max_rate: frames a second.
-        max_uploads: files kept at a time; the oldest make room.
+        max_uploads: number of stored uploads; the oldest are removed.
         keep_seconds: after which an upload is removed.
-        queue: requests in hand at a time; more are answered 429.
+        queue: open requests; beyond it the answer is 429.
         deadline: seconds for a request.
-        stall_seconds: that a request's body may fall behind 64 KiB/s before it is cut off.
-        batch: label questions that are answered together, at most.
+        stall_seconds: seconds that a request's body may lag behind 64 KiB/s before it is cut off.
+        batch: largest batch of label questions.
         watchers: processes that decode and encode clips.
-        watch_seconds: for one clip.
-        watch_memory: bytes that one clip may take there.
-        prefix_memory: bytes of keys and values kept for clips that were asked about.
+        watch_seconds: time limit for one clip.
+        watch_memory: memory in bytes for one clip.
+        prefix_memory: bytes of cached keys and values of clips in use.
     """
 
     host: str = "127.0.0.1"
@@ -59,7 +59,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.api_key is not None and len(self.api_key) < 8:
-            raise EmollamaError("an API key has at least 8 characters")
+            raise EmollamaError("an API key needs at least 8 characters")
         if not 0 <= self.port <= 65535:
             raise EmollamaError(f"--port must be 0 to 65535, not {self.port}")
         for name in ("max_bytes", "max_data_bytes", "max_in_hand", "max_kept", "max_seconds",

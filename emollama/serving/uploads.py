@@ -1,7 +1,7 @@
 """Uploaded clips on disk, in a private folder that does not outlive the server.
 
-A file's name on disk is made here; the name that a client gave is text to be shown. Each upload is
-a file of its own, whatever it holds: what one client removes is no other's.
+File names on disk are generated here; the client's name is for display only. Each upload is a
+separate file, even if the content is the same, so that clients cannot delete each other's uploads.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Upload:
     """A clip on disk.
 
     Attributes:
-        id: that clients know it by once it is kept.
-        name: that the client gave, to be shown.
-        path: of the file, which does not depend on the name.
+        id: the id for clients, once it is stored.
+        name: the client's name, for display.
+        path: of the file, independent of the name.
         size: bytes.
         created: seconds since the epoch; `expires` likewise.
     """
@@ -42,7 +42,7 @@ class Upload:
 
 
 class Uploads:
-    """The clips that clients have sent, while they are kept; safe to use from several threads."""
+    """Stored uploads of clients; safe to use from several threads."""
 
     def __init__(self, settings: Settings, parent: Path | None = None) -> None:
         self.settings = settings
@@ -52,12 +52,12 @@ class Uploads:
         self._lock = threading.Lock()
 
     def write(self, chunks: Iterable[bytes], name: str, most: int | None = None) -> Upload:
-        """Write a clip that nobody knows of yet: `keep` or `discard` it.
+        """Write a clip that is not yet visible to clients: `keep` or `discard` it.
 
         Args:
             chunks: of the file.
-            name: that the client gave.
-            most: bytes; those of an upload when None.
+            name: the client's name.
+            most: limit in bytes; that of an upload when None.
 
         Raises:
             Refusal: it is empty or too large.
@@ -71,7 +71,7 @@ class Uploads:
                 for chunk in chunks:
                     size += len(chunk)
                     if size > most:
-                        raise Refusal(413, f"a clip may have {most / (1 << 20):g} MiB at most")
+                        raise Refusal(413, f"a clip may have at most {most / (1 << 20):g} MiB")
                     out.write(chunk)
             if not size:
                 raise Refusal(400, "the file is empty", "file")
@@ -82,7 +82,7 @@ class Uploads:
         return Upload(file_id, shown(name), path, size, now, now + self.settings.keep_seconds)
 
     def keep(self, upload: Upload) -> None:
-        """Let clients ask about a clip; where there are too many, the oldest make room."""
+        """Make a clip available to clients; if there are too many, the oldest are removed."""
         with self._lock:
             self._kept[upload.id] = upload
             self._expire(time.time())
@@ -93,13 +93,13 @@ class Uploads:
                 self._remove(next(iter(self._kept)))
 
     def discard(self, upload: Upload) -> None:
-        """Remove a clip's file, whether it was kept or not."""
+        """Remove a clip's file, whether it was stored or not."""
         with self._lock:
             self._kept.pop(upload.id, None)
             upload.path.unlink(missing_ok=True)
 
     def get(self, file_id: str) -> Upload:
-        """An upload that is still kept; any other id is a `Refusal`."""
+        """A stored upload; for any other id raise a `Refusal`."""
         with self._lock:
             self._expire(time.time())
             if file_id not in self._kept:
@@ -107,13 +107,13 @@ class Uploads:
             return self._kept[file_id]
 
     def all(self) -> list[Upload]:
-        """What is kept, oldest first."""
+        """Stored uploads, oldest first."""
         with self._lock:
             self._expire(time.time())
             return list(self._kept.values())
 
     def remove(self, file_id: str) -> None:
-        """Remove an upload; an id that is not kept is a `Refusal`."""
+        """Remove an upload; for an unknown id raise a `Refusal`."""
         self.discard(self.get(file_id))
 
     def close(self) -> None:
@@ -131,12 +131,12 @@ class Uploads:
 
 
 def shown(name: str) -> str:
-    """A client's own name for something, as one printable line without folders."""
+    """A client's name for a file, as one printable line without folders."""
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
     return "".join(c for c in last if c.isprintable())[:_LONGEST_NAME] or "clip"
 
 
 def chunks_of(file: IO[bytes], size: int = 1 << 20) -> Iterable[bytes]:
-    """A file in pieces."""
+    """A file in chunks."""
     while chunk := file.read(size):
         yield chunk

@@ -1,4 +1,4 @@
-"""What goes over the wire: requests and answers as OpenAI's clients know them, and our own."""
+"""The wire format: OpenAI's requests and responses, and our own."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from emollama.serving.clips import DATA_URL
 
 ChannelName = Literal["voice", "face", "words"]
 LONGEST_TEXT = 20_000
-"""Characters of a turn or a subtitle."""
+"""Longest turn or subtitle, in characters."""
 FileId = Annotated[str, Field(pattern=r"^file-[0-9a-f]{32}$")]
 
 
 class Strict(BaseModel):
-    """What is not known is refused, so that nothing is passed over in silence."""
+    """Unknown fields are refused, so that nothing is silently ignored."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -25,14 +25,14 @@ class Strict(BaseModel):
 
 
 class TextPart(Strict):
-    """Words of a turn."""
+    """Text of a turn."""
 
     type: Literal["text"]
     text: str = Field(max_length=LONGEST_TEXT)
 
 
 class DataUrl(Strict):
-    """A clip in the request itself; no other URL is taken."""
+    """A clip in the request itself, as a data URL; other URLs are refused."""
 
     # Told, not checked here: what is wrong with one is said in words where it is read.
     url: str = Field(json_schema_extra={"pattern": DATA_URL})
@@ -46,7 +46,7 @@ class VideoPart(Strict):
 
 
 class UploadedFile(Strict):
-    """A clip by the id that /v1/files gave."""
+    """A clip by its id from /v1/files."""
 
     file_id: FileId
 
@@ -62,10 +62,10 @@ Part = Annotated[TextPart | VideoPart | FilePart, Field(discriminator="type")]
 
 
 class Message(Strict):
-    """A turn. The clip stands in the first turn of the user; the system sentence is the model's.
+    """A turn. The clip is in the first user turn; the system prompt is the model's own.
 
-    What an answer of OpenAI's may hold beside its words is taken where it holds nothing, so that an
-    answer can be sent back as a turn.
+    Further fields of OpenAI's answers are accepted if they are empty, so that an answer can be sent
+    back as a turn.
     """
 
     role: Literal["user", "assistant"]
@@ -81,7 +81,7 @@ class Message(Strict):
 
 
 class StreamOptions(Strict):
-    """Of a streamed answer."""
+    """Options of a streamed answer."""
 
     include_usage: bool = False
 
@@ -114,7 +114,7 @@ class ChatRequest(Strict):
 
 
 class Usage(BaseModel):
-    """Tokens; those of the clip's kept beginning are the cached ones."""
+    """Token counts; cached tokens are those of the clip's stored prefix."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -131,7 +131,7 @@ class AnswerMessage(BaseModel):
 
 
 class Choice(BaseModel):
-    """The one answer."""
+    """The only choice."""
 
     index: int = 0
     message: AnswerMessage
@@ -140,7 +140,7 @@ class Choice(BaseModel):
 
 
 class ChatAnswer(BaseModel):
-    """A whole answer."""
+    """A complete answer."""
 
     id: str
     object: Literal["chat.completion"] = "chat.completion"
@@ -151,7 +151,7 @@ class ChatAnswer(BaseModel):
 
 
 class Model(BaseModel):
-    """The model that is served."""
+    """The served model."""
 
     id: str
     object: Literal["model"] = "model"
@@ -163,7 +163,7 @@ class Model(BaseModel):
 
 
 class Models(BaseModel):
-    """All models: the one."""
+    """The list of models: the one served."""
 
     object: Literal["list"] = "list"
     data: list[Model]
@@ -196,7 +196,7 @@ class Files(BaseModel):
 
 
 class Deleted(BaseModel):
-    """An upload that is gone."""
+    """A deleted upload."""
 
     id: str
     object: Literal["file"] = "file"
@@ -214,7 +214,7 @@ class Score(BaseModel):
 
 
 class PhraseOut(BaseModel):
-    """Words that were heard, in seconds from the clip's start."""
+    """Transcribed words, with times in seconds from the clip's start."""
 
     start: float
     end: float
@@ -231,7 +231,7 @@ class ToldOut(BaseModel):
 
 
 class PeakOut(BaseModel):
-    """The frame in which the face shows most; the box is in pixels of the frame as scaled."""
+    """The frame with the strongest expression; the box is in pixels of the scaled frame."""
 
     time: float
     box: list[float]
@@ -258,7 +258,7 @@ class FramesOut(BaseModel):
 
 
 class EmotionAnswer(BaseModel):
-    """What a clip shows, and what says so."""
+    """The emotion of a clip, and the evidence."""
 
     id: str
     model: str
@@ -283,7 +283,7 @@ class EmotionAnswer(BaseModel):
 
 
 class Health(BaseModel):
-    """That the server is well."""
+    """Result of the health check."""
 
     status: Literal["ok"] = "ok"
     model: str

@@ -83,7 +83,7 @@ def test_what_cannot_be_written_leaves_nothing_and_is_one_line(tmp_path: Path) -
 
 def test_a_line_that_should_not_be_there_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"key":"k"}\n{"kez":"k"}\n')
-    with pytest.raises(EmollamaError, match=r"a\.jsonl:2: is not a row that was kept; remove"):
+    with pytest.raises(EmollamaError, match=r"a\.jsonl:2: is not a valid row; remove"):
         journal(tmp_path)
 
 

@@ -104,8 +104,8 @@ ARRAY = b"\x80\x04cnumpy.core.multiarray\n_reconstruct\n(tR(K\x01K\x02\x85"
         (b"\x80\x02cnumpy.core.multiarray\nscalar\n(" + FIELDS + b"tR.", "array of 'V8'"),
         (b"\x80\x02cnumpy.core.multiarray\nscalar\n(" + OBJECTS + b"NtR.", "given as bytes"),
         (b"\x80\x02cnumpy\ndtype\n}X\x01\x00\x00\x00aK\x01sb.", "state of a function"),
-        (b"\x80\x02cnumpy\nndarray\n.", "no value but a function"),
-        (b"\x80\x02" + DOUBLES + b".", "no value but a function"),
+        (b"\x80\x02cnumpy\nndarray\n.", "a function or a type, not a value"),
+        (b"\x80\x02" + DOUBLES + b".", "a function or a type, not a value"),
         (b"\x80\x02}" + DOUBLES + b"K\x01s.", "unhashable"),
         (b"\x80\x02]q\x00h\x00a.", "holds itself"),
     ],
@@ -124,7 +124,7 @@ def test_text_beyond_unicode_and_arrays_of_other_kinds_are_refused(tmp_path: Pat
         np.zeros(2, "f4,i4"),
     ):  # fmt: skip
         (tmp_path / "p").write_bytes(pickle.dumps([value]))
-        with pytest.raises(EmollamaError, match=r"no Unicode|holds an? (structured )?array"):
+        with pytest.raises(EmollamaError, match=r"not valid Unicode|holds an? (structured )?array"):
             read_pickle(tmp_path / "p")
 
 

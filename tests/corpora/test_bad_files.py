@@ -81,7 +81,7 @@ def test_a_table_cut_off_in_a_row(name: str, file: str, tmp_path: Path) -> None:
     cut = table[: table.rstrip().rindex(",")]  # the last cell is gone
     root = miniature.plant(tmp_path, **{file: cut})
     last = cut.count("\n") + 1
-    with pytest.raises(EmollamaError, match=rf":{last}: (has \d cells|is not a row)"):
+    with pytest.raises(EmollamaError, match=rf":{last}: (has \d cells|is not a valid CSV row)"):
         miniature.prepare(root, tmp_path / "m.jsonl")
 
 
@@ -121,7 +121,7 @@ def test_whatever_a_file_holds(name: str, file: str, tmp_path: Path) -> None:
             miniature.prepare(root, out)
         except EmollamaError as error:
             refused += 1
-            assert str(root) in str(error) or "no sample can be used" in str(error)
+            assert str(root) in str(error) or "no sample is usable" in str(error)
             assert not out.exists()
         else:
             manifest = read_manifest(out)
@@ -153,7 +153,7 @@ def test_whatever_a_pickle_holds(name: str, tmp_path: Path) -> None:
     [
         ("mer2023", "train-label.csv", "sample_1", "../up", r"csv:2: '../up' is not a valid id"),
         ("mer2023", "train-label.csv", "sample_1", "x" * 201, r"csv:2: 'x+' is not a valid id"),
-        ("csv", "clips.csv", "a b", "../a", r"csv:2: column 'id': '../a' cannot name"),
+        ("csv", "clips.csv", "a b", "../a", r"csv:2: column 'id': '../a' is not a valid id"),
         ("merr", "MERR_fine_grained.txt", "sample_1", "/etc", r"txt:1: '/etc' is not a valid id"),
         ("meld", "train_sent_emo.csv", "sadness", "bored", r"csv:2: column 'Emotion': 'bored'"),
         ("ave", "trainSet.txt", "&2&9", "&9&2", r"trainSet.txt:2: 9 to 2 s is no span"),
@@ -192,7 +192,7 @@ def test_spans_that_overlap_in_one_split_are_told(tmp_path: Path) -> None:
     text = miniature.texts["clips.csv"].replace("train,2,3.5", "train,1.5,")
     report = miniature.prepare(miniature.plant(tmp_path, **{"clips.csv": text}), tmp_path / "m")
     assert report.notes[-1] == (
-        "1 spans overlap another of their file, e.g. 'c/d' (1.5 to inf s) overlaps 'a b'"
+        "1 spans overlap another span of their file, e.g. 'c/d' (1.5 to inf s) overlaps 'a b'"
     )
 
 

@@ -41,7 +41,7 @@ def test_clips_votes_and_what_is_left_out(tmp_path: Path) -> None:
         "1002_IEO_SAD_LO": "a git-LFS pointer, not the file: run 'git lfs pull'",
         "1003_IEO_BAD_LO": "emotion 'BAD' is not one of ANG, DIS, FEA, HAP, NEU, SAD",
         "1003_IEO_SAD_LO": "file is missing",
-        "1076_MTI_SAD_XX": "known to be bad: broken in the release (issue 8 of its repository)",
+        "1076_MTI_SAD_XX": "known to be broken: broken in the release (issue 8 of its repository)",
     }
     assert report.faults[0] == "split 'all actors': 4 samples found, 7442 expected"
     with pytest.raises(EmollamaError, match="7442 expected"):

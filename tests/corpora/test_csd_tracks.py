@@ -66,7 +66,7 @@ def test_a_second_import_takes_the_place_of_the_first(manifest: Path, tmp_path: 
     for _ in range(2):
         import_csd(csd, manifest, tmp_path / "store", "covarep", "voice")
     other = write_csd(tmp_path / "d.csd", {"v": frames(20, width=4)})
-    with pytest.raises(EmollamaError, match="holds other features"):
+    with pytest.raises(EmollamaError, match="holds different features"):
         import_csd(other, manifest, tmp_path / "store", "covarep", "voice")
 
 
@@ -83,10 +83,10 @@ def test_faults_are_one_line(manifest: Path, tmp_path: Path) -> None:
     short = write_csd(tmp_path / "short.csd", {"v": (features, intervals[:-1])})
     refused(short, r"'v': intervals must be numbers \[20, 2\], not float64 \[19, 2\]")
     mixed = write_csd(tmp_path / "mixed.csd", {"a": frames(2), "v": frames(2, width=5)})
-    refused(mixed, "'v': is 5 wide, the others 3")
+    refused(mixed, "'v': is 5 columns wide, the other videos 3")
     elsewhere = write_csd(tmp_path / "x.csd", {"x": frames(20)})
     (tmp_path / "store" / "covarep" / "encoder.json").unlink(missing_ok=True)
-    refused(elsewhere, "has nothing within any clip")
+    refused(elsewhere, "no step lies within a clip")
     without = tmp_path / "n.jsonl"
     write_manifest(without, "mosei", get_label_set("mosei"), [Sample(id="a", group="v")])
     with pytest.raises(EmollamaError, match="'a' has no group, start and end"):

@@ -76,7 +76,7 @@ def test_missing_media_is_counted_and_not_the_end(corpus: Corpus) -> None:
         f"{corpus.table}:3: {corpus.folder / 'lost.mp4'}": "media file is missing"
     }
     text = "\n".join(report.lines())
-    for part in ("2 samples", "left out: 1", "1 without a label", "columns not read: note"):
+    for part in ("2 samples", "left out: 1", "1 without a label", "columns ignored: note"):
         assert part in text
 
 
@@ -91,7 +91,7 @@ def test_media_root(corpus: Corpus, tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("", "table.csv: is empty; the first line must name the columns"),
-        ("path,label\n", "table.csv: holds no rows"),
+        ("path,label\n", "table.csv: holds only a header, no rows"),
         ("path,lable\na.mp4,sad\n", "table.csv:1: has no column 'label'; did you mean 'lable'?"),
         ("paht,label\na.mp4,sad\n", ":1: has no column 'path', 'video' or 'audio'; did"),
         ("path,label,path\na.mp4,sad,b.mp4\n", ":1: column 'path' occurs twice"),
@@ -100,7 +100,7 @@ def test_media_root(corpus: Corpus, tmp_path: Path) -> None:
         ('path,label\n"a.mp4,sad\n', ":2: is not a valid CSV row"),
         ('id,path,label\n"x\n",a.mp4,sad\ny,b.mp4,sad\ny,d.mp4,sad\n',
          "table.csv:5: id 'y' is already at"),
-        ("path,label\na.mp4,sad\nsub/a.mp4,sad\n", "; an 'id' column would tell clips"),
+        ("path,label\na.mp4,sad\nsub/a.mp4,sad\n", "; add an 'id' column to distinguish clips"),
         ("path,label\n,sad\n", ":2: column 'path': is empty"),
         ("path,video,label\na.mp4,b.mp4,sad\n", ":2: column 'path': 'a.mp4' is a second video"),
         ("path,label,start\na.mp4,sad,soon\n", ":2: column 'start': 'soon' is not a number"),
@@ -152,7 +152,7 @@ def test_splits_by_group(corpus: Corpus) -> None:
 
 def test_an_official_split_with_speakers_on_both_sides_is_told(corpus: Corpus) -> None:
     report = corpus.prepare("path,label,speaker,split\na.mp4,sad,x,train\nb.mp4,sad,x,test\n")
-    assert "speakers are on both sides" in "\n".join(report.lines())
+    assert "separates clips of one speaker" in "\n".join(report.lines())
     assert [s.group for s in corpus.manifest().samples] == [None, None]
 
 
@@ -208,7 +208,7 @@ def test_a_table_with_speakers_gets_splits_that_keep_them_apart(
 def test_two_speakers_cannot_be_kept_apart_and_it_is_said(many: Corpus) -> None:
     report = many.prepare(table(20, 2))
     assert report.splits == {"train": 14, "val": 3, "test": 3}
-    assert "2 speakers" in said(report) and "has seen" in said(report)
+    assert "2 speakers" in said(report) and "speakers seen in training" in said(report)
     assert [s.group for s in many.manifest().samples] == [None] * 20
 
 
@@ -241,5 +241,5 @@ def test_too_few_clips_to_split_are_said(many: Corpus) -> None:
 
 
 def test_folds_without_groups_say_what_to_do(many: Corpus) -> None:
-    with pytest.raises(EmollamaError, match=r"no group to split by; .*leave --split out"):
+    with pytest.raises(EmollamaError, match=r"no group to split by; .*leave out --split"):
         many.prepare(table(20), split="fold=0/5")

@@ -136,7 +136,9 @@ def test_ave_with_two_events_of_a_clip(tmp_path: Path) -> None:
     assert report.rejected == {"gone_bark_0-3": "file is missing"}
     assert "1 clips are in several splits, e.g. '-a_b'" in report.faults
     assert "2 samples are further events of a clip" in report.notes
-    assert any(fault.startswith("2 spans overlap one of another split") for fault in report.faults)
+    assert any(
+        fault.startswith("2 spans overlap a span of another split") for fault in report.faults
+    )
     with pytest.raises(EmollamaError, match=r"3339 expected.*; 1 clips are in several splits"):
         prepare_ave(root, tmp_path / "m.jsonl", strict=True)
 

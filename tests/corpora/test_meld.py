@@ -58,7 +58,7 @@ def test_clips_words_and_what_is_left_out(root: Path, tmp_path: Path) -> None:
     # No folder of dev clips: words alone.
     assert samples["dev_dia0_utt0"].split == "val" and samples["dev_dia0_utt0"].video is None
     assert report.rejected == {
-        "train_dia125_utt3": "known to be bad: the video cannot be read",
+        "train_dia125_utt3": "known to be broken: the video cannot be read",
         "train_dia7_utt7": "file is missing",
         "train: final_videos_testdia0_utt0.mp4": "a clip that no row annotates",
     }
@@ -106,7 +106,7 @@ def test_strict_names_split_found_and_expected(root: Path, tmp_path: Path) -> No
         (HEADER + row(0, 0).replace("positive,0", "positive,zero"), r"csv:2: 'zero' is not the nu"),
         (HEADER + row(0, 0).replace("positive", "good"), r"csv:2: column 'Sentiment': 'good'"),
         ("", "is empty"),
-        (HEADER, "no sample can be used"),
+        (HEADER, "no sample is usable"),
         (b"\xff\xfe\x00a", "is not UTF-8 text"),
     ],
 )
@@ -128,7 +128,7 @@ def test_columns_in_another_order(tmp_path: Path) -> None:
 def test_a_folder_without_meld(tmp_path: Path) -> None:
     with pytest.raises(EmollamaError, match="has no train_sent_emo"):
         prepare_meld(tmp_path, tmp_path / "m.jsonl")
-    with pytest.raises(EmollamaError, match="is not a folder; MELD is expected"):
+    with pytest.raises(EmollamaError, match="is not a folder; give the folder of MELD, with"):
         prepare_meld(tmp_path / "nowhere", tmp_path / "m.jsonl")
 
 

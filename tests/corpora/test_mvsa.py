@@ -52,7 +52,7 @@ def test_the_rule_is_symmetric() -> None:
         ("1\tpositive,neutral\n1\tneutral,neutral\n", r"txt:2: id '1' is already at .*txt:1"),
         ("1\tpositive,neutral\n1\tpositive,negative\n", r"txt:2: id '1' is already at .*txt:1"),
         ("../1\tpositive,neutral\n", r"txt:1: '../1' is not a valid id"),
-        ("ID\ttext,image\n", "no sample can be used"),
+        ("ID\ttext,image\n", "no sample is usable"),
     ],
 )
 def test_mistakes(tmp_path: Path, lines: str, said: str) -> None:

@@ -49,9 +49,9 @@ def test_what_stands_in_several_lists_is_tested_only(tmp_path: Path) -> None:
     split, notes = published_split("amst-crema-d", lists(tmp_path), "crema-d", list("abcdf"))
     assert split == {"a": "train", "b": "train", "c": "val", "d": "test", "f": None}
     assert notes == [
-        "2 ids are listed more than once; each is tested, else validated on, e.g. 'c'",
+        "2 ids are in several lists; they go to test, else to val, e.g. 'c'",
         "1 listed ids are not in the manifest, e.g. 'e'",
-        "1 samples are in no list and so in no split, e.g. 'f'",
+        "1 samples are in no list and get no split, e.g. 'f'",
     ]
 
 
@@ -60,11 +60,14 @@ def test_mistakes(tmp_path: Path) -> None:
     name = "amst-crema-d"
     with pytest.raises(EmollamaError, match="did you mean 'amst-crema-d'"):
         published_split("amst-crema", tmp_path, "crema-d", [])
-    with pytest.raises(EmollamaError, match="is a split of crema-d; the manifest is of 'meld'"):
+    with pytest.raises(EmollamaError, match="splits crema-d, but the manifest is corpus 'meld'"):
         published_split(name, tmp_path, "meld", [])
     with pytest.raises(EmollamaError, match=r"10_test_cre.txt: cannot be read"):
         published_split(name, tmp_path, "crema-d", ["a"])
-    with pytest.raises(EmollamaError, match=r"80_train_cre.txt: has 3 lines, 4 are published"):
+    with pytest.raises(
+        EmollamaError,
+        match=r"80_train_cre.txt: has 3 lines, but 'amst-crema-d' was published with 4",
+    ):
         published_split(name, lists(tmp_path, "a b c"), "crema-d", ["a"])
     with pytest.raises(EmollamaError, match="none of its ids is in the manifest"):
         published_split(name, lists(tmp_path), "crema-d", ["z"])

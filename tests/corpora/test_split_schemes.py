@@ -119,11 +119,11 @@ def test_a_hash_of_the_id_decides_whatever_else_is_there(
 def test_without_groups(tmp_path: Path) -> None:
     loose = corpus(tmp_path / "m.jsonl", group=None, speaker=None, split=None)
     given: dict[str, Any] = {"fold": 1}
-    with pytest.raises(EmollamaError, match="has no group to split by; '--by none'"):
+    with pytest.raises(EmollamaError, match="has no group to split by; use '--by none'"):
         write_split(loose, tmp_path / "s.jsonl", "k-fold", given)
     report = write_split(loose, tmp_path / "s.jsonl", "k-fold", {**given, "by": "none"})
     assert report.counts.splits["test"] in (23, 24, 25)
-    assert report.notes == ("no sample names a speaker or a group: what leaks cannot be told",)
+    assert report.notes == ("no sample names a speaker or a group, so leaks cannot be detected",)
     with pytest.raises(EmollamaError, match="no sample has a split; choose another scheme"):
         write_split(loose, tmp_path / "t.jsonl", "official", {})
     assert not (tmp_path / "t.jsonl").exists()
@@ -148,9 +148,9 @@ def test_labels_rarer_than_folds_and_sentiment(tmp_path: Path) -> None:
         ("k-fold", {"fold": 0, "folds": 2}, "folds must be at least 3"),
         ("k-fold", {"fold": 0, "folds": 7}, "7 folds need at least 7 groups; there are 6"),
         ("official", {"seed": 1}, "--seed: scheme 'official' does not take it"),
-        ("random-80-10-10", {"val_group": "s1"}, "--val-group: .* but --seed"),
+        ("random-80-10-10", {"val_group": "s1"}, "--val-group: .* it takes --seed"),
         ("leave-one-group-out", {}, "needs --group"),
-        ("leave-one-group-out", {"group": "s1", "by": "none"}, "leaves out a group or a speaker"),
+        ("leave-one-group-out", {"group": "s1", "by": "none"}, "needs --by group or --by speaker"),
         ("leave-one-group-out", {"group": "s1", "val_group": "s1"}, "both validated on and tested"),
         ("leave-one-group-out", {"group": "s9"}, "group 's9' has no samples"),
         ("amst-crema-d", {}, "needs --lists"),

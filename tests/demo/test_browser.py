@@ -85,7 +85,7 @@ def _visit(page: playwright.Page, address: str, clip: Path, folder: Path) -> Non
     _other(page, worded)
 
     page.get_by_text("How answers are written").click()
-    page.get_by_label("number input for Greatest length in tokens").fill("12")
+    page.get_by_label("number input for Maximum length in tokens").fill("12")
     page.get_by_role("button", name="Which emotion?").click()
     page.get_by_text("Prompt (").first.wait_for()
     page.get_by_label("Your question").fill("And why?")
@@ -126,10 +126,10 @@ def test_awkward_clips_and_an_answer_that_is_stopped(
         page = browser.new_page()
         page.set_default_timeout(PATIENCE)
         shown = {name: _opened(page, address, path) for name, path in clips.items()}
-        assert "2 faces, the framed one is read" in shown["two.mp4"]
+        assert "2 faces; the framed one is analysed" in shown["two.mp4"]
         assert "from voice, face" in shown["two.mp4"]
         assert "no voice in this clip" in shown["mute.mp4"]
-        assert "no sound was heard" in shown["mute.mp4"] and "from face" in shown["mute.mp4"]
+        assert "no sound was found" in shown["mute.mp4"] and "from face" in shown["mute.mp4"]
         assert "No face was found" in shown["long.mp4"] and "60.0 s" in shown["long.mp4"]
         assert "from voice" in shown["long.mp4"] and "60 s" in shown["long.mp4"]
 
@@ -139,7 +139,7 @@ def test_awkward_clips_and_an_answer_that_is_stopped(
             callbacks, "messages", lambda visit: (time.sleep(0.1), messages(visit))[1]
         )
         page.get_by_text("How answers are written").click()
-        length = page.get_by_label("number input for Greatest length in tokens")
+        length = page.get_by_label("number input for Maximum length in tokens")
         length.fill("512")
         page.get_by_label("Your question").fill("Tell me all.")
         page.get_by_role("button", name="Ask", exact=True).click()

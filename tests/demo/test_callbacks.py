@@ -160,7 +160,7 @@ def test_what_is_wrong_is_told_in_one_line(
     junk.write_bytes(b"<b>no clip</b>" * 99)
     assert "not a media file" in error_of(page.open(Desk(), str(junk)))
     long = record(tmp_path / "long.mp4", seconds=25, fps=2, sound_rate=None)
-    assert "20 s at most" in error_of(page.open(Desk(), str(long)))
+    assert "at most 20 s" in error_of(page.open(Desk(), str(long)))
     silent = record(tmp_path / "silent.mp4", seconds=1, sound_rate=None)
     assert "nothing of what this model goes by" in error_of(page.open(Desk(), str(silent)))
     desk, _, _ = opened(page, clip)

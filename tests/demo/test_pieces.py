@@ -66,7 +66,7 @@ def test_a_channel_that_spoke_against_is_drawn_to_the_left() -> None:
     voice, face = re.findall(r"left:([\d.]+)%;width:([\d.]+)%", html)
     assert voice == ("50.0", "50.0") and face == ("37.5", "12.5")
     nobody = carried(Weights("sad", 0.1, 0.15, {"voice": -0.05}))
-    assert "No channel spoke for sad" in nobody
+    assert "No channel supported sad" in nobody
 
 
 def test_the_peak_frame_is_framed_where_the_face_is() -> None:

@@ -10,6 +10,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -24,14 +25,14 @@ PATIENCE = 300  # seconds in which the page has started and ended, on a busy mac
 
 @contextmanager
 def started(
-    model: Path, folder: Path, key: str = ""
+    model: Path, folder: Path, key: str = "", cold: bool = False
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The page in a process of its own, and its address."""
     said = tempfile.TemporaryFile("w+")  # noqa: SIM115
-    process = warm.Popen(
+    process = (subprocess.Popen if cold else partial(warm.Popen, imports=["emollama.demo"]))(
         [sys.executable, "-m", "demo", "--model", str(model), "--port", "0", "--no-examples"],
         env={**os.environ, "TMPDIR": str(folder), "EMOLLAMA_API_KEY": key},
-        stdout=subprocess.PIPE, stderr=said, text=True, imports=["emollama.demo"],
+        stdout=subprocess.PIPE, stderr=said, text=True,
     )  # fmt: skip
     assert process.stdout is not None
     late = threading.Timer(PATIENCE, process.kill)
@@ -87,9 +88,10 @@ def test_what_a_killed_page_left_goes_with_the_next_and_signals_end_it(
         assert list(folder.iterdir()) == []
 
 
-def test_with_a_key_only_who_has_it_sees_the_page(model: Path, folder: Path) -> None:
+@pytest.mark.parametrize("cold", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_with_a_key_only_who_has_it_sees_the_page(model: Path, folder: Path, cold: bool) -> None:
     with (
-        started(model, folder, "a long password") as (_, address),
+        started(model, folder, "a long password", cold) as (_, address),
         httpx.Client(base_url=address, timeout=60) as client,
     ):
         assert client.get("config").status_code == 401

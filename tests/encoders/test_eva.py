@@ -144,5 +144,5 @@ def test_every_wrong_checkpoint_is_one_line(tmp_path: Path) -> None:
     assert "is not a checkpoint of plain tensors" in told({"model": Path("x")})
     (tmp_path / "full").mkdir()
     (tmp_path / "full/mine.txt").touch()
-    with pytest.raises(EmollamaError, match="full: is there already and not empty"):
+    with pytest.raises(EmollamaError, match="full: exists and is not empty"):
         convert_eva(tmp_path / "eva.pth", tmp_path / "full")

@@ -118,7 +118,7 @@ def test_the_folders_own_preprocessor_rules_and_else_the_published_one(
     assert track is not None
     np.testing.assert_allclose(track.values, before, atol=1e-5)
     put("wav2vec2-base", tmp_path, {**own, "sampling_rate": 8000})
-    with pytest.raises(EmollamaError, match=r"sampling_rate is 8000, only 16000 is supported"):
+    with pytest.raises(EmollamaError, match=r"sampling_rate is 8000; only 16000 is supported"):
         parse_encoder("wav2vec2-base").encode([sound(1.0)])
 
 

@@ -133,7 +133,7 @@ def test_the_folders_own_preprocessor_rules(home: Path, tmp_path: Path) -> None:
     pixels = looked_at("vit-mae-large+crop=frame+frames=1", white)
     torch.testing.assert_close(pixels, torch.full((1, 3, 28, 28), 2.0))
     put("mer-mae-large", tmp_path, {**own, "size": 56})
-    with pytest.raises(EmollamaError, match=r"makes pictures of 56x56, .* image_size is 28"):
+    with pytest.raises(EmollamaError, match=r"makes pictures of 56x56, but image_size .* is 28"):
         parse_encoder("mer-mae-large+crop=frame").encode([white])
 
 

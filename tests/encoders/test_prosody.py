@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from emollama.base.errors import EmollamaError
-from emollama.encoders.prosody import COLUMNS, ProsodyEncoder, measure
+from emollama.encoders.prosody import COLUMNS, ProsodyEncoder, _smooth, measure
 from emollama.encoders.table import parse_encoder
 from emollama.media.clip import SAMPLE_RATE, Clip
 
@@ -123,3 +123,12 @@ def test_three_seconds_cost_at_most_25_ms_of_one_core() -> None:
         encoder.encode([voice])
         costs.append(time.process_time() - before)
     assert min(costs) < 0.025
+
+
+def test_an_octave_leap_is_no_pitch() -> None:
+    """YIN's usual mistake is the double or half of the pitch around it."""
+    f0 = np.full(20, 200.0)
+    f0[[6, 13]] = 400.0, 100.0
+    steady = _smooth(f0)
+    assert np.flatnonzero(steady == 0).tolist() == [6, 13]
+    assert np.all(steady[[5, 7, 12, 14]] == 200.0)

@@ -45,7 +45,9 @@ def test_an_answer_that_drips_in_for_ever_is_none() -> None:
         url = f"http://127.0.0.1:{server.server_address[1]}"
         endpoint = Endpoint("judge", url, "tiny", timeout=0.3, retries=1, pause=0)
         failed: list[str] = []
-        with pytest.raises(NoReplyError, match=r"not whole after 0\.3 s \(the last of 2 tries\)"):
+        with pytest.raises(
+            NoReplyError, match=r"incomplete after 0\.3 s \(the last of 2 attempts\)"
+        ):
             endpoint.ask(QUESTION, failed.append)
         assert len(failed) == 2
         server.shutdown()

@@ -14,6 +14,7 @@ from emollama.base.config import load_config
 from emollama.base.errors import EmollamaError
 from emollama.cli.predict import predict
 from emollama.encoders.prosody import ProsodyEncoder
+from emollama.evaluation.asking import Questions
 from emollama.evaluation.config import EvalConfig
 from emollama.evaluation.evaluate import evaluate
 from emollama.features.shards import Entry, Extracted, write_shard
@@ -213,3 +214,29 @@ def test_labels_with_values_have_a_baseline_too(corpus: Path) -> None:
     found, predictions = evaluated(corpus, model, "both-evaluated")
     assert found.report["others"] and found.scores is not None
     assert all(row.reference_values for row in predictions.rows)
+
+
+def test_a_stopped_evaluation_goes_on_where_it_was(
+    corpus: Path, labels: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The passes of a fusion model are kept as a language model's are."""
+    _, whole = evaluated(corpus, labels, "whole", "baseline=false")
+    ask, asked = Questions._scores, []
+
+    def stopping(self: Questions, channels: Any, ids: Any) -> Any:
+        if len(asked) == 1 and stop:
+            raise KeyboardInterrupt
+        asked.append(channels)
+        return ask(self, channels, ids)
+
+    monkeypatch.setattr(Questions, "_scores", stopping)
+    stop = True
+    with pytest.raises(KeyboardInterrupt):
+        evaluated(corpus, labels, "stopped", "baseline=false")
+    assert (corpus / "stopped/partial").is_dir()
+    stop = False
+    _, found = evaluated(corpus, labels, "stopped", "baseline=false")
+    assert asked == [("voice",), ("words",), ("voice", "words")], "what was kept is not asked again"
+    assert [r.model_copy(update={"latency_ms": None}) for r in found.rows] == [
+        r.model_copy(update={"latency_ms": None}) for r in whole.rows
+    ]

@@ -78,7 +78,7 @@ def test_killed_three_times_then_resumed_equals_uninterrupted(tmp_path: Path) ->
         process.kill()
         process.wait()
         kept.append(len(list(store.rglob("*.safetensors"))))
-        with pytest.raises(EmollamaError, match="has not been completed; run"):
+        with pytest.raises(EmollamaError, match="is not complete; run"):
             StoredTracks(store / ProsodyEncoder().key)
         # Workers end by themselves when their parent is gone.
         deadline = time.monotonic() + 20
@@ -299,7 +299,7 @@ def test_words_need_no_media_and_follow_the_subtitle_alone(
 
     capsys.readouterr()
     again = extracted("one", "corrected", "new")
-    assert "holds 2 of these ids with other media or subtitles, e.g. 'b'" in capsys.readouterr().err
+    assert "has 2 of these ids with other media or subtitles, e.g. 'b'" in capsys.readouterr().err
     assert (again.computed, again.kept) == (2, 1)
     reader = FeatureStore.open(tmp_path / "store").reader("letters")
     assert [reader.get(i).values.item() for i in "abc"] == [3, 9, 3]  # type: ignore[union-attr]

@@ -92,7 +92,7 @@ def test_extract_writes_what_the_store_holds(home: Path, tmp_path: Path) -> None
     code, _, err = run(*command[:-1], "vit-mae-large+layer=2+crop=frame+frames=3")
     assert code == 2 and "holds vectors of 'vit-mae-large+layer=last+level=fra" in err
     code, _, err = run(*command[:-1], "hubert-base+layer=1,hubert-base+layer=2")
-    assert code == 2 and "'hubert-base' is named twice with different options" in err
+    assert code == 2 and "'hubert-base' is given twice with different options" in err
 
 
 def test_ids_stay_inside_the_folder(tmp_path: Path) -> None:

@@ -59,7 +59,9 @@ def test_unknown_id_and_nan_are_one_line(tmp_path: Path) -> None:
 def test_a_part_of_a_key_must_name_one_encoder(tmp_path: Path) -> None:
     folder = store(tmp_path, "voice+layer=1+n=8", "voice+layer=2+n=8")
     assert open_tracks(folder, "voice+n=8+layer=2").fingerprint == "f"
-    with pytest.raises(EmollamaError, match=r"'voice' may be voice.layer=1.n=8 or voice.layer=2"):
+    with pytest.raises(
+        EmollamaError, match=r"'voice' is ambiguous: voice.layer=1.n=8 or voice.layer=2"
+    ):
         open_tracks(folder, "voice")
     with pytest.raises(EmollamaError, match=r"no features of 'vioce.*; did you mean 'voice"):
         open_tracks(folder, "vioce+layer=1")

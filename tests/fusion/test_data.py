@@ -57,13 +57,13 @@ def test_pooling_and_segments() -> None:
     values, times = track(7)
     found = FeatureTrack(values, times)
     section = ModalitySection(name="v", channel="voice", source="x", pool="mean+std")
-    pooled, when = shaped(section, found)
+    pooled, when = shaped(section.spec, found)
     np.testing.assert_allclose(pooled[0], [*values.mean(0), *values.std(0)], rtol=1e-5)
     assert when == [3.5]
-    cut, when = shaped(section.model_copy(update={"pool": "none", "segments": 2}), found)
+    cut, when = shaped(section.model_copy(update={"pool": "none", "segments": 2}).spec, found)
     np.testing.assert_allclose(cut, [values[:3].mean(0), values[3:].mean(0)], rtol=1e-5)
     np.testing.assert_allclose(when, [1.5, 5.0])
-    short, _ = shaped(section.model_copy(update={"pool": "none", "segments": 9}), found)
+    short, _ = shaped(section.model_copy(update={"pool": "none", "segments": 9}).spec, found)
     assert short is values
 
 
@@ -151,7 +151,7 @@ def test_features_of_another_encoder_are_refused(tmp_path: Path) -> None:
     assert known.width == WIDTHS["voice"]
     reopen_inputs(tmp_path / "store", [known])
     other = known.model_copy(update={"fingerprint": "another"})
-    with pytest.raises(EmollamaError, match="'voice' is not the one that the model was trained on"):
+    with pytest.raises(EmollamaError, match="'voice' differs from the encoder in training"):
         reopen_inputs(tmp_path / "store", [other])
     with pytest.raises(EmollamaError, match="is 6 wide, the model was built for 5"):
         reopen_inputs(tmp_path / "store", [known.model_copy(update={"width": 5})])

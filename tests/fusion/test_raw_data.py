@@ -118,10 +118,10 @@ def test_what_cannot_be_read_is_one_line(folder: Path) -> None:
     ):
         read_data(manifest, "train", FusionTask(), LABELS, [other], {})
     for wrong, message in (
-        ({"kind": "frames", "channel": "voice"}, "frames are of the channel face"),
+        ({"kind": "frames", "channel": "voice"}, "frames need channel: face"),
         (
             {"kind": "frames", "channel": "face", "pool": "mean"},
-            "pool and segments are for a track",
+            "pool and segments are for tracks only",
         ),
         ({"kind": "fbank", "channel": "voice", "source": "x"}, "leave source out"),
         ({"kind": "frames", "channel": "face", "side": 63}, "greater than or equal to 64"),

@@ -32,9 +32,7 @@ def trained(built):
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data += 0.05 * torch.randn(parameter.shape, generator=draw)
-    artefact.bare(model).projector("voice").set_standardiser(
-        torch.full((12,), 0.3), torch.full((12,), 2.0)
-    )
+    artefact.bare(model).projector("voice").set(torch.full((12,), 0.3), torch.full((12,), 2.0))
     return model.eval(), processor
 
 

@@ -143,7 +143,7 @@ def test_a_cut_off_file_gives_what_is_there_and_says_so(tmp_path: Path) -> None:
 def test_a_cut_off_file_without_its_index_is_one_line(tmp_path: Path) -> None:
     path = record(tmp_path / "a.mp4", seconds=2)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(MediaError, match=r"a\.mp4: is not a media file") as caught:
+    with pytest.raises(MediaError, match=r"a\.mp4: is not a readable media file") as caught:
         decode_clip(path)
     assert caught.value.reason == "unreadable"
 

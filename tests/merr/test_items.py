@@ -43,5 +43,5 @@ def test_rows_of_other_clips_are_told_not_lost(tmp_path: Path) -> None:
     measured(made, 4)
     ids = [row["id"] for row in read_rows(made.stages / "voice.jsonl")]
     write(made, "clips", [{"id": i, "status": "ok", "content": i} for i in ids if i != ids[1]])
-    with pytest.raises(EmollamaError, match=r"voice\.jsonl: has rows of clips that stage 'clips'"):
+    with pytest.raises(EmollamaError, match=r"voice\.jsonl: has rows for clips that stage 'clips'"):
         list(made.items("clips", "voice"))

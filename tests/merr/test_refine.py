@@ -167,7 +167,7 @@ def test_refusals_are_rejected_and_told(tmp_path: Path) -> None:
     ("section", "message"),
     [
         ({"kind": "endpoint", "url": "localhost", "model": "m"}, "not an http or https URL"),
-        ({"kind": "endpoint", "url": "http://localhost:1/v1"}, "needs the model's name"),
+        ({"kind": "endpoint", "url": "http://localhost:1/v1"}, "give the model's name"),
         ({"kind": "local", "model": "nowhere"}, "neither an asset nor a folder"),
         (
             {"kind": "endpoint", "url": "http://h/v1", "model": "m", "key_env": "NOT_SET_HERE"},

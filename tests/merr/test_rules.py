@@ -54,7 +54,7 @@ def test_expressions_go_to_the_first_label_that_the_set_has() -> None:
 
 
 def test_rules_for_none_of_the_labels_are_one_line() -> None:
-    with pytest.raises(EmollamaError, match="none is for a label of set 'ur-funny'"):
+    with pytest.raises(EmollamaError, match="no rule is for a label of set 'ur-funny'"):
         Rules("emfacs", get_label_set("ur-funny"), True)
     with pytest.raises(EmollamaError, match="did you mean 'emfacs'"):
         Rules("emfac", MERR, True)

@@ -75,9 +75,9 @@ def test_the_clips_are_those_of_each_folds_split_file(tmp_path: Path, manifest: 
     ("row", "message"),
     [
         ({"reference_values": {"valence": 4.0}},
-         "has reference_values.valence '4.0', and in the manifest it is '1.0'"),
+         "has reference_values.valence '4.0', but '1.0' in the manifest"),
         ({"reference_values": {"valence": 1.0}, "reference_labels": ("happy", "sad")},
-         "has reference_labels 'happy, sad', and in the manifest it is 'sad'"),
+         "has reference_labels 'happy, sad', but 'sad' in the manifest"),
         ({"reference": "happy", "label": "happy"}, "has reference 'happy'"),
     ],
 )  # fmt: skip

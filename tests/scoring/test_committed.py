@@ -16,9 +16,12 @@ from emollama.bench.answers_file import read_answers
 from emollama.bench.report import bench_page, bench_result
 from emollama.cli.app import app
 from emollama.evaluation.known_clues import KNOWN_CLUES
+from emollama.scoring.metrics.context import Context
+from emollama.scoring.metrics.offsets import with_offsets
 from emollama.scoring.predictions.predictions import read_predictions
 from emollama.scoring.report.report import build_report
-from emollama.scoring.report.tables import markdown
+from emollama.scoring.report.scoring import score_predictions
+from emollama.scoring.report.tables import difference_text, markdown, score_text
 
 from .golden_rows import GOLDEN, LABELLED, RESULTS, scores
 
@@ -59,6 +62,21 @@ def test_bench(name: str, tmp_path: Path) -> None:
     write_text(tmp_path / "bench.md", bench_page(result))
     for file in ("bench.json", "bench.md"):
         assert (tmp_path / file).read_bytes() == (folder / file).read_bytes(), file
+
+
+def test_offsets_of_meld() -> None:
+    """What README.md and docs/results.md tell of the answers that offsets decide."""
+    files = ("predictions", "offsets", "baseline", "offsets_baseline")
+    model, held, base, held_base = (read_predictions(RESULTS / f"meld/{f}.jsonl") for f in files)
+    decided = with_offsets(model, held), with_offsets(base, held_base)
+    result = score_predictions(
+        decided[0], Context(model.header.labels), ["weighted_f1", "accuracy", "macro_f1"],
+        decided[1],
+    )  # fmt: skip
+    assert [score_text(r) for r in result["results"]] == [
+        "0.589 [0.558, 0.621]", "0.608 [0.579, 0.638]", "0.442 [0.402, 0.479]",
+    ]  # fmt: skip
+    assert difference_text(result["differences"][0]).startswith("+0.052 [+0.024, +0.077]")
 
 
 def test_scores_of_every_metric(tmp_path: Path) -> None:

@@ -60,6 +60,15 @@ def test_labels_named_by_hand():
         label_naming({"a": {"sad"}}, {"a": "sad"})
 
 
+def test_whole_groups_are_drawn_where_they_are_asked_for():
+    named = {f"{g}-{i}": {"sad" if g % 2 else "happy"} for g in range(8) for i in range(10)}
+    references = dict.fromkeys(named, "sad")
+    groups = {name: name[0] for name in named}
+    one, two = (label_naming(named, references, groups, by=by).own for by in ("sample", "group"))
+    assert one.value == two.value == 0.5
+    assert two.ci_high - two.ci_low > 2 * (one.ci_high - one.ci_low)
+
+
 @pytest.mark.parametrize("n", [2, 3, 10, 101])
 def test_derangement_moves_everything(n):
     order = derangement(n, seed=n)

@@ -273,7 +273,7 @@ def test_mean_over_folds_and_pooled() -> None:
     assert [f["n"] for f in measure.detail["folds"]] == [20, 80]  # type: ignore[attr-defined]
     with pytest.raises(EmollamaError, match="has no fold"):
         fold_mean([*rows, Prediction(id="z", reference="sad", label="sad")], MER2023, uar)
-    with pytest.raises(EmollamaError, match="a mean over folds needs two"):
+    with pytest.raises(EmollamaError, match="a mean over folds needs at least two"):
         fold_mean(rows[:20], MER2023, uar)
 
 

@@ -74,3 +74,22 @@ def test_no_conflict_no_table():
     assert channel_conflicts([_row(0, "sad")], MER2023) is None
     assert channel_conflicts([_row(0, "sad", voice="sad")], MER2023) is None
     assert channel_conflicts([], MER2023) is None
+
+
+def test_shares_are_drawn_by_group_where_scores_are():
+    clash = {"voice": "sad", "face": "happy"}
+    rows = [
+        _row(f"{g}-{i}", "sad" if g % 2 else "happy", **clash).model_copy(
+            update={"group": f"g{g}", "channels": ("voice", "face")}
+        )
+        for g in range(8)
+        for i in range(10)
+    ]
+    alone, whole = (channel_conflicts(rows, MER2023, by=by).none for by in ("sample", "group"))
+    assert alone == whole, "nobody follows neither"
+    by_sample, by_group = (
+        channel_conflicts(rows, MER2023, by=by).followed["voice"] for by in ("sample", "group")
+    )
+    assert by_sample.value == by_group.value == 0.5
+    width = by_sample.ci_high - by_sample.ci_low
+    assert by_group.ci_high - by_group.ci_low > 2 * width

@@ -75,5 +75,5 @@ def test_offsets_of_other_channels_or_of_nothing_are_refused() -> None:
     with pytest.raises(EmollamaError, match="the predictions have no scores"):
         with_offsets(bare, held)
     voice = tuple(r.model_copy(update={"channels": ("voice",)}) for r in held.rows)
-    with pytest.raises(EmollamaError, match=r"its answers are with voice, .* with voice \+ face"):
+    with pytest.raises(EmollamaError, match=r"its answers use voice, .* use voice \+ face"):
         with_offsets(leaning(2), replace(held, rows=voice))

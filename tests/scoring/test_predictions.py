@@ -117,7 +117,7 @@ def test_duplicates_and_two_references(tmp_path):
     before = path.read_bytes()
     with pytest.raises(EmollamaError, match=r"row 3: id 'a' with channels voice by 'model' is"):
         write_predictions(path, HEADER, [row, voice, voice])
-    with pytest.raises(EmollamaError, match="a sample has one reference"):
+    with pytest.raises(EmollamaError, match="a sample can have only one"):
         write_predictions(path, HEADER, [row, voice.model_copy(update={"reference": "angry"})])
     assert path.read_bytes() == before, "a refused write must leave the old file"
 

@@ -49,8 +49,8 @@ def test_emotion_llama_csv_with_references(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("clip,label\na,sad\n", ":1: has no column of clips"),
-        ("name,mood\na,sad\n", ":1: has no column of values"),
+        ("clip,label\na,sad\n", ":1: has no column of clip names"),
+        ("name,mood\na,sad\n", ":1: has no column with answers"),
         ("name,label\na,sad\na,sad\n", ":3: 'a' is already on line 2"),
         ("name,label\n,sad\n", ":2: 'name' is empty"),
         ("name,valence\na,high\n", ":2: valence 'high' is not a number"),
@@ -60,7 +60,7 @@ def test_emotion_llama_csv_with_references(tmp_path: Path) -> None:
         ('name,reason\na,"He smiles.\nb,He frowns.\n', ":2: is not a valid CSV row"),
         ("name,Discrete,discrete\na,sad,happy\n", ":1: column 'discrete' occurs twice"),
         ("name,Name,label\na,b,sad\n", ":1: column 'name' occurs twice"),
-        ("", ":1: has no column of clips"),
+        ("", ":1: has no column of clip names"),
     ],
 )
 def test_a_bad_csv_is_one_line(tmp_path: Path, text: str, message: str) -> None:
@@ -155,7 +155,7 @@ def test_results_without_names_are_in_the_order_of_the_labels_file(tmp_path: Pat
     ]  # fmt: skip
     assert [r.reference_values for r in rows] == [{"valence": -1.5}, None, None]
     np.savez(path, emo_probs=logits[:2])
-    with pytest.raises(EmollamaError, match=r"name no clips, .* tables of 1, 3"):
+    with pytest.raises(EmollamaError, match=r"have no clip names, .* tables of 1, 3"):
         read_public(path, "mertools", MER2023, truth)
     np.savez(path, names=np.array(["a", "zz"]), emo_probs=logits[:2])
     assert [r.reference for r in read_public(path, "mertools", MER2023, truth).rows] == [

@@ -114,7 +114,7 @@ def test_size_is_limited_by_header_and_by_what_is_sent(server: Running, tmp_path
     part = [{"type": "video_url", "video_url": {"url": url}}]
     body_of = {"messages": [{"role": "user", "content": part}]}
     answer = server.client.post("/v1/chat/completions", json=body_of)
-    assert answer.status_code == 413 and "0.0625 MiB at most" in error(answer)
+    assert answer.status_code == 413 and "at most 0.0625 MiB" in error(answer)
     object.__setattr__(server.settings, "max_data_bytes", 16 << 20)
     empty = server.client.post("/v1/files", files={"file": ("a.wav", b"")})
     assert empty.status_code == 400 and "empty" in error(empty)

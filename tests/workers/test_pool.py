@@ -72,7 +72,7 @@ def run(made: ProcessPool[str, str], *batches: list[str]) -> None:
 
 
 def test_workers_that_cannot_start_are_one_line() -> None:
-    with pytest.raises(EmollamaError, match=r"die while they start \(exit code 7\)"):
+    with pytest.raises(EmollamaError, match=r"die while starting \(exit code 7\)"):
         run(pool("dies"), ["a"])
     with pytest.raises(RefusedError, match="no such tool") as error:
         run(pool("is refused"), ["a"])

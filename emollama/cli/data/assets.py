@@ -19,7 +19,7 @@ app = typer.Typer(
 
 @app.command("list")
 def assets_list() -> None:
-    """List the assets there are, and which are on this machine."""
+    """List all assets, and whether each is on this machine."""
     from rich.console import Console
     from rich.table import Table
 
@@ -46,12 +46,13 @@ def assets_list() -> None:
 @app.command("fetch")
 def assets_fetch(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Names; without any, all that the default needs.")
+        list[str] | None,
+        typer.Argument(help="Names of assets; by default all that the default encoders need."),
     ] = None,
 ) -> None:
     """Fetch and convert weights, once.
 
-    Without names, those that the embedded default needs.
+    Without names, fetches those that the embedded default needs.
     """
     from emollama.assets import fetch
     from emollama.assets.folders import model_folder

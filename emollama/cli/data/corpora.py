@@ -14,9 +14,7 @@ app = typer.Typer()
 
 Root = Annotated[Path, typer.Argument(help="Folder of the corpus.")]
 Out = Annotated[Path, typer.Option(help="Manifest to write.")]
-Strict = Annotated[
-    bool, typer.Option(help="Make counts that differ from the published ones an error.")
-]
+Strict = Annotated[bool, typer.Option(help="Fail if counts differ from the published ones.")]
 KeepBad = Annotated[bool, typer.Option(help="Keep clips that are known to be broken.")]
 Transcripts = Annotated[Path | None, typer.Option(help="CSV with the columns name and sentence.")]
 
@@ -69,7 +67,7 @@ def prepare_merr(
     root: Root,
     out: Out,
     part: Annotated[
-        Literal["fine", "coarse"], typer.Option(help="Which of the annotations.")
+        Literal["fine", "coarse"], typer.Option(help="Fine or coarse annotations.")
     ] = "fine",
     media: Annotated[Path | None, typer.Option(help="Folder of <name>.mp4 or .avi.")] = None,
     transcripts: Transcripts = None,
@@ -131,7 +129,7 @@ def prepare_dfew(
 def prepare_mosei(
     root: Root,
     out: Out,
-    corpus: Annotated[Literal["mosei", "mosi"], typer.Option(help="Which of the two.")] = "mosei",
+    corpus: Annotated[Literal["mosei", "mosi"], typer.Option(help="MOSEI or MOSI.")] = "mosei",
     pickle: Annotated[Path | None, typer.Option(help="MMSA's pickle, aligned or not.")] = None,
     strict: Strict = False,
 ) -> None:

@@ -17,7 +17,7 @@ def doctor(
     out: Annotated[
         Path | None, typer.Option(help="Folder of the report.", show_default="MANIFEST-doctor")
     ] = None,
-    faces: Annotated[bool, typer.Option(help="Look for faces, by far the slowest check.")] = True,
+    faces: Annotated[bool, typer.Option(help="Search for faces, by far the slowest check.")] = True,
     min_seconds: Annotated[
         float, typer.Option(help="Seconds below which a clip is too short.")
     ] = 0.5,
@@ -37,9 +37,9 @@ def doctor(
     workers: Annotated[int, typer.Option(help="Processes; 0 for one a core.")] = 0,
     retry_failed: Annotated[bool, typer.Option(help="Check failed clips again.")] = False,
 ) -> None:
-    """Check every clip of a manifest for what would spoil a result.
+    """Check every clip of a manifest for problems that would spoil a result.
 
-    The exit code is 1 if anything would.
+    The exit code is 1 if there are any.
     """
     if workers < 0:
         raise EmollamaError("--workers must be 0 or more")

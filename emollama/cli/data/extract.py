@@ -21,8 +21,8 @@ def extract(
         typer.Option(metavar="NAME[,NAME...]", help="Encoders; may be repeated."),
     ] = ["whisper-tiny.en+layer=2+segments=8,prosody,expression,smollm2-135m-instruct"],  # noqa: B006
     workers: Annotated[int, typer.Option(help="Processes; 0 for one a core.")] = 0,
-    batch_size: Annotated[int, typer.Option(help="Clips a process takes at a time.")] = 8,
-    shard_size: Annotated[int, typer.Option(help="Clips a shard of the store.")] = 1000,
+    batch_size: Annotated[int, typer.Option(help="Clips that a process takes at a time.")] = 8,
+    shard_size: Annotated[int, typer.Option(help="Clips per shard of the store.")] = 1000,
     retry_failed: Annotated[bool, typer.Option(help="Try failed clips again.")] = False,
     strict: Annotated[bool, typer.Option(help="Exit with code 2 if any clip failed.")] = False,
     device: Annotated[
@@ -39,7 +39,7 @@ def extract(
 ) -> None:
     """Run frozen encoders over a manifest and store their features.
 
-    A run that was stopped goes on where it was.
+    A stopped run resumes where it was.
     """
     if batch_size < 1 or shard_size < 1 or workers < 0:
         raise EmollamaError("--batch-size and --shard-size must be at least 1, --workers 0 or more")

@@ -19,7 +19,7 @@ app.add_typer(corpora.app)
 
 @app.command("csv")
 def prepare_csv(
-    table: Annotated[Path, typer.Argument(help="CSV file, one row a clip.")],
+    table: Annotated[Path, typer.Argument(help="CSV file, one row per clip.")],
     out: Annotated[Path, typer.Option(help="Manifest to write.")],
     labels: Annotated[str, typer.Option(help="Name of the label set.")] = "mer2023",
     column: Annotated[

@@ -43,7 +43,8 @@ def split(
     by: Annotated[
         Literal["group", "speaker", "none"] | None,
         typer.Option(
-            help="What is kept whole; 'none' splits sample by sample.", show_default="group"
+            help="Unit that is kept in one split; 'none' splits sample by sample.",
+            show_default="group",
         ),
     ] = None,
     seed: Annotated[
@@ -55,7 +56,7 @@ def split(
 ) -> None:
     """Split the samples of a manifest.
 
-    The file written is for data.split_file of a configuration.
+    Name the file in data.split_file of a configuration.
     """
     need_file(manifest)
     need_folder(lists)

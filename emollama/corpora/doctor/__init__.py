@@ -1,8 +1,8 @@
-"""The doctor: looks at every clip of a manifest and says what would spoil a result.
+"""The doctor: checks every clip of a manifest and reports what would spoil a result.
 
-`look` runs in worker processes and states facts of one clip; `record` keeps them on disk; `clips`,
-`splits`, `duplicates`, `labels` and `tracks` are pure functions from facts to findings; `examine`
-goes through all of them.
+`look` runs in worker processes and records facts about one clip; `record` keeps them on disk;
+`clips`, `splits`, `duplicates`, `labels` and `tracks` are pure functions from facts to findings;
+`examine` runs them all.
 """
 
 from emollama.corpora.doctor.examine import Examination, examine

@@ -1,4 +1,4 @@
-"""What is wrong with a single clip, judged from the facts recorded of it."""
+"""Findings about a single clip, from its recorded facts."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _REASONS = {
 
 @dataclass(frozen=True)
 class Looked:
-    """What is known of a sample's clip.
+    """The facts about a sample's clip.
 
     Attributes:
         sample: the sample.
-        media: its files; a `Failure` where the process that looked at them died; None where the
+        media: facts about its files; a `Failure` if the process that read them died; None if the
             sample names no media.
-        face: likewise; None where faces were not looked for, or there is no video.
+        face: likewise; None if faces were not searched for, or there is no video.
     """
 
     sample: Sample
@@ -40,7 +40,7 @@ class Looked:
 
     @property
     def files(self) -> list[FileFacts]:
-        """The facts of its readable files, video first."""
+        """The facts about its readable files, video first."""
         if not isinstance(self.media, MediaFacts):
             return []
         both = (self.media.video, self.media.audio)
@@ -48,7 +48,7 @@ class Looked:
 
     @property
     def voice(self) -> FileFacts | None:
-        """The file that the voice comes from, where it is readable."""
+        """The file with the voice, if it is readable."""
         if not isinstance(self.media, MediaFacts):
             return None
         facts = self.media.video if self.sample.audio is None else self.media.audio
@@ -56,12 +56,12 @@ class Looked:
 
     @property
     def span(self) -> Stretch:
-        """Begin and end in the file as the manifest has them; the end may be infinite."""
+        """Start and end in the file from the manifest; the end may be infinite."""
         return self.sample.start or 0.0, math.inf if self.sample.end is None else self.sample.end
 
     @property
     def seconds(self) -> float | None:
-        """How long the clip is: its span as far as its files go; None where nothing is readable."""
+        """The clip's length: its span, limited by its files; None if nothing is readable."""
         if not self.files:
             return None
         low, high = self.span
@@ -70,14 +70,14 @@ class Looked:
 
     @property
     def picture(self) -> Stretch | None:
-        """Where in the span there are pictures, in seconds from the file's zero."""
+        """The part of the span with pictures, in seconds from the file's zero."""
         media = self.media
         facts = media.video if isinstance(media, MediaFacts) else None
         return self._within(facts.picture) if isinstance(facts, FileFacts) else None
 
     @property
     def sound(self) -> Stretch | None:
-        """Where in the span there is sound, likewise."""
+        """The part of the span with sound, likewise."""
         return self._within(self.voice.sound) if self.voice is not None else None
 
     def _within(self, track: Stretch | None) -> Stretch | None:
@@ -89,7 +89,7 @@ class Looked:
 
 
 def clip_findings(looked: Looked, limits: Limits) -> list[Finding]:
-    """Everything that is wrong with one clip; [] for one that names no media."""
+    """All findings about one clip; [] if it names no media."""
     return [
         Finding(kind, (looked.sample.id,), detail)
         for check in (_failures, _tracks, _length, _face)
@@ -125,7 +125,7 @@ def _tracks(looked: Looked, limits: Limits) -> _Found:
         if not media.video.has_picture:
             yield "no picture", f"{looked.sample.video}: holds sound only"
         elif not media.video.frames:
-            yield "unreadable", f"{looked.sample.video}: none of its pictures can be decoded"
+            yield "unreadable", f"{looked.sample.video}: no picture can be decoded"
     voice = looked.voice
     if voice is not None:
         name = looked.sample.audio or looked.sample.video
@@ -134,7 +134,7 @@ def _tracks(looked: Looked, limits: Limits) -> _Found:
         elif voice.level is None:
             yield "unreadable", f"{name}: its sound cannot be decoded"
         elif voice.level < limits.silence:
-            yield "silent", f"nowhere louder than {voice.level:.0f} dBFS"
+            yield "silent", f"never louder than {voice.level:.0f} dBFS"
     if damaged := sum(facts.damaged for facts in looked.files):
         yield "damaged", f"{damaged} packets of {looked.sample.video or looked.sample.audio}"
 
@@ -160,13 +160,13 @@ def _length(looked: Looked, limits: Limits) -> _Found:
             if facts.end < high - limits.tolerance:
                 yield (
                     "not as declared",
-                    f"the span {low:g}–{high:g} s goes on behind the end of the file at "
+                    f"the span {low:g}–{high:g} s extends beyond the end of the file at "
                     f"{facts.end:.2f} s",
                 )
         elif facts.stated is not None and abs(facts.stated - facts.end) > limits.tolerance:
             yield (
                 "not as declared",
-                f"the header says {facts.stated:.2f} s, its packets end at {facts.end:.2f} s",
+                f"the header says {facts.stated:.2f} s, but its packets end at {facts.end:.2f} s",
             )
 
 

@@ -14,7 +14,7 @@ from emollama.manifest.sample import Sample
 
 
 def media_duplicates(clips: Sequence[Looked], limits: Limits) -> list[Finding]:
-    """Clips of the same content: equal bytes and span, or equal decoded sound.
+    """Clips with the same content: equal bytes and span, or equal decoded sound.
 
     A copy in another container, or with other tags, has other bytes and the same sound. Silent
     clips all sound the same and are compared by their bytes only.
@@ -48,7 +48,7 @@ def media_duplicates(clips: Sequence[Looked], limits: Limits) -> list[Finding]:
 
 
 def text_duplicates(samples: Sequence[Sample], limits: Limits) -> list[Finding]:
-    """Texts of at least `text_words` words that are equal but for case and punctuation."""
+    """Texts of at least `text_words` words that are equal except for case and punctuation."""
     same: dict[str, list[Sample]] = {}
     for sample in samples:
         words = plain(sample.text or "")
@@ -69,6 +69,6 @@ def _told(same: dict[str, list[Sample]]) -> Iterator[Finding]:
 
 
 def plain(text: str) -> str:
-    """Words in lower case with one space between them; apostrophes go, "don't" is "dont"."""
+    """Words in lower case, separated by one space; apostrophes are removed, "don't" is "dont"."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     return " ".join(re.sub(r"[^\w\s]", " ", re.sub(r"['’]", "", folded)).split())

@@ -1,4 +1,4 @@
-"""The examination: every clip looked at once, then judged together with all the others."""
+"""The examination: reads every clip once, then judges them all together."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ _BATCH = 8  # clips that a worker takes at a time
 
 @dataclass(frozen=True)
 class Examination:
-    """A report, and what making it cost.
+    """A report, and the cost of making it.
 
     Attributes:
-        report: what was found; also in `report.json`.
-        looked: clips looked at in this run.
-        kept: clips that an earlier run had looked at.
-        seconds: wall clock of looking.
+        report: the findings; also in `report.json`.
+        looked: clips read in this run.
+        kept: clips read in an earlier run.
+        seconds: wall clock of reading clips.
     """
 
     report: Report
@@ -58,7 +58,7 @@ class Examination:
 
     @property
     def rate(self) -> float:
-        """Clips looked at a second."""
+        """Clips read per second."""
         return self.looked / self.seconds if self.seconds > 0 else 0.0
 
 
@@ -75,25 +75,26 @@ def examine(
     clip_seconds: float = 300.0,
     build: Callable[[str], Check] = build_check,
 ) -> Examination:
-    """Look at every clip of a manifest and write what was found.
+    """Check every clip of a manifest and write the findings.
 
-    `out` gets `looks.jsonl` (facts, as they come in; a run that was killed goes on from there),
+    `out` gets `looks.jsonl` (facts, as they come in; a killed run resumes from there),
     `report.json` and `distributions.png`.
 
     Args:
-        manifest: the file; lines of it that cannot be used are findings.
+        manifest: the file; its invalid lines are findings.
         out: folder of the report.
         store: feature store to check as well.
-        faces: look for faces in clips that have a video.
-        limits: what to judge by; the defaults when None.
-        workers: processes; None is one a CPU core.
-        retry_failed: look again at clips whose process died or hung.
+        faces: search for faces in clips that have a video.
+        limits: thresholds of the findings; the defaults when None.
+        workers: processes; None for one per CPU core.
+        retry_failed: check clips again whose process died or hung.
         bar: shows progress through the clips, and then through the tracks.
-        clip_seconds: a clip that takes longer is given up.
-        build: makes a check from its key in a worker; a function of a module.
+        clip_seconds: a clip that takes longer fails.
+        build: builds a check from its key in a worker; a module-level function.
 
     Raises:
-        EmollamaError: the manifest's header or the store cannot be read, or `out` not be written.
+        EmollamaError: the manifest's header or the store cannot be read, or `out` cannot be
+            written.
     """
     limits = limits or Limits()
     faults: list[LineFault] = []
@@ -145,7 +146,7 @@ def _look(
     clip_seconds: float,
     build: Callable[[str], Check],
 ) -> tuple[list[Looked], int]:
-    """The clips in the manifest's order, and how many were looked at now."""
+    """The clips in the manifest's order, and how many were read in this run."""
     faces = faces and any(sample.video is not None for sample in corpus.samples)
     keys = (MEDIA, FACE) if faces else (MEDIA,)
     fingerprints = {key: build(key).fingerprint for key in keys}
@@ -208,7 +209,7 @@ def _looked(record: Record, sample: Sample, mark: str | None, faces: bool) -> Lo
         return Looked(sample, None, None)
     media = record.get(sample.id, mark, MEDIA)
     face = record.get(sample.id, mark, FACE) if faces and sample.video is not None else None
-    assert isinstance(media, MediaFacts | Failure), "every clip has been looked at"
+    assert isinstance(media, MediaFacts | Failure), "all clips were checked"
     assert isinstance(face, FaceFacts | Failure | None)
     return Looked(sample, media, face)
 
@@ -224,7 +225,7 @@ def _line_findings(faults: Iterable[LineFault]) -> Iterator[Finding]:
 
 
 def _named(corpus: Manifest) -> Iterator[Finding]:
-    """Samples with nothing to look at, and files that nobody but training would open."""
+    """Samples without media or text, and files that only training would open."""
     for sample in corpus.samples:
         frames = sample.targets.frames
         if not _has_media(sample) and not (sample.text or "").strip():
@@ -235,7 +236,7 @@ def _named(corpus: Manifest) -> Iterator[Finding]:
 
 
 def _lengths(clips: Sequence[Looked]) -> tuple[dict[str, list[float]], str]:
-    """Lengths by split, in seconds; in words of the text where no clip names media."""
+    """Lengths by split, in seconds; in words of the text if no clip names media."""
     unit = "s" if any(_has_media(clip.sample) for clip in clips) else "words"
     lengths: dict[str, list[float]] = {}
     for clip in clips:

@@ -1,4 +1,4 @@
-"""The picture of a corpus: which labels, and how long the clips are, split by split."""
+"""The figure of a corpus: labels and lengths of the clips by split."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _MOST_BINS = 40
 def draw_distributions(
     path: Path, title: str, counts: LabelCounts, lengths: Mapping[str, Sequence[float]], unit: str
 ) -> None:
-    """Write a PNG of the labels and of the lengths; what there is none of is left out.
+    """Write a PNG of the labels and of the lengths; an empty part is left out.
 
     Args:
         path: the file.
-        title: what corpus it is.
+        title: name of the corpus.
         counts: samples by split and label.
-        lengths: of the clips of each split, in `unit`.
+        lengths: lengths of the clips of each split, in `unit`.
         unit: "s", or "words" where there are no media.
     """
     counts, lengths = _largest(counts, lengths)
@@ -62,7 +62,7 @@ def draw_distributions(
 def _largest(
     counts: LabelCounts, lengths: Mapping[str, Sequence[float]]
 ) -> tuple[LabelCounts, dict[str, list[float]]]:
-    """Each split by itself as long as there are colours, else the smaller ones together."""
+    """One colour per split; if there are too few colours, the smaller splits are combined."""
     splits = list(dict.fromkeys([*counts, *lengths]))
     size = {s: max(len(lengths.get(s, ())), sum(counts.get(s, {}).values())) for s in splits}
     most = len(_COLOURS)

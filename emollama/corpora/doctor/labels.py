@@ -1,4 +1,4 @@
-"""How the labels are spread over the splits, and which are too few."""
+"""The distribution of labels over the splits, and rare labels."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ NO_SPLIT = "(none)"
 TRAIN = "train"
 
 LabelCounts = dict[str, dict[str, int]]
-"""{split: {label: samples}}; a label of the set that a split has not is there with 0."""
+"""{split: {label: samples}}; labels of the set that are missing in a split count 0."""
 
 
 def label_counts(samples: Sequence[Sample], labels: LabelSet) -> LabelCounts:
     """Samples by split and label.
 
-    Where no sample has an emotion, but intensities of several, those above 0 are counted: a clip
-    may then count for more than one label, and for none.
+    Where samples have no emotion but intensities of several, intensities above 0 are counted: a
+    clip may then count for several labels, or for none.
     """
     single = any(s.targets.emotion is not None for s in samples)
     found: dict[str, Counter[str]] = {}
@@ -44,9 +44,9 @@ def label_counts(samples: Sequence[Sample], labels: LabelSet) -> LabelCounts:
 
 
 def label_findings(counts: LabelCounts, limits: Limits) -> list[Finding]:
-    """Labels that are tested and never trained, and labels with too few samples in a split.
+    """Labels that are tested but never trained, and labels with too few samples in a split.
 
-    A split without any label (to predict, or to learn from unlabelled) is not judged.
+    A split without any label (for prediction or unlabelled training) is not judged.
     """
     findings = []
     labelled = {split: own for split, own in counts.items() if any(own.values())}

@@ -1,4 +1,4 @@
-"""Where the doctor draws its lines."""
+"""The doctor's thresholds."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from emollama.media.decode import MAX_SECONDS
 
 @dataclass(frozen=True)
 class Limits:
-    """From where on something is a finding.
+    """Thresholds of the findings.
 
-    They judge facts that have been recorded: other limits need no second look at the media.
+    They apply to recorded facts: other limits need no second check of the media.
 
     Attributes:
         min_seconds: a shorter clip is too short.
-        max_seconds: a longer clip is too long; by default what an encoder would not hear.
-        tolerance: seconds that lengths may differ by.
-        silence: dBFS; a clip whose loudest tenth of a second is quieter is silent. Full scale is
-            0, a voice from -50 to -10, the noise of a 16-bit file without any signal about -96.
+        max_seconds: a longer clip is too long; by default the length that encoders cut off.
+        tolerance: allowed difference of lengths in seconds.
+        silence: dBFS; a clip is silent if its loudest tenth of a second is quieter. Full scale is
+            0, a voice from -50 to -10, and the noise of a 16-bit file without signal about -96.
         min_label: fewer samples of a label in a split are too few.
-        text_words: shorter texts ("oh my god") are no duplicates; people do say them again.
+        text_words: shorter texts ("oh my god") are not reported as duplicates; people do repeat
+            them.
     """
 
     min_seconds: float = 0.5
@@ -38,7 +39,9 @@ class Limits:
                 f"{self.max_seconds:g}"
             )
         if not self.silence <= 0:
-            raise EmollamaError(f"--silence {self.silence:g}: dB below full scale are 0 or less")
+            raise EmollamaError(
+                f"--silence {self.silence:g}: must be 0 or less, in dB relative to full scale"
+            )
         for name, value in asdict(self).items():
             if name != "silence" and not value >= 0:
                 raise EmollamaError(f"--{name.replace('_', '-')} {value:g}: must be 0 or more")

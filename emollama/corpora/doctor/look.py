@@ -1,7 +1,7 @@
-"""Looking at one clip, in a worker process: facts, no judgement.
+"""Records facts about one clip in a worker process, without judging them.
 
-Two checks, "media" and "face", are the tools of a worker pool, in the place that encoders have in
-an extraction. The same decoder reads the clip, so what cannot be decoded here would not be there.
+Two checks, "media" and "face", are the tools of a worker pool, as encoders are in an extraction.
+The same decoder reads the clip, so a clip that fails here would fail there, too.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ _BLOCK = 1 << 20  # bytes
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What was seen of one file of a clip.
+    """Facts about one file of a clip.
 
     Attributes:
         digest: SHA-256 of the file's bytes.
-        stated: seconds the header says; None where it says nothing.
-        picture: begin and end of the pictures' track in seconds from the file's zero, or None.
+        stated: length in seconds from the header, or None.
+        picture: start and end of the video track in seconds from the file's zero, or None.
         sound: of the sound track, likewise.
-        has_picture: whether the header lists a track of pictures.
-        has_sound: whether it lists a track of sound.
-        frames: how many frames were decoded (at most `_FRAMES`).
-        level: root mean square of the loudest tenth of a second in dBFS; None where no sound was
+        has_picture: whether the header lists a video track.
+        has_sound: whether it lists a sound track.
+        frames: number of decoded frames (at most `_FRAMES`).
+        level: root mean square of the loudest tenth of a second in dBFS; None if no sound was
             decoded.
         sound_digest: SHA-256 of the decoded sound as 16-bit numbers; None likewise.
-        damaged: packets passed over.
+        damaged: number of skipped packets.
     """
 
     # For those that are read back: JSON may hold numbers beyond any.
@@ -66,18 +66,18 @@ class FileFacts:
 
     @property
     def end(self) -> float:
-        """Seconds at which the last track ends; what the header says where no packet does."""
+        """End of the last track in seconds; from the header if no packet has a time."""
         ends = [track[1] for track in (self.picture, self.sound) if track]
         return max(ends, default=self.stated or 0.0)
 
 
 @dataclass(frozen=True)
 class MediaFacts:
-    """What was seen of the files of a clip; a file that failed is a `Failure` with its reason.
+    """Facts about the files of a clip; a file that failed is a `Failure` with its reason.
 
     Attributes:
-        video: None where the sample names no video.
-        audio: None where it names no audio of its own.
+        video: None if the sample names no video.
+        audio: None if it names no separate audio file.
     """
 
     video: FileFacts | Failure | None
@@ -86,7 +86,7 @@ class MediaFacts:
 
 @dataclass(frozen=True)
 class FaceFacts:
-    """In how many of the frames looked at there is a face; None of them without a picture."""
+    """Number of checked frames, and of those with a face; 0 frames without a picture."""
 
     frames: int
     with_face: int
@@ -96,19 +96,19 @@ Facts = MediaFacts | FaceFacts
 
 
 class View:
-    """A clip whose files are decoded when first looked at, each once for all checks."""
+    """A clip whose files are decoded lazily, each once for all checks."""
 
     def __init__(self, job: Job) -> None:
         self.job = job
 
     @cached_property
     def video(self) -> Clip | Failure:
-        """Frames, and the voice where no other file has it."""
+        """Frames, and the voice if no other file has it."""
         return self._decode(self.job.video, want_audio=self.job.audio is None)
 
     @cached_property
     def audio(self) -> Clip | Failure:
-        """The voice out of its own file."""
+        """The voice from its own file."""
         return self._decode(self.job.audio, want_video=False)
 
     def _decode(
@@ -128,13 +128,13 @@ class View:
 
 
 class Check(Protocol):
-    """What a worker does with every clip."""
+    """A check that a worker runs on every clip."""
 
     @property
     def fingerprint(self) -> str: ...  # noqa: D102
 
     def look(self, view: View) -> Facts | Failure:
-        """The facts of one clip, or why there are none."""
+        """The facts about one clip, or why there are none."""
         ...
 
 
@@ -144,7 +144,7 @@ class MediaCheck:
     fingerprint = _CODE
 
     def look(self, view: View) -> MediaFacts:
-        """The facts of each file the clip has."""
+        """The facts about each file of the clip."""
         job = view.job
         return MediaFacts(
             None if job.video is None else _file_facts(job.video, view.video),
@@ -153,11 +153,11 @@ class MediaCheck:
 
 
 class FaceCheck:
-    """Looks for a face with the finder that encoders of the face use."""
+    """Searches for a face with the detector that face encoders use."""
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of the detector's weights."""
+        """A hash of the detector's weights."""
         from emollama.assets import fetch, weights_hash
 
         return f"{_CODE}:{weights_hash(fetch('mtcnn'))}"
@@ -169,7 +169,7 @@ class FaceCheck:
         return FaceFinder()
 
     def look(self, view: View) -> FaceFacts | Failure:
-        """In how many frames there is a face."""
+        """The number of frames with a face."""
         clip = view.video
         if isinstance(clip, Failure):
             return clip
@@ -183,12 +183,12 @@ CHECKS: dict[str, Callable[[], Check]] = {MEDIA: MediaCheck, FACE: FaceCheck}
 
 
 def build_check(key: str) -> Check:
-    """The check of a key; what workers build them with."""
+    """Build a check from its key, in a worker."""
     return CHECKS[key]()
 
 
 def look_at(jobs: Sequence[Job], checks: dict[str, Check]) -> list[dict[str, Facts | Failure]]:
-    """The work of a worker: the checks that each clip wants."""
+    """Run the checks that each clip needs, in a worker."""
     outcomes: list[dict[str, Facts | Failure]] = []
     for job in jobs:
         view = View(job)
@@ -230,9 +230,9 @@ def _file_facts(path: Path, clip: Clip | Failure) -> FileFacts | Failure:
 
 @lru_cache(maxsize=256)
 def _whole_file(path: Path, size: int, changed: int) -> tuple[str, TrackLengths]:
-    """Digest and lengths of a file, once for the many clips that may be spans of it.
+    """Digest and lengths of a file, cached, since many clips may be spans of it.
 
-    `size` and `changed` (nanoseconds) make it another entry when the file is another.
+    `size` and `changed` (nanoseconds) are part of the cache key.
     """
     digest = hashlib.sha256()
     with path.open("rb") as content:

@@ -1,8 +1,8 @@
-"""What has been seen of each clip, on disk: one line a clip and check, appended as it comes in.
+"""The facts about each clip on disk: one line per clip and check, appended as they come in.
 
-A line counts as long as the clip has the same signature (paths, span, size and time of its files)
-and the check the same fingerprint; so a run that was killed goes on where it was, and clips that
-changed are looked at again.
+A line is valid while the clip has the same signature (paths, span, size and time of its files) and
+the check the same fingerprint; so a killed run resumes where it stopped, and changed clips are
+checked again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LOOKS = "looks.jsonl"
 
 @dataclass(frozen=True)
 class _Line:
-    """A line of the file; `failure` is there in the place of `facts`."""
+    """A line of the file; `failure` replaces `facts` if the check failed."""
 
     id: str
     signature: str
@@ -39,11 +39,11 @@ _LINE = TypeAdapter(_Line)
 
 
 class Record:
-    """The facts known so far, in a folder that one run at a time writes to.
+    """The facts so far, in a folder with one writer at a time.
 
     Args:
-        folder: made if it is not there.
-        fingerprints: of the checks, by key; lines of others are not read.
+        folder: created if missing.
+        fingerprints: of the checks, by key; lines of other checks are ignored.
 
     Raises:
         EmollamaError: the folder cannot be written, or another run is writing to it.
@@ -55,7 +55,7 @@ class Record:
         self._held = ExitStack()
 
     def __enter__(self) -> Record:
-        busy = f"{self._folder}: another doctor is writing to this folder"
+        busy = f"{self._folder}: another doctor run is writing to this folder"
         with ExitStack() as held:
             held.enter_context(sole_writer(self._folder, busy))
             self._journal = Journal(self._folder / LOOKS, self._key_of)
@@ -72,14 +72,14 @@ class Record:
         self._held.close()
 
     def get(self, sample_id: str, signature: str, key: str) -> Facts | Failure | None:
-        """What is known of a clip with this signature, or None."""
+        """The facts about a clip with this signature, or None."""
         if (sample_id, key) not in self._journal:
             return None
         line = _LINE.validate_json(self._journal.line((sample_id, key)))
         return (line.failure or line.facts) if line.signature == signature else None
 
     def add(self, sample_id: str, signature: str, facts: Mapping[str, Facts | Failure]) -> None:
-        """Keep what was seen of a clip, by check."""
+        """Store the facts about a clip, by check."""
         for key, value in facts.items():
             row = {
                 "id": sample_id,
@@ -91,7 +91,7 @@ class Record:
             self._journal.add((sample_id, key), row)
 
     def _key_of(self, text: bytes) -> tuple[str, str] | None:
-        """None for a line that is of no use: edited, of another version, or of another check."""
+        """None for a line that is invalid, of another version, or of another check."""
         try:
             line = _LINE.validate_json(text, strict=True)
         except ValidationError:

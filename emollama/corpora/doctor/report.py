@@ -1,4 +1,4 @@
-"""The doctor's report: as JSON, and as tables for a person."""
+"""The doctor's report: as JSON, and as tables in the terminal."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ _SHOWN = 2  # findings of a kind that the table tells
 
 @dataclass(frozen=True)
 class SplitFacts:
-    """What a split holds.
+    """The content of a split.
 
     Attributes:
-        samples: how many.
-        media: of these, how many name a video or a sound file.
-        text: how many have a text.
-        speakers: how many different ones.
-        groups: likewise.
-        hours: of readable media together.
+        samples: number of samples.
+        media: number with a video or a sound file.
+        text: number with a text.
+        speakers: number of different speakers.
+        groups: number of different groups.
+        hours: total length of readable media.
         seconds: minimum, median and maximum of the clips' lengths; None without media.
     """
 
@@ -48,7 +48,7 @@ class SplitFacts:
 
 
 def split_facts(clips: Sequence[Looked]) -> dict[str, SplitFacts]:
-    """Facts of each split; "(none)" for samples without one."""
+    """Facts about each split; "(none)" for samples without one."""
     members: dict[str, list[Looked]] = {}
     for clip in clips:
         members.setdefault(clip.sample.split or NO_SPLIT, []).append(clip)
@@ -73,15 +73,15 @@ def split_facts(clips: Sequence[Looked]) -> dict[str, SplitFacts]:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that was found.
+    """The complete report.
 
     Attributes:
         manifest: the file.
         corpus: its name.
-        limits: what was judged by.
-        store: feature store that was read, or None.
-        faces: whether faces were looked for.
-        splits: what each split holds.
+        limits: thresholds of the findings.
+        store: feature store that was checked, or None.
+        faces: whether faces were searched for.
+        splits: content of each split.
         labels: samples by split and label.
         findings: errors first.
     """
@@ -97,11 +97,11 @@ class Report:
 
     @property
     def errors(self) -> int:
-        """How many findings would spoil a result."""
+        """The number of findings that would spoil a result."""
         return sum(f.severity == "error" for f in self.findings)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON report; the same manifest, media and options give the same."""
+        """The JSON report, a deterministic function of manifest, media and options."""
         return {
             "version": REPORT_VERSION,
             "manifest": str(self.manifest),
@@ -146,7 +146,7 @@ def _splits_table(splits: Mapping[str, SplitFacts]) -> Table:
 
 
 def _labels_table(counts: LabelCounts) -> Table:
-    """A row a label, so that a set of many labels goes down the page and not off its edge."""
+    """One row per label, so that a large label set stays within the width of the page."""
     table = Table("label", title="labels", title_justify="left", box=SIMPLE)
     for split in counts:
         table.add_column(Text(split), justify="right")

@@ -1,4 +1,4 @@
-"""What a split must not share: groups, speakers, recordings."""
+"""Findings about splits that share groups, speakers or recordings."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from emollama.manifest.sample import Sample
 
 
 def split_findings(clips: Sequence[Looked]) -> list[Finding]:
-    """Groups, speakers and recordings that stand in several splits.
+    """Groups, speakers and recordings that are in several splits.
 
-    Samples without a split are in none: nothing is trained or tested on them.
+    Samples without a split are ignored: they are neither trained on nor tested.
     """
     samples = [clip.sample for clip in clips if clip.sample.split is not None]
     # A speaker who is a group, sample by sample, has been told of as that group.
@@ -44,7 +44,7 @@ def _shared(
 
 
 def _recordings(clips: Sequence[Looked]) -> Iterator[Finding]:
-    """Spans of one file: in several splits, and there the same moments.
+    """Spans of one file that are in several splits, and those that overlap there.
 
     Within a split spans may overlap: people of a conversation interrupt each other.
     """

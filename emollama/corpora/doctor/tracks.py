@@ -1,4 +1,4 @@
-"""What is wrong with the feature tracks that a store holds of a manifest's clips."""
+"""Findings about the feature tracks in a store for a manifest's clips."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from emollama.manifest.signature import signature, text_signature
 from emollama.media.decode import MAX_SECONDS
 
 _WINDOW = 30.0
-"""Seconds: encoders of the voice may stop listening there, so a track may end there too."""
+"""Seconds: voice encoders may stop there, so a track may end there, too."""
 
 
 def open_store(path: Path) -> FeatureStore:
     """The feature store in a folder.
 
     Raises:
-        EmollamaError: there is none, or it holds no features at all.
+        EmollamaError: the store does not exist or is empty.
     """
     store = FeatureStore.open(path)
     if not store.encoders():
-        raise EmollamaError(f"{path}: holds no features; fill it with `emollama extract`")
+        raise EmollamaError(f"{path}: holds no features; run `emollama extract` first")
     return store
 
 
@@ -43,14 +43,14 @@ def track_findings(
 ) -> list[Finding]:
     """Read every track of every encoder in a store.
 
-    One shard is open at a time, so memory does not grow with the corpus. Encoders of the words
-    are not asked for clips without text, the others not for clips without media.
+    One shard is open at a time, so memory does not grow with the corpus. Clips without text are
+    skipped for text encoders, clips without media for the others.
 
     Args:
-        manifest: whose samples the clips are.
+        manifest: the manifest of the clips.
         clips: in the manifest's order.
-        store: a store with features in it.
-        limits: of which `tolerance` is used.
+        store: a store with features.
+        limits: only `tolerance` is used.
         progress: called with (tracks read, tracks to read).
     """
     encoders = store.encoders()
@@ -69,7 +69,7 @@ def track_findings(
 def _of_encoder(
     manifest: Manifest, clips: Sequence[Looked], folder: Path, limits: Limits
 ) -> Iterator[list[Finding]]:
-    """The findings of a clip at a time."""
+    """The findings, clip by clip."""
     try:
         tracks = StoredTracks(folder)
     except EmollamaError as error:
@@ -85,7 +85,9 @@ def _of_encoder(
         if sample.id in tracks:
             by_shard.setdefault(tracks.path_of(sample.id), []).append(clip)
         else:
-            yield [Finding("missing track", (sample.id,), f"'{tracks.key}' has no track of it")]
+            yield [
+                Finding("missing track", (sample.id,), f"'{tracks.key}' has no track of this clip")
+            ]
     for path, own in by_shard.items():
         try:
             shard = Shard(path)
@@ -94,7 +96,7 @@ def _of_encoder(
             continue
         for clip in own:
             if clip.sample.id not in shard:
-                detail = f"{path} lacks it, though the index says otherwise"
+                detail = f"{path} lacks it, though the index lists it"
                 yield [Finding("missing track", (clip.sample.id,), detail)]
                 continue
             item = shard.read(clip.sample.id)
@@ -108,7 +110,7 @@ def _of_encoder(
 def _faults(
     item: Extracted, clip: Looked, now: str, words: bool, limits: Limits
 ) -> Mapping[str, str]:
-    """Kind to what is wrong with one track."""
+    """The kinds of faults of one track, with details."""
     if item.entry.status == "failed":
         return {"failed track": f"failed ({item.entry.reason}): {item.entry.detail}"}
     faults: dict[str, str] = {}
@@ -136,7 +138,7 @@ def _not_finite(track: FeatureTrack) -> str | None:
 
 
 def _misfit(track: FeatureTrack, seconds: float, limits: Limits) -> Mapping[str, str]:
-    """Whether the times of the steps (seconds, their centres) fit a clip of so many seconds."""
+    """Check whether the times of the steps (centres, in seconds) fit a clip of this length."""
     first, last = float(track.times[0]), float(track.times[-1])
     told = f"has its last step at {last:.2f} s of a clip of {seconds:.2f} s"
     if last > seconds + limits.tolerance:

@@ -20,29 +20,30 @@ from emollama.fusion.data.raw_media import RawTrack
 from emollama.fusion.data.raw_reading import read_raw
 from emollama.fusion.data.raw_table import RawTable, Table, weight_of
 from emollama.fusion.data.targets import TargetTable, require_values
-from emollama.fusion.data.track_table import TrackTable, read_table, shaped
-from emollama.fusion.layers import Standardiser
+from emollama.fusion.data.track_table import TrackTable, read_table
 from emollama.fusion.modeling import FusionModel
 from emollama.inputs.opening import Readers, open_inputs
+from emollama.inputs.segments import shaped
+from emollama.inputs.standardiser import Standardiser
 from emollama.manifest.labels import LabelSet
 from emollama.manifest.sample import Manifest, Sample
 
 STEPS_AT_ONCE = 32_768
-"""Steps of a batch that is only answered; bounds memory, changes no answer."""
+"""Steps of a batch in evaluation; bounds memory and changes no answer."""
 NEEDS = {
-    "track": "features that are not absent",
+    "track": "features of this channel",
     "tokens": "a `text`",
     "waveform": "a `video` or `audio` with sound",
     "frames": "a `video` with moving pictures",
     "fbank": "a `video` or `audio` with sound of 25 ms or more",
 }
-"""What a sample must have for a modality of each kind."""
+"""What a sample needs for a modality of each kind."""
 
 
 def open_modalities(
     store: Path | None, sections: Sequence[ModalitySection]
 ) -> tuple[list[ModalitySection], Readers]:
-    """Modalities as a model keeps them (source in full, width, encoder), and readers of tracks."""
+    """Modalities as a model stores them (full source, width, encoder), and their readers."""
     specs, readers = open_inputs(store, sections)
     known = [{"source": s.source, "width": s.width, "fingerprint": s.fingerprint} for s in specs]
     found = [s.model_copy(update=new) for s, new in zip(sections, known, strict=True)]
@@ -54,11 +55,11 @@ class FusionData:
     """The samples of a split, in memory.
 
     Attributes:
-        samples: row i of every table is of `samples[i]`.
+        samples: row i of every table belongs to `samples[i]`.
         tracks: by modality: feature tracks, or raw input.
         targets: for the task.
-        left_out: samples whose features or media cannot be read or hold nothing, and why.
-        notes: what else people should be told of what was read.
+        left_out: samples whose features or media cannot be read or are empty, and why.
+        notes: remarks for the user about the data.
     """
 
     samples: tuple[Sample, ...]
@@ -71,7 +72,7 @@ class FusionData:
         return len(self.samples)
 
     def chosen(self, rows: Sequence[int]) -> FusionData:
-        """These rows alone, in this order."""
+        """Only these rows, in this order."""
         return FusionData(
             tuple(self.samples[i] for i in rows),
             {name: table.chosen(rows) for name, table in self.tracks.items()},
@@ -103,7 +104,7 @@ class FusionData:
         )
 
     def batches(self, first: int | None = None) -> list[range]:
-        """All rows (or those that come first) in order, in batches as large as memory allows."""
+        """All rows (or the first ones) in order, in batches as large as memory allows."""
         longest = max((t.longest * weight(t) for t in self.tracks.values()), default=1)
         size = max(1, min(1024, int(STEPS_AT_ONCE // max(1, longest))))
         count = len(self) if first is None else min(first, len(self))
@@ -115,7 +116,7 @@ class FusionData:
 
 
 def weight(table: Table) -> float:
-    """What a step of a table costs a model's memory, as so many steps of a cached track."""
+    """Memory cost of a step of a table, in steps of a cached track."""
     return weight_of(table.section) if isinstance(table, RawTable) else 1.0
 
 
@@ -130,7 +131,7 @@ def read_data(
     samples: Sequence[Sample] | None = None,
     known_only: bool = True,
 ) -> FusionData:
-    """Read the samples of a split whose features are there and whose media can be decoded.
+    """Read the samples of a split whose features exist and whose media can be decoded.
 
     Args:
         manifest: the corpus.
@@ -138,11 +139,11 @@ def read_data(
         task: what is predicted.
         labels: the model's label set.
         sections: the modalities in order; the first one's steps are the grid of frames.
-        readers: by modality, of those that are cached tracks.
-        samples: instead of all of the split.
-        known_only: leave out samples of which nothing of the task is known.
+        readers: by modality, for cached tracks.
+        samples: instead of the whole split.
+        known_only: leave out samples without any target of the task.
 
-    With raw input among the modalities, a sample that has none of them is left out.
+    With raw input among the modalities, a sample without any modality is left out.
 
     Raises:
         EmollamaError: no such split, nothing left, features or targets that cannot be read.
@@ -153,7 +154,7 @@ def read_data(
         kept = [s for s in wanted if _is_known(s, task)]
         if not kept:
             raise EmollamaError(
-                f"{manifest.path}: no sample of split '{split}' has what task {task.kind} predicts"
+                f"{manifest.path}: no sample of split '{split}' has targets for task {task.kind}"
             )
         wanted = kept
     found, left_out = usable(wanted, readers)
@@ -207,11 +208,11 @@ def read_data(
 def clip_batch(
     sections: Sequence[ModalitySection], tracks: Mapping[str, FeatureTrack | RawTrack | None]
 ) -> FusionBatch:
-    """A batch of one clip that is in no manifest, its tracks shaped as in training.
+    """A batch of one clip that is not in a manifest, with tracks shaped as in training.
 
     Args:
         sections: the modalities.
-        tracks: of each, the feature track or the raw input (`raw_reading`); None where it has none.
+        tracks: for each, the feature track or the raw input (`raw_reading`); None if missing.
     """
     row = torch.zeros(1, dtype=torch.int64)
     taken = {}
@@ -219,7 +220,7 @@ def clip_batch(
         track = tracks[section.name]
         table: Table
         if isinstance(track, FeatureTrack):
-            table = TrackTable([shaped(section, track)], section.width)
+            table = TrackTable([shaped(section.spec, track)], section.width)
         elif section.kind == "track":
             table = TrackTable([None], section.width)
         else:
@@ -235,7 +236,7 @@ def clip_batch(
 
 
 def _is_known(sample: Sample, task: FusionTask) -> bool:
-    """Whether anything of the task is known of a sample."""
+    """Whether a sample has any target of the task."""
     targets = sample.targets
     if task.kind == "frames":
         return targets.frames is not None
@@ -247,21 +248,22 @@ def _is_known(sample: Sample, task: FusionTask) -> bool:
 
 
 def require_raw(manifest: Manifest, data: FusionData) -> None:
-    """Refuse a raw modality that no sample has: its encoder would learn nothing.
+    """Raise an error for a raw modality that no sample has: its encoder would learn nothing.
 
     Raises:
-        EmollamaError: naming the modality and what samples lack.
+        EmollamaError: naming the modality and what samples need.
     """
     for name, table in data.tracks.items():
         if isinstance(table, RawTable) and not table.longest:
             raise EmollamaError(
-                f"{manifest.path}: modality '{name}': no training sample has {table.section.kind}; "
-                f"give samples {NEEDS[table.section.kind]}, or leave the modality out"
+                f"{manifest.path}: modality '{name}': no training sample has "
+                f"{table.section.kind}; samples need {NEEDS[table.section.kind]}; "
+                "otherwise leave the modality out"
             )
 
 
 def fit_standardisers(model: FusionModel, data: FusionData) -> None:
-    """Set means and deviations from the steps of these samples, the training split's.
+    """Set means and deviations from the steps of these samples, the training split.
 
     Raises:
         EmollamaError: a modality that no sample has.
@@ -270,9 +272,6 @@ def fit_standardisers(model: FusionModel, data: FusionData) -> None:
         if section.kind != "track" or not section.standardise:
             continue
         table = data.tracks[section.name]
-        moments = table.moments() if isinstance(table, TrackTable) else None
-        if moments is None:
-            raise EmollamaError(
-                f"modality '{section.name}': no training sample has features of {section.source}"
-            )
-        cast(Standardiser, model.standardisers[section.name]).set(*moments)
+        assert isinstance(table, TrackTable)
+        standardiser = cast(Standardiser, model.standardisers[section.name])
+        standardiser.fit(table.parts(), f"{section.spec}: {section.source}")

@@ -1,6 +1,6 @@
-"""Pictures, mel spectra and sound of a clip, as encoders that are trained read them.
+"""Pictures, mel spectra and sound of a clip, as input of trainable encoders.
 
-They are kept small (uint8 and int16) and become floats in a batch.
+They are stored compactly (uint8 and int16) and become floats in a batch.
 
 The spectra are Kaldi's log mel filter bank energies (Povey et al. 2011), computed with numpy.
 """
@@ -25,7 +25,7 @@ from emollama.media.lengths import track_lengths
 MEL_BANDS = 128
 FBANK_FRAMES = 1024
 WINDOW, STEP, FFT = 400, 160, 512
-"""Samples: 25 ms, 10 ms, and the power of two above the window."""
+"""In samples: 25 ms, 10 ms, and the power of two above the window."""
 
 LOWEST_HZ = 20.0
 PREEMPHASIS = 0.97
@@ -33,14 +33,14 @@ FLOOR = float(np.finfo(np.float32).eps)
 
 SIDE = 224
 FRAME_SIDE = 480
-"""Pixels of a decoded frame's longer side, or more where larger pictures are asked for."""
+"""Pixels of a decoded frame's longer side, or more for larger pictures."""
 STAMP = 1e-3
-"""Seconds that a container's time stamps are rounded to."""
+"""Rounding of a container's time stamps, in seconds."""
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 
 PIECE = 320
-"""Samples of a piece of a waveform: 20 ms."""
+"""Samples per piece of a waveform: 20 ms."""
 LEVELS = 32_768.0
 
 
@@ -64,7 +64,7 @@ def fbank(sound: np.ndarray, frames: int = FBANK_FRAMES) -> Tensor:
 
     Args:
         sound: float [n], 16 kHz; its mean is taken off first.
-        frames: windows of 10 ms that come out; what is missing is 0, what is over is cut.
+        frames: number of 10-ms windows in the result; short sound is padded with 0, long sound cut.
 
     Returns:
         float32 [frames, 128].
@@ -104,14 +104,14 @@ def mel_bands() -> np.ndarray:
 
 
 def sampled(available: int, count: int) -> list[int]:
-    """Indices floor(available / count) * i; of fewer frames than `count` some come twice."""
+    """Indices floor(available / count) * i; with fewer frames than `count` some are repeated."""
     if available < count:
         return [i * available // count for i in range(count)]
     return [available // count * i for i in range(count)]
 
 
 def thumbnails(images: np.ndarray, side: int = SIDE) -> np.ndarray:
-    """uint8 [N, H, W, 3] to uint8 [N, 3, side, side]: what is kept of a clip's frames."""
+    """uint8 [N, H, W, 3] to uint8 [N, 3, side, side]: the stored form of a clip's frames."""
     values = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float()
     values = F.interpolate(
         values, size=(side, side), mode="bilinear", antialias=True, align_corners=False
@@ -136,7 +136,7 @@ def clip_thumbnails(
     """Pictures of a clip: of `per_second` frames a second, `count` from the first on.
 
     Returns:
-        uint8 [count, 3, side, side]; None where the file holds no moving picture.
+        uint8 [count, 3, side, side]; None if the file has no video.
 
     Raises:
         MediaError: the file cannot be read.
@@ -169,9 +169,9 @@ def clip_fbank(sound: np.ndarray) -> RawTrack | None:
 
 
 def clip_pieces(sound: np.ndarray) -> RawTrack | None:
-    """A sound in pieces of 20 ms, int16 [L, 320], the last one filled up with silence.
+    """A sound in pieces of 20 ms, int16 [L, 320], the last one padded with silence.
 
-    `waveforms` makes samples in -1..1 of it; 16-bit sound is kept to the last bit.
+    `waveforms` converts them to samples in -1..1; 16-bit sound is kept exactly.
     """
     if not len(sound):
         return None

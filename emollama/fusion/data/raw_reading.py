@@ -1,7 +1,7 @@
-"""Raw input of samples, from the manifest's own media and text: decoded once, then in memory.
+"""Raw input of samples from the manifest's media and text: decoded once, then kept in memory.
 
-Clips are decoded in worker processes, so that one that kills or hangs its decoder is told and left
-out like any other that cannot be read.
+Clips are decoded in worker processes, so that one that kills or hangs its decoder is reported and
+left out like any other unreadable clip.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from emollama.workers.clip_pool import ClipPool
 from emollama.workers.worker import Failure, Job, unforeseen
 
 FEW = 16
-"""Clips that are decoded here rather than in processes, which take seconds to start."""
+"""Up to this many clips are decoded in this process, since workers take seconds to start."""
 BATCH = 4
 CLIP_SECONDS = 300.0
 
@@ -34,11 +34,11 @@ Outcome = RawTrack | Failure | None
 
 @dataclass(frozen=True)
 class MediaTool:
-    """Reads one kind of raw media of a clip; what a worker process holds.
+    """Reads one kind of raw media of a clip, in a worker process.
 
     Attributes:
         kind: "waveform", "frames" or "fbank".
-        count: pictures a clip, of `per_second` frames a second, `side` pixels a side.
+        count: pictures per clip, out of `per_second` frames a second, `side` pixels wide and high.
     """
 
     kind: str
@@ -50,16 +50,16 @@ class MediaTool:
 
     @classmethod
     def of(cls, section: ModalitySection) -> MediaTool:
-        """The tool that a modality needs."""
+        """The reader of a modality."""
         return cls(section.kind, section.count, section.per_second, section.side)
 
     @property
     def key(self) -> str:
-        """Names the tool in jobs; `build` makes it again."""
+        """Identifies the reader in jobs; `build` creates it from this key."""
         return json.dumps([self.kind, self.count, self.per_second, self.side])
 
     def read(self, job: Job) -> RawTrack | None:
-        """The clip's raw input; None where it has no such track.
+        """The clip's raw input; None if it has no such track.
 
         Raises:
             MediaError: the file cannot be decoded.
@@ -79,12 +79,12 @@ class MediaTool:
 
 
 def build(key: str) -> MediaTool:
-    """A tool from its key."""
+    """Create a reader from its key."""
     return MediaTool(*json.loads(key))
 
 
 def read_clips(jobs: Sequence[Job], tools: dict[str, MediaTool]) -> list[dict[str, Outcome]]:
-    """What each tool that a job names makes of its clip."""
+    """Run the readers of each job on its clip."""
     return [{key: _outcome(job, tools[key]) for key in job.keys} for job in jobs]
 
 
@@ -101,12 +101,12 @@ def _outcome(job: Job, tool: MediaTool) -> Outcome:
 
 @dataclass(frozen=True)
 class RawInput:
-    """Raw modalities of samples.
+    """The raw modalities of samples.
 
     Attributes:
-        tracks: by modality and id; None where a sample has none.
+        tracks: by modality and id; None if a sample has none.
         failed: why samples could not be read, by id.
-        notes: what else there is to say.
+        notes: further remarks.
     """
 
     tracks: dict[str, dict[str, RawTrack | None]] = field(default_factory=dict)
@@ -114,7 +114,7 @@ class RawInput:
     notes: tuple[str, ...] = ()
 
     def table(self, section: ModalitySection, ids: Sequence[str]) -> RawTable:
-        """The rows of a modality in the order of ids."""
+        """The rows of a modality in the order of `ids`."""
         return RawTable(section, [self.tracks[section.name][i] for i in ids])
 
 
@@ -127,10 +127,10 @@ def read_raw(
     """Read the raw modalities among `sections`; a clip that cannot be decoded is in `failed`.
 
     Args:
-        manifest: that the samples are of.
-        samples: each is decoded once a modality.
-        sections: the modalities; cached tracks are passed over.
-        workers: processes; None is one a core of this machine's ranks, or none for a few clips.
+        manifest: the manifest of the samples.
+        samples: each is decoded once per modality.
+        sections: the modalities; cached tracks are skipped.
+        workers: processes; None for one per core of this machine's ranks, or none for a few clips.
 
     Raises:
         EmollamaError: a text encoder's folder has no tokenizer.

@@ -1,4 +1,4 @@
-"""Raw input of one modality in memory: what `TrackTable` is for feature tracks."""
+"""Raw input of one modality in memory, like `TrackTable` for feature tracks."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Table(Protocol):
     """The rows of one modality.
 
     Attributes:
-        length: int64 [n], steps of each row; 0 where a sample lacks the modality.
-        longest: the most of them.
+        length: int64 [n], steps of each row; 0 if a sample lacks the modality.
+        longest: the largest length.
     """
 
     length: Tensor
@@ -34,11 +34,11 @@ class Table(Protocol):
 
 
 class RawTable:
-    """Raw input of n samples, small as it was read; a batch is made of floats.
+    """Raw input of n samples in its compact form; batches are floats.
 
     Args:
-        section: the modality, of another kind than "track".
-        tracks: of each sample; None where it has none.
+        section: the modality, not of kind "track".
+        tracks: of each sample; None if it has none.
     """
 
     def __init__(self, section: ModalitySection, tracks: Sequence[RawTrack | None]) -> None:
@@ -86,7 +86,7 @@ class RawTable:
 
 
 def kept_as(section: ModalitySection) -> tuple[np.dtype[np.generic], tuple[int, ...]]:
-    """How a step of a raw modality is kept: numpy's type and shape."""
+    """Stored form of a step of a raw modality: numpy type and shape."""
     kinds: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
         "tokens": (np.int32, ()),
         "waveform": (np.int16, (PIECE,)),
@@ -98,9 +98,9 @@ def kept_as(section: ModalitySection) -> tuple[np.dtype[np.generic], tuple[int, 
 
 
 def weight_of(section: ModalitySection) -> float:
-    """What a step costs a model's memory, as so many steps of a cached track.
+    """Memory cost of a step, in steps of a cached track.
 
-    Sixteen pictures of 224 pixels a side, or two minutes of sound, are as much as 32,768 steps.
+    Sixteen pictures of 224 × 224 pixels, or two minutes of sound, cost as much as 32,768 steps.
     """
     if section.kind == "frames":
         return 2048 * (section.side / SIDE) ** 2

@@ -1,4 +1,4 @@
-"""What is to be learned of each sample, as tensors with validity, from a manifest's targets."""
+"""Targets of samples as tensors with validity masks, from a manifest."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from emollama.media.lengths import frame_times
 FRAME_VALUES = ("valence", "arousal")
 """Columns of a file of targets over time."""
 CLIP_VALUES = ("sentiment", *FRAME_VALUES)
-"""Quantities that a manifest knows of a whole clip."""
+"""Quantities that a manifest has for a whole clip."""
 
 
 def require_values(task: FusionTask) -> None:
-    """Refuse a quantity that manifests do not have."""
+    """Raise an error for a quantity that manifests do not have."""
     known = FRAME_VALUES if task.kind == "frames" else CLIP_VALUES
     for name in task.values:
         if name not in known:
@@ -32,7 +32,7 @@ def require_values(task: FusionTask) -> None:
 
 
 def shown_labels(sample: Sample, labels: LabelSet) -> dict[str, bool] | None:
-    """Whether the sample shows each label that its `emotions` tell of: an intensity above 0."""
+    """Whether the sample shows each label in its `emotions`: an intensity above 0."""
     if sample.targets.emotions is None:
         return None
     where = f"sample '{sample.id}': targets.emotions"
@@ -43,17 +43,17 @@ class TargetTable:
     """Targets of n samples for a task, read once.
 
     Args:
-        manifest: for the label set, and the folder that files of frames are named from.
+        manifest: for the label set, and the folder of frame files.
         samples: in the order of the rows.
         task: what is predicted.
         labels: the label set of the model, in order.
-        grids: for "frames": of each sample the times [L] of the steps of its tracks, the first
-            modality's first. A file of frames has a line for each of the steps of one of them, or
-            for each frame of the sample's video; these are when its frames are.
+        grids: for "frames": for each sample the times [L] of the steps of its tracks, the first
+            modality's first. A frame file has a line for each step of one of them, or for each
+            frame of the sample's video, which gives the times of its frames.
 
     Raises:
-        EmollamaError: a quantity that manifests do not have, a label outside the set, a file of
-            frames that cannot be read or is of other frames.
+        EmollamaError: a quantity that manifests do not have, a label outside the set, or a frame
+            file that cannot be read or has another number of frames.
     """
 
     def __init__(
@@ -86,8 +86,8 @@ class TargetTable:
     def take(self, rows: Tensor) -> dict[str, Target]:
         """Targets of rows (int64 [B]).
 
-        Frames are padded to the longest of these rows, 1 at least; where a row has none, their
-        times are NaN.
+        Frames are padded to the longest of these rows, at least 1; their times are NaN where a row
+        has none.
         """
         if self.task.kind != "frames":
             return {

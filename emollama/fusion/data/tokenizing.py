@@ -13,7 +13,7 @@ from emollama.base.errors import EmollamaError
 from emollama.fusion.data.raw_media import RawTrack
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json")
-"""One of them is in every folder that has a tokenizer."""
+"""Every folder with a tokenizer holds one of them."""
 
 
 def has_tokenizer(folder: Path) -> bool:
@@ -22,14 +22,14 @@ def has_tokenizer(folder: Path) -> bool:
 
 
 def load_tokenizer(folder: Path, where: str) -> Any:
-    """The tokenizer in a folder; its `model_max_length` is what the model beside it can read.
+    """The tokenizer in a folder; its `model_max_length` is the limit of the model beside it.
 
     Args:
-        folder: of a transformers model, or of a tokenizer that an artefact keeps.
-        where: what an error begins with.
+        folder: of a transformers model, or of a tokenizer in an artefact.
+        where: the beginning of error messages.
 
     Raises:
-        EmollamaError: there is none, or it cannot be read.
+        EmollamaError: it is missing or cannot be read.
     """
     if not has_tokenizer(folder):
         raise EmollamaError(
@@ -59,13 +59,13 @@ def load_tokenizer(folder: Path, where: str) -> Any:
 
 
 def longest_text(config: Any) -> int | None:
-    """How many tokens a text model reads at most; None where it has no limit."""
+    """The token limit of a text model; None if it has none."""
     limit = getattr(config, "max_position_embeddings", None)
     return None if limit is None else int(limit) - first_position(config)
 
 
 def first_position(config: Any) -> int:
-    """RoBERTa's positions begin behind the padding index, others' at 0."""
+    """RoBERTa's positions begin after the padding index, others at 0."""
     padding = getattr(config, "pad_token_id", None) or 0
     return padding + 1 if config.model_type in ("roberta", "xlm-roberta", "camembert") else 0
 
@@ -73,7 +73,7 @@ def first_position(config: Any) -> int:
 def text_ids(tokenizer: Any, text: str | None) -> tuple[RawTrack | None, bool]:
     """Ids int32 [L] of a subtitle with the tokens that frame it, and whether it was cut.
 
-    What looks like a special token in a subtitle is text. None where nobody knows what is said.
+    Special tokens in a subtitle are read as text. None without a subtitle.
     """
     said = (text or "").strip()
     if not said:
@@ -92,5 +92,5 @@ def text_ids(tokenizer: Any, text: str | None) -> tuple[RawTrack | None, bool]:
 
 
 def token_texts(tokenizer: Any, ids: list[int]) -> tuple[str, ...]:
-    """Each token as it reads."""
+    """Each token as readable text."""
     return tuple(tokenizer.decode([i]).strip() or "·" for i in ids)

@@ -1,28 +1,28 @@
 """The tracks of one modality in memory: all steps in one array, cut into rows on demand.
 
-A sample's steps stand behind one another; a batch is a gather. Where no track is longer than one
-step (utterance vectors), the gather is a plain index and the table is what a stacked array is.
+A sample's steps are contiguous; a batch is a gather. Where no track is longer than one step
+(utterance vectors), the gather is a plain index, as in a stacked array.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from emollama.encoders.base import FeatureTrack
 from emollama.features.tracks import TrackReader
 from emollama.fusion.configuration import ModalitySection
+from emollama.inputs.segments import shaped
 
 
 class TrackTable:
     """Tracks of n samples.
 
     Args:
-        tracks: float32 values [T, D] and times [T] of each sample; None where it has none.
+        tracks: float32 values [T, D] and times [T] of each sample; None if it has none.
         width: D.
     """
 
@@ -85,45 +85,15 @@ class TrackTable:
         place = slice(start, start + length)
         return self.values[place].numpy(), self.times[place].numpy()
 
-    def moments(self) -> tuple[Tensor, Tensor] | None:
-        """Mean and population deviation [D] over the steps of all tracks; None without any."""
-        count = len(self.values) - 1
-        if not count:
-            return None
-        mean = self._chunked(lambda part: part.sum(0)) / count
-        variance = self._chunked(lambda part: ((part - mean) ** 2).sum(0)) / count
-        return mean.float(), variance.sqrt().float()
-
-    def _chunked(self, function: Callable[[Tensor], Tensor]) -> Tensor:
-        """The sum of a function over the steps in float64, without a copy of them all."""
-        total = torch.zeros(self.values.shape[1], dtype=torch.float64)
-        for part in self.values[:-1].split(65_536):
-            total += function(part.double())
-        return total
+    def parts(self) -> Sequence[Tensor]:
+        """All steps [n, D] in parts, without a copy of them."""
+        return self.values[:-1].split(65_536)
 
 
 def read_table(section: ModalitySection, reader: TrackReader, ids: Sequence[str]) -> TrackTable:
-    """Read the tracks of samples once, pooled or cut into segments as the modality says."""
+    """Read the tracks of samples once, pooled or cut into segments as the modality requires."""
     found = []
     for sample_id in ids:
         track = reader.get(sample_id)
-        found.append(None if track is None else shaped(section, track))
+        found.append(None if track is None else shaped(section.spec, track))
     return TrackTable(found, section.spec.width_of(reader.width))
-
-
-def shaped(section: ModalitySection, track: FeatureTrack) -> tuple[np.ndarray, np.ndarray]:
-    """Values [L, D] and times [L] of a track, pooled or cut into segments as the modality says."""
-    values, times = track.values, track.times
-    if section.pool != "none":
-        parts = [values.mean(axis=0, dtype=np.float64)]
-        if section.pool == "mean+std":
-            parts.append(values.std(axis=0, dtype=np.float64))
-        return np.concatenate(parts, dtype=np.float32)[None], times.mean(keepdims=True)
-    if section.segments and len(values) > section.segments:
-        edges = np.arange(section.segments + 1) * len(values) // section.segments
-        counts = np.diff(edges)
-        return (
-            np.add.reduceat(values, edges[:-1], axis=0, dtype=np.float64) / counts[:, None],
-            np.add.reduceat(times, edges[:-1], dtype=np.float64) / counts,
-        )
-    return values, times

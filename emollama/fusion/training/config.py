@@ -1,4 +1,4 @@
-"""What a fusion run is configured by; `train.py --cfg-path` reads it where it says `fusion:`."""
+"""Configuration of a fusion run; `emollama train` reads it from a file with a section `fusion:`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class FusionSection(Strict):
 
 
 class StrategySection(BaseModel):
-    """`name` is one of `emollama.fusion.training.strategies.table`; its options stand beside it."""
+    """`name` is one of `emollama.fusion.training.strategies.table`; its options are beside it."""
 
     model_config = ConfigDict(extra="allow", allow_inf_nan=False)
 
@@ -41,12 +41,12 @@ class StrategySection(BaseModel):
 
     @property
     def options(self) -> dict[str, Any]:
-        """Everything but the name."""
+        """Everything except the name."""
         return dict(self.model_extra or {})
 
 
 class FusionTraining(OptimizerSection):
-    """`batch_size` is the samples of one step over all processes.
+    """`batch_size` is the number of samples per step over all processes.
 
     `select` is the validation metric by which the best epoch is kept; "auto" is weighted F1, macro
     F1 of several labels, CCC of values, or weighted F1 - 0.25 MSE of labels with values.
@@ -106,13 +106,13 @@ class FusionTrainConfig(Strict):
         both = set(self.data.train_split.split("+")) & set(filter(None, held_out))
         if both:
             raise ValueError(
-                f"data.validation_split: '{both.pop()}' is trained on; validate on another split, "
-                "or set validation_split: null"
+                f"data.validation_split: '{both.pop()}' is also in data.train_split; "
+                "validate on another split, or set validation_split: null"
             )
         if self.training.select not in SELECTABLE[self.task.kind]:
             raise ValueError(
-                f"training.select: {self.training.select} is no metric of task {self.task.kind}; "
-                f"there are {', '.join(SELECTABLE[self.task.kind])}"
+                f"training.select: {self.training.select} is not a metric of task "
+                f"{self.task.kind}; use one of {', '.join(SELECTABLE[self.task.kind])}"
             )
         if self.training.keep_per_target and not self.task.values:
             raise ValueError(f"training.keep_per_target: task {self.task.kind} has no values")

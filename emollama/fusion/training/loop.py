@@ -1,8 +1,9 @@
-"""Training of fusion models: one short loop on accelerate. What `train.py` runs on `fusion:`.
+"""Training of fusion models: one short loop on accelerate. `emollama train` runs it for
+configurations with `fusion:`.
 
-A strategy owns models, optimizers and steps; the loop deals out batches, validates, keeps the best
-epoch and writes checkpoints. Whatever is drawn is a function of the seed, the epoch and the sample
-or step, so a killed run that goes on ends with the same weights as one that never was.
+A strategy owns models, optimizers and steps; the loop distributes batches, validates, keeps the
+best epoch and writes checkpoints. All random draws are functions of the seed, the epoch and the
+sample or step, so a killed and resumed run ends with the same weights as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ from emollama.base.errors import EmollamaError
 from emollama.base.files import file_sha256
 from emollama.base.paths import FUSION_FILE
 from emollama.fusion import artefact
+from emollama.fusion.configuration import FusionConfig, ModalitySection
 from emollama.fusion.readout import answers
 from emollama.fusion.trained import About
-from emollama.fusion.training.card import fusion_card
 from emollama.fusion.training.config import FusionTrainConfig
 from emollama.fusion.training.dealing import Dealer
 from emollama.fusion.training.optimising import seed_step
@@ -44,6 +45,8 @@ from emollama.fusion.training.strategies.base import Plan, Strategy
 from emollama.fusion.training.strategies.table import strategy_class
 from emollama.fusion.training.validation import Validation, selected, validate
 from emollama.fusion.weights import MAIN
+from emollama.manifest.sample import Manifest
+from emollama.runs.card import model_card
 from emollama.runs.checkpoints import CHECKPOINTS, MODEL, checkpoint_to_resume, claim_output
 from emollama.runs.run_folder import run_record, speaker
 from emollama.scoring.metrics.tasks import TITLES, better
@@ -52,14 +55,14 @@ MAY_CHANGE = tuple(
     ("training", key)
     for key in ("log_every_epochs", "save_every_epochs", "save_every_steps", "resume")
 )
-"""Settings under which a run may go on."""
+"""Settings that may change when a run is resumed."""
 
 
 def train_fusion(config: FusionTrainConfig) -> Path:
     """Train as configured and return the artefact's folder, `<output>/model`.
 
     Raises:
-        EmollamaError: for anything the user can mend, and where training diverges.
+        EmollamaError: for every mistake the user can fix, and if training diverges.
     """
     with ExitStack() as held:
         return FusionRun(config, held).run()
@@ -70,9 +73,9 @@ class FusionRun:
 
     Args:
         config: of the run.
-        held: what is closed with it.
-        setup: data and model, where they are there; read and built as configured by default.
-        say: takes lines for people.
+        held: resources closed with it.
+        setup: data and model, if they exist already; by default read and built as configured.
+        say: prints lines for the user.
     """
 
     def __init__(
@@ -130,7 +133,7 @@ class FusionRun:
             )
         self.accelerator.wait_for_everyone()
         if resume is not None:
-            self.say(f"going on from {resume}")
+            self.say(f"resuming from {resume}")
             state, self.progress = read_checkpoint(resume, self.device)
             self.strategy.load_state_dict(state)
         self.board: SummaryWriter | None = None
@@ -141,17 +144,17 @@ class FusionRun:
             )
 
     def _start_others(self, start: Path) -> None:
-        """Weights of a strategy's further models, where the artefact has them; else it is said."""
+        """Load weights of a strategy's further models, or report that the artefact lacks them."""
         for name, model in self.strategy.models.items():
             if name == MAIN:
                 continue
             if (start / name).is_dir():
                 self.say(start_from(model, start / name))
             else:
-                self.say(f"{start}: has no model '{name}'; it begins anew")
+                self.say(f"{start}: has no model '{name}'; it starts from new weights")
 
     def run(self) -> Path:
-        """All epochs that are left, then the artefact."""
+        """Run all remaining epochs, then write the artefact."""
         train, validation = self.setup.train, self.setup.validation
         self.say(
             f"{len(train)} samples, {self.epochs} epochs of {self.dealer.batches} steps x "
@@ -160,8 +163,11 @@ class FusionRun:
         )
         if validation is None:
             self.say(
-                "no validation split: the last epoch is kept, whatever it is worth"
-                + (", and labels count as shown from 0.5" * (self.config.task.kind == "labels"))
+                "no validation split: the last epoch is kept"
+                + (
+                    ", with a threshold of 0.5 for every label"
+                    * (self.config.task.kind == "labels")
+                )
             )
         started, first = time.monotonic(), self.progress.epoch
         patience = self.config.training.patience
@@ -169,7 +175,9 @@ class FusionRun:
             self._epoch()
             self._tell(started, first)
         if self.progress.epoch < self.epochs:
-            self.say(f"no better epoch in {patience}: stopped after epoch {self.progress.epoch}")
+            self.say(
+                f"no improvement in {patience} epochs: stopped after epoch {self.progress.epoch}"
+            )
         folder = self._save()
         if self.accelerator.num_processes > 1:
             self.accelerator.wait_for_everyone()
@@ -199,7 +207,7 @@ class FusionRun:
         if not math.isfinite(loss):
             raise EmollamaError(
                 f"the loss is {loss} in epoch {epoch + 1}: training has diverged; lower "
-                "training.learning_rate and start anew with training.resume=never"
+                "training.learning_rate and start again with training.resume=never"
             )
         now.log.append({"epoch": epoch + 1, "loss": loss, "learning_rate": now.learning_rate})
         now.epoch, now.batch, now.loss = epoch + 1, 0, 0.0
@@ -214,7 +222,7 @@ class FusionRun:
             self._checkpoint()
 
     def _validate(self) -> float:
-        """Score the validation split and keep the epoch if it is the best; its merit."""
+        """Score the validation split and keep the epoch if it is the best; returns its merit."""
         found: list[Any] = [None]
         if self.first:
             data = self.setup.validation
@@ -237,7 +245,7 @@ class FusionRun:
         return better(self.metric, result.scores[self.metric])
 
     def _better(self, best: dict[str, Any], metric: str, result: Validation) -> dict[str, Any]:
-        """This epoch where its score is above the best one's, else that."""
+        """This epoch if its score is above the best one's, else the best one."""
         value = better(metric, result.scores[metric])
         if best and not value > best["merit"]:
             return best
@@ -291,7 +299,7 @@ class FusionRun:
         )
 
     def _save(self) -> Path:
-        """The artefact, and where each value keeps its own epoch one for each beside it."""
+        """Write the artefact, and one per value if each value keeps its own best epoch."""
         folder = self.config.output / MODEL
         if self.first:
             for name, best in self.progress.best_of.items():
@@ -321,13 +329,13 @@ class FusionRun:
             "validation": now.validation,
             "best": best or None,
         }
-        card = fusion_card(config, manifest, self.strategy.model.config, record)
+        card = _card(config, manifest, self.strategy.model.config, record)
         artefact.save(self.strategy.models, self.about(best), folder, record, card)
         kept = f"epoch {best['epoch']}" if best else "the last epoch"
         self.say(f"artefact of {kept} written to {folder}")
 
     def about(self, best: dict[str, Any]) -> About:
-        """What the artefact says of the models, whose weights are those of the best epoch."""
+        """The artefact's description of the models, whose weights are those of the best epoch."""
         strategy, manifest = self.config.strategy, self.setup.manifest
         return About(
             labels=manifest.labels,
@@ -338,3 +346,33 @@ class FusionRun:
             corpus=manifest.corpus,
             split_sha256=manifest.split_sha256,
         )
+
+
+def _card(
+    config: FusionTrainConfig, manifest: Manifest, model: FusionConfig, record: dict[str, Any]
+) -> str:
+    best = record["best"]
+    kept = (
+        f"the weights are those of epoch {best['epoch']}, the best on "
+        f"`{config.data.validation_split}` ({best['metric']} {best['value']:.4f})"
+        if best
+        else "the weights are those of the last epoch, because there was no validation split"
+    )
+    predicted = [*model.labels, *model.goal.values]
+    return model_card(
+        config.output.name,
+        f"A fusion model: system `{config.fusion.system}`, {record['parameters']:,} parameters, "
+        f"trained by\nstrategy `{config.strategy.name}` for {record['epochs']} epochs on "
+        f"{record['samples']} samples of\n`{manifest.corpus}`; {kept}.",
+        ("modality", "channel", "features", "width"),
+        [(s.name, s.channel, _features(s), s.width or "") for s in model.sections],
+        f"Predicts (task `{model.goal.kind}`): {', '.join(predicted)}",
+        manifest.corpus,
+    )
+
+
+def _features(section: ModalitySection) -> str:
+    """What a modality reads: a track, or the clip's own media through an encoder of the model."""
+    if section.kind == "track":
+        return f"`{section.source}`"
+    return f"{section.kind}, `{section.source}`" if section.source else section.kind

@@ -1,4 +1,4 @@
-"""One optimizer with its learning-rate schedule, clipping and agreement between processes."""
+"""One optimizer with its learning-rate schedule, clipping and gradient sums over processes."""
 
 from __future__ import annotations
 
@@ -50,32 +50,34 @@ class OptimizerSection(Strict):
             try:
                 re.compile(pattern)
             except re.error as error:
-                raise ValueError(f"'{pattern}' is no regular expression: {error}") from error
+                raise ValueError(
+                    f"'{pattern}' is not a valid regular expression: {error}"
+                ) from error
             if rate <= 0:
-                raise ValueError(f"'{pattern}': a learning rate is above 0")
+                raise ValueError(f"'{pattern}': the learning rate must be above 0")
         return value
 
     @model_validator(mode="after")
     def _one_clipping(self) -> OptimizerSection:
         if self.max_grad_norm and self.max_grad_value:
-            raise ValueError("max_grad_norm and max_grad_value are both set; clip by one of them")
+            raise ValueError("max_grad_norm and max_grad_value are both set; set one of them")
         if self.constant_epochs and self.schedule not in ("linear", "cosine"):
             raise ValueError("constant_epochs needs schedule: linear or cosine")
         return self
 
 
 class Optimiser:
-    """Steps a set of parameters; gradients of all processes are added first.
+    """Updates a set of parameters; gradients are summed over all processes first.
 
-    Parameters without a gradient are left alone, with their momentum: what did not run does not
-    move. Several optimisers may share one loop, each with its own steps.
+    Parameters without a gradient keep their values and momentum: skipped modules do not change.
+    Several optimisers may share one loop, each with its own steps.
 
     Args:
         parameters: by name; those that do not require gradients are left out.
         settings: rates, schedule, clipping.
-        steps: how many steps there will be.
+        steps: total number of steps.
         steps_per_epoch: for schedules that count epochs.
-        learning_rate: in place of the settings' own.
+        learning_rate: overrides that of the settings.
     """
 
     def __init__(
@@ -98,14 +100,14 @@ class Optimiser:
                 groups.setdefault(rate, []).append(parameter)
         self.parameters = [p for group in groups.values() for p in group]
         if not self.parameters:
-            raise EmollamaError("nothing can be trained: no parameter is left to be updated")
+            raise EmollamaError("nothing to train: every parameter is frozen")
         self.rates = list(groups)
         self.optimizer = _optimizer(
             [{"params": group, "lr": rate} for rate, group in groups.items()], settings
         )
 
     def factor(self, step: int) -> float:
-        """What the rates are multiplied by at a step, counted from 0."""
+        """The factor of the learning rates at a step, counted from 0."""
         settings = self.settings
         warm = math.ceil(settings.warmup_share * self.steps)
         if step < warm:
@@ -128,9 +130,9 @@ class Optimiser:
         return max(self.rates) * self.factor(self.done)
 
     def step(self, altered: Callable[[], None] | None = None) -> None:
-        """Clip, update and forget the gradients.
+        """Clip, update and clear the gradients.
 
-        `altered` may change them in between, when they are the same in all processes.
+        `altered` may change them after they are summed over processes.
         """
         add_gradients(self.parameters)
         if altered is not None:
@@ -152,22 +154,22 @@ class Optimiser:
             parameter.grad = None
 
     def state_dict(self) -> dict[str, Any]:
-        """Moments, and how many steps there have been."""
+        """Moments and the number of steps so far."""
         return {"optimizer": self.optimizer.state_dict(), "done": self.done}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from `state_dict`."""
+        """Restore from `state_dict`."""
         self.optimizer.load_state_dict(dict(state["optimizer"]))
         self.done = int(state["done"])
 
 
 def rate_of(name: str, rates: Mapping[str, float], otherwise: float) -> float:
-    """The rate of the first regular expression that is found in a parameter's name."""
+    """The rate of the first regular expression that matches a parameter's name."""
     return next((rate for pattern, rate in rates.items() if re.search(pattern, name)), otherwise)
 
 
 def summed(values: torch.Tensor) -> torch.Tensor:
-    """The sum over processes; what there is of one is the sum."""
+    """The sum over processes; with one process, the value itself."""
     if dist.is_initialized() and dist.get_world_size() > 1:
         values = values.clone()
         dist.all_reduce(values)
@@ -175,7 +177,7 @@ def summed(values: torch.Tensor) -> torch.Tensor:
 
 
 def add_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Sum gradients over processes; one that only some of them have counts as 0 in the others."""
+    """Sum gradients over processes; a gradient missing in a process counts as 0."""
     if not dist.is_initialized() or dist.get_world_size() == 1:
         return
     every = list(parameters)
@@ -203,7 +205,7 @@ def _optimizer(groups: list[dict[str, Any]], settings: OptimizerSection) -> torc
 
 
 def seed_step(seed: int, *about: int) -> None:
-    """Make what a model draws (dropout) a function of the seed and of what it is drawn for."""
+    """Make a model's random draws (dropout) a function of the seed and the given keys."""
     number = generator(seed, *about).getrandbits(63)
     # Not torch.manual_seed: it looks for every kind of device, at a sixth of a small step's time.
     torch.default_generator.manual_seed(number)

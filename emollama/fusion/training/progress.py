@@ -1,8 +1,8 @@
-"""How far a fusion run has come, kept so that a killed run goes on as if never interrupted.
+"""Progress of a fusion run, saved so that a killed run resumes as if never interrupted.
 
 OUTPUT/
-  checkpoints/checkpoint-<step>.pt   models, optimizers and `Progress`, each file whole or not there
-  best/epoch-<n>/                    weights of the best epoch so far, written when it was found
+  checkpoints/checkpoint-<step>.pt   models, optimizers and `Progress`, each file written atomically
+  best/epoch-<n>/                    weights of the best epoch so far
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from emollama.fusion.modeling import FusionModel
 from emollama.runs.checkpoints import step_of
 
 KEPT = 2
-"""Checkpoints that are kept."""
+"""Number of checkpoints to keep."""
 
 
 @dataclass
 class Progress:
-    """Where a run is and what it has seen.
+    """Position and history of a run.
 
     Attributes:
-        epoch: the next epoch to work on, from 0; `batch` the next batch of it.
+        epoch: the next epoch, from 0; `batch` is its next batch.
         loss: sum of sample losses of this epoch so far.
         learning_rate: of the first step of this epoch.
         log: by epoch (from 1): loss and learning rate.
         validation: by epoch: scores.
-        best: epoch, metric, value, merit and thresholds of the best one.
-        best_of: the same by value (valence, arousal), where each keeps an epoch of its own.
+        best: epoch, metric, value, merit and thresholds of the best epoch.
+        best_of: the same by value (valence, arousal), if each keeps its own epoch.
     """
 
     epoch: int = 0
@@ -51,16 +51,16 @@ class Progress:
 
     @property
     def kept(self) -> set[int]:
-        """Epochs that are the best of something."""
+        """Epochs that are the best by any criterion."""
         return {best["epoch"] for best in (self.best, *self.best_of.values()) if best}
 
     def out_of_patience(self, patience: int) -> bool:
-        """Whether so many epochs have passed without a better one."""
+        """Whether this many epochs have passed without improvement."""
         return bool(patience and self.best and self.epoch - self.best["epoch"] >= patience)
 
 
 def write_checkpoint(folder: Path, step: int, strategy: Mapping[str, Any], now: Progress) -> None:
-    """Write a checkpoint; the oldest beyond those kept go."""
+    """Write a checkpoint and remove the oldest ones."""
     with atomic_path(folder / f"checkpoint-{step}.pt") as temporary:
         torch.save({"strategy": dict(strategy), "progress": asdict(now)}, temporary)
     for old in sorted(folder.glob("checkpoint-*.pt"), key=step_of)[:-KEPT]:
@@ -78,24 +78,24 @@ def read_checkpoint(path: Path, device: torch.device) -> tuple[dict[str, Any], P
         return values["strategy"], Progress(**values["progress"])
     except (OSError, RuntimeError, KeyError, TypeError, pickle.UnpicklingError) as error:
         raise EmollamaError(
-            f"{path}: is no checkpoint of a fusion run ({' '.join(str(error).split())[:200]}); "
-            "training.resume=never starts anew"
+            f"{path}: is not a valid checkpoint of a fusion run "
+            f"({' '.join(str(error).split())[:200]}); training.resume=never starts from scratch"
         ) from error
 
 
 def best_folder(output: Path, epoch: int) -> Path:
-    """Where the weights of an epoch are kept."""
+    """Folder of the weights of an epoch."""
     return output / "best" / f"epoch-{epoch}"
 
 
 def keep_best(output: Path, models: Mapping[str, FusionModel], epoch: int) -> None:
-    """Write the weights of an epoch: a copy on disk, so that later steps cannot change them."""
+    """Write the weights of an epoch to disk, so that later steps cannot change them."""
     with written_whole(best_folder(output, epoch)) as draft:
         weights.save_models(models, draft)
 
 
 def forget_best_but(output: Path, epochs: Collection[int]) -> None:
-    """Remove the weights of other epochs, when no checkpoint needs them any more."""
+    """Remove weights of epochs that no checkpoint needs any more."""
     kept = [best_folder(output, epoch) for epoch in epochs]
     for folder in (output / "best").glob("epoch-*"):
         if folder not in kept:
@@ -103,7 +103,7 @@ def forget_best_but(output: Path, epochs: Collection[int]) -> None:
 
 
 def load_best(output: Path, models: Mapping[str, FusionModel], epoch: int) -> None:
-    """Fill models with the weights that `keep_best` wrote."""
+    """Load the weights that `keep_best` wrote into the models."""
     folder = best_folder(output, epoch)
     for name, model in models.items():
         place = folder if name == weights.MAIN else folder / name

@@ -1,4 +1,4 @@
-"""What a fusion run begins with: data in memory, a model, its first weights."""
+"""The setup of a fusion run: data in memory, the model and its initial weights."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from emollama.runs.run_folder import tell_left_out
 
 @dataclass(frozen=True)
 class Setup:
-    """Splits and the model to be trained on them; the test split is not among them."""
+    """The splits and the model to train; the test split is not read."""
 
     manifest: Manifest
     train: FusionData
@@ -40,10 +40,10 @@ class Setup:
 
 
 def set_up(config: FusionTrainConfig, say: Callable[[str], None]) -> Setup:
-    """Read what the configuration names and build the model.
+    """Read the data of a configuration and build the model.
 
     Raises:
-        EmollamaError: for anything the user can mend (files, labels, widths).
+        EmollamaError: for every mistake the user can fix (files, labels, widths).
     """
     manifest = read_with_splits(config.data.manifest, config.data.split_file)
     for leak in leakage(manifest.samples):
@@ -67,7 +67,7 @@ def assembled(
     train: FusionData,
     validation: FusionData | None,
 ) -> Setup:
-    """A model for data that has been read; `sections` as `open_modalities` gives them."""
+    """Build a model for data that has been read; `sections` come from `open_modalities`."""
     balance: list[float] = []
     if config.task.class_weights == "balanced" and config.task.has_labels:
         balance = train.targets.class_weights()
@@ -97,9 +97,9 @@ def seed_weights(seed: int, name: str) -> None:
 def another(
     model: FusionModel, seed: int, name: str, options: Mapping[str, Any] | None = None
 ) -> FusionModel:
-    """A further model like one that is there, with other options where they are given.
+    """Another model like an existing one, with changed options if given.
 
-    Its weights are drawn anew, but for standardisers and pretrained encoders.
+    Its weights are new, except standardisers and pretrained encoders.
     """
     config = copy.deepcopy(model.config)
     config.options |= dict(options or {})
@@ -112,10 +112,11 @@ def another(
 
 
 def start_from(model: FusionModel, folder: Path) -> str:
-    """Fill a model with an artefact's weights, standardisers among them; a line for people.
+    """Load an artefact's weights, with its standardisers, into a model; returns a line for the
+    user.
 
     Raises:
-        EmollamaError: it is of another system, or has other modalities, labels or shapes.
+        EmollamaError: it has another system, other modalities, labels or shapes.
     """
     try:
         found = weights.read_config(folder)
@@ -127,9 +128,10 @@ def start_from(model: FusionModel, folder: Path) -> str:
         ):
             if list(theirs) != list(mine):
                 raise EmollamaError(
-                    f"{folder}: has the {what} {', '.join(theirs)}, this run {', '.join(mine)}"
+                    f"{folder}: has the {what} {', '.join(theirs)}, but this run has "
+                    f"{', '.join(mine)}"
                 )
         weights.load_weights(model, folder / weights.WEIGHTS_FILE)
     except EmollamaError as error:
         raise EmollamaError(f"fusion.initialise_from: {error}") from error
-    return f"weights start from {folder}"
+    return f"initial weights from {folder}"

@@ -1,4 +1,4 @@
-"""Scores of a validation split, and which of them says that an epoch is the best."""
+"""Scores of a validation split, and the metric that selects the best epoch."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SELECTABLE: dict[TaskKind, tuple[Select, ...]] = {
     "label+values": ("auto", "mer2023", *_LABEL, "ccc", "mse"),
     "frames": ("auto", "ccc", "mse"),
 }
-"""Metrics by which an epoch may be the best."""
+"""Metrics that can select the best epoch."""
 
 AUTO: dict[TaskKind, Select] = {
     "label": "weighted_f1",
@@ -40,14 +40,14 @@ AUTO: dict[TaskKind, Select] = {
 
 @dataclass(frozen=True)
 class Validation:
-    """Scores by metric, and for several labels the thresholds with which they were answered."""
+    """Scores by metric, and for several labels the thresholds used."""
 
     scores: dict[str, float]
     thresholds: dict[str, float]
 
 
 def selected(task: FusionTask, select: Select) -> str:
-    """The metric that "auto" means for a task, or the one asked for."""
+    """The metric requested, or the one that "auto" means for a task."""
     require_known("metric", select, get_args(Select))
     return AUTO[task.kind] if select == "auto" else select
 
@@ -55,11 +55,11 @@ def selected(task: FusionTask, select: Select) -> str:
 def validate(
     task: FusionTask, labels: Sequence[str], found: Answers, data: FusionData
 ) -> Validation:
-    """Score answers against the targets of `data`; what is not known counts for nothing.
+    """Score answers against the targets of `data`; unknown targets are ignored.
 
-    F1 and UAR are over the labels that the references hold; of several labels, each is answered
-    by the threshold fitted on these very samples. CCC and MSE are means over the values, each
-    over all samples (or all frames of all samples as one sequence).
+    F1 and UAR are over the labels in the references; for several labels, each uses the threshold
+    fitted on these samples. CCC and MSE are means over the values, each over all samples (or all
+    frames of all samples as one sequence).
     """
     thresholds: dict[str, float] = {}
     targets = data.targets.whole
@@ -88,7 +88,7 @@ def validate(
 def _values(
     task: FusionTask, answers: Sequence[np.ndarray], data: FusionData
 ) -> dict[str, tuple[list[np.ndarray], list[np.ndarray]]]:
-    """Truth and answers of each quantity, a series a sample, of what is known of both."""
+    """Truth and answers of each quantity, one series per sample, where both are known."""
     width = len(task.values)
     if task.kind == "frames":
         # Without a truth there is nothing to lay the answers beside.

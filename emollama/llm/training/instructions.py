@@ -8,7 +8,8 @@ from typing import Any
 from torch.utils.data import Dataset
 
 from emollama.inputs.config import ModalityDropout
-from emollama.inputs.draws import epoch_order, generator
+from emollama.inputs.draws import EpochOrders, generator
+from emollama.inputs.dropping import kept_channels
 from emollama.llm.batch import Encoded, by_count
 from emollama.llm.evidence import EvidenceReader
 from emollama.llm.processing import CHANNELS, EmotionLlamaProcessor
@@ -66,7 +67,7 @@ class InstructionSchedule(Dataset[list[list[Encoded]]]):
         self.world = world
         self.micro_batch = micro_batch or batch_size // world
         self.pack_tokens = pack_tokens
-        self._orders: dict[int, list[int]] = {}
+        self._orders = EpochOrders(seed, [s.id for s in self.samples])
         self._groups: tuple[int, list[list[Encoded]]] = (-1, [])
 
     def __len__(self) -> int:
@@ -104,9 +105,6 @@ class InstructionSchedule(Dataset[list[list[Encoded]]]):
     def _drawn(self, item: int) -> Encoded:
         """The item-th sample of the run, as asked in its epoch."""
         epoch, position = divmod(item, len(self.samples))
-        if epoch not in self._orders:
-            ids = [s.id for s in self.samples]
-            self._orders = {epoch: epoch_order(self.seed, epoch, ids)}
         return self.encode(self.samples[self._orders[epoch][position]], epoch)
 
     def encode(self, sample: Sample, epoch: int) -> Encoded:
@@ -122,8 +120,7 @@ class InstructionSchedule(Dataset[list[list[Encoded]]]):
         else:
             # Of the channels that this clip has, at least one stays.
             known = self.processor.channels(evidence) or CHANNELS
-            kept = [c for c in known if draw.random() >= getattr(self.dropout, c)]
-            chosen = frozenset(kept or [draw.choice(known)])
+            chosen = kept_channels(draw, known, self.dropout)
             evidence = self.processor.for_label(evidence, chosen)
             answer = self.processor.label_answer(sample.targets.emotion or "")
             weight = self.tasks.emotion.weight

@@ -26,9 +26,10 @@ from sklearn.model_selection import GroupKFold, StratifiedKFold
 
 from emollama.base.errors import EmollamaError
 from emollama.features.tracks import TrackReader
+from emollama.inputs.segments import fit_steps
 from emollama.llm.modeling import EmotionLlama
 from emollama.llm.partitioned import whole
-from emollama.llm.processing import EmotionLlamaProcessor, fit_steps
+from emollama.llm.processing import EmotionLlamaProcessor
 from emollama.manifest.sample import Sample
 
 FOLDS = 5

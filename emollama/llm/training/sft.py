@@ -31,7 +31,6 @@ from emollama.llm.inference import label_probabilities
 from emollama.llm.partitioned import gathered
 from emollama.llm.processing import EmotionLlamaProcessor
 from emollama.llm.training.arguments import micro_batch, require_deepspeed, training_arguments
-from emollama.llm.training.card import model_card
 from emollama.llm.training.config import TrainConfig
 from emollama.llm.training.instructions import InstructionSchedule
 from emollama.llm.training.memory import memory_advice
@@ -44,7 +43,9 @@ from emollama.llm.training.trainer import (
     MarkWhole,
     PlainProgress,
 )
+from emollama.manifest.sample import Manifest
 from emollama.manifest.split_file import leakage, read_with_splits
+from emollama.runs.card import model_card
 from emollama.runs.checkpoints import (
     CHECKPOINTS,
     MODEL,
@@ -186,7 +187,7 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
                 ],
                 "best": (best := _best_record(config)),
             }
-            card = model_card(config, manifest, record)
+            card = _card(config, manifest, record)
             weights = config.output / "best" / artefact.ADAPTER_FILE if best else None
             artefact.save(model, processor, clues, folder, record, card, weights)
             say(f"artefact written to {folder}")
@@ -248,6 +249,22 @@ def _keeper(
         return float(record["weighted_f1"]) if record else -np.inf
 
     return KeepBest(every, score, save if config.training.keep_best else None, so_far, say)
+
+
+def _card(config: TrainConfig, manifest: Manifest, record: dict[str, Any]) -> str:
+    model = config.model
+    return model_card(
+        config.output.name,
+        f"An EmotionLlama: `{model.llm}` with LoRA (rank {model.lora.r}) and one projector a\n"
+        f"stream, tuned for {record['steps']} steps of {config.training.batch_size} samples on\n"
+        f"{record['samples']} samples of `{manifest.corpus}` (last logged loss "
+        f"{record['final_loss']}).",
+        ("stream", "channel", "features", "tokens"),
+        [(s.name, s.channel, f"`{s.source}`", s.tokens) for s in model.streams],
+        f"Labels (`{manifest.labels.name}`): {', '.join(manifest.labels.labels)}",
+        manifest.corpus,
+        model.llm,
+    )
 
 
 def _best_record(config: TrainConfig) -> dict[str, float] | None:

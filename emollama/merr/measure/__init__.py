@@ -1,1 +1,1 @@
-"""What is measured in a clip, in worker processes that decode it once."""
+"""Measurements of clips, in worker processes that decode each clip once."""

@@ -1,4 +1,4 @@
-"""Which pictures of a clip are looked at: so many a second, each with its number in the file."""
+"""Samples pictures of a clip at a fixed rate, with their numbers in the file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Looked:
     Attributes:
         images: uint8 [N, H, W, 3], RGB.
         times: seconds from the clip's start.
-        numbers: which picture of the clip each is, from 0.
+        numbers: index of each picture in the clip, from 0.
     """
 
     images: np.ndarray
@@ -32,10 +32,10 @@ class Looked:
 
 
 def picture_times(path: Path, start: float | None = None, end: float | None = None) -> list[float]:
-    """Seconds from the span's start at which each of its pictures is shown; nothing is decoded.
+    """Times of a span's pictures, in seconds from its start, without decoding.
 
     Raises:
-        MediaError: the file is missing or no media file.
+        MediaError: the file is missing or not a media file.
     """
     low, high = start or 0.0, end if end is not None else float("inf")
     packets = PacketTimes()
@@ -54,14 +54,14 @@ def picture_times(path: Path, start: float | None = None, end: float | None = No
 
 
 def number_at(shown: list[float], time: float) -> int:
-    """Which picture is shown at `time`: the nearest of the sorted times `shown`."""
+    """Index of the picture at `time`: the nearest of the sorted times `shown`."""
     right = bisect_left(shown, time)
     near = range(max(right - 1, 0), min(right + 1, len(shown)))
     return min(near, key=lambda i: abs(shown[i] - time), default=0)
 
 
 def frames_wanted(seconds: float, per_second: float, shown: int) -> int:
-    """How many pictures are looked at in a clip of so many seconds with `shown` pictures."""
+    """Number of pictures to sample from a clip of this length with `shown` pictures."""
     return max(1, min(round(seconds * per_second), shown, MOST_FRAMES))
 
 

@@ -1,4 +1,4 @@
-"""Names of facial signs that are no action units."""
+"""Names of facial signs that are not action units."""
 
 EXPRESSION_PREFIX = "looks "
-"""Before a class of a classifier of whole faces: such a classifier measures no unit."""
+"""Prefix of the classes of a whole-face classifier, which does not measure units."""

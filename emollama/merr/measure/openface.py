@@ -1,8 +1,8 @@
-"""OpenFace's CSV of a clip: action units a frame.
+"""OpenFace's CSV of a clip: action units per frame.
 
-`FeatureExtraction` writes a row a frame with `frame` (from 1), `timestamp`, `confidence`, `success`
-and the intensities `AU01_r` (0 to 5) and presences `AU01_c` (0 or 1); column names may begin with a
-space.
+`FeatureExtraction` writes a row per frame with `frame` (from 1), `timestamp`, `confidence`,
+`success` and the intensities `AU01_r` (0 to 5) and presences `AU01_c` (0 or 1); column names may
+begin with a space.
 """
 
 from __future__ import annotations
@@ -24,19 +24,20 @@ _UNIT = re.compile(r"(AU\d\d)_r", re.IGNORECASE)
 def read_openface(
     path: Path, seconds: float | None = None, ends: float | None = None
 ) -> dict[str, Any]:
-    """The face row of a clip; frames that OpenFace is not sure of count as without a face.
+    """The face row of a clip; frames with low confidence count as frames without a face.
 
     Args:
         path: the CSV.
         seconds: later frames are left out.
-        ends: when the clip's last picture is shown, where it is known.
+        ends: time of the clip's last picture, if known.
 
     Raises:
-        EmollamaError: no such file, no CSV, a column is missing, a cell is no number, a frame
-            comes twice (several faces), or the table goes on long after the clip has ended.
+        EmollamaError: the file is missing or not a CSV, a column is missing, a cell is not a
+            number, a frame occurs twice (several faces), or the table continues long after the
+            clip's end.
     """
     if not path.is_file():
-        raise EmollamaError(f"{path}: does not exist; OpenFace's CSV is called after its clip")
+        raise EmollamaError(f"{path}: does not exist; OpenFace's CSV must be named <clip id>.csv")
     signs: dict[str, str] = {}
     times: list[float] = []
     numbers: list[int] = []
@@ -46,20 +47,20 @@ def read_openface(
         if not signs:
             signs = {m[1].upper(): name for name in row.cells if (m := _UNIT.fullmatch(name))}
             if not signs:
-                raise EmollamaError(f"{path}: has no column AU01_r or the like")
+                raise EmollamaError(f"{path}: has no column such as AU01_r")
         time = row.number("timestamp") or 0.0
         if seconds is not None and time >= seconds:
             break
         if ends is not None and time > ends + _SLACK:
             raise EmollamaError(
-                f"{path}: goes on to {time:.1f} s where the clip ends at {ends:.1f} s; is it "
-                "another clip's?"
+                f"{path}: goes on to {time:.1f} s, but the clip ends at {ends:.1f} s; it may "
+                "belong to another clip"
             )
         number = _frame(row, len(numbers))
         if numbers and number <= numbers[-1]:
             raise EmollamaError(
-                f"{row.where}: frame {number + 1} comes after frame {numbers[-1] + 1}; of several "
-                "faces in a clip take one, as OpenFace's FeatureExtraction does"
+                f"{row.where}: frame {number + 1} comes after frame {numbers[-1] + 1}; "
+                "keep one face per clip, as OpenFace's FeatureExtraction does"
             )
         numbers.append(number)
         sure = row.number("confidence") if "confidence" in row.cells else 1.0
@@ -72,7 +73,7 @@ def read_openface(
 
 
 def _frame(row: Row, default: int) -> int:
-    """Place of a row's frame in the clip; OpenFace counts from 1."""
+    """Index of a row's frame in the clip; OpenFace counts from 1."""
     cell = row.get("frame")
     if cell is None:
         return default
@@ -89,7 +90,7 @@ def face_row(
     values: np.ndarray,
     found: np.ndarray,
 ) -> dict[str, Any]:
-    """A row of stage `units`: signs by name, and for each frame looked at its intensities.
+    """A row of stage `units`: names of the signs, and their intensities in each sampled frame.
 
     A clip without a face in any frame is rejected.
     """

@@ -1,8 +1,8 @@
 """Facial signs in pictures: expression features, or MediaPipe's blendshapes as action units.
 
-A reader names its signs and gives an intensity for each in each picture. Action units are on
-OpenFace's scale from 0 to 5; expressions are the classifier's probabilities from 0 to 1, named
-after what they are ("looks happy"), since a classifier of whole faces measures no unit.
+A reader has names for its signs and gives an intensity for each in each picture. Action units are
+on OpenFace's scale from 0 to 5; expressions are the classifier's probabilities from 0 to 1, named
+accordingly ("looks happy"), since a whole-face classifier does not measure units.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class FaceReader(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """Changes whenever the numbers would."""
+        """Changes whenever the results would."""
 
     def read(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Intensities [N, signs] and whether a face was found [N], of uint8 [N, H, W, 3]."""
@@ -50,13 +50,14 @@ class ExpressionReader:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of code version and weights."""
+        """A hash of code version and weights."""
         return hashlib.sha256(f"expression-1:{self._faces.weights}".encode()).hexdigest()[:16]
 
     def read(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities of the seven classes; a picture without a face has the neighbour's place.
+        """Probabilities of the seven classes; a picture without a face takes a neighbour's face
+        position.
 
-        Where no picture has a face, nothing is read.
+        Where no picture has a face, the network does not run.
         """
         found, read = self._faces.read(images)
         if read is None:
@@ -65,10 +66,9 @@ class ExpressionReader:
 
 
 class BlendshapeReader:
-    """Action units out of the 52 blendshapes of MediaPipe's face landmarker.
+    """Action units from the 52 blendshapes of MediaPipe's face landmarker.
 
-    Which blendshapes make a unit is data (`tables/blendshapes.yaml`); the larger of several
-    counts, times 5.
+    `tables/blendshapes.yaml` maps blendshapes to units; the largest of several counts, times 5.
 
     Args:
         model: `face_landmarker.task`.
@@ -89,7 +89,7 @@ class BlendshapeReader:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of code version, model file and table."""
+        """A hash of code version, model file and table."""
         text = f"blendshapes-1:{file_sha256(self.model)}:{sorted(self.table.items())}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -101,8 +101,8 @@ class BlendshapeReader:
             from mediapipe.tasks.python import vision
         except ImportError as error:
             raise EmollamaError(
-                f"faces.landmarker needs the package mediapipe ({error}): pip install mediapipe, "
-                "or take faces.source=expression or openface"
+                f"faces.landmarker needs the package mediapipe ({error}): pip install "
+                "mediapipe, or set faces.source=expression or openface"
             ) from error
         options = vision.FaceLandmarkerOptions(
             base_options=tasks.BaseOptions(model_asset_path=str(self.model)),
@@ -114,11 +114,11 @@ class BlendshapeReader:
                 made = vision.FaceLandmarker.create_from_options(options)
         except (RuntimeError, ValueError) as error:
             text = " ".join(str(error).split())
-            raise EmollamaError(f"{self.model}: is no face landmarker: {text}") from error
+            raise EmollamaError(f"{self.model}: is not a face landmarker model: {text}") from error
         return mediapipe, made
 
     def close(self) -> None:
-        """Give the landmarker back: it has a thread, which must not outlive the interpreter."""
+        """Close the landmarker: its thread must not outlive the interpreter."""
         if "_landmarker" in vars(self):
             vars(self).pop("_landmarker")[1].close()
 
@@ -144,7 +144,7 @@ class BlendshapeReader:
 
 @contextmanager
 def _no_chatter() -> Iterator[None]:
-    """Keep what native code says as it starts off the terminal."""
+    """Silence the startup messages of native code."""
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
@@ -156,11 +156,11 @@ def _no_chatter() -> Iterator[None]:
 
 
 def require_package() -> None:
-    """Say in one line that mediapipe is not here, before any worker is started."""
+    """Raise a one-line error if mediapipe is not installed, before any worker starts."""
     import importlib.util
 
     if "mediapipe" not in sys.modules and importlib.util.find_spec("mediapipe") is None:
         raise EmollamaError(
-            "faces.landmarker needs the package mediapipe: pip install mediapipe, or take "
-            "faces.source=expression or openface"
+            "faces.landmarker needs the package mediapipe: pip install mediapipe, or "
+            "set faces.source=expression or openface"
         )

@@ -1,6 +1,6 @@
 """The measured stages: clips, units, voice and transcript, by processes in parallel.
 
-Whichever of them lack rows of a clip are computed together, so that it is decoded once.
+Missing rows of a clip are computed together, so that it is decoded once.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ class _Wanted:
 def list_clips(build: Build) -> Counts:
     """Stage `clips`: find the media, hash and measure the files, report the bad ones.
 
-    Done in this process: nothing is decoded.
+    Runs in this process, since nothing is decoded.
 
     Raises:
-        EmollamaError: no source was named, or there is no clip in it.
+        EmollamaError: no source was given, or it holds no clip.
     """
     if build.source is None:
-        raise EmollamaError("stage 'clips' needs the folder or manifest of the clips")
+        raise EmollamaError("stage 'clips' needs CLIPS, the folder or manifest of the clips")
     settings = build.settings
     sources = find_clips(build.source, settings.transcript.file, settings.speakers)
     build.out.mkdir(parents=True, exist_ok=True)
@@ -89,7 +89,7 @@ def measure(build: Build, names: Sequence[str] = MEASURED) -> dict[str, Counts]:
     """Stages `units`, `voice` and `transcript`, or some of them.
 
     Raises:
-        EmollamaError: settings that no tool can be made of, or clips were not listed.
+        EmollamaError: invalid settings of a tool, or the clips have not been listed.
     """
     if UNITS in names and build.settings.faces.backend == "mediapipe":
         require_package()
@@ -122,7 +122,7 @@ def measure(build: Build, names: Sequence[str] = MEASURED) -> dict[str, Counts]:
 
 
 def merge_shards(build: Build, names: Sequence[str] = MEASURED) -> dict[str, Counts]:
-    """Write the measured stages from the rows that shards have left.
+    """Write the measured stages from the rows of the shards.
 
     Raises:
         EmollamaError: a clip has not been through a stage.
@@ -163,7 +163,7 @@ def _jobs(
     files: dict[str, StageFile],
     by_id: dict[str, dict[str, str]],
 ) -> Iterator[Job]:
-    """Jobs for the rows that are missing; of clips with the same content the first."""
+    """Jobs for missing rows; of clips with the same content only the first."""
     retry = build.settings.retry_failed
     seen: set[str] = set()
     for one in _wanted(build, prints):
@@ -208,7 +208,7 @@ def _listed(source: Source, job: Job, tool: Tool, settings: Settings, beside: Pa
 
 
 def _handed_in(source: Source, beside: Path) -> Row:
-    """What later stages want to know of a clip besides its files' content."""
+    """Facts about a clip, besides its files' content, for later stages."""
     row: Row = {}
     for name in ("video", "audio"):
         path = getattr(source, name)
@@ -221,7 +221,7 @@ def _handed_in(source: Source, beside: Path) -> Row:
 
 
 def _identity(source: Source, beside: Path) -> list[str]:
-    """What tells whether a clip has to be looked at again: names, sizes, times, what came along."""
+    """Identifies the state of a clip: names, sizes and times of its files, and supplied data."""
     if source.fault is not None:
         return [source.id, source.fault]
     facts = [str(_handed_in(source, beside))]
@@ -250,7 +250,7 @@ def _item_job(build: Build, item: Item) -> Job:
 
 
 def _given(build: Build, item: Item) -> str | None:
-    """What came along with the clip as its words, where it is to be taken."""
+    """The supplied transcript of a clip, if it is to be used."""
     text: str | None = item.rows[CLIPS].get("text")
     return text if build.settings.transcript.source in ("auto", "given") else None
 

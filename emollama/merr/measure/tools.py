@@ -1,4 +1,4 @@
-"""The tools of the measuring workers: each makes one row of a clip that is decoded once for all."""
+"""The tools of the measuring workers: each makes one row of a clip, which is decoded once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NO_SOUND = "no sound"
 
 
 class View:
-    """A clip that is decoded when first looked at, once for all tools."""
+    """A clip that is decoded lazily, once for all tools."""
 
     def __init__(self, job: Job, settings: Settings) -> None:
         self.job, self._settings = job, settings
@@ -45,7 +45,7 @@ class View:
 
     @cached_property
     def clip(self) -> Clip:
-        """Pictures and sound, as far as a tool of this job wants them."""
+        """Pictures and sound, as far as a tool of this job needs them."""
         pictures = UNITS in self.job.keys and self._settings.faces.backend != "openface"
         seconds = self.shown[-1] + 0.04 if pictures and self.shown else 0.0
         return decode_clip(
@@ -65,27 +65,27 @@ class Tool(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """Of what its rows depend on besides the clip."""
+        """A hash of everything its rows depend on besides the clip."""
 
     def look(self, view: View) -> Row:
-        """The row of a clip; what is wrong with the clip is a row with status "rejected"."""
+        """The row of a clip; a faulty clip gives a row with status "rejected"."""
 
 
 @dataclass
 class ClipTool:
-    """Hashes a clip's files and reads how long their tracks are."""
+    """Hashes a clip's files and reads the lengths of their tracks."""
 
     settings: Settings
 
     @property
     def fingerprint(self) -> str:
-        """Of the limits it judges by."""
+        """A hash of its limits."""
         return f"3:{self.settings.shortest}:{self.settings.longest}"
 
     def look(self, view: View) -> Row:
         """Content hash, seconds, number of pictures, and whether there is sound.
 
-        Of a clip that is too long, the row has the span that is used.
+        For a clip that is too long, the row has the span used.
         """
         job = view.job
         files = [p for p in (job.video, job.audio) if p is not None]
@@ -126,12 +126,13 @@ class UnitsTool:
             self.reader = ExpressionReader()
         elif faces.openface is None or not faces.openface.is_dir():
             raise EmollamaError(
-                f"faces.openface: {faces.openface} is not a folder; OpenFace's CSVs are in it"
+                f"faces.openface: {faces.openface} is not a folder; give the folder of "
+                "OpenFace's CSVs"
             )
 
     @property
     def fingerprint(self) -> str:
-        """Of backend, weights, rate and limits."""
+        """A hash of backend, weights, rate and limits."""
         inner = self.reader.fingerprint if self.reader is not None else "2"
         faces = self._settings.faces
         return f"{self.backend}:{inner}:{faces.per_second}:{self._settings.longest}"
@@ -162,7 +163,7 @@ class VoiceTool:
         self.fingerprint = f"{self._encoder.fingerprint[:16]}:{settings.longest}"
 
     def look(self, view: View) -> Row:
-        """The 18 prosody columns, or none where there is no voice."""
+        """The 18 prosody columns, or none without a voice."""
         track = self._encoder.encode([view.clip])[0]
         if track is None:
             return {"status": "ok", "prosody": None, "note": _NO_SOUND}
@@ -174,7 +175,7 @@ class VoiceTool:
 
 
 class TranscriptTool:
-    """What is said: given with the clip, or transcribed."""
+    """The transcript: supplied with the clip, or transcribed."""
 
     def __init__(self, settings: Settings) -> None:
         section = settings.transcript
@@ -184,11 +185,11 @@ class TranscriptTool:
 
     @property
     def fingerprint(self) -> str:
-        """Of the transcriber, if there is one, and of how much it hears."""
+        """A hash of the transcriber, if any, and of the length it transcribes."""
         return f"{self._transcriber.fingerprint}:{self._longest}" if self._transcriber else "given"
 
     def look(self, view: View) -> Row:
-        """Text and where it is from."""
+        """Text and its source."""
         if view.job.text:
             return {"status": "ok", "source": "given", "text": view.job.text}
         if self._transcriber is None:
@@ -212,10 +213,10 @@ def build_tool(name: str, settings: Settings) -> Tool:
 def look_at(
     jobs: Sequence[Job], tools: dict[str, Tool], settings: Settings
 ) -> list[dict[str, Row | Failure]]:
-    """What a worker does with a batch: each clip decoded once, a row for each tool that wants it.
+    """Process a batch in a worker: decode each clip once, and make a row per tool.
 
-    A clip that cannot be decoded is rejected with the decoder's reason; what nobody foresaw is a
-    row of status "failed", which `retry_failed` tries again.
+    A clip that cannot be decoded is rejected with the decoder's reason; an unexpected error gives a
+    row with status "failed", which `retry_failed` computes again.
     """
     outcomes: list[dict[str, Row | Failure]] = []
     for job in jobs:
@@ -236,7 +237,7 @@ def look_at(
 
 
 def _without_folder(text: str, job: Job) -> str:
-    """A message that names files without their folder: rows are the same wherever clips lie."""
+    """A message with file names without folders, so that rows do not depend on the folder."""
     for path in (job.video, job.audio):
         if path is not None:
             text = text.replace(str(path), Path(path).name)

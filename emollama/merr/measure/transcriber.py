@@ -1,4 +1,4 @@
-"""What is said, by Whisper where somebody speaks at all, as a row of stage `transcript`."""
+"""Transcripts by Whisper, where there is speech, as rows of stage `transcript`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MODELS = (WHISPER,)
 
 
 class TranscriptRows:
-    """Rows by the transcriber that page and server have, too; it is opened when somebody speaks.
+    """Rows from the transcriber that page and server also use; it is loaded at the first speech.
 
     Args:
         asset: one of `MODELS`.
@@ -50,7 +50,7 @@ class TranscriptRows:
         return Transcriber(fetch(self.asset), self._activity)
 
     def row(self, audio: np.ndarray) -> Row:
-        """Text of float32 sound [n] at 16 kHz, where it is from, seconds of speech, phrases."""
+        """Text of float32 sound [n] at 16 kHz, its source, seconds of speech, and phrases."""
         spans = self._activity.spans(audio)
         phrases = self._transcriber.hear(audio, spans) if spans else ()
         row: Row = {

@@ -1,1 +1,1 @@
-"""Models behind stages: endpoints, local models, and what is kept of what they say."""
+"""Models for stages: endpoints, local models, and their structured answers."""

@@ -1,4 +1,4 @@
-"""Asking a model about many clips at once: bounded, in any order, stopped when nobody answers."""
+"""Asks a model about many clips concurrently; stops when the server does not answer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def endpoint_of(section: ModelSection, where: str) -> Endpoint:
     """The endpoint that a section of the settings describes.
 
     Raises:
-        EmollamaError: naming the key that cannot work.
+        EmollamaError: naming the invalid key.
     """
     return Endpoint(
         where, section.url, section.model, section.key_env,
@@ -34,14 +34,14 @@ def endpoint_of(section: ModelSection, where: str) -> Endpoint:
 
 @dataclass(frozen=True)
 class Many:
-    """Asks about clips side by side.
+    """Asks about clips concurrently.
 
     Attributes:
-        concurrency: questions at a time, which the endpoint sees to; half as many clips more are
-            being prepared or written meanwhile, so that the server need not wait for a disk.
+        concurrency: number of open questions, enforced by the endpoint; half as many more clips are
+            prepared or written meanwhile, so that the server never waits for a disk.
         where: key of the settings, for messages.
         url: for messages.
-        answered: whether the server has ever answered, so that what it refuses are clips.
+        answered: whether the server has ever answered; later refusals then concern clips.
     """
 
     concurrency: int
@@ -54,12 +54,12 @@ class Many:
     ) -> Generator[tuple[str, Row], None, None]:
         """Rows of clips as they are answered.
 
-        A clip that the server refuses is rejected, one that it never answers has failed. Where
-        as many as are asked at a time fail one after the other, the server is down; where it
-        refuses as many and has answered nobody, the settings are wrong, and no clip is rejected.
+        A clip that the server refuses is rejected, one that it never answers has failed. If
+        `concurrency` clips fail in a row, the server is down; if it refuses as many without any
+        answer, the settings are wrong, and no clip is rejected.
 
         Raises:
-            EmollamaError: the server does not answer, or refuses everybody; what was answered is
+            EmollamaError: the server does not answer, or refuses everything; answers so far are
                 kept.
         """
         enough = max(self.concurrency, 4)
@@ -70,8 +70,9 @@ class Many:
                 lost = lost + 1 if row["status"] == "failed" else 0
                 if lost >= enough:
                     raise EmollamaError(
-                        f"{self.where}.url: {self.url} does not answer ({row['detail']}); all "
-                        "answers so far are kept, run the same command again to go on"
+                        f"{self.where}.url: {self.url} does not answer "
+                        f"({row['detail']}); all answers so far are kept; run the same command "
+                        "again to continue"
                     )
                 if row.get("reason") == REFUSED and not answered:
                     held.append((key, row))

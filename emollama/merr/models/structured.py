@@ -1,4 +1,4 @@
-"""Answers that must be JSON of a schema: found in the text, checked, repaired once, or refused."""
+"""Answers in JSON with a schema: extracted from text, validated, repaired once, or refused."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from emollama.merr.tables import read_table
 
 
 class Reason(BaseModel):
-    """What a refinement must answer."""
+    """Schema of a refinement."""
 
     model_config = ConfigDict(extra="ignore", str_strip_whitespace=True)
 
@@ -26,7 +26,7 @@ class Reason(BaseModel):
 
 
 class Description(BaseModel):
-    """What a describing model must answer."""
+    """Schema of a description."""
 
     model_config = ConfigDict(extra="ignore", str_strip_whitespace=True)
 
@@ -41,9 +41,9 @@ class Structured(Generic[T]):
     """A valid answer, or why there is none.
 
     Attributes:
-        value: None where the answer was invalid twice.
-        problem: what was wrong with it then.
-        hashes: of the answers it came from, the repaired one last.
+        value: None if the answer was invalid twice.
+        problem: the last fault.
+        hashes: of its raw answers, the repaired one last.
     """
 
     value: T | None
@@ -54,7 +54,7 @@ class Structured(Generic[T]):
 def ask_structured(
     messages: Sequence[Message], schema: type[T], ask: Callable[[Sequence[Message]], Kept]
 ) -> Structured[T]:
-    """Ask for JSON of `schema`; an invalid answer is sent back once with what is wrong."""
+    """Ask for JSON of `schema`; an invalid answer is sent back once with its fault."""
     first = ask(messages)
     try:
         return Structured(parse(first.text, schema), "", (first.hash,))
@@ -74,12 +74,12 @@ def ask_structured(
 
 
 def parse(text: str, schema: type[T]) -> T:
-    """The first JSON object of `text` as a `schema`; fences and prose around it do not matter.
+    """The first JSON object of `text` as a `schema`.
 
-    What a model thought before it answered is passed over.
+    Fences and prose around it are ignored, and so is a model's reasoning before the answer.
 
     Raises:
-        ValueError: there is none, or it does not fit, in one line.
+        ValueError: no JSON object, or it does not match the schema; in one line.
     """
     value = _first_object(text.rpartition("</think>")[2])
     if value is None:

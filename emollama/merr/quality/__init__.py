@@ -1,1 +1,1 @@
-"""How good a built set is, judged from the set itself and, where there is one, from a truth."""
+"""The quality of a set, measured on the set itself and against a truth if there is one."""

@@ -1,4 +1,4 @@
-"""A build against a manifest that knows better: labels, channels, words, way of speaking."""
+"""Compares a build with a manifest of true values: labels, channels, words, way of speaking."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LEVELS: Mapping[str, Mapping[str, str]] = {
     "loudness": {"quiet voice": "quiet", "loud voice": "loud"},
     "range": {"flat melody": "narrow", "lively melody": "wide"},
 }
-"""Words on the voice as the probe corpus calls them; no word is "normal"."""
+"""Words on the voice in the probe corpus's terms; no word means "normal"."""
 
 
 def word_errors(reference: str, hypothesis: str) -> tuple[int, int]:
@@ -39,7 +39,7 @@ def word_errors(reference: str, hypothesis: str) -> tuple[int, int]:
 
 
 def compare(build: Build, truth: Manifest) -> dict[str, Any]:
-    """Every comparison that the truth allows; clips without a row count as wrong where it says so.
+    """All comparisons that the truth allows; clips without a row count as wrong where stated.
 
     `truth.face`, `.voice` and `.words` are the channels' own emotions, `.prosody` levels of
     speaking, as the probe corpus has them; other manifests give emotions and texts.
@@ -90,7 +90,7 @@ def compare(build: Build, truth: Manifest) -> dict[str, Any]:
 
 
 def _true(sample: Sample, kind: str) -> str:
-    """The label that a channel shows, or that the clip has; "" where it is not known."""
+    """The label of a channel or of the clip; "" if unknown."""
     label = sample.targets.emotion if kind == "final" else sample.truth.get(kind)
     return str(label or "")
 
@@ -102,7 +102,7 @@ def _level(words: Sequence[str], table: Mapping[str, str]) -> str:
 def _accuracy(
     true: Mapping[str, str], told: Mapping[str, str | None], labels: Sequence[str]
 ) -> dict[str, Any]:
-    """Accuracy and weighted F1 where a clip without a label is wrong, and the majority's share."""
+    """Accuracy and weighted F1, with missing labels as errors, and the majority's share."""
     ids = sorted(true)
     place = {label: k for k, label in enumerate(labels)}
     truth = one_hot([place[true[i]] for i in ids], len(labels))

@@ -28,17 +28,17 @@ _WINDOW = 50  # words over which types are counted
 
 @dataclass(frozen=True)
 class Told:
-    """A clip of the set as the measures see it.
+    """A clip of the set, as input of the measures.
 
     Attributes:
         id: of the clip.
         label: final.
-        channels: label of each channel, None where it tells nothing.
+        channels: label of each channel, None without information.
         confidence: of the label, 0..1.
-        known: what its reason is held against.
-        reason: fine-grained, or "" where there is none.
+        known: the facts for checking its reason.
+        reason: fine-grained, or "".
         caption: coarse.
-        rejected: why the refinement was rejected, "" where it was not.
+        rejected: why the refinement was rejected, or "".
         video: path and time of the peak frame for a picture, or None.
     """
 
@@ -84,14 +84,14 @@ def clues_named(reason: str) -> set[str]:
 
 
 def clues_measured(known: Evidence) -> set[str]:
-    """The same vocabulary, measured. Words that are inside a raised brow's pair both count."""
+    """The measured clues in the same vocabulary. Inner and outer raised brows both count."""
     return {*(known.units or ()), *known.tone}
 
 
 def faithfulness(clips: Sequence[Told], seed: int = 0) -> dict[str, Any]:
-    """Clues and quotations of reasons against those measured, with shuffled reasons as control.
+    """Clues and quotations in reasons against the measurements, with shuffled reasons as control.
 
-    {} where fewer than two clips have a reason and a measured clue.
+    {} if fewer than two clips have a reason and a measured clue.
     """
     with_reason = [c for c in clips if c.reason]
     reasons = {c.id: c.reason for c in with_reason}
@@ -112,10 +112,10 @@ def faithfulness(clips: Sequence[Told], seed: int = 0) -> dict[str, Any]:
         "difference": _interval(found.difference),
         "without a clue": found.without_clue,
         "quoting": len(quoting),
-        "words quoted that were said": _mean(
+        "share of quoted words that were said": _mean(
             quoted_share(q, c.known.text) for c in quoting for q in quotes_in(c.reason)
         ),
-        "the same of other clips": _mean(
+        "the same for other clips": _mean(
             quoted_share(q, quoting[k].known.text)
             for c, k in zip(quoting, order, strict=False)
             for q in quotes_in(c.reason)
@@ -152,7 +152,7 @@ def diversity(texts: Sequence[str]) -> dict[str, Any]:
 
 
 def reservations(clip: Told, labels: LabelSet) -> list[str]:
-    """What speaks against a clip's annotation, each in a few words."""
+    """Faults of a clip's annotation, each in a few words."""
     against = []
     told = {c: label for c, label in clip.channels.items() if label is not None}
     others = [c for c, label in told.items() if label != clip.label]
@@ -172,7 +172,7 @@ def _says(channel: str) -> str:
 
 
 def worst(clips: Sequence[Told], labels: LabelSet, count: int = 24) -> list[dict[str, Any]]:
-    """The clips with most against them, then the least certain."""
+    """The clips with most faults, then the least certain."""
     rows: list[dict[str, Any]] = []
     for clip in clips:
         against = reservations(clip, labels)

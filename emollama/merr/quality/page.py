@@ -1,4 +1,4 @@
-"""The quality report for people: Markdown, and one HTML page with its pictures inside."""
+"""The readable quality report: Markdown, and one HTML page with embedded pictures."""
 
 from __future__ import annotations
 
@@ -70,11 +70,11 @@ def _summary(report: Mapping[str, Any]) -> str:
     told = f"{report['clips described']} clips described, faces by {report['faces by']}."
     if report["faces by"] == "expression":
         told += (
-            " No action units were measured: a classifier's expressions stand for the face, so no "
-            "unit can be named faithfully."
+            " No action units were measured: a classifier's expressions are used for "
+            "the face, so no reason can faithfully name a unit."
         )
     if report["clips measured here"] < report["clips described"]:
-        told += f" Texts are measured over {report['clips measured here']} of them."
+        told += f" Text measures use {report['clips measured here']} of them."
     return told
 
 

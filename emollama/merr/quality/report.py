@@ -1,4 +1,4 @@
-"""Stage `report`: how good the set is, as JSON, Markdown and a page with the worst clips."""
+"""Stage `report`: the quality of the set, as JSON, Markdown and a page with the worst clips."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from emollama.merr.select import SELECT
 
 REPORT = "report"
 MOST_CLIPS = 20_000
-"""Clips that the measures of texts are taken over; of more, those with the lowest hashes."""
+"""Largest number of clips for the text measures; of more, those with the lowest hashes."""
 
 
 def run_report(build: Build, truth: Manifest | None = None) -> dict[str, Any]:
@@ -36,10 +36,10 @@ def run_report(build: Build, truth: Manifest | None = None) -> dict[str, Any]:
 
     Args:
         build: the folder; at least stage `caption` has been run.
-        truth: a manifest that knows the clips' labels, or more (the probe corpus).
+        truth: a manifest with the clips' true labels, or more (the probe corpus).
 
     Returns:
-        What stands in the JSON.
+        The content of the JSON.
     """
     if not build.first:
         return {}
@@ -92,7 +92,7 @@ def run_report(build: Build, truth: Manifest | None = None) -> dict[str, Any]:
 
 
 def _clips(build: Build) -> tuple[list[Told], int]:
-    """The clips that measures are taken over, in order, and how many there are."""
+    """The clips for the measures, in order, and the total number."""
     total = sum(1 for _ in build.items(CLIPS, CAPTION))
     chosen: set[str] | None = None
     if total > MOST_CLIPS:
@@ -131,7 +131,7 @@ def _one(item: Item) -> Told:
 
 
 def _picture(build: Build, where: tuple[str, float] | None) -> bytes | None:
-    """A small JPEG of a clip's peak frame; None where it cannot be had any more."""
+    """A small JPEG of a clip's peak frame; None if it is no longer available."""
     if where is None:
         return None
     from io import BytesIO
@@ -148,5 +148,5 @@ def _picture(build: Build, where: tuple[str, float] | None) -> bytes | None:
 
 
 def report_path(build: Build) -> Path:
-    """The page for people."""
+    """Path of the page."""
     return build.out / REPORT / "report.html"

@@ -1,4 +1,4 @@
-"""Rules, words and templates as data: YAML files in this folder, or a file of one's own."""
+"""Rules, words and templates as data: YAML files in this folder, or the user's own file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def read_table(name: str) -> dict[str, Any]:
     """The table called `name`, or the YAML file at that path.
 
     Raises:
-        EmollamaError: no such table or file, or it is no YAML of keys and values.
+        EmollamaError: no such table or file, or it is not a YAML mapping.
     """
     path = FOLDER / f"{name}.yaml"
     if not path.is_file():
@@ -27,12 +27,12 @@ def read_table(name: str) -> dict[str, Any]:
     if not path.is_file():
         known = [p.stem for p in FOLDER.glob("*.yaml")]
         raise EmollamaError(
-            f"table '{name}' is neither known nor a file{did_you_mean(name, known)}"
+            f"table '{name}' is neither a known table nor a file{did_you_mean(name, known)}"
         )
     try:
         values = yaml.safe_load(read_text(path))
     except yaml.YAMLError as error:
-        raise EmollamaError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
+        raise EmollamaError(f"{path}: is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):
-        raise EmollamaError(f"{path}: must hold keys and values")
+        raise EmollamaError(f"{path}: must be a mapping of keys to values")
     return values

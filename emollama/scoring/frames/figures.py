@@ -38,7 +38,9 @@ def frames_figure(members: Sequence[Predictions], video: str) -> Figure:
             other quantities of it than the first.
     """
     if len(members) > len(COLOURS):
-        raise EmollamaError(f"{len(members)} files in one picture; {len(COLOURS)} at most")
+        raise EmollamaError(
+            f"{len(members)} files in one figure; at most {len(COLOURS)} are possible"
+        )
     rows = [_row(member, video) for member in members]
     names = targets_of(rows[:1])
     figure = Figure(figsize=(8, 0.6 + 2.1 * len(names)), layout="constrained")

@@ -64,7 +64,7 @@ def rows_of(predictions: Predictions, system: str = MODEL) -> list[Prediction]:
     sets = predictions.channel_sets(system)
     if len(sets) > 1:
         raise EmollamaError(
-            f"{where}: '{system}' answered with several sets of channels "
+            f"{where}: '{system}' has rows with several sets of channels "
             f"({'; '.join(set_name(s) for s in sets)}); keep the rows of one"
         )
     return sorted(predictions.select(sets[0], system), key=lambda r: r.id)
@@ -79,7 +79,7 @@ def targets_of(rows: Sequence[Prediction]) -> tuple[str, ...]:
     names = [n for n in (rows[0].values or {}) if all(n in (r.values or {}) for r in rows)]
     if not names:
         raise EmollamaError(
-            f"id '{rows[0].id}': there is no quantity (valence, arousal) that all rows answer"
+            f"id '{rows[0].id}': no quantity (valence, arousal) is answered by all rows"
         )
     return tuple(names)
 
@@ -129,8 +129,8 @@ def choose_window(
     known = {w: s for w, s in scores.items() if s is not None}
     if not known:
         raise EmollamaError(
-            f"a window for {target} cannot be chosen: no row has reference_values.{target} that "
-            "vary; name one instead"
+            f"a window for {target} cannot be chosen: reference_values.{target} is missing or "
+            f"constant; give --window {target}=W"
         )
     return max(known, key=lambda w: (known[w], -w))
 
@@ -217,7 +217,7 @@ def ensemble(members: Sequence[Predictions], system: str = MODEL) -> list[Predic
         EmollamaError: fewer than two files, or files that differ in videos, quantities or frames.
     """
     if len(members) < 2:
-        raise EmollamaError("an ensemble needs two predictions files or more")
+        raise EmollamaError("an ensemble needs at least two predictions files")
     columns = [{r.id: r for r in rows_of(m, system)} for m in members]
     first, names = columns[0], targets_of(list(columns[0].values()))
     made = []
@@ -225,8 +225,8 @@ def ensemble(members: Sequence[Predictions], system: str = MODEL) -> list[Predic
         odd = sorted(first.keys() ^ column.keys())
         if odd:
             raise EmollamaError(
-                f"{member.path}: id '{odd[0]}' is only in one of it and {members[0].path}; "
-                "an ensemble needs the same videos in all"
+                f"{member.path}: id '{odd[0]}' is in only one of it and {members[0].path}; "
+                "an ensemble needs the same videos in every file"
             )
     for key, row in first.items():
         values: dict[str, Quantity] = {}
@@ -242,7 +242,7 @@ def ensemble(members: Sequence[Predictions], system: str = MODEL) -> list[Predic
         for member, column in zip(members, columns, strict=True):
             if (column[key].times or row.times) != row.times:
                 raise EmollamaError(
-                    f"{member.path}: id '{key}': its frames are at other times than in "
+                    f"{member.path}: id '{key}': its frames have other times than in "
                     f"{members[0].path}"
                 )
         made.append(
@@ -273,7 +273,7 @@ def write_submission(folder: Path, rows: Sequence[Prediction], form: Form = "col
     files: dict[Path, str] = {}
     for row in rows:
         if Path(row.id).name != row.id:
-            raise EmollamaError(f"id '{row.id}': cannot be the name of a file")
+            raise EmollamaError(f"id '{row.id}': is not a valid file name")
         series = [clipped(answer(row, name)) for name in names]
         if form == "column":
             for name, numbers_of in zip(names, series, strict=True):

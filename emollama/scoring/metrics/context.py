@@ -56,7 +56,8 @@ class Context:
         """The judge, or what to do about it."""
         if self.judge is None:
             raise EmollamaError(
-                "clue and label overlap need a judge: --judge-url URL and --judge-model NAME, or "
+                "clue and label overlap need a judge: give --judge-url URL and "
+                "--judge-model NAME, or "
                 "--judge-folder DIR"
             )
         return self.judge

@@ -1,15 +1,5 @@
 """Numbers of rows: sentiment as MOSI and MOSEI score it, valence and arousal.
 
-- Acc-7 = share of round(clip(x, -3, 3)) = round(clip(y, -3, 3)), Acc-5 the same within -2..2 and
-  Acc-3 within -1..1; halves round to the even number, as numpy and torch do (MMSA: Mao et al.,
-  ACL 2022).
-- Acc-2 (negative / non-negative) = share of [x >= 0] = [y >= 0], over all clips;
-  Acc-2 (negative / positive) = share of [x > 0] = [y > 0], over clips with y != 0, where an
-  answer of exactly 0 counts as negative; in AffectGPT's form an answer of 0 is neutral, wrong
-  whichever the truth is. F1 is weighted by true support in all of them.
-- SIMS has sentiment in -1..1 and cuts it where MMSA does: Acc-2 at 0 (0 is negative), Acc-3 at
-  -0.1 and 0.1, Acc-5 at -0.7, -0.1, 0.1 and 0.7; a number on a cut belongs below it.
-
 A row without the answer is left out and counted: there is no wrong number to score instead.
 """
 

@@ -59,6 +59,7 @@ class LabelNaming:
 def label_naming(
     named: Mapping[str, Collection[str]],
     references: Mapping[str, str],
+    groups: Mapping[str, str | None] | None = None,
     **draws: Unpack[Draws],
 ) -> LabelNaming:
     """Do reasons name the label of their own clip, or would they name it for any clip?
@@ -66,14 +67,16 @@ def label_naming(
     Args:
         named: the labels that a reason names, by id.
         references: the true label, by id.
-        draws: the seed is the derangement's, too; clips are drawn, not groups.
+        groups: of the clips, where whole groups may be drawn.
+        draws: the seed is the derangement's, too.
 
     Raises:
         EmollamaError: fewer than two reasons of clips with a label.
     """
     ids = sorted(i for i in named if i in references)
     if len(ids) < 2:
-        raise EmollamaError(f"naming labels needs two or more reasons, there are {len(ids)}")
+        raise EmollamaError(f"label naming needs at least two reasons; there are {len(ids)}")
+    drawn = None if groups is None else [groups[i] for i in ids]
     order = derangement(len(ids), draws.get("seed", 0))
     own = np.array([float(references[i] in named[i]) for i in ids])
     moved = np.array(
@@ -82,12 +85,12 @@ def label_naming(
     only = np.array([float(set(named[i]) == {references[i]}) for i in ids])
 
     def score(values: np.ndarray) -> Score:
-        return mean_score(values, len(references), **draws)
+        return mean_score(values, len(references), groups=drawn, **draws)
 
     return LabelNaming(
         own=score(own),
         shuffled=score(moved),
-        difference=mean_difference(own, moved, **draws),
+        difference=mean_difference(own, moved, drawn, **draws),
         only=score(only),
     )
 
@@ -96,6 +99,7 @@ def clue_faithfulness(
     reasons: Mapping[str, str],
     rendered: Mapping[str, Collection[str]],
     clues_in: CluesIn,
+    groups: Mapping[str, str | None] | None = None,
     **draws: Unpack[Draws],
 ) -> Faithfulness:
     """Score reasons by id against the clues that each clip holds.
@@ -107,7 +111,8 @@ def clue_faithfulness(
         reasons: text by id.
         rendered: the clues that a clip holds, by id.
         clues_in: the clues that a text names, in the same vocabulary.
-        draws: the seed is the derangement's, too; clips are drawn, not groups.
+        groups: of the clips, where whole groups may be drawn.
+        draws: the seed is the derangement's, too.
 
     Raises:
         EmollamaError: fewer than two clips can be scored, so that there is nothing to shuffle.
@@ -115,7 +120,7 @@ def clue_faithfulness(
     ids = sorted(i for i in reasons if rendered.get(i))
     if len(ids) < 2:
         raise EmollamaError(
-            f"faithfulness needs two or more clips with a reason and rendered clues, "
+            "faithfulness needs at least two clips with a reason and rendered clues; "
             f"there are {len(ids)}"
         )
     held = [set(rendered[i]) for i in ids]
@@ -123,14 +128,15 @@ def clue_faithfulness(
     own = _overlap(cited, held)
     moved = _overlap([cited[k] for k in derangement(len(ids), draws.get("seed", 0))], held)
     total = len(rendered)
+    drawn = None if groups is None else [groups[i] for i in ids]
 
     def scores(values: np.ndarray) -> ClueScores:
-        return ClueScores(*(mean_score(v, total, **draws) for v in values.T))
+        return ClueScores(*(mean_score(v, total, groups=drawn, **draws) for v in values.T))
 
     return Faithfulness(
         own=scores(own),
         shuffled=scores(moved),
-        difference=mean_difference(own[:, 2], moved[:, 2], **draws),
+        difference=mean_difference(own[:, 2], moved[:, 2], drawn, **draws),
         without_clue=sum(not found for found in cited),
     )
 

@@ -127,10 +127,12 @@ def fold_mean(rows: Rows, labels: LabelSet, formula: Formula) -> Measure:
     cases = label_cases(rows, labels)
     without = next((r for r in cases.rows if r.fold is None), None)
     if without is not None:
-        raise EmollamaError(f"id '{without.id}' has no fold; fold averages need one in every row")
+        raise EmollamaError(f"id '{without.id}' has no fold; fold means need one in every row")
     folds = sorted({str(r.fold) for r in cases.rows})
     if len(folds) == 1:
-        raise EmollamaError(f"there is one fold ('{folds[0]}'); a mean over folds needs two")
+        raise EmollamaError(
+            f"there is only one fold ('{folds[0]}'); a mean over folds needs at least two"
+        )
     inside = np.array([[r.fold == f for r in cases.rows] for f in folds], dtype=float)
 
     def by_fold(weights: np.ndarray) -> np.ndarray:

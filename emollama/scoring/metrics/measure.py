@@ -33,6 +33,8 @@ _TRUTHS = (
 )  # fmt: skip
 Statistic = Callable[[np.ndarray], np.ndarray]
 """Weights [R, n] over the rows to values [R]; NaN where a draw leaves the metric undefined."""
+Groups = Sequence[str | None] | None
+"""The group of each row, where whole groups may be drawn."""
 _Bounds = tuple[float | None, float | None, float | None]
 """Value, and the ends of its interval."""
 Formula = Callable[[Any, Any, np.ndarray], np.ndarray]
@@ -262,19 +264,29 @@ def mean_score(
     values: np.ndarray,
     n_total: int,
     failures: Mapping[str, int] | None = None,
+    groups: Groups = None,
     **draws: Unpack[Draws],
 ) -> Score:
-    """The mean of per-sample values [n] with its interval; samples are drawn, not groups."""
+    """The mean of per-sample values [n] with its interval; samples are drawn without `groups`."""
     value, low, high = None, None, None
     if len(values):
-        (point,), drawn = estimates([lambda w: mean(values, w)], np.arange(len(values)), draws)
+        units = _units(len(values), groups, draws)
+        (point,), drawn = estimates([lambda w: mean(values, w)], units, draws)
         value, low, high = ends(point, drawn[:, 0])
     return Score(value, len(values), n_total, low, high, dict(failures or {}))
 
 
-def mean_difference(a: np.ndarray, b: np.ndarray, **draws: Unpack[Draws]) -> Difference:
-    """Mean of `a` minus mean of `b`, both [n] over the same samples; samples are drawn."""
-    return difference_of(lambda w: mean(a, w), lambda w: mean(b, w), np.arange(len(a)), draws)
+def mean_difference(
+    a: np.ndarray, b: np.ndarray, groups: Groups = None, **draws: Unpack[Draws]
+) -> Difference:
+    """Mean of `a` minus mean of `b`, both [n] over the same samples, as `mean_score`."""
+    units = _units(len(a), groups, draws)
+    return difference_of(lambda w: mean(a, w), lambda w: mean(b, w), units, draws)
+
+
+def _units(n: int, groups: Groups, draws: Draws) -> np.ndarray:
+    by = "sample" if groups is None else draws.get("by", "sample")
+    return units_of([str(i) for i in range(n)], groups or [None] * n, by)
 
 
 def ends(value: float, drawn: np.ndarray) -> _Bounds:

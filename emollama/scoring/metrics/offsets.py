@@ -69,11 +69,11 @@ def with_offsets(found: Predictions, held: Predictions) -> Predictions:
     theirs = held.headline()
     if theirs[1] != channels:
         raise EmollamaError(
-            f"its answers are with {set_name(theirs[1])}, those to be decided with "
-            f"{set_name(channels)}; offsets hold for the channels that they were fitted with"
+            f"its answers use {set_name(theirs[1])}, those to be decided use {set_name(channels)}; "
+            "offsets are valid only for the channels that they were fitted on"
         )
     if all(row.scores is None for row in found.select(channels, system)):
-        raise EmollamaError("the predictions have no scores that offsets could be added to")
+        raise EmollamaError("the predictions have no scores, which offsets need")
     offsets, rows = fit_offsets(held)
     labels = found.header.labels.labels
     moves = np.array([offsets[x] for x in labels])

@@ -75,25 +75,18 @@ def _merged(part: synonyms.Part) -> Build:
     return lambda rows, c: synonyms.merged_overlap(rows, c.groups(), part)
 
 
-def _ew(part: wheels.Part, level: int = 1) -> Build:
-    return lambda rows, c: wheels.open_vocabulary(rows, Published(c.tables(), level), part)
+def _ew(part: wheels.Part, level: int = 1, mapping: wheels.Mapping = Published) -> Build:
+    return lambda rows, c: wheels.open_vocabulary(rows, mapping(c.tables(), level), part)
 
 
-def _ew_corrected(part: wheels.Part) -> Build:
-    return lambda rows, c: wheels.open_vocabulary(rows, Corrected(c.tables(), 1), part)
-
-
-def _hit(part: wheels.Part, level: int = 1) -> Build:
-    return lambda rows, c: wheels.hit_rate(rows, Published(c.tables(), level), part)
-
-
-def _hit_corrected(part: wheels.Part) -> Build:
-    return lambda rows, c: wheels.hit_rate(rows, Corrected(c.tables(), 1), part)
+def _hit(part: wheels.Part, level: int = 1, mapping: wheels.Mapping = Published) -> Build:
+    return lambda rows, c: wheels.hit_rate(rows, mapping(c.tables(), level), part)
 
 
 _NUMBER: Read = lambda rows, c: continuous.one_number(rows)  # noqa: E731
 _SENTIMENT: Read = lambda rows, c: continuous.sentiment_cases(rows)  # noqa: E731
 _HIT_BESIDE = ("hit_rate_corrected", "hit_precision_corrected")
+_EW: dict[wheels.Part, str] = {"precision": "precision", "recall": "recall", "f": "F"}
 _MMSA, _UNIBENCH = "MMSA (ACL 2022)", "AffectGPT MER-UniBench"
 
 METRICS: dict[str, Metric] = {
@@ -169,18 +162,14 @@ METRICS: dict[str, Metric] = {
         "F1, 0 is no answer", "sentiment", _sign("affectgpt", formulas.weighted_f1),
         "as f1_pos, and an answer of 0 is wrong", _UNIBENCH,
     ),
-    "acc3": Metric(
-        "Acc-3", "sentiment", over(_SENTIMENT, partial(same_class, graded=rounded_within(1))),
-        "share of clips with the same grade from -1 to 1", _MMSA,
-    ),
-    "acc5": Metric(
-        "Acc-5", "sentiment", over(_SENTIMENT, partial(same_class, graded=rounded_within(2))),
-        "share of clips with the same grade from -2 to 2", _MMSA,
-    ),
-    "acc7": Metric(
-        "Acc-7", "sentiment", over(_SENTIMENT, partial(same_class, graded=rounded_within(3))),
-        "share of clips with the same grade from -3 to 3", _MMSA,
-    ),
+    **{
+        f"acc{2 * bound + 1}": Metric(
+            f"Acc-{2 * bound + 1}", "sentiment",
+            over(_SENTIMENT, partial(same_class, graded=rounded_within(bound))),
+            f"share of clips with the same grade from -{bound} to {bound}", _MMSA,
+        )
+        for bound in (1, 2, 3)
+    },
     "mae": Metric(
         "MAE", "sentiment", over(_NUMBER, regression.mae), "mean absolute error", _MMSA, True,
     ),
@@ -255,11 +244,11 @@ METRICS: dict[str, Metric] = {
         "m-score, level 2", "hit", _hit("m_score", 2), "m-score on the middle ring", _UNIBENCH,
     ),
     "hit_rate_corrected": Metric(
-        "hit rate, corrected", "hit", _hit_corrected("hit_rate"),
+        "hit rate, corrected", "hit", _hit("hit_rate", 1, Corrected),
         "hit rate with the corrected mapping of words",
     ),
     "hit_precision_corrected": Metric(
-        "its precision, corrected", "hit", _hit_corrected("m_score"),
+        "its precision, corrected", "hit", _hit("m_score", 1, Corrected),
         "hits divided by the number of answered categories, with the corrected mapping",
     ),
     "ew_score": Metric(
@@ -280,27 +269,20 @@ METRICS: dict[str, Metric] = {
         "EW F", "wheel", _ew("f"), "harmonic mean of EW precision and EW recall",
         "MER2025, MER2026", beside=("ew_f_corrected",),
     ),
-    "ew_precision_level2": Metric(
-        "EW precision, level 2", "wheel", _ew("precision", 2), "EW precision on the middle ring",
-        "MER2025",
-    ),
-    "ew_recall_level2": Metric(
-        "EW recall, level 2", "wheel", _ew("recall", 2), "EW recall on the middle ring", "MER2025",
-    ),
-    "ew_f_level2": Metric(
-        "EW F, level 2", "wheel", _ew("f", 2), "EW F on the middle ring", "MER2025",
-    ),
-    "ew_precision_corrected": Metric(
-        "EW precision, corrected", "wheel", _ew_corrected("precision"),
-        "EW precision with the corrected mapping of words",
-    ),
-    "ew_recall_corrected": Metric(
-        "EW recall, corrected", "wheel", _ew_corrected("recall"),
-        "EW recall with the corrected mapping of words",
-    ),
-    "ew_f_corrected": Metric(
-        "EW F, corrected", "wheel", _ew_corrected("f"), "EW F with the corrected mapping of words",
-    ),
+    **{
+        f"ew_{part}_level2": Metric(
+            f"EW {title}, level 2", "wheel", _ew(part, 2), f"EW {title} on the middle ring",
+            "MER2025",
+        )
+        for part, title in _EW.items()
+    },
+    **{
+        f"ew_{part}_corrected": Metric(
+            f"EW {title}, corrected", "wheel", _ew(part, 1, Corrected),
+            f"EW {title} with the corrected mapping of words",
+        )
+        for part, title in _EW.items()
+    },
     "mer2024_ov": Metric(
         "MER2024-OV: mean of both", "synonyms", _merged("mean"),
         "mean of set accuracy and set recall", "MER2024",

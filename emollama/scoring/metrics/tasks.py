@@ -19,12 +19,10 @@ _OF_LABELS: dict[str, Formula] = {
 }  # fmt: skip
 _OF_VALUES: dict[str, Formula] = {"ccc": regression.ccc, "mse": regression.mse}
 
-TITLES: dict[str, str] = {
-    **{n: METRICS[n].short or METRICS[n].title for n in (*COMPARED, "micro_f1", "mer2023")},
-    "ccc": "CCC",
-    "mse": "MSE",
-}
-"""Of every metric of a task."""
+_ORDER = ("uar", "weighted_f1", "accuracy", "macro_f1", "micro_f1", "ccc", "mse", "mer2023")
+_OTHERS = {"ccc": "CCC", "mse": "MSE"}
+TITLES = {n: _OTHERS.get(n) or METRICS[n].short or METRICS[n].title for n in _ORDER}
+"""Of every metric of a task, in the order of a table."""
 LOWER_IS_BETTER = ("mse",)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from emollama.scoring.metrics.ranking import steps
 
 THRESHOLD = 0.5
-"""Of a label that no validation sample shows, and where there is no validation split."""
+"""Threshold of labels without validation samples, and without a validation split."""
 
 
 def best_threshold(truth: np.ndarray, scores: np.ndarray) -> float:

@@ -18,7 +18,7 @@ from emollama.scoring.predictions.predictions import Predictions
 
 MISSING = "no row in the file"
 TOLERANCE = 1e-6
-"""Relative: a quantity that was written with fewer digits is the same one."""
+"""Relative tolerance: a value written with fewer digits is the same value."""
 
 
 def with_its_splits(
@@ -41,8 +41,8 @@ def with_its_splits(
     if wanted is None:
         if files:
             raise EmollamaError(
-                f"{where}: was not made with a split file, so {_names(files)} cannot say what was "
-                "tested; leave --split-file out"
+                f"{where}: was not made with a split file, so {_names(files)} does not "
+                "apply; leave --split-file out"
             )
         return manifest
     found = next((f for f in files if f.sha256 == wanted), None)
@@ -72,8 +72,8 @@ def against_manifest(predictions: Predictions, manifest: Manifest) -> Prediction
     header, where = predictions.header, predictions.path or "the predictions"
     if set(header.labels.labels) != set(manifest.labels.labels):
         raise EmollamaError(
-            f"{where}: its labels ({', '.join(header.labels.labels)}) are not those of "
-            f"{manifest.path} ({', '.join(manifest.labels.labels)})"
+            f"{where}: its labels ({', '.join(header.labels.labels)}) differ from those "
+            f"of {manifest.path} ({', '.join(manifest.labels.labels)})"
         )
     samples = manifest.split(header.split) if header.split else manifest.samples
     known = {s.id: s for s in samples}
@@ -134,8 +134,8 @@ def _contradiction(
     predictions: Predictions, row: Prediction, name: str, mine: object, value: object
 ) -> EmollamaError:
     return EmollamaError(
-        f"{_place(predictions, row.id)}: id '{row.id}' has {name} '{mine}', and in the manifest "
-        f"it is '{value}'"
+        f"{_place(predictions, row.id)}: id '{row.id}' has {name} '{mine}', but "
+        f"'{value}' in the manifest"
     )
 
 

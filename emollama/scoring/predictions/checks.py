@@ -11,9 +11,9 @@ from emollama.manifest.labels import LabelSet
 from emollama.scoring.predictions.prediction import Prediction, Quantity
 
 NO_VALENCE = -10.0
-"""MER2023 writes it where a clip has no valence."""
+"""MER2023's value for a clip without valence."""
 NO_WORDS = "no words"
-"""The failure of a row that names none."""
+"""The failure of a row without a reason."""
 
 
 def series(value: Quantity) -> tuple[float, ...]:
@@ -83,5 +83,5 @@ def _same_frames(place: str, values: Mapping[str, Quantity], truth: Mapping[str,
         if have != need:
             raise EmollamaError(
                 f"{place}: values.{name} has {have} numbers and reference_values.{name} {need}; "
-                "frame by frame they must be the same"
+                "each needs one number for each frame"
             )

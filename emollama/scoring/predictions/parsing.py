@@ -97,7 +97,7 @@ def parse_again(rows: Sequence[Prediction], labels: LabelSet, parser: str) -> li
     """
     rule = get_parser(parser)
     if not any(r.answer is not None for r in rows):
-        raise EmollamaError(f"--parser {parser}: no row holds the text of an answer")
+        raise EmollamaError(f"--parser {parser}: no row has an answer text")
     made = []
     for row in rows:
         if row.answer is not None:

@@ -34,8 +34,8 @@ def pooled(parts: Sequence[Predictions]) -> Predictions:
             key = (row.id, row.channels, row.system)
             if key in seen:
                 raise EmollamaError(
-                    f"{where}: '{row.id}' is also in {seen[key]}; folds that are pooled test "
-                    "different clips"
+                    f"{where}: '{row.id}' is also in {seen[key]}; pooled folds must "
+                    "have different clips"
                 )
             seen[key] = where
             named = row if row.fold else row.model_copy(update={"fold": str(number)})
@@ -49,17 +49,17 @@ def _require_fold_of(first: Predictions, part: Predictions, where: str) -> None:
     """Refuse a file of which other rows would be scored, or none."""
     name = first.path or "file 1"
     if part.header.labels.labels != first.header.labels.labels:
-        raise EmollamaError(f"{where}: its labels are not those of {name}")
+        raise EmollamaError(f"{where}: its labels differ from those of {name}")
     for key in ("corpus", "split"):
         mine, theirs = getattr(part.header, key), getattr(first.header, key)
         if mine != theirs:
             raise EmollamaError(
-                f"{where}: is of {key} '{mine}', and {name} of '{theirs}'; files that are scored "
-                f"together are folds of one corpus and split"
+                f"{where}: is of {key} '{mine}', and {name} of '{theirs}'; files scored "
+                "together must be folds of one corpus and split"
             )
     (system, channels), (other, wanted) = part.headline(), first.headline()
     if (system, channels) != (other, wanted):
         raise EmollamaError(
             f"{where}: its scored rows are by '{system}' with {set_name(channels)}, those of "
-            f"{name} by '{other}' with {set_name(wanted)}; folds are scored alike"
+            f"{name} by '{other}' with {set_name(wanted)}; folds must agree in both"
         )

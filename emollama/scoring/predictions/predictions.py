@@ -166,7 +166,7 @@ def _read_header(path: Path, number: int, line: dict[str, Any]) -> Header:
         )
     if value.get("version") != PREDICTIONS_VERSION:
         raise EmollamaError(
-            f"{path}:{number}: predictions version {value.get('version')} is not readable here; "
+            f"{path}:{number}: predictions version {value.get('version')} is not supported; "
             f"this release reads version {PREDICTIONS_VERSION}"
         )
     try:
@@ -195,7 +195,7 @@ def _checked(rows: Iterable[tuple[str, Prediction]], labels: LabelSet) -> list[P
         if key in seen:
             raise EmollamaError(
                 f"{where}: id '{row.id}' with channels {set_name(row.channels)} by "
-                f"'{row.system}' is already at {seen[key]}; each may stand once"
+                f"'{row.system}' is already at {seen[key]}; each may occur once"
             )
         seen[key] = where
         before, first = references.setdefault(row.id, (where, row))
@@ -204,7 +204,7 @@ def _checked(rows: Iterable[tuple[str, Prediction]], labels: LabelSet) -> list[P
             if here != there:
                 raise EmollamaError(
                     f"{where}: id '{row.id}' has {name} {here!r} here and {there!r} "
-                    f"at {before}; a sample has one reference"
+                    f"at {before}; a sample can have only one"
                 )
         checked.append(row)
     return checked
@@ -213,7 +213,9 @@ def _checked(rows: Iterable[tuple[str, Prediction]], labels: LabelSet) -> list[P
 def _with_labels(where: str, row: Prediction, labels: LabelSet) -> Prediction:
     place = f"{where}: id '{row.id}'"
     if row.label is not None and row.parse_failure is not None:
-        raise EmollamaError(f"{place}: has a label and a parse_failure; it must have one of them")
+        raise EmollamaError(
+            f"{place}: has a label and a parse_failure; it must have only one of them"
+        )
     if row.reference is not None and row.label is None and row.parse_failure is None:
         raise EmollamaError(
             f"{place}: has neither label nor parse_failure; say why there is no label"

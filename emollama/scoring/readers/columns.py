@@ -53,30 +53,34 @@ def read_table(path: Path) -> list[tuple[int, dict[str, Any]]]:
         if found is None:
             return None
         if spelled.count(found) > 1:
-            raise EmollamaError(f"{path}:{header}: column '{found}' occurs twice, case aside")
+            raise EmollamaError(f"{path}:{header}: column '{found}' occurs twice (case ignored)")
         return spelled.index(found)
 
     at = {"label": column(LABELS), "words": column(WORDS), "valence": column(VALENCES),
           "reason": column(REASONS)}  # fmt: skip
     name = column(NAMES)
     if name is None:
-        raise EmollamaError(f"{path}:{header}: has no column of clips; one of: {', '.join(NAMES)}")
+        raise EmollamaError(
+            f"{path}:{header}: has no column of clip names; one of: {', '.join(NAMES)}"
+        )
     if all(where is None for where in at.values()):
         values = ", ".join((*LABELS, *WORDS, *VALENCES, *REASONS))
-        raise EmollamaError(f"{path}:{header}: has no column of values; one of: {values}")
+        raise EmollamaError(
+            f"{path}:{header}: has no column with answers; it must be one of: {values}"
+        )
     found: list[tuple[int, dict[str, Any]]] = []
     seen: dict[str, int] = {}
     for line, cells in table:
         if len(cells) != len(names):
             raise EmollamaError(
-                f"{path}:{line}: has {len(cells)} cells, the header {len(names)}; the file may be "
-                "cut off or a text not in quotes"
+                f"{path}:{line}: has {len(cells)} cells, the header {len(names)}; the "
+                "file may be cut off, or a text is not quoted"
             )
         clip = cells[name].strip()
         if not clip:
             raise EmollamaError(f"{path}:{line}: '{names[name]}' is empty")
         if len(clip) > LONGEST_ID:
-            raise EmollamaError(f"{path}:{line}: '{clip[:40]}...' is too long for a name")
+            raise EmollamaError(f"{path}:{line}: '{clip[:40]}...' is too long for a clip name")
         if clip in seen:
             raise EmollamaError(f"{path}:{line}: '{clip}' is already on line {seen[clip]}")
         seen[clip] = line

@@ -80,8 +80,8 @@ def _array(path: Path, name: str, data: bytes) -> Any:
         value = _plain(load_plain(stream))
     except (pickle.UnpicklingError, TypeError, ValueError, RecursionError, MemoryError) as error:
         raise EmollamaError(
-            f"{path}: '{name}' is a pickle that holds more than text and numbers, and is not "
-            f"unpacked ({' '.join(str(error).split())[:120]}); save it with plain string arrays"
+            f"{path}: '{name}' is a pickle with more than text and numbers, and is not "
+            f"loaded ({' '.join(str(error).split())[:120]}); save it with plain string arrays"
         ) from error
     return value
 

@@ -69,13 +69,13 @@ def emotion_llama(path: Path, labels: LabelSet) -> list[Prediction]:
     # One class, repeated once: what is in brackets is read in time linear in its length.
     lines = [re.findall(r"\d+", line) for line in re.findall(r"\[([\d\s,]+)\]", read_text(path))]
     if any(len(number) > len(str(MOST_ROWS)) for line in lines for number in line):
-        raise EmollamaError(f"{path}: a count is above {MOST_ROWS:,}; it is no confusion matrix")
+        raise EmollamaError(f"{path}: a count is above {MOST_ROWS:,}; it is not a confusion matrix")
     counts = [[int(n) for n in line] for line in lines if line]
     names = sorted(labels.labels)
     if len(counts) != len(names) or any(len(row) != len(names) for row in counts):
         raise EmollamaError(
-            f"{path}: holds no confusion matrix of {len(names)} rows and columns, one of each "
-            f"label of '{labels.name}'"
+            f"{path}: holds no confusion matrix of {len(names)} rows and columns, one "
+            f"per label of '{labels.name}'"
         )
     if (total := sum(map(sum, counts))) > MOST_ROWS:
         raise EmollamaError(f"{path}: counts {total:,} clips; at most {MOST_ROWS:,} are read")
@@ -111,7 +111,7 @@ def mertools(path: Path, labels: LabelSet) -> list[Prediction]:
     for key, values in columns.items():
         if len(values) != n or len(ids) != n:
             raise EmollamaError(
-                f"{path}: '{key}' has {len(values)} rows and there are {len(ids)} names"
+                f"{path}: '{key}' has {len(values)} rows, but there are {len(ids)} names"
             )
     if "emoprobs" in columns:
         columns["emoprobs"] = _probabilities(path, columns["emoprobs"], labels)

@@ -48,8 +48,8 @@ def with_references(rows: list[Prediction], path: Path, labels: LabelSet) -> lis
         if len(fitting) != 1:
             sizes = ", ".join(str(len(t)) for t in tables)
             raise EmollamaError(
-                f"{path}: the {len(rows)} results name no clips, so they need the one table of as "
-                f"many in their order; there are tables of {sizes}"
+                f"{path}: the {len(rows)} results have no clip names, so exactly one table must "
+                f"have as many, in the same order; there are tables of {sizes}"
             )
         tables = fitting
         rows = [r.model_copy(update={"id": n}) for r, n in zip(rows, fitting[0], strict=True)]

@@ -8,7 +8,7 @@ of one clip show different emotions, whose emotion is the answer?
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Unpack
 
 import numpy as np
@@ -155,7 +155,7 @@ def channel_conflicts(
             present whose emotion any row's `truth` tells; rows that do not tell all of them are
             left out.
         labels: the label set.
-        draws: see `Draws`; clips are drawn, not groups.
+        draws: see `Draws`.
     """
     rows = sorted(predictions, key=lambda p: p.id)
     told = [
@@ -174,31 +174,29 @@ def channel_conflicts(
     rows = [p for p, taken in zip(rows, clash, strict=True) if taken]
     answer = np.array([-1 if p.label is None else code[p.label] for p in rows])
     intended = np.array([-2 if p.reference is None else code[p.reference] for p in rows])
-    failures = int((answer == -1).sum())
+    groups = np.array([p.group for p in rows], dtype=object)
+    unread, every = answer == -1, np.full(len(rows), True)
 
-    def share(hits: np.ndarray, missed: int = 0) -> Score:
+    def share(hits: np.ndarray, among: np.ndarray = every) -> Score:
+        missed = int(unread[among].sum())
         failures = {NO_ANSWER: missed} if missed else {}
-        return mean_score(hits.astype(float), total, failures, **draws)
+        values, drawn = hits[among].astype(float), groups[among].tolist()
+        return mean_score(values, total, failures, drawn, **draws)
 
     lone = []
     for k, channel in enumerate(told):
         others = np.delete(shown, k, axis=1)
         alone = (others == others[:, :1]).all(axis=1) & (others[:, 0] != shown[:, k])
         if len(told) > 2 and alone.any():
-            failed = int((answer[alone] == -1).sum())
-            lone.append(
-                Lone(
-                    channel,
-                    share(answer[alone] == shown[alone, k], failed),
-                    share(answer[alone] == others[alone, 0], failed),
-                )
-            )
+            its, theirs = (answer == side for side in (shown[:, k], others[:, 0]))
+            lone.append(Lone(channel, share(its, alone), share(theirs, alone)))
     known = intended >= 0
+    right = {c: share(intended == shown[:, k], known) for k, c in enumerate(told)}
     return Conflicts(
         system=rows[0].system,
         channels=tuple(told),
-        followed={c: share(answer == shown[:, k], failures) for k, c in enumerate(told)},
-        none=share(~(shown == answer[:, None]).any(axis=1), failures),
-        intended={c: share((intended == shown[:, k])[known]) for k, c in enumerate(told)},
+        followed={c: share(answer == shown[:, k]) for k, c in enumerate(told)},
+        none=share(~(shown == answer[:, None]).any(axis=1)),
+        intended={c: replace(score, failures={}) for c, score in right.items()},
         lone=tuple(lone),
     )

@@ -107,7 +107,7 @@ def build_report(
     rows = every.select(full, main)
     if not any(r.reference is not None for r in rows):
         where = predictions.path or "the predictions"
-        raise EmollamaError(f"{where}: no row has a reference; there is nothing to score against")
+        raise EmollamaError(f"{where}: no row has a reference to score against")
     draws = {"resamples": RESAMPLES, "seed": every.header.seed, "by": "sample", **draws}
     beside = sorted(systems[1:], key=lambda s: _BESIDE.index(s) if s in _BESIDE else -1)
     others = []
@@ -194,7 +194,8 @@ def _faithfulness(
     reasons = {r.id: r.reason for r in rows if r.reason is not None and r.id in rendered}
     if clues_in is None or len(reasons) < 2:
         return None
-    return clue_faithfulness(reasons, rendered, clues_in, **draws)
+    groups = {r.id: r.group for r in rows}
+    return clue_faithfulness(reasons, rendered, clues_in, groups, **draws)
 
 
 def _label_naming(rows: Sequence[Prediction], labels: LabelSet, draws: Draws) -> LabelNaming | None:
@@ -202,7 +203,7 @@ def _label_naming(rows: Sequence[Prediction], labels: LabelSet, draws: Draws) ->
     if len(named) < 2:
         return None
     references = {r.id: r.reference for r in rows if r.reference}
-    return label_naming(named, references, **draws)
+    return label_naming(named, references, {r.id: r.group for r in rows}, **draws)
 
 
 def plain(value: Any) -> Any:

@@ -48,9 +48,7 @@ def score_predictions(
     where = predictions.path or "the predictions"
     wanted = wanted or fitting(rows, context)
     if not wanted:
-        raise EmollamaError(
-            f"{where}: no row has a reference of any kind; there is nothing to score against"
-        )
+        raise EmollamaError(f"{where}: no row has a reference to score against")
     draws = {"resamples": RESAMPLES, "seed": predictions.header.seed, "by": "sample", **draws}
     other = _rows(compare)[2] if compare else None
     results, differences = [], []

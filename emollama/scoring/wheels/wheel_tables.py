@@ -137,8 +137,8 @@ def read_wheel_tables(folder: Path, rules: Rules | None = None) -> WheelTables:
     forms = _forms(folder / "format.csv")
     if year is None:
         print(
-            f"note: {folder}/format.csv: is not the published one of "
-            f"{' or '.join(_PUBLISHED.values())}; scored with own tables of {len(forms):,} forms",
+            f"note: {folder}/format.csv: is not the file published with "
+            f"{' or '.join(_PUBLISHED.values())}; scored with its {len(forms):,} word forms",
             file=sys.stderr,
         )
     return WheelTables(
@@ -168,7 +168,7 @@ def _forms(path: Path) -> dict[str, frozenset[str]]:
         if len(cells) != len(columns):
             raise EmollamaError(
                 f"{path}:{number}: has {len(cells)} cells, the header {len(columns)}; "
-                "the file may be cut off or a text not in quotes"
+                "the file may be cut off, or a text is not quoted"
             )
         row = dict(zip(columns, cells, strict=True))
         if not row["name"]:
@@ -187,7 +187,7 @@ def _synonyms(path: Path) -> dict[str, frozenset[str]]:
         if name.startswith("word_run") and name.replace("word", "synonym") in head
     ]
     if not runs:
-        raise EmollamaError(f"{path}:1: needs the columns word_run1 and synonym_run1, and so on")
+        raise EmollamaError(f"{path}:1: needs the columns word_run1, synonym_run1, and so on")
     pairs = []
     for row in rows:
         for word_at, synonym_at in runs:

@@ -28,6 +28,7 @@ from emollama.scoring.wheels.wheel_tables import WHEELS, WheelTables
 from emollama.scoring.wheels.wheel_words import Corrected, Published
 
 Part = Literal["precision", "recall", "f", "hit_rate", "m_score"]
+Mapping = type[Published] | type[Corrected]
 Table = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Two ratios and whether a sample counts, each float [n, 5]."""
 
@@ -67,8 +68,8 @@ def hit_rate(rows: Sequence[Prediction], mapping: Published | Corrected, part: P
         gold = gold_words(row) or ()
         if len(gold) > 1:
             raise EmollamaError(
-                f"id '{row.id}': hit rate needs one gold word and there are {len(gold)}; "
-                "several are what ew_f is for"
+                f"id '{row.id}': hit rate needs one gold word, but there are {len(gold)}; "
+                "for several use ew_f"
             )
     return _measure(rows, with_gold, _hit_ratios(with_gold, mapping), mapping, part)
 

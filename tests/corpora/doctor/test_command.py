@@ -38,7 +38,7 @@ def test_errors_exit_with_1_and_warnings_with_0(
     path = corpus.write()
     code, out, err = run(capsys, path, "--no-faces", "--min-label", 1, "--workers", 1)
     assert code == 0 and "errors: 0, warnings: 1" in out and "[bold]silent" in out
-    assert re.search(r"13 clips looked at in [\d.]+ s \([\d.]+ clips/s\), 0 kept", out)
+    assert re.search(r"13 clips checked in [\d.]+ s \([\d.]+ clips/s\), 0 kept", out)
     assert re.search(r"13/13 clips, [\d.]+ clips/s, 0 s left", err)
     report = json.loads((corpus.folder / "manifest-doctor" / "report.json").read_text())
     assert report["kinds"] == {"silent": 1} and report["findings"][0]["ids"] == ["[bold]silent"]
@@ -54,8 +54,8 @@ def test_errors_exit_with_1_and_warnings_with_0(
         "ids": ["train-0", "leak"],
         "detail": "group 'group of train-0': 1 in train, 1 in test",
     }
-    assert "1 clips looked at" in out and "13 kept from before" in out
-    assert run(capsys, path, "--no-faces")[1].count("they have not changed") == 1
+    assert "1 clips checked" in out and "13 kept from before" in out
+    assert run(capsys, path, "--no-faces")[1].count("have not changed") == 1
 
 
 def test_words_alone_are_told_as_such(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -71,9 +71,9 @@ def test_words_alone_are_told_as_such(tmp_path: Path, capsys: pytest.CaptureFixt
     [
         (["--min-seconds", 70], "--min-seconds 70 must be 0 or more and below --max-seconds 60"),
         (["--tolerance", -1], "--tolerance -1: must be 0 or more"),
-        (["--silence", 3], "--silence 3: dB below full scale are 0 or less"),
+        (["--silence", 3], "--silence 3: must be 0 or less, in dB relative to full scale"),
         (["--workers", -1], "--workers must be 0 or more"),
-        (["--store", "nowhere"], "nowhere: no such feature store"),
+        (["--store", "nowhere"], "nowhere: is not a folder (no such folder)"),
     ],
 )
 def test_mistakes_are_one_line(

@@ -130,7 +130,7 @@ def test_patience_ends_a_run_and_the_same_command_does_not_begin_again(
     first = run(config, tmp_path, *options)
     assert first["epochs"] == first["best"]["epoch"] + 2 < 40
     assert run(config, tmp_path, *options) == first
-    assert "no better epoch in 2: stopped" in capsys.readouterr().err
+    assert "no improvement in 2 epochs: stopped" in capsys.readouterr().err
 
 
 def test_without_a_validation_split_the_last_epoch_is_kept_aloud(
@@ -168,7 +168,7 @@ def test_every_model_of_a_strategy_starts_from_its_own_weights(
     shutil.rmtree(tmp_path / "first/model/joint")
     capsys.readouterr()
     run(config, tmp_path / "half", start, *short)
-    assert "has no model 'joint'; it begins anew" in capsys.readouterr().err
+    assert "has no model 'joint'; it starts from new weights" in capsys.readouterr().err
 
 
 def test_the_best_epoch_of_each_value_is_kept_by_itself(config: Path, tmp_path: Path) -> None:
@@ -235,7 +235,7 @@ def test_two_processes_learn_what_one_learns(config: Path, tmp_path: Path) -> No
         (["strategy.name=staged", "strategy.stage=1"], "unknown key 'stage'.*'stages'"),
         (["strategy.name=staged", "strategy.stages=[{epochs: 2}]"], "stages add up to 2"),
         (["training.epochs=null"], "'training.epochs' is missing"),
-        (["training.select=ccc"], "ccc is no metric of task label"),
+        (["training.select=ccc"], "ccc is not a metric of task label"),
         (["training.select=f1"], "training.select"),
         (["data.validation_split=train"], "'train' is trained on"),
         (["data.train_split=dev"], "split 'dev' has no samples"),
