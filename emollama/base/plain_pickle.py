@@ -244,4 +244,4 @@ def read_pickle(path: Path) -> Any:
     except OSError as error:
         raise EmollamaError(f"{path}: cannot be read: {error.strerror or error}") from error
     except pickle.UnpicklingError as error:
-        raise EmollamaError(f"{path}: refused, or not a pickle: {error}") from error
+        raise EmollamaError(f"{path}: refused or not a pickle: {error}") from error

@@ -83,7 +83,9 @@ def test_mistakes(root: Path, tmp_path: Path) -> None:
     with pytest.raises(EmollamaError, match="'7': valence is not from -1 to 1"):
         prepare_aff_wild2_h5(root, out)
     (root / "targets/train_valid_targets.h5").write_bytes(b"cut off")
-    with pytest.raises(EmollamaError, match=r"train_valid_targets.h5: is no HDF5 of Aff-Wild2"):
+    with pytest.raises(
+        EmollamaError, match=r"train_valid_targets.h5: is not an HDF5 file of Aff-Wild2"
+    ):
         prepare_aff_wild2_h5(root, out)
     assert not out.exists()
     with pytest.raises(EmollamaError, match="has no targets/train_valid"):

@@ -156,7 +156,7 @@ def test_whatever_a_pickle_holds(name: str, tmp_path: Path) -> None:
         ("csv", "clips.csv", "a b", "../a", r"csv:2: column 'id': '../a' is not a valid id"),
         ("merr", "MERR_fine_grained.txt", "sample_1", "/etc", r"txt:1: '/etc' is not a valid id"),
         ("meld", "train_sent_emo.csv", "sadness", "bored", r"csv:2: column 'Emotion': 'bored'"),
-        ("ave", "trainSet.txt", "&2&9", "&9&2", r"trainSet.txt:2: 9 to 2 s is no span"),
+        ("ave", "trainSet.txt", "&2&9", "&9&2", r"trainSet.txt:2: 9 to 2 s is not a valid span"),
         ("mosei", "Raw/Transcript/Segmented/Combined/train.txt", "___1___", "___0___",
          r"train.txt:2: segment 'train_0' is already at .*train.txt:1"),
         ("merr", "MERR_fine_grained.json", '"doubt"', '"dou', r"grained.json:\d+: is not JSON"),

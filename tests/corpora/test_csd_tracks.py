@@ -91,5 +91,5 @@ def test_faults_are_one_line(manifest: Path, tmp_path: Path) -> None:
     write_manifest(without, "mosei", get_label_set("mosei"), [Sample(id="a", group="v")])
     with pytest.raises(EmollamaError, match="'a' has no group, start and end"):
         import_csd(elsewhere, without, tmp_path / "store", "covarep", "voice")
-    with pytest.raises(EmollamaError, match="cannot name a folder"):
+    with pytest.raises(EmollamaError, match="is not a valid folder name"):
         import_csd(elsewhere, manifest, tmp_path / "store", "../x", "voice")

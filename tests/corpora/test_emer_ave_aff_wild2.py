@@ -99,7 +99,7 @@ def test_aff_wild2_names_the_file_of_frames(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("valence,arousal\n0.5,2\n", r"720.txt:2: 0.5,2 is not from -1 to 1, nor -5"),
+        ("valence,arousal\n0.5,2\n", r"720.txt:2: 0.5,2 is neither from -1 to 1 nor -5"),
         ("valence,arousal\n0.5\n", r"720.txt:2: must hold valence,arousal, holds '0.5'"),
         ("valence,arousal\n0,0\nnan,0\n", r"720.txt:3: 'nan' is not a number"),
         ("arousal,valence\n0,0\n", r"720.txt:1: must be 'valence,arousal', is 'arousal"),
@@ -147,7 +147,7 @@ def test_ave_with_two_events_of_a_clip(tmp_path: Path) -> None:
     ("content", "said"),
     [
         ("Bark&a&good&0\n", r"trainSet.txt:1: must hold Category"),
-        ("Bark&a&good&3&3\n", r"trainSet.txt:1: 3 to 3 s is no span"),
+        ("Bark&a&good&3&3\n", r"trainSet.txt:1: 3 to 3 s is not a valid span"),
         ("Bark&a&good&0&3\nBark&a&good&0&3\n", r"trainSet.txt:2: id 'a_bark_0-3' is already"),
         ("", "has no lines in trainSet"),
     ],

@@ -57,8 +57,8 @@ def test_four_classes_of_sound(root: Path, tmp_path: Path) -> None:
     assert samples["Ses01F_impro01_M000"].truth["side"] == "right"
     assert samples["Ses05M_script03_1_M033"].split == "test"
     assert report.rejected == {
-        "Ses01F_impro01_F001": "label 'fru' is none of the 5 taken",
-        "Ses01F_impro01_M001": "label 'xxx' is none of the 5 taken",
+        "Ses01F_impro01_F001": "label 'fru' is not one of the 5 in use",
+        "Ses01F_impro01_M001": "label 'xxx' is not one of the 5 in use",
         "Ses01F_impro01_F002": "file is missing",
     }
     assert report.faults[0] == "split 'session 1': 3 samples found, 1085 expected"
@@ -101,7 +101,7 @@ def test_published_counts_add_up() -> None:
             line("Ses01F_impro01_F000", "neu") + line("Ses01F_impro01_F000", "xxx"),
             r"impro01.txt:4: id .* is already at .*:1",
         ),
-        (line("Ses01F_impro01_F000", "neu", "8.2 - 6.1"), "8.2 to 6.1 s is no span"),
+        (line("Ses01F_impro01_F000", "neu", "8.2 - 6.1"), "8.2 to 6.1 s is not a valid span"),
         (line("Ses01F_impro01_F000", "neu", "x - 6.1"), r"txt:1: 'x' is not a number"),
         ("\n[1.0 - 2.0]\tSes01F_impro01_F000\n", r"txt:2: is not \[start - end\]"),
     ],

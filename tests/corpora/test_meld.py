@@ -60,7 +60,7 @@ def test_clips_words_and_what_is_left_out(root: Path, tmp_path: Path) -> None:
     assert report.rejected == {
         "train_dia125_utt3": "known to be broken: the video cannot be read",
         "train_dia7_utt7": "file is missing",
-        "train: final_videos_testdia0_utt0.mp4": "a clip that no row annotates",
+        "train: final_videos_testdia0_utt0.mp4": "a clip without an annotation",
     }
     assert report.faults == (
         "split 'train': 4 samples found, 9989 expected",
@@ -70,7 +70,7 @@ def test_clips_words_and_what_is_left_out(root: Path, tmp_path: Path) -> None:
     )
     told = "\n".join(report.lines())
     assert "NOT AS PUBLISHED: split 'val'" in told and "NO CLIPS" in told
-    assert "train_sent_emo.csv: 1 texts with mis-encoded characters mended" in told
+    assert "train_sent_emo.csv: 1 texts with mis-encoded characters corrected" in told
 
 
 def test_context_is_the_dialogue_so_far_whatever_the_order_of_rows(tmp_path: Path) -> None:

@@ -55,7 +55,10 @@ def test_clips_valence_and_words(mer2023: Path, tmp_path: Path) -> None:
         ("name,discrete\na,sad\na,sad\n", r"train-label.csv:3: id 'a' is already at"),
         ("name,discrete\na,bored\n", r"train-label.csv:2: column 'discrete': 'bored' is not in"),
         ("name,discrete,valence\na,sad,low\n", r"csv:2: column 'valence': 'low' is not a number"),
-        ("name,discrete,Valence\na,sad,99\n", r"csv:2: column 'valence': 99 is not from -5 to 5"),
+        (
+            "name,discrete,Valence\na,sad,99\n",
+            r"csv:2: column 'valence': 99 is neither from -5 to 5",
+        ),
         ("name,discrete,valence,Valence\na,sad,1,2\n", r"csv:1: column 'valence' occurs twice"),
         ("name,discrete\n,sad\n", r"csv:2: column 'name' is empty"),
         ("name,emotion\na,sad\n", "has no column 'discrete'"),
@@ -229,8 +232,8 @@ def test_merr_that_contradicts_its_list(tmp_path: Path) -> None:
     report = prepare_merr(tmp_path, tmp_path / "m.jsonl")
     assert samples_of(tmp_path / "m.jsonl")["sample_1"].targets.emotion == "sad"
     assert (
-        "1 labels of the list are others than in the json, e.g. 'sample_1', 'sad' in the list and "
-        "'angry' in the json; the list's are taken"
+        "1 labels differ between list and json, e.g. 'sample_1', 'sad' in the list and "
+        "'angry' in the json; those of the list are used"
     ) in report.notes
 
 

@@ -109,7 +109,7 @@ def test_transcripts_and_csd_of_another_form(root: Path, tmp_path: Path) -> None
     with pytest.raises(EmollamaError, match=r"'v': features must be \[n, 7\], not \[1, 1\]"):
         prepare_mosei(root, tmp_path / "m.jsonl")
     plant(root, {"Raw/Transcript/Segmented/Combined/c.txt": "c___0___2.5___1.25___third\n"})
-    with pytest.raises(EmollamaError, match=r"c.txt:1: 2.5 to 1.25 s is no span"):
+    with pytest.raises(EmollamaError, match=r"c.txt:1: 2.5 to 1.25 s is not a valid span"):
         prepare_mosei(root, tmp_path / "m.jsonl")
     plant(root, {"Raw/Transcript/Segmented/Combined/c.txt": "c___0___2.5\n"})
     with pytest.raises(EmollamaError, match=r"c.txt:1: must hold id___segment"):
@@ -122,8 +122,11 @@ def test_transcripts_and_csd_of_another_form(root: Path, tmp_path: Path) -> None
         ({"raw_text": ["a", ["b", "c"]]}, r"train\[1\]: raw_text: must be text, is \['b', 'c'\]"),
         ({"raw_text": [None, "b"]}, r"train\[0\]: raw_text: must be text, is None"),
         ({"id": [["v$_$1"], ["v$_$2"]]}, r"train\[0\]: id: must be text, is \['v\$_\$1'\]"),
-        ({"id": np.array([["v", "1"], ["v", "2"]])}, "'id' must be a list of one value a sample"),
-        ({"id": np.array("v$_$1")}, "'id' must be a list of one value a sample"),
+        (
+            {"id": np.array([["v", "1"], ["v", "2"]])},
+            "'id' must be a list with one value per sample",
+        ),
+        ({"id": np.array("v$_$1")}, "'id' must be a list with one value per sample"),
         ({"annotations": [1, 2]}, r"train\[0\]: annotations: must be text, is 1"),
         ({"regression_labels": [[1.0], 2.0]}, r"regression_labels: '\[1.0\]' is not a number"),
     ],

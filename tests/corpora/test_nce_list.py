@@ -57,8 +57,8 @@ def test_a_list_with_videos_transcripts_and_reasons(root: Path) -> None:
     assert report.rejected == {"sample_00000061": f"no video in {root / 'video'}"}
     assert "1 without a transcript" in report.notes
     assert report.notes[-1] == (
-        "1 labels of the list are others than in the json, e.g. 'sample_00000054', 'angry' in the "
-        "list and 'sad' in the json; the list's are taken"
+        "1 labels differ between list and json, e.g. 'sample_00000054', 'angry' in the "
+        "list and 'sad' in the json; those of the list are used"
     )
 
 
@@ -68,7 +68,7 @@ def test_a_list_with_videos_transcripts_and_reasons(root: Path) -> None:
         ("sample_1 0", "must hold name, frame count and emotion"),
         ("sample_1 0 bored", "'bored' is not in label set 'merr'"),
         ("../sample_1 0 happy", "is not a valid id"),
-        ("", "no line can be used"),
+        ("", "no usable line"),
     ],
 )
 def test_what_is_no_such_list(root: Path, line: str, said: str) -> None:

@@ -60,12 +60,14 @@ def test_an_utterance_is_one_sample_with_picture_and_sound(root: Path, tmp_path:
 def test_nothing_is_left_out_silently(root: Path, tmp_path: Path) -> None:
     report = prepare_ravdess(root, tmp_path / "manifest.jsonl")
     assert report.rejected == {
-        "Actor_03/02-01-05-02-01-01-03.mp4": "picture only, the file with sound has it too",
+        "Actor_03/02-01-05-02-01-01-03.mp4": (
+            "picture only; the file with sound also has the picture"
+        ),
         "Actor_03/03-01-01-02-01-01-03.wav": "neutral has no strong intensity",
         "Actor_03/03-01-05-01-01-01-03.mp3": "a .mp3 file; wav, flac and mp4 are read",
         "Actor_03/03-01-09-01-01-01-03.wav": "emotion '09' is not one of 01 to 08",
         "Actor_03/notes on the session.wav": "name is not MM-CC-EE-II-SS-RR-AA",
-        "Actor_05/03-02-03-01-02-02-05.wav": "song, not asked for",
+        "Actor_05/03-02-03-01-02-02-05.wav": "song, not requested",
         "again/Actor_03/03-01-05-02-01-01-03.flac": "another file of the same utterance",
     }
     text = "\n".join(report.lines())
@@ -102,7 +104,7 @@ def test_empty_folders_and_unknown_splits_are_one_line(root: Path, tmp_path: Pat
     empty.mkdir()
     with pytest.raises(EmollamaError, match=r"empty: no RAVDESS speech below it"):
         prepare_ravdess(empty, out)
-    with pytest.raises(EmollamaError, match=r"1 left out, most often \(1\): song, not asked for"):
+    with pytest.raises(EmollamaError, match=r"1 left out, most often \(1\): song, not requested"):
         (empty / "03-02-03-01-02-02-05.wav").touch()
         prepare_ravdess(empty, out)
     with pytest.raises(EmollamaError, match="is not a folder"):

@@ -83,8 +83,8 @@ def test_leave_one_out(manifest: Manifest, tmp_path: Path) -> None:
     given = {"group": "s2-a", "by": "speaker"}
     report = write_split(manifest, tmp_path / "s.jsonl", "leave-one-group-out", given)
     assert report.warnings == (
-        "1 of 6 groups are in more than one split, e.g. 's2': the score is of groups that "
-        "training has seen",
+        "1 of 6 groups are in more than one split, e.g. 's2': scores will be on groups seen in "
+        "training",
     )
 
 

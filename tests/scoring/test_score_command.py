@@ -180,7 +180,7 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
         (("--metric", "mae"), "mae needs reference_values.sentiment"),
         (("--metric", "uar_folds"), "has no fold"),
         (("--metric", "clue_overlap"), "need a judge"),
-        (("--baseline", path, "--metric", "mae"), "--baseline goes into the report"),
+        (("--baseline", path, "--metric", "mae"), "--baseline is for the report"),
         (("--reference", path), "--reference belongs to --reader"),
         (("--wheel-rules", "mer2025"), "--wheel-rules needs --wheel"),
         (("--wheel", tmp_path), "holds no format.csv"),

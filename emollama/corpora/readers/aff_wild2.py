@@ -1,7 +1,7 @@
 """Aff-Wild2, valence and arousal of every frame (Kollias and Zafeiriou 2019; ABAW challenges).
 
-The official annotations are text files: a header, then `valence,arousal` a frame, each from -1 to
-1, or -5 where a frame is not annotated. A manifest names the official file in `targets.frames`; the
+The official annotations are text files: a header, then `valence,arousal` per frame, each from -1 to
+1, or -5 for a frame without annotation. A manifest names the official file in `targets.frames`; the
 frames are those of the video, at its own rate.
 """
 
@@ -36,8 +36,8 @@ def prepare_aff_wild2(root: Path, out: Path, *, strict: bool = False) -> Prepare
     """Write a manifest of Aff-Wild2's valence and arousal; the tests have no public annotations.
 
     A name that ends in `_left` or `_right` is one of two persons in a video; `truth.side` says so.
-    The group is the video. How many files there are differs with the year of the challenge, so no
-    count is checked.
+    The group is the video. The number of files depends on the year of the challenge, so counts are
+    not checked.
 
     Args:
         root: folder with `VA_Estimation_Challenge/Train_Set/*.txt`, `.../Validation_Set/*.txt` and
@@ -46,7 +46,7 @@ def prepare_aff_wild2(root: Path, out: Path, *, strict: bool = False) -> Prepare
         strict: a video that is missing is an error.
 
     Raises:
-        EmollamaError: no such folder, a line that is no pair of numbers from -1 to 1.
+        EmollamaError: no such folder, a line that is not a pair of numbers from -1 to 1.
     """
     require_root(root, "Aff-Wild2", "VA_Estimation_Challenge/Train_Set/*.txt, batch1/*.mp4, ...")
     files: dict[str, Path] = {}
@@ -111,7 +111,7 @@ def read_frame_rows(path: Path) -> np.ndarray:
     """Valence and arousal of every frame, float64 [L, 2] from -1 to 1; NaN where not annotated.
 
     Raises:
-        EmollamaError: another header, or a line that is no pair of such numbers.
+        EmollamaError: another header, or a line that is not a pair of such numbers.
     """
     header, *lines = read_text(path).rstrip().split("\n")
     if [cell.strip().lower() for cell in header.split(",")] != ["valence", "arousal"]:
@@ -126,6 +126,6 @@ def read_frame_rows(path: Path) -> np.ndarray:
         if NOT_ANNOTATED in (valence, arousal):
             continue
         if not (-1 <= valence <= 1 and -1 <= arousal <= 1):
-            raise EmollamaError(f"{where}: {valence:g},{arousal:g} is not from -1 to 1, nor -5")
+            raise EmollamaError(f"{where}: {valence:g},{arousal:g} is neither from -1 to 1 nor -5")
         rows[number - 2] = valence, arousal
     return rows

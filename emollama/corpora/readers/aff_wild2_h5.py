@@ -1,11 +1,11 @@
 """Aff-Wild2 as HDF5 of targets and features, the layout of the ABAW 2022 systems of RUC.
 
 `targets/<set>_valid_targets.h5` has a group for each video: `valence` [L] and `arousal` [L] from -1
-to 1, `length` (L) and `special`. A video with frames that are not annotated is cut into its
-annotated stretches, `<video>_<k>`, which are then special. `features/<set>_<name>.h5` has a group
-of the same name with `fts` [L, D], a row a frame.
+to 1, `length` (L) and `special`. A video with unannotated frames is cut into its annotated
+stretches, `<video>_<k>`, which are marked special. `features/<set>_<name>.h5` has a group of the
+same name with `fts` [L, D], a row a frame.
 
-They become what the rest reads: a text file of frames as the official annotations are, and a
+They are converted to the usual formats: a text file of frames like the official annotations, and a
 folder of `<id>.npy` for each feature.
 """
 
@@ -36,17 +36,17 @@ def prepare_aff_wild2_h5(
 ) -> PrepareReport:
     """Write a manifest, `frames/<id>.txt` and `tracks/<feature>/<id>.npy` beside it.
 
-    The group is the video: two persons in it, and the stretches it was cut into, stay together. The
-    test set has no targets; its samples have features only.
+    The group is the video: its persons and stretches stay together. The test set has no targets;
+    its samples have features only.
 
     Args:
         root: folder with `targets` and `features`.
         out: the manifest.
-        features: names of features; all that there are when empty.
-        strict: a feature without some video is an error.
+        features: names of features; all when empty.
+        strict: a feature that lacks a video is an error.
 
     Raises:
-        EmollamaError: no such set or feature, no HDF5 file of this form, lengths that differ, a
+        EmollamaError: no such set or feature, not an HDF5 file of this form, different lengths, a
             value that is not finite, a target outside -1 to 1.
     """
     require_root(root, "Aff-Wild2", "targets/train_valid_targets.h5, features/train_<name>.h5")
@@ -113,7 +113,7 @@ def _write_frames(out: Path, name: str, length: int, told: list[np.ndarray], whe
 def _tracks(
     collection: Collection, path: Path, split: str, feature: str, lengths: dict[str, int]
 ) -> None:
-    """Write a feature's tracks, float32 [L, D]; a video that it lacks is told."""
+    """Write a feature's tracks, float32 [L, D]; missing videos are noted."""
     if not path.is_file():
         collection.notes.append(f"no features/{path.name}: split '{split}' lacks '{feature}'")
         return
@@ -130,7 +130,8 @@ def _tracks(
             values = _numbers(file[name]["fts"], where, "fts")
             if values.ndim != 2 or len(values) != length:
                 raise EmollamaError(
-                    f"{where}: fts is {list(values.shape)}; it must be [{length}, D], a row a frame"
+                    f"{where}: fts is {list(values.shape)}; it must be [{length}, D], "
+                    "one row per frame"
                 )
             track = collection.out.parent / "tracks" / feature / f"{name}.npy"
             with atomic_path(track) as temporary, temporary.open("wb") as written:
@@ -150,11 +151,11 @@ def _features(root: Path, split: str) -> list[Path]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    """An HDF5 file; one that is none, or of another form, is an `EmollamaError`."""
+    """Open an HDF5 file; anything else, or another form, is an `EmollamaError`."""
     import h5py
 
     try:
         with h5py.File(path, "r") as file:
             yield file
     except (OSError, KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        raise EmollamaError(f"{path}: is no HDF5 of Aff-Wild2: {error}") from error
+        raise EmollamaError(f"{path}: is not an HDF5 file of Aff-Wild2: {error}") from error

@@ -1,7 +1,7 @@
 """AVE (Tian et al. 2018): ten-second clips of 28 events that are both seen and heard.
 
-It is no corpus of emotion; the event stands where an emotion would. A clip may hold events of
-several kinds and is then several samples, whose group is the clip.
+It is not a corpus of emotions; events take the place of emotions. A clip with events of several
+kinds becomes several samples with the clip as their group.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ _COLUMNS = "Category&VideoID&Quality&StartTime&EndTime"
 def prepare_ave(root: Path, out: Path, *, strict: bool = False) -> PrepareReport:
     """Write a manifest of AVE in its official splits; `truth.event` is the event's span in seconds.
 
-    The label set is that of the files: their categories, sorted.
+    The label set consists of the categories in the files, sorted.
 
     Args:
         root: `AVE_Dataset`, with `trainSet.txt`, `valSet.txt`, `testSet.txt` and `AVE/<id>.mp4`.
         out: the manifest.
-        strict: counts other than the published ones, or a clip in several splits, are an error.
+        strict: counts other than the published ones, or a clip in several splits, are errors.
 
     Raises:
-        EmollamaError: no split file, a line that is none, or nothing usable.
+        EmollamaError: no split file, an invalid line, or no usable sample.
     """
     require_root(root, "AVE", "trainSet.txt, valSet.txt, testSet.txt, AVE/*.mp4")
     lines = {
@@ -98,6 +98,6 @@ def _lines(path: Path) -> list[tuple[str, str, str, float, float]]:
             raise EmollamaError(f"{where}: must hold {_COLUMNS}, holds '{line.strip()[:80]}'")
         start, end = (finite(cell, where) for cell in cells[3:])
         if not 0 <= start < end:
-            raise EmollamaError(f"{where}: {start:g} to {end:g} s is no span")
+            raise EmollamaError(f"{where}: {start:g} to {end:g} s is not a valid span")
         rows.append((where, cells[0], cells[1], start, end))
     return rows

@@ -1,7 +1,7 @@
 """CREMA-D (Cao et al. 2014): 91 actors say twelve sentences in six emotions.
 
 A clip is named `<actor>_<sentence>_<emotion>_<level>`; that emotion is the one the actor was asked
-for. What people saw and heard in it stands in `truth.perceived` where the votes are there.
+for. The emotion perceived by raters is in `truth.perceived`, if the votes are available.
 """
 
 from __future__ import annotations
@@ -53,23 +53,23 @@ def prepare_crema_d(
 ) -> PrepareReport:
     """Write a manifest of CREMA-D.
 
-    There is no official split. Here the actors, in order of their numbers, make five folds of
-    18, 18, 18, 18 and 19; fold k is tested and the next one validated on. Copies without clips
-    of some actors have the same folds.
+    There is no official split. Here the actors, sorted by number, form five folds of 18, 18, 18, 18
+    and 19; fold k is for test and the next one for validation. Incomplete copies have the same
+    folds.
 
     Args:
         root: the repository, with `AudioWAV`, `VideoFlash` and, for the votes,
             `processedResults/summaryTable.csv`; either folder of media may be missing.
         out: the manifest.
-        fold: which fold is tested, 1 to 5.
+        fold: the test fold, 1 to 5.
         strict: another number of clips than 7,442 is an error.
-        keep_bad: take clips that are known to be broken.
+        keep_bad: keep clips that are known to be broken.
 
     Raises:
-        EmollamaError: no such fold, no folder of media, a clip with two votes, nothing usable.
+        EmollamaError: no such fold, no folder of media, a clip with two votes, or no usable sample.
     """
     if not 1 <= fold <= FOLDS:
-        raise EmollamaError(f"fold {fold} does not exist; there are 1 to {FOLDS}")
+        raise EmollamaError(f"fold {fold} does not exist; folds are 1 to {FOLDS}")
     require_root(root, "CREMA-D", "AudioWAV/*.wav, VideoFlash/*.flv")
     collection = Collection("crema-d", out, get_label_set("crema-d"), KNOWN_BAD, keep_bad)
     audio = files_by_stem(root / "AudioWAV", _AUDIO)
@@ -125,7 +125,7 @@ def misfit(name: str) -> str | None:
 
 
 def split_of(actor: int, fold: int) -> str:
-    """The split of an actor's clips where fold `fold`, from 1, is tested."""
+    """The split of an actor's clips if fold `fold`, from 1, is the test fold."""
     # 91 = 18 + 18 + 18 + 18 + 19: the last fold takes the one that is left.
     mine = min((actor - ACTORS[0]) // 18, FOLDS - 1)
     tested = fold - 1
@@ -133,7 +133,7 @@ def split_of(actor: int, fold: int) -> str:
 
 
 def _votes(root: Path) -> dict[str, str]:
-    """{clip: what most people saw and heard}, letters as in the release, ties joined by colons."""
+    """{clip: most perceived emotion}, letters as in the release, ties joined by colons."""
     table = first_that_exists(root, "processedResults/summaryTable.csv")
     if table is None:
         return {}

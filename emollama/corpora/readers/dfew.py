@@ -1,7 +1,7 @@
 """DFEW (Jiang et al. 2020): clips of films, seven emotions, five official folds.
 
-Labels are of the single-labelled clips. The release names neither films nor actors, so scenes of
-one film may be on both sides of a fold, and samples have no group.
+Only single-labelled clips are used. The release names neither films nor actors, so scenes of one
+film may be on both sides of a fold, and samples have no group.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ def prepare_dfew(
             `test(single-labeled)`.
         out: the manifest.
         fold: 1 to 5.
-        media: folder of the original `<name>.mp4`; looked for below `root/Clip` when not given.
-            Without it samples name no media: folders of face pictures are not read.
+        media: folder of the original `<name>.mp4`; by default searched below `root/Clip`. Without
+            it samples have no media: folders of face pictures are not read.
         strict: counts other than the published ones are an error.
 
     Raises:
-        EmollamaError: no such fold or no csv of it, an unknown label, a clip twice.
+        EmollamaError: no such fold or no CSV of it, an unknown label, or a duplicate clip.
     """
     if fold not in COUNTS:
         raise EmollamaError(f"fold {fold} does not exist; there are 1 to 5")
     require_root(root, "DFEW", "EmoLabel_DataSplit/train(single-labeled)/set_1.csv, Clip/...")
     if media is not None and not media.is_dir():
-        raise EmollamaError(f"{media}: is not a folder; DFEW's mp4 files are expected in it")
+        raise EmollamaError(f"{media}: is not a folder; give the folder of DFEW's mp4 files")
     files = next(_folders(root, media), {})
     collection = Collection("dfew", out, get_label_set("dfew"))
     for split in ("train", "test"):
@@ -84,7 +84,7 @@ def prepare_dfew(
 
 
 def _folders(root: Path, media: Path | None) -> Iterator[dict[str, Path]]:
-    """Clips of each folder that has any, most likely first."""
+    """Clips of each folder with clips, most likely first."""
     for folder in [media] if media else [root / place for place in CLIPS]:
         if files := files_by_stem(folder, (".mp4",)):
             yield files

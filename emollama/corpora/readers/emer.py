@@ -1,8 +1,8 @@
-"""EMER (Lian et al. 2023): MER2023 clips with the clues of an emotion told in sentences.
+"""EMER (Lian et al. 2023): MER2023 clips with the clues of an emotion described in sentences.
 
 Version 1 describes 100 clips that are not neutral (`gt-eng.csv`, `gt-chi.csv`), version 2 describes
-332 (`final-EMER-reason.csv`). Emotions are words of any kind, so there is no label to classify:
-`targets.native` keeps them as written, `targets.reason` is the description.
+332 (`final-EMER-reason.csv`). Emotions are free words, so there is no class label: `targets.native`
+keeps them as written, `targets.reason` is the description.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def prepare_emer(
         strict: another number of clips than published is an error.
 
     Raises:
-        EmollamaError: no such version, language or file, a column is missing, a clip twice.
+        EmollamaError: no such version, language or file, a missing column, or a duplicate clip.
     """
     if version not in COUNTS:
         raise EmollamaError(f"EMER has no version {version}; there are 1 and 2")
@@ -66,7 +66,7 @@ def prepare_emer(
         raise EmollamaError(f"{root}: has no {file}")
     media = media or first_that_exists(root, "video")
     if media is not None and not media.is_dir():
-        raise EmollamaError(f"{media}: is not a folder; MER2023's clips are expected in it")
+        raise EmollamaError(f"{media}: is not a folder; give the folder of MER2023's clips")
     files = files_by_stem(media, SUFFIXES) if media else {}
     collection = Collection(f"emer-v{version}", out, get_label_set("merr"))
     with_media = collection.note_unless_any(files, "test", "CLIPS (video/*.mp4 or .avi)")

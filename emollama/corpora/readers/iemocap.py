@@ -1,7 +1,7 @@
 """IEMOCAP (Busso et al. 2008): ten actors in five sessions, scripted and improvised dialogues.
 
-The label of an utterance is the majority of its evaluators, as `EmoEvaluation` has it. The usual
-protocol leaves one session out; the fifth is what most papers with language models test on.
+The label of an utterance is the majority vote in `EmoEvaluation`. The usual protocol leaves one
+session out; most papers with language models test on the fifth.
 """
 
 from __future__ import annotations
@@ -60,20 +60,20 @@ def prepare_iemocap(
     """Write a manifest of IEMOCAP.
 
     The group of a sample is its session. Valence and arousal are the evaluators' means, from 1 to
-    5, as is `truth.dominance`. `truth.side` is where the speaker sits in the picture.
+    5, as is `truth.dominance`. `truth.side` is the speaker's side of the picture.
 
     Args:
         root: `IEMOCAP_full_release`, or the folder that it lies in.
         out: the manifest.
         classes: 4 (excited counts as happy) or 6 (it does not, and frustrated is one).
-        test_session: which session is tested, 1 to 5.
-        val_session: which is validated on, if any.
+        test_session: the session for test, 1 to 5.
+        val_session: the session for validation, if any.
         media: "audio" takes the wav of each utterance; "video" the avi of its dialogue with start
             and end in seconds, which shows both actors and has both voices.
         strict: counts other than the published ones are an error.
 
     Raises:
-        EmollamaError: no sessions, no such option, a line that is none, nothing usable.
+        EmollamaError: no sessions, an unknown option, an invalid line, or no usable sample.
     """
     if classes not in MAPPINGS:
         raise EmollamaError(f"classes must be 4 or 6, not {classes}")
@@ -83,7 +83,7 @@ def prepare_iemocap(
         if session is not None and session not in range(1, 6):
             raise EmollamaError(f"session {session} does not exist; there are 1 to 5")
     if val_session == test_session:
-        raise EmollamaError(f"session {test_session} cannot be both validated on and tested")
+        raise EmollamaError(f"session {test_session} cannot be both for validation and for test")
     require_root(root, "IEMOCAP", "IEMOCAP_full_release/Session1/dialog/EmoEvaluation/*.txt, ...")
     inner = root / "IEMOCAP_full_release"
     root = inner if inner.is_dir() else root
@@ -134,7 +134,9 @@ def _session(
                 if code not in OTHER_CODES:
                     raise EmollamaError(f"{where}: emotion '{code}' is unknown")
                 collection.see(name, where)
-                collection.rejected[name] = f"label '{code}' is none of the {len(mapping)} taken"
+                collection.rejected[name] = (
+                    f"label '{code}' is not one of the {len(mapping)} in use"
+                )
                 continue
             label = mapping[code]
             collection.count(name, f"session {parts['session']}", label, where)
@@ -174,7 +176,7 @@ def _session(
 
 
 def _transcript(path: Path) -> dict[str, str]:
-    """{utterance: what is said}; lines that are not of that form belong to no utterance."""
+    """{utterance: what is said}; other lines do not belong to an utterance."""
     if not path.is_file():
         return {}
     matches = (_SPOKEN.fullmatch(line.strip()) for line in read_text(path).splitlines())

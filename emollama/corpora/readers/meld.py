@@ -1,7 +1,8 @@
 """MELD (Poria et al. 2019): dialogues of a television series, seven emotions, official splits.
 
-Utterances are numbered anew in each split, so an id is `<train|dev|test>_dia<D>_utt<U>`. Speakers
-are on both sides of the official split; what no split of one's own may cut is the dialogue.
+Utterances are numbered separately in each split, so an id is `<train|dev|test>_dia<D>_utt<U>`.
+Speakers are on both sides of the official split; the group, which other splits keep whole, is the
+dialogue.
 """
 
 from __future__ import annotations
@@ -50,19 +51,20 @@ def prepare_meld(
 ) -> PrepareReport:
     """Write a manifest of MELD; the official dev split is called "val".
 
-    Where a split's folder of clips is not there, its samples have words only. What was said before
-    in the dialogue is the sample's `context`, utterances without a usable clip included. Season,
-    episode and the sentiment's name are kept in `truth`.
+    If a split's folder of clips is missing, its samples have words only. Earlier turns of the
+    dialogue are the sample's `context`, including utterances without a usable clip. Season, episode
+    and the sentiment's name are in `truth`.
 
     Args:
-        root: folder with `<split>_sent_emo.csv` and the clips, as `MELD.Raw` unpacks; the csv of a
-            split may stand in a folder of its name, the clips in `<split>/<clips>`.
+        root: folder with `<split>_sent_emo.csv` and the clips, as `MELD.Raw` unpacks; the CSV of a
+            split may be in a folder of its name, the clips in `<split>/<clips>`.
         out: the manifest.
         strict: counts other than the published ones are an error.
-        keep_bad: take clips that are known to be broken.
+        keep_bad: keep clips that are known to be broken.
 
     Raises:
-        EmollamaError: no csv, a column is missing, an unknown label, an id twice, nothing usable.
+        EmollamaError: no CSV, a missing column, an unknown label, a duplicate id, or no usable
+            sample.
     """
     require_root(root, "MELD", "train_sent_emo.csv, train/train_splits/dia0_utt0.mp4, ...")
     # Words are whole where a video is broken: without clips nothing is bad.
@@ -134,12 +136,14 @@ def _split(collection: Collection, table: Path, clips: Path | None, part: str) -
         context = {"context": tuple(before[-LONGEST_CONTEXT:])}
         collection.samples[index] = collection.samples[index].model_copy(update=context)
     if mended:
-        collection.notes.append(f"{table.name}: {mended} texts with mis-encoded characters mended")
+        collection.notes.append(
+            f"{table.name}: {mended} texts with mis-encoded characters corrected"
+        )
     for clip in sorted(files.keys() - used):
-        collection.rejected[f"{part}: {files[clip].name}"] = "a clip that no row annotates"
+        collection.rejected[f"{part}: {files[clip].name}"] = "a clip without an annotation"
 
 
 def _index(cell: str, where: str) -> int:
     if not cell.isdecimal():
-        raise EmollamaError(f"{where}: '{cell}' is not the number of a dialogue or utterance")
+        raise EmollamaError(f"{where}: '{cell}' is not a number of a dialogue or utterance")
     return int(cell)

@@ -24,11 +24,11 @@ from emollama.manifest.sample import Sample, Targets
 
 EXPECTED: Expected = {"train": 3373, "test1": 411, "test2": 412, "test3": 834}
 NO_VALENCE = -10.0
-"""What stands for a valence that was not annotated."""
+"""Placeholder of a missing valence."""
 
 VALENCES = (-5.0, 5.0)
 WITHOUT_VALENCE = "test3"
-"""The split that is published without valences."""
+"""The split published without valences."""
 
 
 def prepare_mer2023(
@@ -36,8 +36,8 @@ def prepare_mer2023(
 ) -> PrepareReport:
     """Write a manifest of MER2023's labelled clips, in the splits train, test1, test2 and test3.
 
-    The release names no speakers, so samples have no group. Where a split's folder of clips is not
-    there, its samples name no media and serve with features of other tools.
+    The release names no speakers, so samples have no group. If a split's folder of clips is
+    missing, its samples have no media, for use with features of other tools.
 
     Args:
         root: folder with `mer2023train/train-label.csv`, `test-labels/test1-label.csv` and the
@@ -47,8 +47,8 @@ def prepare_mer2023(
         strict: counts other than the published ones are an error.
 
     Raises:
-        EmollamaError: no label file, a column is missing, an unknown label, a valence beyond -5 to
-            5, an id twice.
+        EmollamaError: no label file, a missing column, an unknown label, a valence outside -5 to 5,
+            or a duplicate id.
     """
     require_root(root, "MER2023", "mer2023train/train-label.csv, mer2023train/train/*.mp4, ...")
     collection = Collection("mer2023", out, get_label_set("mer2023"))
@@ -88,8 +88,8 @@ def _split(
         valence = row.number("valence")
         if valence is not None and valence != NO_VALENCE and not low <= valence <= high:
             raise EmollamaError(
-                f"{row.where}: column 'valence': {valence:g} is not from {low:g} to {high:g}, nor "
-                f"{NO_VALENCE:g} for none"
+                f"{row.where}: column 'valence': {valence:g} is neither from {low:g} to "
+                f"{high:g} nor {NO_VALENCE:g} (missing)"
             )
         valued = valued or "valence" in row.cells
         if with_media and not collection.usable(name, split, files.get(name)):

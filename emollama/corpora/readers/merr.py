@@ -1,7 +1,7 @@
 """MERR (Cheng et al. 2024), coarse and fine: descriptions of unlabelled MER2023 clips.
 
-The json holds an annotation for each name; the list beside it says which are used and their labels.
-Where the list is not there, the fine json's own labels are taken.
+The json holds an annotation for each name; the list beside it gives the names in use and their
+labels. Without the list, the labels in the fine json are used.
 """
 
 from __future__ import annotations
@@ -47,22 +47,22 @@ def prepare_merr(
 ) -> PrepareReport:
     """Write a manifest of MERR; all of it is of split "train".
 
-    The units of the clip and of its peak frame by name, and the words on the voice, are the
-    sample's `clues`; `truth` keeps them with the peak's index as `units`, `peak_units`, `peak` and
+    The names of units of the clip and of its peak frame, and the description of the voice, are the
+    sample's `clues`; `truth` has them with the peak's index as `units`, `peak_units`, `peak` and
     `tone`.
 
     Args:
-        root: folder with `MERR_<part>_grained.json` and, if there, `.txt`, `video/` and
+        root: folder with `MERR_<part>_grained.json` and, if available, `.txt`, `video/` and
             `transcription_en_all.csv`.
         out: the manifest.
         part: "fine" or "coarse".
         media: folder of the clips, if it is not `root/video`.
         transcripts: CSV with `name` and `sentence`, if it is not in `root`.
-        validation: every so many-th sample, by name, is of split "val"; 0 for none.
+        validation: every N-th sample, by name, is in split "val"; 0 for none.
         strict: counts other than the published ones are an error.
 
     Raises:
-        EmollamaError: no such part, no json, an unknown label, nothing usable.
+        EmollamaError: no such part, no json, an unknown label, or no usable sample.
     """
     if part not in COUNTS:
         raise EmollamaError(f"MERR has no part '{part}'{did_you_mean(part, COUNTS)}")
@@ -70,7 +70,7 @@ def prepare_merr(
     told = read_annotations(root / f"MERR_{part}_grained.json")
     media = media or first_that_exists(root, "video")
     if media is not None and not media.is_dir():
-        raise EmollamaError(f"{media}: is not a folder; MERR's clips are expected in it")
+        raise EmollamaError(f"{media}: is not a folder; give the folder of MERR's clips")
     files = files_by_stem(media, SUFFIXES) if media else {}
     transcripts = transcripts or first_that_exists(root, "transcription_en_all.csv")
     sentences = read_sentences(transcripts) if transcripts else {}
@@ -114,7 +114,7 @@ def prepare_merr(
 
 
 def _labels(stem: Path, told: dict[str, dict[str, Any]]) -> Iterator[tuple[str, str, str]]:
-    """(where, name, label as it is spelled): of the list, or of the json where there is none."""
+    """(where, name, label as written) from the list, or from the json without one."""
     listed = stem.with_suffix(".txt")
     if listed.is_file():
         yield from read_list(listed)
@@ -145,7 +145,7 @@ def _clues(entry: dict[str, Any], where: str) -> dict[str, Any]:
 
 
 def _in_words(truth: dict[str, Any]) -> dict[Literal["voice", "face"], str]:
-    """Face and voice as a prompt can hold them."""
+    """Descriptions of face and voice for a prompt."""
     clip, peak = (in_words(truth.get(key, ())) for key in ("units", "peak_units"))
     face = "; ".join(filter(None, (clip, f"at the peak {peak}" if peak else "")))
     found: dict[Literal["voice", "face"], str] = {}

@@ -1,8 +1,8 @@
 """CMU-MOSEI (Zadeh et al. 2018) and CMU-MOSI (Zadeh et al. 2016): monologues of reviewers.
 
-Splits, sentiment (-3 to 3) and words come from the pickle that MMSA distributes; where in its video
-an utterance is, from the raw transcripts; the six emotions of MOSEI (0 to 3 each), from the labels
-of the CMU Multimodal SDK, a csd file, matched by the start of the utterance.
+Splits, sentiment (-3 to 3) and words come from the pickle that MMSA distributes; the position of an
+utterance in its video from the raw transcripts; the six emotions of MOSEI (0 to 3 each), from the
+labels of the CMU Multimodal SDK, a csd file, matched by the start of the utterance.
 """
 
 from __future__ import annotations
@@ -61,10 +61,10 @@ def prepare_mosei(
 ) -> PrepareReport:
     """Write a manifest of CMU-MOSEI or CMU-MOSI; the group of a sample is its video.
 
-    Reading the pickle takes as much memory as it is large.
+    Reading the pickle takes as much memory as its size.
 
     Args:
-        root: folder with MMSA's pickle and, where at hand, `Raw/Transcript/Segmented/Combined`,
+        root: folder with MMSA's pickle and, if available, `Raw/Transcript/Segmented/Combined`,
             `Raw/Videos/Full/Combined` and `CMU_MOSEI_Labels.csd`.
         out: the manifest.
         corpus: "mosei" or "mosi".
@@ -72,8 +72,8 @@ def prepare_mosei(
         strict: counts other than the published ones are an error.
 
     Raises:
-        EmollamaError: no pickle, one that names code, a key is missing or of another length, a
-            sentiment outside -3 to 3, an id twice.
+        EmollamaError: no pickle, a pickle that names code, a key that is missing or has another
+            length, a sentiment outside -3 to 3, or a duplicate id.
     """
     if corpus not in EXPECTED:
         raise EmollamaError(f"corpus '{corpus}' is unknown{did_you_mean(corpus, EXPECTED)}")
@@ -85,7 +85,7 @@ def prepare_mosei(
     collection = Collection(corpus, out, get_label_set("mosei"))
     segments = _segments(root / _TRANSCRIPTS)
     if not segments:
-        collection.notes.append(f"NO {_TRANSCRIPTS}/*.txt: samples name no media, no emotions")
+        collection.notes.append(f"NO {_TRANSCRIPTS}/*.txt: samples have no media and no emotions")
     videos = files_by_stem(root / _VIDEOS, (".mp4",))
     labels = root / "CMU_MOSEI_Labels.csd"
     emotions = read_labels(labels) if corpus == "mosei" and labels.is_file() else {}
@@ -159,7 +159,7 @@ def _column(values: Any, where: str) -> list[Any]:
     if isinstance(values, np.ndarray) and values.ndim and values.size == len(values):
         return list(np.ravel(values))
     if not isinstance(values, list | tuple):
-        raise EmollamaError(f"{where} must be a list of one value a sample")
+        raise EmollamaError(f"{where} must be a list with one value per sample")
     return list(values)
 
 
@@ -185,7 +185,7 @@ def _segments(folder: Path) -> dict[str, Segment]:
                 raise EmollamaError(f"{where}: must hold id___segment___start___end___text")
             start, end = (finite(cell, where) for cell in cells[1:3])
             if not 0 <= start < end:
-                raise EmollamaError(f"{where}: {start:g} to {end:g} s is no span")
+                raise EmollamaError(f"{where}: {start:g} to {end:g} s is not a valid span")
             segment = f"{name}_{cells[0]}"
             if segment in first:
                 raise EmollamaError(f"{where}: segment '{segment}' is already at {first[segment]}")

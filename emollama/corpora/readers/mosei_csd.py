@@ -2,7 +2,7 @@
 
 `<sequence>/data/<video>/` holds `features` [n, 7] and `intervals` [n, 2] in seconds. The columns
 are sentiment, happy, sad, anger, surprise, disgust, fear, in the data's own order; some public
-programs have fear and surprise the other way round.
+programs swap fear and surprise.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from emollama.corpora.csd_tracks import arrays, sequence
 
 EMOTIONS = ("happy", "sad", "anger", "surprise", "disgust", "fear")
 NEAR = 0.1
-"""Seconds that the starts of one utterance may differ by between transcripts and labels."""
+"""Allowed difference, in seconds, between an utterance's start in transcripts and labels."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def read_labels(path: Path) -> dict[str, Labels]:
     """{video: labels} of `CMU_MOSEI_Labels.csd`.
 
     Raises:
-        EmollamaError: no HDF5 file, or none of that form.
+        EmollamaError: not an HDF5 file of that form.
     """
     with sequence(path) as videos:
         return {str(v): _labels(g, f"{path}: '{v}'") for v, g in videos.items()}

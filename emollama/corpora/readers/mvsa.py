@@ -1,8 +1,8 @@
-"""MVSA-Single (Niu et al. 2016): tweets with a picture, each judged once by words and picture.
+"""MVSA-Single (Niu et al. 2016): tweets with a picture, each annotated once for words and picture.
 
-Words and picture have a sentiment of their own. What stands for the post is the rule of
-MultiSentiNet (Xu and Mao 2017), which the field follows: the one both have, or the one that is not
-neutral; a positive half beside a negative one leaves the post out.
+Words and picture each have a sentiment. The sentiment of the post follows MultiSentiNet's rule (Xu
+and Mao 2017), as is usual: the common one, or the one that is not neutral; a post with a positive
+and a negative half is left out.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from emollama.manifest.sample import Sample, Targets
 LABELS = "labelResultAll.txt"
 _WHOLE = "all posts"
 EXPECTED: Expected = {_WHOLE: 4511}
-"""Posts that the rule gives a sentiment."""
+"""Posts with a sentiment by the rule."""
 
 _HEADER = "ID\ttext,image"
 
 
 def prepare_mvsa(root: Path, out: Path, *, strict: bool = False) -> PrepareReport:
-    """Write a manifest of MVSA-Single; no split is official, so samples have none.
+    """Write a manifest of MVSA-Single; there is no official split, so samples have none.
 
     The picture is a sample's `video`, of a single frame. `targets.native` is the sentiment of the
     words and of the picture as the corpus has them; both are in `truth` too.
@@ -39,7 +39,7 @@ def prepare_mvsa(root: Path, out: Path, *, strict: bool = False) -> PrepareRepor
         strict: another number of posts than 4,511, or a file that is missing, is an error.
 
     Raises:
-        EmollamaError: no such file, a line that is none, an unknown sentiment, an id twice.
+        EmollamaError: no such file, an invalid line, an unknown sentiment, or a duplicate id.
     """
     require_root(root, "MVSA-Single", f"{LABELS}, data/1.txt, data/1.jpg, ...")
     collection = Collection("mvsa", out, get_label_set("mvsa"))
@@ -71,12 +71,12 @@ def prepare_mvsa(root: Path, out: Path, *, strict: bool = False) -> PrepareRepor
         )
     if mended:
         collection.notes.append(f"{mended} texts are not UTF-8 and were read as cp1252")
-    collection.notes.append("no split is official; make one with 'emollama split'")
+    collection.notes.append("there is no official split; make one with 'emollama split'")
     return collection.finish(EXPECTED, strict)
 
 
 def joint(words: str, picture: str) -> str | None:
-    """The sentiment of a post from those of its halves, None where they contradict each other."""
+    """The sentiment of a post from those of its halves; None if they contradict each other."""
     if words == picture or picture == "neutral":
         return words
     return picture if words == "neutral" else None

@@ -20,7 +20,7 @@ from emollama.manifest.paths import path_in_manifest
 from emollama.manifest.sample import Sample, Targets, require_name, write_manifest
 
 REASON_KEYS = ("smp_reason_caption", "caption")
-"""Of an annotation, the text that the model learns to say: fine-grained, coarse."""
+"""Keys of the text in an annotation that the model learns: fine-grained, coarse."""
 
 SENTENCE_COLUMNS = ("sentence", "sentence_en", "english", "text")
 LONGEST_FILE_NAME = 250  # bytes, without the suffix
@@ -43,18 +43,18 @@ def prepare_nce(
     Args:
         annotations: the list, `name frames emotion [valence]` a line.
         out: the manifest.
-        labels: set that emotions must belong to; synonyms are taken for their label.
-        media: folder of `<name>.mp4` or `.avi`; None where only features are at hand.
+        labels: the label set; synonyms are replaced by their label.
+        media: folder of `<name>.mp4` or `.avi`; None if only features are available.
         transcripts: CSV with `name` and one of `sentence`, `sentence_en`, `english`, `text`.
-        reasons: MERR's json; a text of its own there serves where transcripts have none.
-        split: which split the samples are.
-        validation: every so many-th sample, by name, is of split "val"; 0 for none.
+        reasons: MERR's json; its texts are used where transcripts have none.
+        split: the split of the samples.
+        validation: every N-th sample, by name, is in split "val"; 0 for none.
 
     Returns:
-        What was written; each line that is not in the manifest, with its reason.
+        The report, with each rejected line and its reason.
 
     Raises:
-        EmollamaError: a file is missing or no such list, or nothing in it can be used.
+        EmollamaError: a file is missing or not such a list, or it has no usable line.
     """
     if not split or "+" in split:
         raise EmollamaError(f"--split '{split}': must be the name of one split")
@@ -94,7 +94,7 @@ def prepare_nce(
         )
     if not samples:
         why = next(iter(rejected.items()), ("", "it is empty"))
-        raise EmollamaError(f"{annotations}: no line can be used: {why[0]} {why[1]}")
+        raise EmollamaError(f"{annotations}: no usable line: {why[0]} {why[1]}")
     if validation:
         for name in sorted(samples)[::validation]:
             samples[name] = samples[name].model_copy(update={"split": "val"})
@@ -108,7 +108,7 @@ def prepare_nce(
 
 
 def read_list(path: Path) -> Iterator[tuple[str, str, str]]:
-    """("file:line", name, emotion as it is spelled) of each line that is not blank."""
+    """("file:line", name, emotion as written) of each line that is not blank."""
     for number, line in enumerate(read_text(path).splitlines(), start=1):
         cells = line.split()
         if not cells:
@@ -136,22 +136,22 @@ def flat(text: Any) -> str | None:
 
 
 def other_label(entry: Mapping[str, Any], emotion: str, labels: LabelSet) -> str | None:
-    """An annotation's pseudo-label as it is spelled, where it is not the list's `emotion`."""
+    """An annotation's pseudo-label as written, if it is not the list's `emotion`."""
     said = entry.get("pseu_emotion")
     agrees = not isinstance(said, str) or (labels.canonical(said) or said) == emotion
     return None if agrees else str(said)
 
 
 def tell_others(others: Sequence[str]) -> str:
-    """The note on labels in which list and json differ."""
+    """A note on labels that differ between list and json."""
     return (
-        f"{len(others)} labels of the list are others than in the json, e.g. {others[0]}; "
-        "the list's are taken"
+        f"{len(others)} labels differ between list and json, e.g. {others[0]}; those of "
+        "the list are used"
     )
 
 
 def reason_of(entry: Mapping[str, Any]) -> str | None:
-    """The text of an annotation that a model learns to say, on one line."""
+    """The text of an annotation that a model learns, on one line."""
     return next((told for key in REASON_KEYS if (told := flat(entry.get(key)))), None)
 
 

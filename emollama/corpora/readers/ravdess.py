@@ -46,27 +46,27 @@ def prepare_ravdess(
 ) -> PrepareReport:
     """Write a manifest of the RAVDESS files anywhere below `root`.
 
-    A sample is called after its sound file (03-...), also where only the video is there; its
-    speaker and group are the actor, its text the statement. Frames come from the mp4 with both
-    picture and sound, else from the one with a picture only.
+    A sample's id is the name of its sound file (03-...), even if only the video exists; its speaker
+    and group are the actor, its text the statement. Frames come from the mp4 with picture and
+    sound, else from the one with a picture only.
 
     Args:
         root: folder with wav, flac or mp4 files, e.g. the unpacked `Actor_*` folders.
         out: the manifest.
         split: one of `splits.RAVDESS_SPLITS`.
-        song: take the sung clips instead of the spoken ones.
+        song: use the sung clips instead of the spoken ones.
         strict: another number of spoken clips than 1,440 is an error.
 
     Returns:
-        What was written; each media file that is not in the manifest, with its reason.
+        The report, with each rejected media file and its reason.
 
     Raises:
-        EmollamaError: unknown split, `root` is no folder, nothing below it fits, or (strict) it is
-            not all there.
+        EmollamaError: unknown split, `root` is not a folder, it holds no RAVDESS clips, or (strict)
+            clips are missing.
     """
     actors = ravdess_split(split)
     if not root.is_dir():
-        raise EmollamaError(f"{root}: is not a folder; RAVDESS is expected below it")
+        raise EmollamaError(f"{root}: is not a folder; give the folder of RAVDESS")
     channel, other = ("02", "speech") if song else ("01", "song")
     rejected: dict[str, str] = {}
     utterances: dict[str, dict[str, Path]] = {}  # "CC-EE-...": {modality: file}
@@ -77,7 +77,7 @@ def prepare_ravdess(
             continue
         modality, _, rest = path.stem.partition("-")
         if not rest.startswith(f"{channel}-"):
-            rejected[shown] = f"{other}, not asked for"
+            rejected[shown] = f"{other}, not requested"
             continue
         files = utterances.setdefault(rest, {})
         first = files.setdefault(modality, path)
@@ -93,7 +93,7 @@ def prepare_ravdess(
         audio = files.get("03")
         if "01" in files and "02" in files:
             shown = files["02"].relative_to(root).as_posix()
-            rejected[shown] = "picture only, the file with sound has it too"
+            rejected[shown] = "picture only; the file with sound also has the picture"
         samples.append(
             Sample(
                 id=f"03-{rest}",
@@ -114,8 +114,8 @@ def prepare_ravdess(
             reason, count = Counter(rejected.values()).most_common(1)[0]
             why = f"; {len(rejected)} left out, most often ({count}): {reason}"
         raise EmollamaError(
-            f"{root}: no RAVDESS {kind} below it: wav, flac or mp4 files named "
-            f"MM-CC-EE-II-SS-RR-AA are expected{why}"
+            f"{root}: holds no RAVDESS {kind}: wav, flac or mp4 files named "
+            f"MM-CC-EE-II-SS-RR-AA{why}"
         )
     require_whole_groups(samples, {s.id: s.split for s in samples})
     faults = []

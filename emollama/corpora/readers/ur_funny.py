@@ -1,7 +1,7 @@
 """UR-FUNNY, version 2 (Hasan et al. 2019): is the last sentence of an excerpt of a talk funny?
 
 The release is a set of pickles: folds, labels and sentences by id. They are read without running
-what they may name (see `plain_pickle`). It names neither talks nor speakers, so samples have no
+any code (see `plain_pickle`). The release names neither talks nor speakers, so samples have no
 group and one talk may be on both sides of a fold.
 """
 
@@ -32,7 +32,7 @@ SPLITS = {"train": "train", "dev": "val", "test": "test"}
 EMOTIONS = {0: "not funny", 1: "funny"}
 _WHOLE = "all folds"
 EXPECTED: Expected = {_WHOLE: {"funny": 5083, "not funny": 5083}}
-"""Of version 2; the size of each fold is not checked."""
+"""For version 2; the size of each fold is not checked."""
 
 
 def prepare_ur_funny(root: Path, out: Path, *, strict: bool = False) -> PrepareReport:
@@ -41,14 +41,14 @@ def prepare_ur_funny(root: Path, out: Path, *, strict: bool = False) -> PrepareR
     `text` is the punchline; the sentences before it are kept in `truth.context`.
 
     Args:
-        root: folder with `data_folds.pkl`, `humor_label_sdk.pkl` and `language_sdk.pkl`, or one
-            that holds such a folder; clips in `urfunny2_videos/<id>.mp4`.
+        root: folder with `data_folds.pkl`, `humor_label_sdk.pkl` and `language_sdk.pkl`, or its
+            parent folder; clips in `urfunny2_videos/<id>.mp4`.
         out: the manifest.
-        strict: other counts than the published ones, or a clip that is missing, are an error.
+        strict: counts other than the published ones, or a missing clip, are errors.
 
     Raises:
-        EmollamaError: a file is missing, cut off or names code, an id twice or without a label, a
-            label other than 0 and 1.
+        EmollamaError: a file is missing, cut off or names code, an id is duplicated or has no
+            label, or a label is not 0 or 1.
     """
     require_root(root, "UR-FUNNY", f"{FOLDS}, {LABELS}, {LANGUAGE}, urfunny2_videos/1.mp4, ...")
     folder = root if (root / FOLDS).is_file() else next(_folders(root), root)
@@ -108,13 +108,13 @@ def _by_id(path: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in values.items():
         if str(key) in found:
-            raise EmollamaError(f"{path}: id '{key}' occurs twice, as a number and as a word")
+            raise EmollamaError(f"{path}: id '{key}' occurs twice, as a number and as text")
         found[str(key)] = value
     return found
 
 
 def _label(value: Any, where: str) -> int:
-    """0 or 1, which some copies have in a list or an array."""
+    """0 or 1, which some copies wrap in a list or an array."""
     number = value
     while isinstance(number, list | tuple) and len(number) == 1:
         number = number[0]
@@ -140,7 +140,7 @@ def _sentences(value: Any, where: str) -> tuple[str | None, list[str]]:
 
 
 def _sentence(value: Any, where: str) -> str | None:
-    """A sentence, or one that is spelled as a list of words."""
+    """A sentence, given as text or as a list of words."""
     words = _listed(value)
     words = words if isinstance(words, list | tuple) else [words]
     if not all(isinstance(word, str) for word in words):

@@ -1,9 +1,9 @@
-"""AMST's model: one encoder a modality and a head that can also answer from each alone.
+"""AMST's model: one encoder per modality and a head that can also answer from each modality alone.
 
 Facts of the public system (CXianRen/AMST): ResNet-18 from scratch over frames and over fbank, and
 three heads of which the training strategies make use: one linear layer shared by all modalities
 ("msum", their mean), one over the embeddings side by side ("concat"), one a modality ("lsum",
-their sum). In all of them a modality that is not there is a term left out.
+their sum). In all of them an absent modality is a term left out.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class AmstOptions(Strict):
     """`width` of the embeddings; `pooling` over the steps of a cached track, or of a text or sound
     through an encoder that is trained, and `track_encoder` behind it.
 
-    "identity" leaves a track as wide as it is. `fbank_frames` windows of 10 ms are read, a shorter
-    sound stands before zeros. `dropout` is that of "mlp".
+    "identity" keeps a track's width. `fbank_frames` windows of 10 ms are read; a shorter sound is
+    padded with zeros. `dropout` is that of "mlp".
     """
 
     head: Literal["msum", "concat", "lsum"] = "msum"
@@ -71,7 +71,7 @@ class TrackEncoder(nn.Module):
 class PictureEncoder(nn.Module):
     """ResNet-18 over the valid frames alone, then their mean: [B, L, C, H, W] to [B, width].
 
-    Frames that are not valid never enter the network, so that batch norm does not count them.
+    Invalid frames never enter the network, so that batch norm does not count them.
     """
 
     def __init__(self, network: ResNet18, width: int) -> None:
@@ -161,8 +161,8 @@ class Amst(FusionModel):
     def unimodal_logits(self, tokens: Mapping[str, Tokens]) -> dict[str, Tensor]:
         """Each modality's own logits [B, W] through the head; 0 in rows that lack it.
 
-        Under "concat" the bias is shared out: each of the M modalities bears 1/M of it, whichever
-        are present.
+        Under "concat" the bias is divided: each of the M modalities gets 1/M of it, whichever are
+        present.
         """
         found = {}
         for name, track in tokens.items():

@@ -1,7 +1,7 @@
 """Attention pooling: a learned weighted mean over time of each modality, side by side.
 
-The second of the MELD project's systems (union-point/emotion_detection). There is something to
-weigh in sequences only: a modality of one vector a clip is simply copied.
+The second of the MELD project's systems (union-point/emotion_detection). Only sequences are
+weighted: a modality with one vector per clip is copied.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from emollama.fusion.modeling import FusionModel, FusionOutput
 
 
 class AttentionPoolingOptions(Strict):
-    """`dropout` stands before the linear layer."""
+    """`dropout` is applied before the linear layer."""
 
     dropout: float = Field(default=0.1, ge=0, lt=1)
 

@@ -1,6 +1,6 @@
 """Early fusion: each modality's mean over time, side by side, through one linear layer.
 
-The first of the MELD project's four systems (union-point/emotion_detection), where it stands over
+The first of the MELD project's four systems (union-point/emotion_detection), where it reads
 RoBERTa's pooled output and wav2vec 2.0's mean frame.
 """
 
@@ -18,7 +18,7 @@ from emollama.fusion.modeling import FusionModel, FusionOutput
 
 
 class EarlyOptions(Strict):
-    """`dropout` stands before the linear layer."""
+    """`dropout` is applied before the linear layer."""
 
     dropout: float = Field(default=0.1, ge=0, lt=1)
 
@@ -48,7 +48,7 @@ class Early(FusionModel):
         state: Mapping[str, Tensor] | None = None,
         explain: bool = False,
     ) -> FusionOutput:
-        """Columns of a modality that is not there are 0, the mean of the standardised features."""
+        """Columns of an absent modality are 0, the mean of the standardised features."""
         means = {name: masked_mean(track.values, track.valid) for name, track in tokens.items()}
         features = side_by_side(means, self.widths)
         return FusionOutput(logits=self.output(self.dropout(features)), features=features)

@@ -1,10 +1,10 @@
-"""Fine-grained fusion: every modality's steps look at every other's, then attention pooling.
+"""Fine-grained fusion: every modality's steps attend to every other's, then attention pooling.
 
-The third of the MELD project's systems (union-point/emotion_detection), there with text that
-queries audio and audio that queries text. What a modality finds in the others is added to it.
+The third of the MELD project's systems (union-point/emotion_detection), in which text queries audio
+and audio queries text. The result is added to each modality.
 
-With three modalities each queries both others; with a single one it queries itself. A row without
-a modality finds nothing there, so that the residual stands alone.
+With three modalities each queries both others; a single one queries itself. In a row without a
+modality its result is 0, so that only the residual remains.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from emollama.fusion.modeling import FusionModel, FusionOutput
 
 
 class FineGrainedOptions(AttentionOptions):
-    """`width` of the common space, `heads` of each attention, `dropout` there and at the head."""
+    """`width` of the common space, `heads` of each attention, `dropout` in attention and head."""
 
     dropout: float = Field(default=0.1, ge=0, lt=1)
 

@@ -1,7 +1,7 @@
-"""What the valence-arousal systems share: one grid of frames, an encoder of them, a regressor.
+"""Shared by the valence-arousal systems: one grid of frames, an encoder of it, a regressor.
 
-The modalities are put side by side frame by frame, on the frames of a reference modality. A batch
-row is a stretch of one video; what a system carries over to the next stretch of the same rows is
+The modalities are concatenated frame by frame, on the frames of a reference modality. A batch row
+is a window of one video; the state carried to the next window of the same rows is
 `FusionOutput.state`.
 """
 
@@ -22,11 +22,11 @@ from emollama.fusion.modeling import FusionModel
 
 
 class FrameOptions(Strict):
-    """What all frame systems are told.
+    """Options of all frame systems.
 
-    `reference` is the modality whose frames are answered (where empty, the first; rows that lack
-    it take the next present one); `resampling` is how the others come onto its times. `regressor`
-    are the widths of the hidden layers before the answer, `regressor_dropout` stands behind each.
+    `reference` is the modality whose frames are answered (by default the first; rows that lack it
+    use the next present one); `resampling` is how the others are brought to its times. `regressor`
+    lists the widths of the hidden layers before the answer, `regressor_dropout` follows each.
     """
 
     reference: str = ""
@@ -63,7 +63,7 @@ class TransformerOptions(FrameOptions):
 class FrameModel(FusionModel):
     """Frames of all modalities side by side; a subclass writes `fuse`.
 
-    A modality that a row lacks is 0 there, the mean of the standardised features.
+    A modality that a row lacks is 0, the mean of the standardised features.
     """
 
     answers_frames = True
@@ -74,7 +74,7 @@ class FrameModel(FusionModel):
         reference = config.options["reference"] or names[0]
         if reference not in names:
             raise EmollamaError(
-                f"fusion.options of {config.system}: reference '{reference}' is no "
+                f"fusion.options of {config.system}: reference '{reference}' is not a "
                 f"modality{did_you_mean(reference, names)}"
             )
         self.order = sorted(names, key=lambda name: name != reference)

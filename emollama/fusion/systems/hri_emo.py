@@ -1,8 +1,8 @@
-"""HRI-EMO: cross-modal encoder, a gate between the modalities, one query an emotion.
+"""HRI-EMO: cross-modal encoder, a gate between the modalities, one query per emotion.
 
 Facts of the public system (Makiato1999/HRI-EMO): linear projections; layers of self-attention and
 attention to the other modality; a gate β over the dimensions that mixes the two sequences; learned
-emotion queries that read the mixture, each with a logit. Differences are deliberate: the other
+emotion queries that read the mixture, each giving a logit. Differences are deliberate: the other
 modalities are averaged onto the words by time (there, audio frame j was paired with word j and the
 rest cut off), the mixture has the words' own validity, and one or three modalities work too.
 """
@@ -31,7 +31,7 @@ class HriEmoOptions(AttentionOptions):
 
     `gate` "vector" weighs each dimension by itself, "scalar" all alike (and without layer norms).
     `entropy_weight` adds that many times the gate's entropy to the loss, which drives each
-    dimension towards a single modality; what is gained by that has not been shown, hence 0.
+    dimension towards a single modality; its benefit has not been shown, hence 0.
     """
 
     encoder_layers: int = Field(default=1, ge=1)
@@ -54,7 +54,7 @@ class HriEmoConfig(FusionConfig):
 class CrossModalLayer(nn.Module):
     """Each modality attends to itself, then to all the others, then goes through feed-forward.
 
-    16d² + 19d parameters a modality; one that stands alone has no attention to others.
+    16d² + 19d parameters per modality; a single modality has no attention to others.
     """
 
     def __init__(self, names: Sequence[str], width: int, heads: int, dropout: float) -> None:
@@ -92,7 +92,7 @@ class CrossModalLayer(nn.Module):
         valid: Mapping[str, Tensor],
         explain: bool,
     ) -> tuple[Tensor, Weights]:
-        """All steps of the other modalities are keys side by side, of one softmax."""
+        """All steps of the other modalities are keys of one softmax."""
         block = self.cross[name]
         assert isinstance(block, AttentionBlock)
         others = [n for n in values if n != name]
@@ -110,7 +110,7 @@ class CrossModalLayer(nn.Module):
 
 
 class Gate(nn.Module):
-    """β: how much each modality counts, from the modalities' means, differences and products.
+    """β: the weight of each modality, from the modalities' means, differences and products.
 
     With two modalities the first has a sigmoid and the second the rest, as in the original; with
     three there is a softmax. A modality that a row lacks has weight 0 there.
@@ -179,7 +179,7 @@ class DecoderLayer(nn.Module):
 
 
 class HriEmo(FusionModel):
-    """One query a column of the logits reads the gated mixture on the words' steps.
+    """One query per column of the logits reads the gated mixture on the words' steps.
 
     The steps are those of the words, or of the first modality that a row has. Maps (`explain`):
     "beta" [B, M, d or 1]; of encoder layer i "i:m>m" [B, Lm, Lm] and "i:m>n" [B, Lm, Ln], which sum
@@ -216,7 +216,7 @@ class HriEmo(FusionModel):
         state: Mapping[str, Tensor] | None = None,
         explain: bool = False,
     ) -> FusionOutput:
-        """Logits [B, W] of the queries; a row without anything is answered from the queries."""
+        """Logits [B, W] of the queries; an empty row is answered from the queries alone."""
         maps: Weights = {}
         values = {name: t.values for name, t in tokens.items()}
         valid = {name: t.valid for name, t in tokens.items()}

@@ -1,8 +1,8 @@
-"""LMF: low-rank multimodal fusion (Liu et al. 2018), as it stands in MERBench.
+"""LMF: low-rank multimodal fusion (Liu et al. 2018), as in MERBench.
 
 The tensor of all products between modalities is never built: each modality has `rank` matrices, and
-their products, added up, are what a low-rank weight of that tensor gives. A constant 1 beside each
-modality keeps the products of fewer modalities in, and is all that remains of one that is absent.
+the sum of their products equals a low-rank weight of that tensor. A constant 1 beside each modality
+includes the products of fewer modalities, and is all that remains of an absent one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from emollama.fusion.systems.merbench import MERBenchModel, MERBenchOptions
 
 
 class LMFOptions(MERBenchOptions):
-    """`rank`: how many products are added up."""
+    """`rank`: number of products to sum."""
 
     hidden: int = Field(default=128, ge=2)
     rank: int = Field(default=4, ge=1)
@@ -61,7 +61,7 @@ class LMF(MERBenchModel):
         state: Mapping[str, Tensor] | None = None,
         explain: bool = False,
     ) -> FusionOutput:
-        """The product over modalities of each rank, added up."""
+        """The product over modalities for each rank, summed."""
         vectors, _ = self.vectors(tokens)
         vectors = torch.cat([torch.ones_like(vectors[..., :1]), vectors], dim=-1)
         product = torch.ones_like(self.bias)

@@ -1,12 +1,13 @@
 """MemoCMT: a pair of cross-attention blocks, pooled together (tpnam0901/MemoCMT, 2025).
 
 Each block is attention, a linear layer and layer norm, without a residual: "voice>words" holds, for
-each step of the voice, what it finds in the words. The paper's best pooling is the minimum.
+each step of the voice, the result of attending to the words. The paper's best pooling is the
+minimum.
 
 With three modalities there is a block for each of the six directed pairs; with a single one, one
-block in which it attends to itself. Since a block has no residual, a step that finds nothing would
-say nothing: in a row without the key modality the query attends to itself instead, through the same
-block.
+block in which it attends to itself. Since a block has no residual, a step without keys would lose
+its information: in a row without the key modality the query attends to itself instead, through the
+same block.
 
 The original's `cls` pooling reads position 0 of all blocks joined in time, which is the first
 block's alone, and leaves the other without a gradient. Here it is the mean of every block's first

@@ -1,7 +1,8 @@
-"""What MERBench's systems share: one vector a modality and clip, and its options.
+"""Shared by MERBench's systems: one vector per modality and clip, and the options.
 
 MERBench (Lian et al. 2024) encodes an utterance vector by a small network and a frame sequence by
-an LSTM. Here every modality brings a sequence with a mask: the first reads its mean over time.
+an LSTM. Here every modality is a sequence with a mask: the utterance encoder reads its mean over
+time.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from emollama.fusion.modeling import FusionModel
 
 class MERBenchOptions(Strict):
     """`encoder` "utterance" reads each modality's mean over time, "frames" its steps by an LSTM;
-    `hidden` is the width everything has after it, `dropout` stands before (utterance) or behind
-    (frames) the encoder.
+    `hidden` is the width after it, `dropout` comes before (utterance) or after (frames) the
+    encoder.
     """
 
     encoder: Literal["utterance", "frames"] = "utterance"
@@ -58,7 +59,7 @@ class MERBenchModel(FusionModel):
         return Tokens(torch.where(present, encoded, 0.0)[:, None], present, centre)
 
     def vectors(self, tokens: Mapping[str, Tokens]) -> tuple[Tensor, Tensor]:
-        """Encoded modalities in order [B, M, hidden] and present [B, M]; 0 for what is absent."""
+        """Encoded modalities in order [B, M, hidden] and present [B, M]; 0 if absent."""
         some = next(iter(tokens.values()))
         absent = torch.zeros_like(some.values), torch.zeros_like(some.valid)
         pairs = [

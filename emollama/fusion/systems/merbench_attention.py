@@ -1,7 +1,7 @@
 """MERBench's attention: a weight for each modality, computed from all, and the weighted sum.
 
-The first of MERBench's systems (Lian et al. 2024, zeroQiaoba/MERTools) and the one its feature
-rankings are made with.
+The first of MERBench's systems (Lian et al. 2024, zeroQiaoba/MERTools) and the one used for its
+feature rankings.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from emollama.fusion.systems.merbench import MERBenchModel, MERBenchOptions
 
 
 class MERBenchAttentionOptions(MERBenchOptions):
-    """`weights`: "softmax" over the modalities that are there, or the original's "raw" numbers."""
+    """`weights`: "softmax" over the present modalities, or the original's "raw" numbers."""
 
     weights: Literal["softmax", "raw"] = "softmax"
 
@@ -32,10 +32,10 @@ class MERBenchAttentionConfig(FusionConfig):
 
 
 class MERBenchAttention(MERBenchModel):
-    """Encoders, weights from all of them side by side, weighted sum, linear.
+    """Encoders, weights from their concatenation, weighted sum, linear.
 
-    A modality that is not there enters the weights as 0 and has none itself. A single modality
-    under softmax has nothing to be weighed against, so that nothing is built for it.
+    An absent modality enters the weights as 0 and gets no weight. A single modality under softmax
+    needs no weights, so no layer is built for them.
 
     Maps: "modalities" [B, M].
     """

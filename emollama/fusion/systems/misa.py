@@ -1,8 +1,8 @@
 """MISA: modality-invariant and -specific representations (Hazarika et al. 2020), as in MERBench.
 
 Every modality is projected twice, into a space of its own and into one that all share. Three losses
-shape the spaces: the shared ones have alike distributions (central moment discrepancy, Zellinger et
-al. 2017), private and shared ones are orthogonal, and both together give the modality back.
+shape the spaces: shared spaces have similar distributions (central moment discrepancy, Zellinger et
+al. 2017), private and shared ones are orthogonal, and both together reconstruct the modality.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MOMENTS = 5
 
 class MISAOptions(MERBenchOptions):
     """Weights of the losses: `similarity` between shared spaces, `difference` between the others,
-    `reconstruction`. At 0 a loss, and the decoders only it trains, are not built.
+    `reconstruction`. A loss of weight 0, and decoders that only it trains, are not built.
     """
 
     hidden: int = Field(default=128, ge=2, multiple_of=2)
@@ -45,7 +45,7 @@ class MISAConfig(FusionConfig):
 class MISA(MERBenchModel):
     """Encoders, private and shared spaces, one transformer layer over all of them, two layers.
 
-    Rows without a modality take no part in its losses; the layer does not see what is absent.
+    Rows without a modality are left out of its losses; the layer does not see absent modalities.
     """
 
     config_class = MISAConfig
@@ -84,7 +84,7 @@ class MISA(MERBenchModel):
         state: Mapping[str, Tensor] | None = None,
         explain: bool = False,
     ) -> FusionOutput:
-        """All spaces through the layer and side by side; `auxiliary` is the weighted losses."""
+        """All spaces through the layer, concatenated; `auxiliary` is the weighted sum of losses."""
         vectors, present = self.vectors(tokens)
         names = self.config.names
         projected = torch.stack(

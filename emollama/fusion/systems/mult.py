@@ -1,15 +1,15 @@
-"""MulT: the multimodal transformer (Tsai et al. 2019), as it stands in MERBench.
+"""MulT: the multimodal transformer (Tsai et al. 2019), as in MERBench.
 
 A convolution brings every modality to one width. Each is then read through the others by a stack of
-layers whose queries are its own and whose keys are the other's convolved steps; what it found
-side by side goes through a stack of self-attention, whose last valid step stands for it.
+layers whose queries are its own and whose keys are the other's convolved steps; the concatenated
+results go through a stack of self-attention, whose last valid step represents the modality.
 
-With three modalities each is read through both others (six stacks), with a single one through
-itself. Keys that a row lacks leave the residual alone; a modality it lacks gives 0.
+With three modalities each is read through both others (six stacks), a single one through itself.
+Missing keys leave only the residual; a missing modality gives 0.
 
 The original's attention is causal and knows no positions; here both are options (`causal: true`,
-`positions: false`), and the defaults are the other way round, since a step that is read through
-another modality has no reason to see that one's beginning only.
+`positions: false`), and the defaults are the opposite, since a step read through another modality
+has no reason to see only that one's beginning.
 """
 
 from __future__ import annotations
@@ -57,9 +57,7 @@ class MulTOptions(Strict):
     def _sound(self) -> MulTOptions:
         require_whole_heads(self.hidden, self.heads, "hidden")
         if self.kernel % 2 == 0:
-            raise ValueError(
-                f"kernel must be odd, so that a step stays in its place: {self.kernel}"
-            )
+            raise ValueError(f"kernel {self.kernel}: must be odd, so that steps stay aligned")
         return self
 
 
@@ -168,7 +166,7 @@ class MulT(FusionModel):
         self.post_init()
 
     def encode_one(self, name: str, values: Tensor, valid: Tensor, times: Tensor) -> Tokens:
-        """The convolution over the valid steps alone, as if nothing stood around them."""
+        """The convolution over the valid steps only, ignoring everything around them."""
         steps = compact(Tokens(values, valid, times))
         convolved = self.encoders[name](steps.values.transpose(1, 2)).transpose(1, 2)
         return Tokens(convolved, steps.valid, steps.times)
@@ -226,7 +224,7 @@ class MulT(FusionModel):
         return torch.where(valid.any(dim=1, keepdim=True), read[rows, last], 0.0)
 
     def _allowed(self, queries: Tensor, keys: Tensor) -> Tensor:
-        """[B, Lk], or [B, Lq, Lk] under `causal`; valid steps stand first in both."""
+        """[B, Lk], or [B, Lq, Lk] under `causal`; valid steps come first in both."""
         if not self.chosen.causal:
             return keys
         ahead = (queries.sum(dim=1) - keys.sum(dim=1)).abs()

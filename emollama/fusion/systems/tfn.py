@@ -1,8 +1,8 @@
-"""TFN: the tensor fusion network (Zadeh et al. 2017), as it stands in MERBench.
+"""TFN: the tensor fusion network (Zadeh et al. 2017), as in MERBench.
 
-All products between modalities, with a constant 1 beside each so that the products of fewer
-modalities are in, and are all that remains of one that is absent. With M modalities of width h the
-first layer reads (h + 1)^M numbers: 276 million parameters with three of 128.
+All products between modalities, with a constant 1 beside each that includes the products of fewer
+modalities and is all that remains of an absent one. With M modalities of width h the first layer
+reads (h + 1)^M numbers: 276 million parameters with three of 128.
 """
 
 from __future__ import annotations

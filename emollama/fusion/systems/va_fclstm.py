@@ -34,7 +34,7 @@ class VaFcLSTMConfig(FusionConfig):
 class VaFcLSTM(FrameModel):
     """Linear with ReLU, LSTM across windows, regressor.
 
-    Cut into windows with its state carried, a video has the answers that it has as a whole.
+    A video cut into windows with carried state gives the same answers as the whole video.
     """
 
     config_class = VaFcLSTMConfig

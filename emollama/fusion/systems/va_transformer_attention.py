@@ -1,7 +1,7 @@
 """Valence-arousal transformer with a memory of the windows before, read by attention.
 
 Facts of the public system (ABAW 2022, situAI, branch RUCAIM3; arXiv 2203.13032): a window's hidden
-states are averaged over short chunks and kept, the oldest leave first.
+states are averaged over short chunks and stored; the oldest are dropped first.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from emollama.fusion.systems.frame_model import (
 
 
 class VaTransformerAttentionOptions(TransformerOptions):
-    """`mem_avg_len` frames make one entry of the memory, which holds `mem_entries` at most."""
+    """`mem_avg_len` frames make one entry of the memory, which holds at most `mem_entries`."""
 
     mem_avg_len: int = Field(default=10, ge=1)
     mem_entries: int = Field(default=100, ge=1)
@@ -65,8 +65,8 @@ class VaTransformerAttention(FrameModel):
     ) -> FusionOutput:
         """Logits [B, L, W]; the state is `memory` [B, K, width] and `memory_valid` [B, K].
 
-        Maps: "i:frames>frames" [B, L, L] and "frames>memory" [B, L, K], over the memory that was
-        given; 0 in rows that have none.
+        Maps: "i:frames>frames" [B, L, L] and "frames>memory" [B, L, K], over the memory before this
+        window; 0 in rows without one.
         """
         values, grid = self.frames(tokens)
         encoded, maps = self.encoder(self.input(values), grid.valid, explain)
@@ -89,7 +89,7 @@ class VaTransformerAttention(FrameModel):
     def _remember(
         self, encoded: Tensor, valid: Tensor, state: Mapping[str, Tensor] | None
     ) -> dict[str, Tensor]:
-        """The memory with this window's chunks behind it, its newest entries kept."""
+        """The memory with this window's chunks appended, limited to the newest entries."""
         new, known = chunk_means(encoded, valid, self.chunk)
         if state is not None:
             new = torch.cat([state["memory"], new], dim=1)
@@ -103,8 +103,8 @@ class VaTransformerAttention(FrameModel):
 
 
 def chunk_means(values: Tensor, valid: Tensor, length: int) -> tuple[Tensor, Tensor]:
-    """Means of each `length` valid steps: [B, K, d] and which of the K there are [B, K].
+    """Means of every `length` valid steps: [B, K, d], and which of them exist [B, K].
 
-    The last chunk of a row may be of fewer steps.
+    The last chunk of a row may have fewer steps.
     """
     return mean_by(values, valid, places(valid) // length, -(-values.shape[1] // length))

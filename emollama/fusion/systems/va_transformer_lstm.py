@@ -1,4 +1,4 @@
-"""Valence-arousal transformer with an LSTM behind it, whose state goes on from window to window.
+"""Valence-arousal transformer followed by an LSTM, whose state is carried from window to window.
 
 Facts of the public system (ABAW 2022, situAI, branch RUCAIM3; arXiv 2203.13032).
 """
@@ -21,7 +21,7 @@ from emollama.fusion.systems.frame_model import (
 
 
 class VaTransformerLSTMOptions(TransformerOptions):
-    """`residual` adds the frame's own features, once projected, to what the transformer gives."""
+    """`residual` adds the frame's projected features to the transformer's output."""
 
     residual: bool = True
 

@@ -261,7 +261,7 @@ SOUND = "fusion.modalities=[{name: sound, channel: voice, kind: waveform, source
         (["fusion.system=va_fclstm"], "task.kind 'label': va_fclstm needs frames"),
         (
             ["fusion.system=amst", "fusion.options={head: concat}", "strategy.name=amst-a"],
-            "fusion.options.head: strategy amst-a trains the head 'msum', not 'concat'",
+            "fusion.options.head: strategy amst-a needs head 'msum', not 'concat'",
         ),
         (["strategy.name=mla"], "fusion.system early: has no answer of each modality alone"),
         (["strategy.name=windows", FRAMES], "fusion.system early: strategy windows is for systems"),

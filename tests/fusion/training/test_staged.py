@@ -137,5 +137,5 @@ def test_what_its_own_section_froze_no_stage_thaws(tmp_path: Path) -> None:
 
 
 def test_a_stage_that_trains_nothing_is_refused() -> None:
-    with pytest.raises(EmollamaError, match=r"'decoder' is found in no parameter; there are"):
+    with pytest.raises(EmollamaError, match=r"'decoder' matches no parameter; parameters are"):
         staged(built(), {"epochs": 1, "trainable": "decoder"})

@@ -1,1 +1,1 @@
-"""How a fusion model's parameters are updated, apart from the model."""
+"""Strategies: how a fusion model's parameters are updated."""

@@ -34,8 +34,8 @@ JOINT = "joint"
 class AmstA(Skipping):
     """Each active modality in turn, by its own loss through the shared head and its own step.
 
-    The head moves at every step, an encoder at its own; the next modality meets the head as the
-    one before left it.
+    The head changes at every step, an encoder only at its own; the next modality uses the updated
+    head.
     """
 
     def __init__(self, model: FusionModel, options: Any, plan: Plan) -> None:
@@ -44,12 +44,12 @@ class AmstA(Skipping):
 
     @classmethod
     def check_system(cls, system: type[FusionModel], options: Mapping[str, Any]) -> None:
-        """The head is msum."""
+        """Check that the head is msum."""
         super().check_system(system, options)
         require_head(options, "msum", "amst-a")
 
     def step(self, batch: FusionBatch, share: float = 1.0) -> Tensor:
-        """A step a modality; the mean of their losses."""
+        """One step per modality; returns the mean loss."""
         return alternating_step(self.model, self.optimisers[MAIN], batch, self.active, share)
 
 
@@ -62,7 +62,7 @@ class AmstJ(Skipping):
 
     @classmethod
     def check_system(cls, system: type[FusionModel], options: Mapping[str, Any]) -> None:
-        """The head is concat."""
+        """Check that the head is concat."""
         super().check_system(system, options)
         require_head(options, "concat", "amst-j")
 
@@ -72,7 +72,7 @@ class AmstJ(Skipping):
 
 
 class AmstF(Skipping):
-    """A and J side by side, two models that share nothing; both have a say in the answer."""
+    """A and J as two separate models; both contribute to the answer."""
 
     def __init__(self, model: FusionModel, options: Any, plan: Plan) -> None:
         super().__init__(model, options, plan)
@@ -83,7 +83,7 @@ class AmstF(Skipping):
 
     @classmethod
     def check_system(cls, system: type[FusionModel], options: Mapping[str, Any]) -> None:
-        """The head is msum."""
+        """Check that the head is msum."""
         super().check_system(system, options)
         require_head(options, "msum", "amst-f")
 
@@ -99,7 +99,7 @@ class AmstF(Skipping):
     def answered(
         cls, models: Mapping[str, FusionModel], batch: FusionBatch, options: Any
     ) -> FusionOutput:
-        """Mean of A's logits of each modality and J's: M + 1 voices, fewer where one is absent."""
+        """Mean of A's logits of each modality and J's: M + 1 votes, fewer if one is absent."""
         del options
         each = unimodal(models[MAIN]).unimodal_logits(models[MAIN].encode(batch))
         joint = models[JOINT](batch)
@@ -110,7 +110,7 @@ class AmstF(Skipping):
 
 
 def whole_model(model: FusionModel, plan: Plan) -> Optimiser:
-    """One optimizer; what a step gives no gradient, it leaves alone with its momentum."""
+    """One optimizer; parameters without a gradient keep their values and momentum."""
     return Optimiser(
         model.named_parameters(), plan.settings, plan.epochs * plan.batches, plan.batches
     )
@@ -125,7 +125,7 @@ def alternating_step(
 ) -> Tensor:
     """One step a modality, in order; the mean of their losses.
 
-    The schedule goes on by one a batch, however many modalities there are.
+    The schedule advances by one per batch, whatever the number of modalities.
     """
     done = optimiser.done
     losses: list[Tensor] = []
@@ -144,7 +144,7 @@ def joint_skip_step(
     names: tuple[str, ...],
     share: float,
 ) -> Tensor:
-    """One step of some modalities' terms of the head; rows that have none do not count."""
+    """One step of some modalities' terms of the head; rows without any are ignored."""
     targets = known_in(batch.targets, present_rows(batch, names).any(dim=1))
     value = torch.zeros((), device=model.device)
     if says_something(targets):

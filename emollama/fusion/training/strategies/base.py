@@ -1,4 +1,4 @@
-"""`Strategy`: what the training loop asks of every way to update a fusion model."""
+"""`Strategy`: the interface between the training loop and the ways to update a fusion model."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ __all__ = ["MAIN", "Plan", "Strategy", "set_modes"]
 
 @dataclass(frozen=True)
 class Plan:
-    """How long a run is and how its weights are updated.
+    """Length of a run and settings of its updates.
 
     Attributes:
         settings: rates, schedule, clipping.
         epochs: of the whole run.
-        batches: of one epoch; the same on every process.
-        another: makes a further model like the first, with other values of the system's options
-            where they are given; its initial weights are a function of the seed and the name, its
-            standardisers and pretrained encoders the first one's.
+        batches: per epoch; the same on every process.
+        another: creates a further model like the first, with changed options of the system if
+            given; its initial weights are a function of the seed and the name, its standardisers
+            and pretrained encoders those of the first.
         seed: of the run.
     """
 
@@ -44,16 +44,16 @@ class Plan:
 class Strategy:
     """Owns the models of a run, their optimizers and every step.
 
-    A strategy asks a model for nothing but its forward pass (`only` leaves modalities out),
-    `encode` and `fuse` apart, and `parameters_of`. What it skips runs no forward, has no gradient
-    and is in evaluation mode, so that weights, statistics and momentum stay as they are.
+    A strategy uses only a model's forward pass (`only` selects modalities), `encode` and `fuse`
+    separately, and `parameters_of`. Skipped modules do not run, get no gradient and are in
+    evaluation mode, so that weights, statistics and momentum do not change.
 
-    A subclass fills `optimisers` and writes `step`; where trained models do not simply answer with
-    the first one's forward pass, it writes `answered` as well.
+    A subclass sets `optimisers` and implements `step`; if trained models do not simply answer with
+    the first one's forward pass, it also implements `answered`.
 
     Args:
         model: on its device.
-        options: of `options_class`.
+        options: an instance of `options_class`.
         plan: of the run.
     """
 
@@ -73,10 +73,10 @@ class Strategy:
 
     @classmethod
     def epochs(cls, options: Any, asked: int | None) -> int:
-        """Epochs of the run, of which `asked` stand in the configuration.
+        """Epochs of the run, given the configured `asked`.
 
         Raises:
-            EmollamaError: none are asked for.
+            EmollamaError: no epochs are configured.
         """
         del options
         if asked is None:
@@ -85,7 +85,7 @@ class Strategy:
 
     @classmethod
     def check(cls, options: Any, modalities: Sequence[str], task: FusionTask) -> None:
-        """Whether options fit the names of the modalities and the task; nothing is read for it.
+        """Check the options against modalities and task, without reading data.
 
         Raises:
             EmollamaError: they do not.
@@ -93,7 +93,7 @@ class Strategy:
 
     @classmethod
     def check_system(cls, system: type[FusionModel], options: Mapping[str, Any]) -> None:
-        """Whether a system with these options (all of them) can be trained so; nothing is read.
+        """Check that a system with these options can be trained in this way, without reading data.
 
         Raises:
             EmollamaError: it cannot.
@@ -103,7 +103,7 @@ class Strategy:
         """Called before the first step of an epoch (from 0), on a resumed run too."""
 
     def step(self, batch: FusionBatch, share: float = 1.0) -> Tensor:
-        """Learn from a batch; returns its loss, detached.
+        """Learn from a batch; returns its detached loss.
 
         `share` is the part of the step's loss that is this process's: gradients are of
         `share * loss`, and `Optimiser.step` adds those of all processes.
@@ -111,23 +111,23 @@ class Strategy:
         raise NotImplementedError
 
     def end_epoch(self, epoch: int, score: float | None) -> None:
-        """Called after an epoch with its validation score (higher is better), if there is one."""
+        """Called after an epoch with its validation score (higher is better), if any."""
 
     def answer(self, batch: FusionBatch) -> FusionOutput:
-        """What the models of this run answer now."""
+        """The current answer of the run's models."""
         return self.answered(self.models, batch, self.options)
 
     @classmethod
     def answered(
         cls, models: Mapping[str, FusionModel], batch: FusionBatch, options: Any
     ) -> FusionOutput:
-        """What trained models answer; all that evaluation needs of a strategy."""
+        """The answer of trained models; the only method that evaluation needs."""
         del options
         output: FusionOutput = models[MAIN](batch)
         return output
 
     def set_training(self) -> None:
-        """Training mode for whatever is trained; what is frozen whole stays in evaluation mode."""
+        """Training mode for trained modules; fully frozen modules stay in evaluation mode."""
         for model in self.models.values():
             set_modes(model)
 
@@ -142,14 +142,14 @@ class Strategy:
         return max(o.learning_rate for o in self.optimisers.values())
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything a checkpoint needs to go on: weights, moments, steps."""
+        """The state for a checkpoint: weights, moments, steps."""
         return {
             "models": {name: model.state_dict() for name, model in self.models.items()},
             "optimisers": {name: o.state_dict() for name, o in self.optimisers.items()},
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from `state_dict`."""
+        """Restore from `state_dict`."""
         for name, model in self.models.items():
             model.load_state_dict(state["models"][name])
         for name, optimiser in self.optimisers.items():
@@ -157,7 +157,7 @@ class Strategy:
 
 
 def set_modes(module: nn.Module) -> None:
-    """Training mode but for modules all of whose parameters are frozen."""
+    """Training mode except for modules whose parameters are all frozen."""
     held = list(module.parameters())
     if held and not any(p.requires_grad for p in held):
         module.eval()

@@ -1,4 +1,4 @@
-"""Joint training: all modalities, all parameters, one loss, one step a batch."""
+"""Joint training: all modalities, all parameters, one loss, one step per batch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from emollama.fusion.training.strategies.base import MAIN, Plan, Strategy
 
 
 class Joint(Strategy):
-    """The ordinary way."""
+    """Ordinary joint training."""
 
     def __init__(self, model: FusionModel, options: Any, plan: Plan) -> None:
         super().__init__(model, options, plan)
@@ -30,7 +30,7 @@ class Joint(Strategy):
 def joint_step(
     model: FusionModel, optimiser: Optimiser, batch: FusionBatch, share: float
 ) -> Tensor:
-    """One step of a model on all that its batch has; returns the loss, detached."""
+    """One step of a model on a whole batch; returns the detached loss."""
     value = loss(model.config, model(batch), batch.targets)
     (value * share).backward()
     optimiser.step()

@@ -29,11 +29,11 @@ from emollama.fusion.training.strategies.unimodal import (
 
 
 class MlaOptions(Strict):
-    """How the head is protected, and what each modality weighs in the answer.
+    """Protection of the head, and weights of the modalities in the answer.
 
-    `projection` keeps the shared head's steps out of the directions that it has learned by;
-    `alpha` is small where these are to be left quickly. `weights` are "entropy" (a modality that is
-    surer of its label weighs more) or a number a modality.
+    `projection` keeps the shared head's steps out of directions used by earlier modalities; a small
+    `alpha` protects them more strongly. `weights` are "entropy" (a more certain modality weighs
+    more) or one number per modality.
     """
 
     projection: bool = True
@@ -44,7 +44,7 @@ class MlaOptions(Strict):
     @classmethod
     def _count(cls, value: Any) -> Any:
         if isinstance(value, dict) and (not value or any(w <= 0 for w in value.values())):
-            raise ValueError("weights: a number above 0 for each modality, or entropy")
+            raise ValueError("weights: give a number above 0 for each modality, or entropy")
         return value
 
 
@@ -53,8 +53,7 @@ class Mla(Strategy):
 
     P [d, d] begins as the identity. After a modality's step, with h the mean of its embeddings,
     P becomes P - P h (P h)' / (alpha + h' P h); the next modality's gradient of the head's weight
-    is multiplied by P, so that it changes little in what the head says of embeddings like those
-    before.
+    is multiplied by P, so that the head's answers to earlier embeddings change little.
     """
 
     options_class = MlaOptions
@@ -70,27 +69,27 @@ class Mla(Strategy):
 
     @classmethod
     def check(cls, options: Any, modalities: Sequence[str], task: FusionTask) -> None:
-        """Entropies are of one label; fixed weights are of every modality."""
+        """Check that entropy has a single-label task, and fixed weights cover every modality."""
         if options.weights == "entropy":
             if task.kind not in ("label", "label+values"):
                 raise EmollamaError(
-                    f"strategy.weights: entropy is of one label, task {task.kind} has none; give "
-                    "each modality a number"
+                    "strategy.weights: entropy needs a single-label task, not "
+                    f"{task.kind}; give each modality a number"
                 )
             return
         require_modalities(list(options.weights), modalities, "strategy.weights")
         for name in modalities:
             if name not in options.weights:
-                raise EmollamaError(f"strategy.weights: modality '{name}' has none")
+                raise EmollamaError(f"strategy.weights: no weight for modality '{name}'")
 
     @classmethod
     def check_system(cls, system: type[FusionModel], options: Mapping[str, Any]) -> None:
-        """Each modality has an answer of its own, through one head."""
+        """Check that each modality can answer alone, through one head."""
         require_unimodal(system)
         require_head(options, "msum", "mla")
 
     def step(self, batch: FusionBatch, share: float = 1.0) -> Tensor:
-        """A step a modality, in alphabetical order; the mean of their losses."""
+        """One step per modality, in alphabetical order; returns the mean loss."""
         optimiser = self.optimisers[MAIN]
         done = optimiser.done
         losses: list[Tensor] = []
@@ -109,7 +108,7 @@ class Mla(Strategy):
 
     @torch.no_grad()
     def _turn_from(self, tokens: Tokens | None, share: float) -> None:
-        """Take the mean embedding's direction, over all processes, out of the projector."""
+        """Remove the mean embedding's direction, over all processes, from the projector."""
         both = self.projector.new_zeros(len(self.projector) + 1)
         if tokens is not None and share > 0:
             both[:-1] = torch.where(tokens.present[:, None], tokens.values[:, 0], 0.0).sum(dim=0)
@@ -125,7 +124,7 @@ class Mla(Strategy):
     def answered(
         cls, models: Mapping[str, FusionModel], batch: FusionBatch, options: Any
     ) -> FusionOutput:
-        """The modalities' logits, weighed; absent ones have no weight."""
+        """The weighted logits of the modalities; absent ones have no weight."""
         model = models[MAIN]
         each = unimodal(model).unimodal_logits(model.encode(batch))
         logits = torch.stack(list(each.values()), dim=1)
@@ -141,24 +140,24 @@ class Mla(Strategy):
         return FusionOutput(logits=(logits * weights[..., None]).sum(dim=1))
 
     def state_dict(self) -> dict[str, Any]:
-        """As ever, and the projector."""
+        """The base state and the projector."""
         return {**super().state_dict(), "projector": self.projector}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from `state_dict`."""
+        """Restore from `state_dict`."""
         super().load_state_dict(state)
         self.projector = state["projector"]
 
 
 def shared_head(model: FusionModel) -> nn.Linear:
-    """The layer that all modalities go through."""
+    """The layer shared by all modalities."""
     layer = model.get_submodule("output.shared")
     assert isinstance(layer, nn.Linear)
     return layer
 
 
 def entropies(model: FusionModel, logits: Tensor) -> Tensor:
-    """Entropy [B, M] of the labels' distribution that each modality gives, in nats."""
+    """Entropy [B, M] of each modality's distribution over labels, in nats."""
     columns, _ = split_logits(model.config, logits)
     assert columns is not None
     logs = columns.log_softmax(-1)

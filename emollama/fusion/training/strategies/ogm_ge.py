@@ -1,4 +1,4 @@
-"""OGM-GE (Peng et al. 2022): the modality that is ahead learns more slowly, with noise added."""
+"""OGM-GE (Peng et al. 2022): the leading modality learns more slowly, with noise added."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from emollama.inputs.draws import generator
 
 
 class OgmGeOptions(Strict):
-    """How much the modality ahead is held back (`alpha`), and whether noise is added.
+    """How strongly the leading modality is slowed down (`alpha`), and whether noise is added.
 
-    Gradients are modulated in the epochs from `begin` up to, not including, `end`.
+    Gradients are modulated in the epochs from `begin` up to, but not including, `end`.
     """
 
     alpha: float = Field(default=0.8, gt=0)
@@ -40,13 +40,13 @@ class OgmGeOptions(Strict):
 
 
 class OgmGe(Strategy):
-    """A joint step whose encoder gradients are scaled and made noisy.
+    """A joint step with scaled and noisy encoder gradients.
 
-    A modality's score is the sum over rows of the probability that it alone gives to the true
-    label. It is set against the sum of the others' scores; the modality with the highest such ratio
-    r has the weights of its encoder learn by 1 - tanh(alpha r) of their gradient, the others by all
-    of it. To every encoder weight's gradient Gaussian noise of that gradient's own deviation is
-    added. Biases and norms are left as they are.
+    A modality's score is the sum over rows of its own probability of the true label. It is divided
+    by the sum of the others' scores; for the modality with the highest ratio r, gradients of
+    encoder weights are scaled by 1 - tanh(alpha r), for the others not at all. Gaussian noise with
+    the gradient's own deviation is added to the gradient of every encoder weight. Biases and norms
+    are not changed.
     """
 
     options_class = OgmGeOptions
@@ -60,22 +60,19 @@ class OgmGe(Strategy):
 
     @classmethod
     def check(cls, options: Any, modalities: Sequence[str], task: FusionTask) -> None:
-        """There is one true label, and a modality to be ahead of."""
+        """Check for a single-label task and at least two modalities."""
         if task.kind not in ("label", "label+values"):
-            raise EmollamaError(
-                f"strategy ogm-ge: compares probabilities of one true label; task {task.kind} has "
-                "none"
-            )
+            raise EmollamaError(f"strategy ogm-ge: needs a single-label task, not {task.kind}")
         if len(modalities) < 2:
-            raise EmollamaError("strategy ogm-ge: needs two modalities or more")
+            raise EmollamaError("strategy ogm-ge: needs at least two modalities")
 
     @classmethod
     def check_system(cls, system: type[FusionModel], options: Mapping[str, Any]) -> None:
-        """Each modality has an answer of its own."""
+        """Check that each modality can answer alone."""
         require_unimodal(system)
 
     def begin_epoch(self, epoch: int) -> None:
-        """Remember the epoch: modulation ends."""
+        """Store the epoch, since modulation ends at some epoch."""
         self.epoch = epoch
 
     def step(self, batch: FusionBatch, share: float = 1.0) -> Tensor:
@@ -112,7 +109,7 @@ class OgmGe(Strategy):
 
 
 def scores(model: FusionModel, logits: Mapping[str, Tensor], batch: FusionBatch) -> Tensor:
-    """Each modality's summed probability [M] of the true label, over rows that have them all."""
+    """Each modality's summed probability [M] of the true label, over rows with all modalities."""
     target = batch.targets["label"]
     rows = target.valid & present_rows(batch, list(logits)).all(dim=1)
     found: list[Tensor] = []
@@ -127,7 +124,7 @@ def scores(model: FusionModel, logits: Mapping[str, Tensor], batch: FusionBatch)
 def coefficients(scores: Tensor, alpha: float) -> list[float]:
     """Factors [M] of the gradients, by the modalities' scores [M].
 
-    Where two are ahead alike, or nothing is known, nobody is held back.
+    If two are tied, or nothing is known, none is slowed down.
     """
     values = scores.double()
     ratios = values / (values.sum() - values).clamp(min=1e-12)

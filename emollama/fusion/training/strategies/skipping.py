@@ -1,7 +1,7 @@
-"""Skip factors: a modality that is learned fast rests in most epochs (AMST).
+"""Skip factors: a quickly learned modality is skipped in most epochs (AMST).
 
-Modality m is active in epoch e, counted from 0, iff e mod s_m == 0. One that is not runs no
-forward and has no gradient: its weights, statistics and momentum stay as they are to the last bit.
+Modality m is active in epoch e, counted from 0, iff e mod s_m == 0. An inactive one does not run
+and has no gradient: its weights, statistics and momentum are exactly unchanged.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from emollama.fusion.training.strategies.unimodal import require_modalities, req
 
 
 class SkipOptions(Strict):
-    """`skip`: factors by modality; one that is not named is active in every epoch."""
+    """`skip`: factors by modality; others are active in every epoch."""
 
     skip: dict[str, Annotated[int, Field(ge=1)]] = Field(default={})
 
 
 class Skipping(Strategy):
-    """A strategy some of whose modalities rest in an epoch.
+    """A strategy that skips some modalities in an epoch.
 
     Attributes:
         active: the modalities of this epoch, in alphabetical order.
@@ -41,30 +41,30 @@ class Skipping(Strategy):
 
     @classmethod
     def check(cls, options: Any, modalities: Sequence[str], task: FusionTask) -> None:
-        """Factors are of modalities, and in every epoch one of them is active.
+        """Check that factors name modalities, and that every epoch has an active one.
 
-        The second epoch has the number 1, which no factor above 1 divides.
+        The second epoch has number 1, which no factor above 1 divides.
         """
         require_modalities(list(options.skip), modalities, "strategy.skip")
         if all(options.skip.get(name, 1) > 1 for name in modalities):
             factors = ", ".join(f"{name} {options.skip[name]}" for name in modalities)
             raise EmollamaError(
-                f"strategy.skip: with {factors} the second epoch has no modality to learn from; "
-                "one of them must be 1"
+                f"strategy.skip: with {factors} the second epoch has no active "
+                "modality; one factor must be 1"
             )
 
     @classmethod
     def check_system(cls, system: type[FusionModel], options: Mapping[str, Any]) -> None:
-        """Each modality has an answer of its own."""
+        """Check that each modality can answer alone."""
         require_unimodal(system)
 
     def begin_epoch(self, epoch: int) -> None:
-        """Find the epoch's modalities."""
+        """Choose the epoch's modalities."""
         skip = self.options.skip
         self.active = tuple(n for n in self.names if epoch % skip.get(n, 1) == 0)
 
     def set_training(self) -> None:
-        """Training mode but for the encoders that rest."""
+        """Training mode except for skipped encoders."""
         super().set_training()
         for model in self.models.values():
             for name in set(self.names) - set(self.active):

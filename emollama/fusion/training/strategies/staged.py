@@ -1,7 +1,7 @@
 """Staged training: a list of stages, each with the parameters it trains.
 
-"2 epochs of all, 1 epoch of the head" (the MELD project's recipe, there done by hand) is
-`stages: [{epochs: 2}, {epochs: 1, trainable: head}]`.
+"2 epochs of all, 1 epoch of the head" (the MELD project's recipe, done manually there) is `stages:
+[{epochs: 2}, {epochs: 1, trainable: head}]`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from emollama.fusion.training.strategies.joint import joint_step
 class Stage(Strict):
     """`trainable`: "all", "head" (all but the encoders), or a regular expression of names.
 
-    `learning_rate` takes the place of the training's own. With `reset` the stage begins with a
-    fresh optimizer and a schedule over its own steps; without, moments and schedule go on.
+    `learning_rate` overrides that of the training. With `reset` the stage begins with a fresh
+    optimizer and a schedule over its own steps; without it, moments and schedule continue.
     """
 
     epochs: int = Field(ge=1)
@@ -40,7 +40,7 @@ class Stage(Strict):
         try:
             re.compile(value)
         except re.error as error:
-            raise ValueError(f"'{value}' is no regular expression: {error}") from error
+            raise ValueError(f"'{value}' is not a valid regular expression: {error}") from error
         return value
 
 
@@ -51,7 +51,7 @@ class StagedOptions(Strict):
 
 
 class Staged(Strategy):
-    """One stage after another; what a stage does not train is frozen and in evaluation mode."""
+    """One stage after another; untrained parts are frozen and in evaluation mode."""
 
     options_class = StagedOptions
 
@@ -66,16 +66,17 @@ class Staged(Strategy):
 
     @classmethod
     def epochs(cls, options: StagedOptions, asked: int | None) -> int:
-        """The sum of the stages'."""
+        """The sum of the stages' epochs."""
         total = sum(stage.epochs for stage in options.stages)
         if asked not in (None, total):
             raise EmollamaError(
-                f"training.epochs is {asked}, the stages add up to {total}; leave epochs out"
+                f"training.epochs is {asked}, but the stages add up to {total}; leave "
+                "training.epochs out"
             )
         return total
 
     def begin_epoch(self, epoch: int) -> None:
-        """Enter the next stage where the epoch is its first."""
+        """Enter the next stage at its first epoch."""
         stage = 0
         while epoch >= self._first(stage + 1):
             stage += 1
@@ -83,15 +84,15 @@ class Staged(Strategy):
             self._enter(stage)
 
     def step(self, batch: FusionBatch, share: float = 1.0) -> Tensor:
-        """A joint step of what the stage trains."""
+        """A joint step of the parameters that the stage trains."""
         return joint_step(self.model, self.optimisers[MAIN], batch, share)
 
     def state_dict(self) -> dict[str, Any]:
-        """As ever, and the stage."""
+        """The base state and the stage."""
         return {**super().state_dict(), "stage": self.stage}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Enter the stage first: it decides which parameters the optimizer has."""
+        """Enter the stage first, since it determines the optimizer's parameters."""
         if state["stage"] != self.stage:
             self._enter(int(state["stage"]))
         super().load_state_dict(state)
@@ -121,10 +122,10 @@ class Staged(Strategy):
 
 
 def trainable_names(model: FusionModel, trainable: str) -> set[str]:
-    """Names of the parameters that "all", "head" or a regular expression means.
+    """Names of the parameters selected by "all", "head" or a regular expression.
 
     Raises:
-        EmollamaError: it means none.
+        EmollamaError: it selects none.
     """
     names = [name for name, _ in model.named_parameters()]
     if trainable == "all":
@@ -135,7 +136,7 @@ def trainable_names(model: FusionModel, trainable: str) -> set[str]:
     found = {name for name in names if re.search(trainable, name)}
     if not found:
         raise EmollamaError(
-            f"strategy.stages: trainable '{trainable}' is found in no parameter; "
-            f"there are {', '.join(names[:4])}, ..."
+            f"strategy.stages: trainable '{trainable}' matches no parameter; parameters "
+            f"are {', '.join(names[:4])}, ..."
         )
     return found

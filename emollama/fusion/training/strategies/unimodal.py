@@ -1,4 +1,4 @@
-"""What the strategies that look at each modality alone have in common."""
+"""Shared by strategies that need an answer from each modality alone."""
 
 from __future__ import annotations
 
@@ -25,37 +25,37 @@ class Unimodal(Protocol):
 
 
 def unimodal(model: FusionModel) -> Unimodal:
-    """The model, which `require_unimodal` has let pass."""
+    """The model, which `require_unimodal` has checked."""
     return cast(Unimodal, model)
 
 
 def require_unimodal(system: type[FusionModel]) -> None:
-    """Refuse a system that has no answer from each modality alone."""
+    """Raise an error for a system that cannot answer from each modality alone."""
     if not hasattr(system, "unimodal_logits"):
         raise EmollamaError(
-            f"fusion.system {system.config_class.system}: has no answer of each modality alone, "
-            "which this strategy needs; amst has"
+            f"fusion.system {system.config_class.system}: cannot answer from each "
+            "modality alone, which this strategy needs; use amst"
         )
 
 
 def require_head(options: Mapping[str, Any], head: str, strategy: str) -> None:
-    """Refuse a system with a choice of heads where another one is chosen."""
+    """Raise an error if another head of the system is chosen."""
     chosen = options.get("head", head)
     if chosen != head:
         raise EmollamaError(
-            f"fusion.options.head: strategy {strategy} trains the head '{head}', not '{chosen}'"
+            f"fusion.options.head: strategy {strategy} needs head '{head}', not '{chosen}'"
         )
 
 
 def require_modalities(found: Sequence[str], known: Sequence[str], where: str) -> None:
-    """Refuse a name that is no modality of the run."""
+    """Raise an error for a name that is not a modality of the run."""
     for name in found:
         if name not in known:
-            raise EmollamaError(f"{where}: '{name}' is no modality{did_you_mean(name, known)}")
+            raise EmollamaError(f"{where}: '{name}' is not a modality{did_you_mean(name, known)}")
 
 
 def known_in(targets: Mapping[str, Target], rows: Tensor) -> dict[str, Target]:
-    """The targets as if nothing were known of other rows than `rows` (bool [B])."""
+    """The targets restricted to `rows` (bool [B])."""
     return {
         name: replace(t, valid=t.valid & rows.reshape(-1, *[1] * (t.valid.dim() - 1)))
         for name, t in targets.items()
@@ -63,7 +63,7 @@ def known_in(targets: Mapping[str, Target], rows: Tensor) -> dict[str, Target]:
 
 
 def says_something(targets: Mapping[str, Target]) -> bool:
-    """Whether anything is known of any row."""
+    """Whether any row has a known target."""
     return any(bool(t.valid.any()) for t in targets.values())
 
 
@@ -72,8 +72,8 @@ def learn_alone(
 ) -> tuple[Tensor, Tokens | None]:
     """Forward and backward of one modality alone; no other encoder runs.
 
-    Rows that lack it do not count. Returns the loss, detached, and the modality's tokens; where no
-    row counts 0 and None, and nothing runs. The update is the caller's.
+    Rows that lack it are ignored. Returns the detached loss and the modality's tokens; 0 and None
+    if no row remains, and then nothing runs. The caller does the update.
     """
     targets = known_in(batch.targets, batch.present(name))
     if not says_something(targets):
@@ -86,5 +86,5 @@ def learn_alone(
 
 
 def present_rows(batch: FusionBatch, names: Sequence[str]) -> Tensor:
-    """Bool [B, M]: what each row has."""
+    """Bool [B, M]: the modalities of each row."""
     return torch.stack([batch.present(name) for name in names], dim=1)

@@ -1,8 +1,7 @@
-"""Truncated back-propagation through time: a row is a video, an optimizer step a window of it.
+"""Truncated back-propagation through time: a row is a video, with one optimizer step per window.
 
-What a system carries (an LSTM's state, a memory) goes from window to window without its gradient.
-A batch begins and ends with whole videos, so that no checkpoint falls inside one: there is no
-carried state to be kept between batches.
+The carried state (of an LSTM, or a memory) goes from window to window without its gradient. A batch
+holds whole videos, so that no checkpoint falls inside one and no state is carried between batches.
 """
 
 from __future__ import annotations
@@ -36,13 +35,13 @@ class WindowOptions(Strict):
 
 
 class Windows(Strategy):
-    """Consecutive windows of N frames, in training and when asked.
+    """Consecutive windows of N frames, in training and in evaluation.
 
-    The schedule goes on by one a batch, however many windows its longest video has. The loss of a
-    batch is the mean over its windows, each counted by its annotated frames. A window in which
-    nothing is annotated is read for what it carries and makes no step. Targets at other times than
-    the steps are compared as everywhere, in a straight line between two steps; between two windows
-    the line begins at the last answer before, and the target is of the later window.
+    The schedule advances by one per batch, whatever the number of windows. The loss of a batch is
+    the mean over its windows, weighted by annotated frames. A window without annotations only
+    updates the carried state and makes no step. Targets between steps are compared by linear
+    interpolation, as everywhere; between two windows, interpolation starts at the last answer
+    before, and the target belongs to the later window.
     """
 
     options_class = WindowOptions
@@ -52,14 +51,14 @@ class Windows(Strategy):
         first = model.config.names[0]
         if _frame_model(model).order[0] != first:
             raise EmollamaError(
-                f"fusion.options.reference: strategy windows counts the frames of '{first}', the "
-                "first modality, which the targets are of; leave reference out"
+                "fusion.options.reference: strategy windows uses the frames of the "
+                f"first modality, '{first}', as reference; leave reference out"
             )
         for name, backbone in model.backbones.items():
             if any(p.requires_grad for p in backbone.parameters()):
                 raise EmollamaError(
-                    f"modality '{name}': strategy windows trains nothing that stands before the "
-                    "frames; set frozen: true, or read a track of it"
+                    f"modality '{name}': strategy windows cannot train an encoder of "
+                    "raw input; set frozen: true, or use a track"
                 )
         self.optimisers[MAIN] = Optimiser(
             model.named_parameters(), plan.settings, plan.epochs * plan.batches, plan.batches
@@ -67,23 +66,24 @@ class Windows(Strategy):
 
     @classmethod
     def check(cls, options: Any, modalities: Sequence[str], task: FusionTask) -> None:
-        """Windows are of frames."""
+        """Check that the task is frames."""
         if task.kind != "frames":
             raise EmollamaError(
-                f"strategy windows: is for task frames, not {task.kind}, which answers once a clip"
+                f"strategy windows: needs task frames, not {task.kind}, which has one "
+                "answer per clip"
             )
 
     @classmethod
     def check_system(cls, system: type[FusionModel], options: Mapping[str, Any]) -> None:
-        """It answers over time."""
+        """Check that the system answers over time."""
         if not issubclass(system, FrameModel):
             raise EmollamaError(
-                f"fusion.system {system.config_class.system}: strategy windows is for systems that "
-                "answer over time, e.g. va_fclstm"
+                f"fusion.system {system.config_class.system}: strategy windows needs a "
+                "system that answers over time, e.g. va_fclstm"
             )
 
     def step(self, batch: FusionBatch, share: float = 1.0) -> Tensor:
-        """A step a window; the mean of their losses over the annotated frames."""
+        """One step per window; returns the mean loss over the annotated frames."""
         model, optimiser = self.model, self.optimisers[MAIN]
         videos = Videos.of(_frame_model(model), batch)
         targets = videos.arranged(batch.targets["frames"])
@@ -115,7 +115,7 @@ class Windows(Strategy):
     def answered(
         cls, models: Mapping[str, FusionModel], batch: FusionBatch, options: Any
     ) -> FusionOutput:
-        """Logits [B, L, W] of all windows, where the first modality's frames stand."""
+        """Logits [B, L, W] of all windows, at the positions of the first modality's frames."""
         model = models[MAIN]
         videos = Videos.of(_frame_model(model), batch)
         parts: list[Tensor] = []
@@ -136,12 +136,12 @@ class Windows(Strategy):
 
 @dataclass(frozen=True)
 class Window:
-    """A stretch of all rows.
+    """A window of all rows.
 
     Attributes:
         place: its steps among those of `Videos`.
         tokens: by modality, on its frames.
-        ended: bool [B], rows without a frame in it: nothing of them is carried on.
+        ended: bool [B], rows without a frame in it, whose state is not carried on.
     """
 
     place: slice
@@ -149,7 +149,7 @@ class Window:
     ended: Tensor
 
     def through(self, model: FusionModel, state: Mapping[str, Tensor] | None) -> FusionOutput:
-        """The model's answer, with what the windows before carried into it, detached."""
+        """The model's answer, given the detached state of the windows before."""
         if state is not None:
             state = restarted({k: v.detach() for k, v in state.items()}, self.ended)
         return model.fuse(self.tokens, state=state)
@@ -157,13 +157,13 @@ class Window:
 
 @dataclass(frozen=True)
 class Videos:
-    """Rows whose modalities all stand on one grid of frames, the valid ones first.
+    """Rows with all modalities on one grid of frames, the valid ones first.
 
     Attributes:
         tokens: by modality.
-        valid: bool [B, L], the frames as they stood in the batch.
-        times: float [B, L], seconds of their centres.
-        order: int64 [B, L], where in the batch each frame stood.
+        valid: bool [B, L], as in the batch.
+        times: float [B, L], centres in seconds.
+        order: int64 [B, L], original position of each frame in the batch.
     """
 
     tokens: Mapping[str, Tokens]
@@ -173,7 +173,7 @@ class Videos:
 
     @classmethod
     def of(cls, model: FrameModel, batch: FusionBatch) -> Videos:
-        """The rows of a batch: nothing of a frame system learns before its frames are aligned."""
+        """The rows of a batch; no part of a frame system before the alignment is trained."""
         with torch.no_grad():
             tokens, grid = model.aligned(model.encode(batch))
         order = valid_first(grid.valid)
@@ -197,11 +197,10 @@ class Videos:
         return max(1, int(self.valid.sum(dim=1).max()))
 
     def arranged(self, target: Target) -> Arranged:
-        """Targets by the window that they are compared in, each in one.
+        """Targets by window, each in exactly one.
 
-        A row whose steps are the targets' frames has them there. In another a target is of the
-        first step at or after it, and behind the last step of that; where times are not known, of
-        none.
+        If a row's steps are the targets' frames, a target belongs to its own step. Otherwise it
+        belongs to the first step at or after it, or to the last step; without times, to none.
         """
         length = max(self.order.shape[1], target.values.shape[1])
         values, valid = to_length(target.values, length), to_length(target.valid, length)
@@ -237,13 +236,13 @@ class Videos:
 
 @dataclass(frozen=True)
 class Arranged:
-    """Targets of whole videos, to be cut into windows.
+    """Targets of whole videos, before they are cut into windows.
 
     Attributes:
         values: float [B, Q, T].
         valid: bool [B, Q, T].
-        times: float [B, Q], seconds; None where all rows are `own`.
-        step: int64 [B, Q], the step of `Videos` in whose window each target is compared.
+        times: float [B, Q], seconds; None if all rows are `own`.
+        step: int64 [B, Q], the step of `Videos` whose window compares the target.
         own: bool [B], rows whose steps are the targets' frames, one by one.
         order: of `Videos`.
     """
@@ -256,7 +255,7 @@ class Arranged:
     order: Tensor
 
     def within(self, window: Window) -> Target:
-        """The targets of a window; those of `own` rows stand in the places of its steps."""
+        """The targets of a window; for `own` rows, at the positions of its steps."""
         place, length = window.place, self.values.shape[1]
         mine = (self.step >= place.start) & (self.step < place.stop) & ~window.ended[:, None]
         others = mine & ~self.own[:, None] & self.valid.any(dim=-1)
@@ -280,9 +279,9 @@ class Arranged:
 
 @dataclass(frozen=True)
 class Last:
-    """The answer [B, 1, W] to each row's last step so far, whether there is one, and its time.
+    """The answer [B, 1, W] to each row's last step so far, whether it exists, and its time.
 
-    From it a straight line goes to the next window's first step; it is not learned again.
+    Interpolation to the next window's first step starts here; it is not trained again.
     """
 
     logits: Tensor
@@ -291,7 +290,7 @@ class Last:
 
     @classmethod
     def of(cls, output: FusionOutput, before: Last | None) -> Last:
-        """After a window, where a row has no step the one before it."""
+        """Update after a window; a row without a step keeps its previous answer."""
         assert output.logits is not None and output.valid is not None and output.times is not None
         at = (output.valid.sum(dim=1, keepdim=True) - 1).clamp(min=0)
         logits = gather_steps(output.logits.detach(), at)
@@ -305,7 +304,7 @@ class Last:
         )
 
     def joined(self, output: FusionOutput, rows: Tensor) -> FusionOutput:
-        """A window's output with this step behind its own, in these rows (bool [B])."""
+        """A window's output with this step added, in these rows (bool [B])."""
         assert output.logits is not None and output.valid is not None and output.times is not None
         return FusionOutput(
             logits=torch.cat([output.logits, self.logits], dim=1),
@@ -316,12 +315,12 @@ class Last:
 
 
 def _tell(times: Tensor, valid: Tensor) -> Tensor:
-    """Bool [B]: whether a row's times place its steps; a single one stands wherever it is."""
+    """Bool [B]: whether a row's times are informative; for a single step they always are."""
     return have_times(times, valid) | (valid.sum(dim=1) == 1)
 
 
 def _most(videos: Videos, frames: int) -> int:
-    """Windows of the longest video of all processes, so that they make as many steps."""
+    """Windows of the longest video of all processes, so that all make equally many steps."""
     count = torch.tensor(-(-videos.longest // frames), device=videos.valid.device)
     if dist.is_initialized() and dist.get_world_size() > 1:
         dist.all_reduce(count, dist.ReduceOp.MAX)

@@ -138,9 +138,9 @@ def test_rows_without_an_active_modality_count_for_nothing() -> None:
     [
         ("amst-a", "msum", {"skip": {"voise": 2}}, "strategy.skip: 'voise'.*did you mean 'voice'"),
         ("amst-j", "concat", {"skip": {"voice": 2, "words": 3}}, "second epoch has no modality"),
-        ("amst-a", "concat", {}, "strategy amst-a trains the head 'msum', not 'concat'"),
-        ("amst-j", "lsum", {}, "strategy amst-j trains the head 'concat', not 'lsum'"),
-        ("mla", "concat", {}, "strategy mla trains the head 'msum'"),
+        ("amst-a", "concat", {}, "strategy amst-a needs head 'msum', not 'concat'"),
+        ("amst-j", "lsum", {}, "strategy amst-j needs head 'concat', not 'lsum'"),
+        ("mla", "concat", {}, "strategy mla needs head 'msum'"),
         ("mla", "msum", {"weights": {"voice": 1}}, "modality 'words' has none"),
     ],
 )
