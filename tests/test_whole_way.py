@@ -128,7 +128,7 @@ def test_the_artefact_knows_its_encoders_in_full(walked: Path) -> None:
         (spoilt / name).write_text(text)
     done = warm.run("-m", "emollama", "predict", "x.mp4", "--model", spoilt)
     assert done.returncode == 2 and "'prosody'" in done.stderr
-    assert "is not the one that the model was trained on" in done.stderr
+    assert "differs from the encoder in training" in done.stderr
 
 
 def test_the_report_is_whole_and_made_again_from_its_predictions(walked: Path) -> None:

@@ -34,7 +34,8 @@ def test_clips_votes_and_what_is_left_out(tmp_path: Path) -> None:
     report = prepare_crema_d(root, tmp_path / "m.jsonl")
     (sample,) = samples_of(tmp_path / "m.jsonl").values()
     assert sample.video == "crema/VideoFlash/1001_IEO_ANG_HI.flv" and sample.split == "test"
-    assert sample.text == "It's eleven o'clock." and sample.group == "actor-1001"
+    assert sample.text == "It's eleven o'clock."
+    assert (sample.speaker, sample.group) == ("actor-1001", "actor-1001")
     assert (sample.targets.native, sample.targets.emotion) == ("ANG", "angry")
     assert sample.truth == {"level": "high", "perceived": "A:D"}
     assert report.rejected == {

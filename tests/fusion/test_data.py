@@ -151,7 +151,7 @@ def test_features_of_another_encoder_are_refused(tmp_path: Path) -> None:
     assert known.width == WIDTHS["voice"]
     reopen_inputs(tmp_path / "store", [known])
     other = known.model_copy(update={"fingerprint": "another"})
-    with pytest.raises(EmollamaError, match="'voice' is not the one that the model was trained on"):
+    with pytest.raises(EmollamaError, match="'voice' differs from the encoder in training"):
         reopen_inputs(tmp_path / "store", [other])
     with pytest.raises(EmollamaError, match="is 6 columns wide, but the model was built for 5"):
         reopen_inputs(tmp_path / "store", [known.model_copy(update={"width": 5})])
