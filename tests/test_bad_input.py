@@ -147,6 +147,9 @@ def edit(line: str, **changes: object) -> str:
 MANIFESTS: dict[str, tuple[Callable[[list[str]], list[str]], str]] = {
     "empty": (lambda rows: [], "manifest.jsonl: is empty"),
     "header only": (lambda rows: rows[:1], "manifest.jsonl: holds no samples"),
+    "no labels": (
+        lambda rows: ['{"manifest": {"version": 1}}', *rows[1:]], "1: the header has no 'labels'"
+    ),
     "no header": (lambda rows: rows[1:], "manifest.jsonl:1: the first line must be the"),
     "not JSON": (lambda rows: [*rows, "{"], "manifest.jsonl:26: is not JSON"),
     "duplicate": (lambda rows: [*rows, rows[1]], "id 'clip-000' is already on line 2"),

@@ -62,8 +62,9 @@ def load_config(
         EmollamaError: naming the file (or the override), the key, and the nearest known key.
     """
     plain = read_values(path, overrides, schema.former_names)
+    ours = _in_our_words(schema, path, plain, dataset)  # its errors begin with the path
     try:
-        return schema.model_validate(_in_our_words(schema, path, plain, dataset))
+        return schema.model_validate(ours)
     except ValidationError as error:
         raise EmollamaError(f"{path}: {_first_problem(schema, error)}") from error
     except EmollamaError as error:

@@ -27,7 +27,7 @@ class EmollamaError(Exception):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """'; did you mean X?' with the nearest known word, else a list of the known words."""
-    options = sorted(known)
+    options = sorted(set(known))
     close = difflib.get_close_matches(word, options, n=1, cutoff=0.5)
     if close:
         return f"; did you mean '{close[0]}'?"

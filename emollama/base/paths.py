@@ -7,6 +7,9 @@ from pathlib import Path
 
 from emollama.base.errors import EmollamaError
 
+ANSWERS_FILE = "answers.json"
+"""The file of a finished bench from which its tables are rebuilt."""
+
 PROCESSOR_FILE, FUSION_FILE = "processor.json", "fusion.json"
 """Files that identify an artefact: of a language model, and of a fusion model."""
 
@@ -42,6 +45,17 @@ def need_folder(path: Path | None) -> None:
     """
     if path is not None and not path.is_dir():
         raise EmollamaError(f"{path}: is not a folder ({_instead_of_a_folder(path)})")
+
+
+def need_answers(folder: Path) -> None:
+    """Raise an error if a folder is not that of a finished bench.
+
+    Raises:
+        EmollamaError: naming it and what is missing.
+    """
+    need_folder(folder)
+    if not (folder / ANSWERS_FILE).is_file():
+        raise EmollamaError(f"{folder}: holds no {ANSWERS_FILE}; run: emollama bench CONFIG.yaml")
 
 
 def need_artefact(folder: Path) -> None:

@@ -59,11 +59,20 @@ def find_preset(kind: Kind, given: str | Path) -> Path:
     raise EmollamaError(f"{path}: {_neither(kind, name)}")
 
 
+def _nearest(name: str, names: list[str]) -> list[str]:
+    """Names that begin with the word, then those that contain it, then those of like spelling."""
+    word = name.lower()
+    holding = [x for x in names if word and word in x.lower()]
+    holding.sort(key=lambda x: not x.lower().startswith(word))
+    alike = difflib.get_close_matches(name, names, n=_NEAREST, cutoff=0.5)
+    return list(dict.fromkeys([*holding, *alike]))[:_NEAREST]
+
+
 def _neither(kind: Kind, name: str) -> str:
     for other, command in _COMMANDS.items():
         if other != kind and name in preset_names(other):  # type: ignore[arg-type]
             return f"{_NO_FILE}, and the preset of that name is for '{command}'"
     names = preset_names(kind)
-    near = difflib.get_close_matches(name, names, n=_NEAREST, cutoff=0.5)
+    near = _nearest(name, names)
     what = "nearest names" if near else "presets"
     return f"{_NO_FILE}, and no preset of that name; {what}: {', '.join(near or names)}"

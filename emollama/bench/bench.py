@@ -12,6 +12,7 @@ from typing import Any
 
 from emollama.base.errors import EmollamaError
 from emollama.base.files import sole_writer
+from emollama.base.paths import ANSWERS_FILE, need_answers
 from emollama.base.progress import pace
 from emollama.bench.answers_file import gather, read_answers, require_compared, write_answers
 from emollama.bench.configuration import BenchConfig
@@ -22,8 +23,6 @@ from emollama.bench.side_by_side import side_by_side
 from emollama.bench.workshop import WORKING, Workshop
 from emollama.runs.run_folder import tell_left_out
 from emollama.scoring.metrics.tasks import TITLES
-
-ANSWERS_FILE = "answers.json"
 
 
 def run_bench(bench: BenchConfig, jobs: int = 1) -> dict[str, Any]:
@@ -113,10 +112,8 @@ def score_folder(folder: Path) -> dict[str, Any]:
     Raises:
         EmollamaError: the folder holds no answers.
     """
-    path = folder / ANSWERS_FILE
-    if not path.is_file():
-        raise EmollamaError(f"{folder}: holds no {ANSWERS_FILE}; run: emollama bench CONFIG.yaml")
-    return write_bench(read_answers(path), folder)
+    need_answers(folder)
+    return write_bench(read_answers(folder / ANSWERS_FILE), folder)
 
 
 def _say(text: str) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from emollama.base.errors import EmollamaError
-from emollama.base.paths import need_folder
+from emollama.base.paths import need_answers
 from emollama.base.quiet import quiet_libraries
 from emollama.cli.grammar import OldOptions, Overrides, configuration
 
@@ -17,7 +17,7 @@ def bench(
     config: Annotated[
         str | None,
         typer.Argument(
-            metavar="CONFIG", help="YAML file of a bench, or the name of a preset: probe."
+            metavar="CONFIG", help="YAML file of a bench, or the name of a preset, e.g. probe."
         ),
     ] = None,
     overrides: Overrides = None,
@@ -37,7 +37,8 @@ def bench(
     found = None if config is None else configuration(
         "bench", "bench", config, overrides, None, options
     )  # fmt: skip
-    need_folder(score)
+    if score is not None:
+        need_answers(score)
     quiet_libraries()
     from emollama.bench.bench import run_bench, score_folder
     from emollama.bench.plan import load_bench

@@ -15,7 +15,7 @@ from emollama.base.presets import Kind, find_preset
 
 Config = Annotated[
     str | None,
-    typer.Argument(metavar="CONFIG", help="YAML file, or the name of a preset: quickstart."),
+    typer.Argument(metavar="CONFIG", help="YAML file, or the name of a preset, e.g. quickstart."),
 ]
 Overrides = Annotated[
     list[str] | None,

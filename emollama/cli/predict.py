@@ -43,6 +43,10 @@ def predict(
     if len(clips) == 1:
         need_clip(clips[0])
     quiet_libraries()
+    if len(clips) == 1:
+        from emollama.media.container import open_media
+
+        open_media(clips[0]).close()  # no media file is told before the model is loaded
     from emollama.session import open_session
 
     session = open_session(model, dtype, describe=False)

@@ -30,7 +30,8 @@ def score(
     ] = None,
     baseline: Annotated[Path | None, typer.Option(help="Predictions of a baseline.")] = None,
     metric: Annotated[
-        list[str] | None, typer.Option(help="Metric, see docs/metrics.md; may be repeated.")
+        list[str] | None,
+        typer.Option(help="Metric, e.g. weighted_f1; may be repeated. `list` prints all names."),
     ] = None,
     bootstrap: Annotated[int, typer.Option(help="Resamples for the intervals.", min=100)] = 1000,
     by: Annotated[
@@ -126,6 +127,9 @@ def score(
     if judge_folder is not None:
         quiet_libraries()
     names = metric or []
+    if names == ["list"]:
+        print("\n".join(METRICS))
+        return
     for name in names:
         if name not in METRICS:
             raise EmollamaError(f"metric '{name}' is unknown{did_you_mean(name, METRICS)}")

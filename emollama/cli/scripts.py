@@ -37,7 +37,7 @@ def _parser(description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument(
         "--cfg-path", required=True, metavar="CONFIG",
-        help="YAML file, or the name of a preset: quickstart",
+        help="YAML file, or the name of a preset, e.g. quickstart",
     )  # fmt: skip
     parser.add_argument(
         "--options", nargs="+", action="extend", default=[], metavar="a.b=c",

@@ -16,7 +16,7 @@ def train(
 ) -> None:
     """Train a language model or a fusion model.
 
-    CONFIG has a section model: for a language model, fusion: for a fusion model.
+    A CONFIG with a section `model` trains a language model, one with `fusion` a fusion model.
 
     For several processes: torchrun --nproc_per_node N -m emollama train CONFIG
     """

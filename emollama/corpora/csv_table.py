@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,8 +25,17 @@ FIELDS = (
 )  # fmt: skip
 """Fields of a clip in a table; each is the name of its column unless mapped to another."""
 
+_OTHER_NAMES = {
+    "label": ("emotion", "emotions"),
+    "path": ("file", "filename", "file_name", "clip"),
+}  # lower case; columns that often hold a field
 _MEDIA = ("path", "video", "audio")
 _SOUND = frozenset({".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".wma"})
+# No complete list of media suffixes exists; these are surely something else.
+_NO_MEDIA = frozenset(
+    {".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".md", ".srt", ".vtt",
+     ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".html", ".py", ".npy", ".npz", ".zip", ".gz"}
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -83,6 +93,7 @@ def prepare_csv(
     samples: list[Sample] = []
     rejected: dict[str, str] = {}
     first: dict[str, str] = {}
+    odd: list[str] = []
     for row in rows:
         media = _media(row, root)
         name = row.get("id") or next(iter(media.values())).stem
@@ -100,12 +111,11 @@ def prepare_csv(
             rejected[f"{row.where}: {absent}"] = f"media {missing(absent)}"
         else:
             samples.append(sample)
+            odd += _no_media(row.where, media)
     if not samples:
-        example = next(iter(rejected))
-        raise EmollamaError(
-            f"{table}: none of the {len(rows)} media files exists, e.g. {example}; relative paths "
-            f"start from {root}, which media_root (--media-root) changes"
-        )
+        raise _no_file(table, rows, rejected, root)
+    if odd:
+        notes.append(odd[0] + (f", and {len(odd) - 1} more" if odd[1:] else ""))
     chosen, split_notes = _split(tuple(samples), table, split, seed, shares, rows[0].cells)
     shared = overlaps(chosen)
     for found in shared:
@@ -123,6 +133,29 @@ def prepare_csv(
         notes.append(f"{unlabelled} without a label")
     write_manifest(out, table.stem, labels, chosen)
     return PrepareReport.of(out, chosen, rejected, [*notes, *split_notes])
+
+
+def _no_file(table: Path, rows: list[_Row], rejected: dict[str, str], root: Path) -> EmollamaError:
+    """What is wrong where every row's file is missing."""
+    cell = next(c for f in _MEDIA if (c := rows[0].get(f)))
+    example, why = next(iter(rejected.items()))  # "table:line: file", "media file is missing"
+    hint = (
+        ""
+        if Path(cell).is_absolute()
+        else f"; relative paths start from {root}, which media_root (--media-root) changes"
+    )
+    if len(rows) == 1:
+        return EmollamaError(f"{example}: {why}{hint}")
+    file = example.removeprefix(f"{rows[0].where}: ")
+    return EmollamaError(f"{table}: none of the {len(rows)} media files exists, e.g. {file}{hint}")
+
+
+def _no_media(where: str, media: dict[str, Path]) -> list[str]:
+    return [
+        f"{where}: '{path.name}' is no video or sound by its suffix"
+        for path in media.values()
+        if path.suffix.lower() in _NO_MEDIA
+    ]
 
 
 def _read(table: Path, columns: dict[str, str]) -> tuple[list[_Row], list[str]]:
@@ -160,7 +193,13 @@ def _columns_of_fields(
     """{field: index of its column}; fields without a column are left out."""
     for field, column in columns.items():
         if field not in FIELDS:
-            raise EmollamaError(f"columns: field '{field}' is unknown{did_you_mean(field, FIELDS)}")
+            swapped = column in FIELDS and field in names
+            hint = (
+                f"; write FIELD=COLUMN, e.g. --column {column}={field}"
+                if swapped
+                else did_you_mean(field, FIELDS)
+            )
+            raise EmollamaError(f"--column {field}={column}: field '{field}' is unknown{hint}")
         if column not in names:
             hint = did_you_mean(column, names)
             raise EmollamaError(f"{table}:{line}: has no column '{column}' (for '{field}'){hint}")
@@ -170,12 +209,24 @@ def _columns_of_fields(
         if name in names:
             found[field] = names.index(name)
     if "label" not in found:
-        hint = did_you_mean("label", names)
+        hint = _column_hint(("label",), names, found)
         raise EmollamaError(f"{table}:{line}: has no column 'label'{hint}")
     if not any(field in found for field in _MEDIA):
-        hint = did_you_mean("path", names)
+        hint = _column_hint(_MEDIA, names, found)
         raise EmollamaError(f"{table}:{line}: has no column 'path', 'video' or 'audio'{hint}")
     return found
+
+
+def _column_hint(fields: tuple[str, ...], names: list[str], found: dict[str, int]) -> str:
+    """How to name the column of the first field that an unused column looks like."""
+    unused = [name for i, name in enumerate(names) if name and i not in found.values()]
+    for field in fields:
+        like = [n for n in unused if n.lower() in _OTHER_NAMES.get(field, ())]
+        like += difflib.get_close_matches(field, unused, n=1, cutoff=0.5)
+        if like:
+            word = f"'{like[0]}'" if " " in like[0] else like[0]
+            return f"; if it is '{like[0]}', add --column {field}={word}"
+    return f"; name it with --column {fields[0]}=COLUMN, one of: {', '.join(unused or names)}"
 
 
 def _media(row: _Row, root: Path) -> dict[str, Path]:

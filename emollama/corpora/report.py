@@ -62,7 +62,7 @@ class PrepareReport:
 
     def lines(self) -> list[str]:
         """The readable report: every reason for a rejection, and how often it occurred."""
-        lines = [f"{self.out}: {self.samples} samples"]
+        lines = [f"{self.out}: {self.samples} sample{'s' * (self.samples != 1)}"]
         for split, counts in self.emotions.items():
             told = ", ".join(f"{emotion} {n}" for emotion, n in counts.items())
             lines.append(f"  {split}: {self.splits[split]} ({told})")

@@ -63,8 +63,9 @@ def split_by_shares(samples: Sequence[Sample], shares: tuple[int, int, int], see
     apart = known and len(people) >= len(names)
     units = _units(labelled, apart)
     if len(units) < len(names):
+        clips = "clip is" if len(units) == 1 else "clips are"
         raise EmollamaError(
-            f"{len(units)} labelled clips are too few to split into {', '.join(names)}"
+            f"{len(units)} labelled {clips} too few to split into {', '.join(names)}"
         )
     wanted = {n: share / 100 for n, share in zip(NAMES, shares, strict=True) if share}
     dealt = [_deal(units, wanted, f"{seed}:{i}", apart) for i in range(_ATTEMPTS)]

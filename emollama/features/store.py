@@ -10,6 +10,7 @@ STORE/
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePath
@@ -18,6 +19,7 @@ from typing import Any
 from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.base.files import read_json, write_json
 from emollama.encoders.base import FeatureTrack
+from emollama.encoders.names import NAMES
 from emollama.features.external import ExternalTracks
 from emollama.features.shards import FORMAT_VERSION, Shard
 from emollama.features.tracks import TrackReader, require_finite
@@ -232,7 +234,16 @@ class FeatureStore:
         keys = self.encoders()
         found = [spec] if spec in keys else [key for key in keys if _is_part(spec, key)]
         if not found:
-            hint = did_you_mean(spec, keys) if keys else "; it is empty"
+            # Another encoder's features are no answer, however like its name is.
+            held, name = {key.split("+")[0] for key in keys}, spec.split("+")[0]
+            if name not in NAMES:
+                name = next(iter(difflib.get_close_matches(name, held, 1, 0.8)), name)
+            same = [key for key in keys if key.split("+")[0] == name]
+            hint = (
+                did_you_mean(spec, same)
+                if same
+                else f"; run: emollama extract MANIFEST --store {self.path} --encoders {spec}"
+            )
             raise EmollamaError(f"{self.path}: holds no features of '{spec}'{hint}")
         if len(found) > 1:
             raise EmollamaError(

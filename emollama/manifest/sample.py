@@ -164,8 +164,10 @@ def scan_manifest(path: Path, complain: Callable[[LineFault], None]) -> Manifest
         raise EmollamaError(f"{path}: is empty; a manifest begins with a header line")
     first = lines[0][0]
     header = parse_row(path, *lines[0]).get("manifest")
-    if not isinstance(header, dict) or not isinstance(header.get("labels"), dict):
+    if not isinstance(header, dict):
         raise EmollamaError(f"{path}:{first}: the first line must be the manifest header")
+    if "labels" not in header:
+        raise EmollamaError(f"{path}:{first}: the header has no 'labels'")
     if header.get("version") != MANIFEST_VERSION:
         raise EmollamaError(
             f"{path}:{first}: manifest version {header.get('version')} is not "
@@ -174,7 +176,7 @@ def scan_manifest(path: Path, complain: Callable[[LineFault], None]) -> Manifest
         )
     try:
         declared = header["labels"]
-        if not isinstance(declared["labels"], list):
+        if not isinstance(declared, dict) or not isinstance(declared["labels"], list):
             raise TypeError("labels")
         labels = LabelSet(
             str(declared["name"]), tuple(declared["labels"]), dict(declared.get("synonyms", {}))

@@ -92,8 +92,12 @@ def test_media_root(corpus: Corpus, tmp_path: Path) -> None:
     [
         ("", "table.csv: is empty; the first line must name the columns"),
         ("path,label\n", "table.csv: holds only a header, no rows"),
-        ("path,lable\na.mp4,sad\n", "table.csv:1: has no column 'label'; did you mean 'lable'?"),
-        ("paht,label\na.mp4,sad\n", ":1: has no column 'path', 'video' or 'audio'; did"),
+        ("path,lable\na.mp4,sad\n", "table.csv:1: has no column 'label'; if it is 'lable', add "
+         "--column label=lable"),
+        ("path,emotion\na.mp4,sad\n", "no column 'label'; if it is 'emotion', add "
+         "--column label=emotion"),
+        ("paht,label\na.mp4,sad\n", ":1: has no column 'path', 'video' or 'audio'; if it is "
+         "'paht', add --column path=paht"),
         ("path,label,path\na.mp4,sad,b.mp4\n", ":1: column 'path' occurs twice"),
         ("path,label\na.mp4,sad\nb.mp4,hapy\n", ":3: column 'label': 'hapy' is not in label set"),
         ("path,label\na.mp4,sad,really\n", ":2: has 3 cells, the header 2"),
@@ -106,7 +110,8 @@ def test_media_root(corpus: Corpus, tmp_path: Path) -> None:
         ("path,label,start\na.mp4,sad,soon\n", ":2: column 'start': 'soon' is not a number"),
         ("path,label,end\na.mp4,sad,nan\n", ":2: column 'end': 'nan' is not a number"),
         ("path,label,start,end\na.mp4,sad,3,2\n", "'end': 2 s is not after the start at 3 s"),
-        ("path,label\nx.mp4,sad\n", "none of the 1 media files exists, e.g."),
+        ("path,label\nx.mp4,sad\n", "x.mp4: media file is missing; relative paths start from"),
+        ("path,label\nx.mp4,sad\ny.mp4,sad\n", "none of the 2 media files exists, e.g. "),
         ("path,label,group,split\na.mp4,sad,g,train\nb.mp4,sad,g,test\n", "group 'g' is cut"),
     ],
 )  # fmt: skip
@@ -121,6 +126,7 @@ def test_wrong_options_are_said(corpus: Corpus) -> None:
     text = "path,label\na.mp4,sad\n"
     for options, message in (
         ({"columns": {"labels": "label"}}, "field 'labels' is unknown; did you mean 'label'?"),
+        ({"columns": {"path": "path", "emotion": "label"}}, "field 'emotion' is unknown"),
         ({"columns": {"text": "pat"}}, "no column 'pat' (for 'text'); did you mean 'path'?"),
         ({"split": "folds"}, "split 'folds': must be 'fold=I/K' or 'leave=GROUP'"),
         ({"media_root": corpus.folder / "no"}, "no: is not a folder"),
@@ -231,6 +237,24 @@ def test_spans_of_a_file_stay_together_and_clips_to_predict_get_no_split(many: C
         of.setdefault(str(sample.video), set()).add(sample.split)
     assert all(len(splits) == 1 for splits in of.values())
     assert many.manifest().samples[-1].split is None
+
+
+def test_swapped_names_of_a_column_are_said(corpus: Corpus) -> None:
+    with pytest.raises(EmollamaError, match=r"write FIELD=COLUMN, e\.g\. --column label=emotion"):
+        corpus.prepare("path,emotion\na.mp4,sad\n", columns={"emotion": "label"})
+
+
+def test_one_missing_file_is_named_once(corpus: Corpus) -> None:
+    with pytest.raises(EmollamaError) as caught:
+        corpus.prepare("path,label\n/no/x.mp4,sad\n")
+    assert str(caught.value) == f"{corpus.table}:2: /no/x.mp4: media file is missing"
+
+
+def test_a_file_that_is_no_media_by_its_suffix_is_told(corpus: Corpus) -> None:
+    (corpus.folder / "notes.txt").touch()
+    told = "\n".join(corpus.prepare("path,label\na.mp4,sad\nnotes.txt,sad\n").lines())
+    assert "table.csv:3: 'notes.txt' is no video or sound by its suffix" in told
+    assert "2 samples" in told and "'a.mp4' is no" not in told
 
 
 def test_too_few_clips_to_split_are_said(many: Corpus) -> None:

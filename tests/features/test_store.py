@@ -63,6 +63,8 @@ def test_a_part_of_a_key_must_name_one_encoder(tmp_path: Path) -> None:
         EmollamaError, match=r"'voice' is ambiguous: voice.layer=1.n=8 or voice.layer=2"
     ):
         open_tracks(folder, "voice")
+    with pytest.raises(EmollamaError, match=r"no features of 'x'; run: .* --encoders x$"):
+        open_tracks(folder, "x")
     with pytest.raises(EmollamaError, match=r"no features of 'vioce.*; did you mean 'voice"):
         open_tracks(folder, "vioce+layer=1")
     with pytest.raises(EmollamaError, match="no such feature store"):

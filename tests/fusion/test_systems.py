@@ -180,10 +180,14 @@ def shown(default: Any) -> str:
 def test_the_page_tells_every_system_and_option(name: str) -> None:
     page = (Path(__file__).parents[2] / "docs" / "fusion_systems.md").read_text(encoding="utf-8")
     row = next((x for x in page.splitlines() if x.startswith(f"| `{name}` | ")), "")
+    assert row, f"docs/fusion_systems.md lacks a row '| `{name}` | ...', one a system"
     options = fusion_system(name)[0].options_class.model_fields
     told = {key: f"`{key}` {shown(field.default)}" for key, field in options.items()}
-    assert [words for words in told.values() if words not in row] == []
-    assert [case for case in CASES[name] for kind in case.maps if kind.strip(":") not in row] == []
+    where = f"docs/fusion_systems.md, row `{name}`, lacks"
+    lacking = [words for words in told.values() if words not in row]
+    assert lacking == [], f"{where} the options {lacking}"
+    maps = [kind for case in CASES[name] for kind in case.maps if kind.strip(":") not in row]
+    assert maps == [], f"{where} the maps {maps}"
 
 
 @every

@@ -11,6 +11,7 @@ from emollama.base import torchrun
 from emollama.base.errors import EmollamaError
 from emollama.base.paths import need_file
 from emollama.base.quiet import quiet_libraries
+from emollama.encoders.names import need_encoders
 
 
 def extract(
@@ -44,6 +45,8 @@ def extract(
     if batch_size < 1 or shard_size < 1 or workers < 0:
         raise EmollamaError("--batch-size and --shard-size must be at least 1, --workers 0 or more")
     need_file(manifest)
+    specs = ",".join(encoders).split(",")
+    need_encoders(specs)
     quiet_libraries()
     from functools import partial
 
@@ -61,7 +64,7 @@ def extract(
     compute.torch_dtype()  # an unknown name is an error before anything is read
     compute.torch_device()
     build = partial(parse_encoder, compute=compute)
-    chosen = [build(spec) for spec in ",".join(encoders).split(",")]
+    chosen = [build(spec) for spec in specs]
     if format == "npy":
         check_names([encoder.key for encoder in chosen])
     corpus = read_manifest(manifest)

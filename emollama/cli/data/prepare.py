@@ -54,7 +54,7 @@ def prepare_csv(
     for item in column or []:
         key, separator, value = item.partition("=")
         if not separator:
-            raise EmollamaError(f"--column {item}: must have the form field=column")
+            raise EmollamaError(f"--column {item}: write FIELD=COLUMN, e.g. --column label=emotion")
         columns[key] = value
     report = csv_table.prepare_csv(
         table,

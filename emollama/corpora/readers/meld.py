@@ -85,7 +85,9 @@ def prepare_meld(
         )  # fmt: skip
         _split(collection, table, clips, part)
     if not tables:
-        raise EmollamaError(f"{root}: has no train_sent_emo.csv, dev_sent_emo.csv or test_...")
+        raise EmollamaError(
+            f"{root}: has no train_sent_emo.csv, dev_sent_emo.csv or test_sent_emo.csv"
+        )
     return collection.finish(EXPECTED, strict)
 
 
