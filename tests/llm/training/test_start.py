@@ -92,7 +92,7 @@ def test_a_run_goes_on_when_what_it_started_from_is_gone(stage1: Path, tmp_path:
         (["training.deepspeed={f}/clip.json"], '"gradient_clipping" must be "auto", not 0.5'),
         (["training.deepspeed={f}/adam.json"], '"optimizer" is decided by the section training'),
         (["training.deepspeed={f}/odd.json"], "DeepSpeed refuses it: 1 validation error"),
-        (["model.lora.targets=[foo.q_proj]"], "'foo.q_proj' is no linear layer"),
+        (["model.lora.targets=[foo.q_proj]"], "'foo.q_proj' is not a linear layer"),
         (["seed=-1"], "key 'seed'"),
         (["seed=4294967296"], "key 'seed'"),
         (["training.neftune_alpha=5", "training.pack_tokens=400"], "set pack_tokens: 0"),
