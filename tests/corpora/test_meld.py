@@ -103,7 +103,10 @@ def test_strict_names_split_found_and_expected(root: Path, tmp_path: Path) -> No
         (HEADER + row(0, 0, emotion="glee"), r"csv:2: column 'Emotion': 'glee' is not in"),
         (HEADER.replace("Speaker", "Who") + row(0, 0), r"csv:1: has no column 'Speaker'"),
         (HEADER + row(0, 0)[:30] + "\r\n", r"csv:2: .*"),
-        (HEADER + row(0, 0).replace("positive,0", "positive,zero"), r"csv:2: 'zero' is not a number of a dialogue"),
+        (
+            HEADER + row(0, 0).replace("positive,0", "positive,zero"),
+            r"csv:2: 'zero' is not a number of a dialogue",
+        ),
         (HEADER + row(0, 0).replace("positive", "good"), r"csv:2: column 'Sentiment': 'good'"),
         ("", "is empty"),
         (HEADER, "no sample is usable"),
