@@ -244,7 +244,7 @@ def test_a_feature_file_that_is_broken_is_named(
     said = refused(capsys, scripts.evaluate_main, "--cfg-path", folder / "eval.yaml")
     # The first file of a folder says how wide the folder is.
     assert f"clip-{which:03d}.npy" in said or (
-        which == 0 and "voice is 11 wide, the model was built for 12" in said
+        which == 0 and "voice is 11 columns wide, but the model was built for 12" in said
     )
     assert not (folder / "eval").exists()
 
@@ -255,7 +255,7 @@ def test_a_feature_folder_of_another_width_than_the_models_stream(
     for path in (folder / "voice").glob("*.npy"):
         np.save(path, np.load(path)[:, :5])
     said = refused(capsys, scripts.evaluate_main, "--cfg-path", folder / "eval.yaml")
-    assert "stream 'voice'" in said and "is 5 wide, the model was built for 12" in said
+    assert "stream 'voice'" in said and "is 5 columns wide, but the model was built for 12" in said
 
 
 def test_an_artefact_of_another_label_set(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

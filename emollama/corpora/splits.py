@@ -144,7 +144,7 @@ def leave_one_group_out(
         if name not in groups:
             raise EmollamaError(f"group '{name}' has no samples{did_you_mean(name, set(groups))}")
     if validated == group:
-        raise EmollamaError(f"group '{group}' cannot be both validated on and tested")
+        raise EmollamaError(f"group '{group}' cannot be both for validation and for test")
     if set(groups) <= {group, validated}:
         only = "is the only one" if validated is None else f"and '{validated}' are the only ones"
         raise EmollamaError(f"group '{group}' {only}; nothing is left to train on")

@@ -1,4 +1,4 @@
-"""What an evaluation asks a model, pass by pass, and the predictions that the answers make."""
+"""The questions of an evaluation, pass by pass, and the predictions from the answers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REASONS = "reasons"
 
 @dataclass(frozen=True)
 class Questions:
-    """A model and the samples it is asked about.
+    """A model and the samples of an evaluation.
 
     Attributes:
         config: of the evaluation.
@@ -42,7 +42,7 @@ class Questions:
         self._rows  # noqa: B018  labels that the model does not know are told before it is asked
 
     def sets(self) -> list[tuple[Channel, ...]]:
-        """The sets of channels that are asked with; the last one is the largest."""
+        """The sets of channels to evaluate; the last one is the largest."""
         largest = 0 if self.config.task == "reason" else SET_SIZES[self.config.modality_report]
         return asked_sets(self.loaded.channels, largest)
 
@@ -84,7 +84,7 @@ class Questions:
         return self._rows.labelled(sample, channels, found, more)
 
     def _reason(self, sample: Sample, text: str) -> dict[str, Any]:
-        """The reason, and where the corpus knows them the clues that are there."""
+        """The reason, and the true clues if the corpus knows them."""
         known = KNOWN_CLUES.get(self.manifest.corpus)
         clues = known.of(sample.truth) if known else None
         return {"reason": text, "clues": tuple(sorted(clues)) if clues else None}
@@ -120,7 +120,7 @@ class Questions:
 
 
 def require_writes(config: EvalConfig, model: Artefact) -> None:
-    """Refuse to ask for text of a model that writes none."""
+    """Raise an error if text is requested from a model that cannot write."""
     for key, given in (
         ("task", config.task == "reason"),
         ("answers.by", config.answers.by == "text"),
@@ -128,5 +128,5 @@ def require_writes(config: EvalConfig, model: Artefact) -> None:
     ):
         if given and not model.writes:
             raise EmollamaError(
-                f"{config.model}: is {model.title}, which writes no text; leave {key} out"
+                f"{config.model}: is {model.title}, which cannot write text; leave {key} out"
             )

@@ -1,11 +1,11 @@
-"""Classical rows to stand beside a learned model: what the same features give without it.
+"""Classical baselines: the performance of the same features without the learned model.
 
 Multinomial logistic regression on standardised, pooled features, for every set of channels: joint
 (features side by side) and late (mean log-probability of the single-channel models). The majority
 class and chance mark the floor. All of them write `Prediction` rows, so the same code scores them.
 
-An absent track is no vector of zeros that looks like data: its columns take the training mean
-and, where some training samples lack it too, a column of its own says that it is absent.
+An absent track is never a vector of zeros that looks like data: its columns take the training mean
+and, if some training samples lack it too, an extra column marks it as absent.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ from emollama.scoring.predictions.prediction import Prediction, channel_sets, se
 from emollama.scoring.predictions.systems import CHANCE, JOINT, LATE, MAJORITY
 
 STRENGTHS = tuple(10.0**k for k in range(-4, 2))
-"""Values of C (inverse L2 penalty) that are tried, from strong to weak regularisation."""
+"""Values of C (inverse L2 penalty) to try, from strong to weak regularisation."""
 
 SMALL = 0.01
-"""The strength where there are too few training samples to choose one."""
+"""The value of C if there are too few training samples to choose one."""
 
 _FLOOR = 1e-12
 
 
 class Tracks(Protocol):
-    """What of a feature store's reader is needed here."""
+    """The part of a feature reader's interface used here."""
 
     @property
     def width(self) -> int: ...  # noqa: D102
@@ -51,10 +51,10 @@ class Tracks(Protocol):
 
 @dataclass(frozen=True)
 class FeatureMatrix:
-    """One vector a sample: [n, D] `values` of n `ids`, of which row i counts if `present[i]`.
+    """One vector per sample: [n, D] `values` of n `ids`; row i is valid if `present[i]`.
 
     Raises:
-        EmollamaError: shapes that do not fit, or NaN or infinity in a present row.
+        EmollamaError: shapes that do not match, or NaN or infinity in a valid row.
     """
 
     name: str
@@ -66,11 +66,11 @@ class FeatureMatrix:
         if self.values.ndim != 2 or not len(self.ids) == len(self.values) == len(self.present):
             raise EmollamaError(
                 f"features '{self.name}': {len(self.ids)} ids, values {self.values.shape} and "
-                f"present {self.present.shape} do not fit together"
+                f"present {self.present.shape} do not match"
             )
         finite = np.isfinite(self.values).all(axis=1)
         for i in np.flatnonzero(~finite & self.present):
-            raise EmollamaError(f"features '{self.name}': id '{self.ids[i]}' holds NaN or infinity")
+            raise EmollamaError(f"features '{self.name}': id '{self.ids[i]}' has NaN or infinity")
 
     def rows(self, ids: Sequence[str]) -> np.ndarray:
         """Values [len(ids), D] as float64, NaN where absent."""
@@ -85,13 +85,13 @@ class FeatureMatrix:
 
 
 ChannelFeatures = Mapping[Channel, Sequence[FeatureMatrix]]
-"""The features of each channel: one matrix an encoder."""
+"""The features of each channel: one matrix per encoder."""
 
 
 def pool_tracks(
     name: str, tracks: Tracks, ids: Sequence[str], deviation: bool = False
 ) -> FeatureMatrix:
-    """One vector a sample: the mean over a track's steps and, if asked for, their deviation.
+    """One vector per sample: the mean over a track's steps and, optionally, their deviation.
 
     An absent track is marked absent; one that failed or was never extracted is the reader's
     `EmollamaError`.
@@ -108,12 +108,12 @@ def pool_tracks(
 
 
 class NothingToLearn(EmollamaError):  # noqa: N818
-    """No baseline can be fitted on these training samples."""
+    """The training samples are not sufficient for a baseline."""
 
 
 @dataclass(frozen=True)
 class BaselineResult:
-    """Rows of all baselines, and in `settings` what was chosen for each, for the header."""
+    """Rows of all baselines, and their chosen settings for the header."""
 
     predictions: list[Prediction]
     settings: dict[str, str]
@@ -135,22 +135,24 @@ def baseline_predictions(
     C is the one of `STRENGTHS` with the lowest negative log-likelihood on `validation` or, where
     that is empty, in cross-validation inside `train` whose folds never cut through a group. Fewer
     samples of every label than folds make fewer folds; too few for two leave C at `SMALL`. The
-    model is fitted on `train` alone, as the model beside it is.
+    baseline is fitted on `train` alone, like the model.
 
     Args:
         features: for each channel its feature matrices; they must hold every sample's id.
         labels: the label set.
-        train: samples to fit on; those without an emotion are passed over.
+        train: samples to fit on; those without an emotion are skipped.
         test: samples to answer.
-        validation: samples to choose C on.
-        seed: decides folds and the chance row.
-        folds: number of folds where there is no validation split, at most.
-        largest: the size up to which sets of channels are answered, beside all together.
+        validation: samples for choosing C.
+        seed: of folds and the chance row.
+        folds: largest number of folds if there is no validation split.
+        largest: largest size of channel sets to answer, besides all together.
     """
     fit = [s for s in train if s.targets.emotion is not None]
     choose = [s for s in validation if s.targets.emotion is not None]
     if len({s.targets.emotion for s in fit}) < 2:
-        raise NothingToLearn("the training split holds fewer than two emotions; nothing to learn")
+        raise NothingToLearn(
+            "the training split has fewer than two emotions, so there is nothing to learn"
+        )
     known = [c for c in features if features[c]]
     if not known:
         raise EmollamaError("no features were given to the baseline")
@@ -198,9 +200,9 @@ def _any_present(matrices: Sequence[FeatureMatrix], samples: Sequence[Sample]) -
 
 
 def _late(probabilities: Sequence[np.ndarray], heard: Sequence[np.ndarray]) -> np.ndarray:
-    """Normalised mean log-probability [n, K] of the channels that a sample has.
+    """Normalised mean log-probability [n, K] of a sample's channels.
 
-    Where a sample has none of them, each single-channel model still gives its prior.
+    If it has none of them, each single-channel model still gives its prior.
     """
     logs = np.log(np.maximum(np.stack(probabilities), _FLOOR))
     weights = np.stack(heard).astype(np.float64)
@@ -219,7 +221,7 @@ def _majority(
 
 
 def _chance(test: Sequence[Sample], labels: LabelSet, seed: int) -> list[Prediction]:
-    """A label drawn evenly, a function of (seed, sample id) alone."""
+    """A uniformly drawn label, a function of (seed, sample id) only."""
     even = [1 / len(labels.labels)] * len(labels.labels)
     rows = []
     for sample in test:
@@ -230,7 +232,7 @@ def _chance(test: Sequence[Sample], labels: LabelSet, seed: int) -> list[Predict
 
 
 class _Space:
-    """Standardised, imputed features of a list of matrices, as the training samples define it."""
+    """Standardises and imputes a list of feature matrices, fitted on the training samples."""
 
     def __init__(self, matrices: Sequence[FeatureMatrix], train: Sequence[str]) -> None:
         self.matrices = matrices
@@ -308,10 +310,10 @@ def logistic_regression(
     seed: int,
     folds: int,
 ) -> tuple[np.ndarray, str]:
-    """One fit, joint over the matrices, as `baseline_predictions` has it for a set of channels.
+    """One fit over all matrices, as in `baseline_predictions` for a set of channels.
 
     Returns:
-        Probabilities [n, K] for `test`, and what was chosen in words.
+        Probabilities [n, K] for `test`, and the chosen settings in words.
     """
     space = _Space(matrices, [s.id for s in train])
     width = sum(m.values.shape[1] for m in matrices)
@@ -338,7 +340,7 @@ def logistic_regression(
 
 
 def _past_the_best(losses: Sequence[float]) -> bool:
-    """Whether the loss has risen twice in a row: weaker penalties take long and are worse still."""
+    """Whether the loss has risen twice in a row: weaker penalties are slow and even worse."""
     return len(losses) > 2 and losses[-1] > losses[-2] > losses[-3]
 
 
@@ -351,8 +353,8 @@ def _cross_validate(
 ) -> tuple[list[float], int]:
     """Summed loss of each C over folds that keep a group (else a speaker, else a sample) together.
 
-    As many of `STRENGTHS` as it took to see the loss rise twice, and the number of folds: at most
-    as many as the most frequent label has samples. No loss where there are not two folds.
+    Stops once the loss has risen twice. Also returns the number of folds: at most the number of
+    samples of the most frequent label. No losses if there are fewer than two folds.
     """
     groups = [s.group or s.speaker or s.id for s in train]
     if len(set(groups)) < 2:

@@ -1,6 +1,6 @@
-"""Do two artefacts answer alike? Trained, resumed, merged and reloaded models should.
+"""Compares two artefacts: trained, resumed, merged and reloaded models should agree.
 
-Both read the same samples from the same features; compared are the logits at every position of
+Both read the same samples and features; the comparison covers the logits at every position of
 prompt and reference answer, and the label scores.
 """
 
@@ -22,21 +22,21 @@ from emollama.llm.inference import label_probabilities
 from emollama.manifest.sample import Sample, read_manifest
 
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.25}
-"""Of logits. Folding an adapter into weights changes the order of sums, and their rounding."""
+"""Tolerance of logits. Merging an adapter changes the order of sums, and so their rounding."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """How far two artefacts differ on the same samples.
+    """Differences between two artefacts on the same samples.
 
     Attributes:
-        samples: compared; the first that have the features of both.
+        samples: number of samples compared; the first with the features of both.
         largest: largest absolute difference of a logit, at the sample `worst`.
         mean: mean absolute difference of logits.
         probability: largest difference of a label's probability.
         disagreements: samples whose most probable label differs.
-        settings: what differs in layout, streams or labels, in words.
-        tolerance: up to which `largest` counts as the same.
+        settings: differences in layout, streams or labels, in words.
+        tolerance: limit of `largest` for equal models.
     """
 
     samples: int
@@ -71,7 +71,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class _Seen:
-    """What one artefact made of the samples."""
+    """The outputs of one artefact."""
 
     logits: list[torch.Tensor]
     probabilities: torch.Tensor
@@ -100,8 +100,8 @@ def compare(
         dtype: of the language models.
 
     Raises:
-        EmollamaError: where an artefact or a feature cannot be read, or the two have different
-            vocabularies or prompts of different length, so that no logits stand side by side.
+        EmollamaError: an artefact or a feature cannot be read, or vocabularies or prompt lengths
+            differ, so that logits cannot be compared.
     """
     samples = [s for s in read_manifest(manifest_path).split(split) if s.targets.emotion]
     for folder in (first, second):
@@ -118,7 +118,7 @@ def compare(
     )
     if [x.shape for x in a.logits] != [x.shape for x in b.logits]:
         why = "; ".join(settings) or "their tokenizers differ"
-        raise EmollamaError(f"{first} and {second}: cannot be held side by side: {why}")
+        raise EmollamaError(f"{first} and {second}: cannot be compared: {why}")
     if a.probabilities.shape != b.probabilities.shape:
         raise EmollamaError(f"{first} and {second}: {'; '.join(settings)}")
     gaps = [(x - y).abs() for x, y in zip(a.logits, b.logits, strict=True)]

@@ -1,4 +1,4 @@
-"""What an evaluation is configured by; `eval_emotion.py --cfg-path` reads it."""
+"""Configuration of an evaluation."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from emollama.llm.released.keys import translate_evaluation
 
 
 class EvalData(Strict):
-    """Which samples are evaluated, and with which the classical baseline is fitted.
+    """The samples to evaluate, and the samples to fit the classical baseline on.
 
-    `split_file`: splits that take the place of the manifest's own. `features`: where the folders of
-    `npy:` streams lie for this corpus; a model remembers those that it was trained from. `fold`
-    names the cross-validation fold that the predictions are of. `limit` above 0: so many samples of
-    the split only, drawn by the seed, for a quick look.
+    `split_file` replaces the manifest's own splits. `features`: folder with the `npy:` folders of
+    this corpus; by default those of training. `fold` names the cross-validation fold of the
+    predictions. `limit` above 0: only this many samples of the split, drawn by the seed, for a
+    quick look.
     """
 
     manifest: Path
@@ -33,15 +33,15 @@ class EvalData(Strict):
 
 
 class ReasonsSection(Strict):
-    """Free text for the first `count` samples of the split; 0 for none."""
+    """Generated reasons for the first `count` samples of the split; 0 for none."""
 
     count: int = Field(default=0, ge=0)
     max_new_tokens: int = Field(default=96, ge=1)
 
 
 class AnswersSection(Strict):
-    """How an emotion is answered: `by` "scores", the most probable label; or by "text", a greedy
-    answer that `parser` reads (`scoring.predictions.parsing`), of at most `max_new_tokens`.
+    """How the emotion is answered: `by` "scores", the most probable label; or by "text", a greedy
+    answer parsed by `parser` (`scoring.predictions.parsing`), of at most `max_new_tokens`.
     """
 
     by: Literal["scores", "text"] = "scores"
@@ -50,7 +50,7 @@ class AnswersSection(Strict):
 
 
 class JudgeSection(Strict):
-    """Who marks reasons: `model` on the OpenAI-compatible server at `url`, or a local `folder`.
+    """The judge of reasons: `model` on the OpenAI-compatible server at `url`, or a local `folder`.
 
     `key_env` names the environment variable that holds the server's key.
     """
@@ -62,21 +62,21 @@ class JudgeSection(Strict):
 
 
 class EvalConfig(Strict):
-    """What `eval_emotion.py --cfg-path` reads.
+    """Configuration of `emollama evaluate`.
 
-    `model`: an artefact, or a released `.pth` checkpoint; `llm` and `layout` are of the latter, for
-    an artefact knows its own.
+    `model`: an artefact, or a released `.pth` checkpoint; `llm` and `layout` are for the latter; an
+    artefact has its own.
 
-    `task`: "emotion" answers every sample with a label, "reason" with an explanation, in which a
-    label is looked for where the corpus has one.
+    `task`: "emotion" answers every sample with a label, "reason" with an explanation, from which a
+    label is parsed if the corpus has one.
 
-    `metrics`: further ones of `emollama score --metric`, beside the report.
+    `metrics`: further metrics of `emollama score --metric`, besides the report.
 
-    `baseline_words`: a source in the store whose tracks are the baseline's words, in place of the
-    language model's own states.
+    `baseline_words`: a source in the store whose tracks replace the language model's states as the
+    baseline's words.
 
-    `modality_report`: score "all" sets of channels, each of the "singles" and all together, or
-    "none" but all together.
+    `modality_report`: score "all" sets of channels, "singles" (each channel and all together), or
+    "none" (all together only).
     """
 
     seed: Seed = 7
@@ -102,5 +102,5 @@ class EvalConfig(Strict):
     def translated(
         cls, values: dict[str, Any], dataset: str | None
     ) -> tuple[dict[str, Any], list[str]]:
-        """Keys of the released Emotion-LLaMA moved to ours; one of its data sets picked."""
+        """Translate keys of the released Emotion-LLaMA; choose one of its data sets."""
         return translate_evaluation(values, dataset)

@@ -1,4 +1,4 @@
-"""Evaluation of an artefact: predictions first, then a report that is a function of them alone."""
+"""Evaluation of an artefact: predictions first, then a report computed only from them."""
 
 from __future__ import annotations
 
@@ -46,24 +46,23 @@ from emollama.session.family import open_artefact
 from emollama.workers.ranks import joined_ranks
 
 PARTIAL = "partial"
-"""Folder inside the output that answers are kept in until all are there."""
+"""Folder inside the output for answers until all are complete."""
 
 _SCORING = ("output", "seed", "bootstrap", "metric", "metrics", "judge", "baseline")
-"""Keys that change what is made of the answers, not the answers."""
+"""Keys that affect the scoring, but not the answers."""
 
 
 def evaluate(config: EvalConfig) -> Evaluated:
-    """Ask about a split with every set of channels, explain some clips, and write the report.
+    """Answer a split with every set of channels, explain some clips, and write the report.
 
-    The one way from data to predictions to record, of every kind of model. Under torchrun each
-    rank asks its share; rank 0 scores. Answers are kept as they come, so the same call goes on
-    where an earlier one was stopped. Writes `predictions.jsonl`, `baseline.jsonl` (of single
-    labels) and the report into `config.output`; the report can be made again from the two files
-    (`emollama score`).
+    The only path from data to predictions to record, for every kind of model. Under torchrun each
+    rank answers its share; rank 0 scores. Answers are stored as they come, so the same call resumes
+    a stopped one. Writes `predictions.jsonl`, `baseline.jsonl` (of single labels) and the report
+    into `config.output`; the report can be rebuilt from the two files (`emollama score`).
 
     Raises:
-        EmollamaError: when the artefact's label set is not the manifest's, and for whatever else
-            is the user's to mend.
+        EmollamaError: the artefact's label set differs from the manifest's, or another mistake of
+            the user.
     """
     judge = _judge(config)
     metrics = chosen(_metrics(config, judge))
@@ -109,7 +108,7 @@ def _judge(config: EvalConfig) -> CachedJudge | None:
 
 
 def _metrics(config: EvalConfig, judge: CachedJudge | None) -> list[str]:
-    """Those asked for, and with a judge what it is for."""
+    """The requested metrics, and with a judge those that need it."""
     overlaps = ["clue_overlap", "label_overlap"] if judge and config.task == "reason" else []
     return [*config.metrics, *(n for n in overlaps if n not in config.metrics)]
 
@@ -117,7 +116,7 @@ def _metrics(config: EvalConfig, judge: CachedJudge | None) -> list[str]:
 def _identity(
     config: EvalConfig, manifest: Manifest, folder: Path, loaded: LoadedSamples
 ) -> dict[str, Any]:
-    """What kept answers must have in common with this evaluation."""
+    """The identity of this evaluation, for reuse of stored answers."""
     files = sorted(p for p in folder.rglob("*") if p.is_file())
     return {
         "settings": config.model_dump(mode="json", exclude=set(_SCORING)),
@@ -174,7 +173,9 @@ def _artefact_folder(config: EvalConfig, manifest: Manifest) -> Path:
     if folder.exists():
         record = read_json(folder / "training_record.json")
         if record.get("sha256") != file_sha256(config.model):
-            raise EmollamaError(f"{folder}: is of another checkpoint; choose another output")
+            raise EmollamaError(
+                f"{folder}: was made from another checkpoint; choose another output"
+            )
     else:
         # As the released system has it, the feature folders lie beside the list of clips.
         sources = {

@@ -1,4 +1,4 @@
-"""Corpora that know what can be seen and heard in a clip, and how a text names it."""
+"""Corpora with known clues in each clip, and how to find clues in a text."""
 
 from __future__ import annotations
 
@@ -37,4 +37,4 @@ KNOWN_CLUES: dict[str, KnownClues] = {
     "merr-coarse": KnownClues(_units, units_in),
     "built": KnownClues(_units, units_in),
 }
-"""By the corpus' name in the manifest."""
+"""By the corpus name in the manifest."""

@@ -1,10 +1,9 @@
-"""The expensive part of an evaluation: shared out over processes, kept as it goes, resumable.
+"""The expensive part of an evaluation: distributed over processes, stored as it goes, resumable.
 
 An evaluation asks about every sample in one or more passes (labels from voice and words, labels
 from the face alone, reasons). Each pass is cut into chunks, fixed by the samples alone; rank r of w
-does chunks r, r + w, ... A finished chunk is one line of the rank's own journal. What a chunk gives
-depends on nothing but the chunk: interrupted or not, by however many ranks, the answers are the
-same.
+does chunks r, r + w, ... A finished chunk is one line of the rank's own journal. Answers depend
+only on the chunk, whatever the interruptions and the number of ranks.
 """
 
 from __future__ import annotations
@@ -27,17 +26,17 @@ from emollama.workers.ranks import Ranks
 
 IDENTITY = "identity.json"
 Answer = dict[str, Any]
-"""What one sample got in a pass: plain JSON values."""
+"""The answer to one sample in a pass: plain JSON values."""
 
 
 @dataclass(frozen=True)
 class Pass:
-    """One question to many samples.
+    """One question about many samples.
 
     Attributes:
         name: distinct among the passes of an evaluation.
-        chunks: ids of samples that are asked about together, in each chunk.
-        ask: ids of a chunk to their answers, one each.
+        chunks: ids of the samples in each chunk.
+        ask: function from the ids of a chunk to their answers.
     """
 
     name: str
@@ -49,14 +48,14 @@ class Pass:
 def kept_answers(folder: Path, identity: dict[str, Any], ranks: Ranks) -> Iterator[Path]:
     """`folder` for the answers of an evaluation in progress; removed when the block succeeds.
 
-    Answers of an earlier run stay where its `identity` (model, samples, settings) was the same and
-    are thrown away, which is said, where it was not.
+    Answers of an earlier run with the same `identity` (model, samples, settings) are kept; others
+    are discarded with a note.
 
     Raises:
         EmollamaError: another evaluation is writing there, or the folder cannot be written.
     """
     first = ranks.rank == 0
-    busy = f"{folder.parent}: another evaluation writes there"
+    busy = f"{folder.parent}: another evaluation is writing to this folder"
     with sole_writer(folder, busy) if first else nullcontext():
         if first:
             _claim(folder, identity)
@@ -75,7 +74,8 @@ def _claim(folder: Path, identity: dict[str, Any]) -> None:
     old = sorted(folder.glob("rank*.jsonl"))
     if old:
         print(
-            f"note: {folder}: holds answers of another model, manifest or settings; beginning anew",
+            f"note: {folder}: holds answers of another model, manifest or settings; "
+            "starting from scratch",
             file=sys.stderr, flush=True,
         )  # fmt: skip
     for path in old:
@@ -89,19 +89,20 @@ def run_passes(
     ranks: Ranks,
     shown: Bar = silent,
 ) -> dict[str, dict[str, Answer]]:
-    """This rank's share of what is not answered yet; then, on rank 0, the answers of all ranks.
+    """Answer this rank's share of open questions; then, on rank 0, collect the answers of all
+    ranks.
 
     Args:
         passes: the same on every rank.
-        folder: as `kept_answers` gives it.
-        ranks: which share this is.
+        folder: from `kept_answers`.
+        ranks: this rank's share.
         shown: shows progress, pass by pass.
 
     Returns:
         {pass: {id: answer}}, each id answered once; nothing on the other ranks.
 
     Raises:
-        EmollamaError: an answer that cannot be kept, or a rank that has stopped.
+        EmollamaError: an answer cannot be stored, or a rank has stopped.
     """
     journal = Journal(
         folder / f"rank{ranks.rank}.jsonl", _chunk_of, lambda: sorted(folder.glob("rank*.jsonl")),
@@ -141,8 +142,8 @@ def _answers(one: Pass, journal: Journal[tuple[str, int]]) -> dict[str, Answer]:
         line = json.loads(journal.line((one.name, k))) if (one.name, k) in journal else {}
         if set(line.get("answers", ())) != set(chunk):
             raise EmollamaError(
-                f"{journal.path.parent}: lacks answers of '{one.name}'; do all ranks share this "
-                "disk?"
+                f"{journal.path.parent}: lacks answers of '{one.name}'; all ranks must "
+                "share this disk"
             )
         found |= {i: {**a, "ms": line["ms"]} for i, a in line["answers"].items()}
     return found

@@ -1,4 +1,4 @@
-"""What every evaluation leaves in its folder, whatever kind of model answered."""
+"""The results of an evaluation in its folder, for every kind of model."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ BASELINE_FILE = "baseline.jsonl"
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What report.json holds, and what it holds below `metrics`; None where there is nothing."""
+    """The content of report.json, and of its `metrics`; None if empty."""
 
     report: dict[str, Any] | None
     scores: dict[str, Any] | None
 
 
 def asked_sets(known: Iterable[Channel], largest: int) -> list[tuple[Channel, ...]]:
-    """Sets of the known channels that are asked with: those up to a size, and all together.
+    """The sets of channels to evaluate: those up to a size, and all together.
 
     `largest` is 2 for all sets (of three channels), 1 for single ones, 0 for all together alone.
     """
@@ -61,10 +61,10 @@ SET_SIZES = {"all": 2, "singles": 1, "none": 0}
 def header_of(
     config: EvalConfig, manifest: Manifest, folder: Path, left_out: int, tell: bool
 ) -> Header:
-    """The header of the predictions of a model in `folder`; what spoils a score is in it."""
+    """The header of the predictions of a model in `folder`, with warnings about the split."""
     settings = {"left out": str(left_out)}
     if config.data.limit:
-        settings["limit"] = f"a quick look at {config.data.limit} samples at most"
+        settings["limit"] = f"a quick look at no more than {config.data.limit} samples"
     settings |= split_warnings(config, manifest, folder, tell)
     return Header(
         labels=manifest.labels,
@@ -81,7 +81,7 @@ def header_of(
 def split_warnings(
     config: EvalConfig, manifest: Manifest, folder: Path, tell: bool
 ) -> dict[str, str]:
-    """What spoils a score by the split, for the report; said on stderr too."""
+    """Warnings about the split, for the report; also printed on stderr."""
     found: dict[str, str] = {}
     if manifest.split_sha256 is not None:
         found = {f"{leak.kind} on both sides": str(leak) for leak in leakage(manifest.samples)}
@@ -102,10 +102,10 @@ def write_baseline(
     header: Header,
     true_values: Callable[[Sample], dict[str, Quantity] | None],
 ) -> Path:
-    """Fit logistic regression and its like on the same split; the file of their predictions.
+    """Fit the classical baselines on the same split; returns the file of their predictions.
 
-    `features_of` gives the features of all samples that are fitted on, chosen on and tested,
-    `true_values` the quantities that stand beside a sample's label in the model's predictions.
+    `features_of` returns the features of all training, validation and test samples, `true_values`
+    the quantities beside a sample's label in the model's predictions.
     """
     train, _ = usable(manifest.split(config.data.train_split), readers)
     validation: list[Sample] = []
@@ -134,13 +134,13 @@ def score(
     judge: CachedJudge | None = None,
     thresholds: dict[str, float] | None = None,
 ) -> None:
-    """Write report and metrics; those of an earlier evaluation that this one has not, are removed.
+    """Write report and metrics; remove outdated ones of an earlier evaluation.
 
-    Without a label to hold answers against, and where no metrics are asked for, they are those
-    that the rows have the truth for.
+    Without labels and without requested metrics, all metrics that the rows have the truth for are
+    computed.
 
     Raises:
-        EmollamaError: nothing that could be scored; the predictions are there all the same.
+        EmollamaError: nothing can be scored; the predictions are written nevertheless.
     """
     path = config.output / PREDICTIONS_FILE
     predictions = read_predictions(path)
@@ -164,13 +164,13 @@ def score(
         write_scores(config.output, result, report=report)
     elif not labelled:
         raise EmollamaError(
-            f"{path}: explanations of clips without a label can be scored by a judge only: set "
+            f"{path}: only a judge can score explanations of clips without a label: set "
             "judge, or run emollama score with --metric clue_overlap --metric label_overlap"
         )
 
 
 def read_results(output: Path) -> Evaluated:
-    """Report and metrics as they were written."""
+    """The written report and metrics."""
     path = output / REPORT_FILE
     report = dict(read_json(path)) if path.is_file() else {}
     scores = report.pop("metrics", None)

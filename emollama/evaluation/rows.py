@@ -1,4 +1,4 @@
-"""From what a model said of a sample to a row of the predictions file."""
+"""From a model's answer to a row of the predictions file."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class RowMaker:
     """Makes predictions of one model on one corpus.
 
     Args:
-        model: that answered.
-        labels: the corpus's label set; of the model's labels these can be the answer.
+        model: the model.
+        labels: the corpus's label set; answers are limited to it.
         loaded: the samples, for their true values.
-        parser: reads a label in a text.
+        parser: reads a label from a text.
 
     Raises:
         EmollamaError: the corpus has a label that the model does not know.
@@ -40,13 +40,13 @@ class RowMaker:
     loaded: LoadedSamples
     parser: Parser
     where: tuple[str, str] = ("the model", "the manifest")
-    """Model and manifest, for messages."""
+    """Names of model and manifest, for messages."""
 
     def __post_init__(self) -> None:
         trained, asked = self.model.labels, self.labels.labels
         if trained and not set(asked) <= set(trained):
             raise EmollamaError(
-                f"{self.where[0]}: was trained on the labels {', '.join(trained)}, "
+                f"{self.where[0]}: was trained on the labels {', '.join(trained)}, but "
                 f"{self.where[1]} has {', '.join(asked)}"
             )
 
@@ -57,7 +57,7 @@ class RowMaker:
         answer: ModelAnswer,
         more: Mapping[str, Any],
     ) -> Prediction:
-        """The prediction that an answer with these channels makes; `more` are further fields."""
+        """The prediction from an answer with these channels; `more` are further fields."""
         fields = dict(more)
         if answer.text is not None:
             found = self.parser(answer.text, self.labels)
@@ -75,7 +75,7 @@ class RowMaker:
     def labelled(
         self, sample: Sample, channels: Sequence[Channel], found: Parsed, more: Mapping[str, Any]
     ) -> Prediction:
-        """The prediction whose label was read in a text."""
+        """The prediction whose label was parsed from a text."""
         fields = {
             "reference": sample.targets.emotion,
             "label": found.label,
@@ -109,7 +109,7 @@ class RowMaker:
         }
 
     def _quantities(self, sample: Sample, answer: ModelAnswer) -> dict[str, Any]:
-        """Answered and true quantities; of frames, those that are annotated (all where none is)."""
+        """Answered and true quantities; for frames, the annotated ones (all if there are none)."""
         names, values, times = self.model.values, answer.values, answer.times
         assert values is not None
         if times is None:
@@ -133,7 +133,7 @@ class RowMaker:
 def true_values(
     model: Artefact, loaded: LoadedSamples, sample: Sample
 ) -> dict[str, Quantity] | None:
-    """The true quantities of a clip that a model answers with, those that are known."""
+    """The known true values of the quantities that a model predicts for a clip."""
     if not model.values:
         return None
     truth = loaded.true_values(sample.id)

@@ -1,4 +1,4 @@
-"""Whether a model was trained on what it is tested on, as far as its training record tells."""
+"""Detects test samples that were in a model's training split, from its training record."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from emollama.manifest.split_file import read_with_splits
 
 
 def trained_on(record: dict[str, Any], manifest: Manifest, split: str) -> dict[str, str]:
-    """What spoils a score on a split of `manifest`, by kind.
+    """Warnings about a split of `manifest`, by kind.
 
-    The record's manifest is this one where the SHA-256 is the same, whatever the path; a record
-    without it tells by the resolved path. Where that manifest and its split file are still as
-    they were, its training ids are held against those that are tested.
+    The record's manifest is identified by its SHA-256, or by its resolved path in a record without
+    one. If that manifest and its split file are unchanged, their training ids are compared with the
+    test ids.
 
     Args:
         record: an artefact's `training_record.json`.
-        manifest: what is tested, with the splits that are used.
-        split: the split of it.
+        manifest: the tested manifest, with the splits in use.
+        split: the tested split.
     """
     data = (record.get("config") or {}).get("data") or {}
     if not isinstance(data.get("manifest"), str):
@@ -31,8 +31,8 @@ def trained_on(record: dict[str, Any], manifest: Manifest, split: str) -> dict[s
     same = _same(path, record.get("manifest_sha256"), manifest.path)
     if same and record.get("split_sha256") != manifest.split_sha256:
         found["split"] = (
-            "the model was trained with another split file: what is tested here may be what it "
-            "was trained on"
+            "the model was trained with another split file: test samples may have been "
+            "in its training split"
         )
     tested = {s.id for s in manifest.split(split)}
     both = tested & _training_ids(path, data, record, manifest.corpus)
@@ -53,9 +53,9 @@ def _same(path: Path, recorded: str | None, tested: Path) -> bool:
 def _training_ids(
     path: Path, data: dict[str, Any], record: dict[str, Any], corpus: str
 ) -> set[str]:
-    """Ids of the training split, none where they can no longer be known.
+    """Ids of the training split; none if they are no longer known.
 
-    Ids of another corpus say nothing: they may be equal by chance.
+    Ids of another corpus are ignored: they may be equal by chance.
     """
     splits = Path(data["split_file"]) if data.get("split_file") else None
     try:

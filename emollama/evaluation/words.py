@@ -1,4 +1,4 @@
-"""What is said in words, as features for the classical baseline."""
+"""Words as features for the classical baseline."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from emollama.manifest.sample import Sample
 
 
 def clue_features(channel: Literal["voice", "face"], samples: Sequence[Sample]) -> FeatureMatrix:
-    """Which phrases and words the given clues of a channel hold, [n, D] of 0 and 1.
+    """Phrases and words in the clues of a channel, [n, D] of 0 and 1.
 
-    Clues are phrases between commas in parts between semicolons; a phrase of another part ("at the
-    peak") is another column. Those that fewer than two samples hold are left out.
+    Clues are phrases between commas in parts between semicolons; a phrase in another part ("at the
+    peak") has another column. Phrases of fewer than two samples are left out.
     """
 
     def pieces(clue: str) -> list[str]:
@@ -45,7 +45,7 @@ def clue_features(channel: Literal["voice", "face"], samples: Sequence[Sample]) 
 def sentence_features(llm: Path, samples: Sequence[Sample], batch_size: int = 32) -> FeatureMatrix:
     """Mean of the last hidden states over a subtitle's tokens, [n, H]; absent without a subtitle.
 
-    Without any tuning, so that the regression gets the words as the language model first had them.
+    The language model is untuned, so the regression gets its original representation of the words.
     """
     model = load_llm(llm, torch.float32).eval()
     tokenizer = AutoTokenizer.from_pretrained(llm, local_files_only=True)

@@ -1,1 +1,1 @@
-"""What enters a model: order, tasks and dropped channels as functions of the seed."""
+"""Inputs of a model: specifications, readers, standardisers, order and dropped channels."""

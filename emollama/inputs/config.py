@@ -1,4 +1,4 @@
-"""What every run is told of its data: which samples, which features, which channels are dropped."""
+"""The data section of every run: samples, features and dropped channels."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from emollama.base.config import Strict
 
 
 class DataSection(Strict):
-    """Which samples; a split may be the union of several ("train+val").
+    """The samples; a split may be the union of several ("train+val").
 
-    `split_file`: splits that take the place of the manifest's own (see `manifest.split_file`).
+    `split_file` replaces the manifest's own splits (see `manifest.split_file`).
     """
 
     manifest: Path
@@ -23,7 +23,7 @@ class DataSection(Strict):
 
 
 class ModalityDropout(Strict):
-    """Probability with which a channel is left out of an emotion question in training."""
+    """Probability of dropping a channel from an emotion question in training."""
 
     voice: float = Field(default=0.0, ge=0, le=1)
     face: float = Field(default=0.0, ge=0, le=1)

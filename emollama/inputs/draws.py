@@ -1,7 +1,7 @@
 """Randomness that is a function of (seed, epoch, sample id) and of nothing else.
 
-No worker's generator, no number of processes and no interruption changes what is drawn: resuming
-or repacking a run gives the same tasks, instructions, dropped channels and order.
+Draws do not depend on workers, processes or interruptions: resuming or repacking a run gives the
+same tasks, instructions, dropped channels and order.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from emollama.manifest.sample import Sample
 
 
 def generator(seed: int, *about: object) -> random.Random:
-    """A generator of its own for one decision about one thing."""
+    """A separate generator for one decision about one thing."""
     text = "/".join(str(part) for part in (seed, *about))
     return random.Random(hashlib.sha256(text.encode()).digest())
 
@@ -26,7 +26,7 @@ def epoch_order(seed: int, epoch: int, ids: list[str]) -> list[int]:
 
 
 def drawn(seed: int, samples: Sequence[Sample], count: int) -> list[Sample]:
-    """At most `count` samples, drawn by the seed, in their order; all where it is 0."""
+    """At most `count` samples, drawn by the seed, in their original order; all if it is 0."""
     if not count or len(samples) <= count:
         return list(samples)
     chosen = epoch_order(seed, 0, [s.id for s in samples])[:count]
@@ -34,7 +34,7 @@ def drawn(seed: int, samples: Sequence[Sample], count: int) -> list[Sample]:
 
 
 class EpochOrders:
-    """The order of every epoch of the same samples; the last one asked for is kept."""
+    """The order of every epoch of the same samples; caches the last one."""
 
     def __init__(self, seed: int, ids: list[str]) -> None:
         self.seed, self.ids = seed, ids

@@ -1,9 +1,9 @@
-"""Which channels of a sample a training step shows: modality dropout, for every kind of model.
+"""Modality dropout: the channels of a sample in a training step, for every kind of model.
 
-The rule is one: each channel that a sample has is left out by its own rate, and where all were to
-be left out, one of them stays, each as likely. A sample's draws are a function of the seed, the
-epoch and its id. They are drawn one by one for a prompt and as a table for a batch of features,
-so the two kinds of run have numbers of their own.
+Each channel of a sample is dropped with its own rate; if all would be dropped, one of them, chosen
+uniformly, stays. A sample's draws are a function of the seed, the epoch and its id. They are drawn
+one by one for a prompt and as a table for a batch of features, so the two kinds of run have
+different draws.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from emollama.manifest.channels import Channel
 def kept_channels(
     draw: random.Random, known: Sequence[Channel], dropout: ModalityDropout
 ) -> frozenset[Channel]:
-    """Those of a sample's channels that are shown, from its own generator."""
+    """The channels of a sample that are kept, from its own generator."""
     kept = [c for c in known if draw.random() >= getattr(dropout, c)]
     return frozenset(kept or [draw.choice(known)])
 
@@ -35,7 +35,7 @@ def kept_table(
     known: Sequence[Channel],
     dropout: ModalityDropout,
 ) -> Tensor:
-    """Which channels of each sample are shown: bool [B, C].
+    """The channels of each sample that are kept: bool [B, C].
 
     Args:
         seed: of the run.
@@ -56,7 +56,7 @@ def kept_table(
 
 
 def _draws(seed: int, epoch: int, sample_id: str, count: int) -> list[float]:
-    """Numbers in 0..1, one a channel."""
+    """Numbers in 0..1, one per channel."""
     digest = hashlib.sha256(f"{seed}/{epoch}/channels/{sample_id}".encode()).digest()
     parts = (digest[8 * k : 8 * k + 8] for k in range(count))
     return [int.from_bytes(part) / 2**64 for part in parts]

@@ -1,6 +1,6 @@
-"""Opening the feature tracks that a model reads: of one that is to be trained, or of one that is.
+"""Opens the feature tracks of a model, before or after its training.
 
-Everything here is by `InputSpec`, the same for language models and fusion models.
+Everything here uses `InputSpec`, the same for language models and fusion models.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from emollama.features.tracks import TrackReader
 from emollama.inputs.spec import Described, InputSpec
 
 Readers = dict[str, TrackReader]
-"""By input: what reads its tracks."""
+"""Readers of tracks, by input."""
 
 
 def open_inputs(store: Path | None, inputs: Sequence[Described]) -> tuple[list[InputSpec], Readers]:
-    """Inputs as a model keeps them (source in full, width, encoder), and readers of tracks."""
+    """Inputs as a model stores them (full source, width, encoder), and readers of their tracks."""
     found: list[InputSpec] = []
     readers: Readers = {}
     for spec in (one.spec for one in inputs):
@@ -41,12 +41,12 @@ def open_inputs(store: Path | None, inputs: Sequence[Described]) -> tuple[list[I
 def reopen_inputs(
     store: Path | None, inputs: Sequence[Described], features: Path | None = None
 ) -> Readers:
-    """Readers for the tracks of a trained model, which must be of the same encoders.
+    """Readers for the tracks of a trained model, which must come from the same encoders.
 
     Args:
         store: the feature store.
-        inputs: as the model keeps them.
-        features: folder that `npy:` folders of the same names lie in, for another corpus.
+        inputs: as the model stores them.
+        features: folder with `npy:` folders of the same names, for another corpus.
 
     Raises:
         EmollamaError: other widths, another version of an encoder, or two sources that would
@@ -59,7 +59,7 @@ def reopen_inputs(
         reader = open_tracks(store, source)
         if spec.width_of(reader.width) != spec.width:
             raise EmollamaError(
-                f"{spec}: {source} is {reader.width} wide, the model was built for "
+                f"{spec}: {source} is {reader.width} columns wide, but the model was built for "
                 f"{spec.width // spec.width_of(1)}"
             )
         require_same_encoder(spec, reader.fingerprint, str(store or source))

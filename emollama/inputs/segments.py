@@ -1,8 +1,8 @@
-"""The means that stand for the steps of a track.
+"""Averages the steps of a track.
 
-Two rules, for models that were trained by them: what a language model reads must have so many
-positions, so parts share the step that their edge cuts and a short track repeats steps; what a
-fusion model reads may have fewer, so parts share none.
+There are two rules, fixed by existing models: a language model needs a fixed number of positions,
+so segments share the step at their boundary and a short track repeats steps; a fusion model may
+read fewer, so segments share none.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def fit_steps(values: np.ndarray, tokens: int) -> np.ndarray:
 
 
 def shaped(spec: InputSpec, track: FeatureTrack) -> tuple[np.ndarray, np.ndarray]:
-    """Values [L, D] and times [L] of a track, pooled or cut into segments as the input says."""
+    """Values [L, D] and times [L] of a track, pooled or segmented as the input requires."""
     values, times = track.values, track.times
     if spec.pool != "none":
         return pooled(values, spec.pool == "mean+std")[None], times.mean(keepdims=True)
@@ -44,7 +44,7 @@ def shaped(spec: InputSpec, track: FeatureTrack) -> tuple[np.ndarray, np.ndarray
 
 
 def pooled(values: np.ndarray, deviation: bool) -> np.ndarray:
-    """The mean float32 [D] of steps [T, D] and, if asked for, their deviation behind it."""
+    """The mean float32 [D] of steps [T, D], optionally followed by their deviation."""
     parts = [values.mean(axis=0, dtype=np.float64)]
     if deviation:
         parts.append(values.std(axis=0, dtype=np.float64))

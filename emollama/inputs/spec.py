@@ -1,4 +1,4 @@
-"""One description of what a model reads, whichever kind of model it is."""
+"""The description of a model's input, for every kind of model."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ Absence = Literal["masked", "learned", "zeros", "omit"]
 
 @dataclass(frozen=True)
 class InputSpec:
-    """One thing that a model reads of a clip.
+    """One input of a model.
 
     Attributes:
         name: of the stream or modality.
-        channel: that it is of.
-        source: the encoder's key in the feature store, "npy:FOLDER" of external tracks, or what
-            reads raw text and media.
-        kind: "track", or the raw text or medium itself.
-        width: D of what enters the model; 0 before it is known.
+        channel: its channel.
+        source: the encoder's key in the feature store, "npy:FOLDER" of external tracks, or the
+            reader of raw text and media.
+        kind: "track", or a kind of raw text or media.
+        width: D of the input; 0 before it is known.
         fingerprint: of the encoder whose features the model was trained on; "" before.
-        segments: so many means of a longer track; 0 for every step.
+        segments: number of means of a longer track; 0 for every step.
         pool: one vector of all steps.
-        absence: what stands for a missing track: nothing ("masked", or "omit": no place either), a
-            "learned" vector, or "zeros".
+        absence: how a missing track is represented: not at all ("masked", or "omit" without a
+            position), by a "learned" vector, or by "zeros".
         standardise: whether columns are standardised over the training split.
         noun: "stream" or "modality", for messages.
     """
@@ -47,24 +47,24 @@ class InputSpec:
 
     @property
     def spec(self) -> InputSpec:
-        """Itself: what streams and modalities describe themselves by."""
+        """The description itself; streams and modalities implement the same method."""
         return self
 
     @property
     def cached(self) -> bool:
-        """Whether it is a feature track; else the model takes the text or medium itself."""
+        """Whether it is a feature track; else it is raw text or media."""
         return self.kind == "track"
 
     @property
     def online(self) -> bool:
-        """Whether it can be had from a clip; a track of another tool's folder cannot."""
+        """Whether it can be made from a clip; a track from another tool's folder cannot."""
         return not (self.cached and self.source.startswith(EXTERNAL))
 
     def __str__(self) -> str:
         return f"{self.noun} '{self.name}'"
 
     def width_of(self, columns: int) -> int:
-        """What is `width` where the encoder's tracks have so many columns."""
+        """The input's width for an encoder with this number of columns."""
         return 2 * columns if self.pool == "mean+std" else columns
 
 
@@ -73,4 +73,4 @@ class Described(Protocol):
 
     @property
     def spec(self) -> InputSpec:
-        """What it reads."""
+        """Its inputs."""

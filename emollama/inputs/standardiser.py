@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from emollama.base.errors import EmollamaError
 
 MOST = 10
-"""Deviations at which a standardised value is clipped."""
+"""Standardised values are clipped at this many deviations."""
 
 
 class Standardiser(nn.Module):
-    """Standardises features and puts 0 where there are none.
+    """Standardises features, with 0 where there are none.
 
-    Mean and deviation are buffers, so they are saved with the model and cannot be forgotten.
+    Mean and deviation are buffers, so they are saved with the model.
     """
 
     mean: Tensor
@@ -34,7 +34,7 @@ class Standardiser(nn.Module):
         self.deviation.copy_(torch.where(deviation > 1e-6, deviation, 1.0))
 
     def fit(self, parts: Iterable[Tensor], where: str) -> None:
-        """Take mean and deviation from steps [n, width] that come in parts.
+        """Compute mean and deviation from steps [n, width] given in parts.
 
         Raises:
             EmollamaError: there are none, or they are not finite; it begins with `where`.

@@ -61,7 +61,7 @@ class LlmArtefact(Artefact):
 
     @classmethod
     def open(cls, folder: Path, dtype: str = "auto") -> LlmArtefact:
-        """Load it onto the accelerator, where there is one."""
+        """Load it onto the accelerator, if there is one."""
         device = default_device()
         return load(folder, resolve_dtype(dtype, device), device)
 
@@ -77,12 +77,12 @@ class LlmArtefact(Artefact):
 
     @property
     def reads_clues(self) -> bool:
-        """Whether a label is asked with clues in words."""
+        """Whether emotion questions include clues in words."""
         return self.processor.clues == "always"
 
     @property
     def language_model(self) -> Path:
-        """Folder of the frozen language model that it is built on."""
+        """Folder of the frozen language model under it."""
         return resolve_llm(self.model.config.llm)
 
     def knows_truth(self, sample: Sample, task: str) -> bool:
@@ -103,8 +103,8 @@ class LlmArtefact(Artefact):
         kept, left_out = usable(samples, readers)
         if not kept:
             raise EmollamaError(
-                f"{manifest.path}: no sample of split '{split}' has what can be asked about (a "
-                f"label, or a reason) and features in {store}"
+                f"{manifest.path}: no sample of split '{split}' has a target (a label, "
+                f"or a reason) and features in {store}"
             )
         return LlmSamples(self.model, self.processor, self.clues, kept, readers, left_out)
 
@@ -123,9 +123,9 @@ def build(
     quantise: Quantisation = "none",
     device: torch.device | None = None,
 ) -> tuple[PeftModel, EmotionLlamaProcessor]:
-    """A new model to be trained: LoRA under the language model, projectors trained whole.
+    """A new model for training: LoRA under the language model, projectors trained in full.
 
-    `seed` alone decides the initial projectors and adapters.
+    Initial projectors and adapters depend only on `seed`.
     """
     folder = resolve_llm(llm)
     fingerprint = weights_fingerprint(folder)
@@ -148,7 +148,7 @@ def build(
 
 
 def add_lora(model: EmotionLlama, lora: LoraSection) -> PeftModel:
-    """Wrap: adapters on the named linear layers of the language model, projectors whole."""
+    """Wrap with peft: adapters on the named linear layers of the LLM, and full projectors."""
     targets = "|".join(re.escape(t) for t in lora.targets)
     pattern = rf"language_model\..*\.({targets})"
     decoder = cast(torch.nn.Module, model.language_model.get_decoder())
@@ -157,8 +157,8 @@ def add_lora(model: EmotionLlama, lora: LoraSection) -> PeftModel:
         if not any(f".{name}".endswith(f".{target}") for name in linear):
             known = sorted({name.rsplit(".", 1)[-1] for name in linear})
             raise EmollamaError(
-                f"model.lora.targets: '{target}' is no linear layer of this language model; "
-                f"it has {', '.join(known)}"
+                f"model.lora.targets: '{target}' is not a linear layer of this language "
+                f"model; its linear layers are {', '.join(known)}"
             )
     model.requires_grad_(False)
     return get_peft_model(
@@ -189,9 +189,9 @@ def save(
     card: str,
     weights: Path | None = None,
 ) -> None:
-    """Write an artefact whole or not at all; an older one at `folder` is replaced.
+    """Write an artefact atomically; an older one at `folder` is replaced.
 
-    `weights`: adapters and projectors to be written instead of those in memory.
+    `weights`: adapters and projectors to write instead of those in memory.
     """
     with written_whole(folder) as draft:
         model.save_pretrained(str(draft))
@@ -202,7 +202,7 @@ def save(
 
 
 def merge(source: Path, folder: Path) -> None:
-    """Fold the adapter into the language model's weights: a folder that needs no other."""
+    """Merge the adapter into the language model's weights, as a self-contained folder."""
     if folder.exists() and not (folder / MERGED_FILE).is_file():
         what = "an unmerged artefact" if (folder / ADAPTER_FILE).is_file() else "other files"
         if not folder.is_dir() or any(folder.iterdir()):
@@ -219,18 +219,18 @@ def load(folder: Path, dtype: torch.dtype, device: torch.device | None = None) -
     """Load an artefact, with its adapter merged into the weights in memory, in evaluation mode.
 
     Raises:
-        EmollamaError: when a file is missing or corrupt, when the language model at hand is not
-            the one that the adapter was trained on, or when a tensor is missing or misshapen.
+        EmollamaError: a file is missing or corrupt, the language model is not the one that the
+            adapter was trained on, or a tensor is missing or has another shape.
     """
     if not folder.is_dir():
         raise EmollamaError(
-            f"{folder}: is not a folder; an artefact is what 'emollama train' writes"
+            f"{folder}: is not a folder; give the folder of a model from 'emollama train'"
         )
     for name in ("config.json", PROCESSOR_FILE, "clues.json"):
         if not (folder / name).is_file():
             raise EmollamaError(
-                f"{folder}: is not an artefact that writes: {name} is missing; if it is a fusion "
-                "model, which answers with labels, ask it with `emollama predict`"
+                f"{folder}: is not a language model: {name} is missing; for a fusion "
+                "model use `emollama predict`"
             )
     config = _read_config(folder)
     clues = _read_clues(folder)
@@ -249,7 +249,7 @@ def load(folder: Path, dtype: torch.dtype, device: torch.device | None = None) -
 
 
 def read_processor(folder: Path) -> EmotionLlamaProcessor:
-    """The processor of an artefact alone: what it reads, without its weights."""
+    """The processor of an artefact, without its weights."""
     if not (folder / PROCESSOR_FILE).is_file():
         raise EmollamaError(f"{folder}: is not an artefact: {PROCESSOR_FILE} is missing")
     return EmotionLlamaProcessor.from_pretrained(folder)
@@ -259,7 +259,8 @@ def _load_adapter(folder: Path, config: EmotionLlamaConfig, dtype: torch.dtype) 
     llm = resolve_llm(config.llm)
     if config.llm_sha256 and weights_fingerprint(llm) != config.llm_sha256:
         raise EmollamaError(
-            f"{folder}: the adapter was trained on other weights than those of '{config.llm}' here"
+            f"{folder}: the adapter was trained on other weights than those of "
+            f"'{config.llm}' on this machine"
         )
     # Folded in float32: adding a small product to bfloat16 weights would round much of it away.
     model = EmotionLlama(config, load_llm(llm, torch.float32))
@@ -269,14 +270,14 @@ def _load_adapter(folder: Path, config: EmotionLlamaConfig, dtype: torch.dtype) 
     except (OSError, ValueError, RuntimeError, SafetensorError, KeyError) as error:
         raise EmollamaError(f"{folder / ADAPTER_FILE}: cannot be loaded: {error}") from error
     if missing := expected(wrapped):
-        raise EmollamaError(f"{folder / ADAPTER_FILE}: does not fit: {missing}")
+        raise EmollamaError(f"{folder / ADAPTER_FILE}: does not match the model: {missing}")
     merged = wrapped.merge_and_unload()
     cast(torch.nn.Module, merged.language_model).to(dtype)
     return merged
 
 
 def _adapter_keys(folder: Path, model: EmotionLlama) -> Any:
-    """A check that file and model hold the same tensors: peft itself passes over differences."""
+    """Check that file and model hold the same tensors: peft itself ignores differences."""
     from peft import get_peft_model_state_dict
     from safetensors import safe_open
 
@@ -317,7 +318,7 @@ def _read_config(folder: Path) -> EmotionLlamaConfig:
     path = folder / "config.json"
     values = read_json(path)
     if not isinstance(values, dict) or values.get("model_type") != EmotionLlamaConfig.model_type:
-        raise EmollamaError(f"{path}: is not an EmotionLlama's")
+        raise EmollamaError(f"{path}: is not a configuration of an EmotionLlama")
     try:
         return EmotionLlamaConfig(**{k: v for k, v in values.items() if k != "model_type"})
     except (KeyError, TypeError, ValueError) as error:
@@ -329,7 +330,7 @@ def _read_clues(folder: Path) -> ClueWords:
     try:
         return ClueWords.from_dict(read_json(path))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise EmollamaError(f"{path}: does not hold what clue words need: {error}") from error
+        raise EmollamaError(f"{path}: is not a valid file of clue words: {error}") from error
 
 
 def save_rest(
@@ -339,7 +340,7 @@ def save_rest(
     record: dict[str, Any],
     card: str,
 ) -> None:
-    """Write what stands beside the weights."""
+    """Write the files beside the weights."""
     processor.save_pretrained(folder)
     (folder / "clues.json").write_text(json.dumps(clues.to_dict(), indent=2), encoding="utf-8")
     (folder / RECORD_FILE).write_text(json.dumps(record, indent=2), encoding="utf-8")

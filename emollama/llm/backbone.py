@@ -41,7 +41,7 @@ def load_llm(
     quantise: Quantisation = "none",
     device: torch.device | None = None,
 ) -> PreTrainedModel:
-    """The frozen causal language model of a folder, in 8 or 4 bits where asked for."""
+    """The frozen causal language model of a folder, optionally in 8 or 4 bits."""
     try:
         model = AutoModelForCausalLM.from_pretrained(
             folder, dtype=dtype, local_files_only=True, trust_remote_code=False,
@@ -49,7 +49,7 @@ def load_llm(
             **_quantised(quantise, dtype, device),
         )  # fmt: skip
     except (OSError, ValueError, ImportError, SafetensorError) as error:
-        raise EmollamaError(f"{folder}: no language model can be loaded: {error}") from error
+        raise EmollamaError(f"{folder}: the language model cannot be loaded: {error}") from error
     model.requires_grad_(False)
     return model
 
@@ -62,12 +62,12 @@ def empty_llm(folder: Path) -> PreTrainedModel:
 
 
 def require_vocabulary(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Refuse a tokenizer that has more tokens than the language model has embeddings."""
+    """Raise an error if the tokenizer has more tokens than the language model has embeddings."""
     size = read_json(folder / "config.json").get("vocab_size")
     if isinstance(size, int) and len(tokenizer) > size:
         raise EmollamaError(
             f"{folder}: its tokenizer has {len(tokenizer)} tokens, its language model {size} "
-            "embeddings; is this another model's tokenizer?"
+            "embeddings; the tokenizer may belong to another model"
         )
 
 

@@ -1,8 +1,8 @@
-"""From laid-out samples to the tensors that EmotionLlama reads: padded rows, or one packed row.
+"""From laid-out samples to tensors for EmotionLlama: padded rows, or one packed row.
 
-Packed samples stand behind one another without padding. Their position ids restart, by which
-transformers knows where one ends and blocks attention to its neighbours, so that each sample's
-loss is what it is alone.
+Packed samples follow one another without padding. Their position ids restart, from which
+transformers infers the boundaries and blocks attention across them, so that each sample's loss is
+the same as alone.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Encoded:
 
 
 def by_count(lengths: Sequence[int], size: int) -> list[list[int]]:
-    """Indices in groups of `size`, shortest first, so that like stands with like."""
+    """Indices in groups of `size`, shortest first, so that rows of a group have similar lengths."""
     order = sorted(range(len(lengths)), key=lambda i: (lengths[i], i))
     return [order[i : i + size] for i in range(0, len(order), size)]
 
@@ -40,7 +40,7 @@ def by_count(lengths: Sequence[int], size: int) -> list[list[int]]:
 def padded(
     samples: Sequence[Encoded], streams: Sequence[StreamConfig], pad_id: int
 ) -> dict[str, Any]:
-    """A row a sample, filled up on the left; see `EmotionLlama.forward` for the shapes."""
+    """One row per sample, padded on the left; see `EmotionLlama.forward` for the shapes."""
     size = max(len(s.input_ids) for s in samples)
 
     def rows(lists: Sequence[Sequence[int]], fill: int) -> Tensor:
@@ -58,7 +58,7 @@ def padded(
 
 
 def packed(samples: Sequence[Encoded], streams: Sequence[StreamConfig]) -> dict[str, Any]:
-    """All samples in one row [1, S], without an attention mask; `sample_ids` tells them apart."""
+    """All samples in one row [1, S], without an attention mask; `sample_ids` distinguishes them."""
     lengths = [len(s.input_ids) for s in samples]
     # The token before a sample's first is its neighbour's last, and must not learn to predict it.
     labels = [[IGNORED, *s.labels[1:]] for s in samples]

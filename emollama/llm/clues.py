@@ -1,9 +1,9 @@
-"""Measured clues in words: what the voice and the face do, told against the training split.
+"""Measured clues in words: voice and face, relative to the training split.
 
 Rules are data. A voice rule compares one prosody column with its mean and deviation over the
-training split and gives a word when it is more than `THRESHOLD` deviations away; the face is told
-by the expression classifier's mean probabilities. The words stand in the prompt of a reason, in
-`predict`'s output and on the page.
+training split and gives a word when it is more than `THRESHOLD` deviations away; the face is
+described by the expression classifier's mean probabilities. The words are used in the prompt of a
+reason, in `predict`'s output and on the page.
 """
 
 from __future__ import annotations
@@ -98,7 +98,10 @@ class ClueWords:
         for name, s in values.items():
             columns, mean, deviation = (tuple(s[k]) for k in ("columns", "mean", "deviation"))
             if not len(columns) == len(mean) == len(deviation):
-                raise ValueError(f"'{name}' has {len(columns)} columns, but not as many figures")
+                raise ValueError(
+                    f"'{name}' has {len(columns)} columns, but another number of means and "
+                    "deviations"
+                )
             found[name] = ColumnStatistics(columns, mean, deviation)
         return cls(found)
 

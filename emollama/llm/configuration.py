@@ -1,4 +1,4 @@
-"""What an EmotionLlama is made of: a language model, an ordered list of streams, a layout."""
+"""Configuration of an EmotionLlama: a language model, an ordered list of streams, a layout."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class StreamConfig:
 
     Args:
         name: name in the layout, and of the projector (`projector_<name>`).
-        channel: what is switched on and off as one: "voice", "face" or "words".
+        channel: the unit that is switched on and off: "voice", "face" or "words".
         source: the encoder's key in the feature store, or "npy:<folder>" for external tracks.
         width: D, the columns of the track.
         tokens: positions the stream takes in the prompt; a longer track is averaged into as many
@@ -32,8 +32,8 @@ class StreamConfig:
         layers: more than 1 for a learned mix: the track holds this many layers side by side and
             the projector learns their softmax weights (as in ELMo, Peters et al. 2018).
         dropout: feature dropout at the projector's input.
-        absent: what stands in for a missing track: a "learned" vector a token, "zeros" in place
-            of the standardised features (what released Emotion-LLaMA weights saw), or "omit": no
+        absent: replacement of a missing track: a "learned" vector per token, "zeros" in place of
+            the standardised features (what released Emotion-LLaMA weights saw), or "omit": no
             tokens at all.
         standardise: whether columns are standardised over the training split, and clipped at 10
             deviations; False where released projectors take features as they come.
@@ -56,7 +56,7 @@ class StreamConfig:
     def __post_init__(self) -> None:
         where = f"stream '{self.name}'"
         if not self.name.isidentifier():
-            raise EmollamaError(f"{where}: the name must be a plain identifier")
+            raise EmollamaError(f"{where}: the name must be a valid identifier")
         for key, allowed in (
             ("channel", get_args(Channel)),
             ("projector", get_args(ProjectorKind)),
@@ -74,7 +74,7 @@ class StreamConfig:
 
     @property
     def spec(self) -> InputSpec:
-        """The stream, described as every model's input is."""
+        """The stream as an `InputSpec`, like every model's input."""
         return InputSpec(
             self.name, self.channel, self.source, width=self.width, fingerprint=self.fingerprint,
             segments=self.tokens, absence=self.absent, standardise=self.standardise, noun="stream",

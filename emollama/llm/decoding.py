@@ -23,7 +23,7 @@ from emollama.llm.processing import EmotionLlamaProcessor
 LONGEST_ANSWER = 2048
 _COLDEST = 1e-3  # below it the likeliest token is all there is, and logits over it are infinite
 Finish = Literal["stop", "length", "stopped"]
-"""Why an answer ended: by itself, at its greatest length, or because it was told to."""
+"""Why an answer ended: by itself, at its maximum length, or because it was stopped."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,12 @@ class Sampling:
             raise EmollamaError(f"top_p must be above 0 and at most 1, not {self.top_p:g}")
         if not 1 <= self.max_new_tokens <= LONGEST_ANSWER:
             raise EmollamaError(
-                f"an answer has 1 to {LONGEST_ANSWER} tokens, not {self.max_new_tokens}"
+                f"max_new_tokens must be 1 to {LONGEST_ANSWER}, not {self.max_new_tokens}"
             )
         if self.seed is not None and not 0 <= self.seed < 1 << 63:
-            raise EmollamaError(f"a seed is a whole number from 0 to 2^63 - 1, not {self.seed}")
+            raise EmollamaError(f"seed must be a whole number from 0 to 2^63 - 1, not {self.seed}")
         if any(not text for text in self.stops):
-            raise EmollamaError("a text at which an answer ends must not be empty")
+            raise EmollamaError("a stop text must not be empty")
 
 
 class Reply:

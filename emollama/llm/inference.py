@@ -14,7 +14,7 @@ from emollama.llm.scoring import Method, label_distribution, score_labels
 
 Progress = Callable[[int], None]
 REASON_TOKENS = 96
-"""Longest reason, where nothing else is said."""
+"""Default maximum length of a reason."""
 
 
 def label_probabilities(

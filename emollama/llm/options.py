@@ -1,4 +1,4 @@
-"""Options of an EmotionLlama that its artefact remembers: streams, LoRA, how it is held."""
+"""Options of an EmotionLlama stored in its artefact: streams, LoRA, number format."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class StreamSection(Strict):
 
     @property
     def spec(self) -> InputSpec:
-        """The stream, described as every model's input is."""
+        """The stream as an `InputSpec`, like every model's input."""
         return InputSpec(
             self.name, self.channel, self.source, segments=self.tokens, absence=self.absent,
             standardise=self.standardise, noun="stream",

@@ -1,4 +1,4 @@
-"""What several processes share: parameters whole (ZeRO-3), and one and the same figure."""
+"""Helpers for several processes: full parameters (ZeRO-3), and one common value."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import torch
 
 @contextmanager
 def whole(parameters: Sequence[torch.nn.Parameter]) -> Iterator[None]:
-    """These parameters whole on every process, where ZeRO-3 (Rajbhandari et al. 2020) has cut
-    them; otherwise there is nothing to do. What is written into them is not kept.
+    """Gather parameters that ZeRO-3 (Rajbhandari et al. 2020) has partitioned; otherwise do
+    nothing. Changes to them are not kept.
 
     Every process must enter.
     """
@@ -26,10 +26,10 @@ def whole(parameters: Sequence[torch.nn.Parameter]) -> Iterator[None]:
 
 @contextmanager
 def gathered(model: torch.nn.Module) -> Iterator[None]:
-    """Trainable parameters whole and in float32 on every process, for saving, whichever writes.
+    """Full trainable parameters in float32 on every process, for saving by any of them.
 
-    ZeRO-1 and ZeRO-2 in bfloat16 compute with rounded copies; what is learned is in the
-    optimizer's own.
+    ZeRO-1 and ZeRO-2 in bfloat16 compute with rounded copies; the exact values are in the
+    optimizer.
     """
     trained = [p for p in model.parameters() if p.requires_grad]
     with whole(trained):
@@ -44,7 +44,7 @@ def gathered(model: torch.nn.Module) -> Iterator[None]:
 
 
 def _master(parameter: torch.nn.Parameter) -> torch.Tensor:
-    """The optimizer's float32 values of a parameter; every process must ask."""
+    """The optimizer's float32 values of a parameter; every process must call this."""
     from deepspeed.utils import safe_get_full_fp32_param
 
     found: torch.Tensor = safe_get_full_fp32_param(parameter)
@@ -52,7 +52,7 @@ def _master(parameter: torch.nn.Parameter) -> torch.Tensor:
 
 
 def of_first_process(value: float) -> float:
-    """The first process's value, everywhere: kernels may round differently from GPU to GPU."""
+    """The first process's value on all processes: kernels may round differently on each GPU."""
     if not torch.distributed.is_initialized():
         return value
     box = [value]

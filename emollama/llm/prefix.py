@@ -1,8 +1,8 @@
-"""Reading a clip once: the keys and values of all that stands before the question.
+"""Prefix cache: the keys and values of a clip's prompt before the question.
 
-The prompt of a clip is mostly the same whatever is asked. Its common beginning is run through the
-language model once; each question takes a copy, cut to what its own prompt shares, and reads on
-from there. The numbers are those of reading the whole prompt anew.
+Most of a clip's prompt is the same for every question. Its common prefix is run through the
+language model once; each question copies it, cut to the shared part, and continues from there.
+Results are the same as with the whole prompt.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from emollama.llm.modeling import TEXT, EmotionLlama
 from emollama.llm.processing import EmotionLlamaProcessor, Evidence
 
 BUDGET = 1 << 30
-"""Bytes of keys and values that are kept before the clip asked about longest ago is let go."""
+"""Limit on stored keys and values in bytes; the least recently used clip is dropped first."""
 _TOGETHER = 16  # clips that are read at once
 
 
 @dataclass(frozen=True)
 class Prefix:
-    """A beginning that has been read: its tokens, and the keys and values [1, h, n, d] a layer."""
+    """A cached prefix: its tokens, and keys and values [1, h, n, d] per layer."""
 
     input_ids: tuple[int, ...]
     stream_ids: tuple[int, ...]
@@ -42,11 +42,11 @@ class Prefix:
         return sum(t.numel() * t.element_size() for layer in self.layers for t in layer)
 
     def shared(self, prompt: Encoded) -> int:
-        """How many tokens a prompt has in common with this, at least one of its own left over."""
+        """Number of tokens that a prompt shares with this prefix, short of its last token."""
         return min(common(self, prompt), len(prompt.input_ids) - 1)
 
     def copy(self, length: int) -> DynamicCache:
-        """A cache of the first `length` tokens, which may grow without a trace in this one."""
+        """A copy of the first `length` tokens, which can grow without changing this prefix."""
         cache = DynamicCache()
         for index, (keys, values) in enumerate(self.layers):
             # Growing joins into a new tensor, so a view is copy enough.
@@ -55,7 +55,7 @@ class Prefix:
 
 
 def common(one: Prefix | Encoded, other: Prefix | Encoded) -> int:
-    """How many tokens two prompts of the same evidence begin with in common."""
+    """Length of the common prefix of two prompts with the same evidence."""
     pairs = zip(
         zip(one.input_ids, one.stream_ids, strict=True),
         zip(other.input_ids, other.stream_ids, strict=True),
@@ -70,7 +70,7 @@ def common(one: Prefix | Encoded, other: Prefix | Encoded) -> int:
 
 
 def part(prompt: Encoded, start: int, end: int) -> Encoded:
-    """The positions [start, end) of a prompt, with the streams that stand there."""
+    """The positions [start, end) of a prompt, with the streams there."""
     streams = set(prompt.stream_ids[start:end]) - {TEXT}
     names = list(prompt.features)
     # Features are held in the order in which their streams first stand in the prompt.
@@ -88,8 +88,8 @@ def part(prompt: Encoded, start: int, end: int) -> Encoded:
 class PrefixCache:
     """Prefixes of clips by key, within a budget of memory; safe to use from several threads.
 
-    A language model whose cache is not plain keys and values (a sliding window, a state) is read
-    anew for every question.
+    A language model whose cache is not plain keys and values (a sliding window, a state) reads
+    every prompt in full.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class PrefixCache:
         return self.of_all({key: evidence})[key]
 
     def of_all(self, clips: Mapping[Hashable, Evidence]) -> dict[Hashable, Prefix | None]:
-        """The prefixes of several clips by key; those that are not kept are read together."""
+        """The prefixes of several clips by key; missing ones are read in one batch."""
         with self._lock:
             found: dict[Hashable, Prefix | None] = {k: self._kept.get(k) for k in clips}
         missing = [key for key, prefix in found.items() if prefix is None]
@@ -123,18 +123,18 @@ class PrefixCache:
 
     @property
     def bytes(self) -> int:
-        """Memory of all that is kept."""
+        """Memory of all stored prefixes."""
         return sum(prefix.bytes for prefix in self._kept.values())
 
     def forget(self, which: Callable[[Hashable], bool] = lambda key: True) -> None:
-        """Let go of those whose keys are meant; of everything, unless told."""
+        """Drop the prefixes of matching keys; all by default."""
         with self._lock:
             for key in [k for k in self._kept if which(k)]:
                 del self._kept[key]
 
     @torch.inference_mode()
     def read(self, evidence: Sequence[Evidence]) -> list[Prefix | None]:
-        """Run what the prompts of any two questions about each clip have in common."""
+        """Run the part of each clip's prompt that all its questions share."""
         beginnings = [self._beginning(e) for e in evidence]
         rows = [p for p in beginnings if p.input_ids]
         if not rows or not self._plain:
@@ -166,7 +166,7 @@ class PrefixCache:
 
 
 def joined(prefixes: Sequence[tuple[Prefix, int]]) -> tuple[DynamicCache, Tensor]:
-    """One cache of several prefixes, each cut to its own length and filled up on the left.
+    """One cache of several prefixes, each cut to its own length and padded on the left.
 
     Returns:
         The cache, and int64 [B]: how many tokens of each row are real.
@@ -191,7 +191,7 @@ def read_on(
     cache: Any,
     before: int,
 ) -> tuple[Tensor, Any]:
-    """Read prompts, several only where nothing is before them, behind `before` tokens of `cache`.
+    """Read prompts after `before` tokens of `cache`; several prompts only with an empty cache.
 
     Returns:
         Last hidden states [B, n, H], and the cache with these tokens in it.

@@ -1,8 +1,8 @@
-"""From a sample and its feature tracks to what EmotionLlama reads.
+"""From a sample and its feature tracks to EmotionLlama's inputs.
 
-The prompt is built here and nowhere else. Text that a user or a corpus hands in (subtitles, chat
-turns, reasons) is tokenized with special tokens split, so that `<|im_end|>` in a subtitle is six
-ordinary tokens; only the backbone's own chat template yields special tokens.
+The prompt is built here and nowhere else. Text from a user or a corpus (subtitles, chat turns,
+reasons) is tokenized with special tokens split, so that `<|im_end|>` in a subtitle is six ordinary
+tokens; only the backbone's own chat template yields special tokens.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ from emollama.manifest.labels import LabelSet
 
 CHANNELS: tuple[Channel, ...] = ("voice", "face", "words")
 LONGEST_TEXT = 300
-"""Words of a subtitle that are read."""
+"""Longest subtitle, in words."""
 _TOKENIZING = threading.Lock()
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of one clip: a track for each stream (None where missing), the subtitle, and
-    measured clues in words. `channels` are those to be used; the others count as missing.
-    `context` is what was said before, oldest first; it belongs to the words.
+    """The evidence of one clip: a track for each stream (or None), the subtitle, and measured clues
+    in words. `channels` are the channels to use; others count as missing. `context` holds earlier
+    turns, oldest first; it belongs to the words.
     """
 
     tracks: Mapping[str, FeatureTrack | None]
@@ -62,19 +62,19 @@ class Turn:
 
 
 def cut_text(text: str) -> str:
-    """A subtitle, cut where it is longer than any that anybody says in a clip."""
+    """A subtitle, cut at a length that no real clip reaches."""
     words = text.split()
     return text if len(words) <= LONGEST_TEXT else " ".join(words[:LONGEST_TEXT])
 
 
 def minigpt_answer(text: str) -> str:
-    """A reference answer as MiniGPT-v2 and Emotion-LLaMA learn it."""
+    """A reference answer in the form that MiniGPT-v2 and Emotion-LLaMA learn."""
     words = re.sub(r"[.!\"()*#:;~]", " ", text.lower()).split()
     return " ".join(words[:200])
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """The tokenizer of a folder; code that may lie beside it is never run."""
+    """The tokenizer of a folder; code beside it is never run."""
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
@@ -82,15 +82,15 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     except Exception as error:
         # The tokenizer libraries raise whatever their parsers do, Rust's bare Exception included.
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise EmollamaError(f"{folder}: holds no tokenizer that can be read: {reason}") from error
+        raise EmollamaError(f"{folder}: the tokenizer cannot be loaded: {reason}") from error
     return tokenizer
 
 
 class EmotionLlamaProcessor:
     """Tokenizer, layout, streams and label set, saved together with the model.
 
-    `clues`: whether clues in words stand in the prompts of "reasons", "always", in those of
-    emotions too, or "never". `context`: how many of the turns before the clip are read.
+    `clues`: whether prompts contain clues in words: for "reasons" only, "always" (also for
+    emotions), or "never". `context`: number of earlier turns to read.
     """
 
     def __init__(
@@ -111,11 +111,11 @@ class EmotionLlamaProcessor:
         self.context = context
         end = tokenizer.eos_token_id
         if end is None:
-            raise EmollamaError("the tokenizer has no end-of-sequence token to end an answer with")
+            raise EmollamaError("the tokenizer has no end-of-sequence token, which answers need")
         if not layout.plain and tokenizer.chat_template is None:
             raise EmollamaError(
-                f"layout '{layout.name}' needs a chat template, this tokenizer has none; take a "
-                "chat model, or model.layout=llama2-inst for a LLaMA-2"
+                f"layout '{layout.name}' needs a chat template, but this tokenizer has "
+                "none; use a chat model, or model.layout=llama2-inst for LLaMA-2"
             )
         self.end_id = int(end)
         self.pad_id = int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else end)
@@ -166,7 +166,7 @@ class EmotionLlamaProcessor:
         return Encoded(input_ids, stream_ids, [IGNORED] * len(input_ids), features, present)
 
     def with_answer(self, prompt: Encoded, answer: str, weight: float = 1.0) -> Encoded:
-        """The prompt followed by the answer it should get, which alone is supervised."""
+        """The prompt followed by the reference answer; only the answer is supervised."""
         if self.layout.answers == "minigpt":
             answer = minigpt_answer(answer)
         ids = [*self.text_ids(answer), self.end_id]
@@ -180,18 +180,18 @@ class EmotionLlamaProcessor:
         )
 
     def label_answer(self, label: str) -> str:
-        """A label in the form in which the model answers it."""
+        """A label in the form of the model's answer."""
         return self.layout.label_answer.replace("{label}", label)
 
     def instruction(self, task: str, choice: int = 0) -> str:
-        """One question of a task: of the layout's own pool, else of ours with the labels in it."""
+        """One question of a task: from the layout's own pool, else ours with labels filled in."""
         pool = self.layout.instructions.get(task)
         if pool:
             return pool[choice % len(pool)]
         return instruction(task, self.labels, choice)
 
     def instruction_count(self, task: str) -> int:
-        """How many wordings a task's question has."""
+        """Number of wordings of a task's question."""
         return len(self.layout.instructions.get(task) or instruction_pool(task))
 
     def label_ids(self) -> list[list[int]]:
@@ -199,7 +199,7 @@ class EmotionLlamaProcessor:
         return [[*self.text_ids(self.label_answer(w)), self.end_id] for w in self.labels.labels]
 
     def text_ids(self, text: str) -> list[int]:
-        """Token ids of plain text; what looks like a special token is text."""
+        """Token ids of plain text; special tokens in it are read as text."""
         return self._ids(text, plain=True)
 
     def _ids(self, text: str, plain: bool) -> list[int]:
@@ -249,8 +249,8 @@ class EmotionLlamaProcessor:
         ]
 
     def channels(self, evidence: Evidence) -> tuple[Channel, ...]:
-        """The channels that a clip has: a track of one of our streams, a subtitle, or clues where
-        an emotion is asked with them.
+        """The channels of a clip: with a track of one of our streams, a subtitle, or clues if
+        emotion questions include them.
         """
         return tuple(
             c
@@ -261,7 +261,7 @@ class EmotionLlamaProcessor:
         )
 
     def for_label(self, evidence: Evidence, channels: Iterable[str] = CHANNELS) -> Evidence:
-        """What the question for the emotion shows of these channels."""
+        """The evidence of these channels for an emotion question."""
         clues = evidence.clues if self.clues == "always" else {}
         return replace(evidence, clues=clues, channels=evidence.channels & frozenset(channels))
 
@@ -271,8 +271,8 @@ class EmotionLlamaProcessor:
             return None
         if track.values.ndim != 2 or track.values.shape[1] != stream.width:
             raise EmollamaError(
-                f"stream '{stream.name}': features are {track.values.shape[-1]} wide, "
-                f"the model was built for {stream.width} ({stream.source})"
+                f"stream '{stream.name}': features are {track.values.shape[-1]} columns "
+                f"wide, but the model was built for {stream.width} ({stream.source})"
             )
         return fit_steps(np.asarray(track.values, np.float32), stream.tokens)
 
@@ -304,7 +304,8 @@ class EmotionLlamaProcessor:
         start = self.tokenizer.bos_token_id
         if start is None and self.layout.start_tokens:
             raise EmollamaError(
-                f"layout '{self.layout.name}' begins with a start token, this tokenizer has none"
+                f"layout '{self.layout.name}' begins with a start token, but this "
+                "tokenizer has none"
             )
         chunks: list[list[int] | int] = [[start] * self.layout.start_tokens, *self._runs(first)]
         for turn in turns:
@@ -359,7 +360,7 @@ class EmotionLlamaProcessor:
 
     @classmethod
     def from_pretrained(cls, folder: Path) -> EmotionLlamaProcessor:
-        """Read what `save_pretrained` wrote."""
+        """Load the files of `save_pretrained`."""
         saved = read_json(folder / PROCESSOR_FILE)
         tokenizer = load_tokenizer(folder)
         try:

@@ -1,4 +1,4 @@
-"""A stream's way into the language model: standardise, mix layers, project."""
+"""The projector of a stream: standardise, mix layers, project into the language model."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from emollama.llm.configuration import StreamConfig
 class Projector(Standardiser):
     """Maps features [N, tokens, width] to embeddings [N, tokens, hidden_size].
 
-    It begins with the standardiser of the columns, whose buffers are saved with it. Where
-    `present` is False the row is the absent vector, entered by `torch.where` so that it learns and
-    nothing of the features' values reaches the output; without one it is what zeros project to.
+    It begins with the standardiser of the columns, whose buffers are saved with it. Where `present`
+    is False the row is the absent vector, inserted by `torch.where` so that it is trained and the
+    features' values cannot reach the output; without such a vector it is the projection of zeros.
     """
 
     def __init__(self, config: StreamConfig, hidden_size: int, output_scale: float = 0.02) -> None:
@@ -37,8 +37,8 @@ class Projector(Standardiser):
     def reset_parameters(self) -> None:
         """Start at the size of the language model's own token embeddings.
 
-        Standardised inputs through weights of deviation scale/sqrt(inputs) come out with
-        deviation `scale`; larger ones drown the words of the prompt in the first steps.
+        Weights of deviation scale/sqrt(inputs) give standardised inputs the deviation `scale`;
+        larger outputs would drown the words of the prompt in the first steps.
         """
         if hasattr(self, "hidden"):
             nn.init.normal_(self.hidden.weight, std=self.hidden.in_features**-0.5)

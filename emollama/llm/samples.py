@@ -1,4 +1,4 @@
-"""Samples that a language model is asked about; their features are read as they are needed."""
+"""Samples for a language model; their features are read on demand."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from emollama.manifest.sample import Sample
 from emollama.runs.artefact import LoadedSamples, ModelAnswer
 
 BATCHES = 4
-"""Batches of a chunk: what a killed process loses at most, and what a rank takes at a time."""
+"""Batches per chunk: a killed process loses at most one chunk."""
 
 
 @dataclass
 class LlmSamples(LoadedSamples):
-    """Samples whose tracks are read when they are asked about; see `LoadedSamples`."""
+    """Samples whose tracks are read on demand; see `LoadedSamples`."""
 
     model: EmotionLlama
     processor: EmotionLlamaProcessor
@@ -44,7 +44,7 @@ class LlmSamples(LoadedSamples):
         self._evidence(ids)
 
     def chunks(self, batch_size: int, first: int | None = None) -> tuple[tuple[str, ...], ...]:
-        """A few batches each, like lengths together, so that little of a batch is padding."""
+        """Chunks of a few batches with similar lengths, so that there is little padding."""
         lengths = [len(s.text or "") for s in self.samples[:first]]
         groups = by_count(lengths, BATCHES * batch_size)
         return tuple(tuple(self.samples[i].id for i in group) for group in groups)
@@ -71,7 +71,7 @@ class LlmSamples(LoadedSamples):
         return [ModelAnswer(text=text) for text in texts]
 
     def subject(self) -> LlmSubject:
-        """The samples as what explanations ask about."""
+        """The samples as a subject of explanations."""
         evidence = self._evidence([s.id for s in self.samples])
         return LlmSubject(self.model, self.processor, evidence)
 

@@ -1,10 +1,10 @@
 """A label is scored, not parsed: the probability of each word of the label set as the answer.
 
 All label words follow the prompt in one row. Under a tree mask each word sees the prompt and
-itself, its positions restarting where the prompt ends, so one forward gives what a forward a label
-would; the head runs only where a label token is predicted. The opening that all prompts of a batch
-have in common is read once. Where a backbone does not take 4-D
-masks, `method="cache"` runs the prompt once and the words on a repeated key-value cache.
+itself, its positions restarting where the prompt ends, so one forward pass replaces one per label;
+the head runs only where a label token is predicted. The common prefix of a batch's prompts is read
+once. If a backbone does not support 4-D masks, `method="cache"` runs the prompt once and the words
+on a repeated key-value cache.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ def score_labels(
     """Log-probability [B, K] of each label's token sequence as the answer, summed over tokens.
 
     Args:
-        batch: left-padded prompts, as `EmotionLlamaProcessor.collate` makes them.
-        label_ids: for each of K labels its token ids, the end of the answer included, so that the
-            sums are probabilities of whole answers and a label may be the beginning of another.
-        read: what stands before these prompts: a cache whose rows are filled up on the left, and
-            [B] how many tokens of each are real (see `prefix.joined`); tree only.
+        batch: left-padded prompts from `EmotionLlamaProcessor.collate`.
+        label_ids: for each of K labels its token ids with the end of the answer, so that the sums
+            are probabilities of complete answers and a label may be a prefix of another.
+        read: the part before these prompts: a cache with left-padded rows, and [B] the number of
+            real tokens of each (see `prefix.joined`); tree only.
     """
     require_known("method", method, get_args(Method))
     if method == "tree":
@@ -49,7 +49,7 @@ def label_distribution(scores: Tensor) -> Tensor:
 
 
 def shared_prefix(batch: dict[str, Any]) -> int:
-    """How many tokens all prompts of a batch begin with in common, before any stream.
+    """Length of the common prefix of all prompts of a batch, before any stream.
 
     The system sentence and the chat template's opening are the same for every clip; at least one
     token of each prompt is left over.
@@ -147,7 +147,8 @@ def _score_tree(
 def _heads(model: EmotionLlama, hidden: Tensor) -> Tensor:
     """Logits float32 [B, n, V] of hidden states [B, n, H].
 
-    As one matrix: of three dimensions, torch copies the head's weights for every row of the batch.
+    As one matrix: with three dimensions, torch copies the head's weights for every row of the
+    batch.
     """
     logits = model.get_output_embeddings()(hidden.reshape(-1, hidden.shape[-1]))
     return logits.unflatten(0, hidden.shape[:2]).float()

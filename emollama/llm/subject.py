@@ -1,10 +1,10 @@
-"""An EmotionLlama, asked about samples that are shown in part.
+"""An EmotionLlama as the subject of an explanation.
 
 Its streams take a fixed number of positions in the prompt, so a hidden step cannot be left out
-without moving the others: it takes the mean of the steps that are shown, which says nothing of its
-own. A track of which nothing is shown is absent. The subtitle is a track with one step a word, and
-a hidden word is not in the prompt. Measured clues, where the model reads them for a label, are of
-the whole clip and stay.
+without moving the others: it takes the mean of the visible steps, which adds no information. A
+fully hidden track is absent. The subtitle is a track with one step per word, and a hidden word is
+not in the prompt. Measured clues, if the model reads them for a label, describe the whole clip and
+stay.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class LlmSubject:
         model: in evaluation mode.
         processor: the model's.
         rows: the evidence of each sample.
-        progress: told of each batch's size when it is answered.
+        progress: called with each batch's size once it is answered.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class LlmSubject:
         self.several = False
 
     def steps(self, row: int) -> dict[str, Steps]:
-        """The tracks that a sample has, by name."""
+        """The tracks of a sample, by name."""
         evidence = self.rows[row]
         found: dict[str, Steps] = {}
         for modality in self.modalities:
@@ -74,7 +74,7 @@ class LlmSubject:
         return found
 
     def present(self, row: int) -> frozenset[str]:
-        """Names of the channels that a sample has."""
+        """Names of the channels of a sample."""
         has = self.processor.channels(self.rows[row])
         return frozenset(m.name for m in self.modalities if m.name in has)
 
@@ -89,11 +89,11 @@ class LlmSubject:
         )
 
     def maps(self, row: int) -> dict[str, np.ndarray]:
-        """None: the language model's attention is not kept."""
+        """None: the language model's attention is not recorded."""
         return {}
 
     def shown(self, view: View) -> Evidence:
-        """What a view shows of a sample."""
+        """The evidence of a view."""
         evidence = self.rows[view.row]
         tracks = dict(evidence.tracks)
         for name, hidden in view.hidden.items():
@@ -111,7 +111,7 @@ class LlmSubject:
 
 
 def without_steps(track: FeatureTrack, hidden: np.ndarray) -> FeatureTrack | None:
-    """A track whose hidden steps [T] say what the others say on average; None without any other."""
+    """A track whose hidden steps [T] take the mean of the others; None if all are hidden."""
     if hidden.all():
         return None
     values = np.array(track.values)

@@ -1,1 +1,1 @@
-"""A run's folder, record and card, and what every kind of model can be asked about."""
+"""Runs: folder, record and card of a run, and the interface of every trained model."""

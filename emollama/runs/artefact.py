@@ -1,4 +1,4 @@
-"""What every trained model gives, whether it writes text or fuses features: one family."""
+"""The common interface of trained models: language models and fusion models."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from emollama.runs.subject import Subject
 
 Family = Literal["llm", "fusion"]
 TaskKind = Literal["label", "labels", "values", "label+values", "frames"]
-"""What is predicted: a label, several labels, quantities of the clip, both, or of its frames."""
+"""The prediction: a label, several labels, values of the clip, both, or values of its frames."""
 
 
 @dataclass(frozen=True)
 class ModelAnswer:
-    """What a model says of one sample.
+    """The answer of a model to one sample.
 
     Attributes:
-        scores: [K] of the model's labels: they sum to 1, or for several labels each is by itself.
+        scores: [K] of the model's labels: they sum to 1, or are independent for several labels.
         values: float64 [T] of a clip, [L, T] of frames; NaN where a frame has no answer.
-        times: of frames, [L], seconds of their centres.
-        text: what was written.
+        times: of frames, [L], centres in seconds.
+        text: generated text.
     """
 
     scores: np.ndarray | None = None
@@ -40,14 +40,14 @@ class ModelAnswer:
     text: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON, every digit kept; NaN is None."""
+        """Plain data for JSON, with all digits; NaN is None."""
         parts = {"scores": self.scores, "values": self.values, "times": self.times}
         found: dict[str, Any] = {k: _plain(v) for k, v in parts.items() if v is not None}
         return found if self.text is None else {**found, "text": self.text}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ModelAnswer:
-        """Read what `to_dict` wrote; other keys are passed over."""
+        """The inverse of `to_dict`; other keys are ignored."""
         parts = {
             k: np.array(values[k], np.float64) for k in ("scores", "values", "times") if k in values
         }
@@ -61,14 +61,14 @@ def _plain(values: np.ndarray) -> list[Any]:
 
 
 class LoadedSamples(ABC):
-    """Samples of a corpus with what a model reads of them, ready to be asked about.
+    """Samples of a corpus with their model inputs.
 
     Attributes:
-        samples: those that can be asked about, in order.
+        samples: the usable samples, in order.
         readers: of their feature tracks, by input.
-        left_out: ids of those whose features or media cannot be read, and why.
-        notes: what else people should be told of what was read.
-        channels: those that any of the samples can be asked with.
+        left_out: ids of samples whose features or media cannot be read, and why.
+        notes: remarks for the user about the data.
+        channels: channels available in any sample.
     """
 
     samples: Sequence[Sample]
@@ -78,20 +78,20 @@ class LoadedSamples(ABC):
     channels: frozenset[Channel]
 
     def check(self, ids: Sequence[str]) -> None:  # noqa: B027  most have read everything
-        """Read what the model reads of these, so that a file that cannot be read is told now."""
+        """Read the inputs of these samples, so that an unreadable file is reported now."""
 
     @abstractmethod
     def chunks(self, batch_size: int, first: int | None = None) -> tuple[tuple[str, ...], ...]:
-        """Ids that are asked about together; what a chunk gives depends on nothing but the chunk.
+        """Ids that are answered together; answers depend only on the chunk.
 
-        `first`: of so many samples alone, those that come first.
+        `first`: only the first so many samples.
         """
 
     @abstractmethod
     def answers(
         self, ids: Sequence[str], channels: Sequence[Channel], batch_size: int
     ) -> list[ModelAnswer]:
-        """Scores and values with these channels present, of one of the chunks."""
+        """Scores and values of one chunk with these channels present."""
 
     def written(
         self,
@@ -101,44 +101,44 @@ class LoadedSamples(ABC):
         max_new_tokens: int,
         batch_size: int,
     ) -> list[ModelAnswer]:
-        """Text that answers the question of a task; `channels` None shows all that there is."""
+        """Text that answers the question of a task; `channels` None uses all channels."""
         raise NotImplementedError("see Artefact.writes")
 
     def true_values(self, sample_id: str) -> np.ndarray:
-        """The true quantities, as `ModelAnswer.values`; NaN where they are not known."""
+        """The true quantities, like `ModelAnswer.values`; NaN where unknown."""
         raise NotImplementedError("see Artefact.values")
 
     @abstractmethod
     def subject(self) -> Subject:
-        """The samples as what explanations ask about.
+        """The samples as a subject of explanations.
 
         Raises:
             EmollamaError: the model has no label scores to explain.
         """
 
     def gate_weights(self, row: int, noisy: str, level: float, seed: int) -> np.ndarray | None:
-        """What the model's gate gives each of its inputs, [M], with noise on one of them.
+        """The gate's weights [M] of the model's inputs, with noise on one of them.
 
         Args:
             row: of `samples`.
-            noisy: name of the input that noise is put on, in deviations of its columns.
-            level: how much; 0 for none.
+            noisy: name of the noisy input.
+            level: noise in deviations of its columns; 0 for none.
             seed: of the noise.
 
         Returns:
-            None where the model has no gate, or the sample lacks an input.
+            None if the model has no gate, or the sample lacks an input.
         """
         return None
 
 
 class Artefact(ABC):
-    """One folder that holds a trained model whole, opened.
+    """An opened artefact: one folder with a complete trained model.
 
     Attributes:
-        folder: where it lies.
-        family: which kind of model it is; to be shown, never to be asked.
+        folder: its folder.
+        family: the kind of model; for display only.
         title: the same in words.
-        writes: whether it gives reasons and can be asked in words.
+        writes: whether it writes reasons and can chat.
     """
 
     folder: Path
@@ -149,7 +149,7 @@ class Artefact(ABC):
     @classmethod
     @abstractmethod
     def open(cls, folder: Path, dtype: str = "auto") -> Self:
-        """Load it onto the accelerator, where there is one.
+        """Load it onto the accelerator, if there is one.
 
         Raises:
             EmollamaError: a file is missing or corrupt, or does not fit.
@@ -158,7 +158,7 @@ class Artefact(ABC):
     @property
     @abstractmethod
     def labels(self) -> tuple[str, ...]:
-        """Its label set; () where it answers with values alone."""
+        """Its label set; () if it predicts values only."""
 
     @property
     @abstractmethod
@@ -172,37 +172,37 @@ class Artefact(ABC):
 
     @property
     def values(self) -> tuple[str, ...]:
-        """Names of the quantities that it answers with."""
+        """Names of the quantities that it predicts."""
         return ()
 
     @property
     def thresholds(self) -> Mapping[str, float]:
-        """Of several labels: the score from which each is answered."""
+        """For several labels: the score from which each is answered."""
         return {}
 
     @property
     def reads_clues(self) -> bool:
-        """Whether a label is asked with clues in words."""
+        """Whether emotion questions include clues in words."""
         return False
 
     @property
     def language_model(self) -> Path | None:
-        """Folder of the frozen language model that it is built on."""
+        """Folder of the frozen language model under it."""
         return None
 
     @property
     def record(self) -> dict[str, Any]:
-        """What was written of its training."""
+        """The training record."""
         return read_record(self.folder)
 
     @property
     def card(self) -> str:
-        """The model card; "" where there is none."""
+        """The model card; "" without one."""
         path = self.folder / CARD_FILE
         return read_text(path) if path.is_file() else ""
 
     def knows_truth(self, sample: Sample, task: str) -> bool:
-        """Whether there is something to hold its answer to a sample against."""
+        """Whether a sample has a target for the model's answer."""
         return True
 
     @abstractmethod
@@ -217,12 +217,12 @@ class Artefact(ABC):
         """Samples with their features or media.
 
         Args:
-            manifest: that they are of.
-            samples: to be read.
-            split: that they are of, for messages.
+            manifest: their manifest.
+            samples: to read.
+            split: their split, for messages.
             store: the feature store.
-            features: where `npy:` folders of the same names lie.
+            features: folder with `npy:` folders of the same names.
 
         Raises:
-            EmollamaError: none of them can be read, or other features than it was trained on.
+            EmollamaError: none of them can be read, or the features differ from those in training.
         """

@@ -1,11 +1,11 @@
-"""The model card: what a model is, what it was trained on, what it is not for."""
+"""The model card: the model, its training data and its intended use."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 TERMS: dict[str, str] = {
-    "ravdess": "RAVDESS is CC BY-NC-SA 4.0: what is trained on it is for non-commercial use.",
+    "ravdess": "RAVDESS is CC BY-NC-SA 4.0: models trained on it are for non-commercial use only.",
     "merr": "MERR and the MER2023 clips it annotates are for research only, under their end-user "
     "licence agreement.",
     "mer2023": "MER2023 is for research only, under its end-user licence agreement.",
@@ -14,7 +14,7 @@ TERMS: dict[str, str] = {
     "meld": "MELD is GPL-3.0; its clips are from a television series and for research only.",
     "probe": "The probe corpus is rendered: it holds no recordings of people.",
 }
-"""Terms of the training data by how a corpus' name begins."""
+"""Terms of the training data, by prefix of the corpus name."""
 
 
 INTENDED_USE = """## Intended use
@@ -26,11 +26,14 @@ credit or health, nor for watching anyone who has not agreed to it.
 
 
 def terms(corpus: str) -> str:
-    """What the data's terms mean for a model that was trained on it."""
+    """The terms of the training data, as they apply to the model."""
     for name, text in TERMS.items():
         if corpus.lower().startswith(name):
             return text
-    return f"The terms of `{corpus}` are not known here; they hold for this model too. See to them."
+    return (
+        f"The terms of `{corpus}` are not known to emollama. They also apply to this model: "
+        "check them."
+    )
 
 
 def model_card(

@@ -1,4 +1,4 @@
-"""The output folder of a run: whose it is, its checkpoints, and which of them is gone on with."""
+"""The output folder of a run: its owner, its checkpoints, and the one to resume from."""
 
 from __future__ import annotations
 
@@ -19,12 +19,11 @@ CONFIG_FILE = "config.yaml"
 CHECKPOINTS = "checkpoints"
 MODEL = "model"
 WHOLE = "whole.json"
-"""Stands in a checkpoint's folder once all of it is written; a checkpoint of one file needs none:
-it is moved into its place whole."""
+"""Marks a checkpoint folder as complete; a checkpoint of one file is written atomically instead."""
 
 
 def newest_checkpoint(folder: Path) -> Path | None:
-    """The checkpoint with the highest step that was written whole, or None."""
+    """The complete checkpoint with the highest step, or None."""
     found = folder.glob("checkpoint-*")
     whole = [p for p in found if p.suffix == ".pt" or (p / WHOLE).is_file()]
     return max(whole, key=step_of, default=None)
@@ -43,24 +42,24 @@ def checkpoint_to_resume(
     may_change: Sequence[tuple[str, str]],
     mark: str,
 ) -> Path | None:
-    """The checkpoint that a run goes on from; a folder that is not this run's is refused.
+    """The checkpoint to resume from; a folder of another run is an error.
 
     Args:
         output: of the run.
         config: of the run.
-        resume: "auto", or "never" to start anew.
+        resume: "auto", or "never" to start from scratch.
         may_change: (section, key) of settings that may differ from those of the checkpoint.
-        mark: the file that the artefact of such a run has and no other.
+        mark: the file that only artefacts of such a run have.
 
     Raises:
-        EmollamaError: other files stand where the artefact is to be written, or the checkpoints
-            are of another configuration.
+        EmollamaError: other files are in the artefact's folder, or the checkpoints have another
+            configuration.
     """
     model = output / MODEL
     foreign = model.exists() and not (model / mark).is_file()
     if foreign and (not model.is_dir() or any(model.iterdir())):
         raise EmollamaError(
-            f"{model}: holds files that are not of such a model; choose another output"
+            f"{model}: holds other files than a model of this kind; choose another output folder"
         )
     newest = newest_checkpoint(output / CHECKPOINTS)
     if resume == "never" or newest is None:
@@ -78,18 +77,18 @@ def claim_output(
     say: Callable[[str], None],
     leftovers: Sequence[Path] = (),
 ) -> None:
-    """Make the output folder this run's and write its configuration; for the first process.
+    """Claim the output folder for this run and write its configuration; for the first process.
 
     Args:
         output: of the run.
         config: of the run.
-        held: lets go of the folder when it is closed.
-        resumed: whether the run goes on from a checkpoint. Where it starts anew, what an older one
-            left is removed; but with `resume` "auto" checkpoints none of which is whole are set
-            aside, for somebody may know what they lack.
-        resume: "auto" or "never", as the run was told.
-        say: takes lines for people.
-        leftovers: what such a run leaves beside checkpoints and best weights.
+        held: releases the folder when it is closed.
+        resumed: whether the run resumes from a checkpoint. If not, files of an older run are
+            removed; but with `resume` "auto", incomplete checkpoints are moved aside, so that they
+            can be examined.
+        resume: "auto" or "never".
+        say: prints lines for the user.
+        leftovers: further files of such a run, besides checkpoints and best weights.
 
     Raises:
         EmollamaError: another run is writing there.
@@ -101,7 +100,7 @@ def claim_output(
         if torn and resume == "auto":
             aside = checkpoints.with_name(f"{CHECKPOINTS}-{time.strftime('%Y%m%d-%H%M%S')}")
             checkpoints.rename(aside)
-            say(f"none of the checkpoints is whole: set aside in {aside}; starting anew")
+            say(f"no checkpoint is complete: they were moved to {aside}; starting from scratch")
         for folder in (checkpoints, output / "best", *leftovers):
             shutil.rmtree(folder, ignore_errors=True)
     values = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
@@ -111,7 +110,7 @@ def claim_output(
 def require_same_configuration(
     output: Path, config: BaseModel, may_change: Sequence[tuple[str, str]]
 ) -> None:
-    """Refuse to go on from checkpoints of another configuration than `config`.
+    """Raise an error if the checkpoints have another configuration than `config`.
 
     Args:
         output: of the run; it holds checkpoints.
@@ -128,6 +127,6 @@ def require_same_configuration(
             values.get(section, {}).pop(key, None)
     if before != now:
         raise EmollamaError(
-            f"{output}: holds checkpoints of another configuration (see {path}); "
-            "choose another output, or training.resume=never to start anew"
+            f"{output}: holds checkpoints of another configuration (see {path}); choose "
+            "another output, or set training.resume=never to start from scratch"
         )

@@ -1,4 +1,4 @@
-"""What every training run writes of itself into its artefact, and what it says on the way."""
+"""The training record of a run, and its messages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PACKAGES = (
 
 
 def versions() -> dict[str, str]:
-    """Versions of everything a number may depend on."""
+    """Versions of everything that results may depend on."""
     found = {"emollama": __version__, "python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -36,23 +36,23 @@ def versions() -> dict[str, str]:
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """The training record of an artefact; {} where it has none."""
+    """The training record of an artefact; {} without one."""
     path = folder / RECORD_FILE
     return dict(read_json(path)) if path.is_file() else {}
 
 
 def speaker(rank: int) -> Callable[[str], None]:
-    """Lines on stderr from the first process, nothing from the others."""
+    """Prints lines on stderr in the first process only."""
     return _say if rank == 0 else _silent
 
 
 def tell_left_out(left_out: Mapping[str, str], say: Callable[[str], None]) -> None:
-    """Say how many samples are left out, and why one of them is."""
+    """Report how many samples are left out, with the reason for one of them."""
     if left_out:
         sample_id, why = next(iter(left_out.items()))
         say(
-            f"left out {len(left_out)} samples whose features or media are not there or cannot be "
-            f"read, e.g. {sample_id} ({why})"
+            f"left out {len(left_out)} samples whose features or media are missing or "
+            f"unreadable, e.g. {sample_id} ({why})"
         )
 
 
@@ -65,14 +65,14 @@ def run_record(
     device: torch.device,
     world: int,
 ) -> dict[str, Any]:
-    """What every training record begins with.
+    """The common part of every training record.
 
     Args:
-        config: effective, of the run.
-        manifest: with the splits that were used.
+        config: effective configuration of the run.
+        manifest: with the splits in use.
         manifest_sha256: of the file when it was read.
-        samples: that were trained on.
-        left_out: ids of those that could not be read, and why.
+        samples: training samples.
+        left_out: ids of samples that could not be read, and why.
         device: that this process trains on.
         world: number of processes.
     """

@@ -1,9 +1,9 @@
 """Shapley values of the modalities, exact over all subsets.
 
-Each modality's value is its marginal contribution to the label score, averaged over all orders
-in which the modalities could come in (Shapley 1953; as an attribution: Lundberg & Lee 2017). The
-values add up to the score with everything minus the score with nothing. A modality that a sample
-lacks contributes 0.
+Each modality's value is its marginal contribution to the label score, averaged over all orders in
+which the modalities can be added (Shapley 1953; as an attribution: Lundberg & Lee 2017). The values
+add up to the score with everything minus the score with nothing. A modality that a sample lacks
+contributes 0.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ Subset = frozenset[str]
 
 @dataclass(frozen=True)
 class Attribution:
-    """How the score of one label came about.
+    """The attribution of one label's score.
 
     Attributes:
-        label: whose score it is.
-        full: the score with all that the sample has; `empty` with nothing present.
+        label: the label.
+        full: the score with all modalities of the sample; `empty` with none.
         probability: Shapley value of each modality, in probability.
         log_odds: the same of the score's log-odds.
         table: the label's probability for every subset of the sample's modalities.
@@ -91,9 +91,9 @@ def attribution(
 
 
 def deletion_by_modality(found: Attribution) -> tuple[float, float] | None:
-    """Areas under the score as modalities are taken away: by falling value, and in random order.
+    """Areas under the score as modalities are removed: by decreasing value, and in random order.
 
-    The second is the exact mean over all orders. None where the sample has fewer than two.
+    The second is the exact mean over all orders. None if the sample has fewer than two.
     """
     names = max(found.table, key=len)
     if len(names) < 2:

@@ -1,8 +1,8 @@
-"""The common face of both kinds of model: samples, shown in part, and the label scores they get.
+"""The interface for explanations of both kinds of models: label scores of partly hidden samples.
 
-An explanation asks one question many times over: what does the model answer if it is shown this
-sample without that? A `View` says what is shown. Modalities that are not in it are absent, as in a
-clip that never had them; steps that are hidden are not valid, as if they had not been recorded.
+An explanation asks one question many times over: what does the model answer if a part of the sample
+is hidden? A `View` describes the visible part. Modalities not in it are absent, as in a clip
+without them; hidden steps are invalid, as if never recorded.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ LOG_ODDS_AT = 1e-7
 
 @dataclass(frozen=True)
 class Modality:
-    """What is present or absent as one: a modality of a fusion model, a channel of an LLM.
+    """A unit that is present or absent as a whole: a modality of a fusion model, a channel of an
+    LLM.
 
     Attributes:
         name: of the modality.
@@ -41,8 +42,8 @@ class Steps:
     Attributes:
         modality: that the track belongs to.
         channel: of that modality.
-        times: float [L], seconds of each step's centre; all equal where they are not known.
-        words: the word of each step, where the track has one step a word; else ().
+        times: float [L], centre of each step in seconds; all equal if unknown.
+        words: the word of each step, if the track has one step per word; else ().
     """
 
     modality: str
@@ -52,18 +53,18 @@ class Steps:
 
     @property
     def timed(self) -> bool:
-        """Whether the times tell the steps apart."""
+        """Whether the times are informative."""
         return len(self.times) > 1 and float(np.ptp(self.times)) > 0
 
 
 @dataclass(frozen=True)
 class View:
-    """One sample as the model is to be shown it.
+    """The visible part of one sample.
 
     Attributes:
         row: index of the sample.
-        present: names of the modalities that are shown.
-        hidden: by track, bool [L]: the steps that are not shown.
+        present: names of the visible modalities.
+        hidden: by track, bool [L]: the hidden steps.
     """
 
     row: int
@@ -72,19 +73,19 @@ class View:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """Equal for views that show the same."""
+        """Equal for equal views."""
         masks = {k: np.asarray(m, bool) for k, m in self.hidden.items() if np.any(m)}
         return self.row, self.present, tuple((k, masks[k].tobytes()) for k in sorted(masks))
 
 
 class Subject(Protocol):
-    """A model with the samples that it is asked about.
+    """A model with samples to explain.
 
     Attributes:
         labels: the label set, in the order of the scores' columns.
-        modalities: all that the model knows.
-        tracks: names of all tracks, in the order in which the system's maps weigh them.
-        several: whether each label has a score by itself (several may be shown at once).
+        modalities: all modalities of the model.
+        tracks: names of all tracks, in the order of the system's maps.
+        several: whether label scores are independent (several may apply at once).
     """
 
     @property
@@ -100,27 +101,27 @@ class Subject(Protocol):
     def several(self) -> bool: ...  # noqa: D102
 
     def steps(self, row: int) -> dict[str, Steps]:
-        """The tracks that a sample has, by name."""
+        """The tracks of a sample, by name."""
         ...
 
     def present(self, row: int) -> frozenset[str]:
-        """Names of the modalities that a sample has."""
+        """Names of the modalities of a sample."""
         ...
 
     def scores(self, views: Sequence[View]) -> np.ndarray:
-        """Label scores float64 [n, K] of views, in batches; a view's do not depend on the others'.
+        """Label scores float64 [n, K] of views, in batches; they do not depend on the other views.
 
-        A view without any modality gets what the model answers when nothing is present.
+        A view without any modality gets the model's answer to an empty sample.
         """
         ...
 
     def maps(self, row: int) -> dict[str, np.ndarray]:
-        """The system's own maps of a sample as it is, by name; {} where it gives none."""
+        """The system's own maps of a complete sample, by name; {} if it has none."""
         ...
 
 
 def distinct_scores(subject: Subject, views: Sequence[View]) -> np.ndarray:
-    """`subject.scores`, each distinct view asked about once."""
+    """`subject.scores`, computed once per distinct view."""
     place: dict[tuple[object, ...], int] = {}
     unlike: list[View] = []
     index = []
@@ -133,6 +134,6 @@ def distinct_scores(subject: Subject, views: Sequence[View]) -> np.ndarray:
 
 
 def log_odds(probability: np.ndarray) -> np.ndarray:
-    """log(p / (1 - p)), finite for 0 and 1 too."""
+    """log(p / (1 - p)), finite even for 0 and 1."""
     kept = np.clip(probability, LOG_ODDS_AT, 1 - LOG_ODDS_AT)
     return np.log(kept) - np.log1p(-kept)

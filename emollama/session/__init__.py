@@ -1,4 +1,4 @@
-"""A loaded model, ready to be asked about clips. What command line, page and server share."""
+"""Sessions: a loaded model that answers about clips, for command line, page and server."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ _PLACES = {
 }
 _PLACE = {name: module for module, names in _PLACES.items() for name in names}
 _RENAMED = {"Look": "ClipView", "Sight": "Observation", "Told": "Measurement"}
-"""Names of the release before; they go with the next one."""
+"""Names of the previous release, removed in the next one."""
 
 
 def __getattr__(name: str) -> Any:
-    """Import a name's module when it is first asked for, so that a wrong path is told quickly."""
+    """Import a name's module on first use, so that a wrong path is reported quickly."""
     if name in _RENAMED:
         now = _RENAMED[name]
         warn(f"emollama.session.{name} is now {now}", DeprecationWarning, stacklevel=2)

@@ -1,4 +1,4 @@
-"""What a model makes of a clip."""
+"""The answer of a model to a clip."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Answer:
-    """What the model makes of a clip.
+    """The answer of a model to a clip.
 
     `scores` are probabilities over the label set; `label` the most probable; `clues` measured
-    words by channel; `reason` free text, or None when it was not asked for. A model of several
-    labels answers with `labels` (each score by itself) in place of one, one of quantities with
-    `values`; of frames, those are means over the clip, and `frames` holds them over time.
+    words by channel; `reason` free text, or None if it was not requested. A model with several
+    labels answers with `labels` (independent scores) instead of one, a model of quantities with
+    `values`; for frames, those are means over the clip, and `frames` holds them over time.
     """
 
     label: str | None
@@ -53,13 +53,13 @@ class Answer:
 
 @dataclass(frozen=True)
 class Frames:
-    """Quantities over time: `times` in seconds, and by name as many values (NaN: not known)."""
+    """Quantities over time: `times` in seconds, and as many values by name (NaN: unknown)."""
 
     times: tuple[float, ...]
     values: dict[str, tuple[float, ...]]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON: "times" and each quantity by name; what is not known is None."""
+        """Plain data for JSON: "times" and each quantity by name; unknown values are None."""
         columns = {"times": self.times, **self.values}
         return {
             name: [round(v, 6) if math.isfinite(v) else None for v in row]
@@ -69,12 +69,12 @@ class Frames:
 
 @dataclass(frozen=True)
 class Weights:
-    """Which channel carried an answer: exact Shapley values over all subsets of the channels.
+    """The channels' shares in an answer: exact Shapley values over all subsets of the channels.
 
     Attributes:
-        label: whose probability is attributed.
-        full: that probability with all channels that were used; `empty` with none.
-        channels: by channel, its share of the difference; negative where it spoke against.
+        label: the label whose probability is attributed.
+        full: its probability with all channels in use; `empty` with none.
+        channels: by channel, its share of the difference; negative if it speaks against the label.
     """
 
     label: str
@@ -84,7 +84,7 @@ class Weights:
 
     @property
     def carrier(self) -> str | None:
-        """The channel with the largest share; None where none spoke for the label."""
+        """The channel with the largest share; None if none supports the label."""
         best = max(self.channels, key=lambda c: self.channels[c], default=None)
         return best if best is not None and self.channels[best] > 0 else None
 

@@ -1,4 +1,4 @@
-"""What a session is: a model with the encoders it needs, ready to be asked about clips."""
+"""The session base class: a model with its encoders, ready to answer questions about clips."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class Session(ABC):
-    """A model that is loaded once, and asked about clips that are encoded once each.
+    """A model that is loaded once and answers questions about clips, each encoded once.
 
     Open one with `emollama.session.open_session`. All methods may be called from several threads,
     though they share the cores.
@@ -42,9 +42,9 @@ class Session(ABC):
     Attributes:
         artefact: the model.
         folder: of the artefact.
-        inputs: what the model reads.
-        labels: its label set; () for a model that answers with values alone.
-        observer: makes a `Observation` of a file.
+        inputs: inputs of the model.
+        labels: its label set; () for a model of values only.
+        observer: turns a file into an `Observation`.
     """
 
     artefact: Artefact
@@ -63,17 +63,17 @@ class Session(ABC):
 
     @property
     def kind(self) -> Family:
-        """ "llm" or "fusion", to be shown; what differs is asked by `writes`."""
+        """ "llm" or "fusion", for display; use `writes` to test for a difference."""
         return self.artefact.family
 
     @property
     def writes(self) -> bool:
-        """Whether it gives reasons and can be chatted with."""
+        """Whether it writes reasons and can chat."""
         return self.artefact.writes
 
     @property
     def name(self) -> str:
-        """Of the model: the folder's, or that of the run it lies in."""
+        """Name of the model: that of its folder, or of the run that holds it."""
         folder = self.folder.resolve()
         return folder.parent.name if folder.name == "model" else folder.name
 
@@ -97,14 +97,14 @@ class Session(ABC):
 
         Args:
             video: a media file; one with sound only will do.
-            text: what is said; where it is None and `transcribe` is set, it is transcribed.
+            text: the transcript; if it is None and `transcribe` is set, the clip is transcribed.
             start: seconds from the file's beginning.
             end: seconds, exclusive.
-            transcribe: whether speech is transcribed, where the model reads words or the clip is
+            transcribe: whether to transcribe speech, if the model reads words or the clip is
                 described; silence yields no words.
 
         Raises:
-            EmollamaError: the file cannot be read, or holds nothing that the model goes by.
+            EmollamaError: the file cannot be read, or has none of the model's channels.
         """
         listen = self.listens(text, transcribe)
         return self.look_at(self.observer.watch(video, start, end, listen), text, str(video))
@@ -115,17 +115,17 @@ class Session(ABC):
         return transcribe and text is None and for_whom
 
     def forget(self, look: ClipView) -> None:  # noqa: B027  most models keep nothing
-        """Let go of what is kept of a clip for further questions."""
+        """Release the data kept of a clip for further questions."""
 
     def limit_memory(self, budget: int) -> None:  # noqa: B027
-        """Keep at most so many bytes of clips for further questions."""
+        """Limit the bytes kept of clips for further questions."""
 
     def look_at(
         self, observation: Observation, text: str | None = None, where: str = "the clip"
     ) -> ClipView:
-        """What the model sees of a clip that has been seen and heard.
+        """The model's view of an observed clip.
 
-        `text` None takes the transcript, "" says that there are no words.
+        `text` None uses the transcript, "" means no words.
         """
         words = text if text is not None else observation.heard
         words = words if words and words.strip() else None
@@ -140,20 +140,20 @@ class Session(ABC):
         for one in self.inputs:
             tracks[one.name] = made.get(one.source)
             if not one.online:
-                notes.append(f"{one} comes from an external folder: left out")
+                notes.append(f"{one} needs tracks from another tool's folder: left out")
         for channel in self.channels:
             mine = [i.name for i in self.inputs if i.channel == channel]
             has_words = channel == "words" and self.writes and words is not None
             if not has_words and all(tracks[name] is None for name in mine):
                 notes.append(f"no {channel} in this clip")
         if words and cut_text(words) != words:
-            notes.append(f"of the words the first {LONGEST_TEXT} are read")
+            notes.append(f"only the first {LONGEST_TEXT} words are read")
         look = self._complete(
             ClipView(observation, tracks, words, source, notes=tuple(dict.fromkeys(notes)))
         )  # fmt: skip
         if not look.present:
             known = ", ".join(self.channels)
-            raise EmollamaError(f"{where}: has nothing of what this model goes by ({known})")
+            raise EmollamaError(f"{where}: has none of this model's channels ({known})")
         return look
 
     def reworded(self, look: ClipView, text: str) -> ClipView:
@@ -161,12 +161,12 @@ class Session(ABC):
         return self.look_at(look.observation, text).only(look.channels)
 
     def _of_words(self, words: str | None, notes: list[str]) -> dict[str, Track | None]:
-        """Tracks by source of what is said; what there is to say of it is added to the notes."""
+        """Tracks of the words by source; remarks are added to `notes`."""
         return tracks_of(channel_encoders(self.encoders, words=True), words)
 
     @abstractmethod
     def _complete(self, look: ClipView) -> ClipView:
-        """The look with `present` and, where the model has them, `clues`."""
+        """The view with `present` and, if the model has them, `clues`."""
 
     # --- asking --------------------------------------------------------------------------------
 
@@ -177,10 +177,10 @@ class Session(ABC):
         sampling: Sampling | None = None,
         labels: Sequence[str] | None = None,
     ) -> Answer:
-        """Label scores (or values) and, if asked for and the model can write, a reason.
+        """Label scores (or values) and, if requested and the model can write, a reason.
 
         `labels` are the words to choose from in place of the model's own set: any words for a
-        language model, some of its own for a fusion model, whose scores are shared out anew.
+        language model, some of its own for a fusion model, whose scores are renormalised.
         """
         started = time.monotonic()
         (found,) = self.answers([look], labels)
@@ -202,16 +202,16 @@ class Session(ABC):
     ) -> Reply:
         """The answer to the last user turn, as a `Reply` to iterate over.
 
-        The clip stands in the first user turn; the first question follows it, the rest are turns.
+        The clip is in the first user turn, before the first question; the rest are turns.
 
         Args:
             look: the clip.
-            turns: of the conversation, the first and the last of the user.
-            sampling: how the answer is written; greedy, 128 tokens at most, when None.
-            stopped: asked before each token; True ends the answer.
+            turns: of the conversation; the first and the last are the user's.
+            sampling: how the answer is written; greedy, at most 128 tokens, when None.
+            stopped: called before each token; True ends the answer.
 
         Raises:
-            EmollamaError: the model writes no text, or the turns are in no order to be answered.
+            EmollamaError: the model cannot write text, or the order of turns is wrong.
         """
         raise self._writes_no_text()
 
@@ -226,7 +226,7 @@ class Session(ABC):
         return "".join(self.ask(look, [question], sampling)).strip()
 
     def prompt(self, look: ClipView, turns: Sequence[Turn]) -> str:
-        """The prompt in full, special tokens shown and ⟨name × n⟩ in the place of a stream."""
+        """The full prompt, with visible special tokens, and ⟨name × n⟩ for a stream."""
         raise self._writes_no_text()
 
     def question(self, task: str, labels: Sequence[str] | None = None) -> str:
@@ -240,10 +240,10 @@ class Session(ABC):
         )
 
     def weights(self, look: ClipView, label: str | None = None) -> Weights | None:
-        """Which channel carried the answer; None for a model without labels.
+        """The channels' shares in the answer; None for a model without labels.
 
         Asks for the label with every subset of the channels used: at most eight short prompts.
-        `full` is the score that `answer` tells, to the last digit.
+        `full` is exactly the score of `answer`.
         """
         subject = self.subject(look)
         if subject is None:
@@ -264,14 +264,14 @@ class Session(ABC):
 
     @abstractmethod
     def subject(self, look: ClipView) -> Subject | None:
-        """The clip as what explanations ask about; None for a model without labels."""
+        """The clip as the subject of an explanation; None for a model without labels."""
 
 
 def open_encoders(artefact: Artefact) -> dict[str, Encoder]:
-    """The encoders of those inputs that are feature tracks and can be made from a clip, by source.
+    """The encoders, by source, of inputs whose tracks can be made from a clip.
 
     Raises:
-        EmollamaError: an encoder is not the one that the model was trained on.
+        EmollamaError: an encoder differs from the one in training.
     """
     device = str(default_device())
     found: dict[str, Encoder] = {}

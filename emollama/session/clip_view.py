@@ -1,4 +1,4 @@
-"""A clip as one model sees it: the evidence, and what there is to say of it."""
+"""A clip as one model sees it: its evidence and remarks."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ TextSource = Literal["given", "heard"]
 
 @dataclass(frozen=True)
 class ClipView:
-    """A clip once it has been encoded for a model.
+    """A clip encoded for a model.
 
     Attributes:
-        observation: what does not depend on the model: duration, transcript, peak frame, timeline.
-        tracks: by input of the model; None where missing.
-        text: the words that the model reads; None without any.
+        observation: the part that does not depend on the model: duration, transcript, peak frame,
+            timeline.
+        tracks: by input of the model; None if missing.
+        text: the words that the model reads, or None.
         text_source: whether they were given or transcribed.
-        clues: measured words by channel, told against the model's training clips.
-        present: channels that the clip has, of those the model reads.
-        channels: those that are to be used; see `without`.
-        notes: what a reader of an answer should know.
-        key: changes with anything but `channels`.
+        clues: measured words by channel, relative to the model's training clips.
+        present: the model's channels that the clip has.
+        channels: channels to use; see `without`.
+        notes: remarks for the reader of an answer.
+        key: changes with everything except `channels`.
     """
 
     observation: Observation
@@ -49,25 +50,25 @@ class ClipView:
 
     @property
     def used(self) -> tuple[Channel, ...]:
-        """Channels that the clip has and that are used."""
+        """Channels of the clip that are in use."""
         return tuple(c for c in self.present if c in self.channels)
 
     @property
     def evidence(self) -> Evidence:
-        """What a language model is shown."""
+        """The evidence for a language model."""
         tracks = {n: t for n, t in self.tracks.items() if t is None or isinstance(t, FeatureTrack)}
         return Evidence(tracks, self.text, self.clues, self.channels)
 
     @property
     def cache_key(self) -> tuple[str, frozenset[str]]:
-        """Equal where a model is shown the same."""
+        """Equal for views with the same evidence."""
         return self.key, self.channels
 
     def without(self, *channels: str) -> ClipView:
         """The same clip with channels left out, as if it had never had them.
 
         Raises:
-            EmollamaError: an unknown channel, or nothing would be left to go by.
+            EmollamaError: an unknown channel, or no channel would remain.
         """
         for channel in channels:
             if channel not in CHANNELS:
@@ -81,7 +82,6 @@ class ClipView:
         found = replace(self, channels=frozenset(channels))
         if not found.used:
             raise EmollamaError(
-                f"nothing is left to go by: the clip has {', '.join(self.present)}, and that is "
-                "left out"
+                f"no channel is left: the clip has {', '.join(self.present)}, which was left out"
             )
         return found

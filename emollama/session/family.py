@@ -1,8 +1,8 @@
-"""One family of models; "a language model or a fusion model?" is asked here and nowhere else.
+"""One family of models; only this file asks "a language model or a fusion model?".
 
-Everything that begins with an artefact's folder or a training configuration (train, plan, evaluate,
-predict, explain, serve) finds its way by this table. What a kind needs is imported when it is used:
-a wrong path is told before any library is loaded, and a language model loads no fusion system.
+Everything that starts from an artefact's folder or a training configuration (train, plan, evaluate,
+predict, explain, serve) uses this table. Each kind is imported lazily: a wrong path is reported
+before any library is loaded, and a language model loads no fusion system.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
 
 class Kind(Protocol):
-    """What is different about a kind of model.
+    """The differences between kinds of models.
 
     Attributes:
         family: its name.
-        mark: the file that its artefact has and no other.
-        section: the section that its training configuration has and no other.
+        mark: the file that only its artefacts have.
+        section: the section that only its training configurations have.
     """
 
     family: Family
@@ -48,16 +48,16 @@ class Kind(Protocol):
         """The artefact of a folder."""
 
     def session(self, artefact: Any, describe: bool) -> Session:
-        """The artefact with the encoders that it needs, ready to be asked about clips."""
+        """A session: the artefact with its encoders."""
 
     def load_training(self, path: Path, overrides: Sequence[str]) -> Any:
         """The configuration of a run."""
 
     def train(self, config: Any) -> Path:
-        """Train as configured; the artefact's folder."""
+        """Train as configured; returns the artefact's folder."""
 
     def plan(self, path: Path, overrides: Sequence[str], gpus: int) -> Any:
-        """What a run will cost."""
+        """The expected cost of a run."""
 
 
 class _LanguageModel:
@@ -120,8 +120,8 @@ class _FusionModel:
 
     def plan(self, path: Path, overrides: Sequence[str], gpus: int) -> Any:
         raise EmollamaError(
-            f"{path}: is of a fusion model (fusion:); plan is for tuning a language model "
-            "(model:). A fusion run prints its parameters, steps and time left as it goes: "
+            f"{path}: configures a fusion model (fusion:), but plan is for language "
+            "models (model:). A fusion run prints its parameters, steps and time left: "
             f"emollama train {path}"
         )
 
@@ -131,49 +131,49 @@ KINDS: tuple[Kind, ...] = (LANGUAGE_MODEL, FUSION_MODEL)
 
 
 def kind_of_artefact(folder: Path) -> Kind:
-    """The kind of an artefact, by the file that no other kind has.
+    """The kind of an artefact, by its distinctive file.
 
     Raises:
-        EmollamaError: the folder is no artefact.
+        EmollamaError: the folder is not an artefact.
     """
     need_artefact(folder)
     return next(kind for kind in KINDS if (folder / kind.mark).is_file())
 
 
 def open_artefact(folder: Path, dtype: Precision = "auto") -> Artefact:
-    """Open an artefact of any kind, on the accelerator where there is one.
+    """Open an artefact of any kind, on the accelerator if there is one.
 
     Args:
-        folder: that training wrote.
+        folder: folder from training.
         dtype: of a language model.
 
     Raises:
-        EmollamaError: the folder is no artefact, or one that cannot be read.
+        EmollamaError: the folder is not an artefact, or cannot be read.
     """
     return kind_of_artefact(folder).open(folder, dtype)
 
 
 def open_session(folder: Path, dtype: Precision = "auto", describe: bool = True) -> Session:
-    """Open an artefact with the encoders that it needs, ready to be asked about clips.
+    """Open an artefact with its encoders, ready to answer questions about clips.
 
     Args:
         folder: the artefact.
         dtype: of a language model.
-        describe: whether clips are also described (peak frame, timeline), which needs the face
-            assets; without, they are encoded alone.
+        describe: whether to describe clips as well (peak frame, timeline), which needs the face
+            assets; otherwise clips are only encoded.
 
     Raises:
-        EmollamaError: for whatever is the user's to mend.
+        EmollamaError: for every mistake the user can fix.
     """
     kind = kind_of_artefact(folder)
     return kind.session(kind.open(folder, dtype), describe)
 
 
 def kind_of_training(path: Path) -> Kind:
-    """The kind of model that a configuration trains: a fusion model where it says `fusion:`.
+    """The kind of model that a configuration trains: a fusion model if it has a section `fusion:`.
 
     Raises:
-        EmollamaError: it has the sections of several kinds.
+        EmollamaError: it has sections of several kinds.
     """
     try:
         values = OmegaConf.create(read_text(path))
@@ -182,7 +182,7 @@ def kind_of_training(path: Path) -> Kind:
     found = [kind for kind in KINDS if OmegaConf.is_dict(values) and kind.section in values]
     if len(found) > 1:
         both = " and ".join(sorted(kind.section for kind in found))
-        raise EmollamaError(f"{path}: has {both}; a run trains one of them")
+        raise EmollamaError(f"{path}: has {both}; keep one of them")
     return found[0] if found else LANGUAGE_MODEL
 
 
@@ -197,6 +197,6 @@ def load_training(path: Path, overrides: Sequence[str] = ()) -> TrainConfig | Fu
 
 
 def train(path: Path, overrides: Sequence[str] = ()) -> Path:
-    """Train as a configuration says; the artefact's folder."""
+    """Train as configured; returns the artefact's folder."""
     kind = kind_of_training(path)
     return kind.train(kind.load_training(path, overrides))

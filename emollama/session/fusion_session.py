@@ -1,4 +1,4 @@
-"""A fusion model ready to be asked about clips."""
+"""The session of a fusion model."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class FusionSession(Session):
     """A fusion artefact with the encoders of its modalities; see `Session`.
 
     Raises:
-        EmollamaError: no encoder can be built for any of them, or one is another version.
+        EmollamaError: no modality has an encoder, or an encoder has another version.
     """
 
     artefact: FusionArtefact
@@ -38,8 +38,8 @@ class FusionSession(Session):
     def __init__(self, artefact: FusionArtefact, describe: bool = True) -> None:
         if not any(one.online for one in artefact.inputs):
             raise EmollamaError(
-                f"{artefact.folder}: all its modalities come from folders of .npy files, which "
-                "cannot be made from a clip; evaluate it on a manifest instead"
+                f"{artefact.folder}: all its modalities are folders of .npy files, "
+                "which cannot be made from a clip; use `emollama evaluate` on a manifest instead"
             )
         sections = artefact.sections
         media = [MediaTool.of(s) for s in sections if s.takes_media]
@@ -58,12 +58,12 @@ class FusionSession(Session):
     def look_at(
         self, observation: Observation, text: str | None = None, where: str = "the clip"
     ) -> ClipView:
-        """What the model sees of a clip; see `Session.look_at`."""
+        """The model's view of a clip; see `Session.look_at`."""
         look = super().look_at(observation, text, where)
         first = self.inputs[0]
         if self.artefact.config.goal.kind == "frames" and look.tracks[first.name] is None:
             raise EmollamaError(
-                f"{where}: has no {first.channel}, whose frames this model answers one by one"
+                f"{where}: has no {first.channel}, which this model needs to answer frame by frame"
             )
         return look
 
@@ -72,7 +72,9 @@ class FusionSession(Session):
         for source, tokenizer in self.tokenizers.items():
             found[source], cut = text_ids(tokenizer, words)
             if cut:
-                notes.append(f"of the words the first {tokenizer.model_max_length} tokens are read")
+                notes.append(
+                    f"only the first {tokenizer.model_max_length} tokens of the words are read"
+                )
         return found
 
     def _complete(self, look: ClipView) -> ClipView:
@@ -84,7 +86,7 @@ class FusionSession(Session):
     def answers(
         self, looks: Sequence[ClipView], labels: Sequence[str] | None = None
     ) -> list[Answer]:
-        """Answers about several clips, one by one: a small model gains nothing by batches."""
+        """Answers about several clips, one by one: batches do not speed up a small model."""
         return [self._answered(look, labels) for look in looks]
 
     def _answered(self, look: ClipView, labels: Sequence[str] | None) -> Answer:
@@ -115,7 +117,7 @@ class FusionSession(Session):
                 label = max(scores, key=lambda x: scores[x])
         elif chosen is not None:
             raise EmollamaError(
-                f"model '{self.name}' answers with values, and has no labels to choose from"
+                f"model '{self.name}' predicts values and has no labels to choose from"
             )
         if found.values is not None:
             one = found.values[0]
@@ -123,8 +125,8 @@ class FusionSession(Session):
                 known = np.isfinite(one).all(axis=1)
                 if not known.any():
                     raise EmollamaError(
-                        f"{', '.join(look.used)}: without times of its own this cannot be answered "
-                        f"frame by frame; use {self.inputs[0].channel} as well"
+                        f"{', '.join(look.used)}: has no times, so it cannot be "
+                        f"answered frame by frame; use {self.inputs[0].channel} as well"
                     )
                 frames = Frames(
                     tuple(found.times[0].tolist()),
@@ -147,13 +149,13 @@ class FusionSession(Session):
         )
 
     def subject(self, look: ClipView) -> Subject | None:
-        """The clip as what explanations ask about; None for a model without labels."""
+        """The clip as the subject of an explanation; None for a model without labels."""
         if not self.artefact.config.goal.has_labels:
             return None
         return FusionSubject(self.artefact, [self.batch(look)], [look.text])
 
     def batch(self, look: ClipView) -> FusionBatch:
-        """A batch of one clip, its tracks shaped as in training; what is left out is absent."""
+        """A batch of one clip, with tracks shaped as in training, without channels left out."""
         return clip_batch(self.artefact.sections, look.tracks).without(self._left_out(look))
 
     def _left_out(self, look: ClipView) -> list[str]:
@@ -163,7 +165,7 @@ class FusionSession(Session):
 def _chosen(
     scores: dict[str, float], chosen: Sequence[str] | None, several: bool
 ) -> dict[str, float]:
-    """The scores of the labels to choose from, shared out anew unless each is by itself."""
+    """The scores of the labels to choose from, renormalised unless they are independent."""
     if chosen is None:
         return scores
     for label in chosen:

@@ -1,4 +1,4 @@
-"""A language model ready to be asked about clips."""
+"""The session of a language model."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ class LlmSession(Session):
         return replace(look, present=self.artefact.processor.channels(look.evidence))
 
     def forget(self, look: ClipView) -> None:
-        """Let go of the keys and values of a clip, whatever channels were left out."""
+        """Release the keys and values of a clip, for all choices of channels."""
         self.prefixes.forget(lambda key: isinstance(key, tuple) and key[0] == look.key)
 
     def limit_memory(self, budget: int) -> None:
-        """Keep at most so many bytes of keys and values."""
+        """Limit the bytes of keys and values kept."""
         self.prefixes.budget = budget
 
     # --- asking --------------------------------------------------------------------------------
@@ -63,7 +63,7 @@ class LlmSession(Session):
     ) -> list[Answer]:
         """Answers without reasons; see `Session.answers`.
 
-        Each prompt is read on from where its clip's kept beginning ends.
+        Each prompt is continued from its clip's cached prefix.
         """
         started = time.monotonic()
         processor = self._processor(labels)
@@ -116,7 +116,7 @@ class LlmSession(Session):
         if room and len(prompt.input_ids) + sampling.max_new_tokens > room:
             raise EmollamaError(
                 f"the conversation has {len(prompt.input_ids)} tokens; with an answer of "
-                f"{sampling.max_new_tokens} it exceeds the {room} that this model can read"
+                f"{sampling.max_new_tokens} it exceeds this model's limit of {room}"
             )
         return Reply(
             self.artefact.model,
@@ -155,13 +155,13 @@ class LlmSession(Session):
 
     def _encode(self, look: ClipView, turns: Sequence[Turn]) -> Encoded:
         if not turns or turns[-1].role != "user" or turns[0].role != "user":
-            raise EmollamaError("a chat begins and ends with a question from the user")
+            raise EmollamaError("a conversation must begin and end with a user turn")
         if any(turn.role not in ("user", "assistant") for turn in turns):
-            raise EmollamaError("a turn is of the user or the assistant")
+            raise EmollamaError("the role of a turn must be user or assistant")
         return self.artefact.processor.encode_prompt(look.evidence, turns[0].text, turns[1:])
 
     def _processor(self, labels: Sequence[str] | None) -> EmotionLlamaProcessor:
-        """The processor, with other words to choose from where there are any."""
+        """The processor, with other labels if given."""
         if labels is None:
             return self.artefact.processor
         processor = copy.copy(self.artefact.processor)
@@ -184,7 +184,7 @@ class LlmSession(Session):
         )
 
     def subject(self, look: ClipView) -> Subject:
-        """The clip as what explanations ask about."""
+        """The clip as the subject of an explanation."""
         # What is left out is missing, or it would be asked about in vain.
         used = {i.name for i in self.inputs if i.channel in look.channels}
         evidence = look.evidence

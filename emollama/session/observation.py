@@ -1,4 +1,4 @@
-"""What there is to see and hear in a clip, whatever model is asked about it."""
+"""The model-independent observation of a clip: tracks, transcript and measurements."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from emollama.fusion.data.raw_media import RawTrack
 
 Track: TypeAlias = "FeatureTrack | RawTrack"
-"""What a model reads of a channel: features, or the medium itself."""
+"""A model's input from a channel: features, or the raw medium."""
 
 
 @dataclass(frozen=True)
 class Peak:
-    """The frame in which the face shows most.
+    """The frame with the strongest expression.
 
     Attributes:
         time: seconds from the clip's start.
         image: uint8 [H, W, 3] RGB.
         box: left, top, right, bottom of the face in pixels of the image.
         expression: probability of each class of the expression network.
-        faces: how many faces there are in it.
+        faces: number of faces in it.
     """
 
     time: float
@@ -56,7 +56,7 @@ class Timeline:
         classes: K names.
         voice_times: float [N], seconds.
         energy: float [N], dB re full scale.
-        pitch: float [N], Hz; NaN where the voice has none.
+        pitch: float [N], Hz; NaN where unvoiced.
     """
 
     face_times: np.ndarray
@@ -67,7 +67,7 @@ class Timeline:
     pitch: np.ndarray
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; what is not known is None."""
+        """Plain data for JSON; unknown values are None."""
         return {
             "face": {
                 "times": _plain(self.face_times, 3),
@@ -103,17 +103,17 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Observation:
-    """A clip that has been decoded, encoded and described.
+    """A decoded, encoded and described clip.
 
     Attributes:
         duration: seconds.
-        tracks: by source, of the encoders of voice and face and of the tools for raw media; None
-            where the clip has no such channel.
-        transcript: phrases with times; None where nobody listened.
-        peak: None where no face was found.
-        timeline: what was measured.
+        tracks: by source, from the encoders of voice and face and the readers of raw media; None if
+            the clip has no such channel.
+        transcript: phrases with times; None if not transcribed.
+        peak: None if no face was found.
+        timeline: the measurements.
         measurements: the same in words.
-        notes: what a reader of an answer should know.
+        notes: remarks for the reader of an answer.
     """
 
     duration: float
@@ -126,7 +126,7 @@ class Observation:
 
     @property
     def heard(self) -> str | None:
-        """The transcript as one text; None where there are no words."""
+        """The transcript as one text; None without words."""
         return " ".join(phrase.text for phrase in self.transcript or ()) or None
 
 

@@ -1,6 +1,6 @@
-"""From a media file to a `Observation`: decode, encode, transcribe, describe.
+"""From a media file to an `Observation`: decode, encode, transcribe, describe.
 
-Nothing here knows a model that answers, so that it can be done in a process of its own.
+It is independent of the answering model, so it can run in a separate process.
 """
 
 from __future__ import annotations
@@ -42,13 +42,12 @@ T = TypeVar("T")
 
 @dataclass
 class Observer:
-    """Encoders of voice and face with the transcriber and what the description needs.
+    """Encoders of voice and face, the transcriber, and the models for the description.
 
     Args:
-        encoders: by the source that names them.
-        describe: False makes the tracks alone, and the transcript where asked for.
-        tools: by the source that names them, what reads sound and pictures for a model that takes
-            them raw.
+        encoders: by source.
+        describe: False makes only the tracks, and the transcript if requested.
+        tools: by source, the readers of raw sound and pictures.
     """
 
     encoders: dict[str, Encoder] = field(default_factory=dict)
@@ -75,13 +74,13 @@ class Observer:
         end: float | None = None,
         transcribe: bool = True,
     ) -> Observation:
-        """See and hear a clip, or a span of one.
+        """Observe a clip, or a span of one.
 
-        What cannot be described for want of an asset is noted; the tracks are made in any case.
+        A missing asset for the description is noted; the tracks are made in any case.
 
         Raises:
             MediaError: the file cannot be read.
-            EmollamaError: an encoder's asset cannot be had.
+            EmollamaError: an encoder's asset is not available.
         """
         encoders = list(self.encoders.values())
         wanted = [*encoders, self._expression] if self.describe else encoders
@@ -110,7 +109,8 @@ class Observer:
                 peak = self._peak(seen, timeline)
             if peak is not None and peak.faces > 1:
                 notes.append(
-                    f"{peak.faces} faces at {peak.time:.1f} s; the largest and surest is read"
+                    f"{peak.faces} faces at {peak.time:.1f} s; the largest and most "
+                    "certain one is used"
                 )
         return Observation(
             clip.duration, {**tracks, **raw}, transcript, peak, timeline, measurements,
@@ -118,7 +118,7 @@ class Observer:
         )  # fmt: skip
 
     def prepare(self, clip: Clip) -> None:
-        """Load whatever weights there are to load, by looking at a clip for nothing."""
+        """Load all weights by observing a clip and discarding the result."""
         for encoder in self.encoders.values():
             encoder.encode([clip])
         _try(lambda: self._hear(clip), [], "")
@@ -196,7 +196,7 @@ def _pitch(f0: np.ndarray) -> float:
 
 
 def _face_in_words(timeline: Timeline, duration: float) -> list[Measurement]:
-    """One entry for each run of moments with the same expression."""
+    """One entry for each run of equal expressions."""
     found: list[Measurement] = []
     times = timeline.face_times
     if not len(times):
@@ -215,7 +215,7 @@ def _face_in_words(timeline: Timeline, duration: float) -> list[Measurement]:
 
 
 def _voice_in_words(contour: Contour | None) -> list[Measurement]:
-    """How each second of the voice differs from the whole clip's."""
+    """Differences of each second of the voice from the whole clip."""
     if contour is None:
         return []
     found: list[Measurement] = []
@@ -247,7 +247,7 @@ def _side(value: float, limit: float, above: str, below: str) -> list[str]:
 
 
 def _add(found: list[Measurement], one: Measurement) -> None:
-    """Join what says the same as what came before."""
+    """Join neighbouring measurements with the same words."""
     if found and found[-1].words == one.words:
         found[-1] = replace(found[-1], end=one.end)
     else:
@@ -255,11 +255,11 @@ def _add(found: list[Measurement], one: Measurement) -> None:
 
 
 def channel_encoders(encoders: dict[str, Encoder], words: bool) -> dict[str, Encoder]:
-    """Those that read the words, or those that read media."""
+    """The encoders of words, or those of media."""
     return {s: e for s, e in encoders.items() if (e.channel == "words") == words}
 
 
 def tracks_of(encoders: dict[str, Encoder], text: str | None) -> dict[str, Track | None]:
-    """Tracks by source of what is said, for encoders of the words."""
+    """Tracks of the words by source, from text encoders."""
     clip = Clip(None, None, 0.0, text=text)
     return {source: encoder.encode([clip])[0] for source, encoder in encoders.items()}

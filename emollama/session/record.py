@@ -19,7 +19,7 @@ def record(
     turns: Sequence[Turn],
     weights: Weights | None = None,
 ) -> dict[str, Any]:
-    """Model, clip, what was seen in it, the answer, and what was said about it."""
+    """Model, clip, observation, answer and conversation."""
     observation = look.observation
     return {
         "model": session.name,

@@ -128,7 +128,7 @@ def test_dfew_without_clips_has_labels_alone(tmp_path: Path) -> None:
     dfew(tmp_path, "video_name,label\n1,1\n", "video_name,label\n2,1\n")
     report = prepare_dfew(tmp_path, tmp_path / "m.jsonl", fold=2)
     assert report.samples == 2 and any("NO CLIPS" in note for note in report.notes)
-    with pytest.raises(EmollamaError, match="is not a folder; DFEW's mp4"):
+    with pytest.raises(EmollamaError, match="is not a folder; give the folder of DFEW's mp4"):
         prepare_dfew(tmp_path, tmp_path / "m.jsonl", fold=2, media=tmp_path / "nowhere")
 
 

@@ -59,7 +59,7 @@ def test_emer_mistakes(tmp_path: Path) -> None:
         prepare_emer(tmp_path, out, version=3)
     with pytest.raises(EmollamaError, match="did you mean 'english'"):
         prepare_emer(tmp_path, out, language="englisch")
-    with pytest.raises(EmollamaError, match="MER2023's clips are expected"):
+    with pytest.raises(EmollamaError, match="give the folder of MER2023's clips"):
         prepare_emer(tmp_path, out, media=tmp_path / "nowhere")
 
 

@@ -118,7 +118,7 @@ def test_lines_that_are_none(root: Path, tmp_path: Path, written: str, said: str
         ({"classes": 5}, "classes must be 4 or 6"),
         ({"test_session": 6}, "session 6 does not exist"),
         ({"val_session": 0}, "session 0 does not exist"),
-        ({"val_session": 5}, "both validated on and tested"),
+        ({"val_session": 5}, "both for validation and for test"),
         ({"media": "text"}, "media must be"),
     ],
 )

@@ -102,7 +102,7 @@ def test_empty_folders_and_unknown_splits_are_one_line(root: Path, tmp_path: Pat
     out = tmp_path / "manifest.jsonl"
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(EmollamaError, match=r"empty: no RAVDESS speech below it"):
+    with pytest.raises(EmollamaError, match=r"empty: holds no RAVDESS speech"):
         prepare_ravdess(empty, out)
     with pytest.raises(EmollamaError, match=r"1 left out, most often \(1\): song, not requested"):
         (empty / "03-02-03-01-02-02-05.wav").touch()

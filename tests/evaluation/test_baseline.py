@@ -169,7 +169,7 @@ def test_mistakes_are_one_line():
     present = np.array([True, True])
     with pytest.raises(EmollamaError, match="features 'x': id 'b' holds NaN"):
         FeatureMatrix("x", ("a", "b"), np.array([[1.0], [np.nan]]), present)
-    with pytest.raises(EmollamaError, match="do not fit together"):
+    with pytest.raises(EmollamaError, match="do not match"):
         FeatureMatrix("x", ("a",), ones, present)
     matrix = FeatureMatrix("x", ("a", "b"), ones, present)
     made = [Sample(id=i, targets=Targets(emotion=e)) for i, e in (("a", "sad"), ("c", "happy"))]

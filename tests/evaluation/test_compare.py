@@ -63,7 +63,7 @@ def test_models_of_other_prompts_are_refused(trained: tuple[Path, Path]) -> None
     folder, config = trained
     overrides = [f"output={folder}/c", "model.streams.0.tokens=1", "training.max_steps=1"]
     train(load_config(TrainConfig, config, overrides))
-    with pytest.raises(EmollamaError, match="cannot be held side by side"):
+    with pytest.raises(EmollamaError, match="cannot be compared"):
         compare(
             folder / "a/model", folder / "c/model", folder / "manifest.jsonl", None, split="val"
         )

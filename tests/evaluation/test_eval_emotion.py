@@ -109,7 +109,7 @@ def test_other_settings_begin_anew(
         evaluate(config(preset, *plain))
     monkeypatch.undo()
     found = evaluate(config(preset, *plain, "reasons.max_new_tokens=3"))
-    assert "beginning anew" in capsys.readouterr().err
+    assert "starting from scratch" in capsys.readouterr().err
     assert found.report is not None and found.scores is None
 
 

@@ -153,7 +153,7 @@ def test_several_models_answer_as_their_strategy_says(corpus: Path) -> None:
 
 
 def test_what_a_fusion_model_cannot_do_is_one_line(corpus: Path, labels: Path) -> None:
-    with pytest.raises(EmollamaError, match=r"which writes no text; leave reasons\.count out"):
+    with pytest.raises(EmollamaError, match=r"which cannot write text; leave reasons\.count out"):
         evaluated(corpus, labels, "no", "reasons.count=2")
     with pytest.raises(EmollamaError, match="ask it with `emollama predict`"):
         LlmSession.open(labels)

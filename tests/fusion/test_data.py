@@ -153,5 +153,5 @@ def test_features_of_another_encoder_are_refused(tmp_path: Path) -> None:
     other = known.model_copy(update={"fingerprint": "another"})
     with pytest.raises(EmollamaError, match="'voice' differs from the encoder in training"):
         reopen_inputs(tmp_path / "store", [other])
-    with pytest.raises(EmollamaError, match="is 6 wide, the model was built for 5"):
+    with pytest.raises(EmollamaError, match="is 6 columns wide, but the model was built for 5"):
         reopen_inputs(tmp_path / "store", [known.model_copy(update={"width": 5})])

@@ -64,7 +64,7 @@ def test_a_training_configuration_in_released_keys(
         ({"task_pool": ["emotoin"]}, "'emotoin' is unknown; did you mean 'emotion'?"),
         ({"task_pool": []}, "task_pool must be a list"),
         ({"run": {"max_epoch": "x"}}, "key 'run.max_epoch': 'x' is not a whole number"),
-        ({"datasets": {"a": 3}}, "datasets.a: must hold keys and values"),
+        ({"datasets": {"a": 3}}, "datasets.a: must be a mapping of keys to values"),
         ({"task_pool": [["emotion"]]}, "task_pool: '['emotion']' is unknown"),
         ({"datasets": []}, "datasets: one data set is trained on"),
         ({"datasets": {"a": {"batch_sise": 1}}}, "unknown key 'datasets.a.batch_sise'"),

@@ -49,7 +49,7 @@ def test_frames_stay_where_they_are_when_their_own_channel_is_left_out(
 ) -> None:
     look = session.look(clip, "")
     assert look.present == ("voice",)
-    assert "modality 'face' comes from an external folder: left out" in look.notes
+    assert "modality 'face' needs tracks from another tool's folder: left out" in look.notes
     face = FeatureTrack(np.eye(3, 4, dtype=np.float32), np.array([0.2, 0.7, 1.2], np.float32))
     seen = replace(look, tracks={**look.tracks, "face": face}, present=("voice", "face"))
     whole, silent = (session.answer(x) for x in (seen, seen.without("voice")))
@@ -72,7 +72,7 @@ def test_words_are_tokenized_by_the_models_own_tokenizer(
     assert session.batch(look).valid["words"].sum() == 6  # with the two that frame them
     long = session.reworded(look, "over " * 20)
     assert session.batch(long).valid["words"].sum() == LONGEST
-    assert f"of the words the first {LONGEST} tokens are read" in long.notes
+    assert f"only the first {LONGEST} tokens of the words are read" in long.notes
     values = [session.answer(x).values for x in (look, long, look.without("words"))]
     assert len({tuple(v.values()) for v in values if v is not None}) == 3
 

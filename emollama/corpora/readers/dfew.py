@@ -44,7 +44,7 @@ def prepare_dfew(
         EmollamaError: no such fold or no CSV of it, an unknown label, or a duplicate clip.
     """
     if fold not in COUNTS:
-        raise EmollamaError(f"fold {fold} does not exist; there are 1 to 5")
+        raise EmollamaError(f"fold {fold} does not exist; folds are 1 to 5")
     require_root(root, "DFEW", "EmoLabel_DataSplit/train(single-labeled)/set_1.csv, Clip/...")
     if media is not None and not media.is_dir():
         raise EmollamaError(f"{media}: is not a folder; give the folder of DFEW's mp4 files")

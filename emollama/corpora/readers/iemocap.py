@@ -81,7 +81,7 @@ def prepare_iemocap(
         raise EmollamaError(f"media must be 'audio' or 'video', not '{media}'")
     for session in (test_session, val_session):
         if session is not None and session not in range(1, 6):
-            raise EmollamaError(f"session {session} does not exist; there are 1 to 5")
+            raise EmollamaError(f"session {session} does not exist; sessions are 1 to 5")
     if val_session == test_session:
         raise EmollamaError(f"session {test_session} cannot be both for validation and for test")
     require_root(root, "IEMOCAP", "IEMOCAP_full_release/Session1/dialog/EmoEvaluation/*.txt, ...")
@@ -153,7 +153,7 @@ def _session(
                 continue
             start, end = (finite(found[k], where) for k in ("start", "end"))
             if not 0 <= start < end:
-                raise EmollamaError(f"{where}: {start:g} to {end:g} s is no span")
+                raise EmollamaError(f"{where}: {start:g} to {end:g} s is not a valid span")
             seen = media == "video"
             collection.samples.append(
                 Sample(

@@ -1,10 +1,10 @@
 """Facts of the released Emotion-LLaMA (Cheng et al. 2024, NeurIPS): its streams, prompt and words.
 
 The instruction strings and the prompt are quoted from github.com/ZebangCheng/Emotion-LLaMA
-(BSD-3-Clause), because the released weights answer to exactly these. Training put the 256 image
-tokens and the four utterance tokens into places of their own; the released evaluation put all 260
-where the image belongs, left the second placeholder in as text, and began with two start tokens.
-The published scores come from the latter form.
+(BSD-3-Clause), because the released weights answer to exactly these. Training had separate places
+for the 256 image tokens and the four utterance tokens; the released evaluation put all 260 in the
+image's place, left the second placeholder as text, and began with two start tokens. The published
+scores come from the latter form.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ PROJECTORS: dict[str, str] = {
     "hubert": "feats_llama_proj3",
     "image_class": "cls_tk_llama_proj",
 }
-"""Stream to the name of its projector in a released checkpoint."""
+"""Name of each stream's projector in a released checkpoint."""
 
 SOURCES: dict[str, str] = {
     "image": "eva-vit-g+part=patches",
@@ -59,11 +59,11 @@ SOURCES: dict[str, str] = {
     "hubert": "npy:HL-UTT",
     "image_class": "eva-vit-g+part=class",
 }
-"""Stream to where its features come from: an encoder, or a released folder of features."""
+"""Source of each stream's features: an encoder, or a released folder of features."""
 
 
 def streams(sources: dict[str, str] | None = None) -> tuple[StreamConfig, ...]:
-    """The five streams; a missing one is zeros, which is what the released weights saw."""
+    """The five streams; a missing one is zeros, as in the training of the released weights."""
     found = {**SOURCES, **(sources or {})}
 
     def stream(name: str, channel: Channel, width: int, tokens: int = 1) -> StreamConfig:

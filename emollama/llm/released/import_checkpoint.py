@@ -1,9 +1,9 @@
-"""Released Emotion-LLaMA and MiniGPT-v2 checkpoints into an artefact.
+"""Imports released Emotion-LLaMA and MiniGPT-v2 checkpoints as artefacts.
 
-The released loader takes what fits and says nothing of the rest: with another version of peft the
-adapters are left at zero and the model answers nonsense. Here every tensor is accounted for:
-matched, dropped because it is known to be dead, or missing; an adapter or projector that does not
-fit is an error.
+The released loader loads matching tensors and silently ignores the rest: with another version of
+peft the adapters stay at zero and the model answers nonsense. Here every tensor is accounted for:
+matched, dropped because it is known to be unused, or missing; an adapter or projector that does not
+match is an error.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ from emollama.manifest.labels import LabelSet
 LORA = re.compile(r"llama_model\.(?:base_model\.model\.)?(?P<path>.+)\.lora_(?P<half>[AB])\.weight")
 DEAD = (
     (re.compile(r"attention\..*"), "a classifier that the released forward never calls"),
-    (re.compile(r".*rotary_emb\.inv_freq"), "a buffer that is computed anew"),
+    (re.compile(r".*rotary_emb\.inv_freq"), "a buffer that is recomputed"),
     (re.compile(r"ln_vision\.(weight|bias)"), "folded into the image projectors"),
 )
 
 
 @dataclass
 class ImportReport:
-    """What became of each tensor of a checkpoint.
+    """The outcome for each tensor of a checkpoint.
 
     Attributes:
-        matched: names in the checkpoint that were taken.
-        dropped: names that were not, with the reason.
-        missing: streams for which the checkpoint has no projector, and which start at random.
+        matched: names of imported tensors.
+        dropped: names of other tensors, with the reason.
+        missing: streams without a projector in the checkpoint, which start at random.
         rank: of the adapters.
         targets: the linear layers that have adapters.
     """
@@ -62,7 +62,7 @@ class ImportReport:
     missing: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
-        """For people: counts, reasons, and each missing projector by name."""
+        """Readable lines: counts, reasons, and the missing projectors."""
         found = [
             f"matched {len(self.matched)} tensors: LoRA of rank {self.rank} on "
             f"{', '.join(self.targets)}, and the projectors"
@@ -70,7 +70,7 @@ class ImportReport:
         for reason, count in Counter(self.dropped.values()).items():
             found.append(f"dropped {count}: {reason}")
         if self.missing:
-            found.append(f"missing, left at random: projectors of {', '.join(self.missing)}")
+            found.append(f"missing, left random: projectors of {', '.join(self.missing)}")
         return found
 
 
@@ -87,7 +87,7 @@ def import_checkpoint(
 ) -> ImportReport:
     """Write an artefact with the weights of a released checkpoint.
 
-    The language model's own weights are not read, only named and fingerprinted, so a 7B model
+    The language model's own weights are not read, only identified by a fingerprint, so a 7B model
     needs no more memory than its checkpoint.
 
     Args:
@@ -101,8 +101,8 @@ def import_checkpoint(
         seed: of projectors that the checkpoint lacks.
 
     Raises:
-        EmollamaError: when the checkpoint cannot be read, is another model's, or an adapter or a
-            projector is missing, left over or of another shape.
+        EmollamaError: the checkpoint cannot be read or belongs to another model, or an adapter or a
+            projector is missing, left over or has another shape.
     """
     if not layout.startswith("emotion-llama-v1"):
         raise EmollamaError(
@@ -110,7 +110,7 @@ def import_checkpoint(
             "'emotion-llama-v1-stage2' or 'emotion-llama-v1-upstream-eval'"
         )
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise EmollamaError(f"{out}: is there already and not empty; choose another folder")
+        raise EmollamaError(f"{out}: exists and is not empty; choose another folder")
     tensors = read_checkpoint(checkpoint)
     report = _report(checkpoint, tensors)
     folder = resolve_llm(llm)
@@ -153,18 +153,18 @@ def read_state(path: Path, wanted: dict[str, Tensor]) -> tuple[dict[str, Tensor]
     """A released checkpoint as the adapter state of a model whose own state is `wanted`.
 
     Raises:
-        EmollamaError: as `import_checkpoint`; also where the ranks differ.
+        EmollamaError: as for `import_checkpoint`; also if the ranks differ.
     """
     tensors = read_checkpoint(path)
     report = _report(path, tensors)
     rank = next(v.shape[0] for k, v in wanted.items() if k.endswith("lora_A.weight"))
     if rank != report.rank:
-        raise EmollamaError(f"{path}: its LoRA has rank {report.rank}, model.lora.r is {rank}")
+        raise EmollamaError(f"{path}: its LoRA has rank {report.rank}, but model.lora.r is {rank}")
     return _translate(path, tensors, wanted, report), report
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint by name, wrappers and prefixes taken off."""
+    """The tensors of a checkpoint by name, without wrappers and prefixes."""
     tensors: dict[str, Tensor] = {}
     for key, value in read_tensors(path).items():
         name = key.removeprefix("module.").removeprefix("model.").replace(".default.", ".")
@@ -195,7 +195,7 @@ def _report(path: Path, tensors: dict[str, Tensor]) -> ImportReport:
 def _translate(
     path: Path, tensors: dict[str, Tensor], wanted: dict[str, Tensor], report: ImportReport
 ) -> dict[str, Tensor]:
-    """The state of our model, each tensor of the checkpoint in its place."""
+    """The state of our model with the checkpoint's tensors."""
     names = {theirs: ours for ours, theirs in v1.PROJECTORS.items()}
     state: dict[str, Tensor] = {}
     for key, value in tensors.items():
@@ -214,8 +214,8 @@ def _translate(
             raise EmollamaError(f"{path}: '{key}' has no place in this language model")
         if value.shape != wanted[ours].shape:
             raise EmollamaError(
-                f"{path}: '{key}' is {tuple(value.shape)}, "
-                f"this language model needs {tuple(wanted[ours].shape)}"
+                f"{path}: '{key}' is {tuple(value.shape)}, but this language model "
+                f"needs {tuple(wanted[ours].shape)}"
             )
         state[ours] = value.float().clone()
         report.matched.append(key)
@@ -238,10 +238,10 @@ def _translate(
 
 
 def _fold_vision_norm(tensors: dict[str, Tensor], state: dict[str, Tensor]) -> None:
-    """Scale and shift of the norm after the vision tower, where a checkpoint holds them.
+    """Scale and shift of the norm after the vision tower, if a checkpoint holds them.
 
-    Features come from the norm without them; both are linear, so the projectors that follow take
-    them up exactly.
+    Features are computed without them; since they are linear, they can be folded exactly into the
+    projectors.
     """
     if "ln_vision.weight" not in tensors:
         return
@@ -255,12 +255,12 @@ def _fold_vision_norm(tensors: dict[str, Tensor], state: dict[str, Tensor]) -> N
 
 
 def require_llama_tokenizer(processor: EmotionLlamaProcessor, llm: str) -> None:
-    """Released weights know the pieces of Llama-2's sentencepiece model and no others."""
+    """Check the tokenizer: released weights only work with Llama-2's sentencepiece model."""
     for text, ids in (("[INST] <video>", [518, 25580, 29962, 529, 9641, 29958]),
                       ("worried", [6365, 1255])):  # fmt: skip
         if processor.text_ids(text) != ids:
             raise EmollamaError(
-                f"{llm}: its tokenizer is not Llama-2's, which these weights were trained with: "
+                f"{llm}: its tokenizer is not Llama-2's, with which these weights were trained: "
                 f"'{text}' is {processor.text_ids(text)}, expected {ids}"
             )
 

@@ -1,9 +1,9 @@
-"""Configuration keys of the released Emotion-LLaMA, and what they are called here.
+"""Configuration keys of the released Emotion-LLaMA, and their names here.
 
-Users come with `llama_model`, `ckpt`, `init_lr` and the like in their fingers and files. A key of
-the table below is moved to ours; a key that has no effect here is named with the reason, once; a
-key that is neither is an error like any other. Names and meanings are facts of
-github.com/ZebangCheng/Emotion-LLaMA, whose configurations these are.
+Users know `llama_model`, `ckpt`, `init_lr` and so on, and have them in their files. Keys in the
+table below are translated; a key without effect here is reported once with the reason; any other
+key is an error. Names and meanings are facts of github.com/ZebangCheng/Emotion-LLaMA, whose
+configurations these are.
 """
 
 from __future__ import annotations
@@ -55,39 +55,39 @@ WITHOUT_EFFECT: dict[str, str] = {
     "run.amp": "set model.dtype",
     "run.evaluate": "eval_emotion.py evaluates",
     "run.train_splits": "set data.train_split",
-    "run.device": "the device is found",
-    "run.world_size": "torchrun says so",
-    "run.dist_url": "torchrun says so",
-    "run.distributed": "torchrun says so",
+    "run.device": "the device is detected",
+    "run.world_size": "torchrun sets it",
+    "run.dist_url": "torchrun sets it",
+    "run.distributed": "torchrun sets it",
     "run.wandb_log": "TensorBoard files are written",
     "run.job_name": "the output folder names the run",
     "run.name": "the output folder names the run",
-    "run.resume_ckpt_path": "the same command goes on from its newest checkpoint",
+    "run.resume_ckpt_path": "the same command resumes from its newest checkpoint",
     "run.log_freq": "set training.log_every_steps",
     "run.save_freq": "set training.save_every_steps",
 }
-"""Key of the released system to why it changes nothing here."""
+"""Key of the released system to the reason why it has no effect here."""
 
 _DATASET_KEYS = ("batch_size", "sample_ratio", "vis_processor", "text_processor", "build_info")
 
 
 def translate_training(values: Mapping[str, Any], world: int) -> tuple[dict[str, Any], list[str]]:
-    """A training configuration with the released system's keys moved to ours.
+    """Translate the released system's keys in a training configuration.
 
     Returns:
-        The configuration, and a line for each key that has no effect.
+        The configuration, and a line for each key without effect.
 
     Raises:
-        EmollamaError: where a key is given under both names, or says what cannot be done.
+        EmollamaError: a key is given under both names, or its value is not supported.
     """
     found, notes = _translate(values, RENAMED)
     given = found.get("run")
     if given is not None and not isinstance(given, Mapping):
-        raise EmollamaError(f"run: must hold keys and values, not '{given}'")
+        raise EmollamaError(f"run: must be a mapping of keys to values, not '{given}'")
     run = dict(given or {})
     epochs, steps = run.pop("max_epoch", None), run.pop("iters_per_epoch", None)
     if (epochs is None) != (steps is None):
-        raise EmollamaError("run.max_epoch and run.iters_per_epoch go together: both or neither")
+        raise EmollamaError("run.max_epoch and run.iters_per_epoch: give both or neither")
     if epochs is not None:
         total = _whole("run.max_epoch", epochs) * _whole("run.iters_per_epoch", steps)
         _put(found, "training.max_steps", total, "run.max_epoch")
@@ -113,10 +113,10 @@ def translate_training(values: Mapping[str, Any], world: int) -> tuple[dict[str,
 def translate_evaluation(
     values: Mapping[str, Any], dataset: str | None
 ) -> tuple[dict[str, Any], list[str]]:
-    """An evaluation configuration, of the data set that `--dataset` names, with keys moved to ours.
+    """Translate an evaluation configuration, for the data set named by `--dataset`.
 
     Raises:
-        EmollamaError: where the data set is unknown, or one of several is not named.
+        EmollamaError: the data set is unknown, or there are several and none is named.
     """
     sets = values.get("evaluation_datasets")
     rest = {k: v for k, v in values.items() if k not in ("evaluation_datasets", "datasets")}
@@ -126,7 +126,9 @@ def translate_evaluation(
     if isinstance(model, Mapping):
         found, notes = _translate(rest, RENAMED_EVAL)
         if isinstance(found.get("model"), Mapping):
-            raise EmollamaError("model.ckpt is missing: an artefact's folder, or a released .pth")
+            raise EmollamaError(
+                "model.ckpt is missing: give an artefact's folder, or a released .pth"
+            )
     if sets is None:
         if dataset is not None:
             raise EmollamaError(f"--dataset {dataset}: there are no evaluation_datasets")
@@ -140,7 +142,7 @@ def translate_evaluation(
         hint = did_you_mean(name, sets) if name else f"; there are {', '.join(sets)}"
         raise EmollamaError(f"evaluation_datasets: {given}{hint}")
     if sets[name] is not None and not isinstance(sets[name], Mapping):
-        raise EmollamaError(f"evaluation_datasets.{name}: must hold keys and values")
+        raise EmollamaError(f"evaluation_datasets.{name}: must be a mapping of keys to values")
     one = dict(sets[name] or {})
     for theirs, ours in (
         ("eval_file_path", "data.manifest"),
@@ -198,11 +200,11 @@ def _put(found: dict[str, Any], key: str, value: Any, theirs: str) -> None:
     for part in path:
         inner = section.get(part)
         if inner is not None and not isinstance(inner, Mapping):
-            raise EmollamaError(f"key '{part}': must hold keys and values, not '{inner}'")
+            raise EmollamaError(f"key '{part}': must be a mapping of keys to values, not '{inner}'")
         section[part] = dict(inner or {})
         section = section[part]
     if last in section:
-        raise EmollamaError(f"'{theirs}' is '{key}' here, and both are given; leave one out")
+        raise EmollamaError(f"'{theirs}' means '{key}', and both are given; leave one out")
     section[last] = value
 
 
@@ -213,15 +215,15 @@ def _whole(key: str, value: Any) -> int:
 
 
 def _datasets(found: dict[str, Any], world: int) -> None:
-    """`datasets.<name>.batch_size` is of one process there; ours is of a step over all of them."""
+    """`datasets.<name>.batch_size` is per process there; ours is per step over all processes."""
     sets = found.pop("datasets", None)
     if sets is None:
         return
     if not isinstance(sets, Mapping) or len(sets) != 1:
-        raise EmollamaError("datasets: one data set is trained on; make one manifest of several")
+        raise EmollamaError("datasets: training uses one data set; merge several into one manifest")
     name, inner = next(iter(sets.items()))
     if inner is not None and not isinstance(inner, Mapping):
-        raise EmollamaError(f"datasets.{name}: must hold keys and values, not '{inner}'")
+        raise EmollamaError(f"datasets.{name}: must be a mapping of keys to values, not '{inner}'")
     inner = inner or {}
     for key in inner:
         if key not in (*_DATASET_KEYS, "task_pool"):
@@ -238,7 +240,7 @@ def _datasets(found: dict[str, Any], world: int) -> None:
 
 
 def _tasks(found: dict[str, Any], pool: Any) -> None:
-    """Tasks are drawn alike from the pool; one that stands there twice, twice as often."""
+    """Tasks are drawn uniformly from the pool; one that is listed twice is drawn twice as often."""
     known = {"emotion": "emotion", "reason": "reason", "reason_v2": "reason"}
     if not isinstance(pool, list) or not pool:
         raise EmollamaError("task_pool must be a list, such as [emotion, reason]")

@@ -1,4 +1,4 @@
-"""How much autograd keeps of a forward, counted without computing it."""
+"""Memory that autograd keeps of a forward pass, counted without computing it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ATTENTION = "emollama_kept_by_fused_attention"
 
 
 class _FusedAttention(torch.autograd.Function):
-    """What fused kernels (flash, memory-efficient) keep: query, key, value, output, log-sums."""
+    """Tensors kept by fused attention kernels: query, key, value, output, log-sums."""
 
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -46,7 +46,7 @@ def activation_bytes(
     """Bytes in bfloat16 that autograd keeps of a forward of the decoder over so many positions.
 
     The model is on the meta device: every storage that is saved for the backward pass counts
-    once, parameters do not. Layers are alike, so two of them tell what each adds.
+    once, parameters do not. Layers are equal, so two of them show what each adds.
 
     Args:
         model: with LoRA, and without values.
@@ -55,7 +55,8 @@ def activation_bytes(
         attention: "eager" keeps the weights of all pairs of positions, the others do not.
 
     Returns:
-        What is kept, and what with checkpointing: the inputs of all layers and one layer's own.
+        Bytes kept, and bytes kept with checkpointing: the inputs of all layers and one layer's
+            tensors.
     """
     require_known("attention", attention, get_args(Attention))
     decoder = cast(Any, model.language_model.get_decoder())

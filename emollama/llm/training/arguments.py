@@ -25,8 +25,8 @@ def training_arguments(
 ) -> TrainingArguments:
     """Arguments of a run that writes its checkpoints to `folder`.
 
-    One item of the dataset is all that a process does in a step (`InstructionSchedule`), so the
-    library's own batch size and accumulation are 1.
+    One item of the dataset is a process's whole step (`InstructionSchedule`), so the library's own
+    batch size and accumulation are 1.
     """
     settings = config.training
     distributed = torchrun.world_size() > 1
@@ -77,11 +77,11 @@ def training_arguments(
 
 
 def micro_batch(config: TrainConfig, world: int) -> int:
-    """Samples of a padded micro-batch, as many as configured or as a process has in a step."""
+    """Samples per padded micro-batch: as configured, or all of a process's step."""
     total = config.training.batch_size
     if total % world:
         raise EmollamaError(
-            f"training.batch_size {total} cannot be shared by {world} processes; "
+            f"training.batch_size {total} cannot be divided among {world} processes; "
             f"use a multiple of {world}"
         )
     share = total // world
@@ -104,8 +104,8 @@ def zero_stage(config: TrainConfig) -> int:
     """The ZeRO stage of the DeepSpeed file, 0 without one.
 
     Raises:
-        EmollamaError: where the file is not one, DeepSpeed refuses it, or it decides what follows
-            from our configuration.
+        EmollamaError: it is not a DeepSpeed file, DeepSpeed refuses it, or it sets values that our
+            configuration determines.
     """
     path = _deepspeed_file(config)
     if path is None:
@@ -125,7 +125,7 @@ def zero_stage(config: TrainConfig) -> int:
             )
     for key in ("optimizer", "scheduler"):
         if key in values:
-            raise EmollamaError(f'{path}: "{key}" is decided by the section training; remove it')
+            raise EmollamaError(f'{path}: "{key}" is determined by the section training; remove it')
     _require_precision(config, path, values)
     clipping = values.get("gradient_clipping", "auto")
     if clipping not in ("auto", config.training.max_grad_norm):
@@ -138,7 +138,7 @@ def zero_stage(config: TrainConfig) -> int:
 
 
 def _require_precision(config: TrainConfig, path: Path, values: dict[str, Any]) -> None:
-    """The sections bf16 and fp16 must leave the number format to model.dtype."""
+    """Check that the sections bf16 and fp16 leave the number format to model.dtype."""
     dtype = resolve_dtype(config.model.dtype, default_device())
     for key, fitting in (("bf16", ("auto", dtype == torch.bfloat16)), ("fp16", ("auto", False))):
         section = values.get(key, {})
@@ -152,7 +152,7 @@ def _require_precision(config: TrainConfig, path: Path, values: dict[str, Any]) 
 
 
 def _require_settings(path: Path, values: dict[str, Any]) -> None:
-    """Have DeepSpeed read its settings, but for what only a run can fill in."""
+    """Let DeepSpeed validate its settings, except values that only a run can fill in."""
     if default_device().type == "cpu":
         os.environ.setdefault("DS_ACCELERATOR", "cpu")
     from deepspeed.runtime.config import DeepSpeedConfig
@@ -166,7 +166,7 @@ def _require_settings(path: Path, values: dict[str, Any]) -> None:
 
 
 def _known(values: dict[str, Any]) -> dict[str, Any]:
-    """Without the values that are left to "auto"."""
+    """The settings without values of "auto"."""
     return {
         key: _known(value) if isinstance(value, dict) else value
         for key, value in values.items()
@@ -175,19 +175,19 @@ def _known(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def require_deepspeed(config: TrainConfig) -> None:
-    """Refuse in one line what DeepSpeed itself would end in a traceback over."""
+    """Raise a one-line error where DeepSpeed itself would end in a traceback."""
     path, stage = _deepspeed_file(config), zero_stage(config)
     if path is None:
         return
     if not torchrun.started():
         raise EmollamaError(
-            "training.deepspeed: start the run with torchrun, for one process too: "
+            "training.deepspeed: start the run with torchrun, even for one process: "
             "torchrun --nproc_per_node 1 -m emollama train CONFIG"
         )
     if stage == 3 and config.model.quantise != "none":
         raise EmollamaError(
-            f"{path}: ZeRO-3 cuts weights that model.quantise={config.model.quantise} has packed; "
-            "take zero2.json, or quantise: none"
+            f"{path}: ZeRO-3 cannot partition weights quantised by "
+            f"model.quantise={config.model.quantise}; use zero2.json, or quantise: none"
         )
 
 

@@ -1,4 +1,4 @@
-"""What instruction tuning is configured by; `train.py --cfg-path` reads it."""
+"""Configuration of instruction tuning; `emollama train` reads it."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from emollama.manifest.sample import LONGEST_CONTEXT
 class ModelSection(Strict):
     """`llm`: an asset's name, or the folder of any causal LM in the transformers format.
 
-    `initialise_from`: an artefact whose adapters, projectors and standardisers the run begins with
-    (stage 2 after stage 1), or a released `.pth`. `quantise`: hold the frozen language model in 8
-    or 4 bits (bitsandbytes, on a GPU; QLoRA, Dettmers et al. 2023). `streams`: none for words
-    alone. `context`: how many turns of a conversation before the clip are read. `probe_strength`: C
-    of the regression behind `initial_weights: probe`, small where speakers are few.
+    `initialise_from`: an artefact with the initial adapters, projectors and standardisers (stage 2
+    after stage 1), or a released `.pth`. `quantise`: load the frozen language model in 8 or 4 bits
+    (bitsandbytes, on a GPU; QLoRA, Dettmers et al. 2023). `streams`: none for words alone.
+    `context`: number of earlier turns of a conversation to read. `probe_strength`: C of the
+    regression for `initial_weights: probe`; use a small value for few speakers.
     """
 
     llm: str = "smollm2-135m-instruct"
@@ -43,24 +43,24 @@ class ModelSection(Strict):
         probed = [s.name for s in self.streams if s.initial_weights == "probe"]
         if self.initialise_from is not None and probed:
             raise ValueError(
-                f"initialise_from gives the projectors their weights; stream '{probed[0]}' must "
-                "not have initial_weights: probe"
+                f"initialise_from sets the projectors' weights, so stream '{probed[0]}' "
+                "must not have initial_weights: probe"
             )
         return self
 
 
 class TaskSection(Strict):
-    """How often a task is drawn (relative to the others) and what its loss weighs."""
+    """Relative frequency of a task, and the weight of its loss."""
 
     share: float = Field(default=1.0, ge=0)
     weight: float = Field(default=1.0, gt=0)
 
 
 class TasksSection(Strict):
-    """The tasks; a sample without a reference reason is always asked for its emotion.
+    """The tasks; a sample without a reference reason always gets the emotion question.
 
-    `clues`: whether prompts hold clues in words, measured or given with the corpus: in "reasons",
-    "always" (an emotion is asked with them too), or "never".
+    `clues`: whether prompts contain clues in words, measured or from the corpus: for "reasons"
+    only, "always" (also for emotions), or "never".
     """
 
     emotion: TaskSection = TaskSection()
@@ -70,18 +70,19 @@ class TasksSection(Strict):
     @model_validator(mode="after")
     def _some_task(self) -> TasksSection:
         if self.emotion.share + self.reason.share <= 0:
-            raise ValueError("the shares of all tasks are 0")
+            raise ValueError("the shares of all tasks are 0; set one above 0")
         return self
 
 
 class TrainingSection(Strict):
-    """Steps are optimizer steps; `batch_size` is the samples of one step over all processes.
+    """Steps are optimizer steps; `batch_size` is the number of samples per step over all processes.
 
-    `micro_batch` is what one process holds at a time; the rest is accumulated. `pack_tokens` above
-    0 packs samples into rows of at most so many tokens instead; `micro_batch` is then not used.
-    `neftune_alpha` adds noise to token embeddings (Jain et al. 2023), sized by the length of the
-    row, which must therefore hold one sample. `workers` lay samples out ahead of the model.
-    `resume`: "auto" goes on from the newest checkpoint of this run, "never" starts anew.
+    `micro_batch` is the number that one process holds at a time; the rest is accumulated.
+    `pack_tokens` above 0 packs samples into rows of at most that many tokens instead; `micro_batch`
+    is then not used. `neftune_alpha` adds noise to token embeddings (Jain et al. 2023), sized by
+    the length of the row, which must therefore hold one sample. `workers` prepare samples ahead of
+    the model. `resume`: "auto" continues from the newest checkpoint of this run, "never" starts
+    from scratch.
     """
 
     max_steps: int = Field(ge=1)
@@ -117,21 +118,21 @@ class TrainingSection(Strict):
                 f"batch_size {self.batch_size} is not a multiple of micro_batch {self.micro_batch}"
             )
         if self.neftune_alpha and self.pack_tokens:
-            raise ValueError("neftune_alpha sizes its noise by the sample; set pack_tokens: 0")
+            raise ValueError("neftune_alpha does not work with packing; set pack_tokens: 0")
         if self.keep_best and not self.evaluate_every_steps:
             raise ValueError("keep_best needs evaluate_every_steps")
         floors = max(self.min_learning_rate, self.warmup_learning_rate)
         if floors > self.learning_rate:
             raise ValueError(f"a floor of {floors:g} is above learning_rate {self.learning_rate:g}")
         if self.min_learning_rate and self.schedule != "cosine":
-            raise ValueError(f"min_learning_rate is the cosine's; schedule is {self.schedule}")
+            raise ValueError(f"min_learning_rate needs schedule: cosine, not {self.schedule}")
         if self.warmup_learning_rate and not self.min_learning_rate:
             raise ValueError("warmup_learning_rate needs min_learning_rate")
         return self
 
 
 class TrainConfig(Strict):
-    """What `train.py --cfg-path` reads."""
+    """Configuration of a tuning run."""
 
     former_names: ClassVar[Mapping[str, str]] = {
         "model.start": "initialise_from",
@@ -152,6 +153,6 @@ class TrainConfig(Strict):
     def translated(
         cls, values: dict[str, Any], dataset: str | None
     ) -> tuple[dict[str, Any], list[str]]:
-        """Keys of the released Emotion-LLaMA moved to ours."""
+        """Translate keys of the released Emotion-LLaMA."""
         del dataset
         return translate_training(values, torchrun.world_size())

@@ -1,4 +1,4 @@
-"""The training set as a schedule: item i of the run is decided before the run begins."""
+"""The training set as a schedule: every item of the run is fixed before the run begins."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from emollama.manifest.sample import Sample
 class InstructionSchedule(Dataset[list[list[Encoded]]]):
     """All samples of a run in order: epoch after epoch, cut into steps of `batch_size`.
 
-    An item is what one process does in one step: its micro-batches. Item i belongs to step
-    i // world and process i % world. A step's samples are dealt out by length, so that little is
-    padded (or rows are full, where they are packed); what a step holds, and so its gradient, is
-    not changed by that. Task, instruction and dropped channels of a sample are functions of
-    (seed, epoch, sample id). With a sequential sampler the whole run is one pass, so resuming is
-    skipping, and any number of processes sees the same steps.
+    An item holds the micro-batches of one process in one step. Item i belongs to step i // world
+    and process i % world. A step's samples are distributed by length, so that there is little
+    padding (or packed rows are full); this does not change a step's samples, nor its gradient.
+    Task, instruction and dropped channels of a sample are functions of (seed, epoch, sample id).
+    With a sequential sampler the whole run is one pass, so resuming is skipping, and any number of
+    processes sees the same steps.
 
     Args:
         samples: the training split.
@@ -34,12 +34,12 @@ class InstructionSchedule(Dataset[list[list[Encoded]]]):
         processor: lays them out.
         tasks: shares and weights.
         dropout: of channels.
-        seed: of everything drawn.
+        seed: of all random draws.
         steps: of the run.
-        batch_size: samples of a step over all processes.
-        world: processes.
-        micro_batch: samples of a padded micro-batch; 0 for all that a process has in a step.
-        pack_tokens: tokens of a packed row; 0 pads instead.
+        batch_size: samples per step over all processes.
+        world: number of processes.
+        micro_batch: samples per padded micro-batch; 0 for all of a process's step.
+        pack_tokens: tokens per packed row; 0 pads instead.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class InstructionSchedule(Dataset[list[list[Encoded]]]):
         return self._groups[1][rank :: self.world]
 
     def step(self, step: int) -> list[Encoded]:
-        """The samples of one step, in the order in which they are drawn."""
+        """The samples of one step, in the order of drawing."""
         first = step * self.batch_size
         return [self._drawn(i) for i in range(first, first + self.batch_size)]
 
@@ -103,12 +103,12 @@ class InstructionSchedule(Dataset[list[list[Encoded]]]):
         }
 
     def _drawn(self, item: int) -> Encoded:
-        """The item-th sample of the run, as asked in its epoch."""
+        """The item-th sample of the run, with its task in that epoch."""
         epoch, position = divmod(item, len(self.samples))
         return self.encode(self.samples[self._orders[epoch][position]], epoch)
 
     def encode(self, sample: Sample, epoch: int) -> Encoded:
-        """One sample as asked in one epoch."""
+        """One sample with its task in one epoch."""
         draw = generator(self.seed, epoch, "item", sample.id)
         task = self._task(sample, draw.random())
         evidence = self.evidence.read(sample)

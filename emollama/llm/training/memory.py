@@ -1,4 +1,4 @@
-"""Out of memory, said in one line with what would help."""
+"""Out-of-memory errors in one line, with remedies."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from emollama.llm.training.config import TrainConfig
 
 @contextmanager
 def memory_advice(config: TrainConfig) -> Iterator[None]:
-    """Turn an accelerator that is out of memory into an `EmollamaError` that says what to change.
+    """Turn an out-of-memory error of an accelerator into an `EmollamaError` with remedies.
 
-    Checkpoints written so far are kept, and the same command goes on from them once the settings
-    that shape memory, not the run, are lower; precision and parallelism need a new start.
+    Checkpoints written so far are kept, and the same command resumes from them once settings that
+    only affect memory are lower; changes of precision or parallelism need a new start.
     """
     try:
         yield
@@ -28,7 +28,7 @@ def memory_advice(config: TrainConfig) -> Iterator[None]:
 
 
 def advice(config: TrainConfig) -> str:
-    """The settings that would lower the peak, those that cost least first."""
+    """Settings that would lower the peak, cheapest first."""
     settings, ways = config.training, []
     if settings.pack_tokens > 512:
         ways.append(f"training.pack_tokens={settings.pack_tokens // 2}")
@@ -45,6 +45,6 @@ def advice(config: TrainConfig) -> str:
         anew.append("training.deepspeed=zero3 on several GPUs")
     if not ways and not anew:
         return "a GPU with more memory is needed"
-    going_on = "to go on from the last checkpoint try " + ", then ".join(ways) if ways else ""
+    going_on = "to continue from the last checkpoint try " + ", then ".join(ways) if ways else ""
     fresh = "with training.resume=never " + ", then ".join(anew) if anew else ""
     return "; ".join(part for part in (going_on, fresh) if part)

@@ -1,8 +1,8 @@
-"""Which samples of a step go through the model together.
+"""Distributes the samples of a step over packed rows.
 
-A step's samples are fixed before; here they are dealt into rows of at most so many tokens to be
-packed (`llm.batch.by_count` deals rows of like length to be padded). The same number for every
-process, as ZeRO's collective calls need it, and a function of the lengths alone.
+A step's samples are fixed; here they are distributed over rows of at most so many tokens
+(`llm.batch.by_count` groups rows of similar length for padding). The same number for every process,
+as ZeRO's collective calls need it, and a function of the lengths alone.
 """
 
 from __future__ import annotations

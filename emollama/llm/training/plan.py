@@ -1,8 +1,8 @@
-"""What a run will cost, before it is started: `emollama plan --cfg-path X`.
+"""The expected cost of a run, before it is started: `emollama plan --cfg-path X`.
 
 The model is built on the meta device, so a 7B model is planned on a laptop. Lengths are those of
-real samples of the manifest, laid out as training lays them out. Activations are not guessed from
-a formula: the decoder runs on the meta device, and what autograd would keep is added up.
+real samples of the manifest, laid out as training lays them out. Activations are not estimated by a
+formula: the decoder runs on the meta device, and the tensors that autograd would keep are summed.
 """
 
 from __future__ import annotations
@@ -36,24 +36,24 @@ from emollama.llm.training.start import require_start
 from emollama.manifest.split_file import read_with_splits
 
 STEPS_LOOKED_AT = 512
-"""Samples that are laid out for the distribution of lengths, about."""
+"""Approximate number of samples used for the distribution of lengths."""
 
 ALONE = "no"
-"""Parallelism that shares no memory: one GPU, or DistributedDataParallel on several."""
+"""Parallelism without sharding: one GPU, or DistributedDataParallel on several."""
 
 BYTES = {"float32": 4.0, "bfloat16": 2.0, "8bit": 1.0, "4bit": 0.53}
-"""Of one weight of the language model's linear layers; NF4 with double quantisation adds 0.03."""
+"""Bytes per weight of the LLM's linear layers; NF4 with double quantisation adds 0.03."""
 
 CONTEXT = 1e9
-"""Bytes that a CUDA context, its libraries and fragmentation take before anything is computed."""
+"""Bytes taken by a CUDA context, its libraries and fragmentation."""
 
 
 @dataclass(frozen=True)
 class Lengths:
-    """Tokens of samples, and of the micro-batches they are dealt into.
+    """Token counts of samples and of micro-batches.
 
     `padded` is the share of positions that hold a token when rows are padded as configured,
-    `packed` when they are packed; `longest` is the micro-batch with most positions in it.
+    `packed` when they are packed; `longest` is the micro-batch with most positions.
     """
 
     samples: int
@@ -71,7 +71,7 @@ class Lengths:
 
 @dataclass(frozen=True)
 class Memory:
-    """Expected peak of one GPU in bytes, by what it is made of."""
+    """Expected peak of one GPU in bytes, by component."""
 
     precision: str
     checkpointing: bool
@@ -83,7 +83,7 @@ class Memory:
 
     @property
     def total(self) -> float:
-        """Everything together, CUDA context included."""
+        """The total, including the CUDA context."""
         return self.weights + self.trained + self.activations + self.head + CONTEXT
 
 
@@ -112,7 +112,7 @@ class Plan:
 
 
 def plan(config: TrainConfig, gpus: int = 1) -> Plan:
-    """What training as configured takes, on `gpus` GPUs.
+    """Estimate the cost of training as configured, on `gpus` GPUs.
 
     Raises:
         EmollamaError: as `train` for anything it reads: manifest, features, streams, labels.
@@ -167,10 +167,10 @@ def plan(config: TrainConfig, gpus: int = 1) -> Plan:
 def flops(model: PeftModel, tokens: float, length: float) -> float:
     """Floating-point operations of one step over `tokens` in samples of `length`.
 
-    The convention: 4 a frozen weight of a linear layer and token (2 forward, 2 for the gradient
-    of the input; frozen weights have none of their own), 6 a trained one, and 12 x hidden size x
-    length / 2 a layer and token for causal attention. The head counts at every token, though it
-    runs at supervised positions only.
+    The convention: 4 per frozen linear weight and token (2 forward, 2 for the gradient of the
+    input; frozen weights need none of their own), 6 per trained one, and 12 x hidden size x length
+    / 2 per layer and token for causal attention. The head counts at every token, though it runs at
+    supervised positions only.
     """
     base = artefact.bare(model)
     text = base.config.text_config
@@ -181,7 +181,7 @@ def flops(model: PeftModel, tokens: float, length: float) -> float:
 
 
 def _linear_weights(module: nn.Module) -> int:
-    """Weights of the frozen linear layers."""
+    """Number of weights in the frozen linear layers."""
     return sum(
         m.weight.numel()
         for name, m in module.named_modules()
@@ -190,7 +190,7 @@ def _linear_weights(module: nn.Module) -> int:
 
 
 def _skeleton(config: TrainConfig, folder: Path, streams: list[StreamConfig]) -> PeftModel:
-    """The model as it will be trained, without values."""
+    """The model for training, without values."""
     language_model = empty_llm(folder)
     with torch.device("meta"):
         shell = EmotionLlama(
@@ -234,7 +234,7 @@ def _lengths(schedule: InstructionSchedule) -> Lengths:
 
 
 def _padded_positions(schedule: InstructionSchedule, step: int) -> int:
-    """Positions that a step would have in padded micro-batches."""
+    """Number of positions of a step in padded micro-batches."""
     lengths = [len(e.input_ids) for e in schedule.step(step)]
     rows = by_count(lengths, schedule.micro_batch)
     return sum(max(lengths[i] for i in row) * len(row) for row in rows)
@@ -285,7 +285,7 @@ class _Estimate:
 
 
 def _feature_bytes(readers: Iterable[TrackReader]) -> int:
-    """Disk that the features of the streams take."""
+    """Disk space of the streams' features."""
     total = 0
     for reader in readers:
         folder = getattr(reader, "folder", None)

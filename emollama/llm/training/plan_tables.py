@@ -1,4 +1,4 @@
-"""A plan as people read it."""
+"""A plan as readable tables."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SHORT = {"bfloat16": "bf16", "float32": "fp32"}
 
 
 def print_plan(found: Plan, gigabytes: float | None) -> None:
-    """Print a plan; `gigabytes` of one GPU say what fits (this machine's GPU when None)."""
+    """Print a plan; `gigabytes` is the memory of one GPU (this machine's GPU when None)."""
     if gigabytes is None and torch.cuda.is_available():
         gigabytes = torch.cuda.get_device_properties(0).total_memory / 1e9
     console = Console(highlight=False)
@@ -40,7 +40,7 @@ def print_plan(found: Plan, gigabytes: float | None) -> None:
         facts.add_row(*row)
     console.print(facts)
     console.print(
-        "Operations: 4 a frozen linear weight and token, 6 a trained one, and causal attention."
+        "Operations: 4 per frozen linear weight and token, 6 per trained one, and causal attention."
     )
     of = "" if gigabytes is None else f" of {gigabytes:.0f} GB"
     table = Table(
@@ -54,14 +54,14 @@ def print_plan(found: Plan, gigabytes: float | None) -> None:
                       else None)  # fmt: skip
     console.print(table)
     console.print(
-        "The first row is what the configuration says. recompute: gradient checkpointing; kept: "
+        "The first row is the configuration as it is. recompute: gradient checkpointing; kept: "
         "activations for the backward pass; peak: with 1 GB for CUDA itself."
     )
     if gigabytes is not None and found.configured.total > gigabytes * 1e9:
         needed = found.configured.total / 1e9
         console.print(f"As configured the run would not fit: {needed:.1f} GB are needed.")
         if any(m.total <= gigabytes * 1e9 for m in found.memory):
-            console.print("The rows that fit say what to set.")
+            console.print("Use the settings of a row that fits.")
         else:
             console.print("No row fits: lower training.micro_batch or training.pack_tokens.")
 

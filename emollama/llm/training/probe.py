@@ -1,16 +1,16 @@
-"""Projectors that start from a linear probe.
+"""Initial projectors from a linear probe.
 
-A random projector hands the language model an unreadable mixture, and its hundreds of inputs have
-to be sorted by gradient from a few hundred samples. A logistic regression over all streams finds
-in a second which directions tell the labels apart. Each stream's share of its logits, times the
-embeddings of the words that they stand for, is a linear map into token space: at step 0 a stream
-already reads as a blend of label words, and adding the streams up is the regression. Tuning goes
-on from there with every weight free.
+A random projector gives the language model an unreadable mixture, and training has to sort out its
+hundreds of inputs from a few hundred samples. A logistic regression over all streams finds in a
+second the directions that separate the labels. Each stream's part of its logits, times the
+embeddings of the label words, is a linear map into token space: at step 0 a stream already reads as
+a blend of label words, and the sum over streams is the regression. Tuning continues from there with
+every weight free.
 
-The regression knows its training samples too well: on them each stream names the label almost
-always, on a new speaker a good deal less, and a language model tuned on the former learns to
-believe whatever it reads. So in training a sample is shown as a regression sees it that was fitted
-without its group (cross-fitting, as in stacked generalization: Wolpert, 1992).
+The regression overfits its training samples: on them each stream almost always names the label, on
+a new speaker much less often, and a language model tuned on the former learns to trust the streams
+too much. So in training a sample is presented as by a regression that was fitted without its group
+(cross-fitting, as in stacked generalization: Wolpert, 1992).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from emollama.manifest.sample import Sample
 FOLDS = 5
 
 Shifts = dict[str, dict[str, np.ndarray]]
-"""By stream and sample id: what is added to each step of a track [width] in training."""
+"""By stream and sample id: the shift [width] added to each step of a track in training."""
 
 
 @torch.no_grad()
@@ -49,14 +49,12 @@ def start_from_probe(
 ) -> Shifts:
     """Set the linear projectors of some streams from one probe of the training labels.
 
-    `strength` is the probe's C: the smaller, the more it leans on what is common to many speakers.
-
-    Returns the shifts that make the projected training samples what they would be had the probe
-    been fitted without their groups; they belong to training alone. The standardisers must have
-    been fitted. One factor scales all of the maps, so that a stream
-    that tells little stays quiet beside one that tells much. A constant of an embedding's own size
-    stands under each output: the language model normalises every token, and would blow a quiet
-    one up to the size of a loud one.
+    `strength` is the probe's C: the smaller, the more it relies on what many speakers share.
+    Returns the shifts that correct the projected training samples as if the probe had been fitted
+    without their groups; they are for training only. The standardisers must have been fitted. One
+    factor scales all maps, so that an uninformative stream stays weak beside an informative one. A
+    constant of an embedding's size is added to each output: the language model
+    normalises every token, and would otherwise amplify a weak one to full size.
     """
     labelled = [s for s in samples if s.targets.emotion is not None]
     targets = [processor.labels.labels.index(str(s.targets.emotion)) for s in labelled]

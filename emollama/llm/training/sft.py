@@ -1,4 +1,4 @@
-"""Instruction tuning: configuration in, artefact out. What `train.py` runs."""
+"""Instruction tuning: from a configuration to an artefact."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ MAY_CHANGE = (
                   "pack_tokens", "gradient_checkpointing")),
     ("model", "attention"),
 )  # fmt: skip
-"""Settings under which a run may go on: they shape memory and speed, not what a step learns."""
+"""Settings that may change when a run is resumed: they affect memory and speed only."""
 
 
 def train(config: TrainConfig) -> Path:
     """Train as configured and return the artefact's folder, `<output>/model`.
 
     Raises:
-        EmollamaError: for anything the user can mend (files, labels, widths, batch sizes).
+        EmollamaError: for every mistake the user can fix (files, labels, widths, batch sizes).
     """
     with memory_advice(config), ExitStack() as held:
         return _train(config, held)
@@ -127,7 +127,7 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
             artefact.bare(model), processor, probed, readers, samples, config.model.probe_strength
         )
         held_out = len(next(iter(shifts.values())))
-        say(f"projectors start from a probe; {held_out} samples are shown as if held out of it")
+        say(f"projectors start from a probe; {held_out} samples are presented as if held out of it")
     clues = fit_clues(readers, samples)
     evidence = EvidenceReader(readers, clues)
     shown = EvidenceReader(readers, clues, shifts)
@@ -167,7 +167,7 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
     )
     _quiet(trainer)
     if resume is not None:
-        say(f"going on from {resume}")
+        say(f"resuming from {resume}")
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
 
     folder = config.output / MODEL
@@ -206,7 +206,7 @@ def _keeper(
     device: torch.device,
     say: Callable[[str], None],
 ) -> KeepBest | None:
-    """The validation callback, where one is asked for."""
+    """The validation callback, if configured."""
     every, split = config.training.evaluate_every_steps, config.data.validation_split
     if not every:
         return None
@@ -273,14 +273,14 @@ def _best_record(config: TrainConfig) -> dict[str, float] | None:
 
 
 def _require_same_world(config: TrainConfig, resume: Path | None, world: int) -> None:
-    """DeepSpeed goes on with as many processes as wrote the checkpoint."""
+    """DeepSpeed can only resume with the number of processes of the checkpoint."""
     if resume is None or config.training.deepspeed is None:
         return
     processes = read_json(resume / WHOLE)["processes"]
     if processes != world:
         raise EmollamaError(
-            f"{resume}: was written by {processes} processes, and DeepSpeed goes on with as many "
-            f"only, not {world}; training.resume=never starts anew"
+            f"{resume}: was written by {processes} processes, and DeepSpeed can only "
+            f"resume with as many, not {world}; training.resume=never starts from scratch"
         )
 
 

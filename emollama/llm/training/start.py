@@ -1,4 +1,4 @@
-"""Beginning a run with weights that an earlier one learned: stage 2 after stage 1."""
+"""Initial weights from an earlier run: stage 2 after stage 1."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _KEY = "model.initialise_from"
 
 
 def start_from(model: PeftModel, processor: EmotionLlamaProcessor, source: Path) -> str:
-    """Fill adapters, projectors and standardisers from an artefact or a released checkpoint.
+    """Load adapters, projectors and standardisers from an artefact or a released checkpoint.
 
     Returns:
-        One line for people: what was taken, and what was not there and stays random.
+        One readable line: what was loaded, and what was missing and stays random.
 
     Raises:
-        EmollamaError: where the source was trained on another language model, or has other
-            streams, widths, LoRA layers or another rank.
+        EmollamaError: the source was trained on another language model, or has other streams,
+            widths, LoRA layers or another rank.
     """
     require_start(source)
     if source.is_dir():
@@ -37,7 +37,7 @@ def start_from(model: PeftModel, processor: EmotionLlamaProcessor, source: Path)
 
 
 def require_start(source: Path) -> None:
-    """Refuse a path at which nothing is that a run could begin with."""
+    """Raise an error for a path without usable initial weights."""
     if not source.is_dir() and not source.is_file():
         raise EmollamaError(
             f"{_KEY}: {source}: is neither an artefact's folder nor a released checkpoint (.pth)"
@@ -48,14 +48,14 @@ def _from_artefact(model: PeftModel, folder: Path) -> str:
     path = folder / artefact.ADAPTER_FILE
     if not path.is_file():
         merged = (folder / artefact.MERGED_FILE).is_file()
-        why = "is merged; start from the artefact it was made of" if merged else "is no artefact"
+        why = "is merged; use the artefact it was made from" if merged else "is not an artefact"
         raise EmollamaError(f"{_KEY}: {folder}: {why}")
     config = read_json(folder / "config.json")
     known = artefact.bare(model).config
     if config.get("llm_sha256") and config["llm_sha256"] != known.llm_sha256:
         raise EmollamaError(
             f"{_KEY}: {folder}: was trained on the weights of '{config.get('llm')}', "
-            f"model.llm '{known.llm}' has others"
+            f"but model.llm is '{known.llm}' with other weights"
         )
     _require_same_form(model, folder, config)
     try:
@@ -63,24 +63,24 @@ def _from_artefact(model: PeftModel, folder: Path) -> str:
     except (SafetensorError, OSError) as error:
         raise EmollamaError(f"{path}: is corrupt: {error}") from error
     _fill(model, state, path)
-    return f"adapters and projectors start from {folder}"
+    return f"initial adapters and projectors from {folder}"
 
 
 def _require_same_form(model: PeftModel, folder: Path, config: dict[str, Any]) -> None:
-    """Streams and LoRA as they were: what tensors' shapes do not tell is compared by name."""
+    """Compare streams and LoRA settings by name, where shapes of tensors are not sufficient."""
     ours = {s.name: s for s in artefact.bare(model).config.stream_configs}
     theirs = {s["name"]: s for s in config.get("streams", [])}
     if ours.keys() != theirs.keys():
         raise EmollamaError(
-            f"{_KEY}: {folder}: has the streams {', '.join(theirs)}, "
-            f"model.streams names {', '.join(ours)}"
+            f"{_KEY}: {folder}: has the streams {', '.join(theirs)}, but model.streams "
+            f"has {', '.join(ours)}"
         )
     for name, stream in ours.items():
         for key in ("width", "tokens", "standardise", "layers", "projector", "absent"):
             if getattr(stream, key) != theirs[name].get(key, getattr(stream, key)):
                 raise EmollamaError(
                     f"{_KEY}: {folder}: stream '{name}' has {key} {theirs[name][key]}, "
-                    f"model.streams says {getattr(stream, key)}"
+                    f"but model.streams has {getattr(stream, key)}"
                 )
     before = read_json(folder / "adapter_config.json")
     now = model.peft_config["default"]
@@ -88,8 +88,8 @@ def _require_same_form(model: PeftModel, folder: Path, config: dict[str, Any]) -
                       ("use_rslora", "rslora"), ("target_modules", "targets")):  # fmt: skip
         if before.get(key) != getattr(now, key):
             raise EmollamaError(
-                f"{_KEY}: {folder}: was trained with model.lora.{name} {before.get(key)}, "
-                f"the configuration says {getattr(now, key)}"
+                f"{_KEY}: {folder}: was trained with model.lora.{name} "
+                f"{before.get(key)}, but the configuration has {getattr(now, key)}"
             )
 
 
@@ -98,13 +98,13 @@ def _from_checkpoint(model: PeftModel, processor: EmotionLlamaProcessor, path: P
     if streams != PROJECTORS.keys():
         raise EmollamaError(
             f"{_KEY}: {path}: released checkpoints need the streams "
-            f"{', '.join(PROJECTORS)}, model.streams names {', '.join(sorted(streams))}"
+            f"{', '.join(PROJECTORS)}, but model.streams has {', '.join(sorted(streams))}"
         )
     wanted = cast(dict[str, Tensor], get_peft_model_state_dict(model))
     state, report = import_checkpoint.read_state(path, wanted)
     import_checkpoint.require_llama_tokenizer(processor, artefact.bare(model).config.llm)
     _fill(model, state, path)
-    return f"start from {path}: " + "; ".join(report.lines())
+    return f"initial weights from {path}: " + "; ".join(report.lines())
 
 
 def _fill(model: PeftModel, state: dict[str, Tensor], path: Path) -> None:
@@ -113,7 +113,7 @@ def _fill(model: PeftModel, state: dict[str, Tensor], path: Path) -> None:
     for key in sorted(wanted.keys() | found.keys()):
         if wanted.get(key) != found.get(key):
             raise EmollamaError(
-                f"{_KEY}: {path}: {key} is {found.get(key, 'missing')}, "
-                f"this model needs {wanted.get(key, 'none')}"
+                f"{_KEY}: {path}: {key} is {found.get(key, 'missing')}, but this model "
+                f"needs {wanted.get(key, 'none')}"
             )
     set_peft_model_state_dict(model, state)

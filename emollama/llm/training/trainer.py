@@ -1,4 +1,4 @@
-"""transformers' Trainer with a learning rate for projectors of its own and our exact schedule."""
+"""transformers' Trainer with a separate learning rate for projectors and our exact schedule."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from emollama.llm.partitioned import of_first_process
 from emollama.runs.checkpoints import WHOLE
 
 VALIDATION = "validation_weighted_f1"
-"""Key of the records that `KeepBest` leaves in the trainer's log."""
+"""Key of `KeepBest`'s records in the trainer's log."""
 
 
 class EmotionTrainer(Trainer):
     """Trains a peft-wrapped EmotionLlama on an `InstructionSchedule`.
 
-    An item of the schedule is everything that one process does in one optimizer step, so the
-    micro-batches are gone through here and the library's own accumulation stays at 1. Each
-    micro-batch's mean enters by its share of the step, so the gradient is that of the mean over
-    the step's samples, however they are dealt out.
+    An item of the schedule is one process's part of one optimizer step, so the micro-batches are
+    processed here and the library's own accumulation stays at 1. Each micro-batch's mean is
+    weighted by its share of the step, so the gradient is that of the mean over the step's samples,
+    however they are distributed.
 
     Args:
         projector_learning_rate: of projectors; adapters have `args.learning_rate`.
@@ -59,7 +59,7 @@ class EmotionTrainer(Trainer):
         self, model: torch.nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None
     ) -> torch.Tensor:
         """Forward and backward over the micro-batches; returns this process's part of the loss,
-        so that the mean over processes is the step's.
+        whose mean over processes is the step's loss.
         """
         del num_items_in_batch
         model.train()
@@ -108,7 +108,7 @@ class EmotionTrainer(Trainer):
 
 
 class PlainProgress(TrainerCallback):
-    """One line every logged step: loss, samples a second, time left."""
+    """One line per logged step: loss, samples per second, time left."""
 
     def __init__(self, total: int, batch_size: int, say: Callable[[str], None]) -> None:
         self.total = total
@@ -132,11 +132,11 @@ class PlainProgress(TrainerCallback):
         logs: dict[str, float] | None = None,
         **_: Any,
     ) -> None:
-        """Print what was logged; a loss that is no number ends the run."""
+        """Print the log; a NaN loss ends the run."""
         if logs and not math.isfinite(float(logs.get("loss", 0.0))):
             raise EmollamaError(
                 f"the loss is {logs['loss']} at step {state.global_step}: training has diverged; "
-                "lower training.learning_rate and start anew with training.resume=never"
+                "lower training.learning_rate and start again with training.resume=never"
             )
         if not state.is_world_process_zero or not logs or "loss" not in logs:
             return
@@ -151,12 +151,12 @@ class PlainProgress(TrainerCallback):
 
 
 class KeepBest(TrainerCallback):
-    """Asks for the validation score every few steps; saves the weights of the best one.
+    """Computes the validation score every few steps; saves the weights of the best one.
 
-    `score` returns a figure to be maximised; the first process's is taken everywhere. It and `save`
-    (whose last argument says which process writes) are called on all of them, because parameters
-    may lie apart. The best figure so far is kept beside the weights, so that a resumed run compares
-    with what came before it.
+    `score` returns a figure to maximise; that of the first process is used everywhere. `score` and
+    `save` (whose last argument says which process writes) are called on all processes, because
+    parameters may be partitioned. The best figure so far is stored beside the weights, so that a
+    resumed run compares with earlier ones.
     """
 
     def __init__(
@@ -183,7 +183,7 @@ class KeepBest(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Score, and save when it is the best so far."""
+        """Score, and save if it is the best so far."""
         if state.global_step % self.every and state.global_step != state.max_steps:
             return
         value = of_first_process(self.score())
@@ -196,12 +196,12 @@ class KeepBest(TrainerCallback):
 
 
 class MarkWhole(TrainerCallback):
-    """Marks a checkpoint when every process has written its part of it."""
+    """Marks a checkpoint as complete once every process has written its part."""
 
     def on_save(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Wait for the others, then mark."""
+        """Wait for the other processes, then mark."""
         if torch.distributed.is_initialized():
             torch.distributed.barrier()
         if state.is_world_process_zero:

@@ -69,12 +69,12 @@ def test_a_run_goes_on_when_what_it_started_from_is_gone(stage1: Path, tmp_path:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["model.lora.r=8"], "was trained with model.lora.r 4, the configuration says 8"),
+        (["model.lora.r=8"], "was trained with model.lora.r 4, but the configuration has 8"),
         (["model.lora.targets=[q_proj]"], "was trained with model.lora.targets"),
         (["model.lora.targets=[]"], "key 'model.lora.targets'"),
         (["model.lora.dora=true"], "was trained with model.lora.dora False"),
-        (["model.streams.0.tokens=1"], "stream 'voice' has tokens 2, model.streams says 1"),
-        (["model.streams.0.name=voices"], "has the streams voice, face, model.streams names"),
+        (["model.streams.0.tokens=1"], "stream 'voice' has tokens 2, but model.streams has 1"),
+        (["model.streams.0.name=voices"], "has the streams voice, face, but model.streams has"),
         (
             ["model.initialise_from=nowhere"],
             "nowhere: is neither an artefact's folder nor a released",
@@ -134,13 +134,13 @@ def test_an_adapter_for_another_backbone_is_refused(stage1: Path, tmp_path: Path
     weights = load_file(other / "model.safetensors")
     save_file({k: v + 1 for k, v in weights.items()}, other / "model.safetensors",
               metadata={"format": "pt"})  # fmt: skip
-    with pytest.raises(EmollamaError, match=r"was trained on the weights of .*llm' has others"):
+    with pytest.raises(EmollamaError, match=r"was trained on the weights of .*with other weights"):
         stage2(stage1, tmp_path / "run", f"model.llm={other}")
 
 
 def test_a_merged_artefact_says_where_to_start_from(stage1: Path, tmp_path: Path) -> None:
     artefact.merge(stage1 / "one/model", tmp_path / "merged")
-    with pytest.raises(EmollamaError, match="is merged; start from the artefact it was made of"):
+    with pytest.raises(EmollamaError, match="is merged; use the artefact it was made from"):
         stage2(stage1, tmp_path / "run", f"model.initialise_from={tmp_path}/merged")
 
 

@@ -259,7 +259,7 @@ def test_several_processes_killed_go_on_as_if_never_interrupted(
     process = start(config, output, *options, launcher=torchrun())
     said, _ = process.communicate(timeout=300)
     assert process.returncode == 0, said
-    assert f"going on from {newest}" in said and "step 6/6" in said and "step 1/6" not in said
+    assert f"resuming from {newest}" in said and "step 6/6" in said and "step 1/6" not in said
     record = json.loads((output / "model" / "training_record.json").read_text())
     expected = json.loads((single / "model/training_record.json").read_text())["log"]
     np.testing.assert_allclose(
