@@ -32,6 +32,8 @@ WRONG = [
     "evaluate quickstart model={model} data.manifest={no}.jsonl",
     "bench {no}.yaml",
     "bench --score {no}",
+    "bench --score {no}thing",
+    "annotate build {no}thing --out {here}/x",
     "doctor {no}.jsonl",
     "split {no}.jsonl --out {here}/x --scheme k-fold",
     "extract {no}.jsonl --store {here}/x",
@@ -83,6 +85,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (here / "model").mkdir()
     (here / "model/fusion.json").touch()
     (here / "file").touch()
+    (here / "nothing").mkdir()
     return here
 
 
