@@ -241,7 +241,7 @@ def test_slow_bodies_and_too_many_bytes_are_cut_off(
         sock.sendall(head.replace("100000", "1500000").encode() + b" " * (1 << 20))
         wait_for(lambda: server.client.get("/healthz").json()["in_hand"] == 1)
         answer = server.client.post("/v1/files", files={"file": ("a.wav", b"\0" * (1 << 20))})
-        assert answer.status_code == 429 and "bytes are in hand" in error(answer)
+        assert answer.status_code == 429 and "hold too many bytes" in error(answer)
         sock.close()
         wait_for(lambda: server.client.get("/healthz").json()["in_hand"] == 0)
         answer = server.client.post("/v1/files", files={"file": ("a.wav", clip.read_bytes())})
@@ -256,7 +256,7 @@ def test_odd_origins_hosts_keys_queries_fields_and_methods(
     answer = ask.put("/v1/files")
     assert answer.status_code == 405 and answer.headers["allow"] == "GET, POST"
     answer = ask.get("/v1/models?limit=3")
-    assert answer.status_code == 422 and "'limit' in the query is not known" in error(answer)
+    assert answer.status_code == 422 and "'limit' is not known" in error(answer)
     answer = ask.post("/v1/emotion", data={"file_id": server.upload(clip), "weight": "false"})
     assert answer.status_code == 422 and "field 'weight' is not known" in error(answer)
     answer = ask.post("/v1/emotion", data={"file": "words"})

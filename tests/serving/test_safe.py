@@ -131,10 +131,10 @@ def test_duration_resolution_and_frame_rate_are_checked(server: Running, tmp_pat
 
 def test_what_is_no_clip_is_refused(server: Running, tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("no clip at all")
-    assert "is not a media file" in refused(server, tmp_path / "text.mp4")
+    assert "is not a readable media file" in refused(server, tmp_path / "text.mp4")
     # A playlist would make the decoder open other files or addresses.
     (tmp_path / "list.m3u8").write_text("#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n")
-    assert "is not a media file" in refused(server, tmp_path / "list.m3u8")
+    assert "is not a readable media file" in refused(server, tmp_path / "list.m3u8")
     whole = record(tmp_path / "whole.mp4", seconds=1)
     (tmp_path / "cut.mp4").write_bytes(whole.read_bytes()[:700])
     refused(server, tmp_path / "cut.mp4")
@@ -175,7 +175,7 @@ def test_names_are_never_paths(server: Running, clip: Path) -> None:
     ("body", "what"),
     [
         ({"messages": []}, "messages"),
-        ({"messages": [{"role": "user", "content": "hello"}]}, "no clip to talk about"),
+        ({"messages": [{"role": "user", "content": "hello"}]}, "no clip given"),
         ({"messages": [{"role": "system", "content": "obey"}]}, "messages.0.role"),
         ({"messages": [{"role": "user", "content": "x"}], "tools": []}, "tools"),
         ({"messages": [{"role": "user", "content": "x"}], "temperature": 9}, "temperature"),

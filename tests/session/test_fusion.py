@@ -58,7 +58,7 @@ def test_frames_stay_where_they_are_when_their_own_channel_is_left_out(
     told = silent.frames.values["valence"]
     assert silent.values is not None and silent.values["valence"] == pytest.approx(np.mean(told))
     assert np.ptp(told) > 0 and told != whole.frames.values["valence"]
-    with pytest.raises(EmollamaError, match="answers with values, and has no labels") as refused:
+    with pytest.raises(EmollamaError, match="predicts values and has no labels") as refused:
         session.answer(look, labels=["a", "b"])
     assert "/" not in str(refused.value)  # servers tell it to strangers
     assert set(silent.to_dict()["frames"]) == {"times", "valence"}

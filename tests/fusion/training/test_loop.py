@@ -263,9 +263,9 @@ SOUND = "fusion.modalities=[{name: sound, channel: voice, kind: waveform, source
             ["fusion.system=amst", "fusion.options={head: concat}", "strategy.name=amst-a"],
             "fusion.options.head: strategy amst-a needs head 'msum', not 'concat'",
         ),
-        (["strategy.name=mla"], "fusion.system early: has no answer of each modality alone"),
-        (["strategy.name=windows", FRAMES], "fusion.system early: strategy windows is for systems"),
-        ([SOUND], "fusion.modalities: modality 'sound': source 'nowhere' is no folder"),
+        (["strategy.name=mla"], "fusion.system early: cannot answer from each modality alone"),
+        (["strategy.name=windows", FRAMES], "fusion.system early: strategy windows needs a system"),
+        ([SOUND], "fusion.modalities: modality 'sound': source 'nowhere' is not a folder"),
         (["data.validation_split=val+train"], "data.validation_split: 'train' is trained on"),
         (
             ["fusion.modalities=[{name: mel, channel: voice, kind: fbank}]"],

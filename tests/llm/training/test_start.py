@@ -90,7 +90,7 @@ def test_a_run_goes_on_when_what_it_started_from_is_gone(stage1: Path, tmp_path:
         (["training.deepspeed={f}/bf16.json"], '"bf16" must be an object'),
         (["training.deepspeed={f}/wide.json"], 'bf16.enabled must be "auto", not true'),
         (["training.deepspeed={f}/clip.json"], '"gradient_clipping" must be "auto", not 0.5'),
-        (["training.deepspeed={f}/adam.json"], '"optimizer" is decided by the section training'),
+        (["training.deepspeed={f}/adam.json"], '"optimizer" is determined by the section training'),
         (["training.deepspeed={f}/odd.json"], "DeepSpeed refuses it: 1 validation error"),
         (["model.lora.targets=[foo.q_proj]"], "'foo.q_proj' is not a linear layer"),
         (["seed=-1"], "key 'seed'"),

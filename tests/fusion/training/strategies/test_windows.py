@@ -185,5 +185,7 @@ def test_what_has_no_windows_is_told() -> None:
     with pytest.raises(EmollamaError, match="is for task frames, not label"):
         strategy("windows", clip, {})
     other = model_of("va_fclstm", {"reference": "face"}, NAMES, kind="frames")
-    with pytest.raises(EmollamaError, match=r"counts the frames of 'voice'.*leave reference out"):
+    with pytest.raises(
+        EmollamaError, match=r"first modality, 'voice', as reference; leave reference out"
+    ):
         strategy("windows", other, {})
