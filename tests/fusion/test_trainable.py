@@ -273,7 +273,7 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(EmollamaError, match="wants a speech model"):
         TrainableEncoder(section("waveform", text))
     long = torch.full((1, 13), 5)
-    with pytest.raises(EmollamaError, match="13 tokens; roberta reads 12 at most"):
+    with pytest.raises(EmollamaError, match="13 tokens; roberta reads at most 12"):
         TrainableEncoder(section("tokens", text))(long, long > 0, torch.zeros(1, 13))
     (text / "model.safetensors").write_bytes(b"cut")
     with pytest.raises(EmollamaError, match="weights cannot be read"):

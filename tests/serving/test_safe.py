@@ -109,7 +109,7 @@ def test_size_is_limited_by_header_and_by_what_is_sent(server: Running, tmp_path
     object.__setattr__(server.settings, "max_data_bytes", 1 << 16)
     body = b'{"messages": "' + b"A" * (1200 << 10)
     answer = server.client.post("/v1/chat/completions", content=body)
-    assert answer.status_code == 413 and "a data URL may have 0.0625 MiB" in error(answer)
+    assert answer.status_code == 413 and "a data URL may have at most 0.0625 MiB" in error(answer)
     url = "data:audio/wav;base64," + "AAAA" * (1 << 15)
     part = [{"type": "video_url", "video_url": {"url": url}}]
     body_of = {"messages": [{"role": "user", "content": part}]}
@@ -122,7 +122,7 @@ def test_size_is_limited_by_header_and_by_what_is_sent(server: Running, tmp_path
 
 def test_duration_resolution_and_frame_rate_are_checked(server: Running, tmp_path: Path) -> None:
     tone(tmp_path / "long.wav", 100, 21)
-    assert "lasts 21 s; a clip may last 20 s" in refused(server, tmp_path / "long.wav")
+    assert "lasts 21 s; a clip may last at most 20 s" in refused(server, tmp_path / "long.wav")
     wide = record(tmp_path / "wide.mp4", seconds=0.4, size=(800, 64))
     assert "its picture is 800 x 64" in refused(server, wide)
     fast = record(tmp_path / "fast.mp4", seconds=0.5, fps=100)

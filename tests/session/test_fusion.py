@@ -84,5 +84,5 @@ def test_frames_that_nobody_can_place_are_one_line(
     with pytest.raises(EmollamaError, match=r"^words: .* use voice as well$"):
         session.answer(look.without("voice"))
     mute = record(tmp_path / "mute.mp4", sound_rate=None)
-    with pytest.raises(EmollamaError, match=r"mute\.mp4: has no voice, whose frames this model"):
+    with pytest.raises(EmollamaError, match=r"mute\.mp4: has no voice, which this model"):
         session.look(mute, "it is all over")

@@ -133,7 +133,7 @@ def test_drawing_is_repeatable_and_can_be_stopped(session: LlmSession, look: Cli
 def test_what_cannot_be_asked_is_one_line(session: LlmSession, look: ClipView) -> None:
     with pytest.raises(EmollamaError, match="end with a user turn"):
         session.ask(look, [Turn("user", "a"), Turn("assistant", "b")])
-    with pytest.raises(EmollamaError, match="exceeds the 1024"):
+    with pytest.raises(EmollamaError, match="exceeds this model's limit of 1024"):
         session.ask(look, [Turn("user", "word " * 2000)])
     with pytest.raises(EmollamaError, match="temperature must be 0 to 5"):
         Sampling(temperature=-1)

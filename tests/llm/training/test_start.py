@@ -149,6 +149,9 @@ def test_out_of_memory_says_what_would_help(stage1: Path) -> None:
     with pytest.raises(EmollamaError) as error, memory_advice(config):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
     said = str(error.value)
-    assert "go on from the last checkpoint try training.micro_batch=2, then training.grad" in said
+    assert (
+        "to continue from the last checkpoint try training.micro_batch=2, then training.grad"
+        in said
+    )
     assert "with training.resume=never model.dtype=bfloat16, then model.quantise" in said
     assert "emollama plan" in said and "\n" not in said
