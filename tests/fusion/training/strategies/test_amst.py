@@ -146,7 +146,7 @@ def test_rows_without_an_active_modality_count_for_nothing() -> None:
         ("amst-a", "concat", {}, "strategy amst-a needs head 'msum', not 'concat'"),
         ("amst-j", "lsum", {}, "strategy amst-j needs head 'concat', not 'lsum'"),
         ("mla", "concat", {}, "strategy mla needs head 'msum'"),
-        ("mla", "msum", {"weights": {"voice": 1}}, "modality 'words' has none"),
+        ("mla", "msum", {"weights": {"voice": 1}}, "no weight for modality 'words'"),
     ],
 )
 def test_mistakes_are_told(name: str, head: str, options: dict, message: str) -> None:
