@@ -162,7 +162,7 @@ def test_what_is_wrong_is_told_in_one_line(
     long = record(tmp_path / "long.mp4", seconds=25, fps=2, sound_rate=None)
     assert "at most 20 s" in error_of(page.open(Desk(), str(long)))
     silent = record(tmp_path / "silent.mp4", seconds=1, sound_rate=None)
-    assert "none of this model's channels" in error_of(page.open(Desk(), str(silent)))
+    assert "channels (voice, words)" in error_of(page.open(Desk(), str(silent)))
     desk, _, _ = opened(page, clip)
     assert "write a question" in error_of(page.ask(desk, "  ", *HOW))
     assert "exceeds" in error_of(page.ask(desk, "why " * 490, 0, 1, 512))

@@ -59,7 +59,9 @@ def test_only_this_machine_unless_told_otherwise_and_then_with_a_key(
                 Settings(**{name: value})
     assert Settings().loopback and not Settings(host="0.0.0.0").loopback
     monkeypatch.delenv("EMOLLAMA_API_KEY", raising=False)
-    with pytest.raises(EmollamaError, match="lets other machines in: set EMOLLAMA_API_KEY"):
+    with pytest.raises(
+        EmollamaError, match="opens the server to other machines: set EMOLLAMA_API_KEY"
+    ):
         serve(tmp_path, host="0.0.0.0")
 
 
@@ -327,7 +329,7 @@ def test_a_full_queue_a_deadline_and_a_graceful_end(
             answers = [f.result() for f in asked]
         assert sorted(a.status_code for a in answers) == [200] * 3 + [429] * 5
         full = next(a for a in answers if a.status_code == 429)
-        assert full.headers["retry-after"] == "1" and "in hand" in error(full)
+        assert full.headers["retry-after"] == "1" and "requests are open" in error(full)
 
         object.__setattr__(settings, "deadline", 0.2)
         release = threading.Event()

@@ -42,7 +42,7 @@ def test_a_conversation_with_every_command(
     after("/drop voice")
     assert "(from words)" in capsys.readouterr().out
     assert "words" in after("/why") and "voice" not in after("/why")
-    assert "nothing is left" in after("/drop words")
+    assert "no channel is left" in after("/drop words")
     after("/use voice")
     assert "(from voice, words)" in capsys.readouterr().out
     after("/labels calm, bored")
