@@ -19,7 +19,7 @@ import pytest
 
 from emollama.base.errors import EmollamaError
 from emollama.cli.serve import serve
-from emollama.serving.guard import Guard
+from emollama.serving.decoders import DecoderPool
 from emollama.serving.private import PREFIX
 from emollama.serving.refusal import Refusal
 from emollama.serving.settings import Settings
@@ -209,26 +209,26 @@ def test_a_clip_that_hangs_kills_or_bursts_its_process_costs_no_other(
     session: Session, clip: Path, tmp_path: Path
 ) -> None:
     described = open_session(session.folder, "float32")  # looks at pictures too
-    guard = Guard(described, Settings(watchers=1, watch_seconds=60, watch_memory=64 << 20))
+    decoders = DecoderPool(described, Settings(watchers=1, watch_seconds=60, watch_memory=64 << 20))
     try:
-        guard.start()
-        assert guard.watch(clip, transcribe=False).duration == pytest.approx(1.2, abs=0.01)
-        (process,) = guard._all
+        decoders.start()
+        assert decoders.watch(clip, transcribe=False).duration == pytest.approx(1.2, abs=0.01)
+        (process,) = decoders._all
         # One that died with nothing to do is no fault of the next clip's.
         os.kill(process.process.pid, signal.SIGKILL)
-        assert guard.watch(clip, transcribe=False).duration == pytest.approx(1.2, abs=0.01)
-        (process,) = guard._all
+        assert decoders.watch(clip, transcribe=False).duration == pytest.approx(1.2, abs=0.01)
+        (process,) = decoders._all
         os.kill(process.process.pid, signal.SIGSTOP)
-        guard._settings = Settings(watch_seconds=1)
+        decoders._settings = Settings(watch_seconds=1)
         with pytest.raises(Refusal, match="longer than 1 s"):
-            guard.watch(clip)
-        guard._settings = Settings(watch_seconds=60)
+            decoders.watch(clip)
+        decoders._settings = Settings(watch_seconds=60)
         bomb = _bomb(tmp_path / "bomb.mp4")
         with pytest.raises(Refusal, match="cannot be read"):
-            guard.watch(bomb, transcribe=False)
-        assert guard.watch(clip, transcribe=False).duration == pytest.approx(1.2, abs=0.01)
+            decoders.watch(bomb, transcribe=False)
+        assert decoders.watch(clip, transcribe=False).duration == pytest.approx(1.2, abs=0.01)
     finally:
-        guard.close()
+        decoders.close()
 
 
 def _bomb(path: Path) -> Path:
