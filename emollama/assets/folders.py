@@ -24,6 +24,7 @@ from emollama.assets.pickled import read_tensors
 from emollama.assets.registry import ASSETS
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json, written_whole
+from emollama.base.paths import need_folder
 
 CONFIG = "config.json"
 _PICKLED = "pytorch_model*.bin"
@@ -108,8 +109,7 @@ def check_folder(model: PublishedModel, folder: Path) -> None:
 
 
 def _check_config(model: PublishedModel, folder: Path) -> None:
-    if not folder.is_dir():
-        raise EmollamaError(f"{folder}: no such folder; it should hold '{model.name}'")
+    need_folder(folder, f"'{model.name}'")
     config: Any = read_json(folder / CONFIG)
     found = config.get("model_type") if isinstance(config, dict) else None
     wanted = MODEL_TYPES[model.kind]

@@ -37,14 +37,15 @@ def need_files(paths: Iterable[Path] | None) -> None:
         need_file(path)
 
 
-def need_folder(path: Path | None) -> None:
+def need_folder(path: Path | None, content: str = "") -> None:
     """Raise an error if a folder does not exist; None is accepted.
 
     Raises:
-        EmollamaError: naming it.
+        EmollamaError: naming it and the content that it should have.
     """
     if path is not None and not path.is_dir():
-        raise EmollamaError(f"{path}: is not a folder ({_instead_of_a_folder(path)})")
+        hint = f"; it should hold {content}" if content else ""
+        raise EmollamaError(f"{path}: is not a folder ({_instead_of_a_folder(path)}){hint}")
 
 
 def need_answers(folder: Path) -> None:

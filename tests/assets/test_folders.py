@@ -114,7 +114,11 @@ def test_mistakes_are_one_line(
     for name, folder, message in (
         ("hubert-bass", "bert", "model 'hubert-bass' is unknown; did you mean 'hubert-base'?"),
         ("hubert-base", "bert", "model_type is 'bert', 'hubert-base' needs 'hubert'"),
-        ("hubert-base", "nowhere", "nowhere: no such folder; it should hold 'hubert-base'"),
+        (
+            "hubert-base",
+            "nowhere",
+            "nowhere: is not a folder (no such folder); it should hold 'hubert-base'",
+        ),
         ("hubert-base", "empty", "config.json: cannot be read"),
     ):
         code, _, err = run(capsys, "assets", "link", name, str(tmp_path / folder))

@@ -82,7 +82,7 @@ def assets_link(
     ] = False,
 ) -> None:
     """Check the weights of a full-size encoder and put them in place."""
-    need_folder(folder)
+    need_folder(folder, f"'{name}'")
     from emollama.assets.folders import link
 
     place = link(name, folder, convert)
