@@ -49,7 +49,7 @@ COMMANDS = (
           "Answer clips with label probabilities and a reason.", CLIPS),
     Entry("chat", f"{_CLI}.chat:chat", "Ask about a clip in the terminal.", CLIPS),
     Entry("explain", f"{_CLI}.explain:explain",
-          "Explain answers by channel and over time, and check that the explanations are faithful.", CLIPS),
+          "Explain answers by channel and over time, and check that they are faithful.", CLIPS),
     Entry("demo", "emollama.demo.cli:demo", "Open the web page for chatting about a clip.", CLIPS),
     Entry("serve", f"{_CLI}.serve:serve", "Serve a model over HTTP.", CLIPS),
     Entry("export", f"{_CLI}.weights.export:export",

@@ -11,7 +11,6 @@ from emollama.base import torchrun
 from emollama.base.errors import EmollamaError
 from emollama.base.paths import need_file
 from emollama.base.quiet import quiet_libraries
-from emollama.encoders.names import need_encoders
 
 
 def extract(
@@ -46,6 +45,8 @@ def extract(
         raise EmollamaError("--batch-size and --shard-size must be at least 1, --workers 0 or more")
     need_file(manifest)
     specs = ",".join(encoders).split(",")
+    from emollama.encoders.names import need_encoders
+
     need_encoders(specs)
     quiet_libraries()
     from functools import partial
