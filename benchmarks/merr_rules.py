@@ -30,7 +30,7 @@ from emollama.manifest.sample import Sample, read_manifest
 from emollama.media.decode import decode_clip
 from emollama.merr.contradiction import Evidence, contradictions
 from emollama.merr.emotion import voice_odds
-from emollama.merr.quality.measures import Told, faithfulness
+from emollama.merr.quality.measures import MeasuredClip, faithfulness
 from emollama.merr.rules import Rules
 from emollama.scoring.metrics.formulas import accuracy, one_hot, uar, weighted_f1
 
@@ -81,7 +81,9 @@ def on_merr(folder: Path, out: Path, most: int) -> None:
         found = contradictions(sample.targets.reason or "", known, labels)
         against.update(found or ["none"])
         told_rows.append(
-            Told(sample.id, known.label, {}, 1.0, known, sample.targets.reason or "", "", "", None)
+            MeasuredClip(
+                sample.id, known.label, {}, 1.0, known, sample.targets.reason or "", "", "", None
+            )
         )
     rows = [{"against": name, "reasons": n, "share": round(n / len(samples), 3)}
             for name, n in against.most_common()]  # fmt: skip

@@ -107,7 +107,7 @@ def test_private_folders_without_file_locks(
 def test_a_limit_of_memory_that_cannot_be_set_is_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from emollama.serving.guard import limit_memory
+    from emollama.serving.decoders import limit_memory
 
     monkeypatch.setitem(sys.modules, "resource", None)
     limit_memory(1 << 30)

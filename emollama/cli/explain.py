@@ -59,7 +59,7 @@ def explain(
     seed: Annotated[int, typer.Option(help="Seed of the draws.", min=0)] = 0,
     dtype: Annotated[Precision, typer.Option(help="Precision of a language model.")] = "auto",
 ) -> None:
-    """Explain answers by channel and over time, and check that the explanations are faithful."""
+    """Explain answers by channel and over time, and check that they are faithful."""
     if (clip is None) == (manifest is None):
         raise EmollamaError("give a CLIP, or --manifest to explain samples of a corpus")
     if window is not None and window <= 0:

@@ -33,7 +33,7 @@ from emollama.demo.visit import (
     turns_of,
 )
 from emollama.manifest.labels import LABEL_SETS
-from emollama.serving.guard import Guard
+from emollama.serving.decoders import DecoderPool
 from emollama.serving.refusal import Refusal
 from emollama.session import Answer, Sampling, Session, Turn
 
@@ -82,12 +82,12 @@ class Callbacks:
 
     Args:
         session: the model.
-        guard: decodes clips in processes with limits.
+        decoders: decodes clips in processes with limits.
         folder: private folder for saved files.
     """
 
-    def __init__(self, session: Session, guard: Guard, folder: Path) -> None:
-        self.session, self.guard, self.folder = session, guard, folder
+    def __init__(self, session: Session, decoders: DecoderPool, folder: Path) -> None:
+        self.session, self.decoders, self.folder = session, decoders, folder
 
     @property
     def label_sets(self) -> dict[str, Sequence[str]]:
@@ -125,8 +125,8 @@ class Callbacks:
         view.open()
         file = Path(path)
         yield {"state": busy("Reading the clip: faces, voice, words …")}
-        self.guard.inspect(file)
-        observation = self.guard.watch(file)
+        self.decoders.inspect(file)
+        observation = self.decoders.watch(file)
         shown = name or file.name
         visit = Visit(file, shown, self.session.look_at(observation, text, shown))
         visit.labels = chosen_labels(labels, self.label_sets)

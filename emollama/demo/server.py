@@ -16,7 +16,7 @@ from emollama.base.errors import EmollamaError
 from emollama.demo.examples import Example, examples
 from emollama.demo.gate import Gate
 from emollama.demo.sweep import swept
-from emollama.serving.guard import Guard
+from emollama.serving.decoders import DecoderPool
 from emollama.serving.private import private_temporaries
 from emollama.serving.server import listening
 from emollama.serving.settings import Settings
@@ -61,7 +61,7 @@ def running(
 ) -> Iterator[str]:
     """The page's address, while it is served; see `serve`."""
     uploads = Uploads(settings)
-    guard = Guard(session, settings)
+    decoders = DecoderPool(session, settings)
     folder_of_page = uploads.folder / "page"
     before = os.environ.get("GRADIO_TEMP_DIR")
     os.environ["GRADIO_TEMP_DIR"] = str(folder_of_page)
@@ -70,11 +70,11 @@ def running(
         from emollama.demo.page import build
 
         with listening(settings) as sock:
-            guard.start()
+            decoders.start()
             found, why_none = _examples(folder)
             saved = folder_of_page / "saved"
             saved.mkdir(parents=True)
-            page = build(Callbacks(session, guard, saved), found, why_none)
+            page = build(Callbacks(session, decoders, saved), found, why_none)
             app = _application(page, settings, found, user)
             with swept(folder_of_page, settings.keep_seconds), _listens(app, sock):
                 # An address to be opened; that of all interfaces is none.
@@ -82,7 +82,7 @@ def running(
                 name = f"[{host}]" if ":" in host else host
                 yield f"http://{name}:{sock.getsockname()[1]}/"
     finally:
-        guard.close()
+        decoders.close()
         uploads.close()
         if before is None:
             del os.environ["GRADIO_TEMP_DIR"]

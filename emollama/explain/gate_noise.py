@@ -83,9 +83,9 @@ def gate_noise(
     kept = {row: weights for row, weights in first.items() if weights is not None}
     if not kept:
         raise EmollamaError(
-            f"{artefact.folder}: is {artefact.title} without a gate over its "
-            "modalities, or no clip has all of them; leave --noise out (systems with a gate: "
-            "hri_emo, and merbench_attention with two modalities or more)"
+            f"{artefact.folder}: is {artefact.title} that has no gate over its modalities, or no "
+            "clip has all of them; leave --noise out (hri_emo has a gate, and merbench_attention "
+            "with two modalities or more)"
         )
     if len(kept) < 2:
         raise EmollamaError("fewer than two clips have all modalities; --noise needs two")

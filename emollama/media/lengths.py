@@ -18,7 +18,7 @@ from emollama.media.container import (
 )
 from emollama.media.video import PacketTimes
 
-Stretch = tuple[float, float]
+Interval = tuple[float, float]
 """Start and end of a track, in seconds from the file's own beginning."""
 
 
@@ -36,8 +36,8 @@ class TrackLengths:
     """
 
     stated: float | None
-    picture: Stretch | None
-    sound: Stretch | None
+    picture: Interval | None
+    sound: Interval | None
     has_picture: bool
     has_sound: bool
     pictures: int
@@ -104,7 +104,7 @@ def frame_times(path: Path, start: float | None = None, end: float | None = None
     return ((times[:-1] + times[1:]) / 2 - low)[inside]
 
 
-def _stretch(packets: PacketTimes) -> Stretch | None:
+def _stretch(packets: PacketTimes) -> Interval | None:
     if not packets.times or packets.end <= 0:
         return None
     # Sound codecs put packets before the beginning to warm up; nobody hears those.

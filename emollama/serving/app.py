@@ -22,11 +22,11 @@ from emollama import __version__
 from emollama.serving import wire
 from emollama.serving.chat import Conversation
 from emollama.serving.clips import Clips
+from emollama.serving.decoders import DecoderPool
 from emollama.serving.description import EVENT, DescribedApp
-from emollama.serving.door import Door
 from emollama.serving.emotion import emotion
 from emollama.serving.engine import Engine
-from emollama.serving.guard import Guard
+from emollama.serving.gatekeeper import Gatekeeper
 from emollama.serving.leaving import while_there
 from emollama.serving.refusal import ErrorResponse, Refusal, body_of
 from emollama.serving.settings import Settings
@@ -72,19 +72,19 @@ def create_app(session: Session, settings: Settings, folder: Path | None = None)
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         uploads = Uploads(settings, folder)
-        guard = Guard(session, settings)
+        decoders = DecoderPool(session, settings)
         engine = Engine(session, settings)
-        clips = Clips(uploads, guard, engine)
+        clips = Clips(uploads, decoders, engine)
         app.state.clips, app.state.engine, app.state.uploads = clips, engine, uploads
         sweeping = asyncio.create_task(_sweep(clips))
         try:
-            await asyncio.to_thread(guard.start)
+            await asyncio.to_thread(decoders.start)
             yield
         finally:
             sweeping.cancel()
             with suppress(asyncio.CancelledError):
                 await sweeping
-            await asyncio.to_thread(guard.close)
+            await asyncio.to_thread(decoders.close)
             await asyncio.to_thread(engine.close)
             uploads.close()
 
@@ -102,7 +102,7 @@ def create_app(session: Session, settings: Settings, folder: Path | None = None)
     _model_routes(app, session)
     _file_routes(app)
     _asking_routes(app, settings)
-    app.add_middleware(Door, settings=settings)
+    app.add_middleware(Gatekeeper, settings=settings)
     return app
 
 
@@ -152,7 +152,7 @@ def _model_routes(app: FastAPI, session: Session) -> None:
     @app.get("/healthz")
     async def healthz(request: Request) -> wire.Health:
         """Health check; needs no API key."""
-        return wire.Health(model=session.name, in_hand=request.state.door.inside)
+        return wire.Health(model=session.name, in_hand=request.state.gatekeeper.inside)
 
     @app.get("/v1/models")
     async def models() -> wire.Models:
@@ -255,7 +255,7 @@ def _asking_routes(app: FastAPI, settings: Settings) -> None:
     )
     async def chat(request: Request, body: wire.ChatRequest) -> Any:
         """Ask about a clip, through OpenAI's chat API."""
-        # A little before the door's own, so that a stream can say why it ends.
+        # A little before the gatekeeper's own, so that a stream can say why it ends.
         deadline = request.state.ends - settings.deadline * 0.05
         one = Conversation(body, request.app.state.clips, request.app.state.engine, deadline)
         if not body.stream:

@@ -16,8 +16,8 @@ from typing import TypeVar
 
 from emollama.base.errors import EmollamaError
 from emollama.llm.processing import CHANNELS
+from emollama.serving.decoders import DecoderPool
 from emollama.serving.engine import Engine
-from emollama.serving.guard import Guard
 from emollama.serving.once import Once
 from emollama.serving.refusal import Refusal
 from emollama.serving.uploads import Upload, Uploads
@@ -32,8 +32,8 @@ T = TypeVar("T")
 class Clips:
     """Uploads and their analyses. For use in the event loop's thread only."""
 
-    def __init__(self, uploads: Uploads, guard: Guard, engine: Engine) -> None:
-        self.uploads, self.guard, self.engine = uploads, guard, engine
+    def __init__(self, uploads: Uploads, decoders: DecoderPool, engine: Engine) -> None:
+        self.uploads, self.decoders, self.engine = uploads, decoders, engine
         # By id, and whether somebody listened.
         self._sights: Once[tuple[str, bool], Observation] = Once(_KEPT)
         self._looks: Once[tuple[str, str | None, bool], ClipView] = Once(
@@ -73,7 +73,7 @@ class Clips:
         listen = self.engine.session.listens(text, transcribe)
         upload = await self._inspected(chunks, name, most)
         try:
-            observation = await self._guarded(lambda: self.guard.watch(upload.path, listen))
+            observation = await self._guarded(lambda: self.decoders.watch(upload.path, listen))
         finally:
             self.uploads.discard(upload)
         return _without(await self._seen(observation, text), drop)
@@ -127,7 +127,7 @@ class Clips:
             writing.add_done_callback(self._late)
             raise
         try:
-            await self._guarded(lambda: self.guard.inspect(found.path))
+            await self._guarded(lambda: self.decoders.inspect(found.path))
         except BaseException:
             self.uploads.discard(found)
             raise
@@ -146,7 +146,7 @@ class Clips:
 
     async def _watched(self, upload: Upload, listen: bool) -> Observation:
         async def make() -> Observation:
-            return await self._guarded(lambda: self.guard.watch(upload.path, listen))
+            return await self._guarded(lambda: self.decoders.watch(upload.path, listen))
 
         return await self._sights.get((upload.id, listen), make)
 
@@ -160,7 +160,7 @@ class Clips:
 
     async def _guarded(self, work: Callable[[], T]) -> T:
         # Cancelled before its turn has come, it is never begun.
-        return await asyncio.get_running_loop().run_in_executor(self.guard.threads, work)
+        return await asyncio.get_running_loop().run_in_executor(self.decoders.threads, work)
 
 
 def _without(look: ClipView, drop: Iterable[str]) -> ClipView:

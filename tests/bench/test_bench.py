@@ -126,7 +126,9 @@ def test_every_row_is_held_against_the_one_named(
     page = (again / "bench.md").read_text()
     assert "UAR against logistic regression | UAR against voice |" in page
     assert score_folder(again) == result
-    with pytest.raises(EmollamaError, match="compare: no row is 'vioce'; did you mean 'voice'"):
+    with pytest.raises(
+        EmollamaError, match="compare: no row is named 'vioce'; did you mean 'voice'"
+    ):
         run_bench(configured(corpus, tmp_path / "other", compare="vioce"))
 
 
@@ -218,7 +220,7 @@ def test_the_llm_is_beside_them_only_on_the_same_folds(
     again = {row["name"]: row for row in run_bench(config)["rows"]}
     assert again["language model"]["scores"]["uar"]["value"] == early
     write_predictions(paths[0], source.header, rows)
-    with pytest.raises(EmollamaError, match="is of none of the folds"):
+    with pytest.raises(EmollamaError, match="matches none of the folds"):
         run_bench(config)
     header = source.header.model_copy(update={"split_sha256": shop.folds[0].sha256})
     write_predictions(paths[0], header, [r for r in source.rows if r.fold == "0"][1:])
@@ -231,10 +233,10 @@ def test_the_llm_is_beside_them_only_on_the_same_folds(
     [
         ({"early": {"modalities": ["vioce"]}}, "modality 'vioce'; did you mean 'voice'"),
         ({"early": {"strategies": ["jont"]}}, "strategy 'jont'; did you mean 'joint'"),
-        ({"early": {"overrides": {"seed": 3}}}, "'seed' is the bench's own"),
+        ({"early": {"overrides": {"seed": 3}}}, "'seed' is set by the bench"),
         ({"early": {"overrides": {"fusion": {"system": "erly"}}}}, "did you mean 'early'"),
         ({"early": {"modality": ["voice"]}}, "unknown key 'models.early.modality'; did you mean"),
-        ({"early": {"search": {**SEARCH, "seed": 1}}}, "is among the seeds"),
+        ({"early": {"search": {**SEARCH, "seed": 1}}}, "is also one of the bench's seeds"),
     ],
 )
 def test_mistakes_are_one_line(

@@ -151,7 +151,11 @@ def test_labels_rarer_than_folds_and_sentiment(tmp_path: Path) -> None:
         ("random-80-10-10", {"val_group": "s1"}, "--val-group: .* it takes --seed"),
         ("leave-one-group-out", {}, "needs --group"),
         ("leave-one-group-out", {"group": "s1", "by": "none"}, "needs --by group or --by speaker"),
-        ("leave-one-group-out", {"group": "s1", "val_group": "s1"}, "both validated on and tested"),
+        (
+            "leave-one-group-out",
+            {"group": "s1", "val_group": "s1"},
+            "both for validation and for test",
+        ),
         ("leave-one-group-out", {"group": "s9"}, "group 's9' has no samples"),
         ("amst-crema-d", {}, "needs --lists"),
     ],

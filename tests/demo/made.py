@@ -16,7 +16,7 @@ from emollama.probe.emotions import FACE_UNITS
 from emollama.probe.faces import FacePainter
 from emollama.probe.identity import make_identity
 from emollama.probe.render import write_film
-from emollama.serving.guard import require_within
+from emollama.serving.decoders import require_within
 from emollama.serving.settings import Settings
 from emollama.session import ClipView, Measurement, Observation, Peak, Session, Timeline
 from tests.session.made import tiny_artefact
@@ -83,7 +83,7 @@ def faces(path: Path, *people: int, sound: bool = True) -> Path:
 
 
 class InProcess:
-    """Reads clips as the guard does, limits and all, without a process of its own."""
+    """Reads clips as the decoders do, limits and all, without a process of its own."""
 
     def __init__(self, session: Session, settings: Settings) -> None:
         self.session, self.settings = session, settings

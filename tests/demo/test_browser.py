@@ -148,7 +148,7 @@ def test_awkward_clips_and_an_answer_that_is_stopped(
         page.locator("#chat", has_text="; stopped").wait_for()
         length.fill("8")
         page.get_by_role("button", name="Retry", exact=True).click()
-        page.locator("#chat", has_text="8 written in").wait_for()
+        page.locator("#chat", has_text="8 tokens written in").wait_for()
         assert page.get_by_text("Tell me all.").count() == 1
         browser.close()
 

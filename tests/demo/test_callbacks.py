@@ -70,9 +70,9 @@ def test_words_are_given_left_out_and_taken_away(page: Callbacks, clip: Path) ->
     without = last(page.use(desk, False, True))
     assert scores(without) not in (scores(before), scores(worded))
     assert "from words" in without["answer"] and "left out: voice" in without["notes"]
-    assert "nothing is left to go by" in error_of(page.use(desk, False, False))
+    assert "no channel is left" in error_of(page.use(desk, False, False))
     assert visit.left_out == {"voice"}
-    assert "nothing is left to go by" in error_of(page.reword(desk, ""))
+    assert "no channel is left" in error_of(page.reword(desk, ""))
     assert visit.look.text == "They broke it."
     assert scores(last(page.use(desk, True, True))) == scores(worded)
 
@@ -88,7 +88,7 @@ def test_of_two_switches_in_a_row_the_later_one_counts(page: Callbacks, clip: Pa
     assert visit.answer.channels == ("voice",)
     waiting = page.use(desk, True, True)
     next(waiting)  # what is on the page holds no longer, so it cannot be saved as if it did
-    assert "no answer yet" in error_of(page.save_json(desk))
+    assert "no answer to save yet" in error_of(page.save_json(desk))
 
 
 def test_a_conversation_keeps_its_turns_prompts_and_settings(page: Callbacks, clip: Path) -> None:
@@ -158,11 +158,11 @@ def test_what_is_wrong_is_told_in_one_line(
     assert "choose a clip first" in error_of(page.ask(Desk(), "Why?", *HOW))
     junk = tmp_path / "junk.mp4"
     junk.write_bytes(b"<b>no clip</b>" * 99)
-    assert "not a media file" in error_of(page.open(Desk(), str(junk)))
+    assert "not a readable media file" in error_of(page.open(Desk(), str(junk)))
     long = record(tmp_path / "long.mp4", seconds=25, fps=2, sound_rate=None)
     assert "at most 20 s" in error_of(page.open(Desk(), str(long)))
     silent = record(tmp_path / "silent.mp4", seconds=1, sound_rate=None)
-    assert "nothing of what this model goes by" in error_of(page.open(Desk(), str(silent)))
+    assert "channels (voice, words)" in error_of(page.open(Desk(), str(silent)))
     desk, _, _ = opened(page, clip)
     assert "write a question" in error_of(page.ask(desk, "  ", *HOW))
     assert "exceeds" in error_of(page.ask(desk, "why " * 490, 0, 1, 512))
@@ -173,7 +173,7 @@ def test_what_is_wrong_is_told_in_one_line(
 
     monkeypatch.setattr(page.session, "answer", broken)
     told = error_of(page.use(desk, True, True))
-    assert "went wrong inside" in told and "secret" not in told
+    assert "an internal error" in told and "secret" not in told
 
 
 def test_sound_alone_is_a_clip(page: Callbacks, tmp_path: Path) -> None:

@@ -68,5 +68,5 @@ def test_of_two_clips_chosen_in_a_row_the_later_one_counts(
     assert last(slow) == {} and last(broken) == {}
     assert desk.visit is not None and desk.visit.name == "other.mp4"
     # One that cannot be read leaves the page as it is.
-    assert "not a media file" in last(page.open(desk, str(junk)))["state"]
+    assert "not a readable media file" in last(page.open(desk, str(junk)))["state"]
     assert desk.visit.name == "other.mp4" and "answer" in last(page.use(desk, True, True))

@@ -44,7 +44,7 @@ def test_a_fusion_model_gives_everything_but_a_chat(page: Callbacks, clip: Path)
     assert len(scores(found)) == len(LABELS) and "Shapley" in found["carried"]
     assert len(scores(last(page.relabel(desk, "happy, sad")))) == 2
     assert "is not one of this fusion" in error_of(page.relabel(desk, "happy, calm"))
-    assert "nothing is left to go by" in error_of(page.use(desk, False))
+    assert "no channel is left" in error_of(page.use(desk, False))
     assert last(page.save_json(desk))["saved"] and last(page.save_sheet(desk))["saved"]
     assert "writes no text" in error_of(page.ask(desk, "Why?", 0, 1, 8))
     blocks = build(page, [], "not asked for")

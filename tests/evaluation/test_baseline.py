@@ -167,7 +167,7 @@ def test_pool_tracks():
 def test_mistakes_are_one_line():
     ones = np.ones((2, 1))
     present = np.array([True, True])
-    with pytest.raises(EmollamaError, match="features 'x': id 'b' holds NaN"):
+    with pytest.raises(EmollamaError, match="features 'x': id 'b' has NaN"):
         FeatureMatrix("x", ("a", "b"), np.array([[1.0], [np.nan]]), present)
     with pytest.raises(EmollamaError, match="do not match"):
         FeatureMatrix("x", ("a",), ones, present)

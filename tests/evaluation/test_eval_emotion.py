@@ -180,7 +180,7 @@ def test_reasons_of_clips_without_a_label_need_a_judge(
     write_manifest(tmp_path / "emer.jsonl", "emer-v1", manifest.labels, samples)
     call = ("task=reason", f"data.manifest={tmp_path}/emer.jsonl", "data.split=val",
             f"output={tmp_path}/out", "reasons.max_new_tokens=4")  # fmt: skip
-    with pytest.raises(EmollamaError, match="can be scored by a judge only") as error:
+    with pytest.raises(EmollamaError, match="only a judge can score explanations") as error:
         evaluate(config(preset, *call))
     assert str(error.value).startswith(str(tmp_path / "out/predictions.jsonl"))
     monkeypatch.setattr(judges, "MAX_TOKENS", 3)

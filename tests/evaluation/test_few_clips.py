@@ -32,7 +32,7 @@ def test_without_two_emotions_to_learn_there_is_no_baseline_and_a_line_says_so(
     write_manifest(manifest.path, manifest.corpus, manifest.labels, samples)
     options = ["output=now", "baseline=true", "modality_report=none"]
     found = evaluate(load_config(EvalConfig, Path(f"eval-{model}.yaml"), options))
-    assert "no classical baselines: the training split holds fewer than two" in (
+    assert "no classical baselines: the training split has fewer than two" in (
         capsys.readouterr().err
     )
     assert found.report is not None and not found.report["others"]

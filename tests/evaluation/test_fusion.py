@@ -155,11 +155,11 @@ def test_several_models_answer_as_their_strategy_says(corpus: Path) -> None:
 def test_what_a_fusion_model_cannot_do_is_one_line(corpus: Path, labels: Path) -> None:
     with pytest.raises(EmollamaError, match=r"which cannot write text; leave reasons\.count out"):
         evaluated(corpus, labels, "no", "reasons.count=2")
-    with pytest.raises(EmollamaError, match="ask it with `emollama predict`"):
+    with pytest.raises(EmollamaError, match="for a fusion model use `emollama predict`"):
         LlmSession.open(labels)
     (labels / "fusion.json").rename(labels / "kept.json")
     (labels / "fusion.json").write_text('{"version": 9}')
-    with pytest.raises(EmollamaError, match="version 9 is not readable"):
+    with pytest.raises(EmollamaError, match="version 9 is not supported"):
         artefact.load(labels)
     (labels / "kept.json").rename(labels / "fusion.json")
 

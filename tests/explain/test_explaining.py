@@ -239,7 +239,7 @@ def test_mistakes_are_one_line(corpus: Path, spoken: Path, tmp_path: Path) -> No
     ):
         with pytest.raises(EmollamaError, match=message):
             explain(corpus / "model", tmp_path / "out", **wrong)  # type: ignore[arg-type]
-    with pytest.raises(EmollamaError, match="which has no gate"):
+    with pytest.raises(EmollamaError, match="that has no gate"):
         explain(spoken / "model", tmp_path / "out", manifest=spoken / "manifest.jsonl", split="val",
                 noise=True)  # fmt: skip
     assert not (tmp_path / "out").exists()

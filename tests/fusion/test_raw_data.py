@@ -165,7 +165,10 @@ def test_a_modality_that_no_training_sample_has_is_refused(
         with pytest.raises(EmollamaError, match=message):
             train_fusion(asked)
 
-    refused([voice, face], r"manifest\.jsonl: modality 'face': no training sample has frames; give")
+    refused(
+        [voice, face],
+        r"manifest\.jsonl: modality 'face': no training sample has frames; samples need",
+    )
     count = sum(s.split == "train" for s in samples)
     said = capsys.readouterr().err
     assert f"modality 'face': absent in {count} of {count} samples" in said

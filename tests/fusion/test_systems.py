@@ -307,7 +307,7 @@ def test_maps_on_request_only(system: str, case: Case, names: tuple[str, ...]) -
         ("hri_emo", {"heads": 3}, "width 256 must be a multiple of heads"),
         ("va_transformer", {"width": 15, "heads": 3}, "multiple of 2"),
         ("va_fclstm", {"regressor": [0]}, "widths must be at least 1"),
-        ("mult", {"kernel": 2}, "kernel must be odd"),
+        ("mult", {"kernel": 2}, "must be odd"),
         ("lmf", {"rnk": 3}, "did you mean 'rank'"),
         ("misa", {"hidden": 7}, "multiple of 2"),
         ("merbench_attention", {"weights": "sum"}, "'softmax' or 'raw'"),

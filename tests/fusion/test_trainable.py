@@ -268,12 +268,14 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
     speech, text = saved_speech(tmp_path / "speech"), saved_text(tmp_path / "text")
     with pytest.raises(EmollamaError, match=r"no config\.json"):
         TrainableEncoder(section("tokens", tmp_path / "none"))
-    with pytest.raises(EmollamaError, match="wav2vec2; modality 'words' wants a text encoder"):
+    with pytest.raises(
+        EmollamaError, match="a wav2vec2 model; modality 'words' needs a text encoder"
+    ):
         TrainableEncoder(section("tokens", speech))
-    with pytest.raises(EmollamaError, match="wants a speech model"):
+    with pytest.raises(EmollamaError, match="needs a speech model"):
         TrainableEncoder(section("waveform", text))
     long = torch.full((1, 13), 5)
-    with pytest.raises(EmollamaError, match="13 tokens; roberta reads 12 at most"):
+    with pytest.raises(EmollamaError, match="13 tokens; roberta reads at most 12"):
         TrainableEncoder(section("tokens", text))(long, long > 0, torch.zeros(1, 13))
     (text / "model.safetensors").write_bytes(b"cut")
     with pytest.raises(EmollamaError, match="weights cannot be read"):

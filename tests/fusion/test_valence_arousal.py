@@ -168,7 +168,7 @@ def test_classes_of_values_have_a_column_each() -> None:
 
 def test_what_it_cannot_do_is_told() -> None:
     with pytest.raises(
-        EmollamaError, match="reference 'faces' is no modality; did you mean 'face'"
+        EmollamaError, match="reference 'faces' is not a modality; did you mean 'face'"
     ):
         small("va_transformer", reference="faces")
     with pytest.raises(EmollamaError, match=r"task\.kind 'label': va_fclstm needs frames"):

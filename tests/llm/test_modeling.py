@@ -206,5 +206,5 @@ def test_feature_width_that_differs_is_one_line(built):
 
     _, processor = built
     tracks = {**evidence(0).tracks, "face": FeatureTrack(np.zeros((2, 3), np.float32), np.zeros(2))}
-    with pytest.raises(EmollamaError, match="stream 'face': features are 3 wide"):
+    with pytest.raises(EmollamaError, match="stream 'face': features are 3 columns wide"):
         processor.encode_prompt(Evidence(tracks, "x"), QUESTION)

@@ -60,13 +60,13 @@ def test_a_training_configuration_in_released_keys(
     [
         ({"model": {"llama_modle": "x"}}, "unknown key 'model.llama_modle'"),
         ({"run": {"init_rl": 1}}, "unknown key 'run.init_rl'; did you mean 'init_lr'?"),
-        ({"model": {"llm": "x"}}, "'model.llama_model' is 'model.llm' here, and both are given"),
+        ({"model": {"llm": "x"}}, "'model.llama_model' means 'model.llm', and both are given"),
         ({"task_pool": ["emotoin"]}, "'emotoin' is unknown; did you mean 'emotion'?"),
         ({"task_pool": []}, "task_pool must be a list"),
         ({"run": {"max_epoch": "x"}}, "key 'run.max_epoch': 'x' is not a whole number"),
         ({"datasets": {"a": 3}}, "datasets.a: must be a mapping of keys to values"),
         ({"task_pool": [["emotion"]]}, "task_pool: '['emotion']' is unknown"),
-        ({"datasets": []}, "datasets: one data set is trained on"),
+        ({"datasets": []}, "datasets: training uses one data set"),
         ({"datasets": {"a": {"batch_sise": 1}}}, "unknown key 'datasets.a.batch_sise'"),
     ],
 )

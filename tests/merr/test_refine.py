@@ -101,7 +101,7 @@ def test_a_stopped_run_goes_on_to_the_same_bytes_without_asking_again(tmp_path: 
     with stand_in(behave) as server:
         cut = build(tmp_path / "cut", refine=endpoint(server.url, **settings))
         described(cut, CLIPS)
-        with pytest.raises(EmollamaError, match=r"refine\.url.*does not answer.*go on"):
+        with pytest.raises(EmollamaError, match=r"refine\.url.*does not answer.*to continue"):
             run_refine(cut)
         kept = sum(server.served.values())
         assert kept >= 15

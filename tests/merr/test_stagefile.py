@@ -40,7 +40,7 @@ def test_a_kill_anywhere_ends_in_the_same_bytes(tmp_path: Path, cut: int, torn: 
 
 def test_shards_are_put_together_in_order_and_a_missing_one_is_named(tmp_path: Path) -> None:
     fill(tmp_path, 3, 6, "1-of-2").close()
-    with pytest.raises(EmollamaError, match=r"stage\.jsonl: 'clip-0' has not been through"):
+    with pytest.raises(EmollamaError, match=r"stage\.jsonl: 'clip-0' is missing in this stage"):
         StageFile(tmp_path, "stage").seal(ORDER)
     fill(tmp_path, 0, 3, "0-of-2").close()
     StageFile(tmp_path, "stage").seal(ORDER)

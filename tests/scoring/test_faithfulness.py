@@ -40,7 +40,7 @@ def test_by_hand():
     assert found.own.recall.value == pytest.approx(1 / 6)
     assert found.own.f1.value == pytest.approx(2 / 5 / 2)
     assert (found.own.f1.n_scored, found.own.f1.n_total, found.without_clue) == (2, 4, 1)
-    with pytest.raises(EmollamaError, match="two or more clips"):
+    with pytest.raises(EmollamaError, match="at least two clips"):
         clue_faithfulness({"a": "smile"}, rendered, clues_in)
 
 
@@ -56,7 +56,7 @@ def test_labels_named_by_hand():
     # One label each, all distinct: assigned to other clips none is right.
     apart = label_naming({"a": {"sad"}, "b": {"happy"}}, {"a": "sad", "b": "happy"})
     assert apart.difference.value == 1 and apart.shuffled.value == 0
-    with pytest.raises(EmollamaError, match="two or more reasons"):
+    with pytest.raises(EmollamaError, match="at least two reasons"):
         label_naming({"a": {"sad"}}, {"a": "sad"})
 
 

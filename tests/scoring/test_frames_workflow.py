@@ -206,7 +206,7 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, words: list[str], mes
 
 
 def test_an_id_that_is_no_file_name_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(EmollamaError, match=r"id '\.\./t': cannot be the name"):
+    with pytest.raises(EmollamaError, match=r"id '\.\./t': is not a valid file name"):
         write_submission(tmp_path, [video("../t", [0.1])])
 
 

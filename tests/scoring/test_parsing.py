@@ -197,5 +197,5 @@ def test_rows_are_read_again() -> None:
     assert parse_again(rows, MER2023, "words")[1].label == "sad"
     with pytest.raises(EmollamaError, match="did you mean 'words'"):
         parse_again(rows, MER2023, "word")
-    with pytest.raises(EmollamaError, match="no row holds the text"):
+    with pytest.raises(EmollamaError, match="no row has an answer text"):
         parse_again(rows[2:], MER2023, "words")

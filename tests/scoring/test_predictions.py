@@ -127,7 +127,7 @@ def test_duplicates_and_two_references(tmp_path):
     [
         ("", "is empty"),
         ('{"id": "a"}\n', "first line must be the header"),
-        ('{"predictions": {"version": 9}}\n', "version 9 is not readable"),
+        ('{"predictions": {"version": 9}}\n', "version 9 is not supported"),
         ('{"predictions": {"version": 1}}\n', "'labels'"),
         ('{"predictions": {"version": 1, "labels": {"name": "x", "labels": []}}}\n', "distinct"),
         ("not json\n", "is not JSON"),

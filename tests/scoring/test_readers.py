@@ -230,7 +230,9 @@ def test_no_code_of_a_file_runs(tmp_path: Path) -> None:
             value = np.empty((), dtype=object)
             value[()] = held
             np.savez(path, name2reason=value)
-            with pytest.raises(EmollamaError, match="holds more than text and numbers") as error:
+            with pytest.raises(
+                EmollamaError, match="a pickle with more than text and numbers"
+            ) as error:
                 read_npz(path)
             assert "\n" not in str(error.value) and not planted.exists()
 

@@ -128,7 +128,9 @@ def test_files_that_do_not_belong_together(files, tmp_path):
     refused([row], "no sample in common")
     mine = read_predictions(files / "model.jsonl").rows[0]
     wrong = "sad" if mine.reference != "sad" else "angry"
-    refused([mine.model_copy(update={"system": "x", "reference": wrong})], "has one reference")
+    refused(
+        [mine.model_copy(update={"system": "x", "reference": wrong})], "a sample can have only one"
+    )
     refused([mine.model_copy(update={"truth": None})], "each may occur once")
     few = Prediction(id=mine.id, system="x", reference="sad", label="sad")
     refused([few], "its labels", LabelSet("two", ("sad", "happy")))

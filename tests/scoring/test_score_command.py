@@ -166,7 +166,7 @@ def test_offsets_come_from_other_samples(tmp_path: Path) -> None:
     assert "answers of model in v.jsonl" in out["file"]["decision"]
     assert plain["file"]["decision"] is None
     call = (*call, "--validation", held, "--compare", other)
-    with pytest.raises(EmollamaError, match="needs --compare-validation too"):
+    with pytest.raises(EmollamaError, match="also needs --compare-validation"):
         run(*call)
     both = json.loads(run(*call, "--compare-validation", held))
     assert both["differences"][0]["value"] == 0
@@ -192,7 +192,7 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
             run(path, *words)
         assert "\n" not in str(error.value)
     bare = written(tmp_path / "n.jsonl", [Prediction(id="a", label="sad")])
-    with pytest.raises(EmollamaError, match="no row has a reference of any kind"):
+    with pytest.raises(EmollamaError, match="no row has a reference to score against"):
         run(bare)
 
 

@@ -86,5 +86,5 @@ def test_several_files_are_folds() -> None:
     assert [r.fold for r in both.rows] == ["1"] * 10 + ["2"] * 30
     with pytest.raises(EmollamaError, match="'clip0000' is also in"):
         pooled([one, one])
-    with pytest.raises(EmollamaError, match="its labels are not"):
+    with pytest.raises(EmollamaError, match="its labels differ"):
         pooled([one, Predictions(Header(labels=PREFERENCE), two.rows)])

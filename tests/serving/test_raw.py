@@ -8,7 +8,7 @@ import pytest
 
 from emollama.fusion import artefact
 from emollama.manifest.labels import LabelSet
-from emollama.serving.guard import Guard
+from emollama.serving.decoders import DecoderPool
 from emollama.serving.settings import Settings
 from emollama.session import FusionSession
 from tests.fusion.systems_made import LABELS, model_of
@@ -27,11 +27,11 @@ def test_raw_media_are_read_where_clips_are_decoded(tmp_path: Path) -> None:
     artefact.save({artefact.MAIN: model}, about, tmp_path / "model", {}, "# card\n")
     session = FusionSession.open(tmp_path / "model", describe=False)
     clip = record(tmp_path / "clip.mp4", seconds=1.5)
-    guard = Guard(session, Settings(watchers=1))
+    decoders = DecoderPool(session, Settings(watchers=1))
     try:
-        look = session.look_at(guard.watch(clip, transcribe=False))
+        look = session.look_at(decoders.watch(clip, transcribe=False))
     finally:
-        guard.close()
+        decoders.close()
     assert look.used == ("voice", "face")
     here = session.look(clip)
     assert session.answer(look).scores == pytest.approx(session.answer(here).scores, abs=1e-6)

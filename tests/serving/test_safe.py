@@ -19,7 +19,7 @@ import pytest
 
 from emollama.base.errors import EmollamaError
 from emollama.cli.serve import serve
-from emollama.serving.guard import Guard
+from emollama.serving.decoders import DecoderPool
 from emollama.serving.private import PREFIX
 from emollama.serving.refusal import Refusal
 from emollama.serving.settings import Settings
@@ -59,7 +59,9 @@ def test_only_this_machine_unless_told_otherwise_and_then_with_a_key(
                 Settings(**{name: value})
     assert Settings().loopback and not Settings(host="0.0.0.0").loopback
     monkeypatch.delenv("EMOLLAMA_API_KEY", raising=False)
-    with pytest.raises(EmollamaError, match="lets other machines in: set EMOLLAMA_API_KEY"):
+    with pytest.raises(
+        EmollamaError, match="opens the server to other machines: set EMOLLAMA_API_KEY"
+    ):
         serve(tmp_path, host="0.0.0.0")
 
 
@@ -109,7 +111,7 @@ def test_size_is_limited_by_header_and_by_what_is_sent(server: Running, tmp_path
     object.__setattr__(server.settings, "max_data_bytes", 1 << 16)
     body = b'{"messages": "' + b"A" * (1200 << 10)
     answer = server.client.post("/v1/chat/completions", content=body)
-    assert answer.status_code == 413 and "a data URL may have 0.0625 MiB" in error(answer)
+    assert answer.status_code == 413 and "a data URL may have at most 0.0625 MiB" in error(answer)
     url = "data:audio/wav;base64," + "AAAA" * (1 << 15)
     part = [{"type": "video_url", "video_url": {"url": url}}]
     body_of = {"messages": [{"role": "user", "content": part}]}
@@ -122,7 +124,7 @@ def test_size_is_limited_by_header_and_by_what_is_sent(server: Running, tmp_path
 
 def test_duration_resolution_and_frame_rate_are_checked(server: Running, tmp_path: Path) -> None:
     tone(tmp_path / "long.wav", 100, 21)
-    assert "lasts 21 s; a clip may last 20 s" in refused(server, tmp_path / "long.wav")
+    assert "lasts 21 s; a clip may last at most 20 s" in refused(server, tmp_path / "long.wav")
     wide = record(tmp_path / "wide.mp4", seconds=0.4, size=(800, 64))
     assert "its picture is 800 x 64" in refused(server, wide)
     fast = record(tmp_path / "fast.mp4", seconds=0.5, fps=100)
@@ -131,10 +133,10 @@ def test_duration_resolution_and_frame_rate_are_checked(server: Running, tmp_pat
 
 def test_what_is_no_clip_is_refused(server: Running, tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("no clip at all")
-    assert "is not a media file" in refused(server, tmp_path / "text.mp4")
+    assert "is not a readable media file" in refused(server, tmp_path / "text.mp4")
     # A playlist would make the decoder open other files or addresses.
     (tmp_path / "list.m3u8").write_text("#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n")
-    assert "is not a media file" in refused(server, tmp_path / "list.m3u8")
+    assert "is not a readable media file" in refused(server, tmp_path / "list.m3u8")
     whole = record(tmp_path / "whole.mp4", seconds=1)
     (tmp_path / "cut.mp4").write_bytes(whole.read_bytes()[:700])
     refused(server, tmp_path / "cut.mp4")
@@ -175,7 +177,7 @@ def test_names_are_never_paths(server: Running, clip: Path) -> None:
     ("body", "what"),
     [
         ({"messages": []}, "messages"),
-        ({"messages": [{"role": "user", "content": "hello"}]}, "no clip to talk about"),
+        ({"messages": [{"role": "user", "content": "hello"}]}, "no clip given"),
         ({"messages": [{"role": "system", "content": "obey"}]}, "messages.0.role"),
         ({"messages": [{"role": "user", "content": "x"}], "tools": []}, "tools"),
         ({"messages": [{"role": "user", "content": "x"}], "temperature": 9}, "temperature"),
@@ -207,26 +209,26 @@ def test_a_clip_that_hangs_kills_or_bursts_its_process_costs_no_other(
     session: Session, clip: Path, tmp_path: Path
 ) -> None:
     described = open_session(session.folder, "float32")  # looks at pictures too
-    guard = Guard(described, Settings(watchers=1, watch_seconds=60, watch_memory=64 << 20))
+    decoders = DecoderPool(described, Settings(watchers=1, watch_seconds=60, watch_memory=64 << 20))
     try:
-        guard.start()
-        assert guard.watch(clip, transcribe=False).duration == pytest.approx(1.2, abs=0.01)
-        (process,) = guard._all
+        decoders.start()
+        assert decoders.watch(clip, transcribe=False).duration == pytest.approx(1.2, abs=0.01)
+        (process,) = decoders._all
         # One that died with nothing to do is no fault of the next clip's.
         os.kill(process.process.pid, signal.SIGKILL)
-        assert guard.watch(clip, transcribe=False).duration == pytest.approx(1.2, abs=0.01)
-        (process,) = guard._all
+        assert decoders.watch(clip, transcribe=False).duration == pytest.approx(1.2, abs=0.01)
+        (process,) = decoders._all
         os.kill(process.process.pid, signal.SIGSTOP)
-        guard._settings = Settings(watch_seconds=1)
+        decoders._settings = Settings(watch_seconds=1)
         with pytest.raises(Refusal, match="longer than 1 s"):
-            guard.watch(clip)
-        guard._settings = Settings(watch_seconds=60)
+            decoders.watch(clip)
+        decoders._settings = Settings(watch_seconds=60)
         bomb = _bomb(tmp_path / "bomb.mp4")
         with pytest.raises(Refusal, match="cannot be read"):
-            guard.watch(bomb, transcribe=False)
-        assert guard.watch(clip, transcribe=False).duration == pytest.approx(1.2, abs=0.01)
+            decoders.watch(bomb, transcribe=False)
+        assert decoders.watch(clip, transcribe=False).duration == pytest.approx(1.2, abs=0.01)
     finally:
-        guard.close()
+        decoders.close()
 
 
 def _bomb(path: Path) -> Path:
@@ -327,7 +329,7 @@ def test_a_full_queue_a_deadline_and_a_graceful_end(
             answers = [f.result() for f in asked]
         assert sorted(a.status_code for a in answers) == [200] * 3 + [429] * 5
         full = next(a for a in answers if a.status_code == 429)
-        assert full.headers["retry-after"] == "1" and "in hand" in error(full)
+        assert full.headers["retry-after"] == "1" and "requests are open" in error(full)
 
         object.__setattr__(settings, "deadline", 0.2)
         release = threading.Event()

@@ -42,7 +42,7 @@ def test_a_conversation_with_every_command(
     after("/drop voice")
     assert "(from words)" in capsys.readouterr().out
     assert "words" in after("/why") and "voice" not in after("/why")
-    assert "nothing is left" in after("/drop words")
+    assert "no channel is left" in after("/drop words")
     after("/use voice")
     assert "(from voice, words)" in capsys.readouterr().out
     after("/labels calm, bored")
@@ -53,7 +53,7 @@ def test_a_conversation_with_every_command(
     assert "works with the model's own labels" in after("/why")
     for line in ("/length inf", "/length nan", "/length 1.5", "/seed nan", "/seed 1e30"):
         assert "is not a whole number" in after(line)
-    assert "a seed is a whole number" in after(f"/seed {10**30}")
+    assert "seed must be a whole number" in after(f"/seed {10**30}")
     turns, after_all = terminal.turns, terminal.sampling
     after("/length 2048")
     assert "tokens; with an answer of 2048" in after("/again") and terminal.turns == turns

@@ -58,7 +58,7 @@ def test_frames_stay_where_they_are_when_their_own_channel_is_left_out(
     told = silent.frames.values["valence"]
     assert silent.values is not None and silent.values["valence"] == pytest.approx(np.mean(told))
     assert np.ptp(told) > 0 and told != whole.frames.values["valence"]
-    with pytest.raises(EmollamaError, match="answers with values, and has no labels") as refused:
+    with pytest.raises(EmollamaError, match="predicts values and has no labels") as refused:
         session.answer(look, labels=["a", "b"])
     assert "/" not in str(refused.value)  # servers tell it to strangers
     assert set(silent.to_dict()["frames"]) == {"times", "valence"}
@@ -84,5 +84,5 @@ def test_frames_that_nobody_can_place_are_one_line(
     with pytest.raises(EmollamaError, match=r"^words: .* use voice as well$"):
         session.answer(look.without("voice"))
     mute = record(tmp_path / "mute.mp4", sound_rate=None)
-    with pytest.raises(EmollamaError, match=r"mute\.mp4: has no voice, whose frames this model"):
+    with pytest.raises(EmollamaError, match=r"mute\.mp4: has no voice, which this model"):
         session.look(mute, "it is all over")

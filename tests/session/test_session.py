@@ -81,7 +81,7 @@ def test_a_channel_left_out_is_other_evidence_and_another_prefix(
     assert look.cache_key != without.cache_key == look.without("voice").cache_key
     assert "⟨prosody × 4⟩" in session.prompt(look, [Turn("user", "?")])
     assert "⟨prosody × 4, missing⟩" in session.prompt(without, [Turn("user", "?")])
-    with pytest.raises(EmollamaError, match="nothing is left to go by"):
+    with pytest.raises(EmollamaError, match="no channel is left"):
         without.without("words")
     with pytest.raises(EmollamaError, match="channel 'smell' is unknown"):
         look.without("smell")
@@ -131,9 +131,9 @@ def test_drawing_is_repeatable_and_can_be_stopped(session: LlmSession, look: Cli
 
 
 def test_what_cannot_be_asked_is_one_line(session: LlmSession, look: ClipView) -> None:
-    with pytest.raises(EmollamaError, match="ends with a question from the user"):
+    with pytest.raises(EmollamaError, match="end with a user turn"):
         session.ask(look, [Turn("user", "a"), Turn("assistant", "b")])
-    with pytest.raises(EmollamaError, match="exceeds the 1024"):
+    with pytest.raises(EmollamaError, match="exceeds this model's limit of 1024"):
         session.ask(look, [Turn("user", "word " * 2000)])
     with pytest.raises(EmollamaError, match="temperature must be 0 to 5"):
         Sampling(temperature=-1)

@@ -10,7 +10,7 @@ from emollama.corpora.doctor.findings import Finding
 from emollama.corpora.doctor.limits import Limits
 from emollama.corpora.doctor.look import FaceFacts, FileFacts, MediaFacts
 from emollama.manifest.sample import Sample
-from emollama.media.lengths import Stretch
+from emollama.media.lengths import Interval
 from emollama.workers.worker import Failure
 
 _REASONS = {
@@ -55,7 +55,7 @@ class Looked:
         return facts if isinstance(facts, FileFacts) else None
 
     @property
-    def span(self) -> Stretch:
+    def span(self) -> Interval:
         """Start and end in the file from the manifest; the end may be infinite."""
         return self.sample.start or 0.0, math.inf if self.sample.end is None else self.sample.end
 
@@ -69,18 +69,18 @@ class Looked:
         return max(end - low, 0.0)
 
     @property
-    def picture(self) -> Stretch | None:
+    def picture(self) -> Interval | None:
         """The part of the span with pictures, in seconds from the file's zero."""
         media = self.media
         facts = media.video if isinstance(media, MediaFacts) else None
         return self._within(facts.picture) if isinstance(facts, FileFacts) else None
 
     @property
-    def sound(self) -> Stretch | None:
+    def sound(self) -> Interval | None:
         """The part of the span with sound, likewise."""
         return self._within(self.voice.sound) if self.voice is not None else None
 
-    def _within(self, track: Stretch | None) -> Stretch | None:
+    def _within(self, track: Interval | None) -> Interval | None:
         if track is None:
             return None
         low, high = self.span
@@ -177,7 +177,7 @@ def _face(looked: Looked, limits: Limits) -> _Found:
         yield "faceless", f"no face in any of {face.frames} frames"
 
 
-def _stretch(track: Stretch) -> str:
+def _stretch(track: Interval) -> str:
     return f"{track[0]:.2f}–{track[1]:.2f} s"
 
 

@@ -20,7 +20,7 @@ from pydantic import ConfigDict
 from emollama.base.errors import EmollamaError
 from emollama.media.clip import SAMPLE_RATE, Clip, MediaError
 from emollama.media.decode import decode_clip
-from emollama.media.lengths import Stretch, TrackLengths, track_lengths
+from emollama.media.lengths import Interval, TrackLengths, track_lengths
 from emollama.workers.worker import Failure, Job, unforeseen
 
 MEDIA, FACE = "media", "face"
@@ -55,8 +55,8 @@ class FileFacts:
 
     digest: str
     stated: float | None
-    picture: Stretch | None
-    sound: Stretch | None
+    picture: Interval | None
+    sound: Interval | None
     has_picture: bool
     has_sound: bool
     frames: int

@@ -27,7 +27,7 @@ _WINDOW = 50  # words over which types are counted
 
 
 @dataclass(frozen=True)
-class Told:
+class MeasuredClip:
     """A clip of the set, as input of the measures.
 
     Attributes:
@@ -53,7 +53,7 @@ class Told:
     video: tuple[str, float] | None
 
 
-def agreement(clips: Sequence[Told]) -> list[dict[str, Any]]:
+def agreement(clips: Sequence[MeasuredClip]) -> list[dict[str, Any]]:
     """Share of equal labels and Cohen's kappa for each pair of face, voice, words and final."""
     rows = []
     for first, second in combinations(SOURCES, 2):
@@ -74,7 +74,7 @@ def agreement(clips: Sequence[Told]) -> list[dict[str, Any]]:
     return rows
 
 
-def _of(clip: Told, source: str) -> str | None:
+def _of(clip: MeasuredClip, source: str) -> str | None:
     return clip.label if source == "final" else clip.channels.get(source)
 
 
@@ -88,7 +88,7 @@ def clues_measured(known: Evidence) -> set[str]:
     return {*(known.units or ()), *known.tone}
 
 
-def faithfulness(clips: Sequence[Told], seed: int = 0) -> dict[str, Any]:
+def faithfulness(clips: Sequence[MeasuredClip], seed: int = 0) -> dict[str, Any]:
     """Clues and quotations in reasons against the measurements, with shuffled reasons as control.
 
     {} if fewer than two clips have a reason and a measured clue.
@@ -151,7 +151,7 @@ def diversity(texts: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def reservations(clip: Told, labels: LabelSet) -> list[str]:
+def reservations(clip: MeasuredClip, labels: LabelSet) -> list[str]:
     """Faults of a clip's annotation, each in a few words."""
     against = []
     told = {c: label for c, label in clip.channels.items() if label is not None}
@@ -171,7 +171,7 @@ def _says(channel: str) -> str:
     return "say" if channel == "words" else "says"
 
 
-def worst(clips: Sequence[Told], labels: LabelSet, count: int = 24) -> list[dict[str, Any]]:
+def worst(clips: Sequence[MeasuredClip], labels: LabelSet, count: int = 24) -> list[dict[str, Any]]:
     """The clips with most faults, then the least certain."""
     rows: list[dict[str, Any]] = []
     for clip in clips:

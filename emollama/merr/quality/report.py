@@ -21,7 +21,7 @@ from emollama.merr.measure.frames import peak_image
 from emollama.merr.measure.tools import CLIPS, TRANSCRIPT
 from emollama.merr.peak import PEAK
 from emollama.merr.quality.against import compare
-from emollama.merr.quality.measures import Told, agreement, diversity, faithfulness, worst
+from emollama.merr.quality.measures import MeasuredClip, agreement, diversity, faithfulness, worst
 from emollama.merr.quality.page import markdown, page
 from emollama.merr.refine import REFINE, evidence_of
 from emollama.merr.select import SELECT
@@ -91,7 +91,7 @@ def run_report(build: Build, truth: Manifest | None = None) -> dict[str, Any]:
     return report
 
 
-def _clips(build: Build) -> tuple[list[Told], int]:
+def _clips(build: Build) -> tuple[list[MeasuredClip], int]:
     """The clips for the measures, in order, and the total number."""
     total = sum(1 for _ in build.items(CLIPS, CAPTION))
     chosen: set[str] | None = None
@@ -105,19 +105,19 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _told(build: Build, chosen: set[str] | None) -> Iterator[Told]:
+def _told(build: Build, chosen: set[str] | None) -> Iterator[MeasuredClip]:
     reads = (CLIPS, TRANSCRIPT, EMOTION, PEAK, TONE, CAPTION)
     for item in build.items(*reads, optional=(REFINE,)):
         if chosen is None or item.id in chosen:
             yield _one(item)
 
 
-def _one(item: Item) -> Told:
+def _one(item: Item) -> MeasuredClip:
     emotion, clip = item.rows[EMOTION], item.rows[CLIPS]
     refined = item.rows.get(REFINE)
     accepted = refined is not None and refined["status"] == "ok"
     time = (clip.get("start") or 0.0) + item.rows[PEAK]["time"]
-    return Told(
+    return MeasuredClip(
         id=item.id,
         label=emotion["label"],
         channels=emotion["channels"],

@@ -10,6 +10,7 @@ import torch
 from emollama.fusion.batch import FusionBatch
 from emollama.fusion.training.dealing import Dealer
 from emollama.inputs.config import ModalityDropout
+from emollama.inputs.dropping import _draws
 
 CHANNELS: dict[str, Any] = {"face": "face", "voice": "voice", "words": "words"}
 CLIPS = 6000
@@ -69,7 +70,7 @@ def test_where_all_were_drawn_each_is_as_likely_to_stay(absent: tuple[str, ...])
 def test_with_equal_rates_the_channel_of_the_highest_draw_stays() -> None:
     """As it was when the committed results were made, whose configurations have equal rates."""
     dealer = dealing(face=0.6, voice=0.6, words=0.6)
-    draws = torch.tensor([dealer._draw(0, f"clip-{i}", 3) for i in range(CLIPS)])
+    draws = torch.tensor([_draws(dealer.seed, 0, f"clip-{i}", 3) for i in range(CLIPS)])
     expected = draws >= 0.6
     none = ~expected.any(1)
     expected[none, draws.argmax(1)[none]] = True

@@ -237,7 +237,7 @@ def test_two_processes_learn_what_one_learns(config: Path, tmp_path: Path) -> No
         (["training.epochs=null"], "'training.epochs' is missing"),
         (["training.select=ccc"], "ccc is not a metric of task label"),
         (["training.select=f1"], "training.select"),
-        (["data.validation_split=train"], "'train' is trained on"),
+        (["data.validation_split=train"], "'train' is also in data.train_split"),
         (["data.train_split=dev"], "split 'dev' has no samples"),
         (["task.kind=values"], "name the values"),
         (["training.learning_rate=3e38"], "has diverged"),
@@ -257,16 +257,19 @@ SOUND = "fusion.modalities=[{name: sound, channel: voice, kind: waveform, source
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ([FRAMES], "task.kind 'frames': early needs a task of whole clips"),
+        ([FRAMES], "task.kind 'frames': early needs a task for whole clips"),
         (["fusion.system=va_fclstm"], "task.kind 'label': va_fclstm needs frames"),
         (
             ["fusion.system=amst", "fusion.options={head: concat}", "strategy.name=amst-a"],
             "fusion.options.head: strategy amst-a needs head 'msum', not 'concat'",
         ),
-        (["strategy.name=mla"], "fusion.system early: has no answer of each modality alone"),
-        (["strategy.name=windows", FRAMES], "fusion.system early: strategy windows is for systems"),
-        ([SOUND], "fusion.modalities: modality 'sound': source 'nowhere' is no folder"),
-        (["data.validation_split=val+train"], "data.validation_split: 'train' is trained on"),
+        (["strategy.name=mla"], "fusion.system early: cannot answer from each modality alone"),
+        (["strategy.name=windows", FRAMES], "fusion.system early: strategy windows needs a system"),
+        ([SOUND], "fusion.modalities: modality 'sound': source 'nowhere' is not a folder"),
+        (
+            ["data.validation_split=val+train"],
+            "data.validation_split: 'train' is also in data.train_split",
+        ),
         (
             ["fusion.modalities=[{name: mel, channel: voice, kind: fbank}]"],
             "modality 'mel': early does not take kind 'fbank'",

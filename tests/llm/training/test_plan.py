@@ -173,6 +173,8 @@ def test_what_would_not_fit_is_said(config: Path) -> None:
 
 def test_a_fusion_model_needs_no_plan() -> None:
     preset = Path(__file__).parents[3] / "train_configs/meld-early.yaml"
-    with pytest.raises(EmollamaError, match=r"meld-early\.yaml: is of a fusion model") as error:
+    with pytest.raises(
+        EmollamaError, match=r"meld-early\.yaml: configures a fusion model"
+    ) as error:
         CliRunner().invoke(app, ["plan", str(preset)], catch_exceptions=False)
     assert "\n" not in str(error.value) and "emollama train" in str(error.value)

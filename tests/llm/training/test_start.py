@@ -90,9 +90,9 @@ def test_a_run_goes_on_when_what_it_started_from_is_gone(stage1: Path, tmp_path:
         (["training.deepspeed={f}/bf16.json"], '"bf16" must be an object'),
         (["training.deepspeed={f}/wide.json"], 'bf16.enabled must be "auto", not true'),
         (["training.deepspeed={f}/clip.json"], '"gradient_clipping" must be "auto", not 0.5'),
-        (["training.deepspeed={f}/adam.json"], '"optimizer" is decided by the section training'),
+        (["training.deepspeed={f}/adam.json"], '"optimizer" is determined by the section training'),
         (["training.deepspeed={f}/odd.json"], "DeepSpeed refuses it: 1 validation error"),
-        (["model.lora.targets=[foo.q_proj]"], "'foo.q_proj' is no linear layer"),
+        (["model.lora.targets=[foo.q_proj]"], "'foo.q_proj' is not a linear layer"),
         (["seed=-1"], "key 'seed'"),
         (["seed=4294967296"], "key 'seed'"),
         (["training.neftune_alpha=5", "training.pack_tokens=400"], "set pack_tokens: 0"),
@@ -149,6 +149,9 @@ def test_out_of_memory_says_what_would_help(stage1: Path) -> None:
     with pytest.raises(EmollamaError) as error, memory_advice(config):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
     said = str(error.value)
-    assert "go on from the last checkpoint try training.micro_batch=2, then training.grad" in said
+    assert (
+        "to continue from the last checkpoint try training.micro_batch=2, then training.grad"
+        in said
+    )
     assert "with training.resume=never model.dtype=bfloat16, then model.quantise" in said
     assert "emollama plan" in said and "\n" not in said

@@ -280,7 +280,7 @@ def test_checkpoints_that_are_not_whole_are_kept(config: Path, tmp_path: Path) -
     said, _ = process.communicate(timeout=120)
     assert process.returncode == 0 and "step 1/2" in said
     (aside,) = output.glob("checkpoints-*")
-    assert f"set aside in {aside}" in said and (aside / "checkpoint-2").is_dir()
+    assert f"moved to {aside}" in said and (aside / "checkpoint-2").is_dir()
 
 
 def test_one_run_at_a_time(config: Path, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def test_a_clip_without_a_sure_face_is_rejected(tmp_path: Path) -> None:
         (HEAD, "holds no frames"),
         ("", "is empty"),
         ("frame, success\n1, 1\n", "has no column 'timestamp'"),
-        ("timestamp, success\n0, 1\n", "has no column AU01_r"),
+        ("timestamp, success\n0, 1\n", "has no column such as AU01_r"),
         (HEAD + "1, 0, 0.0, 0.9, 1, nan, 0, 0, 0\n", "'nan' is not a number"),
         (HEAD + "1, 0, 0.0, 0.9\n", "has 4 cells"),
     ],

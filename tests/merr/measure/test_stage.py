@@ -102,5 +102,5 @@ def test_files_whose_names_are_no_text_are_counted_and_the_others_go_on(tmp_path
 def test_a_folder_of_such_files_alone_is_refused(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"b\xff.mp4")).write_bytes(b"")
     made = Build(tmp_path / "out", Settings(), tmp_path, bar=quiet, echo=_nothing)
-    with pytest.raises(EmollamaError, match="no file whose name can name a clip"):
+    with pytest.raises(EmollamaError, match="no file has a valid name"):
         stage.list_clips(made)

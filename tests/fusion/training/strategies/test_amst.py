@@ -137,11 +137,16 @@ def test_rows_without_an_active_modality_count_for_nothing() -> None:
     ("name", "head", "options", "message"),
     [
         ("amst-a", "msum", {"skip": {"voise": 2}}, "strategy.skip: 'voise'.*did you mean 'voice'"),
-        ("amst-j", "concat", {"skip": {"voice": 2, "words": 3}}, "second epoch has no modality"),
+        (
+            "amst-j",
+            "concat",
+            {"skip": {"voice": 2, "words": 3}},
+            "second epoch has no active modality",
+        ),
         ("amst-a", "concat", {}, "strategy amst-a needs head 'msum', not 'concat'"),
         ("amst-j", "lsum", {}, "strategy amst-j needs head 'concat', not 'lsum'"),
         ("mla", "concat", {}, "strategy mla needs head 'msum'"),
-        ("mla", "msum", {"weights": {"voice": 1}}, "modality 'words' has none"),
+        ("mla", "msum", {"weights": {"voice": 1}}, "no weight for modality 'words'"),
     ],
 )
 def test_mistakes_are_told(name: str, head: str, options: dict, message: str) -> None:
@@ -151,5 +156,5 @@ def test_mistakes_are_told(name: str, head: str, options: dict, message: str) ->
 
 def test_systems_without_unimodal_answers_are_refused() -> None:
     first: FusionModel = model_of("early", {}, NAMES, kind="label")
-    with pytest.raises(EmollamaError, match="early: has no answer of each modality alone"):
+    with pytest.raises(EmollamaError, match="early: cannot answer from each modality alone"):
         strategy("amst-j", first, {})

@@ -75,5 +75,5 @@ def test_answers_are_weighed_by_entropy_or_by_numbers() -> None:
 
 def test_entropy_is_of_one_label() -> None:
     several = model_of("amst", {"width": 8}, ("words", "voice"), kind="labels")
-    with pytest.raises(EmollamaError, match="entropy is of one label, task labels has none"):
+    with pytest.raises(EmollamaError, match="entropy needs a single-label task, not labels"):
         strategy("mla", several, {})

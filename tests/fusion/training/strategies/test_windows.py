@@ -182,8 +182,10 @@ def test_a_row_without_the_first_modality_learns_at_the_targets_times() -> None:
 
 def test_what_has_no_windows_is_told() -> None:
     clip = model_of("early", {}, NAMES, kind="label")
-    with pytest.raises(EmollamaError, match="is for task frames, not label"):
+    with pytest.raises(EmollamaError, match="needs task frames, not label"):
         strategy("windows", clip, {})
     other = model_of("va_fclstm", {"reference": "face"}, NAMES, kind="frames")
-    with pytest.raises(EmollamaError, match=r"counts the frames of 'voice'.*leave reference out"):
+    with pytest.raises(
+        EmollamaError, match=r"first modality, 'voice', as reference; leave reference out"
+    ):
         strategy("windows", other, {})

@@ -37,7 +37,7 @@ from emollama.session.observing import Observer
 from emollama.workers.process import RefusedError, Worker
 
 _START_SECONDS = 300.0  # a machine under load takes long to import and to load weights
-_PRELOAD = ["emollama.serving.guard", "torch"]
+_PRELOAD = ["emollama.serving.decoders", "torch"]
 _UNREADABLE = "this clip cannot be read: "
 
 
@@ -67,7 +67,7 @@ class Job:
     transcribe: bool = True
 
 
-class Guard:
+class DecoderPool:
     """Processes that analyse clips; the settings limit how many run at a time.
 
     Args:
@@ -89,7 +89,7 @@ class Guard:
         self._closed = False
         for _ in range(settings.watchers):
             self._idle.put(None)
-        self.threads = ThreadPoolExecutor(settings.watchers, thread_name_prefix="guard")
+        self.threads = ThreadPoolExecutor(settings.watchers, thread_name_prefix="decoders")
 
     def start(self) -> None:
         """Start one process, so that a failure to start shows at once."""

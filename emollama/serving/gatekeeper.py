@@ -33,7 +33,7 @@ _SLOWEST = 1 << 16  # bytes a second of a body
 log = logging.getLogger("emollama.serving")
 
 
-class Door:
+class Gatekeeper:
     """Gives each request an id, and rejects inadmissible requests.
 
     - a wrong or missing key (401), compared in constant time;
@@ -58,7 +58,7 @@ class Door:
             return
         request_id = f"req-{uuid4().hex[:20]}"
         ends = asyncio.get_running_loop().time() + self.settings.deadline
-        scope.setdefault("state", {}).update(request_id=request_id, door=self, ends=ends)
+        scope.setdefault("state", {}).update(request_id=request_id, gatekeeper=self, ends=ends)
         body = _Body(self, receive, self._most(scope))
         started = False
 
@@ -141,8 +141,8 @@ class _Body:
         total: bytes so far.
     """
 
-    def __init__(self, door: Door, receive: Receive, most: tuple[int, str]) -> None:
-        self._door, self._receive = door, receive
+    def __init__(self, gatekeeper: Gatekeeper, receive: Receive, most: tuple[int, str]) -> None:
+        self._gatekeeper, self._receive = gatekeeper, receive
         self._most, self._message = most
         self._began: float | None = None
         self._whole = False
@@ -156,11 +156,14 @@ class _Body:
         self._whole = not message.get("more_body", False)
         size = len(message.get("body", b""))
         self.total += size
-        self._door.bytes += size
+        self._gatekeeper.bytes += size
         # The kind of error that those who parse the body let pass.
         if self.total > self._most:
             raise HTTPException(413, self._message)
-        if self.total < self._door.bytes and self._door.bytes > self._door.settings.max_in_hand:
+        if (
+            self.total < self._gatekeeper.bytes
+            and self._gatekeeper.bytes > self._gatekeeper.settings.max_in_hand
+        ):
             raise HTTPException(
                 429, "the open requests hold too many bytes; try again soon", {"Retry-After": "1"}
             )
@@ -169,7 +172,7 @@ class _Body:
     async def _in_time(self) -> Message:
         now = asyncio.get_running_loop().time()
         self._began = now if self._began is None else self._began
-        patience = self._door.settings.stall_seconds
+        patience = self._gatekeeper.settings.stall_seconds
         try:
             async with asyncio.timeout_at(self._began + patience + self.total / _SLOWEST):
                 return await self._receive()
