@@ -95,6 +95,9 @@ def test_the_known_command_picks_its_data_set() -> None:
     for name, said in ((None, "--dataset is missing"), ("feature_face", "feature_face_caption")):
         with pytest.raises(EmollamaError, match=said):
             load_config(EvalConfig, path, dataset=name)
+        with pytest.raises(EmollamaError) as caught:
+            load_config(EvalConfig, path, dataset=name)
+        assert str(caught.value).count(str(path)) == 1
 
 
 def test_the_published_schedule_is_what_the_preset_asks_for() -> None:
