@@ -126,8 +126,7 @@ def test_the_artefact_knows_its_encoders_in_full(walked: Path) -> None:
     for name in ("processor.json", "config.json"):
         text = (spoilt / name).read_text().replace(streams[1]["fingerprint"], "0" * 64)
         (spoilt / name).write_text(text)
-    clip = walked / "x.mp4"
-    clip.touch()
+    clip = next((walked / "probe").rglob("*.mp4"))
     done = warm.run("-m", "emollama", "predict", clip, "--model", spoilt)
     assert done.returncode == 2 and "'prosody'" in done.stderr
     assert "differs from the encoder in training" in done.stderr
