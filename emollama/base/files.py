@@ -27,10 +27,10 @@ def file_sha256(path: Path) -> str:
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, mode: int = 0o666) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` on success, remove it on failure.
 
-    A reader sees the old file or the new one, never half of either. A full disk or a folder
+    `mode`: permissions of the file, less the process's mask. A reader sees the old file or the new one, never half of either. A full disk or a folder
     that cannot be written is an `EmollamaError` naming `path`.
     """
     temporary: Path | None = None
@@ -42,7 +42,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
-        temporary.chmod(0o666 & ~_umask())
+        temporary.chmod(mode & ~_umask())
         temporary.replace(path)
     except OSError as error:
         raise EmollamaError(f"{path}: cannot be written: {error.strerror or error}") from error

@@ -143,7 +143,10 @@ class Workshop:
         config, row = self.configured(run), self.rows[run.row]
         sections, parts = self._data(row, run)
         fold = self.folds[run.fold]
-        setup = assembled(config, fold.manifest, sections, parts[TRAIN], parts[VALIDATION])
+        readers = {
+            s.name: self.opened[_key(a)][1] for s, a in zip(sections, row.modalities, strict=True)
+        }
+        setup = assembled(config, fold.manifest, sections, readers, parts[TRAIN], parts[VALIDATION])
         started, worked = time.monotonic(), time.process_time()
         with ExitStack() as held:
             training = FusionRun(config, held, setup, lambda text: None)

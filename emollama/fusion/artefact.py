@@ -28,6 +28,8 @@ from emollama.fusion.trained import TOKENIZERS, About, TrainedFusion
 from emollama.fusion.weights import MAIN, WEIGHTS_FILE, load_weights, new_model, read_config
 from emollama.fusion.weights import save_models as save_models
 from emollama.inputs.opening import reopen_inputs
+from emollama.inputs.person import PersonPrior
+from emollama.inputs.person_file import PRIOR_FILE, write_prior
 from emollama.inputs.spec import InputSpec
 from emollama.manifest.labels import LabelSet
 from emollama.manifest.sample import Manifest, Sample
@@ -98,8 +100,12 @@ def save(
     folder: Path,
     record: dict[str, Any],
     card: str,
+    prior: PersonPrior | None = None,
 ) -> None:
-    """Write an artefact atomically; an older one at `folder` is replaced."""
+    """Write an artefact atomically; an older one at `folder` is replaced.
+
+    `prior`: where an input is measured against people.
+    """
     with written_whole(folder) as draft:
         save_models(models, draft)
         for name, backbone in models[MAIN].backbones.items():
@@ -119,6 +125,8 @@ def save(
         write_json(draft / FUSION_FILE, values)
         write_text(draft / RECORD_FILE, json.dumps(record, indent=2) + "\n")
         write_text(draft / CARD_FILE, card)
+        if prior is not None:
+            write_prior(prior, draft / PRIOR_FILE)
 
 
 def load(folder: Path, device: torch.device | str = "cpu") -> FusionArtefact:

@@ -12,7 +12,7 @@ from transformers import PreTrainedConfig
 from emollama.base.config import Strict, checked
 from emollama.base.errors import EmollamaError
 from emollama.fusion.layers import require_whole_heads
-from emollama.inputs.spec import InputKind, InputSpec, Pooling
+from emollama.inputs.spec import InputKind, InputSpec, Pooling, Standardise
 from emollama.runs.artefact import TaskKind as TaskKind
 
 CHANNEL_OF = {"tokens": "words", "waveform": "voice", "frames": "face", "fbank": "voice"}
@@ -38,7 +38,7 @@ class ModalitySection(Strict):
     source: str = ""
     pool: Pooling = "none"
     segments: int = Field(default=0, ge=0)
-    standardise: bool = True
+    standardise: Standardise = True
     frozen: bool = False
     trained_layers: int = Field(default=0, ge=0)
     count: int = Field(default=3, ge=1)

@@ -67,7 +67,7 @@ class FusionSamples(LoadedSamples):
         """The answers to these rows, as one batch."""
         config = self.model.config
         hidden = [s.name for s in config.sections if s.channel not in channels]
-        batch = self.data.batch(rows)
+        batch = self.data.batch(rows, self.known)
         found = answers(config, self.model.answer, [batch], self.model.device, hidden)
         return [
             ModelAnswer(
@@ -89,7 +89,7 @@ class FusionSamples(LoadedSamples):
 
     def subject(self) -> FusionSubject:
         """The samples as a subject of explanations."""
-        rows = rows_of([self.data.batch([i]) for i in range(len(self.data))])
+        rows = rows_of([self.data.batch([i], self.known) for i in range(len(self.data))])
         return FusionSubject(self.model, rows, [s.text for s in self.samples])
 
     @torch.no_grad()
@@ -98,7 +98,7 @@ class FusionSamples(LoadedSamples):
         names = self.model.config.names
         if not all(int(self.data.tracks[n].length[row]) > 0 for n in names):
             return None
-        batch = self.data.batch([row])
+        batch = self.data.batch([row], self.known)
         if level:
             if not isinstance(self.data.tracks[noisy], TrackTable):
                 raise EmollamaError(

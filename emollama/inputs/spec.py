@@ -11,6 +11,7 @@ from emollama.manifest.channels import Channel
 InputKind = Literal["track", "tokens", "waveform", "frames", "fbank"]
 Pooling = Literal["none", "mean", "mean+std"]
 Absence = Literal["masked", "learned", "zeros", "omit"]
+Standardise = bool | Literal["person"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class InputSpec:
         pool: one vector of all steps.
         absence: how a missing track is represented: not at all ("masked", or "omit" without a
             position), by a "learned" vector, or by "zeros".
-        standardise: whether columns are standardised over the training split.
+        standardise: whether columns are standardised over the training split; "person" first
+            measures them against the person of the clip (`emollama.inputs.person`).
         noun: "stream" or "modality", for messages.
     """
 
@@ -42,7 +44,7 @@ class InputSpec:
     segments: int = 0
     pool: Pooling = "none"
     absence: Absence = "masked"
-    standardise: bool = True
+    standardise: Standardise = True
     noun: Literal["stream", "modality"] = "modality"
 
     @property

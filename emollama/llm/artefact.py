@@ -28,6 +28,8 @@ from emollama.base.files import read_json, read_text, written_whole
 from emollama.base.paths import PROCESSOR_FILE
 from emollama.features.tracks import usable
 from emollama.inputs.opening import reopen_inputs
+from emollama.inputs.person import PersonPrior
+from emollama.inputs.person_file import PRIOR_FILE, write_prior
 from emollama.inputs.spec import InputSpec
 from emollama.llm.backbone import load_llm, require_vocabulary, resolve_llm
 from emollama.llm.clues import ClueWords
@@ -188,17 +190,19 @@ def save(
     record: dict[str, Any],
     card: str,
     weights: Path | None = None,
+    prior: PersonPrior | None = None,
 ) -> None:
     """Write an artefact atomically; an older one at `folder` is replaced.
 
-    `weights`: adapters and projectors to write instead of those in memory.
+    `weights`: adapters and projectors to write instead of those in memory. `prior`: where an input
+    is measured against people.
     """
     with written_whole(folder) as draft:
         model.save_pretrained(str(draft))
         if weights is not None:
             shutil.copyfile(weights, draft / ADAPTER_FILE)
         bare(model).config.save_pretrained(draft)
-        save_rest(processor, clues, draft, record, card)
+        save_rest(processor, clues, draft, record, card, prior)
 
 
 def merge(source: Path, folder: Path) -> None:
@@ -212,7 +216,7 @@ def merge(source: Path, folder: Path) -> None:
     card = read_text(source / CARD_FILE)
     with written_whole(folder) as draft:
         artefact.model.save_pretrained(draft)
-        save_rest(artefact.processor, artefact.clues, draft, record, card)
+        save_rest(artefact.processor, artefact.clues, draft, record, card, artefact.prior)
 
 
 def load(folder: Path, dtype: torch.dtype, device: torch.device | None = None) -> LlmArtefact:
@@ -339,8 +343,11 @@ def save_rest(
     folder: Path,
     record: dict[str, Any],
     card: str,
+    prior: PersonPrior | None = None,
 ) -> None:
     """Write the files beside the weights."""
+    if prior is not None:
+        write_prior(prior, folder / PRIOR_FILE)
     processor.save_pretrained(folder)
     (folder / "clues.json").write_text(json.dumps(clues.to_dict(), indent=2), encoding="utf-8")
     (folder / RECORD_FILE).write_text(json.dumps(record, indent=2), encoding="utf-8")

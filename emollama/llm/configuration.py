@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 from transformers import AutoConfig, PreTrainedConfig
 
 from emollama.base.errors import EmollamaError, did_you_mean
-from emollama.inputs.spec import InputSpec
+from emollama.inputs.spec import InputSpec, Standardise
 from emollama.manifest.channels import Channel
 
 AbsentRule = Literal["learned", "zeros", "omit"]
@@ -50,7 +50,7 @@ class StreamConfig:
     layers: int = 1
     dropout: float = 0.0
     absent: AbsentRule = "learned"
-    standardise: bool = True
+    standardise: Standardise = True
     fingerprint: str = ""
 
     def __post_init__(self) -> None:

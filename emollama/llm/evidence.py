@@ -13,6 +13,7 @@ from emollama.base.errors import EmollamaError
 from emollama.encoders.base import FeatureTrack
 from emollama.features.tracks import TrackReader, usable
 from emollama.inputs.config import DataSection
+from emollama.inputs.enrolment import Known
 from emollama.inputs.opening import Readers, open_inputs
 from emollama.inputs.segments import fit_steps
 from emollama.llm.clues import ClueWords
@@ -70,8 +71,8 @@ def read_tracks(
 class EvidenceReader:
     """Reads the evidence of samples, with the clue words of the training split.
 
-    `shifts` are added to the tracks of training samples (`probe.start_from_probe`); the clue
-    words are those of the tracks as they are.
+    `known`: what people are known by. `shifts` are added to the tracks of training samples
+    (`probe.start_from_probe`). Clue words are those of the tracks as they are.
     """
 
     def __init__(
@@ -79,15 +80,23 @@ class EvidenceReader:
         readers: Mapping[str, TrackReader],
         clues: ClueWords,
         shifts: Mapping[str, Mapping[str, np.ndarray]] | None = None,
+        known: Known | None = None,
     ) -> None:
         self.readers = readers
         self.clues = clues
         self.shifts = shifts or {}
+        self.known = known
 
-    def read(self, sample: Sample) -> Evidence:
-        """The evidence of one sample, all channels in use."""
+    def read(self, sample: Sample, known: Known | None = None) -> Evidence:
+        """The evidence of one sample, all channels in use.
+
+        `known`: what people are known by, in place of the reader's own.
+        """
         tracks = read_tracks(self.readers, sample.id)
-        shown = {name: self._shifted(name, sample.id, track) for name, track in tracks.items()}
+        shown: Mapping[str, FeatureTrack | None] = tracks
+        if (known := known or self.known) is not None:
+            shown = {name: known.track(name, sample.id, track) for name, track in tracks.items()}
+        shown = {name: self._shifted(name, sample.id, track) for name, track in shown.items()}
         clues = self.clues.describe(tracks)
         for channel, words in sample.clues.items():
             clues[channel] = "; ".join(filter(None, (clues.get(channel), words)))

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from emollama.base.config import Strict
-from emollama.inputs.spec import InputSpec
+from emollama.inputs.spec import InputSpec, Standardise
 
 Quantisation = Literal["none", "8bit", "4bit"]
 Attention = Literal["sdpa", "eager", "flash_attention_2"]
@@ -30,7 +30,7 @@ class StreamSection(Strict):
     layers: int = Field(default=1, ge=1)
     dropout: float = Field(default=0.1, ge=0, lt=1)
     absent: Literal["learned", "zeros", "omit"] = "learned"
-    standardise: bool = True
+    standardise: Standardise = True
     initial_weights: Literal["random", "probe"] = "random"
 
     @property

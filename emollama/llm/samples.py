@@ -78,7 +78,7 @@ class LlmSamples(LoadedSamples):
     def _evidence(
         self, ids: Sequence[str], channels: Sequence[Channel] | None = None
     ) -> list[Evidence]:
-        found = [self._reader.read(self._of_id[i]) for i in ids]
+        found = [self._reader.read(self._of_id[i], self.known) for i in ids]
         if channels is None:
             return found
         return [self.processor.for_label(e, channels) for e in found]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -12,6 +13,9 @@ import numpy as np
 
 from emollama.base.files import read_text
 from emollama.features.tracks import TrackReader
+from emollama.inputs.enrolment import Known, person_inputs
+from emollama.inputs.person import PersonPrior
+from emollama.inputs.person_file import PRIOR_FILE, read_prior
 from emollama.inputs.spec import InputSpec
 from emollama.manifest.channels import Channel
 from emollama.manifest.sample import Manifest, Sample
@@ -69,6 +73,7 @@ class LoadedSamples(ABC):
         left_out: ids of samples whose features or media cannot be read, and why.
         notes: remarks for the user about the data.
         channels: channels available in any sample.
+        known: what people are known by; None measures features against the training corpus.
     """
 
     samples: Sequence[Sample]
@@ -76,6 +81,7 @@ class LoadedSamples(ABC):
     left_out: Mapping[str, str]
     notes: Sequence[str] = ()
     channels: frozenset[Channel]
+    known: Known | None = None
 
     def check(self, ids: Sequence[str]) -> None:  # noqa: B027  most have read everything
         """Read the inputs of these samples, so that an unreadable file is reported now."""
@@ -164,6 +170,16 @@ class Artefact(ABC):
     @abstractmethod
     def inputs(self) -> tuple[InputSpec, ...]:
         """What it reads."""
+
+    @cached_property
+    def prior(self) -> PersonPrior | None:
+        """What its training corpus says of people; None if no input is measured against them.
+
+        Raises:
+            EmollamaError: the file is missing or corrupt.
+        """
+        named = person_inputs(self.inputs)
+        return read_prior(self.folder / PRIOR_FILE) if named else None
 
     @property
     def task(self) -> TaskKind:

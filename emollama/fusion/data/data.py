@@ -16,12 +16,14 @@ from emollama.encoders.base import FeatureTrack
 from emollama.features.tracks import TrackReader, usable
 from emollama.fusion.batch import FusionBatch
 from emollama.fusion.configuration import FusionTask, ModalitySection
+from emollama.fusion.data.persons import measured
 from emollama.fusion.data.raw_media import RawTrack
 from emollama.fusion.data.raw_reading import read_raw
 from emollama.fusion.data.raw_table import RawTable, Table, weight_of
 from emollama.fusion.data.targets import TargetTable, require_values
 from emollama.fusion.data.track_table import TrackTable, read_table
 from emollama.fusion.modeling import FusionModel
+from emollama.inputs.enrolment import Known
 from emollama.inputs.opening import Readers, open_inputs
 from emollama.inputs.segments import shaped
 from emollama.inputs.standardiser import Standardiser
@@ -60,6 +62,7 @@ class FusionData:
         targets: for the task.
         left_out: samples whose features or media cannot be read or are empty, and why.
         notes: remarks for the user about the data.
+        known: what people are known by; None measures all features against the corpus.
     """
 
     samples: tuple[Sample, ...]
@@ -67,6 +70,7 @@ class FusionData:
     targets: TargetTable
     left_out: Mapping[str, str]
     notes: tuple[str, ...] = ()
+    known: Known | None = None
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -78,6 +82,7 @@ class FusionData:
             {name: table.chosen(rows) for name, table in self.tracks.items()},
             self.targets.chosen(rows),
             {},
+            known=self.known,
         )
 
     @property
@@ -85,8 +90,11 @@ class FusionData:
         """The samples' ids in order."""
         return [s.id for s in self.samples]
 
-    def batch(self, rows: Sequence[int] | np.ndarray) -> FusionBatch:
-        """These rows, collated; padding is no longer than the longest of them."""
+    def batch(self, rows: Sequence[int] | np.ndarray, known: Known | None = None) -> FusionBatch:
+        """These rows, collated; padding is no longer than the longest of them.
+
+        `known`: what people are known by, in place of the data's own.
+        """
         index = torch.as_tensor(np.asarray(rows, dtype=np.int64))
         values: dict[str, Tensor] = {}
         valid: dict[str, Tensor] = {}
@@ -94,6 +102,8 @@ class FusionData:
         for name, table in self.tracks.items():
             values[name], valid[name], times[name] = table.take(index)
         chosen = [self.samples[i] for i in index.tolist()]
+        if (known := known or self.known) is not None:
+            values = measured(values, known, [s.id for s in chosen])
         return FusionBatch(
             ids=tuple(s.id for s in chosen),
             values=values,

@@ -11,6 +11,7 @@ from emollama.fusion.data.data import FusionData
 from emollama.inputs.config import ModalityDropout
 from emollama.inputs.draws import EpochOrders
 from emollama.inputs.dropping import kept_table
+from emollama.inputs.enrolment import Enrolment
 from emollama.manifest.channels import Channel
 
 
@@ -27,6 +28,7 @@ class Dealer:
         seed: of the run.
         channels: of the modalities.
         rank: of this process, among `world`.
+        people: of the samples, each known by a number of clips that is drawn anew every epoch.
     """
 
     def __init__(
@@ -38,8 +40,10 @@ class Dealer:
         channels: dict[str, Channel],
         rank: int = 0,
         world: int = 1,
+        people: Enrolment | None = None,
     ) -> None:
         self.data = data
+        self.people = people
         self.batch_size = batch_size
         self.dropout = dropout
         self.seed = seed
@@ -58,7 +62,8 @@ class Dealer:
         first = index * self.batch_size
         rows = self._orders[epoch][first : first + self.batch_size]
         mine = rows[self.rank :: self.world]
-        batch = self.data.batch(mine or rows[:1])
+        known = self.people.in_epoch(self.seed, epoch) if self.people else None
+        batch = self.data.batch(mine or rows[:1], known)
         if any((self.dropout.voice, self.dropout.face, self.dropout.words)):
             batch = self._dropped(batch, epoch)
         return batch, len(mine) / len(rows), len(mine)

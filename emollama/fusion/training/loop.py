@@ -107,6 +107,7 @@ class FusionRun:
             self.setup.train, config.training.batch_size, config.modality_dropout, config.seed,
             {m.name: m.channel for m in config.fusion.modalities},
             rank=self.accelerator.process_index, world=self.accelerator.num_processes,
+            people=self.setup.people,
         )  # fmt: skip
         kind, options = strategy_class(config.strategy.name), config.strategy_options()
         self.epochs = kind.epochs(options, config.training.epochs)
@@ -330,7 +331,9 @@ class FusionRun:
             "best": best or None,
         }
         card = _card(config, manifest, self.strategy.model.config, record)
-        artefact.save(self.strategy.models, self.about(best), folder, record, card)
+        people = self.setup.people
+        prior = people.prior if people else None
+        artefact.save(self.strategy.models, self.about(best), folder, record, card, prior)
         kept = f"epoch {best['epoch']}" if best else "the last epoch"
         self.say(f"artefact of {kept} written to {folder}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from emollama.fusion.modeling import FusionModel
 from emollama.fusion.systems.table import fusion_system
 from emollama.fusion.training.config import FusionTrainConfig
 from emollama.inputs.draws import generator
+from emollama.inputs.enrolment import Enrolment, enrolment, fit_people
+from emollama.inputs.opening import Readers
 from emollama.manifest.sample import Manifest
 from emollama.manifest.split_file import leakage, read_with_splits
 from emollama.runs.run_folder import tell_left_out
@@ -31,12 +33,16 @@ from emollama.runs.run_folder import tell_left_out
 
 @dataclass(frozen=True)
 class Setup:
-    """The splits and the model to train; the test split is not read."""
+    """The splits and the model to train; the test split is not read.
+
+    `people`: of the training split, where an input has `standardise: person`.
+    """
 
     manifest: Manifest
     train: FusionData
     validation: FusionData | None
     model: FusionModel
+    people: Enrolment | None = None
 
 
 def set_up(config: FusionTrainConfig, say: Callable[[str], None]) -> Setup:
@@ -57,17 +63,26 @@ def set_up(config: FusionTrainConfig, say: Callable[[str], None]) -> Setup:
             say(note)
     train = splits[config.data.train_split]
     held_out = config.data.validation_split
-    return assembled(config, manifest, sections, train, splits[held_out] if held_out else None)
+    validation = splits[held_out] if held_out else None
+    return assembled(config, manifest, sections, readers, train, validation)
 
 
 def assembled(
     config: FusionTrainConfig,
     manifest: Manifest,
     sections: Sequence[ModalitySection],
+    readers: Readers,
     train: FusionData,
     validation: FusionData | None,
 ) -> Setup:
-    """Build a model for data that has been read; `sections` come from `open_modalities`."""
+    """Build a model for data that has been read; both from `open_modalities`.
+
+    People of the validation split are known by as many clips as those of a training epoch.
+    """
+    people = fit_people(sections, readers, train.samples, manifest.labels.labels)
+    if people is not None and validation is not None:
+        held_out = enrolment(people.prior, readers, validation.samples)
+        validation = replace(validation, known=held_out.in_epoch(config.seed, 0))
     balance: list[float] = []
     if config.task.class_weights == "balanced" and config.task.has_labels:
         balance = train.targets.class_weights()
@@ -86,7 +101,7 @@ def assembled(
     if config.fusion.initialise_from is None:
         require_raw(manifest, train)
         fit_standardisers(model, train)
-    return Setup(manifest, train, validation, model)
+    return Setup(manifest, train, validation, model, people)
 
 
 def seed_weights(seed: int, name: str) -> None:

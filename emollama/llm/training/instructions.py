@@ -10,6 +10,7 @@ from torch.utils.data import Dataset
 from emollama.inputs.config import ModalityDropout
 from emollama.inputs.draws import EpochOrders, generator
 from emollama.inputs.dropping import kept_channels
+from emollama.inputs.enrolment import Enrolment
 from emollama.llm.batch import Encoded, by_count
 from emollama.llm.evidence import EvidenceReader
 from emollama.llm.processing import CHANNELS, EmotionLlamaProcessor
@@ -24,7 +25,8 @@ class InstructionSchedule(Dataset[list[list[Encoded]]]):
     An item holds the micro-batches of one process in one step. Item i belongs to step i // world
     and process i % world. A step's samples are distributed by length, so that there is little
     padding (or packed rows are full); this does not change a step's samples, nor its gradient.
-    Task, instruction and dropped channels of a sample are functions of (seed, epoch, sample id).
+    Task, instruction, dropped channels and what a sample's person is known by are functions of
+    (seed, epoch, sample id).
     With a sequential sampler the whole run is one pass, so resuming is skipping, and any number of
     processes sees the same steps.
 
@@ -40,6 +42,7 @@ class InstructionSchedule(Dataset[list[list[Encoded]]]):
         world: number of processes.
         micro_batch: samples per padded micro-batch; 0 for all of a process's step.
         pack_tokens: tokens per packed row; 0 pads instead.
+        people: of the samples, each known by a number of clips that is drawn anew every epoch.
     """
 
     def __init__(
@@ -55,8 +58,10 @@ class InstructionSchedule(Dataset[list[list[Encoded]]]):
         world: int = 1,
         micro_batch: int = 0,
         pack_tokens: int = 0,
+        people: Enrolment | None = None,
     ) -> None:
         self.samples = list(samples)
+        self.people = people
         self.evidence = evidence
         self.processor = processor
         self.tasks = tasks
@@ -111,7 +116,8 @@ class InstructionSchedule(Dataset[list[list[Encoded]]]):
         """One sample with its task in one epoch."""
         draw = generator(self.seed, epoch, "item", sample.id)
         task = self._task(sample, draw.random())
-        evidence = self.evidence.read(sample)
+        people = self.people.in_epoch(self.seed, epoch) if self.people else None
+        evidence = self.evidence.read(sample, people)
         choice = draw.randrange(self.processor.instruction_count(task))
         question = self.processor.instruction(task, choice)
         if task == "reason":

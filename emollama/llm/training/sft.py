@@ -17,8 +17,9 @@ from emollama.base.device import default_device, resolve_dtype
 from emollama.base.errors import EmollamaError
 from emollama.base.files import file_sha256, read_json, write_json, written_whole
 from emollama.base.paths import PROCESSOR_FILE
+from emollama.inputs.enrolment import enrolment, fit_people
+from emollama.inputs.person import PersonPrior
 from emollama.llm import artefact
-from emollama.llm.clues import ClueWords
 from emollama.llm.evidence import (
     EvidenceReader,
     fit_clues,
@@ -115,6 +116,7 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
         quantise=config.model.quantise,
         device=device,
     )
+    people = fit_people(config.model.streams, readers, samples, manifest.labels.labels)
     shifts: Shifts = {}
     if config.model.initialise_from is not None:
         # A checkpoint of this run holds everything; what it started from may be gone by now.
@@ -123,8 +125,9 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
     else:
         fit_standardisers(artefact.bare(model), readers, samples)
     if probed := [s.name for s in config.model.streams if s.initial_weights == "probe"]:
+        against = people.transductive.readers(readers) if people else readers
         shifts = start_from_probe(
-            artefact.bare(model), processor, probed, readers, samples, config.model.probe_strength
+            artefact.bare(model), processor, probed, against, samples, config.model.probe_strength
         )
         held_out = len(next(iter(shifts.values())))
         say(f"projectors start from a probe; {held_out} samples are presented as if held out of it")
@@ -138,6 +141,7 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
         world=world,
         micro_batch=micro,
         pack_tokens=config.training.pack_tokens,
+        people=people,
     )  # fmt: skip
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     epochs = config.training.max_steps * config.training.batch_size / len(samples)
@@ -147,7 +151,8 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
         f"language model in {str(artefact.bare(model).language_model.dtype)[6:]}"
     )
 
-    keeper = _keeper(config, model, processor, evidence, clues, manifest, readers, device, say)
+    prior = people.prior if people else None
+    keeper = _keeper(config, model, processor, evidence, prior, manifest, readers, device, say)
     if rank == 0:
         claim_output(config.output, config, held, resume is not None, asked, say)
     if torch.distributed.is_initialized():
@@ -189,7 +194,7 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
             }
             card = _card(config, manifest, record)
             weights = config.output / "best" / artefact.ADAPTER_FILE if best else None
-            artefact.save(model, processor, clues, folder, record, card, weights)
+            artefact.save(model, processor, clues, folder, record, card, weights, prior)
             say(f"artefact written to {folder}")
     _leave_process_group(world)
     return folder
@@ -200,7 +205,7 @@ def _keeper(
     model: PeftModel,
     processor: EmotionLlamaProcessor,
     evidence: EvidenceReader,
-    clues: ClueWords,
+    prior: PersonPrior | None,
     manifest: Any,
     readers: Any,
     device: torch.device,
@@ -218,7 +223,8 @@ def _keeper(
     tell_left_out(left_out, say)
     if not samples:
         raise EmollamaError(f"{manifest.path}: no sample of split '{split}' can be scored")
-    known = [evidence.read(s) for s in samples]
+    people = enrolment(prior, readers, samples).in_epoch(config.seed, 0) if prior else None
+    known = [evidence.read(s, people) for s in samples]
     names = processor.labels.labels
     gold = one_hot([names.index(str(s.targets.emotion)) for s in samples], len(names))
     best = config.output / "best"

@@ -1,0 +1,214 @@
+"""Which of their own clips people are known by: in training, in evaluation, and for one clip.
+
+In training the number of clips is drawn anew for every sample and epoch, from none to all, so that
+one model serves every case. A drawn set never holds the sample itself, except where all are drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from emollama.encoders.base import FeatureTrack
+from emollama.features.tracks import TrackReader
+from emollama.inputs.draws import generator
+from emollama.inputs.opening import Readers
+from emollama.inputs.person import Affine, ClipMoments, Person, PersonPrior, moments_of
+from emollama.inputs.person_fit import fit_person_prior
+from emollama.inputs.spec import Described
+from emollama.manifest.sample import Sample
+
+SIZES: tuple[int | None, ...] = (0, 1, 2, 4, 8, 16, None)
+"""Numbers of clips to draw from in training; None is all of a person's."""
+
+
+def person_of(sample: Sample) -> str | None:
+    """Who is in a sample: its speaker, else its group."""
+    return sample.speaker or sample.group
+
+
+def person_inputs(inputs: Sequence[Described]) -> list[str]:
+    """Names of the inputs with `standardise: person`; an `InputSpec` describes itself."""
+    return [one.spec.name for one in inputs if one.spec.standardise == "person"]
+
+
+def clip_moments(
+    readers: Mapping[str, TrackReader], widths: Mapping[str, int], ids: Sequence[str]
+) -> dict[str, ClipMoments]:
+    """Moments of samples over the columns of these inputs; each track is read once."""
+    sizes = list(widths.values())
+    return {i: moments_of([readers[name].get(i) for name in widths], sizes) for i in ids}
+
+
+class Enrolment:
+    """The people of some samples, and what each is known by.
+
+    Args:
+        prior: of the model.
+        moments: of the samples, by id.
+        people: who is in each, by id; None where that is not known.
+    """
+
+    def __init__(
+        self,
+        prior: PersonPrior,
+        moments: Mapping[str, ClipMoments],
+        people: Mapping[str, str | None],
+    ) -> None:
+        self.prior = prior
+        self.moments = moments
+        self.people = people
+        self.clips: dict[str, list[str]] = {}
+        for name in sorted(moments):
+            if (person := people[name]) is not None:
+                self.clips.setdefault(person, []).append(name)
+        self._all: dict[str, Person | None] = {}
+        self._epoch = -1
+        self._drawn: dict[tuple[str, int, int], Person | None] = {}
+
+    def by(self, ids: Sequence[str], neutral: bool = False) -> Person | None:
+        """The person that these samples show; None without any."""
+        return self.prior.estimate([self.moments[i] for i in ids], neutral)
+
+    @property
+    def transductive(self) -> Known:
+        """Everybody known by all clips, those to be answered included."""
+        return Known(self.prior, self.all)
+
+    def all(self, sample_id: str) -> Person | None:
+        """The person of a sample by all clips of that person, this one included."""
+        person = self.people[sample_id]
+        if person is None or len(self.clips[person]) < 2:
+            return None
+        if person not in self._all:
+            self._all[person] = self.by(self.clips[person])
+        return self._all[person]
+
+    def drawn(self, seed: int, epoch: int, sample_id: str) -> Person | None:
+        """The person of a sample as known in one epoch; a function of the three."""
+        person = self.people[sample_id]
+        if person is None:
+            return None
+        place = generator(seed, epoch, "known", sample_id).randrange(len(SIZES))
+        if SIZES[place] == 0:
+            return None
+        if SIZES[place] is None:
+            return self.all(sample_id)
+        if self._epoch != epoch:
+            self._epoch, self._drawn = epoch, {}
+        first, second = self._halves(seed, epoch, person, place)
+        side = int(sample_id in first)
+        key = (person, place, side)
+        if key not in self._drawn:
+            self._drawn[key] = self.by(second if side else first)
+        return self._drawn[key]
+
+    def in_epoch(self, seed: int, epoch: int) -> Known:
+        """What people are known by in one epoch of training."""
+        return Known(self.prior, lambda sample_id: self.drawn(seed, epoch, sample_id))
+
+    def _halves(
+        self, seed: int, epoch: int, person: str, place: int
+    ) -> tuple[Sequence[str], Sequence[str]]:
+        """Two sets of clips of a person without a common one: a sample is known by the other."""
+        clips = list(self.clips[person])
+        generator(seed, epoch, "enrolled", person, place).shuffle(clips)
+        size = min(SIZES[place] or 0, len(clips) // 2)
+        return clips[:size], clips[size : 2 * size]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What each sample's person is known by.
+
+    Attributes:
+        prior: of the model.
+        person: of a sample id; None leaves its tracks as they are.
+    """
+
+    prior: PersonPrior
+    person: Callable[[str], Person | None]
+
+    def affine(self, name: str, sample_id: str) -> Affine | None:
+        """The change of an input's columns for a sample."""
+        if name not in self.prior.widths:
+            return None
+        return self.prior.affine(name, self.person(sample_id))
+
+    def track(self, name: str, sample_id: str, track: FeatureTrack | None) -> FeatureTrack | None:
+        """A track of an input, measured against the person of its sample."""
+        affine = None if track is None else self.affine(name, sample_id)
+        return track if track is None or affine is None else affine.apply(track)
+
+    def readers(self, readers: Readers) -> Readers:
+        """The readers, with the tracks of the prior's inputs measured against people."""
+        return {
+            name: PersonTracks(reader, name, self) if name in self.prior.widths else reader
+            for name, reader in readers.items()
+        }
+
+
+class PersonTracks:
+    """Tracks of one input, each measured against the person of its sample; a `TrackReader`.
+
+    Args:
+        reader: of the tracks as they are.
+        name: of the input.
+        known: what people are known by.
+    """
+
+    def __init__(self, reader: TrackReader, name: str, known: Known) -> None:
+        self.reader, self.name, self.known = reader, name, known
+        self.width, self.fingerprint = reader.width, reader.fingerprint
+        self.columns = reader.columns
+
+    def __contains__(self, sample_id: object) -> bool:
+        return sample_id in self.reader
+
+    def ids(self) -> list[str]:
+        """Every id that the reader knows."""
+        return self.reader.ids()
+
+    def status(self, sample_id: str) -> str:
+        """As the reader has it."""
+        return self.reader.status(sample_id)
+
+    def get(self, sample_id: str) -> FeatureTrack | None:
+        """The track, against its person."""
+        return self.known.track(self.name, sample_id, self.reader.get(sample_id))
+
+
+def fit_people(
+    inputs: Sequence[Described],
+    readers: Mapping[str, TrackReader],
+    samples: Sequence[Sample],
+    labels: Sequence[str],
+) -> Enrolment | None:
+    """The people of the training samples and the prior fitted to them.
+
+    None where no input has `standardise: person`.
+
+    Raises:
+        EmollamaError: fewer than two people have two clips.
+    """
+    widths = {n: readers[n].width for n in person_inputs(inputs)}
+    if not widths:
+        return None
+    moments = clip_moments(readers, widths, [s.id for s in samples])
+    people = {s.id: person_of(s) for s in samples}
+    prior = fit_person_prior(
+        widths,
+        [moments[s.id] for s in samples],
+        [people[s.id] for s in samples],
+        [s.targets.emotion for s in samples],
+        labels,
+    )
+    return Enrolment(prior, moments, people)
+
+
+def enrolment(
+    prior: PersonPrior, readers: Mapping[str, TrackReader], samples: Sequence[Sample]
+) -> Enrolment:
+    """The people of samples of any split, for a model's prior."""
+    moments = clip_moments(readers, prior.widths, [s.id for s in samples])
+    return Enrolment(prior, moments, {s.id: person_of(s) for s in samples})

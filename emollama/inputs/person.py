@@ -1,0 +1,218 @@
+"""Person standardisation: a person's features are measured against that person's own clips.
+
+A `PersonPrior` holds what the training corpus says of people: how far their means lie apart, how a
+clip of each label departs from its person's mean, and how noisy one clip is. With it, some
+unlabelled clips of a person give that person's mean and deviation, shrunk towards the corpus. The
+features of the person's clips are then moved and scaled so that the model's own standardiser turns
+them into deviations from the person; without any clip they stay exactly as they are.
+
+The mean of few clips of one kind is the mean of that emotion rather than of the person. So the
+offset of a person is estimated by four steps of expectation and maximisation: the mean of each clip
+less what its expected label explains, shrunk in every column by its error over the spread of people.
+The error has three parts: the noise of a clip, the person's own habit of showing that label, and the
+doubt about the label; the last two do not average out over clips of one label. The more clips there
+are and the more their labels differ, the more the plain mean and deviation are trusted instead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from emollama.encoders.base import FeatureTrack
+
+STEPS = 4
+"""Steps of expectation and maximisation."""
+CLIPS_FOR_MEAN = 4
+"""Number of varied clips at which the plain mean is trusted half."""
+CLIPS_FOR_DEVIATION = 8
+"""Number of varied clips at which the person's own deviation is trusted half."""
+ENOUGH_VARIETY = 3
+"""Clips are as varied as can be where they differ by the labels of a third of the label set."""
+SMALLEST = 0.2
+"""Smallest deviation of a person, in deviations of the corpus."""
+
+
+@dataclass(frozen=True)
+class ClipMoments:
+    """Mean and variance over the steps of a clip, float64 [D]; NaN in columns that it lacks."""
+
+    mean: np.ndarray
+    variance: np.ndarray
+
+
+@dataclass(frozen=True)
+class Person:
+    """A person as one model sees them: the estimate that the person's clips gave.
+
+    Attributes:
+        clips: number of clips.
+        mean: float64 [D] of all columns.
+        deviation: float64 [D].
+        prior: `PersonPrior.key` of the model.
+        variety: 0 where all clips seem to show one label, 1 where they show all alike.
+    """
+
+    clips: int
+    mean: np.ndarray
+    deviation: np.ndarray
+    prior: str
+    variety: float = 0.0
+
+
+@dataclass(frozen=True)
+class Affine:
+    """A change of a track's columns: values * scale + shift, float32 [D] each."""
+
+    scale: np.ndarray
+    shift: np.ndarray
+
+    def apply(self, track: FeatureTrack) -> FeatureTrack:
+        """The track with changed values."""
+        return replace(track, values=track.values * self.scale + self.shift)
+
+
+@dataclass(frozen=True)
+class PersonPrior:
+    """What a training corpus says of people, over the columns of all inputs side by side.
+
+    Attributes:
+        widths: by input, in the order of the columns.
+        labels: K labels; () if clips have none, which leaves the plain mean only.
+        mean, deviation: [D], of all training steps; the rest is in units of `deviation`.
+        within: [D], deviation of steps about the mean of their person.
+        noise: [D], variance of a clip's mean about the mean of its person and label.
+        habit: [D], variance of how a person shows a label about person and label: it does not
+            average out over clips of one label.
+        spread: [D], variance of people's means.
+        classes: [K, D], mean of a label's clips less that of their people.
+        weights, bias: [K, D] and [K], a regression of labels on (clip - person) / within.
+    """
+
+    widths: Mapping[str, int]
+    labels: tuple[str, ...]
+    mean: np.ndarray
+    deviation: np.ndarray
+    within: np.ndarray
+    noise: np.ndarray
+    habit: np.ndarray
+    spread: np.ndarray
+    classes: np.ndarray
+    weights: np.ndarray
+    bias: np.ndarray
+    _slices: dict[str, slice] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        ends = np.cumsum([0, *self.widths.values()]).tolist()
+        slices = {n: slice(a, b) for n, a, b in zip(self.widths, ends, ends[1:], strict=False)}
+        object.__setattr__(self, "_slices", slices)
+
+    @cached_property
+    def key(self) -> str:
+        """Identifies the prior: people estimated with another one do not fit."""
+        digest = hashlib.sha256(repr((dict(self.widths), self.labels)).encode())
+        for values in (self.mean, self.deviation, self.classes, self.weights):
+            digest.update(np.ascontiguousarray(values, dtype=np.float32).tobytes())
+        return digest.hexdigest()[:16]
+
+    def moments(self, tracks: Mapping[str, FeatureTrack | None]) -> ClipMoments:
+        """Moments of one clip over all columns, from its tracks by input."""
+        parts = [tracks.get(name) for name in self.widths]
+        return moments_of(parts, list(self.widths.values()))
+
+    def estimate(self, clips: Sequence[ClipMoments], neutral: bool = False) -> Person | None:
+        """The person that these clips belong to; None without any clip.
+
+        Args:
+            clips: unlabelled clips of one person.
+            neutral: whether the user says that all of them are neutral.
+        """
+        if not clips:
+            return None
+        means = (np.stack([c.mean for c in clips]) - self.mean) / self.deviation
+        variances = np.stack([c.variance for c in clips]) / self.deviation**2
+        known = (~np.isnan(means)).sum(axis=0)
+        offset, variety, shrinkage = self._offset(means, neutral)
+        trust = 0.0 if neutral else variety * known / (known + CLIPS_FOR_MEAN)
+        offset = trust * _mean(means) + (1 - trust) * offset
+        own = _mean(variances + (means - offset) ** 2)
+        trust = 0.0 if neutral else variety * known / (known + CLIPS_FOR_DEVIATION)
+        pooled = shrinkage * self.within**2 + (1 - shrinkage)
+        deviation = np.maximum(np.sqrt(trust * own + (1 - trust) * pooled), SMALLEST)
+        return Person(
+            clips=len(clips),
+            mean=self.mean + self.deviation * offset,
+            deviation=self.deviation * np.where(known, deviation, 1.0),
+            prior=self.key,
+            variety=variety,
+        )
+
+    def _offset(self, means: np.ndarray, neutral: bool) -> tuple[np.ndarray, float, np.ndarray]:
+        """The person's offset [D] by EM, the variety of labels expected, and the shrinkage [D]."""
+        known = (~np.isnan(means)).sum(axis=0)
+        single = 1 / np.maximum(known, 1)
+        if not self.labels:
+            shrinkage = np.where(known, self.spread / (self.spread + self.noise * single), 0.0)
+            return shrinkage * _mean(means), 1.0, shrinkage
+        offset = np.zeros(means.shape[1])
+        expected = np.zeros((len(means), len(self.labels)))
+        for _ in range(STEPS):
+            if neutral and "neutral" in self.labels:
+                expected[:, self.labels.index("neutral")] = 1.0
+            else:
+                centred = np.nan_to_num((means - offset) / self.within)
+                expected = _softmax(centred @ self.weights.T + self.bias)
+            share = expected.mean(axis=0)
+            alike = (share**2).sum()
+            explained = expected @ self.classes
+            doubt = (expected @ self.classes**2 - explained**2).mean(axis=0)
+            error = self.noise * single + self.habit * alike + doubt * np.maximum(single, alike)
+            shrinkage = np.where(known, self.spread / (self.spread + error), 0.0)
+            offset = shrinkage * _mean(means - explained)
+        # What the labels of clips differ by, without the doubt about each of them.
+        differing = np.exp(_entropy(share) - _entropy(expected).mean()) - 1
+        variety = ENOUGH_VARIETY * differing / max(len(self.labels) - 1, 1)
+        return offset, float(min(variety, 1.0)), shrinkage
+
+    def affine(self, name: str, person: Person | None) -> Affine | None:
+        """The change of an input's columns for a person; None for nobody."""
+        if person is None:
+            return None
+        part = self._slices[name]
+        scale = self.deviation[part] / person.deviation[part]
+        shift = self.mean[part] - scale * person.mean[part]
+        return Affine(scale.astype(np.float32), shift.astype(np.float32))
+
+
+def moments_of(tracks: Sequence[FeatureTrack | None], widths: Sequence[int]) -> ClipMoments:
+    """Moments of a clip over the columns of its tracks side by side; NaN for a missing track."""
+    means, variances = [], []
+    for track, width in zip(tracks, widths, strict=True):
+        if track is None:
+            means.append(np.full(width, np.nan))
+            variances.append(means[-1])
+        else:
+            values = track.values.astype(np.float64)
+            means.append(values.mean(axis=0))
+            variances.append(values.var(axis=0))
+    return ClipMoments(np.concatenate(means), np.concatenate(variances))
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    """Mean [D] of rows that are known; 0 where none is."""
+    known = ~np.isnan(values)
+    return np.where(known, values, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+
+
+def _entropy(shares: np.ndarray) -> np.ndarray:
+    """Entropy in nats along the last axis."""
+    return np.asarray(-(shares * np.log(np.maximum(shares, 1e-12))).sum(axis=-1))
+
+
+def _softmax(scores: np.ndarray) -> np.ndarray:
+    exponents = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return exponents / exponents.sum(axis=1, keepdims=True)

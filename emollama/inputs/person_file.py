@@ -1,0 +1,97 @@
+"""Priors and people as safetensors files."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from emollama.base.errors import EmollamaError
+from emollama.base.files import atomic_path
+from emollama.inputs.person import Person, PersonPrior
+
+PRIOR_FILE = "people.safetensors"
+"""In an artefact whose inputs are measured against people."""
+
+_PRIOR = ("mean", "deviation", "within", "noise", "habit", "spread", "classes", "weights", "bias")
+_PERSON = ("mean", "deviation")
+
+
+def write_prior(prior: PersonPrior, path: Path) -> None:
+    """Write a prior; it is read back as the float32 of what it was."""
+    about = {"widths": dict(prior.widths), "labels": list(prior.labels)}
+    _write(path, {name: getattr(prior, name) for name in _PRIOR}, about)
+
+
+def read_prior(path: Path) -> PersonPrior:
+    """Read the prior of an artefact.
+
+    Raises:
+        EmollamaError: the file is missing or corrupt.
+    """
+    arrays, about = _read(path, _PRIOR, "a prior of people")
+    try:
+        widths = {str(k): int(v) for k, v in about["widths"].items()}
+        labels = tuple(map(str, about["labels"]))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise EmollamaError(f"{path}: is not a prior of people: {error!r}") from error
+    columns, count = sum(widths.values()), len(labels)
+    for name, values in arrays.items():
+        wanted = {"classes": (count, columns), "weights": (count, columns), "bias": (count,)}
+        if values.shape != wanted.get(name, (columns,)):
+            raise EmollamaError(
+                f"{path}: {name} is {values.shape}, expected {wanted.get(name, (columns,))}"
+            )
+    return PersonPrior(widths, labels, **arrays)
+
+
+def write_person(person: Person, path: Path) -> None:
+    """Write a person for their eyes only: mode 0600."""
+    about = {"clips": person.clips, "prior": person.prior, "variety": person.variety}
+    _write(path, {"mean": person.mean, "deviation": person.deviation}, about, mode=0o600)
+
+
+def read_person(path: Path) -> Person:
+    """Read a stored person.
+
+    Raises:
+        EmollamaError: the file is missing or corrupt.
+    """
+    arrays, about = _read(path, _PERSON, "a stored person")
+    try:
+        return Person(
+            clips=int(about["clips"]),
+            mean=arrays["mean"],
+            deviation=arrays["deviation"],
+            prior=str(about["prior"]),
+            variety=float(about["variety"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise EmollamaError(f"{path}: is not a stored person: {error!r}") from error
+
+
+def _write(path: Path, arrays: dict[str, Any], about: dict[str, Any], mode: int = 0o666) -> None:
+    values = {k: np.ascontiguousarray(v, dtype=np.float32) for k, v in arrays.items()}
+    with atomic_path(path, mode) as draft:
+        save_file(values, draft, metadata={"emollama": json.dumps(about, sort_keys=True)})
+
+
+def _read(
+    path: Path, names: tuple[str, ...], what: str
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    if not path.is_file():
+        raise EmollamaError(f"{path}: does not exist; expected {what}")
+    try:
+        with safe_open(os.fspath(path), framework="numpy") as file:
+            about = json.loads((file.metadata() or {})["emollama"])
+            arrays = {name: file.get_tensor(name).astype(np.float64) for name in names}
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise EmollamaError(f"{path}: is not {what}: {error}") from error
+    if not isinstance(about, dict) or not all(np.isfinite(v).all() for v in arrays.values()):
+        raise EmollamaError(f"{path}: is not {what}: holds NaN, infinity or no description")
+    return arrays, about

@@ -1,0 +1,139 @@
+"""Fits a `PersonPrior` to the training clips of several people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from emollama.base.errors import EmollamaError
+from emollama.inputs.person import ClipMoments, PersonPrior
+
+STRENGTH = 0.01
+"""C of the regression that expects a clip's label."""
+ROUNDS = 10
+"""Alternations between the means of people and of labels."""
+_SMALLEST = 1e-3
+
+
+def fit_person_prior(
+    widths: Mapping[str, int],
+    clips: Sequence[ClipMoments],
+    people: Sequence[str | None],
+    emotions: Sequence[str | None],
+    labels: Sequence[str],
+) -> PersonPrior:
+    """What these clips say of people.
+
+    A clip whose person is not known counts for the corpus only, one without a label for its person
+    only.
+
+    Args:
+        widths: of the inputs, in the order of the columns.
+        clips: moments of the training clips.
+        people: who is in each.
+        emotions: the label of each.
+        labels: the label set.
+
+    Raises:
+        EmollamaError: fewer than two people have two clips.
+    """
+    means = np.stack([c.mean for c in clips])
+    variances = np.stack([c.variance for c in clips])
+    for name, part in _parts(widths):
+        if np.isnan(means[:, part]).all():
+            raise EmollamaError(f"input '{name}': no training clip has features of it")
+    mean, inside = np.nanmean(means, axis=0), np.nanmean(variances, axis=0)
+    deviation = np.sqrt(inside + np.nanvar(means, axis=0))
+    deviation = np.where(deviation > 1e-6, deviation, 1.0)
+    counts = {p: list(people).count(p) for p in set(people) if p is not None}
+    several = sorted(p for p, n in counts.items() if n > 1)
+    if len(several) < 2:
+        raise EmollamaError(
+            "standardise: person needs the training clips of at least two people with two clips "
+            f"each, but the manifest's `speaker` and `group` name {len(several)}"
+        )
+    rows = np.array([i for i, p in enumerate(people) if p in several])
+    who = np.array([several.index(str(people[i])) for i in rows])
+    present = [k for k in labels if any(emotions[i] == k for i in rows)]
+    if len(present) < 2:
+        present = []
+    which = np.array([present.index(e) if (e := emotions[i]) in present else -1 for i in rows])
+    standard = (means[rows] - mean) / deviation
+    people_means, classes = _additive(standard, who, which, len(several), len(present))
+    of_label = np.where(which[:, None] >= 0, np.append(classes, [0 * mean], axis=0)[which], 0.0)
+    noise, habit = _components(standard - people_means[who] - of_label, who, which)
+    size = len(rows) / len(several)
+    error = noise / size + habit / max(len(present), 1)
+    spread = np.maximum(people_means.var(axis=0, ddof=1) - error, _SMALLEST)
+    about = standard - people_means[who]
+    within = np.sqrt(np.maximum(inside / deviation**2 + _mean(about**2), _SMALLEST))
+    weights, bias = _regression(about / within, which, len(present))
+    return PersonPrior(
+        dict(widths), tuple(present), mean, deviation, within, noise, habit, spread, classes,
+        weights, bias,
+    )  # fmt: skip
+
+
+def _parts(widths: Mapping[str, int]) -> list[tuple[str, slice]]:
+    ends = np.cumsum([0, *widths.values()]).tolist()
+    return [(n, slice(a, b)) for n, a, b in zip(widths, ends, ends[1:], strict=False)]
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    known = ~np.isnan(values)
+    return np.where(known, values, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+
+
+def _additive(
+    values: np.ndarray, who: np.ndarray, which: np.ndarray, people: int, labels: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Means of people [P, D] and departures of labels [K, D] that add up to the clips' means."""
+    width = values.shape[1]
+    classes = np.zeros((labels + 1, width))  # the last one is of clips without a label
+    means = np.zeros((people, width))
+    for _ in range(ROUNDS):
+        for p in range(people):
+            means[p] = _mean((values - classes[which])[who == p])
+        for k in range(labels):
+            classes[k] = _mean((values - means[who])[which == k])
+        if labels:
+            classes[:labels] -= classes[which[which >= 0]].mean(axis=0)
+    return means, classes[:labels]
+
+
+def _components(
+    residuals: np.ndarray, who: np.ndarray, which: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Variances [D] of clips about the mean of their person and label, and of those means."""
+    inside, between, sizes = [], [], []
+    for person, label in sorted(set(zip(who.tolist(), which.tolist(), strict=True))):
+        cell = residuals[(who == person) & (which == label)]
+        if label < 0 or len(cell) < 2:
+            inside.append(np.where(np.isnan(cell), 0.0, cell) ** 2)
+            continue
+        centre = _mean(cell)
+        inside.append((cell - centre) ** 2 * (len(cell) / (len(cell) - 1)))
+        between.append(centre**2)
+        sizes.append(len(cell))
+    noise = np.maximum(_mean(np.concatenate(inside)), _SMALLEST)
+    if not between:
+        return noise, np.zeros_like(noise)
+    return noise, np.maximum(np.mean(between, axis=0) - noise * np.mean(1 / np.array(sizes)), 0.0)
+
+
+def _regression(
+    values: np.ndarray, which: np.ndarray, labels: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weights [K, D] and bias [K] of a logistic regression of the labels."""
+    if not labels:
+        return np.zeros((0, values.shape[1])), np.zeros(0)
+    from sklearn.linear_model import LogisticRegression
+
+    known = which >= 0
+    found = LogisticRegression(C=STRENGTH, max_iter=1000)
+    found.fit(np.nan_to_num(values[known]), which[known])
+    weights, bias = found.coef_, found.intercept_
+    if labels == 2:  # one row for the second label
+        weights, bias = np.vstack([-weights, weights]) / 2, np.append(-bias, bias) / 2
+    return weights, bias
