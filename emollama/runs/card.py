@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 TERMS: dict[str, str] = {
     "ravdess": "RAVDESS is CC BY-NC-SA 4.0: models trained on it are for non-commercial use only.",
+    "emodb": "EMO-DB is published without terms of its own (usage listed as unrestricted): cite "
+    "Burkhardt et al. 2005.",
+    "javased": "Java-SED is MIT; its authors ask to be contacted for commercial use.",
     "merr": "MERR and the MER2023 clips it annotates are for research only, under their end-user "
     "licence agreement.",
     "mer2023": "MER2023 is for research only, under its end-user licence agreement.",

@@ -111,6 +111,22 @@ def prepare_crema_d(
     show(crema_d.prepare_crema_d(root, out, fold=fold, strict=strict, keep_bad=keep_bad))
 
 
+@app.command("emodb")
+def prepare_emodb(root: Root, out: Out, strict: Strict = False) -> None:
+    """EMO-DB: wav or flac, names like 03a01Fa; German voices, split by speaker."""
+    from emollama.corpora.readers import emodb
+
+    show(emodb.prepare_emodb(root, out, strict=strict))
+
+
+@app.command("javased")
+def prepare_javased(root: Root, out: Out, strict: Strict = False) -> None:
+    """Java-SED: mp4, names like 08-02-06_01; Javanese faces and voices, split by actor."""
+    from emollama.corpora.readers import javased
+
+    show(javased.prepare_javased(root, out, strict=strict))
+
+
 @app.command("dfew")
 def prepare_dfew(
     root: Root,
