@@ -122,9 +122,13 @@ def need_data(path: Path, overrides: Sequence[str]) -> None:
         EmollamaError: naming the file, or what is wrong with the configuration's YAML.
     """
     data = read_values(path, overrides).get("data")
-    for key in ("manifest", "split_file"):
-        if isinstance(data, dict) and isinstance(data.get(key), str):
-            need_file(Path(data[key]))
+    if not isinstance(data, dict):
+        return
+    many = data.get("manifests")
+    for section in (data, *(many if isinstance(many, list) else ())):
+        for key in ("manifest", "split_file"):
+            if isinstance(section, dict) and isinstance(section.get(key), str):
+                need_file(Path(section[key]))
 
 
 def checked(schema: type[C], values: dict[str, Any], where: str) -> C:

@@ -47,7 +47,7 @@ class RowMaker:
         if trained and not set(asked) <= set(trained):
             raise EmollamaError(
                 f"{self.where[0]}: was trained on the labels {', '.join(trained)}, but "
-                f"{self.where[1]} has {', '.join(asked)}"
+                f"{self.where[1]} has {', '.join(asked)}; data.map can translate them"
             )
 
     def row(
