@@ -28,7 +28,7 @@ from emollama.evaluation.results import (
     score,
     write_baseline,
 )
-from emollama.evaluation.rows import true_values
+from emollama.evaluation.rows import require_known_labels, true_values
 from emollama.evaluation.words import clue_features, sentence_features
 from emollama.features.store import open_tracks
 from emollama.features.tracks import TrackReader
@@ -81,7 +81,12 @@ def evaluate(config: EvalConfig) -> Evaluated:
         manifest, dropped = as_trained(
             manifest, model.labels, model.record, config.data.map, config.data.lacks
         )
-        tested = [s for s in manifest.split(split) if s.id not in dropped or s.targets.reason]
+        names = (str(config.model), str(config.data.manifest))
+        require_known_labels(model, manifest.labels, names)
+        tested = manifest.split(split)
+        dropped = {s.id: dropped[s.id] for s in tested if s.id in dropped}
+        # One whose label the model does not know is asked for its reason at most.
+        tested = tuple(s for s in tested if s.id not in dropped or config.task == "reason")
         known = [s for s in tested if model.knows_truth(s, config.task)]
         samples = drawn(config.seed, known, config.data.limit)
         loaded = model.load_samples(

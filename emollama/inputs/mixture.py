@@ -277,7 +277,8 @@ def _require_apart(samples: Iterable[Sample], split: str) -> None:
     trained: dict[tuple[str, str], str] = {}
     for sample in placed:
         if sample.split in names:
-            trained |= dict.fromkeys(_sources(sample), sample.id)
+            for source in _sources(sample):
+                trained.setdefault(source, sample.id)
     for sample in placed:
         if sample.split in names:
             continue
