@@ -23,12 +23,12 @@ class Translated:
     Attributes:
         samples: in order; one whose label was left out has none, its other targets stay.
         labels: the common labels that they use, in order of the common set.
-        dropped: samples whose label was left out, by that label.
+        dropped: {id: label} of samples whose label was left out.
     """
 
     samples: tuple[Sample, ...]
     labels: tuple[str, ...]
-    dropped: Mapping[str, int]
+    dropped: Mapping[str, str]
 
 
 def common_set(labels: str | Sequence[str] | None, own: Sequence[LabelSet]) -> LabelSet:
@@ -73,20 +73,21 @@ def translated(manifest: Manifest, given: LabelMap, common: LabelSet, where: str
                 return table[key]
         return common.canonical(word)
 
-    dropped: Counter[str] = Counter()
+    dropped: dict[str, str] = {}
     samples = []
     for sample in manifest.samples:
         targets = sample.targets
         changed: dict[str, Any] = {}
         if targets.emotion is not None:
             changed["emotion"] = found(targets.emotion, targets.native)
-            dropped[targets.emotion] += changed["emotion"] is None
+            if changed["emotion"] is None:
+                dropped[sample.id] = targets.emotion
         if targets.emotions is not None:
             pairs = [(found(word), value) for word, value in targets.emotions.items()]
             changed["emotions"] = _largest(pairs) or None
         samples.append(sample.model_copy(update={"targets": targets.model_copy(update=changed)}))
     used = {label for sample in samples for label in _labels(sample.targets)}
-    return Translated(tuple(samples), tuple(x for x in common.labels if x in used), dict(+dropped))
+    return Translated(tuple(samples), tuple(x for x in common.labels if x in used), dropped)
 
 
 def as_trained(
@@ -131,13 +132,7 @@ def as_trained(
             "them with data.map"
         )
     own = label_set(manifest.labels.name, *(x for x in common.labels if x in used))
-    pairs = zip(manifest.samples, found.samples, strict=True)
-    dropped = {
-        new.id: old.targets.emotion
-        for old, new in pairs
-        if old.targets.emotion is not None and new.targets.emotion is None
-    }
-    return replace(manifest, labels=own, samples=found.samples), dropped
+    return replace(manifest, labels=own, samples=found.samples), dict(found.dropped)
 
 
 def counted(dropped: Mapping[str, str]) -> str:

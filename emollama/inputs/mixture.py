@@ -39,7 +39,7 @@ class Corpus:
         section: its configuration.
         store: its feature store.
         labels: the common labels that it uses.
-        dropped: samples whose label is not in the common set, by label.
+        dropped: training samples whose label is not in the common set, by label.
         sha256: of the manifest.
         split_sha256: of its split file.
     """
@@ -173,7 +173,8 @@ def read_corpora(data: DataSection) -> Manifest:
         corpora.append(
             Corpus(
                 key, name, where, section, section.store or data.store, found.labels,
-                found.dropped, file_sha256(section.manifest), manifest.split_sha256,
+                _left_out(found, data.train_split), file_sha256(section.manifest),
+                manifest.split_sha256,
             )
         )  # fmt: skip
         lacks = frozenset(section.lacks)
@@ -268,6 +269,13 @@ def _require_classes(found: Translated, split: str, where: str, path: Path) -> N
             f"{where}: only the label '{classes.pop()}' is left of its training samples, so there "
             "is nothing to tell apart; map more of its labels"
         )
+
+
+def _left_out(found: Translated, split: str) -> dict[str, int]:
+    """Training samples whose label was left out, by label."""
+    names = split.split("+")
+    train = (s.id for s in found.samples if s.split in names)
+    return dict(Counter(found.dropped[i] for i in train if i in found.dropped))
 
 
 def _require_apart(samples: Iterable[Sample], split: str) -> None:

@@ -52,8 +52,9 @@ def make_corpora(folder: Path) -> dict[str, Any]:
                     ),
                 )
             )
-        for channel in WIDTHS if name == "java" else ("voice",):
-            fill_store(folder / name / "store", channel, channel, tracks[channel])
+        for channel in WIDTHS:
+            if name == "java" or channel == "voice":
+                fill_store(folder / name / "store", channel, channel, tracks[channel])
         write_manifest(folder / name / "manifest.jsonl", name, labels, samples)
     return {
         "labels": list(COMMON),

@@ -80,14 +80,14 @@ def test_corpora_keep_their_samples_people_and_media_apart(
 
 def test_labels_are_mapped_or_left_out(data: dict[str, Any]) -> None:
     first, second = read(data).corpora
-    assert first.labels == ("neutral", "happy", "angry") and first.dropped == {"boredom": 8}
+    assert first.labels == ("neutral", "happy", "angry") and first.dropped == {"boredom": 4}
     # The synonym needs no map.
     assert second.labels == ("happy", "sad", "angry", "surprise") and not second.dropped
     # A native label goes first, and null leaves out what the common set would take.
     data["manifests"][0]["map"] = {"L": "sad", "boredom": "happy", "neutral": None}
     mixture = read(data)
     assert mixture.corpora[0].labels == ("happy", "sad", "angry")
-    assert mixture.corpora[0].dropped == {"neutral": 12}
+    assert mixture.corpora[0].dropped == {"neutral": 6}
     assert {s.targets.emotion for s in mixture.samples if s.targets.native == "L"} == {"sad"}
     assert mixture.columns_of("german") == [1, 2, 3]
 
@@ -164,12 +164,12 @@ def test_shares_and_the_record(data: dict[str, Any]) -> None:
     balance = balance_of(mixture, train)
     assert balance is not None and balance.counts() == {"german": 6, "java": 18}
     (first, second) = mixture_record(mixture, train, mixture.split("val"))["mixture"]
-    assert first["labels_left_out"] == {"boredom": 8} and first["language"] == "German"
+    assert first["labels_left_out"] == {"boredom": 4} and first["language"] == "German"
     assert (first["samples"], first["drawn_per_epoch"], first["share"]) == (16, 6, 0.25)
     assert first["channels"] == ["voice", "words"] and first["ids"] == "german/"
     assert second["validation_samples"] == 4 and second["language"] is None
     assert tell_mixture(mixture, train)[0] == (
-        "german: 16 training samples, 6 of an epoch (25%); labels left out: boredom 8; without face"
+        "german: 16 training samples, 6 of an epoch (25%); labels left out: boredom 4; without face"
     )
     with pytest.raises(EmollamaError, match=r"data.manifests.1 \(java\): no training sample has"):
         mixture.balance([s for s in train if s.id.startswith("german")])

@@ -51,7 +51,7 @@ def load(folder: Path, *options: str) -> FusionTrainConfig:
 def test_a_run_over_two_corpora(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = train_fusion(load(folder))
     said = capsys.readouterr().err
-    assert "german: 16 training samples, 12 of an epoch (50%); labels left out: boredom 8" in said
+    assert "german: 16 training samples, 12 of an epoch (50%); labels left out: boredom 4" in said
     record = json.loads((model / "training_record.json").read_text())
     assert record["samples"] == 24 and [p["corpus"] for p in record["mixture"]] == [
         "german", "java",
@@ -63,7 +63,7 @@ def test_a_run_over_two_corpora(folder: Path, capsys: pytest.CaptureFixture[str]
     assert record["best"]["value"] == max(e["uar"] for e in record["validation"])
     card = (model / "README.md").read_text()
     assert (
-        "| german | 16 | 50% | German | voice, words | neutral, happy, angry | boredom 8 |" in card
+        "| german | 16 | 50% | German | voice, words | neutral, happy, angry | boredom 4 |" in card
     )
     assert "The terms of `german`" in card and "The terms of `java`" in card
 

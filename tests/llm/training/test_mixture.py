@@ -63,7 +63,7 @@ def test_a_run_over_two_corpora(
     assert "(german/weighted_f1 0." in said
     record = json.loads((model / "training_record.json").read_text())
     german, java = record["mixture"]
-    assert (german["samples"], german["labels_left_out"]) == (16, {"boredom": 8})
+    assert (german["samples"], german["labels_left_out"]) == (16, {"boredom": 4})
     assert german["validation_samples"] == 8 and java["validation_samples"] == 4
     assert [r["step"] for r in record["validation"]] == [2, 4]
     for row in record["validation"]:
