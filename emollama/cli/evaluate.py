@@ -22,7 +22,7 @@ def evaluate(
     ] = None,
     n_samples: Annotated[
         int | None,
-        typer.Option(help="For a quick look: evaluate only so many samples, drawn by the seed.",
+        typer.Option(help="For a quick look: evaluate only this many samples, drawn by the seed.",
                      min=1, show_default="all"),
     ] = None,
     cfg_path: OldConfig = None,

@@ -88,7 +88,7 @@ def evaluate(config: EvalConfig) -> Evaluated:
                 say(note)
         questions = Questions(config, model, manifest, loaded)
         header = header_of(config, manifest, folder, len(loaded.left_out), ranks.rank == 0)
-        # A file that cannot be read is told before hours are spent on those that can.
+        # A file that cannot be read is reported before hours are spent on those that can.
         loaded.check([s.id for s in loaded.samples[ranks.rank :: ranks.world]])
         baseline = _baseline(config, model, manifest, loaded, header, ranks.rank == 0)
         identity = _identity(config, manifest, folder, loaded)

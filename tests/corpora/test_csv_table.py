@@ -112,7 +112,8 @@ def test_media_root(corpus: Corpus, tmp_path: Path) -> None:
         ("path,label,start,end\na.mp4,sad,3,2\n", "'end': 2 s is not after the start at 3 s"),
         ("path,label\nx.mp4,sad\n", "x.mp4: media file is missing; relative paths start from"),
         ("path,label\nx.mp4,sad\ny.mp4,sad\n", "none of the 2 media files exists, e.g. "),
-        ("path,label,group,split\na.mp4,sad,g,train\nb.mp4,sad,g,test\n", "group 'g' is cut"),
+        ("path,label,group,split\na.mp4,sad,g,train\nb.mp4,sad,g,test\n",
+         "group 'g' is in several splits"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_in_one_line(corpus: Corpus, text: str, message: str) -> None:

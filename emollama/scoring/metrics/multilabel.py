@@ -71,7 +71,7 @@ def ranked_cases(rows: Rows, labels: LabelSet) -> Cases:
 
 
 def rank_metric(rows: Rows, labels: LabelSet, area: Area) -> Measure:
-    """The mean over labels of `average_precision` or `roc_auc`, each label's beside it."""
+    """The mean over labels of `average_precision` or `roc_auc`, followed by each label's."""
     cases = ranked_cases(rows, labels)
     if not cases.rows:
         return cases.measure(area)
