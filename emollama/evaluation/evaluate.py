@@ -104,7 +104,7 @@ def evaluate(config: EvalConfig) -> Evaluated:
         if dropped:
             told = {**header.settings, "labels left out": counted(dropped)}
             header = header.model_copy(update={"settings": told})
-        # A file that cannot be read is told before hours are spent on those that can.
+        # A file that cannot be read is reported before hours are spent on those that can.
         loaded.check([s.id for s in loaded.samples[ranks.rank :: ranks.world]])
         baseline = _baseline(config, model, manifest, loaded, header, ranks.rank == 0)
         identity = _identity(config, manifest, folder, loaded)

@@ -187,10 +187,10 @@ def prepare_aff_wild2(root: Root, out: Out, strict: Strict = False) -> None:
 def prepare_aff_wild2_h5(
     root: Root,
     out: Out,
-    features: Annotated[str, typer.Option(help="Names, separated by commas; all when empty.")] = "",
+    features: Annotated[str, typer.Option(help="Names, separated by commas; all if empty.")] = "",
     strict: Strict = False,
 ) -> None:
-    """Aff-Wild2 as HDF5: targets/ and features/; writes frames/ and tracks/ beside the manifest."""
+    """Aff-Wild2 as HDF5: targets/ and features/; writes frames/, tracks/ next to the manifest."""
     from emollama.corpora.readers import aff_wild2_h5
 
     names = [name.strip() for name in features.split(",") if name.strip()]
