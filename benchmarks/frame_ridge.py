@@ -23,8 +23,8 @@ from emollama.evaluation.rows import values_over_time
 from emollama.fusion.data.data import FusionData, open_modalities, read_data
 from emollama.fusion.data.track_table import TrackTable
 from emollama.fusion.training.config import FusionTrainConfig
+from emollama.inputs.mixture import read_corpora, store_of
 from emollama.manifest.channels import Channel
-from emollama.manifest.split_file import read_with_splits
 from emollama.scoring.metrics.continuous import concordance
 from emollama.scoring.predictions.prediction import Prediction
 from emollama.scoring.predictions.predictions import Header, write_predictions
@@ -85,8 +85,8 @@ def fit_and_write(config: FusionTrainConfig, test: str, out: Path) -> float:
             f"task.kind is {config.task.kind}, data.validation_split {held_out}: values over time "
             "(frames) and a split to choose the penalty on are needed"
         )
-    manifest = read_with_splits(config.data.manifest, config.data.split_file)
-    sections, readers = open_modalities(config.data.store, config.fusion.modalities)
+    manifest = read_corpora(config.data)
+    sections, readers = open_modalities(store_of(manifest, config.data), config.fusion.modalities)
     names = list(config.task.values)
     splits = {
         split: read_data(manifest, split, config.task, manifest.labels, sections, readers)

@@ -89,3 +89,14 @@ def test_each_way_exists_once(only_in: str, names: set[str]) -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names
     }
     assert callers == {only_in}
+
+
+def generates(node: ast.AST) -> bool:
+    """Whether a piece of code runs the generation loop of transformers."""
+    return isinstance(node, ast.Attribute) and node.attr == "generate"
+
+
+def test_nothing_is_generated_by_another_loop() -> None:
+    found = {name for name, tree in trees() for node in ast.walk(tree) if generates(node)}
+    assert found == {"endpoints/local.py"}  # a plain chat model behind a prompt: judge, refinement
+    assert any(generates(node) for node in ast.walk(ast.parse("model.generate(ids)")))

@@ -45,7 +45,8 @@ ONCE: dict[str, tuple[str, set[str], dict[str, str]]] = {
     ),
     "process pool": (
         "emollama.workers.pool.ProcessPool",
-        {"import multiprocessing", "import concurrent.futures.ProcessPoolExecutor", "call os.fork"},
+        {"import multiprocessing", "import torch.multiprocessing", "import os.fork",
+         "import concurrent.futures.ProcessPoolExecutor", "call os.fork"},
         {"emollama/workers/process.py": "one process of the pool",
          "emollama/probe/espeak_process.py": "a program by itself; a fresh child for each sentence",
          "emollama/serving/private.py": "clears up after multiprocessing, and starts nothing"},
@@ -58,7 +59,8 @@ ONCE: dict[str, tuple[str, set[str], dict[str, str]]] = {
     "file or folder that is whole or not there": (
         "emollama.base.files.atomic_path",
         {"call tempfile.mkstemp", "call tempfile.mkdtemp", "call os.replace", "call os.rename",
-         "move a path"},
+         "import tempfile.mkstemp", "import tempfile.mkdtemp", "import os.replace",
+         "import os.rename", "move a path"},
         {"emollama/assets/folders.py": "puts a link in place",
          "emollama/runs/checkpoints.py": "sets an older run's folder aside",
          "emollama/serving/private.py": "a temporary folder that ends with its process",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from functools import cache
 from pathlib import Path
@@ -18,9 +19,6 @@ ORDER = (
 )  # fmt: skip
 """From the ground up: a room may import itself and what stands to its left."""
 
-ABOVE = ("__main__", "train.py", "eval_emotion.py", "merr/", "demo/", "benchmarks")
-"""What stands on top of the package: entry points and benchmarks."""
-
 
 @cache
 def modules() -> dict[str, Path]:
@@ -35,19 +33,45 @@ def modules() -> dict[str, Path]:
 @cache
 def imports(name: str) -> frozenset[str]:
     """The package's modules that a module imports, wherever in it the statement stands."""
+    code = modules()[name].read_text(encoding="utf-8")
+    return frozenset(imported(code) - {name})
+
+
+def imported(code: str) -> set[str]:
+    """The package's modules that a piece of code imports, in a statement or by a whole name.
+
+    A module named by a string ("emollama.cli.app") is imported by `import_module`.
+    """
     known = modules()
     found = set()
-    for node in ast.walk(ast.parse(known[name].read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names if alias.name in known}
-        elif isinstance(node, ast.ImportFrom) and node.module:
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"a relative import: {ast.unparse(node)}"
             for alias in node.names:
                 full = f"{node.module}.{alias.name}"
                 if full in known:
                     found.add(full)
                 elif node.module in known:
                     found.add(node.module)
-    return frozenset(found - {name})
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            named = node.value.partition(":")[0]
+            found |= {n for n in {named} & known.keys() if known[n].name != "__init__.py"}
+    return found
+
+
+def test_every_way_to_import_is_seen() -> None:
+    module = "emollama.cli.app"
+    for code in (
+        f"import {module}",
+        f"def f():\n    from {module} import app",
+        "from emollama.cli import app",
+        f"import_module('{module}')",
+    ):
+        assert imported(code) == {module}, code
+    with pytest.raises(AssertionError, match="relative"):
+        imported("from ..cli import app")
 
 
 def room(name: str) -> str:
@@ -62,6 +86,12 @@ def test_there_are_at_most_30_rooms() -> None:
     top = {path.name for path in ROOT.glob("*.py")}
     folders = {f"{name}/" for name in ("merr", "demo") if list((ROOT / name).glob("*.py"))}
     assert len(inside | top | folders | {"benchmarks"}) <= 30
+
+
+def test_contributing_lists_the_rooms_in_their_order() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    listed = text.split("imports only from those below it:", 1)[1].split("##", 1)[0]
+    assert tuple(re.findall(r"`(\w+)`", listed)) == ORDER[::-1]
 
 
 def test_no_folder_holds_more_than_25_files() -> None:

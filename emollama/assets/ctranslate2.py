@@ -44,7 +44,9 @@ def read_model(path: Path) -> tuple[str, dict[str, np.ndarray]]:
     try:
         version = number("I")
         if version != 6:
-            raise EmollamaError(f"{path.name}: CTranslate2 binary version {version}, 6 is read")
+            raise EmollamaError(
+                f"{path.name}: CTranslate2 binary version {version}; only 6 is supported"
+            )
         spec = text()
         number("I")
         variables: dict[str, np.ndarray] = {}

@@ -68,7 +68,7 @@ def model_folder(name: str, progress: Callable[[str], None] | None = None) -> Pa
     if name in ASSETS and not folder.is_symlink():
         return fetch(name, progress)
     if folder.is_symlink() and not folder.exists():
-        raise EmollamaError(f"{folder}: is a link to {folder.readlink()}, which is not there")
+        raise EmollamaError(f"{folder}: is a link to {folder.readlink()}, which does not exist")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with being_made(name):
@@ -87,7 +87,7 @@ def _download(model: PublishedModel, folder: Path, say: Callable[[str], None]) -
         if from_hub(model.name, model.hub, draft, say) is None:
             source = f"download {model.hub} from the model hub" if model.hub else "get its weights"
             raise EmollamaError(
-                f"model '{model.name}': its weights are not here ({folder}); {source} in the "
+                f"model '{model.name}': its weights were not found ({folder}); {source} in the "
                 f"transformers format and run `emollama assets link {model.name} FOLDER` "
                 "(with --convert where FOLDER holds only pytorch_model.bin)"
             )
@@ -150,7 +150,7 @@ def link(name: str, folder: Path, convert: bool = False) -> Path:
         check_folder(model, folder)
         return place
     if place.exists() and not place.is_symlink():
-        raise EmollamaError(f"{place}: is there already and is no link; remove it first")
+        raise EmollamaError(f"{place}: already exists and is not a link; remove it first")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         if convert and not any(folder.glob("*.safetensors")):

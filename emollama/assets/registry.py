@@ -171,3 +171,16 @@ def get_asset(name: str) -> Asset:
     if name not in ASSETS:
         raise EmollamaError(f"asset '{name}' is unknown{did_you_mean(name, ASSETS)}")
     return ASSETS[name]
+
+
+def need_llm(name: str) -> None:
+    """Raise an error if a name is neither an asset's nor a folder of a language model's weights.
+
+    Raises:
+        EmollamaError: naming it.
+    """
+    if name not in ASSETS and not (Path(name) / "config.json").is_file():
+        raise EmollamaError(
+            f"language model '{name}': is neither an asset nor a folder with a config.json"
+            f"{did_you_mean(name, ASSETS)}"
+        )

@@ -20,7 +20,7 @@ from yaml import YAMLError
 from emollama.base import torchrun
 from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.base.files import read_text
-from emollama.base.paths import need_file
+from emollama.base.paths import need_file, need_store
 from emollama.base.respelling import respelled, respelled_key
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -116,15 +116,24 @@ def read_values(
 
 
 def need_data(path: Path, overrides: Sequence[str]) -> None:
-    """Refuse a configuration whose manifest or split file cannot be read.
+    """Refuse a configuration whose manifest, split file or feature store cannot be read.
 
     Raises:
         EmollamaError: naming the file, or what is wrong with the configuration's YAML.
     """
     data = read_values(path, overrides).get("data")
-    for key in ("manifest", "split_file"):
-        if isinstance(data, dict) and isinstance(data.get(key), str):
-            need_file(Path(data[key]))
+    if not isinstance(data, dict):
+        return
+    many = data.get("manifests")
+    sections = [data, *(many if isinstance(many, list) else ())]
+    for section in sections:
+        if not isinstance(section, dict):
+            continue
+        for key in ("manifest", "split_file"):
+            if isinstance(section.get(key), str):
+                need_file(Path(section[key]))
+        if isinstance(section.get("store"), str):
+            need_store(Path(section["store"]))
 
 
 def checked(schema: type[C], values: dict[str, Any], where: str) -> C:

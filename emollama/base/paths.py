@@ -48,6 +48,19 @@ def need_folder(path: Path | None, content: str = "") -> None:
         raise EmollamaError(f"{path}: is not a folder ({_instead_of_a_folder(path)}){hint}")
 
 
+def need_store(path: Path | None) -> None:
+    """Raise an error if a feature store does not exist; None is accepted.
+
+    Raises:
+        EmollamaError: naming it and the command that makes one.
+    """
+    if path is not None and not path.is_dir():
+        raise EmollamaError(
+            f"{path}: no such feature store; make it with `emollama extract MANIFEST "
+            f"--store {path}`"
+        )
+
+
 def need_answers(folder: Path) -> None:
     """Raise an error if a folder is not that of a finished bench.
 

@@ -1,4 +1,4 @@
-"""Keys that had another name in an earlier release: taken for the new one, and said once.
+"""Keys that had another name in an earlier release: read as the new one, with one notice.
 
 A table is {old dotted key: new name of its last part}; `*` stands for every item of a list:
 {"training.save_every": "save_every_steps", "model.streams.*.start": "initial_weights"}.

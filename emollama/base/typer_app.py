@@ -25,6 +25,7 @@ def run_app(app: typer.Typer, words: Sequence[str] | None = None) -> NoReturn:
         code = app(spread(sys.argv[1:] if words is None else words), standalone_mode=False)
     except TyperException as error:
         message = str(getattr(error, "format_message", lambda: "")())
+        message = message.replace(": Value error, ", ": ")  # pydantic's words before a reason
         if not message:
             raise SystemExit(EXIT_CODE) from None  # a command without arguments: help was printed
         raise EmollamaError(f"{message} (see --help)") from error

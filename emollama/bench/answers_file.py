@@ -234,7 +234,7 @@ def _language_model(shop: Workshop) -> list[Prediction]:
         file = read_predictions(path)
         fold = _fold_of(shop, file, path)
         if fold in taken:
-            raise EmollamaError(f"llm: {path} and {taken[fold]} are both of fold {fold}")
+            raise EmollamaError(f"llm: {path} and {taken[fold]} are both for fold {fold}")
         taken[fold] = path
         if file.header.labels.labels != shop.labels.labels:
             raise EmollamaError(f"llm: {path}: its labels differ from those of the corpus")
@@ -251,7 +251,7 @@ def _language_model(shop: Workshop) -> list[Prediction]:
     missing = [f.name for k, f in enumerate(shop.folds) if k not in taken]
     if missing:
         raise EmollamaError(
-            f"llm: no file is of fold {missing[0]}; there must be one for each fold"
+            f"llm: no file is for fold {missing[0]}; there must be one for each fold"
         )
     return rows
 

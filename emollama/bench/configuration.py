@@ -163,7 +163,7 @@ class BenchConfig(Strict):
                 if not NAME.fullmatch(name):
                     raise ValueError(f"{kind}: '{name}': use only letters, digits and _ . + -")
         if len(set(self.seeds)) != len(self.seeds):
-            raise ValueError("seeds: a seed is given twice; seeds must be distinct")
+            raise ValueError("seeds: a seed occurs twice; seeds must be distinct")
         for name, model in self.models.items():
             for strategy in model.strategies or ():
                 if strategy not in self.strategies:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from emollama.base.paths import need_artefact, need_file
+from emollama.base.paths import need_artefact, need_file, need_store
 from emollama.base.precision import Precision
 from emollama.base.quiet import quiet_libraries
 
@@ -28,6 +28,7 @@ def compare(
     need_artefact(first)
     need_artefact(second)
     need_file(manifest)
+    need_store(store)
     quiet_libraries()
     from emollama.base.device import default_device, resolve_dtype
     from emollama.evaluation.compare import compare as run

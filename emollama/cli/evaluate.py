@@ -22,7 +22,7 @@ def evaluate(
     ] = None,
     n_samples: Annotated[
         int | None,
-        typer.Option(help="For a quick look: evaluate only so many samples, drawn by the seed.",
+        typer.Option(help="For a quick look: evaluate only this many samples, drawn by the seed.",
                      min=1, show_default="all"),
     ] = None,
     cfg_path: OldConfig = None,
@@ -44,7 +44,7 @@ def run_evaluation(
     `n_samples` takes the place of `data.limit`.
     """
     from emollama.base.config import load_config
-    from emollama.base.paths import need_artefact, need_file
+    from emollama.base.paths import need_artefact, need_file, need_store
     from emollama.evaluation.config import EvalConfig
 
     limit = [] if n_samples is None else [f"data.limit={n_samples}"]
@@ -53,6 +53,7 @@ def run_evaluation(
         need_artefact(config.model)
     need_file(config.data.manifest)
     need_file(config.data.split_file)
+    need_store(config.data.store)
     quiet_libraries()
     from emollama.evaluation.evaluate import evaluate
     from emollama.scoring.report.scoring import score_tables

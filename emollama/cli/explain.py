@@ -1,4 +1,4 @@
-"""`emollama explain`: why a model answered as it did, and whether that is true of it."""
+"""`emollama explain`: why a model answered as it did, and whether the explanation is faithful."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def explain(
         Path | None, typer.Option(help="Split file to use instead of the manifest's splits.")
     ] = None,
     features: Annotated[
-        Path | None, typer.Option(help="Folder that holds its npy: folders.")
+        Path | None, typer.Option(help="Folder that holds the manifest's npy: folders.")
     ] = None,
     ids: Annotated[str | None, typer.Option(help="Ids of samples, separated by commas.")] = None,
     count: Annotated[

@@ -1,4 +1,4 @@
-"""`emollama quickstart`: the whole way with the default model, by the commands a user would type.
+"""`emollama quickstart`: the whole pipeline, run by the commands a user would type.
 
 Every stage is a process of its own, timed from outside, so that the table at the end shows what the
 command really costs: seconds, and the largest resident memory of any one of its processes.

@@ -134,10 +134,12 @@ def score(
         if name not in METRICS:
             raise EmollamaError(f"metric '{name}' is unknown{did_you_mean(name, METRICS)}")
     if reader is None and reference is not None:
-        raise EmollamaError("--reference belongs to --reader; predictions hold their own truth")
+        raise EmollamaError(
+            "--reference belongs to --reader; predictions already hold their true values"
+        )
 
     if split_file and manifest is None:
-        raise EmollamaError("--split-file needs --manifest, whose clips it puts into splits")
+        raise EmollamaError("--split-file needs --manifest, whose clips it assigns to splits")
 
     clips = read_manifest(manifest) if manifest else None
     splits = [read_split_file(path) for path in split_file or ()]

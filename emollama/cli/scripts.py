@@ -26,7 +26,7 @@ def evaluate_main() -> None:
     parser = _parser("Evaluate a trained model: predictions, metrics, figures and a report.")
     parser.add_argument("--dataset", help="which of the configuration's evaluation_datasets")
     parser.add_argument(
-        "--n-samples", type=int, help="evaluate only so many samples, for a quick look"
+        "--n-samples", type=int, help="evaluate only this many samples, for a quick look"
     )
     arguments = parser.parse_args()
     path = find_preset("evaluate", arguments.cfg_path)

@@ -25,10 +25,8 @@ def train(
 
 def run_training(path: Path, overrides: list[str]) -> None:
     """Train the kind of model that a configuration is of."""
-    from emollama.base.config import need_data
+    from emollama.session.family import need_inputs, train
 
-    need_data(path, overrides)
+    need_inputs(path, overrides)
     quiet_libraries()
-    from emollama.session.family import train
-
     train(path, overrides)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -163,6 +164,26 @@ def files_by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
         if other is None or _rank(file, suffixes) < _rank(other, suffixes):
             found[file.stem] = file
     return found
+
+
+def files_below(root: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    """Files with these suffixes anywhere below `root`, sorted; links are followed, none twice."""
+    found: list[Path] = []
+    visited: set[str] = set()
+    for folder, folders, names in os.walk(root, followlinks=True):
+        # A link may lead back to a folder above it.
+        real = os.path.realpath(folder)
+        if real in visited:
+            folders.clear()
+            continue
+        visited.add(real)
+        # Hidden folders, and those that archives made on macOS bring along.
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "__MACOSX")
+        for name in names:
+            path = Path(folder, name)
+            if not name.startswith(".") and path.suffix.lower() in suffixes:
+                found.append(path)
+    return sorted(found)
 
 
 def first_that_exists(root: Path, *places: str) -> Path | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from emollama.base.files import read_text
 from emollama.corpora.collection import missing
 from emollama.corpora.overlaps import overlaps
 from emollama.corpora.report import PrepareReport
-from emollama.corpora.shares import SHARES, parse_shares, split_by_shares
+from emollama.corpora.shares import SHARES, Shared, parse_shares, split_by_shares
 from emollama.corpora.splits import k_fold, leave_one_group_out, require_whole_groups, with_split
 from emollama.manifest.labels import LabelSet
 from emollama.manifest.paths import path_in_manifest
@@ -300,17 +300,13 @@ def _split(
         return tuple(s.model_copy(update={"split": None}) for s in samples), []
     if split is not None:
         kind, _, value = split.partition("=")
-        if kind == "leave" and value:
-            return with_split(samples, leave_one_group_out(samples, value)), []
         fold, _, folds = value.partition("/")
+        if kind == "leave" and value:
+            _need_groups(samples, table)
+            return with_split(samples, leave_one_group_out(samples, value)), []
         if kind != "fold" or not fold.isdecimal() or not folds.isdecimal():
             raise EmollamaError(f"split '{split}': must be 'fold=I/K' or 'leave=GROUP', or 'none'")
-        alone = next((s.id for s in samples if s.group is None), None)
-        if alone is not None:
-            raise EmollamaError(
-                f"{table}: '{alone}' has no group to split by; add a column 'speaker' "
-                "or 'group', or leave out --split to split clip by clip"
-            )
+        _need_groups(samples, table)
         return with_split(samples, k_fold(samples, int(fold), int(folds), seed)), []
     if shares is not None or not any(s.split for s in samples):
         return _by_shares(samples, table, shares, seed)
@@ -324,6 +320,24 @@ def _split(
         loose = tuple(s.model_copy(update={"group": None}) for s in samples)
         return loose, [f"the table's split separates clips of one speaker: {error}"]
     return samples, []
+
+
+def _need_groups(samples: Sequence[Sample], table: Path) -> None:
+    """Refuse to split by group where a sample has none."""
+    alone = next((s.id for s in samples if s.group is None), None)
+    if alone is not None:
+        raise EmollamaError(
+            f"{table}: '{alone}' has no group to split by; add a column 'speaker' "
+            "or 'group', or leave out --split to split clip by clip"
+        )
+
+
+def _why_not_apart(found: Shared) -> str:
+    """Why clips of one speaker may be in several splits."""
+    if found.unknown:
+        return f"{found.unknown} {'clip has' if found.unknown == 1 else 'clips have'} no speaker"
+    few = "speaker is" if found.speakers_shared == 1 else "speakers are"
+    return f"{found.speakers_shared} {few} too few to keep apart"
 
 
 def _by_shares(
@@ -345,8 +359,5 @@ def _by_shares(
     if found.speakers_shared:
         # Groups that are cut would be an error in every later step.
         split = tuple(s.model_copy(update={"group": None}) for s in split)
-        how += (
-            f", because {found.speakers_shared} speakers are too few to keep apart: "
-            "scores will be on speakers seen in training"
-        )
+        how += f", because {_why_not_apart(found)}: scores will be on speakers seen in training"
     return split, [f"{how}; change it with --shares and --seed, or leave it out with --split none"]

@@ -23,12 +23,16 @@ class Shared:
     Attributes:
         splits: {id: "train", "val" or "test"}; clips without a label are in none.
         by: the unit kept in one split: "speaker", "group" or "clip".
-        speakers_shared: number of speakers or groups if they are too few to keep apart, else 0.
+        speakers_shared: number of speakers or groups if clips of one may be in several splits,
+            else 0.
+        unknown: number of clips without a speaker or group where others have one; these are why
+            speakers are not kept apart.
     """
 
     splits: dict[str, str]
     by: str
     speakers_shared: int = 0
+    unknown: int = 0
 
 
 def parse_shares(text: str) -> tuple[int, int, int]:
@@ -59,8 +63,8 @@ def split_by_shares(samples: Sequence[Sample], shares: tuple[int, int, int], see
     labelled = sorted((s for s in samples if stratum(s)), key=lambda s: s.id)
     names = [name for name, share in zip(NAMES, shares, strict=True) if share]
     people = {s.group or s.speaker for s in labelled} - {None}
-    known = all(s.group or s.speaker for s in labelled)
-    apart = known and len(people) >= len(names)
+    unknown = sum(not (s.group or s.speaker) for s in labelled) if people else 0
+    apart = not unknown and len(people) >= len(names)
     units = _units(labelled, apart)
     if len(units) < len(names):
         clips = "clip is" if len(units) == 1 else "clips are"
@@ -73,7 +77,7 @@ def split_by_shares(samples: Sequence[Sample], shares: tuple[int, int, int], see
     by = "clip"
     if apart:
         by = "speaker" if all(s.group in (None, s.speaker) for s in labelled) else "group"
-    return Shared(best, by, 0 if apart or not known else len(people))
+    return Shared(best, by, 0 if apart else len(people), unknown)
 
 
 def _units(samples: Sequence[Sample], apart: bool) -> list[list[Sample]]:

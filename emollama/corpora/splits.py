@@ -214,8 +214,9 @@ def require_whole_groups(samples: Iterable[Sample], split: Mapping[str, str | No
         theirs, first = seen.setdefault(sample.group, (mine, sample.id))
         if mine != theirs:
             raise EmollamaError(
-                f"group '{sample.group}' is cut: '{first}' is in split '{theirs or '(none)'}', "
-                f"'{sample.id}' in '{mine or '(none)'}'; a group must stay in one split"
+                f"group '{sample.group}' is in several splits: '{first}' is in split "
+                f"'{theirs or '(none)'}', '{sample.id}' in "
+                f"'{mine or '(none)'}'; a group must stay in one split"
             )
 
 

@@ -212,7 +212,7 @@ class Callbacks:
         yield {"state": busy("Asking the model …")}
         found = self.session.answer(look, explain=False, labels=labels)
         if visit.changes != changes:
-            return  # something else was switched meanwhile, and its own answer is on the way
+            return  # something else was switched meanwhile, and its own answer is being computed
         visit.answer = found
         timeline = {"timeline": lanes(look, found.frames)} if found.frames else {}
         if labels is not None and set(labels) != set(self.session.labels):

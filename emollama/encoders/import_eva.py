@@ -179,13 +179,13 @@ def _check_shapes(path: Path, state: dict[str, Tensor], width: int, layers: int)
         wanted = in_block.get(name.split(".", 3)[3], (width,))
         if tuple(state[name].shape) != wanted:
             raise EmollamaError(
-                f"{path}: what becomes '{name}' is {list(state[name].shape)}, "
+                f"{path}: the tensor for '{name}' is {list(state[name].shape)}, "
                 f"expected {list(wanted)}"
             )
     for name, shape in (("class_embedding", (1, 1, width)), ("patch_embedding.bias", (width,))):
         if tuple(state[f"embeddings.{name}"].shape) != shape:
             raise EmollamaError(
-                f"{path}: what becomes '{name}' is {list(state[f'embeddings.{name}'].shape)}, "
+                f"{path}: the tensor for '{name}' is {list(state[f'embeddings.{name}'].shape)}, "
                 f"expected {list(shape)}"
             )
     return hidden

@@ -256,6 +256,6 @@ def _functionals(values: np.ndarray, times: np.ndarray, empty: float) -> list[fl
     low, high = np.percentile(values, [5, 95])
     centred = times - times.mean()
     spread = float((centred**2).sum())
-    # Less than 0.1 s has no slope worth the name.
+    # Less than 0.1 s is too short for a slope.
     slope = float((centred * values).sum() / spread) if np.ptp(times) >= 0.1 else 0.0
     return [float(values.mean()), float(values.std()), float(high - low), slope]

@@ -61,7 +61,7 @@ def open_judge(
         return None
     if not model:
         raise EmollamaError(
-            "a judge's URL needs the judge's model too, by its name on that server: judge.model in "
+            "a judge's URL also needs the name of the judge's model on that server: judge.model in "
             "a configuration, --judge-model of a command"
         )
     return CachedJudge(EndpointJudge(model, url, key_env), kept)

@@ -39,7 +39,7 @@ class Questions:
     loaded: LoadedSamples
 
     def __post_init__(self) -> None:
-        self._rows  # noqa: B018  labels that the model does not know are told before it is asked
+        self._rows  # noqa: B018  labels unknown to the model are reported before it is asked
 
     def sets(self) -> list[tuple[Channel, ...]]:
         """The sets of channels to evaluate; the last one is the largest."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from emollama.base.config import Seed, Strict
 from emollama.base.precision import Precision
 from emollama.llm.released.keys import translate_evaluation
+from emollama.manifest.channels import Channel
 
 
 class EvalData(Strict):
@@ -18,7 +19,9 @@ class EvalData(Strict):
     `split_file` replaces the manifest's own splits. `features`: folder with the `npy:` folders of
     this corpus; by default those of training. `fold` names the cross-validation fold of the
     predictions. `limit` above 0: only this many samples of the split, drawn by the seed, for a
-    quick look.
+    quick look. `map` translates the corpus's labels into the model's, `lacks` are channels that are
+    not read; both are known from the training record where the model was trained on several
+    corpora.
     """
 
     manifest: Path
@@ -30,6 +33,14 @@ class EvalData(Strict):
     validation_split: str | None = "val"
     fold: int | str | None = None
     limit: int = Field(default=0, ge=0)
+    map: dict[str, str | None] | None = None
+    lacks: list[Channel] | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_given(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `map` and `lacks` where they are not given: they change no answer there."""
+        found: dict[str, Any] = values(self)
+        return {k: v for k, v in found.items() if v is not None or k not in ("map", "lacks")}
 
 
 class ReasonsSection(Strict):

@@ -28,10 +28,11 @@ from emollama.evaluation.results import (
     score,
     write_baseline,
 )
-from emollama.evaluation.rows import true_values
+from emollama.evaluation.rows import require_known_labels, true_values
 from emollama.evaluation.words import clue_features, sentence_features
 from emollama.features.store import open_tracks
 from emollama.features.tracks import TrackReader
+from emollama.inputs.common_labels import as_trained, counted
 from emollama.inputs.draws import drawn
 from emollama.llm.released.emotion_llama_v1 import SOURCES
 from emollama.llm.released.import_checkpoint import import_checkpoint
@@ -77,18 +78,33 @@ def evaluate(config: EvalConfig) -> Evaluated:
         model = open_artefact(folder, config.dtype)
         require_writes(config, model)
         split = config.data.split
-        known = [s for s in manifest.split(split) if model.knows_truth(s, config.task)]
+        manifest, dropped = as_trained(
+            manifest, model.labels, model.record, config.data.map, config.data.lacks
+        )
+        names = (str(config.model), str(config.data.manifest))
+        require_known_labels(model, manifest.labels, names)
+        tested = manifest.split(split)
+        dropped = {s.id: dropped[s.id] for s in tested if s.id in dropped}
+        # One whose label the model does not know is asked for its reason at most.
+        tested = tuple(s for s in tested if s.id not in dropped or config.task == "reason")
+        known = [s for s in tested if model.knows_truth(s, config.task)]
         samples = drawn(config.seed, known, config.data.limit)
         loaded = model.load_samples(
             manifest, samples, split, config.data.store, config.data.features
         )
         if ranks.rank == 0:
             tell_left_out(loaded.left_out, say)
+            if dropped:
+                say(f"labels that the model does not know are not scored: {counted(dropped)}")
             for note in loaded.notes:
                 say(note)
+        loaded.channels -= manifest.lacks
         questions = Questions(config, model, manifest, loaded)
         header = header_of(config, manifest, folder, len(loaded.left_out), ranks.rank == 0)
-        # A file that cannot be read is told before hours are spent on those that can.
+        if dropped:
+            told = {**header.settings, "labels left out": counted(dropped)}
+            header = header.model_copy(update={"settings": told})
+        # A file that cannot be read is reported before hours are spent on those that can.
         loaded.check([s.id for s in loaded.samples[ranks.rank :: ranks.world]])
         baseline = _baseline(config, model, manifest, loaded, header, ranks.rank == 0)
         identity = _identity(config, manifest, folder, loaded)
@@ -147,7 +163,7 @@ def _baseline(
             say("no classical baselines: no modality is a cached track")
         return None
     if writes:
-        features_of = partial(_features, config, model, loaded.readers)
+        features_of = partial(_features, config, model, loaded.readers, manifest.lacks)
         try:
             write_baseline(
                 config, features_of, manifest, loaded.samples, loaded.readers, header,
@@ -194,13 +210,14 @@ def _features(
     config: EvalConfig,
     model: Artefact,
     readers: Mapping[str, TrackReader],
+    lacks: frozenset[Channel],
     samples: Sequence[Sample],
 ) -> dict[Channel, list[FeatureMatrix]]:
     """The model's cached tracks, one vector a clip, and the words that it reads."""
     ids = [s.id for s in samples]
     features: dict[Channel, list[FeatureMatrix]] = {}
     for one in model.inputs:
-        if one.name in readers:
+        if one.name in readers and one.channel not in lacks:
             deviation = one.pool == "mean+std"
             pooled = pool_tracks(one.name, readers[one.name], ids, deviation=deviation)
             features.setdefault(one.channel, []).append(pooled)

@@ -43,12 +43,7 @@ class RowMaker:
     """Names of model and manifest, for messages."""
 
     def __post_init__(self) -> None:
-        trained, asked = self.model.labels, self.labels.labels
-        if trained and not set(asked) <= set(trained):
-            raise EmollamaError(
-                f"{self.where[0]}: was trained on the labels {', '.join(trained)}, but "
-                f"{self.where[1]} has {', '.join(asked)}"
-            )
+        require_known_labels(self.model, self.labels, self.where)
 
     def row(
         self,
@@ -128,6 +123,19 @@ class RowMaker:
             fields["times"] = tuple(round(float(t), 4) for t in times)
             fields["values"] = values_over_time(names, values)
         return fields
+
+
+def require_known_labels(model: Artefact, labels: LabelSet, where: tuple[str, str]) -> None:
+    """Raise an error for a corpus with a label that the model does not know.
+
+    `where` are the names of model and manifest.
+    """
+    trained, asked = model.labels, labels.labels
+    if trained and not set(asked) <= set(trained):
+        raise EmollamaError(
+            f"{where[0]}: was trained on the labels {', '.join(trained)}, but {where[1]} has "
+            f"{', '.join(asked)}; data.map can translate them"
+        )
 
 
 def true_values(

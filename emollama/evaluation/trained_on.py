@@ -24,6 +24,16 @@ def trained_on(record: dict[str, Any], manifest: Manifest, split: str) -> dict[s
         split: the tested split.
     """
     data = (record.get("config") or {}).get("data") or {}
+    for part in record.get("mixture", ()):
+        if part["corpus"] == manifest.corpus:
+            own = {k: part[k] for k in ("manifest", "split_file")}
+            told = {
+                "config": {"data": {**own, "train_split": data.get("train_split")}},
+                "manifest_sha256": part["manifest_sha256"],
+                "split_sha256": part["split_sha256"],
+            }
+            if warned := trained_on(told, manifest, split):
+                return warned
     if not isinstance(data.get("manifest"), str):
         return {}
     path = Path(data["manifest"])

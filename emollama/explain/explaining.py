@@ -15,6 +15,7 @@ from emollama.explain.figures import draw_case, draw_maps
 from emollama.explain.gate_noise import gate_noise
 from emollama.explain.page import write_page
 from emollama.explain.summary import Summary, summarise
+from emollama.inputs.common_labels import as_trained
 from emollama.inputs.draws import drawn
 from emollama.llm.inference import REASON_TOKENS
 from emollama.manifest.sample import Manifest, Sample
@@ -108,8 +109,9 @@ def explain_split(
         EmollamaError: for mistakes of the user.
     """
     manifest = read_with_splits(chosen.manifest, chosen.split_file)
-    samples = _samples(manifest, chosen, settings.seed)
     artefact = open_artefact(model, dtype)
+    manifest, _ = as_trained(manifest, artefact.labels, artefact.record)
+    samples = _samples(manifest, chosen, settings.seed)
     _require_able(artefact, reason)
     loaded = artefact.load_samples(manifest, samples, chosen.split, chosen.store, chosen.features)
     tell_left_out(loaded.left_out, say)

@@ -12,7 +12,7 @@ def failure_table(report: ExtractReport, shown: int = 8) -> Table:
     """Failures by reason and encoder, with ids and one message each."""
     rows: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for sample_id, by_encoder in report.failures.items():
-        # A clip that cannot be decoded fails for every encoder: that is told once.
+        # A clip that cannot be decoded fails for every encoder: that is reported once.
         same = len({f.detail for f in by_encoder.values()}) == 1 and len(by_encoder) > 1
         some = list(by_encoder.items())[:1] if same else list(by_encoder.items())
         for key, failure in some:

@@ -18,6 +18,7 @@ from typing import Any
 
 from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.base.files import read_json, write_json
+from emollama.base.paths import need_store
 from emollama.encoders.base import FeatureTrack
 from emollama.encoders.names import NAMES
 from emollama.features.external import ExternalTracks
@@ -214,11 +215,7 @@ class FeatureStore:
     @classmethod
     def open(cls, path: Path) -> FeatureStore:
         """The store in a folder; a missing folder is an `EmollamaError`."""
-        if not path.is_dir():
-            raise EmollamaError(
-                f"{path}: no such feature store; make it with `emollama extract MANIFEST "
-                f"--store {path}`"
-            )
+        need_store(path)
         return cls(path)
 
     def encoders(self) -> list[str]:

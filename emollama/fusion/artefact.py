@@ -86,7 +86,7 @@ class FusionArtefact(TrainedFusion, Artefact):
     ) -> FusionSamples:
         """Samples with their features and media; see `Artefact.load_samples`."""
         sections = self.sections
-        readers = reopen_inputs(store, sections, features)
+        readers = reopen_inputs(store, sections, features, manifest.lacks)
         data = read_data(
             manifest, split, self.config.goal, self.about.labels, sections, readers,
             samples=samples, known_only=False,

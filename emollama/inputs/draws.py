@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from emollama.manifest.sample import Sample
 
@@ -33,15 +35,81 @@ def drawn(seed: int, samples: Sequence[Sample], count: int) -> list[Sample]:
     return [samples[i] for i in sorted(chosen)]
 
 
-class EpochOrders:
-    """The order of every epoch of the same samples; caches the last one."""
+@dataclass(frozen=True)
+class Balance:
+    """The part of every corpus in an epoch.
 
-    def __init__(self, seed: int, ids: list[str]) -> None:
-        self.seed, self.ids = seed, ids
-        self._last: tuple[int, list[int]] = (-1, [])
+    Attributes:
+        corpora: the corpus of each sample.
+        shares: by corpus, relative to each other.
+    """
+
+    corpora: Sequence[str]
+    shares: Mapping[str, float]
+
+    def counts(self) -> dict[str, int]:
+        """Samples of each corpus in an epoch, by largest remainder; together as many as there are
+        samples.
+        """
+        names = sorted(set(self.corpora))
+        whole = sum(self.shares[name] for name in names)
+        exact = {name: len(self.corpora) * self.shares[name] / whole for name in names}
+        found = {name: int(exact[name]) for name in names}
+        left = len(self.corpora) - sum(found.values())
+        for name in sorted(names, key=lambda n: (found[n] - exact[n], n))[:left]:
+            found[name] += 1
+        return found
+
+
+def balanced_order(
+    seed: int, epoch: int, ids: Sequence[str], balance: Balance
+) -> list[tuple[int, int]]:
+    """The order of one epoch in which each corpus has its share: (index, repeat) of each place.
+
+    A small corpus is repeated (0 is a sample's first place), of a large one a part is drawn anew in
+    each epoch. Part and order are those of hashes of the ids.
+    """
+    members: defaultdict[str, list[int]] = defaultdict(list)
+    for index, name in enumerate(balance.corpora):
+        members[name].append(index)
+
+    def key(what: str, place: tuple[int, int]) -> bytes:
+        index, repeat = place
+        return hashlib.sha256(f"{seed}/{epoch}/{what}/{ids[index]}/{repeat}".encode()).digest()
+
+    chosen: list[tuple[int, int]] = []
+    for name, count in balance.counts().items():
+        times, rest = divmod(count, len(members[name]))
+        chosen += [(index, repeat) for repeat in range(times) for index in members[name]]
+        partial = [(index, times) for index in members[name]]
+        chosen += sorted(partial, key=lambda place: key("chosen", place))[:rest]
+    return sorted(chosen, key=lambda place: key("order", place))
+
+
+class EpochOrders:
+    """The order of every epoch of the same samples; caches the last one.
+
+    With a `balance`, each corpus has its share of an epoch (`balanced_order`).
+    """
+
+    def __init__(self, seed: int, ids: list[str], balance: Balance | None = None) -> None:
+        self.seed, self.ids, self.balance = seed, ids, balance
+        self._last: tuple[int, list[int], list[int]] = (-1, [], [])
 
     def __getitem__(self, epoch: int) -> list[int]:
         """Indices of the samples in the order of an epoch."""
+        return self._of(epoch)[1]
+
+    def repeats(self, epoch: int) -> list[int]:
+        """How often each of them occurred in that epoch before."""
+        return self._of(epoch)[2]
+
+    def _of(self, epoch: int) -> tuple[int, list[int], list[int]]:
         if self._last[0] != epoch:
-            self._last = (epoch, epoch_order(self.seed, epoch, self.ids))
-        return self._last[1]
+            if self.balance is None:
+                order = epoch_order(self.seed, epoch, self.ids)
+                self._last = (epoch, order, [0] * len(order))
+            else:
+                places = balanced_order(self.seed, epoch, self.ids, self.balance)
+                self._last = (epoch, [i for i, _ in places], [r for _, r in places])
+        return self._last

@@ -5,7 +5,7 @@ Everything here uses `InputSpec`, the same for language models and fusion models
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,20 +13,25 @@ from emollama.base.errors import EmollamaError
 from emollama.features.same_encoder import require_same_encoder
 from emollama.features.store import StoredTracks, open_tracks, relocated_sources
 from emollama.features.tracks import TrackReader
+from emollama.inputs.mixed_tracks import AbsentTracks, MixedTracks
 from emollama.inputs.spec import Described, InputSpec
+from emollama.manifest.channels import Channel
 
 Readers = dict[str, TrackReader]
 """Readers of tracks, by input."""
+Store = Path | Callable[[InputSpec], TrackReader] | None
+"""A feature store, or what opens the tracks of an input (`mixture.Mixture.tracks`)."""
 
 
-def open_inputs(store: Path | None, inputs: Sequence[Described]) -> tuple[list[InputSpec], Readers]:
+def open_inputs(store: Store, inputs: Sequence[Described]) -> tuple[list[InputSpec], Readers]:
     """Inputs as a model stores them (full source, width, encoder), and readers of their tracks."""
     found: list[InputSpec] = []
     readers: Readers = {}
     for spec in (one.spec for one in inputs):
         if spec.cached:
-            reader = open_tracks(store, spec.source)
-            source = reader.key if isinstance(reader, StoredTracks) else spec.source
+            reader = store(spec) if callable(store) else open_tracks(store, spec.source)
+            key = reader.key if isinstance(reader, StoredTracks | MixedTracks) else None
+            source = key or spec.source
             spec = replace(
                 spec,
                 source=source,
@@ -39,7 +44,10 @@ def open_inputs(store: Path | None, inputs: Sequence[Described]) -> tuple[list[I
 
 
 def reopen_inputs(
-    store: Path | None, inputs: Sequence[Described], features: Path | None = None
+    store: Path | None,
+    inputs: Sequence[Described],
+    features: Path | None = None,
+    lacks: frozenset[Channel] = frozenset(),
 ) -> Readers:
     """Readers for the tracks of a trained model, which must come from the same encoders.
 
@@ -47,6 +55,7 @@ def reopen_inputs(
         store: the feature store.
         inputs: as the model stores them.
         features: folder with `npy:` folders of the same names, for another corpus.
+        lacks: channels of the corpus that are not read.
 
     Raises:
         EmollamaError: other widths, another version of an encoder, or two sources that would
@@ -56,6 +65,9 @@ def reopen_inputs(
     readers: Readers = {}
     sources = relocated_sources([s.source for s in cached], features)
     for spec, source in zip(cached, sources, strict=True):
+        if spec.channel in lacks:
+            readers[spec.name] = AbsentTracks(spec.width // spec.width_of(1), spec.fingerprint)
+            continue
         reader = open_tracks(store, source)
         if spec.width_of(reader.width) != spec.width:
             raise EmollamaError(

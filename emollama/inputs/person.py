@@ -8,8 +8,8 @@ them into deviations from the person; without any clip they stay exactly as they
 
 The mean of few clips of one kind is the mean of that emotion rather than of the person. So the
 offset of a person is estimated by four steps of expectation and maximisation: the mean of each clip
-less what its expected label explains, shrunk in every column by its error over the spread of people.
-The error has three parts: the noise of a clip, the person's own habit of showing that label, and the
+less what its expected label explains, shrunk in every column by its error over people's spread. The
+error has three parts: the noise of a clip, the person's own habit of showing that label, and the
 doubt about the label; the last two do not average out over clips of one label. The more clips there
 are and the more their labels differ, the more the plain mean and deviation are trusted instead.
 """

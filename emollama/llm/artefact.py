@@ -101,7 +101,7 @@ class LlmArtefact(Artefact):
         features: Path | None = None,
     ) -> LlmSamples:
         """Samples whose tracks can be read; see `Artefact.load_samples`."""
-        readers = reopen_inputs(store, self.inputs, features)
+        readers = reopen_inputs(store, self.inputs, features, manifest.lacks)
         kept, left_out = usable(samples, readers)
         if not kept:
             raise EmollamaError(

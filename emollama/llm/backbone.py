@@ -15,23 +15,16 @@ from transformers import (
 )
 
 from emollama.assets import fetch
-from emollama.assets.registry import ASSETS
-from emollama.base.errors import EmollamaError, did_you_mean, require_known
+from emollama.assets.registry import ASSETS, need_llm
+from emollama.base.errors import EmollamaError, require_known
 from emollama.base.files import read_json
 from emollama.llm.options import Attention, Quantisation
 
 
 def resolve_llm(name: str) -> Path:
     """The folder of a language model: an asset's name, or a folder in the transformers format."""
-    if name in ASSETS:
-        return fetch(name)
-    folder = Path(name)
-    if (folder / "config.json").is_file():
-        return folder
-    raise EmollamaError(
-        f"language model '{name}': is neither an asset nor a folder with a config.json"
-        f"{did_you_mean(name, ASSETS)}"
-    )
+    need_llm(name)
+    return fetch(name) if name in ASSETS else Path(name)
 
 
 def load_llm(

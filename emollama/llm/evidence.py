@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from emollama.encoders.base import FeatureTrack
 from emollama.features.tracks import TrackReader, usable
 from emollama.inputs.config import DataSection
 from emollama.inputs.enrolment import Known
-from emollama.inputs.opening import Readers, open_inputs
+from emollama.inputs.opening import Readers, Store, open_inputs
 from emollama.inputs.segments import fit_steps
 from emollama.llm.clues import ClueWords
 from emollama.llm.configuration import StreamConfig
@@ -25,7 +24,7 @@ from emollama.manifest.sample import Manifest, Sample
 
 
 def open_streams(
-    store: Path | None, sections: Sequence[StreamSection]
+    store: Store, sections: Sequence[StreamSection]
 ) -> tuple[list[StreamConfig], Readers]:
     """Streams as an artefact keeps them (source in full, which encoder made it), and readers."""
     specs, readers = open_inputs(store, sections)

@@ -65,6 +65,7 @@ _COMMON = {
     "fear": ("fearful", "afraid", "scared", "frightened"),
     "fearful": ("fear", "afraid", "scared", "frightened"),
     "disgust": ("disgusted", "revolted"),
+    "boredom": ("bored",),
     "contempt": ("contemptuous", "scornful"),
     "doubt": ("doubtful", "sceptical", "skeptical"),
 }
@@ -97,6 +98,10 @@ LABEL_SETS: dict[str, LabelSet] = {
         ),
         label_set("mvsa", "positive", "neutral", "negative"),
         label_set("ur-funny", "funny", "not funny"),
+        label_set("emodb", "neutral", "angry", "happy", "sad", "fear", "disgust", "boredom"),
+        label_set("javased", "neutral", "sad", "happy", "surprise", "fear", "angry"),
+        # What corpora of acted and of real emotion have in common.
+        label_set("people", "neutral", "happy", "sad", "angry", "fear", "surprise", "disgust"),
         # The order of the data's own columns.
         label_set("mosei", "happy", "sad", "anger", "surprise", "disgust", "fear"),
     )

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from emollama.base.errors import EmollamaError
 from emollama.base.files import parse_row, read_lines, write_jsonl
+from emollama.manifest.channels import Channel
 from emollama.manifest.labels import LabelSet
 
 MANIFEST_VERSION = 1
@@ -78,13 +79,22 @@ class Sample(BaseModel):
 
 @dataclass(frozen=True)
 class Manifest:
-    """A corpus as read from one file; `split_sha256` is the hash of its split file, if any."""
+    """A corpus as read from one file; `split_sha256` is the hash of its split file, if any.
+
+    `lacks`: channels that are never read, whatever the features hold.
+    """
 
     path: Path
     corpus: str
     labels: LabelSet
     samples: tuple[Sample, ...]
     split_sha256: str | None = None
+    lacks: frozenset[Channel] = frozenset()
+
+    def lacking(self, sample_id: str) -> frozenset[Channel]:
+        """Channels that are never read of a sample."""
+        del sample_id
+        return self.lacks
 
     def media(self, name: str) -> Path:
         """The path of a media file that a sample names."""

@@ -121,12 +121,6 @@ def emotion_row(
             "total": total, **facts}  # fmt: skip
 
 
-def pseudo_label(row: Row) -> str | None:
-    """The face's label alone, called pseudo-label by MERR's authors."""
-    label: str | None = row["channels"]["face"]
-    return label
-
-
 def face_rules(settings: Settings) -> Rules:
     """The rules of a build."""
     return Rules(settings.rules, get_label_set(settings.labels), settings.faces.relative)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 TERMS: dict[str, str] = {
     "ravdess": "RAVDESS is CC BY-NC-SA 4.0: models trained on it are for non-commercial use only.",
+    "emodb": "EMO-DB is published without terms of its own (usage listed as unrestricted): cite "
+    "Burkhardt et al. 2005.",
+    "javased": "Java-SED is MIT; its authors ask to be contacted for commercial use.",
     "merr": "MERR and the MER2023 clips it annotates are for research only, under their end-user "
     "licence agreement.",
     "mer2023": "MER2023 is for research only, under its end-user licence agreement.",
@@ -44,6 +48,7 @@ def model_card(
     answers: str,
     corpus: str,
     base_model: str | None = None,
+    mixture: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """The card of a trained model, in Markdown.
 
@@ -55,11 +60,11 @@ def model_card(
         answers: what it answers with.
         corpus: it was trained on.
         base_model: the language model under it; it is then a LoRA.
+        mixture: the corpora, if there are several (`inputs.mixture`).
     """
     under = f"base_model: {base_model}\n" if base_model else ""
     licence = f" The language model `{base_model}` keeps its own licence." if base_model else ""
-    lines = [columns, ["---"] * len(columns), *rows]
-    table = "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+    corpora = list(dict.fromkeys(part["corpus"] for part in mixture)) or [corpus]
     return f"""---
 library_name: emollama
 {under}tags: [emotion-recognition, multimodal{", lora" * bool(base_model)}]
@@ -69,15 +74,40 @@ library_name: emollama
 
 {made}
 
-{table}
+{_table(columns, rows)}
 
 {answers}.
-
+{_mixture(mixture)}
 Use: `emollama predict CLIP --model FOLDER`. The effective configuration, the versions of all
 libraries and the training log are in `training_record.json`.
 
 ## Terms
 
-{terms(corpus)}{licence}
+{" ".join(terms(one) for one in corpora)}{licence}
 
 {INTENDED_USE}"""
+
+
+def _mixture(parts: Sequence[Mapping[str, Any]]) -> str:
+    """The section on several corpora; "" where there is one."""
+    if not parts:
+        return ""
+    columns = ("corpus", "samples", "share", "language", "channels", "labels", "left out")
+    rows = [
+        (
+            part["corpus"],
+            part["samples"],
+            f"{part['share']:.0%}",
+            part["language"] or "not given",
+            ", ".join(part["channels"]),
+            ", ".join(part["labels"]),
+            ", ".join(f"{x} {n}" for x, n in part["labels_left_out"].items()) or "none",
+        )
+        for part in parts
+    ]
+    return f"\n## Training data\n\n{_table(columns, rows)}\n"
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)

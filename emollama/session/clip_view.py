@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 from uuid import uuid4
+from warnings import warn
 
 from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.encoders.base import FeatureTrack
@@ -42,6 +43,12 @@ class ClipView:
     channels: frozenset[str] = frozenset(CHANNELS)
     notes: tuple[str, ...] = ()
     key: str = field(default_factory=lambda: uuid4().hex)
+
+    @property
+    def sight(self) -> Observation:
+        """The former name of `observation`, removed in the next release."""
+        warn("ClipView.sight is now observation", DeprecationWarning, stacklevel=2)
+        return self.observation
 
     @property
     def duration(self) -> float:

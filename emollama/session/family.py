@@ -15,7 +15,8 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from emollama.base.config import load_config, need_data
+from emollama.assets.registry import need_llm
+from emollama.base.config import load_config, need_data, read_values
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_text
 from emollama.base.paths import FUSION_FILE, PROCESSOR_FILE, need_artefact
@@ -86,7 +87,7 @@ class _LanguageModel:
         return train(config)
 
     def plan(self, path: Path, overrides: Sequence[str], gpus: int) -> Any:
-        need_data(path, overrides)
+        need_inputs(path, overrides)
         quiet_libraries()
         from emollama.llm.training.plan import plan
 
@@ -167,6 +168,18 @@ def open_session(folder: Path, dtype: Precision = "auto", describe: bool = True)
     """
     kind = kind_of_artefact(folder)
     return kind.session(kind.open(folder, dtype), describe)
+
+
+def need_inputs(path: Path, overrides: Sequence[str]) -> None:
+    """Refuse a training configuration that names data or a language model that is not there.
+
+    Raises:
+        EmollamaError: naming it, or what is wrong with the configuration's YAML.
+    """
+    need_data(path, overrides)
+    model = read_values(path, overrides).get("model")
+    if isinstance(model, dict) and isinstance(model.get("llm"), str):
+        need_llm(model["llm"])
 
 
 def kind_of_training(path: Path) -> Kind:

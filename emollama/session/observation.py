@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
+from warnings import warn
 
 import numpy as np
 
@@ -123,6 +124,12 @@ class Observation:
     timeline: Timeline
     measurements: tuple[Measurement, ...] = ()
     notes: tuple[str, ...] = field(default=())
+
+    @property
+    def told(self) -> tuple[Measurement, ...]:
+        """The former name of `measurements`, removed in the next release."""
+        warn("Observation.told is now measurements", DeprecationWarning, stacklevel=2)
+        return self.measurements
 
     @property
     def heard(self) -> str | None:

@@ -90,7 +90,7 @@ def test_pickled_weights_are_read_only_when_asked(home: Path, tmp_path: Path) ->
     assert before is not None and after is not None
     np.testing.assert_allclose(after.values, before.values, atol=1e-6)
     assert sorted(p.name for p in home.iterdir()) == ["chinese-hubert-large"]
-    with pytest.raises(EmollamaError, match="is there already and is no link; remove it first"):
+    with pytest.raises(EmollamaError, match="already exists and is not a link; remove it first"):
         link("chinese-hubert-large", folder)
 
 
@@ -131,11 +131,11 @@ def test_mistakes_are_one_line(
     assert not home.exists() or list(home.glob("[!.]*")) == []
     with pytest.raises(
         EmollamaError,
-        match=r"its weights are not here .* download facebook/hubert-base-ls960 .* assets link",
+        match=r"its weights were not found .* download facebook/hubert-base-ls960 .* assets link",
     ):
         _ = parse_encoder("hubert-base").fingerprint
     with pytest.raises(EmollamaError, match="get its weights in the transformers format"):
         model_folder("mer-mae-large")
     (home / "wavlm-base").symlink_to(tmp_path / "gone")
-    with pytest.raises(EmollamaError, match=r"is a link to .*gone, which is not there"):
+    with pytest.raises(EmollamaError, match=r"is a link to .*gone, which does not exist"):
         model_folder("wavlm-base")

@@ -112,7 +112,8 @@ def test_media_root(corpus: Corpus, tmp_path: Path) -> None:
         ("path,label,start,end\na.mp4,sad,3,2\n", "'end': 2 s is not after the start at 3 s"),
         ("path,label\nx.mp4,sad\n", "x.mp4: media file is missing; relative paths start from"),
         ("path,label\nx.mp4,sad\ny.mp4,sad\n", "none of the 2 media files exists, e.g. "),
-        ("path,label,group,split\na.mp4,sad,g,train\nb.mp4,sad,g,test\n", "group 'g' is cut"),
+        ("path,label,group,split\na.mp4,sad,g,train\nb.mp4,sad,g,test\n",
+         "group 'g' is in several splits"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_in_one_line(corpus: Corpus, text: str, message: str) -> None:
@@ -218,6 +219,17 @@ def test_two_speakers_cannot_be_kept_apart_and_it_is_said(many: Corpus) -> None:
     assert [s.group for s in many.manifest().samples] == [None] * 20
 
 
+def test_one_clip_without_a_speaker_and_it_is_said(many: Corpus) -> None:
+    rows = [f"{i}.mp4,{'sad' if i % 2 else 'happy'},{f's{i % 6}' if i else ''}" for i in range(20)]
+    report = many.prepare("\n".join(["path,label,speaker", *rows]) + "\n")
+    assert "by clip, seed 0, because 1 clip has no speaker: scores will be on speakers" in said(
+        report
+    )
+    assert [s.group for s in many.manifest().samples] == [None] * 20
+    one = "\n".join(["path,label,speaker", *(row.rsplit(",", 1)[0] + ",s" for row in rows)]) + "\n"
+    assert "because 1 speaker is too few to keep apart" in said(many.prepare(one))
+
+
 def test_shares_are_chosen_or_none(many: Corpus) -> None:
     assert many.prepare(table(20), shares="50/25/25").splits == {"train": 10, "val": 5, "test": 5}
     assert many.prepare(table(20), shares="80/0/20").splits == {"train": 16, "test": 4}
@@ -267,3 +279,5 @@ def test_too_few_clips_to_split_are_said(many: Corpus) -> None:
 def test_folds_without_groups_say_what_to_do(many: Corpus) -> None:
     with pytest.raises(EmollamaError, match=r"no group to split by; .*leave out --split"):
         many.prepare(table(20), split="fold=0/5")
+    with pytest.raises(EmollamaError, match=r"no group to split by; .*leave out --split"):
+        many.prepare(table(20), split="leave=s1")

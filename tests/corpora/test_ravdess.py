@@ -45,7 +45,8 @@ def test_an_utterance_is_one_sample_with_picture_and_sound(root: Path, tmp_path:
     assert one.audio == "../corpus/Actor_03/03-01-05-02-01-01-03.wav"
     assert manifest.media(one.audio).is_file()
     assert (one.speaker, one.group, one.split) == ("actor-03", "actor-03", "test")
-    assert one.targets.emotion == "angry" and one.truth == {"intensity": "strong"}
+    assert one.targets.emotion == "angry"
+    assert one.truth == {"intensity": "strong", "sex": "male"}
     assert one.text == "Kids are talking by the door."
     # Only the video is there: the sample is called after its sound all the same.
     assert two.id == "03-01-08-01-02-02-05" and two.audio is None and two.split == "train"

@@ -67,7 +67,9 @@ def test_leave_one_group_out() -> None:
 def test_a_cut_group_is_named() -> None:
     samples = corpus(2, 2)
     split = {"0-0": "train", "0-1": "train", "1-0": "train", "1-1": "test"}
-    with pytest.raises(EmollamaError, match="group 'g1' is cut: '1-0' is in split 'train', '1-1'"):
+    with pytest.raises(
+        EmollamaError, match="group 'g1' is in several splits: '1-0' is in split 'train', '1-1'"
+    ):
         require_whole_groups(samples, split)
 
 

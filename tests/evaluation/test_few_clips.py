@@ -1,4 +1,4 @@
-"""Corpora too small for what stands beside a model."""
+"""Corpora too small for the baselines that a model is compared with."""
 
 from __future__ import annotations
 

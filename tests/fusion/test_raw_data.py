@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,14 @@ def test_a_batch_holds_what_the_clips_hold(folder: Path) -> None:
     alone = data.batch([1])
     length = alone.values["voice"].shape[1]
     assert torch.equal(alone.values["voice"][0], batch.values["voice"][2, :length])
+
+
+def test_channels_that_a_corpus_lacks_are_never_decoded(folder: Path) -> None:
+    manifest = replace(read_manifest(folder / "manifest.jsonl"), lacks=frozenset({"voice"}))
+    samples = [s for s in manifest.samples if s.id in ("clip-0", "clip-4")]
+    raw = raw_reading.read_raw(manifest, samples, sections(folder), workers=0)
+    assert all(raw.tracks[name]["clip-4"] is None for name in ("voice", "mel"))
+    assert raw.tracks["face"]["clip-4"] is not None
 
 
 def test_clips_are_decoded_once_whatever_is_asked(

@@ -32,6 +32,11 @@ LABELLED = {
     "meld": "meld/predictions.jsonl",
     "merr": "merr/predictions.jsonl",
 }
+MERR_BUILT = (
+    "llm-built", "llm-true", "early-built-7", "early-true-7", "early-built-8", "early-true-8",
+    "early-built-9", "early-true-9",
+)  # fmt: skip
+"""Pairs of files in results/merr_built: each is compared with the next."""
 
 
 def made_rows(seed: int) -> list[Prediction]:
@@ -90,9 +95,9 @@ def sources(folder: Path) -> Iterator[tuple[str, Predictions, Context, list[str]
         base = read_predictions((RESULTS / path).parent / "baseline.jsonl")
         names = ["weighted_f1", "accuracy", "uar", "macro_f1"]
         yield name, found, Context(found.header.labels), names, base
-    for pair in ("llm-built:llm-true", *(f"early-built-{k}:early-true-{k}" for k in (7, 8, 9))):
-        files = [read_predictions(RESULTS / "merr_built" / f"{n}.jsonl") for n in pair.split(":")]
-        yield pair, files[0], Context(files[0].header.labels), ["weighted_f1"], files[1]
+    for pair in zip(MERR_BUILT[::2], MERR_BUILT[1::2], strict=True):
+        files = [read_predictions(RESULTS / "merr_built" / f"{n}.jsonl") for n in pair]
+        yield ":".join(pair), files[0], Context(files[0].header.labels), ["weighted_f1"], files[1]
 
 
 def scores(folder: Path) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from emollama.scoring.report.report import build_report
 from emollama.scoring.report.scoring import score_predictions
 from emollama.scoring.report.tables import difference_text, markdown, score_text
 
-from .golden_rows import GOLDEN, LABELLED, RESULTS, scores
+from .golden_rows import GOLDEN, LABELLED, MERR_BUILT, RESULTS, scores
 
 BENCHES = sorted(path.parent.name for path in RESULTS.glob("fusion/*/answers.json"))
 FRAMES = RESULTS / "fusion" / "probe-va"
@@ -32,6 +32,12 @@ FRAMES = RESULTS / "fusion" / "probe-va"
 def test_every_predictions_file_is_scored_here() -> None:
     found = {str(p.relative_to(RESULTS)) for p in RESULTS.rglob("predictions.jsonl")}
     assert found == set(LABELLED.values())
+    beside = {str((RESULTS / p).parent / "baseline.jsonl") for p in LABELLED.values()}
+    offsets = {str(RESULTS / f"meld/{name}.jsonl") for name in ("offsets", "offsets_baseline")}
+    others = {str(p) for p in RESULTS.rglob("*.jsonl") if p.name != "predictions.jsonl"}
+    others -= {str(p) for p in FRAMES.rglob("*.jsonl")}  # test_the_command_that_makes_the_table
+    others -= {str(RESULTS / f"merr_built/{name}.jsonl") for name in MERR_BUILT}  # golden_rows
+    assert others == beside | offsets
     assert BENCHES == ["probe", "ravdess", "ravdess-llm", "ravdess-strategies"]
 
 

@@ -31,10 +31,14 @@ def fold(path: Path, number: int, header: dict[str, Any] | None = None, **row: A
 @pytest.mark.parametrize(
     ("header", "row", "message"),
     [
-        ({}, {"channels": ("face",)}, "by 'model' with face, those of .*1.jsonl by 'model' with v"),
-        ({}, {"system": "other"}, "by 'other' with"),
-        ({"corpus": "meld"}, {}, "is of corpus 'meld', and .*1.jsonl of 'dfew'"),
-        ({"split": "train"}, {}, "is of split 'train', and .*1.jsonl of 'test'"),
+        (
+            {},
+            {"channels": ("face",)},
+            "from 'model' with face, those of .*1.jsonl from 'model' with v",
+        ),
+        ({}, {"system": "other"}, "from 'other' with"),
+        ({"corpus": "meld"}, {}, "has corpus 'meld', but .*1.jsonl has 'dfew'"),
+        ({"split": "train"}, {}, "has split 'train', but .*1.jsonl has 'test'"),
     ],
 )
 def test_a_file_that_is_no_fold_of_the_others_is_refused(

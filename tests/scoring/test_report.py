@@ -14,6 +14,7 @@ from emollama.manifest.labels import LabelSet
 from emollama.scoring.predictions.prediction import Prediction
 from emollama.scoring.predictions.predictions import Header, read_predictions, write_predictions
 from emollama.scoring.predictions.systems import CHANCE, JOINT, LATE, MAJORITY
+from emollama.scoring.report.findings import _compared
 from emollama.scoring.report.report import report_from_files
 from emollama.scoring.report.tables import print_report, splits_table, table_markdown
 
@@ -154,3 +155,10 @@ def test_splits_side_by_side(files, tmp_path):
     assert table_markdown(table).splitlines()[0].startswith("| channels | system | test (n = 120)")
     with pytest.raises(EmollamaError, match="accuracy, uar"):
         splits_table([report, {**other, "metric": "accuracy"}])
+
+
+def test_nothing_is_better_or_worse_on_one_sample():
+    difference = {"value": -1.0, "ci_low": -1.0, "ci_high": -1.0, "p": 0.002, "n": 1}
+    said = _compared("the model", "the regression", "UAR", difference)
+    assert said == "Too few samples to compare the model and the regression in UAR: -1.000, n = 1."
+    assert "is worse than" in _compared("a", "b", "UAR", difference | {"n": 10})

@@ -184,7 +184,8 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
         (("--reference", path), "--reference belongs to --reader"),
         (("--wheel-rules", "mer2025"), "--wheel-rules needs --wheel"),
         (("--wheel", tmp_path), "holds no format.csv"),
-        (("--judge-url", "http://127.0.0.1:1"), "needs the judge.s model too.*--judge-model"),
+        (("--judge-url", "http://127.0.0.1:1"),
+         "needs the name of the judge.s model.*--judge-model"),
         (("--judge-url", "http://127.0.0.1:1", "--judge-model", "m", "--judge-key-env", "NO_SUCH"),
          "'NO_SUCH' is not set"),
     ):  # fmt: skip

@@ -148,10 +148,14 @@ def test_old_prefixes_make_room(session: LlmSession, look: ClipView) -> None:
     assert cache.of("a", look.evidence) is not first
 
 
-def test_names_of_the_release_before_say_the_new_ones() -> None:
+def test_names_of_the_release_before_say_the_new_ones(look: ClipView) -> None:
     import emollama.session as room
 
     with pytest.warns(DeprecationWarning, match="Look is now ClipView"):
         assert room.Look is room.ClipView
+    with pytest.warns(DeprecationWarning, match="sight is now observation"):
+        assert look.sight is look.observation
+    with pytest.warns(DeprecationWarning, match="told is now measurements"):
+        assert look.observation.told is look.observation.measurements
     with pytest.raises(AttributeError, match="no attribute 'Lok'"):
         room.Lok  # noqa: B018

@@ -111,6 +111,22 @@ def prepare_crema_d(
     show(crema_d.prepare_crema_d(root, out, fold=fold, strict=strict, keep_bad=keep_bad))
 
 
+@app.command("emodb")
+def prepare_emodb(root: Root, out: Out, strict: Strict = False) -> None:
+    """EMO-DB: wav or flac, names like 03a01Fa; German voices, split by speaker."""
+    from emollama.corpora.readers import emodb
+
+    show(emodb.prepare_emodb(root, out, strict=strict))
+
+
+@app.command("javased")
+def prepare_javased(root: Root, out: Out, strict: Strict = False) -> None:
+    """Java-SED: mp4, names like 08-02-06_01; Javanese faces and voices, split by actor."""
+    from emollama.corpora.readers import javased
+
+    show(javased.prepare_javased(root, out, strict=strict))
+
+
 @app.command("dfew")
 def prepare_dfew(
     root: Root,
@@ -171,10 +187,10 @@ def prepare_aff_wild2(root: Root, out: Out, strict: Strict = False) -> None:
 def prepare_aff_wild2_h5(
     root: Root,
     out: Out,
-    features: Annotated[str, typer.Option(help="Names, separated by commas; all when empty.")] = "",
+    features: Annotated[str, typer.Option(help="Names, separated by commas; all if empty.")] = "",
     strict: Strict = False,
 ) -> None:
-    """Aff-Wild2 as HDF5: targets/ and features/; writes frames/ and tracks/ beside the manifest."""
+    """Aff-Wild2 as HDF5: targets/ and features/; writes frames/, tracks/ next to the manifest."""
     from emollama.corpora.readers import aff_wild2_h5
 
     names = [name.strip() for name in features.split(",") if name.strip()]

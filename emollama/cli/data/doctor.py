@@ -34,7 +34,7 @@ def doctor(
     text_words: Annotated[
         int, typer.Option(help="Shortest text, in words, that counts as a duplicate.")
     ] = 4,
-    workers: Annotated[int, typer.Option(help="Processes; 0 for one a core.")] = 0,
+    workers: Annotated[int, typer.Option(help="Processes; 0 for one per core.")] = 0,
     retry_failed: Annotated[bool, typer.Option(help="Check failed clips again.")] = False,
 ) -> None:
     """Check every clip of a manifest for problems that would spoil a result.

@@ -20,7 +20,7 @@ def extract(
         list[str],
         typer.Option(metavar="NAME[,NAME...]", help="Encoders; may be repeated."),
     ] = ["whisper-tiny.en+layer=2+segments=8,prosody,expression,smollm2-135m-instruct"],  # noqa: B006
-    workers: Annotated[int, typer.Option(help="Processes; 0 for one a core.")] = 0,
+    workers: Annotated[int, typer.Option(help="Processes; 0 for one per core.")] = 0,
     batch_size: Annotated[int, typer.Option(help="Clips that a process takes at a time.")] = 8,
     shard_size: Annotated[int, typer.Option(help="Clips per shard of the store.")] = 1000,
     retry_failed: Annotated[bool, typer.Option(help="Try failed clips again.")] = False,

@@ -15,7 +15,7 @@ def synth(
     out: Annotated[Path, typer.Option(help="Folder of the corpus.")],
     clips: Annotated[int, typer.Option(help="Number of clips.")] = 600,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 7,
-    workers: Annotated[int, typer.Option(help="Processes; 0 for one a core.")] = 0,
+    workers: Annotated[int, typer.Option(help="Processes; 0 for one per core.")] = 0,
     seconds: Annotated[
         int,
         typer.Option(
@@ -24,7 +24,7 @@ def synth(
         ),
     ] = 0,
     sheet: Annotated[
-        Path | None, typer.Option(help="PNG to write, with one row of faces an emotion.")
+        Path | None, typer.Option(help="PNG to write, with one row of faces per emotion.")
     ] = None,
 ) -> None:
     """Make the probe corpus: drawn talking faces whose channels may disagree."""

@@ -25,7 +25,10 @@ def import_checkpoint(
     ] = None,
 ) -> None:
     """Import a released Emotion-LLaMA or MiniGPT-v2 checkpoint."""
+    from emollama.assets.registry import need_llm
+
     need_file(checkpoint)
+    need_llm(llm)
     need_folder(features)
     quiet_libraries()
     from emollama.llm.released import emotion_llama_v1 as v1

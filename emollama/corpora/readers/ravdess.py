@@ -7,11 +7,11 @@ man). The same utterance ships once with a picture and once as sound; here it is
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from pathlib import Path
 
 from emollama.base.errors import EmollamaError
+from emollama.corpora.collection import files_below
 from emollama.corpora.report import PrepareReport
 from emollama.corpora.splits import ravdess_split, require_whole_groups
 from emollama.manifest.labels import get_label_set
@@ -70,7 +70,7 @@ def prepare_ravdess(
     channel, other = ("02", "speech") if song else ("01", "song")
     rejected: dict[str, str] = {}
     utterances: dict[str, dict[str, Path]] = {}  # "CC-EE-...": {modality: file}
-    for path in _media_files(root):
+    for path in files_below(root, (*_SOUND, *_VIDEO, *_OTHER)):
         shown = path.relative_to(root).as_posix()
         if reason := misfit(path):
             rejected[shown] = reason
@@ -104,7 +104,10 @@ def prepare_ravdess(
                 group=f"actor-{actor}",
                 split=actors.of(int(actor)),
                 targets=Targets(emotion=EMOTIONS[emotion], native=emotion),
-                truth={"intensity": INTENSITIES[intensity]},
+                truth={
+                    "intensity": INTENSITIES[intensity],
+                    "sex": "male" if int(actor) % 2 else "female",
+                },
             )
         )
     if not samples:
@@ -153,25 +156,6 @@ def misfit(path: Path) -> str | None:
     if parts[0] != "03" and suffix not in _VIDEO:
         return f"modality '{parts[0]}' has a picture, but the file is {suffix}"
     return None
-
-
-def _media_files(root: Path) -> list[Path]:
-    found: list[Path] = []
-    visited: set[str] = set()
-    for folder, folders, names in os.walk(root, followlinks=True):
-        # A link may lead back to a folder above it.
-        real = os.path.realpath(folder)
-        if real in visited:
-            folders.clear()
-            continue
-        visited.add(real)
-        # Hidden folders, and those that archives made on macOS bring along.
-        folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "__MACOSX")
-        for name in names:
-            path = Path(folder, name)
-            if not name.startswith(".") and path.suffix.lower() in (*_SOUND, *_VIDEO, *_OTHER):
-                found.append(path)
-    return sorted(found)
 
 
 def _preference(path: Path) -> tuple[int, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -24,7 +23,7 @@ from emollama.fusion.data.targets import TargetTable, require_values
 from emollama.fusion.data.track_table import TrackTable, read_table
 from emollama.fusion.modeling import FusionModel
 from emollama.inputs.enrolment import Known
-from emollama.inputs.opening import Readers, open_inputs
+from emollama.inputs.opening import Readers, Store, open_inputs
 from emollama.inputs.segments import shaped
 from emollama.inputs.standardiser import Standardiser
 from emollama.manifest.labels import LabelSet
@@ -43,7 +42,7 @@ NEEDS = {
 
 
 def open_modalities(
-    store: Path | None, sections: Sequence[ModalitySection]
+    store: Store, sections: Sequence[ModalitySection]
 ) -> tuple[list[ModalitySection], Readers]:
     """Modalities as a model stores them (full source, width, encoder), and their readers."""
     specs, readers = open_inputs(store, sections)

@@ -153,12 +153,18 @@ def read_raw(
         tools = {tool.key: tool for tool in media.values()}
         for name in media:
             found.tracks[name] = {}
-        jobs = [_job(manifest, sample, tuple(tools)) for sample in samples]
+        channels = {s.name: s.channel for s in sections}
+        jobs = []
+        for sample in samples:
+            lacks = manifest.lacking(sample.id)
+            keys = dict.fromkeys(t.key for n, t in media.items() if channels[n] not in lacks)
+            jobs.append(_job(manifest, sample, tuple(keys)))
         with bar("clips decoded") as advance:
             advance(0, len(jobs))
             for done, (job, outcomes) in enumerate(_decoded(jobs, tools, workers), start=1):
                 for name, tool in media.items():
-                    outcome = outcomes[tool.key]
+                    lacking = channels[name] in manifest.lacking(job.id)
+                    outcome = None if lacking else outcomes[tool.key]
                     if isinstance(outcome, Failure):
                         found.failed.setdefault(job.id, f"{name}: {outcome.detail}")
                         outcome = None

@@ -174,4 +174,4 @@ def _frames(
         if len(shown) == len(rows):
             return rows, shown.astype(np.float32)
         said += f", its video {len(shown)} frames"
-    raise EmollamaError(f"{said}; frame by frame they must be the same")
+    raise EmollamaError(f"{said}; frame targets need equal numbers of both")

@@ -23,7 +23,6 @@ from torch.utils.tensorboard import SummaryWriter
 
 from emollama.base import torchrun
 from emollama.base.errors import EmollamaError
-from emollama.base.files import file_sha256
 from emollama.base.paths import FUSION_FILE
 from emollama.fusion import artefact
 from emollama.fusion.configuration import FusionConfig, ModalitySection
@@ -43,8 +42,9 @@ from emollama.fusion.training.progress import (
 from emollama.fusion.training.setup import Setup, another, set_up, start_from
 from emollama.fusion.training.strategies.base import Plan, Strategy
 from emollama.fusion.training.strategies.table import strategy_class
-from emollama.fusion.training.validation import Validation, selected, validate
+from emollama.fusion.training.validation import Validation, selected, validate_corpora
 from emollama.fusion.weights import MAIN
+from emollama.inputs.mixture import balance_of, corpora_sha256, mixture_record, tell_mixture
 from emollama.manifest.sample import Manifest
 from emollama.runs.card import model_card
 from emollama.runs.checkpoints import CHECKPOINTS, MODEL, checkpoint_to_resume, claim_output
@@ -108,6 +108,7 @@ class FusionRun:
             {m.name: m.channel for m in config.fusion.modalities},
             rank=self.accelerator.process_index, world=self.accelerator.num_processes,
             people=self.setup.people,
+            balance=balance_of(self.setup.manifest, self.setup.train.samples),
         )  # fmt: skip
         kind, options = strategy_class(config.strategy.name), config.strategy_options()
         self.epochs = kind.epochs(options, config.training.epochs)
@@ -157,6 +158,8 @@ class FusionRun:
     def run(self) -> Path:
         """Run all remaining epochs, then write the artefact."""
         train, validation = self.setup.train, self.setup.validation
+        for line in tell_mixture(self.setup.manifest, train.samples):
+            self.say(line)
         self.say(
             f"{len(train)} samples, {self.epochs} epochs of {self.dealer.batches} steps x "
             f"{self.config.training.batch_size}; {self.parameters:,} parameters on "
@@ -231,7 +234,8 @@ class FusionRun:
             config = self.strategy.model.config
             self.strategy.set_evaluating()
             said = answers(config, self.strategy.answer, data.in_order(), self.device)
-            found = [validate(config.goal, config.labels, said, data)]
+            manifest = self.setup.manifest
+            found = [validate_corpora(config.goal, config.labels, said, data, manifest)]
         broadcast_object_list(found)
         result: Validation = found[0]
         now = self.progress
@@ -312,24 +316,28 @@ class FusionRun:
         config, now = self.config, self.progress
         if best:
             load_best(config.output, self.strategy.models, best["epoch"])
-        manifest, train = self.setup.manifest, self.setup.train
-        record = run_record(
-            config,
-            manifest,
-            file_sha256(manifest.path),
-            len(train),
-            train.left_out,
-            self.device,
-            self.accelerator.num_processes,
-        ) | {
-            "parameters": self.parameters,
-            "epochs": now.epoch,
-            "steps": now.epoch * self.dealer.batches,
-            "final_loss": now.log[-1]["loss"],
-            "log": now.log,
-            "validation": now.validation,
-            "best": best or None,
-        }
+        manifest, train, held_out = self.setup.manifest, self.setup.train, self.setup.validation
+        record = (
+            run_record(
+                config,
+                manifest,
+                corpora_sha256(manifest),
+                len(train),
+                train.left_out,
+                self.device,
+                self.accelerator.num_processes,
+            )
+            | {
+                "parameters": self.parameters,
+                "epochs": now.epoch,
+                "steps": now.epoch * self.dealer.batches,
+                "final_loss": now.log[-1]["loss"],
+                "log": now.log,
+                "validation": now.validation,
+                "best": best or None,
+            }
+            | mixture_record(manifest, train.samples, held_out.samples if held_out else ())
+        )
         card = _card(config, manifest, self.strategy.model.config, record)
         people = self.setup.people
         prior = people.prior if people else None
@@ -371,6 +379,7 @@ def _card(
         [(s.name, s.channel, _features(s), s.width or "") for s in model.sections],
         f"Predicts (task `{model.goal.kind}`): {', '.join(predicted)}",
         manifest.corpus,
+        mixture=record.get("mixture", ()),
     )
 
 

@@ -25,9 +25,10 @@ from emollama.fusion.systems.table import fusion_system
 from emollama.fusion.training.config import FusionTrainConfig
 from emollama.inputs.draws import generator
 from emollama.inputs.enrolment import Enrolment, enrolment, fit_people
+from emollama.inputs.mixture import read_corpora, store_of
 from emollama.inputs.opening import Readers
 from emollama.manifest.sample import Manifest
-from emollama.manifest.split_file import leakage, read_with_splits
+from emollama.manifest.split_file import leakage
 from emollama.runs.run_folder import tell_left_out
 
 
@@ -51,10 +52,10 @@ def set_up(config: FusionTrainConfig, say: Callable[[str], None]) -> Setup:
     Raises:
         EmollamaError: for every mistake the user can fix (files, labels, widths).
     """
-    manifest = read_with_splits(config.data.manifest, config.data.split_file)
+    manifest = read_corpora(config.data)
     for leak in leakage(manifest.samples):
         say(f"WARNING: {leak}")
-    sections, readers = open_modalities(config.data.store, config.fusion.modalities)
+    sections, readers = open_modalities(store_of(manifest, config.data), config.fusion.modalities)
     splits: dict[str, FusionData] = {}
     for split in filter(None, (config.data.train_split, config.data.validation_split)):
         splits[split] = read_data(manifest, split, config.task, manifest.labels, sections, readers)

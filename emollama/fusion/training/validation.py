@@ -12,6 +12,8 @@ from emollama.base.errors import require_known
 from emollama.fusion.configuration import FusionTask, TaskKind
 from emollama.fusion.data.data import FusionData
 from emollama.fusion.readout import Answers
+from emollama.inputs.mixture import Mixture
+from emollama.manifest.sample import Manifest
 from emollama.scoring.metrics.formulas import one_hot
 from emollama.scoring.metrics.tasks import TaskCases
 from emollama.scoring.metrics.thresholds import best_threshold
@@ -83,6 +85,38 @@ def validate(
     if found.values is not None:
         cases = replace(cases, values=_values(task, found.values, data))
     return Validation(cases.scores(), thresholds)
+
+
+def validate_corpora(
+    task: FusionTask, labels: Sequence[str], found: Answers, data: FusionData, manifest: Manifest
+) -> Validation:
+    """`validate`; of several corpora each metric's mean over them, and each one's own beside it.
+
+    Scores of a corpus are called "corpus/metric". A clip is answered with a label of its corpus.
+    Thresholds of several labels are fitted on all samples together.
+    """
+    whole = validate(task, labels, found, data)
+    if not isinstance(manifest, Mixture):
+        return whole
+    each: dict[str, dict[str, float]] = {}
+    for key, rows in manifest.rows_of(data.samples).items():
+        shown = found.labels
+        if shown is not None:
+            shown = shown[rows]
+            if task.kind != "labels":
+                others = np.setdiff1d(np.arange(shown.shape[1]), manifest.columns_of(key))
+                shown[:, others] = -1.0
+        values = None if found.values is None else [found.values[row] for row in rows]
+        own = FusionData(
+            tuple(data.samples[row] for row in rows), {}, data.targets.chosen(rows), {}
+        )
+        each[key] = validate(task, labels, Answers(shown, values), own).scores
+    scores = {}
+    for metric in whole.scores:
+        known = [s[metric] for s in each.values() if np.isfinite(s[metric])]
+        scores[metric] = float(np.mean(known)) if known else whole.scores[metric]
+    parts = {f"{key}/{m}": value for key, found in each.items() for m, value in found.items()}
+    return Validation(scores | parts, whole.thresholds)
 
 
 def _values(

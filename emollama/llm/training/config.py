@@ -123,7 +123,9 @@ class TrainingSection(Strict):
             raise ValueError("keep_best needs evaluate_every_steps")
         floors = max(self.min_learning_rate, self.warmup_learning_rate)
         if floors > self.learning_rate:
-            raise ValueError(f"a floor of {floors:g} is above learning_rate {self.learning_rate:g}")
+            raise ValueError(
+                f"a lowest rate of {floors:g} is above learning_rate {self.learning_rate:g}"
+            )
         if self.min_learning_rate and self.schedule != "cosine":
             raise ValueError(f"min_learning_rate needs schedule: cosine, not {self.schedule}")
         if self.warmup_learning_rate and not self.min_learning_rate:

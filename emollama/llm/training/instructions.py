@@ -8,7 +8,7 @@ from typing import Any
 from torch.utils.data import Dataset
 
 from emollama.inputs.config import ModalityDropout
-from emollama.inputs.draws import EpochOrders, generator
+from emollama.inputs.draws import Balance, EpochOrders, generator
 from emollama.inputs.dropping import kept_channels
 from emollama.inputs.enrolment import Enrolment
 from emollama.llm.batch import Encoded, by_count
@@ -43,6 +43,7 @@ class InstructionSchedule(Dataset[list[list[Encoded]]]):
         micro_batch: samples per padded micro-batch; 0 for all of a process's step.
         pack_tokens: tokens per packed row; 0 pads instead.
         people: of the samples, each known by a number of clips that is drawn anew every epoch.
+        balance: of several corpora; None for one.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class InstructionSchedule(Dataset[list[list[Encoded]]]):
         micro_batch: int = 0,
         pack_tokens: int = 0,
         people: Enrolment | None = None,
+        balance: Balance | None = None,
     ) -> None:
         self.samples = list(samples)
         self.people = people
@@ -72,7 +74,7 @@ class InstructionSchedule(Dataset[list[list[Encoded]]]):
         self.world = world
         self.micro_batch = micro_batch or batch_size // world
         self.pack_tokens = pack_tokens
-        self._orders = EpochOrders(seed, [s.id for s in self.samples])
+        self._orders = EpochOrders(seed, [s.id for s in self.samples], balance)
         self._groups: tuple[int, list[list[Encoded]]] = (-1, [])
 
     def __len__(self) -> int:
@@ -110,11 +112,13 @@ class InstructionSchedule(Dataset[list[list[Encoded]]]):
     def _drawn(self, item: int) -> Encoded:
         """The item-th sample of the run, with its task in that epoch."""
         epoch, position = divmod(item, len(self.samples))
-        return self.encode(self.samples[self._orders[epoch][position]], epoch)
+        sample = self.samples[self._orders[epoch][position]]
+        return self.encode(sample, epoch, self._orders.repeats(epoch)[position])
 
-    def encode(self, sample: Sample, epoch: int) -> Encoded:
-        """One sample with its task in one epoch."""
-        draw = generator(self.seed, epoch, "item", sample.id)
+    def encode(self, sample: Sample, epoch: int, repeat: int = 0) -> Encoded:
+        """One sample with its task in one epoch; a repeat in it has draws of its own."""
+        about = (sample.id, repeat) if repeat else (sample.id,)
+        draw = generator(self.seed, epoch, "item", *about)
         task = self._task(sample, draw.random())
         people = self.people.in_epoch(self.seed, epoch) if self.people else None
         evidence = self.evidence.read(sample, people)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,6 +20,8 @@ from torch import nn
 
 from emollama.features.store import StoredTracks
 from emollama.features.tracks import TrackReader
+from emollama.inputs.mixed_tracks import MixedTracks
+from emollama.inputs.mixture import balance_of, read_corpora, store_of
 from emollama.llm import artefact
 from emollama.llm.backbone import empty_llm, resolve_llm
 from emollama.llm.batch import by_count
@@ -33,7 +36,6 @@ from emollama.llm.training.arguments import micro_batch, zero_stage
 from emollama.llm.training.config import TrainConfig
 from emollama.llm.training.instructions import InstructionSchedule
 from emollama.llm.training.start import require_start
-from emollama.manifest.split_file import read_with_splits
 
 STEPS_LOOKED_AT = 512
 """Approximate number of samples used for the distribution of lengths."""
@@ -119,8 +121,8 @@ def plan(config: TrainConfig, gpus: int = 1) -> Plan:
     """
     micro = micro_batch(config, gpus)
     parallelism = _parallelism(config, gpus)
-    manifest = read_with_splits(config.data.manifest, config.data.split_file)
-    streams, readers = open_streams(config.data.store, config.model.streams)
+    manifest = read_corpora(config.data)
+    streams, readers = open_streams(store_of(manifest, config.data), config.model.streams)
     samples, _ = training_samples(manifest, config.data, readers)
     if config.model.initialise_from is not None:
         require_start(config.model.initialise_from)
@@ -134,7 +136,7 @@ def plan(config: TrainConfig, gpus: int = 1) -> Plan:
     schedule = InstructionSchedule(
         samples, EvidenceReader(readers, fit_clues(readers, samples)), processor, config.tasks,
         config.modality_dropout, config.seed, config.training.max_steps, batch, gpus,
-        micro, config.training.pack_tokens,
+        micro, config.training.pack_tokens, balance=balance_of(manifest, samples),
     )  # fmt: skip
     lengths = _lengths(schedule)
     # peft keeps a projector's first values beside the trained ones: no part of the model.
@@ -287,7 +289,8 @@ class _Estimate:
 def _feature_bytes(readers: Iterable[TrackReader]) -> int:
     """Disk space of the streams' features."""
     total = 0
-    for reader in readers:
+    parts = ([r] if not isinstance(r, MixedTracks) else r.readers for r in readers)
+    for reader in chain.from_iterable(parts):
         folder = getattr(reader, "folder", None)
         pattern = "*.safetensors" if isinstance(reader, StoredTracks) else "*.npy"
         if folder is not None:

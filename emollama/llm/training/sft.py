@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,17 @@ from transformers import set_seed
 from emollama.base import torchrun
 from emollama.base.device import default_device, resolve_dtype
 from emollama.base.errors import EmollamaError
-from emollama.base.files import file_sha256, read_json, write_json, written_whole
+from emollama.base.files import read_json, write_json, written_whole
 from emollama.base.paths import PROCESSOR_FILE
 from emollama.inputs.enrolment import enrolment, fit_people
-from emollama.inputs.person import PersonPrior
+from emollama.inputs.mixture import (
+    balance_of,
+    corpora_sha256,
+    mixture_record,
+    read_corpora,
+    store_of,
+    tell_mixture,
+)
 from emollama.llm import artefact
 from emollama.llm.evidence import (
     EvidenceReader,
@@ -26,7 +33,6 @@ from emollama.llm.evidence import (
     fit_standardisers,
     open_streams,
     training_samples,
-    usable,
 )
 from emollama.llm.inference import label_probabilities
 from emollama.llm.partitioned import gathered
@@ -44,8 +50,9 @@ from emollama.llm.training.trainer import (
     MarkWhole,
     PlainProgress,
 )
-from emollama.manifest.sample import Manifest
-from emollama.manifest.split_file import leakage, read_with_splits
+from emollama.llm.training.validation import held_out_samples, validation_f1
+from emollama.manifest.sample import Manifest, Sample
+from emollama.manifest.split_file import leakage
 from emollama.runs.card import model_card
 from emollama.runs.checkpoints import (
     CHECKPOINTS,
@@ -55,7 +62,6 @@ from emollama.runs.checkpoints import (
     claim_output,
 )
 from emollama.runs.run_folder import run_record, speaker, tell_left_out
-from emollama.scoring.metrics.formulas import one_hot, weighted_f1
 
 MAY_CHANGE = (
     *(("training", key)
@@ -90,14 +96,17 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
     if device.type == "cuda":
         device = torch.device("cuda", torchrun.local_rank())
 
-    manifest = read_with_splits(config.data.manifest, config.data.split_file)
+    manifest = read_corpora(config.data)
     # Now, for the file may be another one when training ends.
-    manifest_sha256 = file_sha256(config.data.manifest)
+    manifest_sha256 = corpora_sha256(manifest)
     for leak in leakage(manifest.samples) if manifest.split_sha256 else ():
         say(f"WARNING: {leak}")
-    streams, readers = open_streams(config.data.store, config.model.streams)
+    streams, readers = open_streams(store_of(manifest, config.data), config.model.streams)
     samples, left_out = training_samples(manifest, config.data, readers)
     tell_left_out(left_out, say)
+    balance = balance_of(manifest, samples)
+    for line in tell_mixture(manifest, samples):
+        say(line)
 
     # Before the model: under ZeRO-3 the arguments are what has the weights read in parts.
     arguments = training_arguments(config, checkpoints, device)
@@ -132,7 +141,6 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
         held_out = len(next(iter(shifts.values())))
         say(f"projectors start from a probe; {held_out} samples are presented as if held out of it")
     clues = fit_clues(readers, samples)
-    evidence = EvidenceReader(readers, clues)
     shown = EvidenceReader(readers, clues, shifts)
     schedule = InstructionSchedule(
         samples, shown, processor, config.tasks, config.modality_dropout, config.seed,
@@ -142,6 +150,7 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
         micro_batch=micro,
         pack_tokens=config.training.pack_tokens,
         people=people,
+        balance=balance,
     )  # fmt: skip
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     epochs = config.training.max_steps * config.training.batch_size / len(samples)
@@ -152,7 +161,10 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
     )
 
     prior = people.prior if people else None
-    keeper = _keeper(config, model, processor, evidence, prior, manifest, readers, device, say)
+    validated = held_out_samples(config, manifest, readers, say)
+    drawn = enrolment(prior, readers, validated).in_epoch(config.seed, 0) if prior else None
+    unseen = EvidenceReader(readers, clues, known=drawn)
+    keeper = _keeper(config, model, processor, unseen, manifest, validated, device, say)
     if rank == 0:
         claim_output(config.output, config, held, resume is not None, asked, say)
     if torch.distributed.is_initialized():
@@ -179,19 +191,22 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
     with gathered(model):
         if trainer.is_world_process_zero():
             losses = [r for r in trainer.state.log_history if "loss" in r]
-            record = run_record(
-                config, manifest, manifest_sha256, len(samples), left_out, device, world
-            ) | {
-                "steps": trainer.state.global_step,
-                "final_loss": losses[-1]["loss"] if losses else None,
-                "log": losses,
-                "validation": [
-                    {"step": r["step"], "weighted_f1": r[VALIDATION]}
-                    for r in trainer.state.log_history
-                    if VALIDATION in r
-                ],
-                "best": (best := _best_record(config)),
-            }
+            record = (
+                run_record(config, manifest, manifest_sha256, len(samples), left_out, device, world)
+                | {
+                    "steps": trainer.state.global_step,
+                    "final_loss": losses[-1]["loss"] if losses else None,
+                    "log": losses,
+                    "validation": [
+                        {"step": r["step"], "weighted_f1": r[VALIDATION]}
+                        | {k: v for k, v in r.items() if k.endswith("/weighted_f1")}
+                        for r in trainer.state.log_history
+                        if VALIDATION in r
+                    ],
+                    "best": (best := _best_record(config)),
+                }
+                | mixture_record(manifest, samples, validated)
+            )
             card = _card(config, manifest, record)
             weights = config.output / "best" / artefact.ADAPTER_FILE if best else None
             artefact.save(model, processor, clues, folder, record, card, weights, prior)
@@ -205,31 +220,19 @@ def _keeper(
     model: PeftModel,
     processor: EmotionLlamaProcessor,
     evidence: EvidenceReader,
-    prior: PersonPrior | None,
-    manifest: Any,
-    readers: Any,
+    manifest: Manifest,
+    samples: Sequence[Sample],
     device: torch.device,
     say: Callable[[str], None],
 ) -> KeepBest | None:
     """The validation callback, if configured."""
-    every, split = config.training.evaluate_every_steps, config.data.validation_split
+    every = config.training.evaluate_every_steps
     if not every:
         return None
-    if split is None:
-        raise EmollamaError("training.evaluate_every_steps needs data.validation_split")
-    samples, left_out = usable(
-        [s for s in manifest.split(split) if s.targets.emotion is not None], readers
-    )
-    tell_left_out(left_out, say)
-    if not samples:
-        raise EmollamaError(f"{manifest.path}: no sample of split '{split}' can be scored")
-    people = enrolment(prior, readers, samples).in_epoch(config.seed, 0) if prior else None
-    known = [evidence.read(s, people) for s in samples]
-    names = processor.labels.labels
-    gold = one_hot([names.index(str(s.targets.emotion)) for s in samples], len(names))
+    known = [evidence.read(s) for s in samples]
     best = config.output / "best"
 
-    def score() -> float:
+    def score() -> tuple[float, dict[str, float]]:
         base = artefact.bare(model)
         training = base.training
         base.eval()
@@ -240,8 +243,7 @@ def _keeper(
         ):
             probabilities = label_probabilities(base, processor, known, batch_size=16)
         base.train(training)
-        answers = one_hot(probabilities.argmax(1), len(names))
-        return float(weighted_f1(gold, answers, np.ones((1, len(gold))))[0])
+        return validation_f1(probabilities, samples, manifest)
 
     def save(step: int, value: float, writes: bool) -> None:
         with gathered(model):
@@ -270,6 +272,7 @@ def _card(config: TrainConfig, manifest: Manifest, record: dict[str, Any]) -> st
         f"Labels (`{manifest.labels.name}`): {', '.join(manifest.labels.labels)}",
         manifest.corpus,
         model.llm,
+        record.get("mixture", ()),
     )
 
 

@@ -153,7 +153,8 @@ class PlainProgress(TrainerCallback):
 class KeepBest(TrainerCallback):
     """Computes the validation score every few steps; saves the weights of the best one.
 
-    `score` returns a figure to maximise; that of the first process is used everywhere. `score` and
+    `score` returns a figure to maximise, and those of the corpora that it is the mean of ({} for
+    one corpus); the first process's is used everywhere. `score` and
     `save` (whose last argument says which process writes) are called on all processes, because
     parameters may be partitioned. The best figure so far is stored beside the weights, so that a
     resumed run compares with earlier ones.
@@ -162,7 +163,7 @@ class KeepBest(TrainerCallback):
     def __init__(
         self,
         every: int,
-        score: Callable[[], float],
+        score: Callable[[], tuple[float, dict[str, float]]],
         save: Callable[[int, float, bool], None] | None,
         best: Callable[[], float],
         say: Callable[[str], None],
@@ -186,10 +187,15 @@ class KeepBest(TrainerCallback):
         """Score, and save if it is the best so far."""
         if state.global_step % self.every and state.global_step != state.max_steps:
             return
-        value = of_first_process(self.score())
+        value, parts = self.score()
+        value = of_first_process(value)
         # In the state, and so in every checkpoint: a resumed run knows what came before it.
-        state.log_history.append({"step": state.global_step, VALIDATION: value})
-        self.say(f"step {state.global_step}  validation weighted F1 {value:.4f}")
+        state.log_history.append({"step": state.global_step, VALIDATION: value, **parts})
+        each = ", ".join(f"{name} {part:.4f}" for name, part in parts.items())
+        self.say(
+            f"step {state.global_step}  validation weighted F1 {value:.4f}"
+            + (f" ({each})" if each else "")
+        )
         if self.save is not None and value > self._best:
             self._best = value
             self.save(state.global_step, value, state.is_world_process_zero)

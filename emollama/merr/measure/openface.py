@@ -53,7 +53,7 @@ def read_openface(
             break
         if ends is not None and time > ends + _SLACK:
             raise EmollamaError(
-                f"{path}: goes on to {time:.1f} s, but the clip ends at {ends:.1f} s; it may "
+                f"{path}: continues to {time:.1f} s, but the clip ends at {ends:.1f} s; it may "
                 "belong to another clip"
             )
         number = _frame(row, len(numbers))

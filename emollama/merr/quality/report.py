@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from emollama.base.files import read_json, write_json, write_text
@@ -145,8 +144,3 @@ def _picture(build: Build, where: tuple[str, float] | None) -> bytes | None:
     out = BytesIO()
     Image.fromarray(image).save(out, "JPEG", quality=85)
     return out.getvalue()
-
-
-def report_path(build: Build) -> Path:
-    """Path of the page."""
-    return build.out / REPORT / "report.html"

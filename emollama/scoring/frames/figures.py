@@ -1,4 +1,4 @@
-"""A picture of values over time: what is true of one video and what several files answer."""
+"""A figure of values over time: the true values of one video and the answers of several files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a row of the table of metrics is, and what metrics need beside the rows of a file."""
+"""A row of the table of metrics, and what metrics need in addition to the rows of a file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Rows = Sequence[Prediction]
 
 @dataclass(frozen=True)
 class Context:
-    """What metrics need beside the rows.
+    """What metrics need in addition to the rows.
 
     Attributes:
         labels: the file's label set.

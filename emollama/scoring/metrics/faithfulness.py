@@ -2,7 +2,7 @@
 
 For each clip the set of clues found in the reason is compared with the set that the clip really
 holds (what was rendered, or measured). The same reasons assigned to other clips are the control:
-a reason that would fit any clip scores as well there, and its faithfulness is worth nothing.
+a reason that would fit any clip scores as well there, and is not faithful.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ def upstream_cases(rows: Rows, labels: LabelSet) -> Cases:
     """As the released Emotion-LLaMA scores: what it cannot read is "neutral".
 
     A failure is then right wherever the truth is neutral, and lowers neutral's precision elsewhere;
-    `weighted_f1` stands beside it.
+    `weighted_f1` is shown with it.
 
     Raises:
         EmollamaError: a label set without "neutral".

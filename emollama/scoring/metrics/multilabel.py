@@ -15,9 +15,8 @@ import numpy as np
 
 from emollama.base.errors import EmollamaError
 from emollama.manifest.labels import LabelSet
-from emollama.scoring.metrics.formulas import mean_of_defined
 from emollama.scoring.metrics.measure import Cases, Measure, count_failures, in_order
-from emollama.scoring.metrics.ranking import Area, by_label
+from emollama.scoring.metrics.ranking import Area, by_label, mean_over_labels
 from emollama.scoring.metrics.thresholds import THRESHOLD, best_threshold
 from emollama.scoring.predictions.prediction import Prediction
 
@@ -72,7 +71,7 @@ def ranked_cases(rows: Rows, labels: LabelSet) -> Cases:
 
 
 def rank_metric(rows: Rows, labels: LabelSet, area: Area) -> Measure:
-    """The mean over labels of `average_precision` or `roc_auc`, each label's beside it."""
+    """The mean over labels of `average_precision` or `roc_auc`, followed by each label's."""
     cases = ranked_cases(rows, labels)
     if not cases.rows:
         return cases.measure(area)
@@ -83,9 +82,7 @@ def rank_metric(rows: Rows, labels: LabelSet, area: Area) -> Measure:
     }
     absent = [label for label, v in found.items() if v is None]
     noted = replace(cases, note=f"undefined for {', '.join(absent)}" if absent else "")
-    return noted.bound(
-        lambda w: mean_of_defined(by_label(area, cases.truth, cases.answer, w)), labels=found
-    )
+    return noted.bound(lambda w: mean_over_labels(area, cases.truth, cases.answer, w), labels=found)
 
 
 def _truth(rows: Rows, labels: LabelSet) -> np.ndarray:

@@ -63,16 +63,11 @@ def by_label(
     return np.stack([area(truth[:, k], scores[:, k], weights) for k in every], axis=1)
 
 
-def mean_average_precision(
-    truth: np.ndarray, scores: np.ndarray, weights: np.ndarray
+def mean_over_labels(
+    area: Area, truth: np.ndarray, scores: np.ndarray, weights: np.ndarray
 ) -> np.ndarray:
-    """mAP [R]: mean over labels; those without a positive are left out."""
-    return mean_of_defined(by_label(average_precision, truth, scores, weights))
-
-
-def mean_auc(truth: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Mean AUC [R] over the labels that have a positive and a negative."""
-    return mean_of_defined(by_label(roc_auc, truth, scores, weights))
+    """mAP or mean AUC [R]; labels for which the area is undefined are left out."""
+    return mean_of_defined(by_label(area, truth, scores, weights))
 
 
 def roc_curve(truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

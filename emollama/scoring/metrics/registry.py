@@ -313,7 +313,7 @@ COMPARED = REPORTED[:4]
 
 
 def chosen(names: Sequence[str]) -> list[str]:
-    """Names as asked for, each followed by what stands beside it; every name once.
+    """Names as asked for, each followed by those shown with it; every name once.
 
     Raises:
         EmollamaError: an unknown name.

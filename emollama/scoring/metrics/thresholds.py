@@ -1,4 +1,4 @@
-"""The score from which a label counts as shown, fitted where it may be: on validation samples."""
+"""The score from which a label counts as shown, fitted on validation samples only."""
 
 from __future__ import annotations
 

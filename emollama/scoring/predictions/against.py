@@ -1,4 +1,4 @@
-"""Predictions held against the manifest they should be of: clips unknown and clips missing."""
+"""Compares predictions with their manifest: unknown clips and missing clips."""
 
 from __future__ import annotations
 

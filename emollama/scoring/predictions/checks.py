@@ -1,4 +1,4 @@
-"""What a predictions file may hold beside one label: quantities, several labels, free words."""
+"""What a predictions file may hold besides one label: quantities, several labels, free words."""
 
 from __future__ import annotations
 

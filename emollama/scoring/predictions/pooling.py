@@ -46,7 +46,7 @@ def pooled(parts: Sequence[Predictions]) -> Predictions:
 
 
 def _require_fold_of(first: Predictions, part: Predictions, where: str) -> None:
-    """Refuse a file of which other rows would be scored, or none."""
+    """Refuse a file of another corpus, split, system or set of channels than the first."""
     name = first.path or "file 1"
     if part.header.labels.labels != first.header.labels.labels:
         raise EmollamaError(f"{where}: its labels differ from those of {name}")
@@ -54,12 +54,12 @@ def _require_fold_of(first: Predictions, part: Predictions, where: str) -> None:
         mine, theirs = getattr(part.header, key), getattr(first.header, key)
         if mine != theirs:
             raise EmollamaError(
-                f"{where}: is of {key} '{mine}', and {name} of '{theirs}'; files scored "
+                f"{where}: has {key} '{mine}', but {name} has '{theirs}'; files scored "
                 "together must be folds of one corpus and split"
             )
     (system, channels), (other, wanted) = part.headline(), first.headline()
     if (system, channels) != (other, wanted):
         raise EmollamaError(
-            f"{where}: its scored rows are by '{system}' with {set_name(channels)}, those of "
-            f"{name} by '{other}' with {set_name(wanted)}; folds must agree in both"
+            f"{where}: its scored rows come from '{system}' with {set_name(channels)}, those of "
+            f"{name} from '{other}' with {set_name(wanted)}; folds must agree in both"
         )

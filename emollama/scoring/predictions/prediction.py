@@ -1,4 +1,4 @@
-"""One prediction: what one system said of one sample, with which channels present."""
+"""One prediction: the answer of one system to one sample, and the channels it was given."""
 
 from __future__ import annotations
 

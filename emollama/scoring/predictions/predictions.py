@@ -97,8 +97,8 @@ class Predictions:
         mine, theirs = self.path or "the predictions", other.path or "the baselines"
         if self.header.labels.labels != other.header.labels.labels:
             raise EmollamaError(
-                f"{theirs}: its labels ({', '.join(other.header.labels.labels)}) are not those of "
-                f"{mine} ({', '.join(self.header.labels.labels)})"
+                f"{theirs}: its labels ({', '.join(other.header.labels.labels)}) differ from "
+                f"those of {mine} ({', '.join(self.header.labels.labels)})"
             )
         ids = {r.id for r in self.rows}
         kept = [(f"{theirs}: row {n}", r) for n, r in enumerate(other.rows, 1) if r.id in ids]

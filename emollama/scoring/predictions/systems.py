@@ -1,4 +1,4 @@
-"""Names of the systems that stand beside a model in a predictions file."""
+"""Names of the systems that are compared with a model in a predictions file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arrays of an .npz file of somebody else's, without running what it holds.
+"""Reads arrays of other people's .npz files without running any code in them.
 
 Public systems keep names and answers as object arrays, which numpy stores as pickles, and a pickle
 is a program. Such an array is read without running any (see `plain_pickle`). What comes out is

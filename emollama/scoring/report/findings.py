@@ -11,6 +11,10 @@ from emollama.scoring.report.tables import METRIC_NAMES
 _NAMED = {JOINT: JOINT, LATE: f"{LATE} of logistic regressions"}
 """The baselines that a sentence is about."""
 
+FEWEST = 10
+"""Samples below which nothing is called better or worse: a bootstrap of so few draws the same
+samples again and again, and its interval is too narrow."""
+
 
 def findings(report: dict[str, Any]) -> list[str]:
     """Sentences about a report's comparisons, each with its numbers."""
@@ -54,6 +58,9 @@ def _compared(
     a: str, b: str, metric: str, difference: dict[str, Any], *, many: bool = False
 ) -> str:  # fmt: skip
     """'The model is better than the majority class in UAR: +0.1 [+0.0, +0.2], p = 0.01, n = 9.'"""
+    if difference["n"] < FEWEST:
+        text = f"too few samples to compare {a} and {b} in {metric}"
+        return f"{text[0].upper()}{text[1:]}: {difference['value']:+.3f}, n = {difference['n']}."
     if difference["ci_low"] <= 0 <= difference["ci_high"]:
         text = f"no significant difference between {a} and {b} in {metric}"
     else:

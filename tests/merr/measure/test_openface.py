@@ -57,7 +57,7 @@ def test_frames_have_the_numbers_that_openface_gives_them(tmp_path: Path) -> Non
         (["1, 0, 0.00", "1, 1, 0.00"], "frame 1 comes after frame 1.*FeatureExtraction"),
         (["2, 0, 0.04", "1, 0, 0.00"], "frame 1 comes after frame 2"),
         (["1.5, 0, 0.04"], "frame '1.5'"),
-        (["1, 0, 0.0", "40, 0, 1.6"], "goes on to 1.6 s.*clip ends at 1.0 s"),
+        (["1, 0, 0.0", "40, 0, 1.6"], "continues to 1.6 s.*clip ends at 1.0 s"),
     ],
 )
 def test_a_table_of_several_faces_or_of_another_clip_is_refused(
