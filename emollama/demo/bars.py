@@ -22,6 +22,9 @@ def answer_bars(answer: Answer) -> str:
                 [_bar(n, p, f"{100 * p:.1f} %", n in taken) for n, p in rows],
             )
         )
+    if answer.label_set is not None:
+        told = f"{answer.coverage:.0%} coverage: {answer.in_words}"
+        parts.append(f"<p class='small'>{escape(told)}</p>")
     if answer.values:
         over = " (mean over the clip)" if answer.frames else ""
         rows_of = "".join(
