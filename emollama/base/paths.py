@@ -13,6 +13,9 @@ ANSWERS_FILE = "answers.json"
 PROCESSOR_FILE, FUSION_FILE = "processor.json", "fusion.json"
 """Files that identify an artefact: of a language model, and of a fusion model."""
 
+RECORD_FILE = "training_record.json"
+"""The training record of an artefact."""
+
 CALIBRATION_FILE = "calibration.json"
 """The file of an artefact that `emollama calibrate` adds."""
 

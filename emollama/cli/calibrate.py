@@ -1,4 +1,4 @@
-"""`emollama calibrate`: temperature and conformal sets from the predictions of validation people."""
+"""`emollama calibrate`: temperature and sets of labels from predictions of validation people."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from emollama.base.errors import EmollamaError
-from emollama.base.paths import CALIBRATION_FILE, need_artefact, need_file
+from emollama.base.paths import CALIBRATION_FILE, RECORD_FILE, need_artefact, need_file
 
 if TYPE_CHECKING:
     from emollama.scoring.calibration.calibration import Calibration
@@ -32,10 +32,10 @@ def calibrate(
     ] = 0.9,
     out: Annotated[
         Path | None,
-        typer.Option(help="File to write.", show_default=f"{CALIBRATION_FILE} of MODEL"),
+        typer.Option(help="File to write.", show_default="calibration.json in the model's folder"),
     ] = None,
 ) -> None:
-    """Calibrate a model's probabilities and label sets on validation people.
+    """Calibrate a model's probabilities, and sets of labels, on validation people.
 
     Use people that the model was neither trained nor tested on. The result lies beside the model as
     calibration.json, where predict, chat, serve and the page find it.
@@ -90,8 +90,7 @@ def _check_model(model: Path, held: Predictions, path: Path) -> None:
         raise EmollamaError(
             f"{path}: has the labels {', '.join(theirs)}, {model} has {', '.join(labels)}"
         )
-    record_file = model / "training_record.json"
-    record = read_json(record_file) if record_file.is_file() else {}
+    record = read_json(model / RECORD_FILE) if (model / RECORD_FILE).is_file() else {}
     data = (record.get("config") or {}).get("data") or {}
     trained = str(data.get("train_split") or "train")
     if held.header.split and held.header.split in trained.split("+"):
@@ -105,6 +104,7 @@ def _check_model(model: Path, held: Predictions, path: Path) -> None:
 
 
 def _table(found: Calibration) -> Table:
+    from emollama.scoring.calibration.conformal import percent
     from emollama.scoring.predictions.prediction import set_name
     from emollama.scoring.report.tables import Table, number
 
@@ -121,7 +121,7 @@ def _table(found: Calibration) -> Table:
         counts = (str(one.clips), str(len(one.people)), f"{one.temperature:.2f}", one.oddness)
         rows.append((set_name(one.channels), *counts, *cells))
     return Table(
-        f"Calibration for {found.coverage:.0%} coverage; measured on people left out in turn",
+        f"Calibration for {percent(found.coverage)} coverage; measured on people left out in turn",
         ("channels", "clips", "people", "temperature", "sets", "log loss", "ECE", "coverage",
          "lowest person", "labels in a set"),
         tuple(rows),

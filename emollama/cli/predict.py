@@ -60,10 +60,9 @@ def predict(
 
         open_media(clips[0]).close()  # no media file is told before the model is loaded
     from emollama.session import open_session
-    from emollama.session.coverage import require_calibrated
 
     session = open_session(model, dtype, describe=False)
-    require_calibrated(session, coverage)
+    session.require_calibrated(coverage)
     failed = 0
     for clip in clips:
         try:

@@ -44,7 +44,7 @@ def score(
     ] = None,
     calibration: Annotated[
         Path | None,
-        typer.Option(help="calibration.json of other people, to score label sets with."),
+        typer.Option(help="calibration.json of other people, to score sets of labels with."),
     ] = None,
     coverage: Annotated[
         float | None,

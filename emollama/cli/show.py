@@ -23,7 +23,7 @@ def show_answer(clip: Path, answer: Answer) -> None:
     shown = answer.scores
     if answer.label_set is not None:
         shown = answer.calibrated or shown
-        console.print(f"  {answer.coverage:.0%} coverage: {answer.in_words}", markup=False)
+        console.print(f"  {answer.set_in_words}", markup=False)
     for label, value in sorted(shown.items(), key=lambda kv: -kv[1]):
         console.print(f"  {label:<10} {value:5.1%} {'█' * round(30 * value)}", markup=False)
     for name, number in (answer.values or {}).items():

@@ -23,8 +23,7 @@ def answer_bars(answer: Answer) -> str:
             )
         )
     if answer.label_set is not None:
-        told = f"{answer.coverage:.0%} coverage: {answer.in_words}"
-        parts.append(f"<p class='small'>{escape(told)}</p>")
+        parts.append(f"<p class='small'>{escape(answer.set_in_words)}</p>")
     if answer.values:
         over = " (mean over the clip)" if answer.frames else ""
         rows_of = "".join(

@@ -21,7 +21,7 @@ from emollama.serving.wire import (
     WeightsOut,
 )
 from emollama.session import Answer, ClipView, Frames, Sampling, Turn, Weights
-from emollama.session.coverage import require_calibrated, with_coverage
+from emollama.session.coverage import with_coverage
 
 _REASON = Sampling(max_new_tokens=REASON_TOKENS)
 
@@ -51,7 +51,7 @@ async def emotion(
     started = time.monotonic()
     session = engine.session
     try:
-        require_calibrated(session, coverage, labels)
+        session.require_calibrated(coverage, labels)
     except EmollamaError as error:
         raise Refusal(400, str(error), "coverage") from None
     try:

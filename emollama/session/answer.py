@@ -43,10 +43,15 @@ class Answer:
 
     @property
     def in_words(self) -> str:
-        """The set in words: "angry or disgust", "cannot tell: ..." if undecided; "" without one."""
+        """The set of labels: "angry or disgust", "cannot tell: ..." if undecided."""
         *most, last = self.label_set or ("",)
         named = f"{', '.join(most)} or {last}" if most else last
         return f"cannot tell: {named}" if self.undecided else named
+
+    @property
+    def set_in_words(self) -> str:
+        """With the coverage asked for: "90% coverage: angry or disgust"."""
+        return f"{100 * (self.coverage or 0):g}% coverage: {self.in_words}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""

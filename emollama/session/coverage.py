@@ -2,43 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from emollama.base.errors import EmollamaError
 from emollama.scoring.calibration.calibration import Calibration, in_row
-from emollama.scoring.calibration.conformal import require_coverage
 from emollama.scoring.predictions.prediction import set_name
 from emollama.session.answer import Answer
-
-if TYPE_CHECKING:
-    from emollama.session.base import Session
-
-
-def require_calibrated(
-    session: Session, coverage: float | None, labels: Sequence[str] | None = None
-) -> None:
-    """Raise an error unless a set of labels can be given; None asks for none.
-
-    Raises:
-        EmollamaError: a coverage that is no share, a model without calibration or one label a
-            clip, or labels that are not its own.
-    """
-    if coverage is None:
-        return
-    require_coverage(coverage)
-    if session.artefact.task not in ("label", "label+values"):
-        raise EmollamaError(
-            f"model '{session.name}' does not answer with one label a clip, which coverage needs"
-        )
-    if labels is not None:
-        raise EmollamaError("coverage is of the model's own labels; it cannot be had of others")
-    if session.calibration is None:
-        raise EmollamaError(
-            f"model '{session.name}' was not calibrated, which coverage needs; calibrate it with "
-            "`emollama calibrate`"
-        )
 
 
 def with_coverage(
@@ -52,7 +20,7 @@ def with_coverage(
     Args:
         calibration: of the model; None for one that has none.
         answer: to one clip.
-        coverage: see `require_coverage`; None for no set.
+        coverage: see `Session.answer`; None for no set.
     """
     if calibration is None or set(answer.scores) != set(calibration.labels):
         return answer
@@ -61,7 +29,7 @@ def with_coverage(
         if coverage is None:
             return answer
         note = (
-            f"no label set: answers from {set_name(answer.channels)} were not calibrated, "
+            f"no set of labels: answers from {set_name(answer.channels)} were not calibrated, "
             f"only from: {calibration.known}"
         )
         return replace(answer, notes=(*answer.notes, note))

@@ -18,6 +18,7 @@ from emollama.scoring.calibration.conformal import (
     Oddness,
     label_sets,
     people_needed,
+    percent,
     require_coverage,
     threshold,
 )
@@ -91,7 +92,7 @@ class ChannelCalibration(_Stored):
     def promise(self, coverage: float) -> str:
         """What the sets promise for a new person, in one sentence."""
         count, needed = len(self.people), people_needed(coverage)
-        told = f"{coverage:.0%} coverage"
+        told = f"{percent(coverage)} coverage"
         if count >= needed:
             return f"{told} is promised on average over new people like the {count} calibrated on"
         if count == 1:

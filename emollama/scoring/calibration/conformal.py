@@ -33,6 +33,11 @@ def require_coverage(coverage: float) -> float:
     return coverage
 
 
+def percent(coverage: float) -> str:
+    """'90%'."""
+    return f"{100 * coverage:g}%"
+
+
 def oddness(probabilities: np.ndarray, kind: Oddness) -> np.ndarray:
     """How odd each label is, [n, K] of probabilities [n, K]; equally likely labels are equal."""
     if kind == "simple":
@@ -42,25 +47,34 @@ def oddness(probabilities: np.ndarray, kind: Oddness) -> np.ndarray:
 
 
 def people_needed(coverage: float) -> int:
-    """The fewest people from which sets can be promised to cover a new person's clips."""
-    return math.ceil(coverage / (1 - coverage) - _ROUNDING)
+    """The fewest people from which sets are promised to cover a new person's clips: 18 for 0.9.
+
+    With half as many a promise could be kept, but only by sets as wide as the oddest clip of all.
+    """
+    return math.ceil(2 * coverage / (1 - coverage) - _ROUNDING)
 
 
 def threshold(people: Sequence[Sequence[float]], coverage: float) -> float:
-    """The highest oddness of a label in a set.
+    """The highest oddness of a label in a set; a lower coverage never gives larger sets.
 
-    With enough people (9 for 0.9) it is the quantile at `coverage` of all oddnesses, where each of
-    P people has the weight 1 / (P + 1), spread evenly over the clips, and the last 1 / (P + 1) is
-    of a person who is odder than all: a clip of a new person is covered with at least that
-    probability. With fewer no number can promise that. Then it is the highest of the people's own
-    conformal quantiles, so that the sets are wide enough for P of P + 1 people.
+    With enough people it is the quantile at `coverage` of all oddnesses, where each of P people has
+    the weight 1 / (P + 1), spread evenly over the clips, and the last 1 / (P + 1) is of a person
+    who is odder than all: a clip of a new person is covered with at least that probability. With
+    fewer it is the highest of the people's own conformal quantiles: the sets are wide enough for
+    P of P + 1 people.
 
     Args:
         people: of each person the oddness of the true label of every clip, at least one.
         coverage: see `require_coverage`.
     """
-    if len(people) < people_needed(coverage):
-        return max(_own_quantile(sorted(clips), coverage) for clips in people)
+    if len(people) >= people_needed(coverage):
+        return _quantile_over_people(people, coverage)
+    highest = len(people) / (len(people) + 2)  # the highest coverage that so many can promise
+    own = max(_own_quantile(sorted(clips), coverage) for clips in people)
+    return max(own, _quantile_over_people(people, highest))
+
+
+def _quantile_over_people(people: Sequence[Sequence[float]], coverage: float) -> float:
     odd = np.concatenate([np.asarray(clips, float) for clips in people])
     weights = np.concatenate([np.full(len(clips), 1 / len(clips)) for clips in people])
     order = np.argsort(odd, kind="stable")

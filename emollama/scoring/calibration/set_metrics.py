@@ -1,4 +1,4 @@
-"""Metrics of label sets and calibrated probabilities: a calibration on other people's answers."""
+"""Metrics of sets of labels and calibrated probabilities, with a calibration of other people."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from emollama.manifest.labels import LabelSet
 from emollama.scoring.calibration.calibration import ChannelCalibration
-from emollama.scoring.calibration.conformal import undecided
+from emollama.scoring.calibration.conformal import percent, undecided
 from emollama.scoring.metrics.formulas import mean
 from emollama.scoring.metrics.label_scores import probability_cases
 from emollama.scoring.metrics.measure import Cases, Measure
@@ -41,7 +41,7 @@ def covered(rows: Sequence[Prediction], labels: LabelSet, sets: Sets) -> Measure
     hit = sets.of(cases)[cases.truth].astype(float)
     people = np.array([row.group or "" for row in cases.rows])
     shares = {str(p): float(hit[people == p].mean()) for p in np.unique(people) if p}
-    note = f"sets for {sets.coverage:.0%}"
+    note = f"sets for {percent(sets.coverage)}"
     if len(shares) > 1:
         lowest = min(shares, key=lambda p: shares[p])
         note += f"; lowest of {len(shares)} people {shares[lowest]:.3f} ({lowest})"
@@ -53,7 +53,7 @@ def _of_sets(value: Callable[[np.ndarray], np.ndarray]) -> Callable[..., Measure
     def build(rows: Sequence[Prediction], labels: LabelSet, sets: Sets) -> Measure:
         cases = probability_cases(rows, labels)
         values = value(sets.of(cases)).astype(float)
-        noted = replace(cases, note=f"sets for {sets.coverage:.0%}")
+        noted = replace(cases, note=f"sets for {percent(sets.coverage)}")
         return noted.bound(lambda w: mean(values, w))
 
     return build

@@ -41,8 +41,8 @@ class Context:
         """The calibration, or what to do about it."""
         if self.sets is None:
             raise EmollamaError(
-                "metrics of label sets and calibrated probabilities need --calibration FILE, which "
-                "`emollama calibrate` writes"
+                "metrics of sets of labels and calibrated probabilities need --calibration FILE, "
+                "which `emollama calibrate` writes"
             )
         return self.sets
 

@@ -127,7 +127,7 @@ METRICS: dict[str, Metric] = {
         "distance between confidence and accuracy, over 15 bins", "Guo et al. (2017)", True,
     ),
     "coverage": Metric(
-        "coverage of the label sets", "calibration",
+        "coverage of the sets of labels", "calibration",
         lambda rows, c: set_metrics.covered(rows, c.labels, c.calibrated()),
         "share of clips whose set of labels holds the true one",
     ),
