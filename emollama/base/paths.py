@@ -13,6 +13,12 @@ ANSWERS_FILE = "answers.json"
 PROCESSOR_FILE, FUSION_FILE = "processor.json", "fusion.json"
 """Files that identify an artefact: of a language model, and of a fusion model."""
 
+RECORD_FILE = "training_record.json"
+"""The training record of an artefact."""
+
+CALIBRATION_FILE = "calibration.json"
+"""The file of an artefact that `emollama calibrate` adds."""
+
 
 def need_file(path: Path | None) -> None:
     """Raise an error if a file cannot be read; None is accepted.
@@ -89,6 +95,19 @@ def need_artefact(folder: Path) -> None:
     raise EmollamaError(
         f"{folder}: is not an artefact: it holds neither {PROCESSOR_FILE} nor {FUSION_FILE}{hint}"
     )
+
+
+def need_calibration(folder: Path) -> None:
+    """Raise an error if an artefact was not calibrated.
+
+    Raises:
+        EmollamaError: naming it and the command that calibrates it.
+    """
+    if not (folder / CALIBRATION_FILE).is_file():
+        raise EmollamaError(
+            f"{folder}: holds no {CALIBRATION_FILE}, which --coverage needs; make it with: "
+            f"emollama calibrate {folder} --predictions FILE"
+        )
 
 
 def _instead_of_a_folder(path: Path) -> str:

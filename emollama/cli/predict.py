@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from emollama.base.errors import EmollamaError
-from emollama.base.paths import need_artefact, need_clip
+from emollama.base.paths import need_artefact, need_calibration, need_clip
 from emollama.base.precision import Precision
 from emollama.base.quiet import quiet_libraries
 from emollama.cli.show import show_answer
@@ -33,6 +33,13 @@ def predict(
     end: Annotated[
         float | None, typer.Option(help="End of the span, in seconds.", show_default="its end")
     ] = None,
+    coverage: Annotated[
+        float | None,
+        typer.Option(
+            help="Also name the labels that hold the true one in this share of clips, e.g. 0.9.",
+            show_default=False,
+        ),
+    ] = None,
     dtype: Annotated[Precision, typer.Option(help="Precision of a language model.")] = "auto",
 ) -> None:
     """Answer clips with label probabilities and a reason.
@@ -42,6 +49,11 @@ def predict(
     need_artefact(model)
     if len(clips) == 1:
         need_clip(clips[0])
+    if coverage is not None:
+        from emollama.scoring.calibration.conformal import require_coverage
+
+        require_coverage(coverage)
+        need_calibration(model)
     quiet_libraries()
     if len(clips) == 1:
         from emollama.media.container import open_media
@@ -50,11 +62,12 @@ def predict(
     from emollama.session import open_session
 
     session = open_session(model, dtype, describe=False)
+    session.require_calibrated(coverage)
     failed = 0
     for clip in clips:
         try:
             look = session.look(clip, text, start, end, transcribe)
-            answer = session.answer(look, explain)
+            answer = session.answer(look, explain, coverage=coverage)
         except EmollamaError as error:
             # One bad file of many is told and counted; a single one ends the command as usual.
             if len(clips) == 1:

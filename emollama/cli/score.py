@@ -14,6 +14,7 @@ from emollama.base.paths import need_file, need_files, need_folder
 from emollama.base.quiet import quiet_libraries
 
 if TYPE_CHECKING:
+    from emollama.scoring.calibration.set_metrics import Sets
     from emollama.scoring.metrics.context import Context
     from emollama.scoring.predictions.predictions import Predictions
     from emollama.scoring.wheels.wheel_tables import Rules, WheelTables
@@ -35,8 +36,20 @@ def score(
     ] = None,
     bootstrap: Annotated[int, typer.Option(help="Resamples for the intervals.", min=100)] = 1000,
     by: Annotated[
-        Literal["sample", "group"], typer.Option(help="Unit of the bootstrap.")
-    ] = "sample",
+        Literal["sample", "group"] | None,
+        typer.Option(
+            help="Unit of the bootstrap.",
+            show_default="sample; with --calibration group, where all rows have one",
+        ),
+    ] = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(help="calibration.json of other people, to score sets of labels with."),
+    ] = None,
+    coverage: Annotated[
+        float | None,
+        typer.Option(help="Share of clips that the sets are for.", show_default="0.9"),
+    ] = None,
     compare: Annotated[
         list[Path] | None,
         typer.Option(help="Other predictions, for paired differences; one per fold."),
@@ -104,7 +117,7 @@ def score(
         need_files(predictions)
         need_files(compare)
     need_files(split_file)
-    for path in (baseline, manifest, swapped, validation, compare_validation):
+    for path in (baseline, manifest, swapped, validation, compare_validation, calibration):
         need_file(path)
     need_folder(synonyms)
     need_folder(wheel)
@@ -160,10 +173,13 @@ def score(
         return against_manifest(found, with_its_splits(found, clips, splits))
 
     found = pooled([read(path) for path in predictions])
+    if by is None:
+        apart = calibration is not None and all(row.group for row in found.rows)
+        by = "group" if apart else "sample"
     if swapped is not None:
         found = order_averaged(found, read(swapped))
     other = pooled([read(path) for path in compare]) if compare else None
-    changed = (reader, manifest, parser, swapped, validation)
+    changed = (reader, manifest, parser, swapped, validation, calibration)
     whole = len(predictions) == 1 and all(x is None for x in changed)
     whole = whole and any(r.reference is not None for r in found.rows)
     if baseline is not None and (out is None or not whole):
@@ -196,6 +212,7 @@ def score(
         thresholds,
         open_judge(judge_url, judge_model, judge_key_env, judge_folder, judge_cache),
         read_groups(synonyms) if synonyms else None,
+        _sets(calibration, coverage, found),
     )
     _metrics(found, context, names, other, out, bootstrap, by, format, report)
 
@@ -237,6 +254,29 @@ def _metrics(
         print(score_page(result), end="")
     else:
         print_tables(score_tables(result))
+
+
+def _sets(calibration: Path | None, coverage: float | None, found: Predictions) -> Sets | None:
+    from emollama.scoring.calibration.calibration import read_calibration
+    from emollama.scoring.calibration.conformal import COVERAGE, require_coverage
+    from emollama.scoring.calibration.set_metrics import Sets
+
+    if calibration is None:
+        if coverage is not None:
+            raise EmollamaError(
+                "--coverage needs --calibration FILE, which `emollama calibrate` writes"
+            )
+        return None
+    wanted = require_coverage(COVERAGE if coverage is None else coverage)
+    held = read_calibration(calibration, found.header.labels.labels)
+    if held.predictions in {p.sha256 for p in (found, *found.parts)} - {None}:
+        raise EmollamaError(
+            f"{calibration}: was fitted on these predictions; score it on those of other people"
+        )
+    try:
+        return Sets(held.require(found.headline()[1]), wanted)
+    except EmollamaError as error:
+        raise EmollamaError(f"{calibration}: {error}") from error
 
 
 def _wheel(folder: Path | None, rules: Rules | None) -> WheelTables | None:

@@ -13,14 +13,18 @@ if TYPE_CHECKING:
 
 
 def show_answer(clip: Path, answer: Answer) -> None:
-    """An answer for people: bars, clues, reason."""
+    """An answer for people: set of labels, bars (calibrated beside a set), clues, reason."""
     console = Console(highlight=False)
     named = answer.label or ", ".join(answer.labels or ())
     if not named:
         named = "none of the labels" if answer.scores else "values"
     console.print(f"[bold]{escape(clip.name)}[/bold]: [bold]{escape(named)}[/bold]  "
                   f"(from {', '.join(answer.channels)})")  # fmt: skip
-    for label, value in sorted(answer.scores.items(), key=lambda kv: -kv[1]):
+    shown = answer.scores
+    if answer.label_set is not None:
+        shown = answer.calibrated or shown
+        console.print(f"  {answer.set_in_words}", markup=False)
+    for label, value in sorted(shown.items(), key=lambda kv: -kv[1]):
         console.print(f"  {label:<10} {value:5.1%} {'█' * round(30 * value)}", markup=False)
     for name, number in (answer.values or {}).items():
         console.print(f"  {name:<10} {number:+.3f}", markup=False)

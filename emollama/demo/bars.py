@@ -22,6 +22,8 @@ def answer_bars(answer: Answer) -> str:
                 [_bar(n, p, f"{100 * p:.1f} %", n in taken) for n, p in rows],
             )
         )
+    if answer.label_set is not None:
+        parts.append(f"<p class='small'>{escape(answer.set_in_words)}</p>")
     if answer.values:
         over = " (mean over the clip)" if answer.frames else ""
         rows_of = "".join(

@@ -210,7 +210,9 @@ class Callbacks:
     def _answered(self, visit: Visit) -> Iterator[Changes]:
         look, labels, changes = visit.look, visit.labels, visit.changes
         yield {"state": busy("Asking the model …")}
-        found = self.session.answer(look, explain=False, labels=labels)
+        held = self.session.calibration if labels is None else None
+        coverage = None if held is None else held.coverage
+        found = self.session.answer(look, explain=False, labels=labels, coverage=coverage)
         if visit.changes != changes:
             return  # something else was switched meanwhile, and its own answer is being computed
         visit.answer = found

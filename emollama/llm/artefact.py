@@ -25,7 +25,7 @@ from emollama.assets.fingerprint import weights_fingerprint
 from emollama.base.device import default_device, resolve_dtype
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json, read_text, written_whole
-from emollama.base.paths import PROCESSOR_FILE
+from emollama.base.paths import CALIBRATION_FILE, PROCESSOR_FILE
 from emollama.features.tracks import usable
 from emollama.inputs.opening import reopen_inputs
 from emollama.inputs.person import PersonPrior
@@ -217,6 +217,8 @@ def merge(source: Path, folder: Path) -> None:
     with written_whole(folder) as draft:
         artefact.model.save_pretrained(draft)
         save_rest(artefact.processor, artefact.clues, draft, record, card, artefact.prior)
+        if (source / CALIBRATION_FILE).is_file():
+            shutil.copyfile(source / CALIBRATION_FILE, draft / CALIBRATION_FILE)
 
 
 def load(folder: Path, dtype: torch.dtype, device: torch.device | None = None) -> LlmArtefact:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 
 from emollama.base.files import read_text
+from emollama.base.paths import CALIBRATION_FILE
 from emollama.features.tracks import TrackReader
 from emollama.inputs.enrolment import Known, person_inputs
 from emollama.inputs.person import PersonPrior
@@ -21,6 +22,7 @@ from emollama.manifest.channels import Channel
 from emollama.manifest.sample import Manifest, Sample
 from emollama.runs.run_folder import CARD_FILE, read_record
 from emollama.runs.subject import Subject
+from emollama.scoring.calibration.calibration import Calibration, read_calibration
 
 Family = Literal["llm", "fusion"]
 TaskKind = Literal["label", "labels", "values", "label+values", "frames"]
@@ -216,6 +218,17 @@ class Artefact(ABC):
         """The model card; "" without one."""
         path = self.folder / CARD_FILE
         return read_text(path) if path.is_file() else ""
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """What `emollama calibrate` stored, as it is now; None without it.
+
+        Raises:
+            EmollamaError: it cannot be read, or is of other labels.
+        """
+        if not (self.folder / CALIBRATION_FILE).is_file():
+            return None
+        return read_calibration(self.folder, self.labels)
 
     def knows_truth(self, sample: Sample, task: str) -> bool:
         """Whether a sample has a target for the model's answer."""

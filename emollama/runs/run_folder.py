@@ -13,10 +13,11 @@ import torch
 from pydantic import BaseModel
 
 from emollama import __version__
+from emollama.base import paths
 from emollama.base.files import read_json
 from emollama.manifest.sample import Manifest
 
-RECORD_FILE = "training_record.json"
+RECORD_FILE = paths.RECORD_FILE
 CARD_FILE = "README.md"
 PACKAGES = (
     "torch", "transformers", "peft", "accelerate", "deepspeed", "tokenizers", "safetensors",

@@ -223,6 +223,10 @@ def _asking_routes(app: FastAPI, settings: Settings) -> None:
         weights: Annotated[
             bool, Form(description="Weigh each channel's share in the answer.")
         ] = True,
+        coverage: Annotated[
+            float | None,
+            Form(gt=0, lt=1, description="Also the set of labels for this share of clips."),
+        ] = None,
     ) -> wire.EmotionAnswer:
         """Labels with scores, the reason, and measurements of the clip."""
         await _no_other(request, *(set(inspect.signature(ask_emotion).parameters) - {"request"}))
@@ -237,12 +241,12 @@ def _asking_routes(app: FastAPI, settings: Settings) -> None:
         async def told() -> wire.EmotionAnswer:
             if file_id is not None:
                 look = await clips.look(file_id, text, transcribe, drop)
-                return await emotion(clips.engine, look, labels, reason, weights)
+                return await emotion(clips.engine, look, labels, reason, weights, coverage)
             assert file is not None
             name = file.filename or "clip"
             look = await clips.look_once(chunks_of(file.file), name, text, transcribe, drop)
             try:
-                return await emotion(clips.engine, look, labels, reason, weights)
+                return await emotion(clips.engine, look, labels, reason, weights, coverage)
             finally:
                 clips.engine.session.forget(look)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import uuid4
 
 from emollama.base.errors import EmollamaError
@@ -21,12 +21,18 @@ from emollama.serving.wire import (
     WeightsOut,
 )
 from emollama.session import Answer, ClipView, Frames, Sampling, Turn, Weights
+from emollama.session.coverage import with_coverage
 
 _REASON = Sampling(max_new_tokens=REASON_TOKENS)
 
 
 async def emotion(
-    engine: Engine, look: ClipView, labels: Sequence[str] | None, reason: bool, weigh: bool
+    engine: Engine,
+    look: ClipView,
+    labels: Sequence[str] | None,
+    reason: bool,
+    weigh: bool,
+    coverage: float | None = None,
 ) -> EmotionAnswer:
     """Ask all questions about a clip.
 
@@ -36,16 +42,24 @@ async def emotion(
         labels: labels to choose from; None for the model's own.
         reason: also let a language model explain.
         weigh: also weigh each channel's share in the answer.
+        coverage: also give the set of labels for this share of clips.
 
     Raises:
-        Refusal: labels that the model cannot choose from.
+        Refusal: labels that the model cannot choose from, or a coverage of a model that was not
+            calibrated.
     """
     started = time.monotonic()
     session = engine.session
     try:
+        session.require_calibrated(coverage, labels)
+    except EmollamaError as error:
+        raise Refusal(400, str(error), "coverage") from None
+    try:
         answer = await engine.answer(look, labels)
     except EmollamaError as error:
         raise Refusal(400, str(error), "labels") from None
+    if labels is None:
+        answer = with_coverage(session.calibration, answer, coverage)
     said = None
     if reason and session.writes:
         turns = [Turn("user", session.question("reason"))]
@@ -62,16 +76,19 @@ def _told(
     seconds: float,
 ) -> EmotionAnswer:  # fmt: skip
     observation, peak = look.observation, look.observation.peak
-    ranked = sorted(answer.scores.items(), key=lambda pair: -pair[1])
     return EmotionAnswer(
         id=f"emotion-{uuid4().hex[:24]}",
         model=model,
         duration=round(look.duration, 3),
         label=answer.label,
-        labels=[Score(label=k, score=round(v, 6)) for k, v in ranked],
+        labels=_ranked(answer.scores),
         shown=None if answer.labels is None else list(answer.labels),
         values=answer.values,
         frames=None if answer.frames is None else _frames(answer.frames),
+        calibrated=None if answer.calibrated is None else _ranked(answer.calibrated),
+        coverage=answer.coverage,
+        label_set=None if answer.label_set is None else list(answer.label_set),
+        undecided=None if answer.label_set is None else answer.undecided,
         reason=reason,
         text=answer.text,
         text_source=look.text_source,
@@ -89,6 +106,11 @@ def _told(
         notes=list(answer.notes),
         seconds=round(seconds, 3),
     )
+
+
+def _ranked(scores: Mapping[str, float]) -> list[Score]:
+    ranked = sorted(scores.items(), key=lambda pair: -pair[1])
+    return [Score(label=k, score=round(v, 6)) for k, v in ranked]
 
 
 def _frames(found: Frames) -> FramesOut:

@@ -268,6 +268,10 @@ class EmotionAnswer(BaseModel):
     shown: list[str] | None
     values: dict[str, float] | None
     frames: FramesOut | None
+    calibrated: list[Score] | None = None
+    coverage: float | None = None
+    label_set: list[str] | None = None
+    undecided: bool | None = None
     reason: str | None
     text: str | None
     text_source: Literal["given", "heard"] | None

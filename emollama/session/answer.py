@@ -15,6 +15,10 @@ class Answer:
     words by channel; `reason` free text, or None if it was not requested. A model with several
     labels answers with `labels` (independent scores) instead of one, a model of quantities with
     `values`; for frames, those are means over the clip, and `frames` holds them over time.
+
+    Of a calibrated model `calibrated` are the probabilities after its temperature; `scores` stay
+    what the model says. If a `coverage` was asked for, `label_set` holds the labels that the clip
+    may show, the likeliest first.
     """
 
     label: str | None
@@ -28,6 +32,26 @@ class Answer:
     labels: tuple[str, ...] | None = None
     values: dict[str, float] | None = None
     frames: Frames | None = None
+    calibrated: dict[str, float] | None = None
+    coverage: float | None = None
+    label_set: tuple[str, ...] | None = None
+
+    @property
+    def undecided(self) -> bool:
+        """Whether the set holds more than half of the labels."""
+        return self.label_set is not None and 2 * len(self.label_set) > len(self.scores)
+
+    @property
+    def in_words(self) -> str:
+        """The set of labels: "angry or disgust", "cannot tell: ..." if undecided."""
+        *most, last = self.label_set or ("",)
+        named = f"{', '.join(most)} or {last}" if most else last
+        return f"cannot tell: {named}" if self.undecided else named
+
+    @property
+    def set_in_words(self) -> str:
+        """With the coverage asked for: "90% coverage: angry or disgust"."""
+        return f"{100 * (self.coverage or 0):g}% coverage: {self.in_words}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -38,6 +62,12 @@ class Answer:
             more["values"] = {k: round(v, 6) for k, v in self.values.items()}
         if self.frames is not None:
             more["frames"] = self.frames.to_dict()
+        if self.calibrated is not None:
+            more["calibrated"] = {k: round(v, 6) for k, v in self.calibrated.items()}
+        if self.label_set is not None:
+            more["coverage"] = self.coverage
+            more["label_set"] = list(self.label_set)
+            more["undecided"] = self.undecided
         return {
             **more,
             "label": self.label,

@@ -24,8 +24,10 @@ from emollama.media.transcript import WHISPER
 from emollama.runs.artefact import Artefact, Family
 from emollama.runs.shapley import attribution, subset_scores
 from emollama.runs.subject import Subject
+from emollama.scoring.calibration.conformal import require_coverage
 from emollama.session.answer import Answer, Weights
 from emollama.session.clip_view import ClipView, TextSource
+from emollama.session.coverage import with_coverage
 from emollama.session.observation import Observation, Track
 from emollama.session.observing import Observer, channel_encoders, tracks_of
 
@@ -44,6 +46,7 @@ class Session(ABC):
         folder: of the artefact.
         inputs: inputs of the model.
         labels: its label set; () for a model of values only.
+        calibration: of its probabilities; None if it was not calibrated.
         observer: turns a file into an `Observation`.
     """
 
@@ -56,6 +59,7 @@ class Session(ABC):
         self.folder = artefact.folder
         self.inputs = artefact.inputs
         self.labels = artefact.labels
+        self.calibration = artefact.calibration
         self.encoders = open_encoders(artefact)
         self.observer = Observer(
             channel_encoders(self.encoders, words=False), describe, tools or {}
@@ -176,16 +180,48 @@ class Session(ABC):
         explain: bool = True,
         sampling: Sampling | None = None,
         labels: Sequence[str] | None = None,
+        coverage: float | None = None,
     ) -> Answer:
         """Label scores (or values) and, if requested and the model can write, a reason.
 
         `labels` are the words to choose from in place of the model's own set: any words for a
         language model, some of its own for a fusion model, whose scores are renormalised.
+        `coverage` also asks for the set of labels that holds the true one on that share of clips.
+
+        Raises:
+            EmollamaError: a coverage of a model that was not calibrated.
         """
         started = time.monotonic()
+        self.require_calibrated(coverage, labels)
         (found,) = self.answers([look], labels)
+        if labels is None:
+            found = with_coverage(self.calibration, found, coverage)
         reason = self.reason(look, sampling) if explain and self.writes else None
         return replace(found, reason=reason, seconds=time.monotonic() - started)
+
+    def require_calibrated(
+        self, coverage: float | None, labels: Sequence[str] | None = None
+    ) -> None:
+        """Raise an error unless the model can give sets of labels; None asks for none.
+
+        Raises:
+            EmollamaError: a coverage that is no share, a model without calibration or one label a
+                clip, or labels that are not its own.
+        """
+        if coverage is None:
+            return
+        require_coverage(coverage)
+        if self.artefact.task not in ("label", "label+values"):
+            raise EmollamaError(
+                f"model '{self.name}' does not answer with one label a clip, which coverage needs"
+            )
+        if labels is not None:
+            raise EmollamaError("coverage is of the model's own labels; it cannot be had of others")
+        if self.calibration is None:
+            raise EmollamaError(
+                f"model '{self.name}' was not calibrated, which coverage needs; calibrate it with "
+                "`emollama calibrate`"
+            )
 
     @abstractmethod
     def answers(

@@ -18,7 +18,7 @@ from yaml import YAMLError
 from emollama.assets.registry import need_llm
 from emollama.base.config import load_config, need_data, read_values
 from emollama.base.errors import EmollamaError
-from emollama.base.files import read_text
+from emollama.base.files import read_json, read_text
 from emollama.base.paths import FUSION_FILE, PROCESSOR_FILE, need_artefact
 from emollama.base.precision import Precision
 from emollama.base.quiet import quiet_libraries
@@ -152,6 +152,19 @@ def open_artefact(folder: Path, dtype: Precision = "auto") -> Artefact:
         EmollamaError: the folder is not an artefact, or cannot be read.
     """
     return kind_of_artefact(folder).open(folder, dtype)
+
+
+def stored_labels(folder: Path) -> tuple[str, ...]:
+    """The label set of an artefact, without loading it.
+
+    Raises:
+        EmollamaError: the folder is not an artefact, or its label set cannot be read.
+    """
+    path = folder / kind_of_artefact(folder).mark
+    try:
+        return tuple(map(str, read_json(path)["labels"]["labels"]))
+    except (KeyError, TypeError) as error:
+        raise EmollamaError(f"{path}: holds no label set") from error
 
 
 def open_session(folder: Path, dtype: Precision = "auto", describe: bool = True) -> Session:

@@ -116,3 +116,10 @@ def test_the_case_sheet_needs_nothing_beside_itself(session: Session) -> None:
     assert found.text.count(NASTY) >= 5  # words, clue, question, answer, prompt: all as text
     (image,) = (a["src"] for tag, a in found.tags if tag == "img")
     assert image is not None and base64.b64decode(image.split(",")[1])[:2] == b"\xff\xd8"
+
+
+def test_a_set_of_labels_is_one_line_under_the_bars() -> None:
+    said = Tags(answer_bars(answer(coverage=0.9, label_set=("sad",)))).text
+    assert "90% coverage: sad" in said
+    both = answer(coverage=0.95, label_set=("sad", "happy"))
+    assert "95% coverage: cannot tell: sad or happy" in Tags(answer_bars(both)).text

@@ -21,8 +21,11 @@ from .wheel_made import write_tables
 
 RESULTS = Path(__file__).parents[2] / "results"
 GOLDEN = Path(__file__).parent / "golden" / "scores.json"
-ASKED = "clue_overlap", "label_overlap"
-"""Metrics of a judge; what it answers is no arithmetic."""
+ASKED = (
+    "clue_overlap", "label_overlap",
+    "coverage", "set_size", "abstained", "nll_calibrated", "ece_calibrated",
+)  # fmt: skip
+"""Metrics of a judge, what it answers being no arithmetic, and those of test_calibration.py."""
 KEPT = "value", "ci_low", "ci_high", "n_scored", "n_total", "p", "n", "failures"
 LABELLED = {
     "quickstart": "quickstart/predictions.jsonl",

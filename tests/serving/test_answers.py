@@ -13,6 +13,7 @@ import pytest
 from emollama.session import Sampling, Session, Turn
 from tests.features.made import tone
 from tests.serving.running import Running
+from tests.session.made import made_calibration
 
 QUESTION = "What does the voice tell?"
 
@@ -117,6 +118,22 @@ def test_a_channel_left_out_and_other_labels_change_the_answer(server: Running, 
     assert part["channels"] == ["words"] and part["labels"] != whole["labels"]
     assert whole["reason"] is None
     assert {r["label"] for r in ask(labels=["calm", "bored"])["labels"]} == {"calm", "bored"}
+
+
+def test_sets_of_labels_need_a_calibration(
+    server: Running, session: Session, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = {"file_id": server.upload(clip), "text": "Fine.", "reason": "false", "weights": "false"}
+    ask = lambda **more: server.client.post("/v1/emotion", data={**data, **more})  # noqa: E731
+    refused = ask(coverage="0.9")
+    assert refused.status_code == 400 and refused.json()["error"]["param"] == "coverage"
+    assert "was not calibrated" in refused.json()["error"]["message"]
+    assert ask(coverage="1.5").status_code == 422 and ask().json()["label_set"] is None
+    monkeypatch.setattr(session, "calibration", made_calibration(session.labels))
+    found = ask(coverage="0.9").json()
+    assert found["coverage"] == 0.9 and found["undecided"] is True
+    assert set(found["label_set"]) == {row["label"] for row in found["calibrated"]}
+    assert found["label_set"][0] == found["label"]
 
 
 def test_label_questions_that_wait_are_answered_together(

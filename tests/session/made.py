@@ -12,7 +12,9 @@ from emollama.llm import artefact
 from emollama.llm.clues import ClueWords
 from emollama.llm.configuration import StreamConfig
 from emollama.llm.options import LoraSection
+from emollama.manifest.channels import Channel
 from emollama.manifest.labels import get_label_set
+from emollama.scoring.calibration.calibration import Calibration, ChannelCalibration
 from tests.tiny import tiny_llm
 
 
@@ -41,3 +43,16 @@ def tiny_artefact(folder: Path, more: Sequence[StreamConfig] = ()) -> Path:
     clues = ClueWords.fit({"prosody": (COLUMNS, [row[None] for row in columns])})
     artefact.save(model, processor, clues, folder / "model", {}, "# card\n")
     return folder / "model"
+
+
+def made_calibration(
+    labels: Sequence[str],
+    channels: tuple[Channel, ...] = ("voice", "words"),
+    odd: float = 1.0,
+    unseen: tuple[str, ...] = (),
+) -> Calibration:
+    """Of one person with one clip, at temperature 2: `odd` 1 lets every label into a set."""
+    one = ChannelCalibration(
+        channels=channels, temperature=2, oddness="simple", people=((odd,),), unseen=unseen
+    )
+    return Calibration(labels=tuple(labels), sets=(one,))

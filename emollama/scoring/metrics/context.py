@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from emollama.base.errors import EmollamaError
 from emollama.endpoints.judge import Judge
 from emollama.manifest.labels import LabelSet
+from emollama.scoring.calibration.set_metrics import Sets
 from emollama.scoring.metrics.measure import Cases, Formula, Measure
 from emollama.scoring.metrics.synonyms import Groups
 from emollama.scoring.predictions.prediction import Prediction
@@ -26,6 +27,7 @@ class Context:
         thresholds: of each label, fitted on validation rows.
         judge: who marks explanations.
         synonyms: of each clip, groups of words that mean the same there.
+        sets: a calibration fitted on other people.
     """
 
     labels: LabelSet
@@ -33,6 +35,16 @@ class Context:
     thresholds: dict[str, float] | None = None
     judge: Judge | None = None
     synonyms: Groups | None = None
+    sets: Sets | None = None
+
+    def calibrated(self) -> Sets:
+        """The calibration, or what to do about it."""
+        if self.sets is None:
+            raise EmollamaError(
+                "metrics of sets of labels and calibrated probabilities need --calibration FILE, "
+                "which `emollama calibrate` writes"
+            )
+        return self.sets
 
     def tables(self) -> WheelTables:
         """The wheel tables, or what to do about it."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from emollama.base.errors import EmollamaError, did_you_mean
+from emollama.scoring.calibration import set_metrics
 from emollama.scoring.metrics import (
     continuous,
     formulas,
@@ -25,6 +26,7 @@ from emollama.scoring.wheels.wheel_words import Corrected, Published
 NEEDS: dict[str, str] = {
     "label": "reference",
     "probabilities": "reference and scores",
+    "calibration": "reference and scores",
     "upstream": "reference",
     "folds": "reference and fold",
     "mer2023": "reference and reference_values.valence",
@@ -49,6 +51,12 @@ def _label(formula: Formula) -> Build:
 
 def _probabilities(formula: Formula) -> Build:
     return over(lambda rows, c: label_scores.probability_cases(rows, c.labels), formula)
+
+
+def _calibrated(formula: Formula) -> Build:
+    return over(
+        lambda rows, c: set_metrics.calibrated_cases(rows, c.labels, c.calibrated()), formula
+    )
 
 
 def _folds(formula: Formula) -> Build:
@@ -117,6 +125,29 @@ METRICS: dict[str, Metric] = {
     "ece": Metric(
         "calibration error (ECE)", "probabilities", _probabilities(formulas.ece),
         "distance between confidence and accuracy, over 15 bins", "Guo et al. (2017)", True,
+    ),
+    "coverage": Metric(
+        "coverage of the sets of labels", "calibration",
+        lambda rows, c: set_metrics.covered(rows, c.labels, c.calibrated()),
+        "share of clips whose set of labels holds the true one",
+    ),
+    "set_size": Metric(
+        "labels in a set, mean", "calibration",
+        lambda rows, c: set_metrics.set_size(rows, c.labels, c.calibrated()),
+        "mean number of labels in the set of a clip", lower_is_better=True,
+    ),
+    "abstained": Metric(
+        "abstained", "calibration",
+        lambda rows, c: set_metrics.abstained(rows, c.labels, c.calibrated()),
+        "share of clips whose set holds more than half of the labels", lower_is_better=True,
+    ),
+    "nll_calibrated": Metric(
+        "negative log-likelihood, calibrated", "calibration", _calibrated(formulas.nll),
+        "nll after the temperature", "Guo et al. (2017)", True, beside=("nll",),
+    ),
+    "ece_calibrated": Metric(
+        "calibration error (ECE), calibrated", "calibration", _calibrated(formulas.ece),
+        "ece after the temperature", "Guo et al. (2017)", True, beside=("ece",),
     ),
     "weighted_f1_upstream": Metric(
         "weighted F1, unread is neutral", "upstream",
@@ -331,13 +362,16 @@ def fitting(rows: Rows, context: Context) -> list[str]:
 
     Those of a judge cost time or money, those of SIMS and of the released Emotion-LLaMA are for
     whoever compares with them, and those of probabilities are for the report: all of these are
-    computed only by name.
+    computed only by name, those of probabilities also beside a calibration.
     """
     truths = {k for r in rows for k in r.reference_values or ()}
     one = any(r.reference is not None for r in rows)
+    calibrated = context.sets is not None and any(r.reference and r.scores for r in rows)
     words = any(r.reference_words is not None for r in rows)
     has = {
         "label": one,
+        "probabilities": calibrated,
+        "calibration": calibrated,
         "folds": one and len({r.fold for r in rows}) > 1 and all(r.fold for r in rows),
         "mer2023": one and "valence" in truths,
         "sentiment": "sentiment" in truths,

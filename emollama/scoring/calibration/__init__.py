@@ -1,0 +1,1 @@
+"""Calibrated probabilities and sets of labels, fitted on validation people."""
