@@ -4,8 +4,9 @@ python -m benchmarks.presence --voices FOLDER [FOLDER ...] --faces FOLDER [--dra
     [--clips 50] [--seed 0]
 
 Each folder is searched for media files. All voices are heard as they are, and `--clips` of each
-folder quiet, in noise and cut to half a second. Sounds in which nobody speaks and pictures without a face are
-made here; `--clips` of those in `--faces` are looked at, also blurred, covered, cut off and far away.
+folder quiet, in noise and cut to half a second. Sounds in which nobody speaks and pictures without
+a face are made here; `--clips` of the videos in `--faces` are looked at as they are, blurred,
+covered, cut off below the chin and from afar.
 `--drawn` is a folder of probe clips, all of which are looked at and listened to.
 A voice is judged by its seconds of speech, a face by the share of eight frames in which it is found
 (`emollama.media.presence`).

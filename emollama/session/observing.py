@@ -18,7 +18,7 @@ from emollama.base.errors import EmollamaError
 from emollama.encoders.base import Encoder, FeatureTrack
 from emollama.encoders.crops import FaceFinder, spread
 from emollama.encoders.expression import CLASSES, ExpressionEncoder
-from emollama.encoders.presence import Absent, encode
+from emollama.encoders.presence import Absent, encode, why_absent
 from emollama.encoders.prosody import Contour, measure
 from emollama.media.clip import SAMPLE_RATE, Clip
 from emollama.media.faces import prominence
@@ -86,7 +86,8 @@ class Observer:
         """
         encoders = list(self.encoders.values())
         wanted = [*encoders, self._expression] if self.describe else encoders
-        listen = transcribe or self.describe
+        raw_voice = any(tool.channel == "voice" for tool in self.tools.values())
+        listen = transcribe or self.describe or raw_voice
         job = Job("", video, None, start, end, None, ())
         clips = decode_views(job, wanted, want_audio=listen)
         clip = next(iter(clips.values()))
@@ -98,6 +99,8 @@ class Observer:
                 absent[encoder.channel] = made.reason
             tracks[source] = None if isinstance(made, Absent) else made
         raw = {source: tool.read(job) for source, tool in self.tools.items()}
+        for channel in {self.tools[source].channel for source, t in raw.items() if t is None}:
+            absent.setdefault(channel, why_absent(channel, clip))
         notes = list(clip.notes)
         transcript: tuple[Phrase, ...] | None = None
         if transcribe:

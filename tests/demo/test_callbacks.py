@@ -16,7 +16,7 @@ from emollama.demo.visit import Visit, chosen_labels
 from emollama.session import Session
 from tests.demo.conftest import SETTINGS
 from tests.demo.made import InProcess
-from tests.features.made import tone
+from tests.features.made import voice
 from tests.media.recording import record
 
 HOW = (0.0, 1.0, 12)
@@ -57,9 +57,9 @@ def test_a_clip_gives_bars_shares_switches_and_a_player(page: Callbacks, clip: P
     _desk, visit, found = opened(page, clip)
     assert len(scores(found)) == len(page.session.labels)
     assert "Shapley" in found["carried"] and found["use_voice"] is True
-    assert found["use_words"] is None  # a tone holds no words
+    assert found["use_words"] is None  # vowels hold no words
     assert "gradio_api/file=" in found["player"] and found["chat"] == []
-    assert "Answered in" in found["state"] and visit.name == "tone.mp4"
+    assert "Answered in" in found["state"] and visit.name == "voice.mp4"
 
 
 def test_words_are_given_left_out_and_taken_away(page: Callbacks, clip: Path) -> None:
@@ -177,6 +177,6 @@ def test_what_is_wrong_is_told_in_one_line(
 
 
 def test_sound_alone_is_a_clip(page: Callbacks, tmp_path: Path) -> None:
-    tone(tmp_path / "voice.wav", 180, 1.2)
+    voice(tmp_path / "voice.wav", 180, 1.2)
     _, _, found = opened(page, tmp_path / "voice.wav")
     assert scores(found) and "no face was found" in found["timeline"]
