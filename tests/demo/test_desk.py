@@ -22,7 +22,7 @@ def page(session: Session, tmp_path: Path) -> Callbacks:
 
 @pytest.fixture
 def other(tmp_path: Path) -> Path:
-    return record(tmp_path / "other.mp4", seconds=1)
+    return record(tmp_path / "other.mp4", seconds=1, voice=True)
 
 
 def test_a_clip_that_is_still_being_answered_does_not_show_in_the_next(
