@@ -17,13 +17,20 @@ from emollama.media.speech import SpeechActivity
 LEAST_SPEECH = 0.2
 """Seconds of speech (`speech_seconds`) from which a sound holds a voice.
 
-RATES_VOICE
+Voices missed: 5 of 1,863 real clips (RAVDESS 0.3 %, EMO-DB 0, Java-SED 0.7 %), none of 600
+probe clips; cut to half a second 4 %, at a peak of -40 dB 0.7 %, in noise 5 dB below them none.
+Taken for a voice: 2 of 40 mains hums and 7 of 40 synthetic barks; none of 441 tones, chirps, sirens,
+engines, noises, clicks, chords, whistles and silences. At 0.1 s: 0.3 % missed, 3.3 % taken for a
+voice; at 0.5 s: 0.5 % missed (half a second: 42 %), 0.4 % taken for a voice.
 """
 
 LEAST_FACES = 0.25
 """Share of a clip's frames in which a face is found from which the clip has a face.
 
-RATES_FACE
+Faces missed: none of 50 Java-SED and 600 probe clips; of 150 faces from afar (pictures scaled to a
+half, a quarter and an eighth) 2.7 %. Taken for a face: none of 310 faces that were blurred away,
+covered or cut off, and patterns. At half of the frames 8.7 % of those from afar are missed; at one
+frame of eight 0.7 %, but then a single stray find would be a face.
 """
 
 _CLEAR = 0.5  # seconds of speech with which one listening is enough
@@ -34,8 +41,8 @@ def speech_seconds(activity: SpeechActivity, audio: np.ndarray) -> float:
     """Seconds of speech in float32 sound [n] at 16 kHz, wherever they are in it.
 
     Where there is less than half a second, the sound is listened to again, slower by a quarter and
-    thus lower, and that listening counts: high and shouted voices are not heard the first time (18
-    of 1,863 real clips, 11 of them of one person), and a mains hum is heard only then.
+    thus lower, and that listening counts. High and shouted voices are not heard the first time (16
+    of 1,863 real clips, 10 of them of one person), and some mains hums are heard only then.
     """
     found = activity.seconds(audio)
     if found >= _CLEAR or not len(audio):

@@ -12,7 +12,7 @@ from emollama.media.presence import LEAST_FACES, LEAST_SPEECH, enough_faces, spe
 from emollama.media.speech import SpeechActivity
 from tests.media.vowels import vowels
 
-RAVDESS = Path(__file__).parents[4] / "shared/data/ravdess/audio"
+RAVDESS = Path(__file__).parents[3] / "shared/data/ravdess/audio"
 TIMES = np.arange(3 * 16_000) / 16_000
 NOISE = np.random.default_rng(0).normal(size=len(TIMES))
 SILENT = {
