@@ -19,9 +19,9 @@ LEAST_SPEECH = 0.2
 
 Voices missed: 5 of 1,863 real clips (RAVDESS 0.3 %, EMO-DB 0, Java-SED 0.7 %), none of 600
 probe clips; cut to half a second 4 %, at a peak of -40 dB 0.7 %, in noise 5 dB below them none.
-Taken for a voice: 2 of 40 mains hums and 7 of 40 synthetic barks; none of 441 tones, chirps, sirens,
-engines, noises, clicks, chords, whistles and silences. At 0.1 s: 0.3 % missed, 3.3 % taken for a
-voice; at 0.5 s: 0.5 % missed (half a second: 42 %), 0.4 % taken for a voice.
+Taken for a voice: 2 of 40 mains hums and 7 of 40 synthetic barks; none of 441 tones, chirps,
+sirens, engines, noises, clicks, chords, whistles and silences. At 0.1 s: 0.3 % missed, 3.3 % taken
+for a voice; at 0.5 s: 0.4 % missed (half a second: 42 %), 0.4 % taken for a voice.
 """
 
 LEAST_FACES = 0.25
