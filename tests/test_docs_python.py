@@ -23,7 +23,7 @@ from emollama.fusion.systems.table import SYSTEMS
 from emollama.fusion.training.config import FusionTrainConfig
 from emollama.manifest.sample import Sample
 from emollama.scoring.metrics.registry import METRICS
-from tests.features.made import manifest, tone
+from tests.features.made import manifest, voice
 from tests.session.made import tiny_artefact
 
 ROOT = Path(__file__).parent.parent
@@ -47,7 +47,7 @@ def after_quickstart(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = tiny_artefact(folder / "made")
     (folder / "runs/quickstart").mkdir(parents=True)
     shutil.move(model, folder / "runs/quickstart/model")
-    tone(folder / "CLIP.mp4", 180, 1.2)
+    voice(folder / "CLIP.mp4", 180, 1.2)
     corpus = manifest(folder, [Sample(id="test-0000", video="CLIP.mp4")])
     extract(corpus, [ProsodyEncoder()], folder / "runs/probe-features", workers=1)
     (folder / "results").symlink_to(ROOT / "results")

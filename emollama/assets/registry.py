@@ -134,7 +134,6 @@ ASSETS: dict[str, Asset] = {
             convert=convert.as_it_is,
             version=1,
             megabytes=30,
-            embedded=False,
         ),
         Asset(
             name="all-minilm-l6-v2",

@@ -34,7 +34,8 @@ class Encoder(Protocol):
         channel: which channel of a person it reads.
         width: D of its tracks.
         frames: number of video frames it needs (0 for voice and words). An encoder whose attribute
-            `opening` is True needs the clip's first frame.
+            `opening` is True needs the clip's first frame; one whose `finds_faces` is True has no
+            track of a clip with too few faces.
         columns: names of the D columns, or ().
         fingerprint: changes whenever the numbers would (code version, weights, options).
     """

@@ -26,6 +26,7 @@ from emollama.encoders.crops import FaceFinder, spread
 from emollama.manifest.channels import Channel
 from emollama.media.clip import Clip
 from emollama.media.faces import square_crops
+from emollama.media.presence import LEAST_FACES
 
 CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """The network's seven outputs, in their order (FER2013)."""
@@ -69,13 +70,14 @@ class ExpressionEncoder:
     """Seven logits, seven probabilities, pooled maps and whether a face was found, per frame.
 
     A frame without a face uses the face position of a neighbouring frame, and its `face_found` is
-    0. A clip without a face in any frame has no face channel: its track is None.
+    0. A clip with a face in too few frames (`LEAST_FACES`) has no face channel: its track is None.
 
     Args:
         frames: T, number of frames used.
     """
 
     channel: Channel = "face"
+    finds_faces = True
     columns: tuple[str, ...] = (
         *(f"logit {name}" for name in CLASSES),
         *(f"probability {name}" for name in CLASSES),
@@ -97,7 +99,7 @@ class ExpressionEncoder:
         return hashlib.sha256(f"{_CODE}:{self.key}:{self._faces.weights}".encode()).hexdigest()
 
     def encode(self, clips: Sequence[Clip]) -> list[FeatureTrack | None]:
-        """One track [frames, 143] per clip; None without frames or without a face."""
+        """One track [frames, 143] per clip; None without frames, or with too few faces."""
         return [self._encode(clip) for clip in clips]
 
     def _encode(self, clip: Clip) -> FeatureTrack | None:
@@ -105,7 +107,7 @@ class ExpressionEncoder:
             return None
         images, times = spread(clip.frames, self.frames)
         found, read = self._faces.read(images)
-        if read is None:
+        if read is None or found.mean() < LEAST_FACES:
             return None
         logits, maps = read
         seen = torch.from_numpy(found)[:, None].float()

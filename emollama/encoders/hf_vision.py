@@ -28,6 +28,7 @@ from emollama.encoders.hidden_states import HiddenStates, load_hidden_states
 from emollama.manifest.channels import Channel
 from emollama.media.clip import Clip, Frames
 from emollama.media.faces import square_crops
+from emollama.media.presence import enough_faces
 
 _IMAGENET = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
 _MARGIN = 0.1  # around MTCNN's box, as for the expression encoder
@@ -49,6 +50,7 @@ class _PictureEncoder(FullSizeEncoder):
         if crop not in ("face", "frame"):
             raise EmollamaError(f"encoder '{name}': crop must be face or frame, not '{crop}'")
         self._crop = crop
+        self.finds_faces = crop == "face"
 
     @cached_property
     def fingerprint(self) -> str:
@@ -116,11 +118,11 @@ class _PictureEncoder(FullSizeEncoder):
         return pixels.view(len(images), *pixels.shape[-3:])
 
     def pictures(self, frames: Frames) -> tuple[Tensor, np.ndarray] | None:
-        """Prepared crops [N, 3, side, side] and their times; None without a face in any frame."""
+        """Prepared crops [N, 3, side, side] and their times; None with too few faces."""
         images, times = spread(frames, self._count)
         if self._crop == "face":
             faces = self._finder.find(images)
-            if not any(faces):
+            if not enough_faces(faces):
                 return None
             # A crop is cut at the size that the processor resizes to: what it does next (a centre
             # crop, mean and deviation) is as for any picture.
@@ -129,7 +131,7 @@ class _PictureEncoder(FullSizeEncoder):
         return self._prepared(self.processor, images), times
 
     def encode(self, clips: Sequence[Clip]) -> list[FeatureTrack | None]:
-        """One track per clip; None without frames, or without a face (`crop=face`)."""
+        """One track per clip; None without frames, or with too few faces (`crop=face`)."""
         return [self._encode(clip) for clip in clips]
 
     def _encode(self, clip: Clip) -> FeatureTrack | None:

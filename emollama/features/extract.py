@@ -15,19 +15,19 @@ import hashlib
 import shutil
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 from emollama.base.errors import EmollamaError
 from emollama.base.files import sole_writer
 from emollama.base.processors import processor_count
-from emollama.encoders.base import Encoder
+from emollama.encoders.base import Encoder, FeatureTrack
 from emollama.encoders.compute import Compute
+from emollama.encoders.presence import RULE, Absent, is_judged
 from emollama.encoders.table import parse_encoder
 from emollama.features.catalog import PARTS, Catalog
+from emollama.features.report import ExtractReport, read_report
 from emollama.features.shards import SUFFIX, Entry, Extracted, Shard, write_shard
 from emollama.features.store import (
     RECORD,
@@ -46,30 +46,6 @@ from emollama.workers.worker import Failure, Job, Outcome, process
 _PART = 64
 """Clips per part file: about as many are lost when the process is killed."""
 _GPU_WORKERS = 4
-
-
-@dataclass(frozen=True)
-class ExtractReport:
-    """The result of an extraction, over all ranks.
-
-    Attributes:
-        counts: clips of the manifest by encoder key and status ("ok", "absent", "failed").
-        failures: clips that failed, now or earlier: id to encoder key to reason.
-        computed: clips decoded and encoded in this run.
-        kept: clips already in the store.
-        seconds: wall clock of this run.
-    """
-
-    counts: dict[str, Counter[str]]
-    failures: dict[str, dict[str, Failure]]
-    computed: int
-    kept: int
-    seconds: float
-
-    @property
-    def rate(self) -> float:
-        """Clips computed per second."""
-        return self.computed / self.seconds if self.seconds > 0 else 0.0
 
 
 def extract(
@@ -138,7 +114,9 @@ def extract(
         workers = min(workers, -(-todo // batch_size))
         fingerprints = {e.key: e.fingerprint for e in encoders}
         made = build if workers else {e.key: e for e in encoders}.__getitem__
-        pool = ClipPool(workers, fingerprints, made, process, clip_seconds=clip_seconds)
+        pool: ClipPool[FeatureTrack | Absent] = ClipPool(
+            workers, fingerprints, made, process, clip_seconds=clip_seconds
+        )
         results = stack.enter_context(pool).run(batches)
         _collect(mine, results, todo, progress if ranks.rank == 0 else None)
         computed = ranks.total(todo)
@@ -147,9 +125,8 @@ def extract(
             for encoder in encoders:
                 _complete(store / encoder.key, names)
         ranks.barrier()
-        counts, failures = _count(store, [e.key for e in encoders], names)
-    kept = len(manifest.samples) - computed
-    return ExtractReport(counts, failures, computed, kept, time.monotonic() - began)
+        kept, seconds = len(manifest.samples) - computed, time.monotonic() - began
+        return read_report(store, [e.key for e in encoders], names, computed, kept, seconds)
 
 
 def _on_gpu(encoder: Encoder) -> bool:
@@ -181,16 +158,23 @@ def _prepare(store: Path, encoders: Sequence[Encoder], stack: ExitStack) -> None
         folder = store / encoder.key
         if not (folder / RECORD).is_file():
             record = EncoderRecord(
-                encoder.key, encoder.channel, encoder.width, encoder.fingerprint, encoder.columns
-            )
+                encoder.key, encoder.channel, encoder.width, encoder.fingerprint, encoder.columns,
+                RULE,
+            )  # fmt: skip
             write_record(folder, record)
             continue
-        known = read_record(folder).fingerprint
+        record = read_record(folder)
+        known = record.fingerprint
         if known != encoder.fingerprint:
             raise EmollamaError(
                 f"{folder}: holds features of another version of this encoder (fingerprint "
                 f"{known[:12]}, now {encoder.fingerprint[:12]}); remove the folder or use another "
                 "store"
+            )
+        if is_judged(encoder) and record.presence != RULE:
+            _warn(
+                f"{folder}: was begun under another rule of what is a {encoder.channel}, and "
+                "keeps the tracks of then; remove the folder to make them anew"
             )
 
 
@@ -303,8 +287,8 @@ class _ShardWork:
 
 
 def _extracted(sample_id: str, media: str, outcome: Outcome) -> Extracted:
-    if outcome is None:
-        return Extracted(Entry(sample_id, media, "absent"), None)
+    if isinstance(outcome, Absent):
+        return Extracted(Entry(sample_id, media, "absent", outcome.reason), None)
     if isinstance(outcome, Failure):
         entry = Entry(sample_id, media, "failed", outcome.reason, outcome.detail)
         return Extracted(entry, None)
@@ -370,19 +354,3 @@ def _complete(folder: Path, names: Sequence[str]) -> None:
     for path in superseded:
         path.unlink(missing_ok=True)
     shutil.rmtree(folder / PARTS, ignore_errors=True)
-
-
-def _count(
-    store: Path, keys: Sequence[str], names: Sequence[str]
-) -> tuple[dict[str, Counter[str]], dict[str, dict[str, Failure]]]:
-    """Statuses of the manifest's clips by encoder, and the failures by id and encoder."""
-    counts: dict[str, Counter[str]] = {key: Counter() for key in keys}
-    failures: dict[str, dict[str, Failure]] = {}
-    for name in names:
-        for key in keys:
-            for entry in Shard(store / key / (name + SUFFIX)).entries:
-                counts[key][entry.status] += 1
-                if entry.status == "failed":
-                    why = Failure(entry.reason, entry.detail)
-                    failures.setdefault(entry.id, {})[key] = why
-    return counts, failures

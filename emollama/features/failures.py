@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 from rich.text import Text
 
-from emollama.features.extract import ExtractReport
+from emollama.features.report import ExtractReport
 
 
 def failure_table(report: ExtractReport, shown: int = 8) -> Table:

@@ -33,8 +33,9 @@ Status = Literal["ok", "absent", "failed"]
 class Entry:
     """The outcome of extraction for one clip.
 
-    `signature` identifies the media it was computed from; `reason` is a short category for tables
-    of failures and `detail` the full message, both empty unless `status` is "failed".
+    `signature` identifies the media it was computed from; `reason` says in a few words why there
+    is no track (empty for clips made absent by earlier releases), and `detail` is the full message
+    of a failure.
     """
 
     id: str
@@ -67,7 +68,7 @@ def write_shard(path: Path, width: int, fingerprint: str, items: Sequence[Extrac
         "version": FORMAT_VERSION,
         "fingerprint": fingerprint,
         "entries": [
-            [e.id, e.signature, e.status, *([e.reason, e.detail] if e.status == "failed" else [])]
+            [e.id, e.signature, e.status, *([e.reason, e.detail] if e.reason else [])]
             for e in (item.entry for item in items)
         ],
     }

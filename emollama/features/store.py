@@ -45,13 +45,18 @@ EXTERNAL = "npy:"
 
 @dataclass(frozen=True)
 class EncoderRecord:
-    """The store's record of the encoder that filled a folder."""
+    """The store's record of the encoder that filled a folder.
+
+    `presence` is the rule by which clips were said to have the channel (`encoders.presence.RULE`),
+    0 in records of earlier releases.
+    """
 
     key: str
     channel: str
     width: int
     fingerprint: str
     columns: tuple[str, ...]
+    presence: int = 0
 
 
 def check_key(key: str) -> None:
@@ -82,6 +87,7 @@ def read_record(folder: Path) -> EncoderRecord:
             int(values["width"]),
             str(values["fingerprint"]),
             tuple(str(c) for c in values["columns"]),
+            int(values.get("presence", 0)),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise EmollamaError(f"{path}: is not a valid encoder record ({error!r})") from error

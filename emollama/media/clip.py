@@ -52,6 +52,7 @@ class Clip:
         text: the subtitle, for text encoders; decoding leaves it None.
         notes: remarks for the reader of a result, e.g. "no audio track".
         damaged: number of packets that could not be decoded and were skipped.
+        spoken: whether somebody speaks in the sound; None where nobody has listened.
     """
 
     frames: Frames | None
@@ -60,3 +61,4 @@ class Clip:
     notes: tuple[str, ...] = ()
     text: str | None = None
     damaged: int = 0
+    spoken: bool | None = None

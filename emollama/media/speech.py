@@ -73,12 +73,19 @@ class SpeechActivity(nn.Module):
         last = F.relu(torch.cat(hidden))[..., None]
         return torch.sigmoid(self.final_conv(last)).mean(2)[:, 0]
 
+    def chances(self, audio: np.ndarray) -> np.ndarray:
+        """Probability of speech [n] every 32 ms of float32 sound at 16 kHz; none below 32 ms."""
+        if len(audio) < _CHUNK:
+            return np.zeros(0, np.float32)
+        return self(torch.from_numpy(np.ascontiguousarray(audio, np.float32))).numpy()
+
+    def seconds(self, audio: np.ndarray) -> float:
+        """Seconds of speech in float32 sound [n] at 16 kHz, wherever they are in it."""
+        return float(np.count_nonzero(self.chances(audio) >= _ON)) * _CHUNK / SAMPLE_RATE
+
     def spans(self, audio: np.ndarray) -> list[Span]:
         """Stretches with speech in float32 sound [n] at 16 kHz, a little wider than it."""
-        if len(audio) < _CHUNK:
-            return []
-        chances = self(torch.from_numpy(np.ascontiguousarray(audio, np.float32))).numpy()
-        return speech_spans(chances, len(audio) / SAMPLE_RATE)
+        return speech_spans(self.chances(audio), len(audio) / SAMPLE_RATE)
 
 
 def speech_spans(chances: np.ndarray, seconds: float) -> list[Span]:

@@ -101,6 +101,7 @@ def _told(
         told=[ToldOut(**told.to_dict()) for told in observation.measurements],
         clues=answer.clues,
         timeline=observation.timeline.to_dict(),
+        absent=dict(answer.absent),
         channels=list(answer.channels),  # type: ignore[arg-type]
         weights=None if weights is None else WeightsOut(**weights.to_dict()),
         notes=list(answer.notes),

@@ -281,6 +281,7 @@ class EmotionAnswer(BaseModel):
     clues: dict[str, str]
     timeline: dict[str, Any]
     channels: list[ChannelName]
+    absent: dict[str, str]
     weights: WeightsOut | None
     notes: list[str]
     seconds: float

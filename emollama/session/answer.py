@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -14,7 +15,8 @@ class Answer:
     `scores` are probabilities over the label set; `label` the most probable; `clues` measured
     words by channel; `reason` free text, or None if it was not requested. A model with several
     labels answers with `labels` (independent scores) instead of one, a model of quantities with
-    `values`; for frames, those are means over the clip, and `frames` holds them over time.
+    `values`; for frames, those are means over the clip, and `frames` holds them over time. `absent`
+    says why a channel of the model that the clip lacks is not used.
 
     Of a calibrated model `calibrated` are the probabilities after its temperature; `scores` stay
     what the model says. If a `coverage` was asked for, `label_set` holds the labels that the clip
@@ -35,6 +37,7 @@ class Answer:
     calibrated: dict[str, float] | None = None
     coverage: float | None = None
     label_set: tuple[str, ...] | None = None
+    absent: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def undecided(self) -> bool:
@@ -73,6 +76,7 @@ class Answer:
             "label": self.label,
             "scores": {k: round(v, 6) for k, v in self.scores.items()},
             "channels": list(self.channels),
+            "absent": dict(self.absent),
             "clues": self.clues,
             "text": self.text,
             "reason": self.reason,

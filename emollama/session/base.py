@@ -14,6 +14,7 @@ import numpy as np
 from emollama.base.device import default_device
 from emollama.base.errors import EmollamaError
 from emollama.encoders.base import Encoder
+from emollama.encoders.presence import note
 from emollama.encoders.table import encoder_of
 from emollama.features.same_encoder import require_same_encoder
 from emollama.llm.decoding import Reply, Sampling
@@ -145,18 +146,22 @@ class Session(ABC):
             tracks[one.name] = made.get(one.source)
             if not one.online:
                 notes.append(f"{one} needs tracks from another tool's folder: left out")
+        absent: dict[str, str] = {}
         for channel in self.channels:
             mine = [i.name for i in self.inputs if i.channel == channel]
             has_words = channel == "words" and self.writes and words is not None
             if not has_words and all(tracks[name] is None for name in mine):
-                notes.append(f"no {channel} in this clip")
+                absent[channel] = observation.absent.get(channel, f"no {channel}")
+                notes.append(note(channel, observation.absent.get(channel)))
         if words and cut_text(words) != words:
             notes.append(f"only the first {LONGEST_TEXT} words are read")
         look = self._complete(
-            ClipView(observation, tracks, words, source, notes=tuple(dict.fromkeys(notes)))
+            ClipView(
+                observation, tracks, words, source, notes=tuple(dict.fromkeys(notes)), absent=absent
+            )
         )  # fmt: skip
         if not look.present:
-            known = ", ".join(self.channels)
+            known = ", ".join(f"{c}: {absent[c]}" if c in absent else c for c in self.channels)
             raise EmollamaError(f"{where}: has none of this model's channels ({known})")
         return look
 

@@ -31,6 +31,7 @@ class ClipView:
         present: the model's channels that the clip has.
         channels: channels to use; see `without`.
         notes: remarks for the reader of an answer.
+        absent: by channel of the model that the clip lacks, why.
         key: changes with everything except `channels`.
     """
 
@@ -42,6 +43,7 @@ class ClipView:
     present: tuple[Channel, ...] = ()
     channels: frozenset[str] = frozenset(CHANNELS)
     notes: tuple[str, ...] = ()
+    absent: Mapping[str, str] = field(default_factory=dict)
     key: str = field(default_factory=lambda: uuid4().hex)
 
     @property

@@ -142,6 +142,7 @@ class FusionSession(Session):
             text=look.text,
             reason=None,
             notes=look.notes,
+            absent=look.absent,
             seconds=0.0,
             labels=labels,
             values=values,

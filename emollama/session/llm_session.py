@@ -180,6 +180,7 @@ class LlmSession(Session):
             text=look.text if "words" in look.channels else None,
             reason=None,
             notes=look.notes,
+            absent=look.absent,
             seconds=0.0,
         )
 

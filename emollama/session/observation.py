@@ -115,6 +115,7 @@ class Observation:
         timeline: the measurements.
         measurements: the same in words.
         notes: remarks for the reader of an answer.
+        absent: by channel that was looked for in vain, why it is absent.
     """
 
     duration: float
@@ -124,6 +125,7 @@ class Observation:
     timeline: Timeline
     measurements: tuple[Measurement, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    absent: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def told(self) -> tuple[Measurement, ...]:

@@ -18,9 +18,11 @@ from emollama.base.errors import EmollamaError
 from emollama.encoders.base import Encoder, FeatureTrack
 from emollama.encoders.crops import FaceFinder, spread
 from emollama.encoders.expression import CLASSES, ExpressionEncoder
+from emollama.encoders.presence import Absent, encode, why_absent
 from emollama.encoders.prosody import Contour, measure
 from emollama.media.clip import SAMPLE_RATE, Clip
 from emollama.media.faces import prominence
+from emollama.media.presence import speaks
 from emollama.media.transcript import Phrase, Transcriber
 from emollama.session.observation import Measurement, Observation, Peak, Timeline, Track
 from emollama.workers.worker import Job, clip_for, decode_views
@@ -84,15 +86,21 @@ class Observer:
         """
         encoders = list(self.encoders.values())
         wanted = [*encoders, self._expression] if self.describe else encoders
-        listen = transcribe or self.describe
+        raw_voice = any(tool.channel == "voice" for tool in self.tools.values())
+        listen = transcribe or self.describe or raw_voice
         job = Job("", video, None, start, end, None, ())
         clips = decode_views(job, wanted, want_audio=listen)
         clip = next(iter(clips.values()))
-        tracks = {
-            source: encoder.encode([clip_for(encoder, clips)])[0]
-            for source, encoder in self.encoders.items()
-        }
+        tracks: dict[str, FeatureTrack | None] = {}
+        absent: dict[str, str] = {}
+        for source, encoder in self.encoders.items():
+            (made,) = encode(encoder, [clip_for(encoder, clips)])
+            if isinstance(made, Absent):
+                absent[encoder.channel] = made.reason
+            tracks[source] = None if isinstance(made, Absent) else made
         raw = {source: tool.read(job) for source, tool in self.tools.items()}
+        for channel in {self.tools[source].channel for source, t in raw.items() if t is None}:
+            absent.setdefault(channel, why_absent(channel, clip))
         notes = list(clip.notes)
         transcript: tuple[Phrase, ...] | None = None
         if transcribe:
@@ -102,7 +110,7 @@ class Observer:
         if self.describe:
             seen = clip_for(self._expression, clips)
             track = _try(lambda: self._look(seen, tracks), notes, "faces are not described")
-            contour = _contour(clip)
+            contour = _contour(clip) if self._speaks(clip, notes) else None
             timeline = _timeline(track, contour)
             measurements = (*_voice_in_words(contour), *_face_in_words(timeline, clip.duration))
             if track is not None:
@@ -114,7 +122,7 @@ class Observer:
                 )
         return Observation(
             clip.duration, {**tracks, **raw}, transcript, peak, timeline, measurements,
-            tuple(dict.fromkeys(notes)),
+            tuple(dict.fromkeys(notes)), absent,
         )  # fmt: skip
 
     def prepare(self, clip: Clip) -> None:
@@ -127,6 +135,13 @@ class Observer:
 
     def _hear(self, clip: Clip) -> tuple[Phrase, ...]:
         return () if clip.audio is None else self._transcriber.transcribe(clip.audio)
+
+    def _speaks(self, clip: Clip, notes: list[str]) -> bool:
+        """Whether there is a voice to describe; what cannot be told is described."""
+        if clip.spoken is not None or clip.audio is None:
+            return bool(clip.spoken)
+        audio = clip.audio
+        return _try(lambda: speaks(audio), notes, "speech is not detected") is not False
 
     def _look(self, clip: Clip, tracks: dict[str, FeatureTrack | None]) -> FeatureTrack | None:
         made = next((s for s, e in self.encoders.items() if e is self._expression), None)

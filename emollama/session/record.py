@@ -26,7 +26,11 @@ def record(
         "kind": session.kind,
         "clip": clip,
         "duration": round(look.duration, 3),
-        "channels": {"present": list(look.present), "used": list(look.used)},
+        "channels": {
+            "present": list(look.present),
+            "used": list(look.used),
+            "absent": dict(look.absent),
+        },
         "text_source": look.text_source,
         "transcript": None
         if observation.transcript is None

@@ -7,7 +7,7 @@ whole clips.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -15,8 +15,10 @@ import numpy as np
 
 from emollama.base.errors import EmollamaError
 from emollama.encoders.base import Encoder, FeatureTrack
+from emollama.encoders.presence import Absent, encode
 from emollama.media.clip import Clip, MediaError
 from emollama.media.decode import decode_clip
+from emollama.media.presence import speaks
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,8 @@ class Failure:
     detail: str
 
 
-Outcome = FeatureTrack | Failure | None
-"""The outcome of one clip and one encoder; None where the clip has no such channel."""
+Outcome = FeatureTrack | Failure | Absent
+"""The outcome of one clip and one encoder."""
 
 
 class Tool(Protocol):
@@ -66,6 +68,8 @@ def process(jobs: Sequence[Job], encoders: dict[str, Encoder]) -> list[dict[str,
                 clips[-1] = decode_views(job, [encoders[key] for key in keys])
         except MediaError as error:
             outcome.update(dict.fromkeys(keys, Failure(error.reason, str(error))))
+        except EmollamaError:
+            raise
         except Exception as error:
             outcome.update(dict.fromkeys(keys, unforeseen("decoding", error)))
     for key, encoder in encoders.items():
@@ -89,11 +93,17 @@ def decode_views(
 ) -> dict[_View, Clip]:
     """The clip by view; decoded once unless encoders need different views.
 
-    `want_audio` decodes the sound even where no encoder needs it.
+    `want_audio` decodes the sound even where no encoder needs it. Where one does, the clips tell
+    whether somebody speaks.
+
+    Raises:
+        MediaError: the file cannot be decoded.
+        EmollamaError: the asset that detects speech is not available.
     """
     views = sorted({_view(e) for e in encoders if e.frames}) or [(0, False)]
-    want_audio = want_audio or any(e.channel == "voice" for e in encoders)
-    return {
+    judged = any(e.channel == "voice" for e in encoders)
+    want_audio = want_audio or judged
+    clips = {
         (count, opening): decode_clip(
             job.video,
             job.audio,
@@ -106,6 +116,10 @@ def decode_views(
         )
         for i, (count, opening) in enumerate(views)
     }
+    first = next(iter(clips.values()))
+    if judged and first.audio is not None:
+        clips[views[0]] = replace(first, spoken=speaks(first.audio))
+    return clips
 
 
 def _view(encoder: Encoder) -> _View:
@@ -123,7 +137,7 @@ def _encode(encoder: Encoder, clips: Sequence[Clip]) -> list[Outcome]:
     if not clips:
         return []
     try:
-        tracks = encoder.encode(clips)
+        tracks = encode(encoder, clips)
     except EmollamaError:
         raise
     except Exception as error:
@@ -133,16 +147,16 @@ def _encode(encoder: Encoder, clips: Sequence[Clip]) -> list[Outcome]:
     return [_checked(encoder, track) for track in tracks]
 
 
-def _checked(encoder: Encoder, track: FeatureTrack | None) -> Outcome:
-    if track is None:
-        return None
+def _checked(encoder: Encoder, track: FeatureTrack | Absent) -> Outcome:
+    if isinstance(track, Absent):
+        return track
     values = np.ascontiguousarray(track.values, dtype=np.float32)
     times = np.ascontiguousarray(track.times, dtype=np.float32)
     if values.ndim != 2 or values.shape[1] != encoder.width or times.shape != values.shape[:1]:
         what = f"gave values {values.shape} and times {times.shape}, its width is {encoder.width}"
         return Failure("wrong shape", f"{encoder.key} {what}")
     if not len(values):
-        return None
+        return Absent("an empty track")
     if not np.isfinite(values).all():
         return Failure("not finite", f"{encoder.key} gave NaN or infinity")
     return FeatureTrack(values, times)

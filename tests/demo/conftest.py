@@ -19,5 +19,5 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
 
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A picture without a face, and a tone."""
-    return record(tmp_path_factory.mktemp("clips") / "tone.mp4", seconds=1.5)
+    """A picture without a face, and a voice."""
+    return record(tmp_path_factory.mktemp("clips") / "voice.mp4", seconds=1.5, voice=True)

@@ -19,6 +19,7 @@ from emollama.probe.render import write_film
 from emollama.serving.decoders import require_within
 from emollama.serving.settings import Settings
 from emollama.session import ClipView, Measurement, Observation, Peak, Session, Timeline
+from tests.media.vowels import vowels
 from tests.session.made import tiny_artefact
 
 NASTY = "<script>alert(1)</script> --> & ${1+1} {{2+2}}"
@@ -65,12 +66,11 @@ def seeing(folder: Path) -> Path:
 
 
 def faces(path: Path, *people: int, sound: bool = True) -> Path:
-    """Two seconds of drawn people side by side, with or without a hum."""
+    """Two seconds of drawn people side by side, with or without vowels."""
     rate, happy = 16000, FACE_UNITS["happy"]
     drawn = np.hstack([FacePainter(make_identity(number)).draw(happy) for number in people])
-    hum = 0.2 * np.sin(2 * np.pi * 180 * np.arange(2 * rate) / rate)
     whole = path if sound else path.with_suffix(".whole.mp4")
-    write_film(whole, np.repeat(drawn[None], 50, 0), hum.astype(np.float32), rate)
+    write_film(whole, np.repeat(drawn[None], 50, 0), vowels(180, 2.0, rate), rate)
     if not sound:
         with av.open(str(whole)) as source, av.open(str(path), "w") as out:
             picture = source.streams.video[0]

@@ -119,7 +119,7 @@ def test_awkward_clips_and_an_answer_that_is_stopped(
     clips = {
         "two.mp4": faces(tmp_path / "two.mp4", 4, 9),
         "mute.mp4": faces(tmp_path / "mute.mp4", 4, sound=False),
-        "long.mp4": record(tmp_path / "long.mp4", seconds=63, fps=4),
+        "long.mp4": record(tmp_path / "long.mp4", seconds=63, fps=4, voice=True),
     }
     with playwright.sync_playwright() as run:
         browser = run.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])

@@ -16,7 +16,7 @@ from emollama.demo.visit import Visit, chosen_labels
 from emollama.session import Session
 from tests.demo.conftest import SETTINGS
 from tests.demo.made import InProcess
-from tests.features.made import tone
+from tests.features.made import voice
 from tests.media.recording import record
 
 HOW = (0.0, 1.0, 12)
@@ -54,12 +54,12 @@ def scores(found: dict[str, Any]) -> list[str]:
 
 
 def test_a_clip_gives_bars_shares_switches_and_a_player(page: Callbacks, clip: Path) -> None:
-    _desk, visit, found = opened(page, clip)
+    desk, visit, found = opened(page, clip)
     assert len(scores(found)) == len(page.session.labels)
     assert "Shapley" in found["carried"] and found["use_voice"] is True
-    assert found["use_words"] is None  # a tone holds no words
     assert "gradio_api/file=" in found["player"] and found["chat"] == []
-    assert "Answered in" in found["state"] and visit.name == "tone.mp4"
+    assert "Answered in" in found["state"] and visit.name == "voice.mp4"
+    assert last(page.reword(desk, ""))["use_words"] is None
 
 
 def test_words_are_given_left_out_and_taken_away(page: Callbacks, clip: Path) -> None:
@@ -162,7 +162,7 @@ def test_what_is_wrong_is_told_in_one_line(
     long = record(tmp_path / "long.mp4", seconds=25, fps=2, sound_rate=None)
     assert "at most 20 s" in error_of(page.open(Desk(), str(long)))
     silent = record(tmp_path / "silent.mp4", seconds=1, sound_rate=None)
-    assert "channels (voice, words)" in error_of(page.open(Desk(), str(silent)))
+    assert "(voice: no sound track, words: no words)" in error_of(page.open(Desk(), str(silent)))
     desk, _, _ = opened(page, clip)
     assert "write a question" in error_of(page.ask(desk, "  ", *HOW))
     assert "exceeds" in error_of(page.ask(desk, "why " * 490, 0, 1, 512))
@@ -177,6 +177,6 @@ def test_what_is_wrong_is_told_in_one_line(
 
 
 def test_sound_alone_is_a_clip(page: Callbacks, tmp_path: Path) -> None:
-    tone(tmp_path / "voice.wav", 180, 1.2)
+    voice(tmp_path / "voice.wav", 180, 1.2)
     _, _, found = opened(page, tmp_path / "voice.wav")
     assert scores(found) and "no face was found" in found["timeline"]

@@ -22,7 +22,7 @@ def page(session: Session, tmp_path: Path) -> Callbacks:
 
 @pytest.fixture
 def other(tmp_path: Path) -> Path:
-    return record(tmp_path / "other.mp4", seconds=1)
+    return record(tmp_path / "other.mp4", seconds=1, voice=True)
 
 
 def test_a_clip_that_is_still_being_answered_does_not_show_in_the_next(
@@ -31,7 +31,7 @@ def test_a_clip_that_is_still_being_answered_does_not_show_in_the_next(
     desk = Desk()
     first = page.open(desk, str(clip))
     next(first), next(first), next(first)  # it is shown, and the model is being asked
-    assert desk.visit is not None and desk.visit.name == "tone.mp4"
+    assert desk.visit is not None and desk.visit.name == "voice.mp4"
     shown = last(page.open(desk, str(other)))
     assert desk.visit.name == "other.mp4" and "Shapley" in shown["carried"]
     assert last(first) == {}

@@ -29,7 +29,7 @@ from emollama.scoring.predictions.predictions import read_predictions
 from emollama.session import LlmSession
 from emollama.session.family import load_training
 from emollama.session.observing import Observer
-from tests.features.made import tone
+from tests.features.made import voice
 from tests.fusion.corpus import LABELS, make
 
 
@@ -172,7 +172,7 @@ def test_a_raw_clip_with_sound_alone_gets_the_answer_of_its_cached_tracks(
     observer = Observer({encoder.key: encoder}, describe=False)
     samples, items = [], []
     for i in range(16):
-        tone(tmp_path / f"{i:02d}.wav", 100 if i % 2 else 220, 0.3 + 0.02 * i)
+        voice(tmp_path / f"{i:02d}.wav", 100 if i % 2 else 220, 0.3 + 0.02 * i)
         track = observer.watch(tmp_path / f"{i:02d}.wav", transcribe=False).tracks[encoder.key]
         items.append(Extracted(Entry(f"{i:02d}", "s", "ok"), track))
         emotion = LABELS.labels[i % 2]

@@ -21,12 +21,17 @@ from emollama.manifest.labels import get_label_set
 from emollama.manifest.sample import Manifest, Sample, read_manifest, write_manifest
 from emollama.media.clip import Clip
 from tests import warm
+from tests.media.vowels import vowels
 
 
-def tone(path: Path, f0: float, seconds: float = 0.6) -> None:
-    """A wav of a tone of `f0` Hz; 0 is silence."""
-    t = np.arange(round(seconds * 16_000)) / 16_000
-    sound = (9000 * np.sin(2 * np.pi * f0 * t)).astype("<i2")
+def voice(path: Path, f0: float, seconds: float = 0.6) -> None:
+    """A wav of vowels of about `f0` Hz; 0 is silence."""
+    write_wav(path, vowels(f0, seconds))
+
+
+def write_wav(path: Path, samples: np.ndarray) -> None:
+    """A wav of float samples [n] in -1..1 at 16 kHz."""
+    sound = (32_767 * samples).astype("<i2")
     with wave.open(str(path), "wb") as out:
         out.setnchannels(1)
         out.setsampwidth(2)
@@ -40,7 +45,7 @@ def corpus(folder: Path, clips: int) -> Manifest:
     samples = []
     for i in range(clips):
         name = f"wav/clip-{i:04d}.wav"
-        tone(folder / name, 80.0 + 2 * i)
+        voice(folder / name, 80.0 + 2 * i % 170 + 0.01 * i)
         samples.append(Sample(id=f"clip-{i:04d}", audio=name))
     return manifest(folder, samples)
 

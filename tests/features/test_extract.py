@@ -22,7 +22,7 @@ from emollama.features.shards import Shard
 from emollama.features.store import FeatureStore, StoredTracks
 from emollama.manifest.labels import get_label_set
 from emollama.manifest.sample import Manifest, Sample, write_manifest
-from tests.features.made import Letters, Troubled, build, corpus, finish, manifest, start, tone
+from tests.features.made import Letters, Troubled, build, corpus, finish, manifest, start, voice
 from tests.media.recording import record
 from tests.processes import free_port
 
@@ -126,7 +126,7 @@ def test_only_what_changed_is_extracted_again(tmp_path: Path) -> None:
     assert run(made, store, shard_size=5).computed == 12
     assert run(made, store, shard_size=5).computed == 0
     before = values(store)
-    tone(tmp_path / "wav/clip-0003.wav", 400.0)  # the same size, another sound
+    voice(tmp_path / "wav/clip-0003.wav", 250.0)  # the same size, another sound
     os.utime(tmp_path / "wav/clip-0003.wav", ns=(1, 1))
     report = run(made, store, shard_size=5)
     assert (report.computed, report.kept) == (1, 11)
@@ -134,7 +134,7 @@ def test_only_what_changed_is_extracted_again(tmp_path: Path) -> None:
     changed = [i for i in before if not np.array_equal(before[i], after[i])]
     assert changed == ["clip-0003"]
     # Another cut into shards, and a manifest that has grown in front, take over what is there.
-    tone(tmp_path / "wav/new.wav", 99.0)
+    voice(tmp_path / "wav/new.wav", 99.0)
     grown = manifest(tmp_path, [Sample(id="new", audio="wav/new.wav"), *made.samples])
     assert run(grown, store, shard_size=8).computed == 1
     assert {i: v.tolist() for i, v in values(store).items() if i != "new"} == {
@@ -151,9 +151,9 @@ def test_bad_clips_fail_alone_and_are_told_by_reason(tmp_path: Path) -> None:
     (tmp_path / "text.wav").write_text("not sound")
     extra = {"text": "text.wav", "gone": "gone.wav"}
     for name, seconds in (("segfault", 1.1), ("raises", 1.2), ("hangs", 1.3), ("nan", 1.4)):
-        tone(tmp_path / f"{name}.wav", 100.0, seconds)
+        voice(tmp_path / f"{name}.wav", 100.0, seconds)
         extra[name] = f"{name}.wav"
-    tone(tmp_path / "silent.wav", 0.0)
+    voice(tmp_path / "silent.wav", 0.0)
     extra["silent"] = "silent.wav"
     samples = [*made.samples, *(Sample(id=i, audio=name) for i, name in extra.items())]
     whole = manifest(tmp_path, [samples[i] for i in (10, 0, 12, 1, 2, 13, 3, 14, 15, 4, 5, 11, 16)])
@@ -196,15 +196,15 @@ def test_bad_clips_fail_alone_and_are_told_by_reason(tmp_path: Path) -> None:
     assert FeatureStore.open(store).reader("prosody").get("silent") is None
     # Failures are remembered until they are asked for again, or their media change.
     assert go().computed == 0
-    tone(tmp_path / "gone.wav", 150.0)
-    tone(tmp_path / "segfault.wav", 150.0)
+    voice(tmp_path / "gone.wav", 150.0)
+    voice(tmp_path / "segfault.wav", 150.0)
     again = go()
     assert again.computed == 2 and set(again.failures) == {"text", "hangs", "raises", "nan"}
     assert go(retry_failed=True).computed == 4
 
 
 def test_face_and_voice_share_a_clip_and_a_video_without_sound_has_no_voice(tmp_path: Path) -> None:
-    record(tmp_path / "both.mp4", seconds=1.0)
+    record(tmp_path / "both.mp4", seconds=1.0, voice=True)
     record(tmp_path / "mute.mp4", seconds=1.0, sound_rate=None)
     made = manifest(tmp_path, [Sample(id=i, video=f"{i}.mp4") for i in ("both", "mute")])
     report = run(made, tmp_path / "store")
@@ -275,7 +275,7 @@ def test_words_need_no_media_and_follow_the_subtitle_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], workers: int
 ) -> None:
     (tmp_path / "wav").mkdir()
-    tone(tmp_path / "wav/a.wav", 100)
+    voice(tmp_path / "wav/a.wav", 100)
     (tmp_path / "wav/b.wav").write_text("no sound")
 
     def extracted(*texts: str | None) -> ExtractReport:

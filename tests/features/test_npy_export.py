@@ -35,7 +35,7 @@ def run(*words: object) -> tuple[int, str, str]:
 def test_extract_writes_what_the_store_holds(home: Path, tmp_path: Path) -> None:
     for name in ("chinese-hubert-large", "vit-mae-large", "bert-base-uncased"):
         put(name, tmp_path / "weights")
-    record(tmp_path / "both.mp4", seconds=1.0)
+    record(tmp_path / "both.mp4", seconds=1.0, voice=True)
     record(tmp_path / "mute.mp4", seconds=1.0, sound_rate=None)
     (tmp_path / "bad.mp4").write_text("no film")
     samples = [
@@ -98,9 +98,9 @@ def test_extract_writes_what_the_store_holds(home: Path, tmp_path: Path) -> None
 def test_ids_stay_inside_the_folder(tmp_path: Path) -> None:
     from emollama.encoders.prosody import ProsodyEncoder
     from emollama.features.extract import extract
-    from tests.features.made import tone
+    from tests.features.made import voice
 
-    tone(tmp_path / "a.wav", 100)
+    voice(tmp_path / "a.wav", 100)
     ids = ["fine", "../outside"]
     # No manifest with such an id is read; a store may hold it all the same.
     made = manifest(tmp_path, [Sample(id="fine", audio="a.wav")])

@@ -59,7 +59,7 @@ def make(folder: Path, clips: int = 8) -> Path:
         else:
             record(
                 folder / name, seconds=0.6 + 0.1 * i, fps=10, video=i != 2,
-                sound_rate=None if i == 1 else 16000,
+                sound_rate=None if i == 1 else 16000, voice=True,
             )  # fmt: skip
         text = WORDS[label] + " over" * 20 * (i == 1)
         split = ("train", "train", "val", "test")[i // 2 % 4]

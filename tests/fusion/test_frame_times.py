@@ -44,7 +44,7 @@ def make(folder: Path, clips: int = 4) -> Path:
     """Clips of 3, 4, ... s whose valence falls with each frame; one frame is not annotated."""
     samples = []
     for i in range(clips):
-        record(folder / f"{i}.mp4", seconds=3 + i, fps=FPS)
+        record(folder / f"{i}.mp4", seconds=3 + i, fps=FPS, voice=True)
         count = FPS * (3 + i)
         lines = [f"{v:.3f},0" for v in np.linspace(1, -1, count)]
         lines[2] = "-5,-5"

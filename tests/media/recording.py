@@ -8,6 +8,8 @@ from pathlib import Path
 import av
 import numpy as np
 
+from tests.media.vowels import vowels
+
 
 def picture(seconds: float, width: int, height: int, corner: int = 250) -> np.ndarray:
     """Grey that brightens by 20 levels a second; the upper left quarter is white."""
@@ -33,8 +35,12 @@ def record(
     container: str | None = None,
     options: dict[str, str] | None = None,
     sound_codec: str = "aac",
+    voice: bool = False,
 ) -> Path:
-    """Write a clip; the sound is a 400 Hz tone, from `sound_from` s to `sound_to` or the end."""
+    """Write a clip; the sound is a 400 Hz tone, from `sound_from` s to `sound_to` or the end.
+
+    `voice` has it be vowels instead.
+    """
     with av.open(str(path), "w", format=container, options=options or {}) as out:
         tracks = []
         if video:
@@ -58,8 +64,13 @@ def record(
                     frame.time_base = Fraction(1, fps)
                     out.mux(stream.encode(frame))
             else:
-                t = np.arange(round(((sound_to or seconds) - sound_from) * sound_rate)) / sound_rate
-                tone = (0.5 * np.sin(2 * np.pi * 400 * t)).astype(np.float32)
+                length = (sound_to or seconds) - sound_from
+                t = np.arange(round(length * sound_rate)) / sound_rate
+                tone = (
+                    vowels(180, length, sound_rate)
+                    if voice
+                    else (0.5 * np.sin(2 * np.pi * 400 * t)).astype(np.float32)
+                )
                 tone = np.stack([tone, tone]) if stereo else tone[None]
                 step = 1024
                 for first in range(0, tone.shape[1], step):

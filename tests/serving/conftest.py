@@ -7,7 +7,7 @@ import pytest
 
 from emollama.serving.settings import Settings
 from emollama.session import Session, open_session
-from tests.features.made import tone
+from tests.features.made import voice
 from tests.serving.running import Running, running
 from tests.session.made import tiny_artefact
 
@@ -29,6 +29,6 @@ def server(session: Session, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("clips") / "tone.wav"
-    tone(path, 180, 1.2)
+    path = tmp_path_factory.mktemp("clips") / "voice.wav"
+    voice(path, 180, 1.2)
     return path

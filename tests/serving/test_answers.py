@@ -11,7 +11,7 @@ import openai
 import pytest
 
 from emollama.session import Sampling, Session, Turn
-from tests.features.made import tone
+from tests.features.made import voice
 from tests.serving.running import Running
 from tests.session.made import made_calibration
 
@@ -40,7 +40,7 @@ def test_the_official_client_uploads_asks_and_streams(
 ) -> None:
     assert [m.id for m in official.models.list()] == [session.name]
     uploaded = official.files.create(file=clip, purpose="user_data")
-    assert uploaded.filename == "tone.wav" and uploaded.bytes == clip.stat().st_size
+    assert uploaded.filename == "voice.wav" and uploaded.bytes == clip.stat().st_size
     more = {"text": "They broke it."}
     whole = official.chat.completions.create(
         model=session.name, messages=about(uploaded.id), max_tokens=24, extra_body=more
@@ -141,7 +141,7 @@ def test_label_questions_that_wait_are_answered_together(
 ) -> None:
     ids = []
     for i in range(6):
-        tone(tmp_path / f"{i}.wav", 120 + 30 * i, 1.0)
+        voice(tmp_path / f"{i}.wav", 120 + 20 * i, 1.0)
         ids.append(server.upload(tmp_path / f"{i}.wav"))
 
     def ask(file_id: str) -> dict[str, float]:

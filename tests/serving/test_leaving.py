@@ -19,7 +19,7 @@ from emollama.serving.once import Once
 from emollama.serving.settings import Settings
 from emollama.serving.wire import ChatRequest
 from emollama.session import LlmSession, Reply
-from tests.features.made import tone
+from tests.features.made import voice
 from tests.serving.running import Running, running
 from tests.serving.test_safe import _blocking, error
 
@@ -99,7 +99,7 @@ def test_a_clip_cannot_be_used_before_it_was_inspected_and_is_nobody_elses(
 def test_a_clip_is_watched_once_and_looked_at_once(
     server: Running, session: LlmSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tone(tmp_path / "one.wav", 140, 1.0)
+    voice(tmp_path / "one.wav", 140, 1.0)
     file_id = server.upload(tmp_path / "one.wav")
     decoders = server.app.state.clips.decoders
     watched: list[bool] = []

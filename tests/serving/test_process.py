@@ -19,7 +19,7 @@ import pytest
 
 from emollama.session import Session
 from tests import warm
-from tests.features.made import tone
+from tests.features.made import voice
 
 
 @contextmanager
@@ -68,7 +68,7 @@ def in_hand(address: str) -> int:
 def test_signals_are_answered_and_nothing_stays_behind(
     session: Session, folder: Path, tmp_path: Path
 ) -> None:
-    tone(tmp_path / "long.wav", 160, 60)
+    voice(tmp_path / "long.wav", 160, 60)
     data = (tmp_path / "long.wav").read_bytes()
     with started(session.folder, folder) as (process, address):
         # A stream that is left in the middle frees its place.

@@ -25,7 +25,7 @@ from emollama.serving.refusal import Refusal
 from emollama.serving.settings import Settings
 from emollama.serving.uploads import Uploads
 from emollama.session import Session, open_session
-from tests.features.made import tone
+from tests.features.made import voice
 from tests.media.recording import record
 from tests.serving.running import Running, running
 
@@ -123,7 +123,7 @@ def test_size_is_limited_by_header_and_by_what_is_sent(server: Running, tmp_path
 
 
 def test_duration_resolution_and_frame_rate_are_checked(server: Running, tmp_path: Path) -> None:
-    tone(tmp_path / "long.wav", 100, 21)
+    voice(tmp_path / "long.wav", 100, 21)
     assert "lasts 21 s; a clip may last at most 20 s" in refused(server, tmp_path / "long.wav")
     wide = record(tmp_path / "wide.mp4", seconds=0.4, size=(800, 64))
     assert "its picture is 800 x 64" in refused(server, wide)

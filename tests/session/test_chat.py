@@ -9,14 +9,14 @@ import pytest
 
 from emollama.cli.chat import Terminal
 from emollama.session import Sampling, open_session
-from tests.features.made import tone
+from tests.features.made import voice
 from tests.session.made import tiny_artefact
 
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("clips") / "tone.wav"
-    tone(path, 180, 1.0)
+    path = tmp_path_factory.mktemp("clips") / "voice.wav"
+    voice(path, 180, 1.0)
     return path
 
 
@@ -70,7 +70,7 @@ def test_a_conversation_with_every_command(
     assert terminal.look.text is None and terminal.look.used == ("voice",)
     assert "saved in" in after(f"/save {tmp_path / 'kept.json'}")
     kept = json.loads((tmp_path / "kept.json").read_text())
-    assert kept["clip"] == "tone.wav" and kept["channels"]["used"] == ["voice"]
+    assert kept["clip"] == "voice.wav" and kept["channels"]["used"] == ["voice"]
     assert kept["turns"] == [{"role": t.role, "text": t.text} for t in terminal.turns]
     assert set(kept["answer"]["scores"]) == {"calm", "bored"} and kept["weights"] is None
     assert "cannot be written" in after(f"/save {tmp_path}/kept.json/below.json")

@@ -14,7 +14,7 @@ from emollama.encoders.prosody import ProsodyEncoder
 from emollama.fusion import artefact
 from emollama.manifest.labels import LabelSet
 from emollama.session import FusionSession
-from tests.features.made import tone
+from tests.features.made import voice
 from tests.fusion.media_made import LONGEST, saved_text
 from tests.fusion.systems_made import LABELS, model_of, section
 from tests.media.recording import record
@@ -39,8 +39,8 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> FusionSession:
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("clips") / "tone.wav"
-    tone(path, 180, 1.5)
+    path = tmp_path_factory.mktemp("clips") / "voice.wav"
+    voice(path, 180, 1.5)
     return path
 
 

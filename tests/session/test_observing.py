@@ -13,7 +13,7 @@ from emollama.probe.plan import Settings, plan_clip
 from emollama.probe.render import render_clip
 from emollama.probe.voice import Speaker
 from emollama.session.observing import Observer
-from tests.features.made import tone
+from tests.features.made import voice
 from tests.media.recording import record
 
 
@@ -51,19 +51,20 @@ def test_a_talking_face_is_described_and_transcribed(observer: Observer, tmp_pat
 def test_silence_and_noise_hold_no_words_and_a_picture_without_a_face_no_peak(
     observer: Observer, tmp_path: Path
 ) -> None:
-    tone(tmp_path / "silence.wav", 0, 3)
+    voice(tmp_path / "silence.wav", 0, 3)
     silent = observer.watch(tmp_path / "silence.wav")
     assert silent.transcript == () and silent.heard is None and silent.peak is None
     faceless = observer.watch(record(tmp_path / "grey.mp4"))
     assert faceless.transcript == () and faceless.peak is None
-    assert not len(faceless.timeline.face_times) and len(faceless.timeline.energy)
+    assert not len(faceless.timeline.face_times)
+    assert not len(faceless.timeline.energy) and faceless.measurements == ()  # nothing is a voice
 
 
 def test_nobody_listens_where_no_transcript_is_asked_for(
     observer: Observer, tmp_path: Path
 ) -> None:
-    tone(tmp_path / "tone.wav", 200, 1)
-    assert observer.watch(tmp_path / "tone.wav", transcribe=False).transcript is None
+    voice(tmp_path / "voice.wav", 200, 1)
+    assert observer.watch(tmp_path / "voice.wav", transcribe=False).transcript is None
 
 
 def test_speech_goes_on_through_short_pauses_and_clicks_are_none() -> None:

@@ -11,7 +11,7 @@ from emollama.base.errors import EmollamaError
 from emollama.llm.inference import label_probabilities
 from emollama.llm.prefix import PrefixCache
 from emollama.session import ClipView, LlmSession, Sampling, Session, Turn, open_session
-from tests.features.made import tone
+from tests.features.made import voice
 from tests.llm.reference import transformers_greedy
 from tests.session.made import tiny_artefact
 
@@ -27,8 +27,8 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> LlmSession:
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("clips") / "tone.wav"
-    tone(path, 180, 1.5)
+    path = tmp_path_factory.mktemp("clips") / "voice.wav"
+    voice(path, 180, 1.5)
     return path
 
 

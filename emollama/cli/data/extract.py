@@ -85,7 +85,8 @@ def extract(
         return  # every rank has the same report
     for key, counts in report.counts.items():
         facts = ", ".join(f"{n} {status}" for status, n in sorted(counts.items()))
-        print(f"{key}: {facts}")
+        why = ", ".join(f"{n} {reason}" for reason, n in report.absent[key].most_common())
+        print(f"{key}: {facts}" + (f" ({why})" if why else ""))
     print(f"{report.computed} clips in {report.seconds:.1f} s ({report.rate:.1f} clips/s), "
           f"{report.kept} kept from before")  # fmt: skip
     if format == "npy":

@@ -12,15 +12,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from emollama.base import torchrun
+from emollama.base.errors import EmollamaError
 from emollama.base.processors import processor_count
 from emollama.base.progress import bar
 from emollama.fusion.configuration import ModalitySection
 from emollama.fusion.data.raw_media import RawTrack, clip_fbank, clip_pieces, clip_thumbnails
 from emollama.fusion.data.raw_table import RawTable
 from emollama.fusion.data.tokenizing import load_tokenizer, text_ids
+from emollama.manifest.channels import Channel
 from emollama.manifest.sample import Manifest, Sample
 from emollama.media.clip import MediaError
 from emollama.media.decode import decode_clip
+from emollama.media.presence import speaks
 from emollama.workers.clip_pool import ClipPool
 from emollama.workers.worker import Failure, Job, unforeseen
 
@@ -54,12 +57,17 @@ class MediaTool:
         return cls(section.kind, section.count, section.per_second, section.side)
 
     @property
+    def channel(self) -> Channel:
+        """What it reads of a person."""
+        return "face" if self.kind == "frames" else "voice"
+
+    @property
     def key(self) -> str:
         """Identifies the reader in jobs; `build` creates it from this key."""
         return json.dumps([self.kind, self.count, self.per_second, self.side])
 
     def read(self, job: Job) -> RawTrack | None:
-        """The clip's raw input; None if it has no such track.
+        """The clip's raw input; None without such a track, or where nobody speaks in its sound.
 
         Raises:
             MediaError: the file cannot be decoded.
@@ -73,7 +81,7 @@ class MediaTool:
         clip = decode_clip(
             job.video, job.audio, start=job.start, end=job.end, want_video=False
         )  # fmt: skip
-        if clip.audio is None:
+        if clip.audio is None or not speaks(clip.audio):
             return None
         return clip_fbank(clip.audio) if self.kind == "fbank" else clip_pieces(clip.audio)
 
@@ -95,6 +103,8 @@ def _outcome(job: Job, tool: MediaTool) -> Outcome:
         return tool.read(job)
     except MediaError as error:
         return Failure(error.reason, str(error))
+    except EmollamaError:
+        raise
     except Exception as error:
         return unforeseen(tool.kind, error)
 
