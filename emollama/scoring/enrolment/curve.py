@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -142,16 +143,7 @@ def points(curve: Curve, resamples: int = RESAMPLES, seed: int = 0) -> list[Curv
     found = []
     for (system, case, clips), rows in groups.items():
         own = [one_hot(row.answers, len(curve.labels)) for row in rows]
-        scored = [np.asarray(row.answers) >= 0 for row in rows]
-
-        def both(weights: np.ndarray) -> np.ndarray:
-            """UAR, and that without enrolment on the same clips: [R, 2]."""
-            pairs = [
-                (uar(truth, answers, weights * mask), uar(truth, without[system], weights * mask))
-                for answers, mask in zip(own, scored, strict=True)  # noqa: B023
-            ]
-            return np.mean(pairs, axis=0).T
-
+        both = partial(_both, truth, without[system], own)
         value, other = both(np.ones((1, len(units))))[0]
         drawn = resample(both, units, resamples, seed)
         low, high = interval(drawn[:, 0])
@@ -163,6 +155,17 @@ def points(curve: Curve, resamples: int = RESAMPLES, seed: int = 0) -> list[Curv
             )
         )  # fmt: skip
     return found
+
+
+def _both(
+    truth: np.ndarray, without: np.ndarray, own: Sequence[np.ndarray], weights: np.ndarray
+) -> np.ndarray:
+    """UAR, and UAR without enrolment on the same clips: [R, 2], means of the draws."""
+    pairs = []
+    for answers in own:
+        scored = weights * answers.any(axis=1)
+        pairs.append((uar(truth, answers, scored), uar(truth, without, scored)))
+    return np.asarray(np.mean(pairs, axis=0)).T
 
 
 def curve_table(found: Sequence[CurvePoint], about: dict[str, str]) -> Table:
