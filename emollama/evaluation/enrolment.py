@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from emollama.base.errors import EmollamaError
 from emollama.base.progress import bar
 from emollama.evaluation.config import EvalConfig
+from emollama.evaluation.known_people import require_prior
 from emollama.features.tracks import usable
 from emollama.inputs.draws import drawn
 from emollama.inputs.enrolment import Enrolment, Known, enrolment, person_of
@@ -71,11 +72,7 @@ def enrolment_curve(config: EvalConfig, draws: int, baseline: bool = True) -> Cu
             people with two clips or more.
     """
     model = open_artefact(config.model, config.dtype)
-    prior = model.prior
-    if prior is None:
-        raise EmollamaError(
-            f"{config.model}: measures nobody; train it with `standardise: person` on an input"
-        )
+    prior = require_prior(model, config)
     manifest = read_with_splits(config.data.manifest, config.data.split_file)
     split = config.data.split
     tested = [s for s in manifest.split(split) if s.targets.emotion in model.labels]
