@@ -117,7 +117,7 @@ def test_help(program: Path, tmp_path: Path, words: list[str], expected: str) ->
         (["train", "train_configs/quickstart.yaml"], "runs/probe/manifest.jsonl: cannot be read"),
         (["evaluate", "quickstart"], "runs/quickstart/model: is not a folder"),
         (["train", "quikstart"], "nearest names: quickstart, quickstart-early"),
-        (["demo"], "runs/quickstart/model: is not a folder"),
+        (["demo"], "name a model with --model: the one that ships is not here"),
     ],
 )
 def test_presets_by_name(program: Path, tmp_path: Path, words: list[str], expected: str) -> None:

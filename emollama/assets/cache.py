@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from emollama.assets.convert import WEIGHTS
+from emollama.assets.home import asset_home
 from emollama.assets.registry import ASSETS, Asset, Wheel, get_asset
 from emollama.base.errors import EmollamaError
 from emollama.base.files import DRAFT, file_sha256, locked, read_json, write_json, written_whole
@@ -47,12 +48,6 @@ class AssetStatus:
     path: Path
     size: int
     source: str
-
-
-def asset_home() -> Path:
-    """Where converted assets live: $EMOLLAMA_HOME, else ~/.cache/emollama."""
-    home = os.environ.get("EMOLLAMA_HOME", "").strip()
-    return Path(home).expanduser() if home else Path.home() / ".cache" / "emollama"
 
 
 def list_assets() -> list[AssetStatus]:

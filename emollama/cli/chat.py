@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from emollama.assets.people import model_or_shipped
 from emollama.base.errors import EmollamaError, did_you_mean
-from emollama.base.paths import need_artefact, need_clip
+from emollama.base.paths import need_clip
 from emollama.base.precision import Precision
 from emollama.base.quiet import quiet_libraries
 from emollama.cli.show import show_answer
@@ -211,7 +212,12 @@ def _whole(text: str) -> int:
 
 def chat(
     clip: Annotated[Path, typer.Argument(help="Video, audio or picture file.")],
-    model: Annotated[Path, typer.Option("--model", help="Folder of a tuned language model.")],
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            "--model", help="Folder of a tuned language model.", show_default="models/people"
+        ),
+    ] = None,
     text: Annotated[str | None, typer.Option(help="What the person says.")] = None,
     transcribe: Annotated[
         bool, typer.Option(help="Without --text, transcribe the clip with Whisper (English).")
@@ -222,8 +228,8 @@ def chat(
 
     /help lists the commands; an empty line ends the conversation.
     """
-    need_artefact(model)
     need_clip(clip)
+    model = model_or_shipped(model)
     quiet_libraries()
     from emollama.session import LlmSession, Sampling
 

@@ -7,16 +7,20 @@ from typing import Annotated
 
 import typer
 
+from emollama.assets.people import model_or_shipped
 from emollama.base.errors import EmollamaError
-from emollama.base.paths import need_artefact, need_clip, need_file, need_folder
+from emollama.base.paths import need_clip, need_file, need_folder
 from emollama.base.precision import Precision
 from emollama.base.quiet import quiet_libraries
 
 
 def explain(
-    model: Annotated[Path, typer.Option(help="Folder of a trained model.")],
     out: Annotated[Path, typer.Option(help="Folder for pictures, pages and tables.")],
     clip: Annotated[Path | None, typer.Argument(help="Media file; or use --manifest.")] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a trained model.", show_default="models/people"),
+    ] = None,
     text: Annotated[str | None, typer.Option(help="What the person says.")] = None,
     start: Annotated[
         float | None, typer.Option(help="Start of the span, in seconds.", show_default="its start")
@@ -68,13 +72,13 @@ def explain(
         raise EmollamaError("give --ids or --count, not both")
     if clip is not None and noise:
         raise EmollamaError("--noise is measured over a split; use --manifest")
-    need_artefact(model)
     if clip is not None:
         need_clip(clip)
     need_file(manifest)
     need_file(split_file)
     need_folder(store)
     need_folder(features)
+    model = model_or_shipped(model)
     quiet_libraries()
     from emollama.base.progress import bar
     from emollama.explain.case import Settings

@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
+from emollama.assets.people import model_or_shipped
 from emollama.base.errors import EmollamaError
-from emollama.base.paths import need_artefact, need_calibration, need_clip
+from emollama.base.paths import need_calibration, need_clip
 from emollama.base.precision import Precision
 from emollama.base.quiet import quiet_libraries
 from emollama.cli.show import show_answer
@@ -18,7 +19,10 @@ from emollama.cli.show import show_answer
 
 def predict(
     clips: Annotated[list[Path], typer.Argument(help="Video, audio or picture files.")],
-    model: Annotated[Path, typer.Option("--model", help="Folder of a trained model.")],
+    model: Annotated[
+        Path | None,
+        typer.Option("--model", help="Folder of a trained model.", show_default="models/people"),
+    ] = None,
     text: Annotated[str | None, typer.Option(help="What the person says.")] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object per clip.")
@@ -46,9 +50,9 @@ def predict(
 
     The reason cites clues that were measured in the clip.
     """
-    need_artefact(model)
     if len(clips) == 1:
         need_clip(clips[0])
+    model = model_or_shipped(model)
     if coverage is not None:
         from emollama.scoring.calibration.conformal import require_coverage
 

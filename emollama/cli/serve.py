@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
+from emollama.assets.people import model_or_shipped
 from emollama.base.errors import EmollamaError
-from emollama.base.paths import need_artefact
 from emollama.base.precision import Precision
 from emollama.base.quiet import quiet_libraries
 
@@ -18,7 +18,10 @@ KEY_VARIABLE = "EMOLLAMA_API_KEY"
 
 
 def serve(
-    model: Annotated[Path, typer.Option("--model", help="Folder of a trained model.")],
+    model: Annotated[
+        Path | None,
+        typer.Option("--model", help="Folder of a trained model.", show_default="models/people"),
+    ] = None,
     host: Annotated[str, typer.Option(help="Interface to listen on.")] = ("127.0.0.1"),
     port: Annotated[int, typer.Option(help="Port; 0 for any free one.")] = 8000,
     dtype: Annotated[Precision, typer.Option(help="Precision of a language model.")] = "auto",
@@ -70,7 +73,7 @@ def serve(
             f"--host {host} opens the server to other machines: set {KEY_VARIABLE} to a key of at "
             "least 8 characters"
         )
-    need_artefact(model)
+    model = model_or_shipped(model)
     quiet_libraries()
     from emollama.serving.server import serve as run
     from emollama.session import open_session

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from emollama.assets.people import model_or_shipped
 from emollama.base.errors import EmollamaError, one_line_errors
 from emollama.base.paths import need_artefact
 from emollama.base.precision import Precision
@@ -19,9 +20,10 @@ USER = "emollama"
 
 
 def demo(
-    model: Annotated[Path, typer.Option(help="Folder of a trained model.")] = Path(
-        "runs/quickstart/model"
-    ),
+    model: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a trained model.", show_default="models/people"),
+    ] = None,
     host: Annotated[str, typer.Option(help="Interface to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 for any free one.")] = 7860,
     dtype: Annotated[Precision, typer.Option(help="Precision of a language model.")] = "auto",
@@ -41,7 +43,7 @@ def demo(
     Ctrl-C ends it. With EMOLLAMA_API_KEY set, visitors log in as 'emollama' with
     the key as password.
     """
-    if not model.is_dir():
+    if model is not None and not model.is_dir():
         need_artefact(model)
     from emollama.serving.settings import Settings
 
@@ -55,7 +57,7 @@ def demo(
             f"--host {settings.host} opens the page to other machines: set {KEY_VARIABLE} to a "
             f"password of at least 8 characters (the user is {USER})"
         )
-    need_artefact(model)
+    model = model_or_shipped(model)
     from emollama.serving.server import listening
 
     # A port that is taken is an error before the model is opened, which takes a while.

@@ -23,13 +23,15 @@ def assets_list() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from emollama.assets import asset_home, list_assets
+    from emollama.assets import asset_home, list_assets, people
     from emollama.assets.folders import list_models
 
     console = Console()
     table = Table("name", "here", "licence", "what it is")
     for status in list_assets():
         table.add_row(status.name, "yes" if status.ready else "no", status.licence, status.about)
+    table.add_row(people.NAME, "yes" if people.people_folder() else "no", people.LICENCE,
+                  people.ABOUT)  # fmt: skip
     console.print(table)
     models = Table()
     models.add_column("full-size encoder", no_wrap=True)
@@ -54,19 +56,21 @@ def assets_fetch(
 
     Without names, fetches those that the embedded default needs.
     """
-    from emollama.assets import fetch
+    from emollama.assets import fetch, people
     from emollama.assets.folders import model_folder
     from emollama.assets.models import MODELS
     from emollama.assets.registry import ASSETS
 
     chosen = names or [a.name for a in ASSETS.values() if a.embedded]
+    known = (*ASSETS, people.NAME, *MODELS)
     for name in chosen:
-        if name not in (*ASSETS, *MODELS):
-            raise EmollamaError(
-                f"asset '{name}' is unknown{did_you_mean(name, (*ASSETS, *MODELS))}"
-            )
+        if name not in known:
+            raise EmollamaError(f"asset '{name}' is unknown{did_you_mean(name, known)}")
     quiet_libraries()
     for name in chosen:
+        if name == people.NAME:
+            print(f"{name}: {people.shipped_model().parent}")
+            continue
         get = model_folder if name in MODELS else fetch
         print(f"{name}: {get(name, progress=_say)}")
 
