@@ -1,6 +1,7 @@
 # Two commands do everything from a bare Python 3.11:
 #   make quickstart   clips, features, tuning, evaluation, one clip explained
 #   make test         the tests; `make test-slow` runs the long ones that it leaves out
+#   make people DATA=/path/to/corpora   trains the model that ships anew
 # Each makes .venv from requirements.lock first. PYTHON=... names another interpreter.
 
 PYTHON ?= python3.11
@@ -23,6 +24,10 @@ install: $(INSTALLED)
 
 quickstart: $(INSTALLED)
 	$(BIN)/emollama quickstart
+
+.PHONY: people
+people: $(INSTALLED)
+	$(BIN)/python -m benchmarks.people.making $(if $(DATA),"$(DATA)")
 
 test: $(INSTALLED)
 	$(PYTEST) -m "not slow"

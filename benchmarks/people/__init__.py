@@ -1,0 +1,1 @@
+"""The model that ships: making it anew, and scoring its card anew."""
