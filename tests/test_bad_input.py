@@ -343,7 +343,8 @@ def test_a_folder_that_is_no_artefact(folder: Path, capsys: pytest.CaptureFixtur
         (("splits", "{f}/nowhere.json"), "nowhere.json"),
         (("splits", "{f}/llm/config.json"), "llm/config.json: not a report.json"),
         (("synth", "--out", "{f}/m", "--clips", "0"), "clips"),
-        (("predict", "x.mp4"), "Missing option '--model'"),
+        (("predict", "x.mp4"), "x.mp4: does not exist"),
+        (("explain", "x.mp4"), "Missing option '--out'"),
         (("predict", "x.mp4", "--model", "{f}", "--dtype", "foo"), "'foo'"),
         (("predikt", "x.mp4"), "predikt"),
         (
