@@ -30,8 +30,9 @@ def file_sha256(path: Path) -> str:
 def atomic_path(path: Path, mode: int = 0o666) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` on success, remove it on failure.
 
-    `mode`: permissions of the file, less the process's mask. A reader sees the old file or the new one, never half of either. A full disk or a folder
-    that cannot be written is an `EmollamaError` naming `path`.
+    `mode`: permissions of the file, less the process's mask. A reader sees the old file or the new
+    one, never half of either. A full disk or a folder that cannot be written is an `EmollamaError`
+    naming `path`.
     """
     temporary: Path | None = None
     try:
