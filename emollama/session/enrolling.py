@@ -81,11 +81,12 @@ def enrolment_warnings(
     if len(views) == 2 and found:
         odd = " and ".join(found[0])
         return [
-            f"{_name(names, 0)} and {_name(names, 1)}: the {odd} differs: is it the same person?"
+            f"{_name(names, 0)} and {_name(names, 1)}: the {odd}, or how it was recorded, "
+            "differs: is it the same person?"
         ]
     return [
-        f"{_name(names, i)}: the {' and '.join(odd)} differs from the other enrolled clips: is it "
-        "somebody else?"
+        f"{_name(names, i)}: the {' and '.join(odd)}, or how it was recorded, differs from the "
+        "other enrolled clips: is it somebody else?"
         for i, odd in sorted(found.items())
     ]
 
@@ -152,7 +153,8 @@ def measured(
             )
     shown = strange(prior, person, moments_of_view(prior, raw), channels)
     notes += [
-        f"the {channel} differs from that of the person enrolled: is it somebody else?"
+        f"the {channel}, or how it was recorded, differs from the clips enrolled: is it somebody "
+        "else?"
         for channel in shown
         if channel in known
     ]
