@@ -35,6 +35,8 @@ COMMANDS = (
     Entry("train", f"{_CLI}.train:train", "Train a language model or a fusion model.", TRAINING),
     Entry("evaluate", f"{_CLI}.evaluate:evaluate", "Evaluate a trained model on a split.",
           TRAINING),
+    Entry("enrolment", f"{_CLI}.enrolment:enrolment",
+          "Show what a model gains by knowing a person's own clips.", TRAINING),
     Entry("calibrate", f"{_CLI}.calibrate:calibrate",
           "Calibrate a model's probabilities, and sets of labels, on validation people.", TRAINING),
     Entry("bench", f"{_CLI}.bench:bench",

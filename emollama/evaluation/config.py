@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
@@ -22,6 +22,10 @@ class EvalData(Strict):
     quick look. `map` translates the corpus's labels into the model's, `lacks` are channels that are
     not read; both are known from the training record where the model was trained on several
     corpora.
+
+    `enrol` says how many of their own unlabelled clips the tested people are known by, for a model
+    trained with `standardise: person`: "none", "all" clips of the split (transductive: those to be
+    answered included), or so many drawn clips, which are not answered themselves.
     """
 
     manifest: Path
@@ -35,12 +39,14 @@ class EvalData(Strict):
     limit: int = Field(default=0, ge=0)
     map: dict[str, str | None] | None = None
     lacks: list[Channel] | None = None
+    enrol: Literal["none", "all"] | Annotated[int, Field(ge=1)] = "none"
 
     @model_serializer(mode="wrap")
     def _as_given(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without `map` and `lacks` where they are not given: they change no answer there."""
+        """Without what is not given and changes no answer then."""
         found: dict[str, Any] = values(self)
-        return {k: v for k, v in found.items() if v is not None or k not in ("map", "lacks")}
+        unused = {"map": None, "lacks": None, "enrol": "none"}
+        return {k: v for k, v in found.items() if k not in unused or v != unused[k]}
 
 
 class ReasonsSection(Strict):

@@ -17,6 +17,7 @@ from emollama.endpoints.judge import CachedJudge, open_judge
 from emollama.evaluation.asking import Questions, require_writes
 from emollama.evaluation.baseline import FeatureMatrix, NothingToLearn, pool_tracks
 from emollama.evaluation.config import EvalConfig
+from emollama.evaluation.known_people import SETTING, KnownPeople, drawn_clips, known_people
 from emollama.evaluation.passes import kept_answers, run_passes
 from emollama.evaluation.results import (
     BASELINE_FILE,
@@ -88,7 +89,9 @@ def evaluate(config: EvalConfig) -> Evaluated:
         # One whose label the model does not know is asked for its reason at most.
         tested = tuple(s for s in tested if s.id not in dropped or config.task == "reason")
         known = [s for s in tested if model.knows_truth(s, config.task)]
-        samples = drawn(config.seed, known, config.data.limit)
+        enrolled = drawn_clips(config, known)
+        left = {s.id for clips in enrolled.values() for s in clips}
+        samples = drawn(config.seed, [s for s in known if s.id not in left], config.data.limit)
         loaded = model.load_samples(
             manifest, samples, split, config.data.store, config.data.features
         )
@@ -99,14 +102,17 @@ def evaluate(config: EvalConfig) -> Evaluated:
             for note in loaded.notes:
                 say(note)
         loaded.channels -= manifest.lacks
+        people = known_people(config, model, manifest, enrolled, loaded.samples, loaded.readers)
+        loaded.known = people.known if people else None
         questions = Questions(config, model, manifest, loaded)
         header = header_of(config, manifest, folder, len(loaded.left_out), ranks.rank == 0)
-        if dropped:
-            told = {**header.settings, "labels left out": counted(dropped)}
-            header = header.model_copy(update={"settings": told})
+        more = {"labels left out": counted(dropped)} if dropped else {}
+        if people:
+            more[SETTING] = people.words
+        header = header.model_copy(update={"settings": header.settings | more})
         # A file that cannot be read is reported before hours are spent on those that can.
         loaded.check([s.id for s in loaded.samples[ranks.rank :: ranks.world]])
-        baseline = _baseline(config, model, manifest, loaded, header, ranks.rank == 0)
+        baseline = _baseline(config, model, manifest, loaded, header, people, ranks.rank == 0)
         identity = _identity(config, manifest, folder, loaded)
         with kept_answers(config.output / PARTIAL, identity, ranks) as kept:
             shown = bar if ranks.rank == 0 else silent
@@ -153,6 +159,7 @@ def _baseline(
     manifest: Manifest,
     loaded: LoadedSamples,
     header: Header,
+    people: KnownPeople | None,
     writes: bool,
 ) -> Path | None:
     """The file of the classical baselines' predictions, of single labels; one process writes it."""
@@ -163,7 +170,8 @@ def _baseline(
             say("no classical baselines: no modality is a cached track")
         return None
     if writes:
-        features_of = partial(_features, config, model, loaded.readers, manifest.lacks)
+        readers = people.readers(loaded.readers) if people else loaded.readers
+        features_of = partial(_features, config, model, readers, manifest.lacks)
         try:
             write_baseline(
                 config, features_of, manifest, loaded.samples, loaded.readers, header,

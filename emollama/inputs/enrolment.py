@@ -140,7 +140,7 @@ class Known:
         affine = None if track is None else self.affine(name, sample_id)
         return track if track is None or affine is None else affine.apply(track)
 
-    def readers(self, readers: Readers) -> Readers:
+    def readers(self, readers: Mapping[str, TrackReader]) -> Readers:
         """The readers, with the tracks of the prior's inputs measured against people."""
         return {
             name: PersonTracks(reader, name, self) if name in self.prior.widths else reader

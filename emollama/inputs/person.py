@@ -114,8 +114,8 @@ class PersonPrior:
     @cached_property
     def key(self) -> str:
         """Identifies the prior: people estimated with another one do not fit."""
-        digest = hashlib.sha256(repr((dict(self.widths), self.labels)).encode())
-        for values in (self.mean, self.deviation, self.classes, self.weights):
+        digest = hashlib.sha256(repr((list(self.widths.items()), self.labels)).encode())
+        for values in (self.mean, self.deviation, self.within, self.classes, self.weights):
             digest.update(np.ascontiguousarray(values, dtype=np.float32).tobytes())
         return digest.hexdigest()[:16]
 

@@ -22,7 +22,8 @@ _PERSON = ("mean", "deviation")
 
 def write_prior(prior: PersonPrior, path: Path) -> None:
     """Write a prior; it is read back as the float32 of what it was."""
-    about = {"widths": dict(prior.widths), "labels": list(prior.labels)}
+    # A list, for its order is that of the columns.
+    about = {"widths": list(prior.widths.items()), "labels": list(prior.labels)}
     _write(path, {name: getattr(prior, name) for name in _PRIOR}, about)
 
 
@@ -34,7 +35,7 @@ def read_prior(path: Path) -> PersonPrior:
     """
     arrays, about = _read(path, _PRIOR, "a prior of people")
     try:
-        widths = {str(k): int(v) for k, v in about["widths"].items()}
+        widths = {str(name): int(width) for name, width in about["widths"]}
         labels = tuple(map(str, about["labels"]))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise EmollamaError(f"{path}: is not a prior of people: {error!r}") from error
