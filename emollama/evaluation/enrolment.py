@@ -14,13 +14,17 @@ from emollama.base.errors import EmollamaError
 from emollama.base.progress import bar
 from emollama.evaluation.config import EvalConfig
 from emollama.evaluation.known_people import require_prior
-from emollama.features.tracks import usable
+from emollama.features.tracks import TrackReader, usable
+from emollama.inputs.common_labels import as_trained
+from emollama.inputs.config import DataSection
 from emollama.inputs.draws import drawn
 from emollama.inputs.enrolment import Enrolment, Known, enrolment, person_of
+from emollama.inputs.mixture import read_corpora, store_of
+from emollama.inputs.opening import open_inputs
 from emollama.inputs.person import ClipMoments, Person, PersonPrior
-from emollama.manifest.sample import Sample
+from emollama.manifest.sample import Manifest, Sample
 from emollama.manifest.split_file import read_with_splits
-from emollama.runs.artefact import LoadedSamples
+from emollama.runs.artefact import Artefact, LoadedSamples
 from emollama.scoring.enrolment.curve import (
     ALL,
     ANY,
@@ -74,10 +78,15 @@ def enrolment_curve(config: EvalConfig, draws: int, baseline: bool = True) -> Cu
     model = open_artefact(config.model, config.dtype)
     prior = require_prior(model, config)
     manifest = read_with_splits(config.data.manifest, config.data.split_file)
+    manifest, _ = as_trained(
+        manifest, model.labels, model.record, config.data.map, config.data.lacks
+    )
+    labels = manifest.labels.labels
     split = config.data.split
-    tested = [s for s in manifest.split(split) if s.targets.emotion in model.labels]
+    tested = [s for s in manifest.split(split) if s.targets.emotion in labels]
     samples = drawn(config.seed, tested, config.data.limit)
     loaded = model.load_samples(manifest, samples, split, config.data.store, config.data.features)
+    loaded.channels -= manifest.lacks
     people = enrolment(prior, loaded.readers, loaded.samples)
     plan = list(planned(people, loaded.samples, draws, config.seed))
     if not any(draw.case == ANY for draw in plan):
@@ -85,18 +94,17 @@ def enrolment_curve(config: EvalConfig, draws: int, baseline: bool = True) -> Cu
             f"{config.data.manifest}: split '{split}' has no person with two clips; people are "
             "named by `speaker` or `group`"
         )
-    labels = list(model.labels)
+    own = [model.labels.index(label) for label in labels]
     answers: dict[str, Callable[[Draw], dict[str, int]]] = {
         f"the {'language' if model.writes else 'fusion'} model": lambda draw: _asked(
-            loaded, draw, config.batch_size
+            loaded, draw, config.batch_size, own
         )
     }
     if baseline:
-        split = config.data.train_split
-        train, _ = usable(
-            [s for s in manifest.split(split) if s.targets.emotion in labels], loaded.readers
+        train, readers = _training(config, model, manifest, loaded)
+        answers[REGRESSION] = _regression(
+            prior, people, train, enrolment(prior, readers, train), labels
         )
-        answers[REGRESSION] = _regression(prior, loaded, people, train, labels)
     rows = []
     with bar("answers") as advance:
         total = len(plan) * len(answers)
@@ -108,7 +116,7 @@ def enrolment_curve(config: EvalConfig, draws: int, baseline: bool = True) -> Cu
                 rows.append(CurveRow(system, draw.case, draw.clips, draw.number, codes))
                 advance(len(rows), total)
     return Curve(
-        labels=tuple(labels),
+        labels=labels,
         ids=tuple(s.id for s in loaded.samples),
         truth=tuple(labels.index(str(s.targets.emotion)) for s in loaded.samples),
         people=tuple(person_of(s) or s.id for s in loaded.samples),
@@ -170,8 +178,30 @@ def _chosen(
     return draw.sample(neutral, wanted) + draw.sample(others, clips - wanted)
 
 
-def _asked(loaded: LoadedSamples, draw: Draw, batch_size: int) -> dict[str, int]:
-    """The numbers of the labels that the model answers to clips that were not enrolled."""
+def _training(
+    config: EvalConfig, model: Artefact, manifest: Manifest, loaded: LoadedSamples
+) -> tuple[list[Sample], Mapping[str, TrackReader]]:
+    """The training samples of the regression and their tracks: the model's own, if it was trained
+    on several corpora, else those of the tested corpus.
+    """
+    readers: Mapping[str, TrackReader] = loaded.readers
+    split, labels = config.data.train_split, manifest.labels.labels
+    if "mixture" in model.record:
+        data = DataSection.model_validate(model.record["config"]["data"])
+        manifest = read_corpora(data)
+        readers = open_inputs(store_of(manifest, data), model.inputs)[1]
+        split, labels = data.train_split, model.labels
+    kept, _ = usable([s for s in manifest.split(split) if s.targets.emotion in labels], readers)
+    return kept, readers
+
+
+def _asked(
+    loaded: LoadedSamples, draw: Draw, batch_size: int, own: Sequence[int]
+) -> dict[str, int]:
+    """The numbers of the labels that the model answers to clips that were not enrolled.
+
+    `own`: places of the corpus's labels among the model's.
+    """
     loaded.known = draw.known
     channels = sorted(loaded.channels)
     found: dict[str, int] = {}
@@ -180,22 +210,22 @@ def _asked(loaded: LoadedSamples, draw: Draw, batch_size: int) -> dict[str, int]
         answers = loaded.answers(ids, channels, batch_size) if ids else []
         for name, answer in zip(ids, answers, strict=True):
             assert answer.scores is not None
-            found[name] = int(np.argmax(answer.scores))
+            found[name] = int(np.argmax(answer.scores[list(own)]))
     return found
 
 
 def _regression(
     prior: PersonPrior,
-    loaded: LoadedSamples,
     people: Enrolment,
     train: Sequence[Sample],
+    known: Enrolment,
     labels: Sequence[str],
 ) -> Callable[[Draw], dict[str, int]]:
     """A regression on the inputs that are measured against people, fitted as the model is.
 
     Each training clip is seen several times, its person known by a new number of clips each time.
+    It answers with the tested corpus's labels.
     """
-    known = enrolment(prior, loaded.readers, train)
     rows = [
         _columns(prior, known.moments[s.id], known.drawn(0, epoch, s.id))
         for epoch in range(EPOCHS)
@@ -203,13 +233,17 @@ def _regression(
     ]
     fitted = LogisticRegression(C=STRENGTH, max_iter=1000)
     fitted.fit(np.stack(rows), [str(s.targets.emotion) for s in train] * EPOCHS)
+    places = {str(label): i for i, label in enumerate(fitted.classes_)}
+    own = [places[label] for label in labels if label in places]
+    numbers = [i for i, label in enumerate(labels) if label in places]
 
     def ask(draw: Draw) -> dict[str, int]:
         ids = [i for i in people.moments if i not in draw.enrolled]
         if not ids:
             return {}
         asked = np.stack([_columns(prior, people.moments[i], draw.known.person(i)) for i in ids])
-        return {i: labels.index(str(x)) for i, x in zip(ids, fitted.predict(asked), strict=True)}
+        chosen = fitted.predict_proba(asked)[:, own].argmax(axis=1)
+        return {i: numbers[k] for i, k in zip(ids, chosen, strict=True)}
 
     return ask
 

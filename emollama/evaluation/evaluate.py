@@ -238,6 +238,6 @@ def _features(
         features["words"] = [pool_tracks("words", tracks, ids)]
     elif "words" not in features and any(s.text for s in samples):
         llm = model.language_model
-        if llm is not None:
+        if llm is not None and model.reads_text:
             features["words"] = [sentence_features(llm, samples)]
     return features

@@ -83,6 +83,11 @@ class LlmArtefact(Artefact):
         return self.processor.clues == "always"
 
     @property
+    def reads_text(self) -> bool:
+        """Whether its prompts contain the subtitle."""
+        return self.processor.reads_text
+
+    @property
     def language_model(self) -> Path:
         """Folder of the frozen language model under it."""
         return resolve_llm(self.model.config.llm)

@@ -46,6 +46,11 @@ class Layout:
     answers: Literal["as written", "minigpt"] = "as written"
     instructions: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
+    @property
+    def fields(self) -> frozenset[str]:
+        """Names of all its fields."""
+        return frozenset(name for line in self.lines for name in FIELD.findall(line))
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for an artefact."""
         return asdict(self)
@@ -95,6 +100,13 @@ LAYOUTS: dict[str, Layout] = {
             system=SYSTEM,
             lines=(*EVIDENCE, "{instruction}"),
             text_absent="(not heard)",
+        ),
+        # For a model that is to answer by how people sound and look, whatever they say.
+        Layout(
+            name="emollama-no-words",
+            system="You read a person's emotion from voice and face.",
+            lines=("Voice: {voice}\n", "Face: {face}\n", "Measured: {clues}\n", "{instruction}"),
+            text_absent="",
         ),
         # LLaMA-2's own form, for folders whose tokenizer has no chat template.
         Layout(

@@ -121,7 +121,7 @@ class EmotionLlamaProcessor:
         self.pad_id = int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else end)
         names = {s.name for s in self.streams}
         channels = {s.channel for s in self.streams}
-        used = {f for line in layout.lines for f in FIELD.findall(line)}
+        used = layout.fields
         for stream in self.streams:
             if stream.name not in used and stream.channel not in used:
                 raise EmollamaError(
@@ -248,6 +248,11 @@ class EmotionLlamaProcessor:
             and not (stream.absent == "omit" and self._track(stream, evidence) is None)
         ]
 
+    @property
+    def reads_text(self) -> bool:
+        """Whether prompts contain the subtitle."""
+        return "text" in self.layout.fields
+
     def channels(self, evidence: Evidence) -> tuple[Channel, ...]:
         """The channels of a clip: with a track of one of our streams, a subtitle, or clues if
         emotion questions include them.
@@ -255,7 +260,7 @@ class EmotionLlamaProcessor:
         return tuple(
             c
             for c in CHANNELS
-            if (c == "words" and evidence.text)
+            if (c == "words" and self.reads_text and evidence.text)
             or (self.clues == "always" and evidence.clues.get(c))
             or any(s.channel == c and evidence.tracks.get(s.name) is not None for s in self.streams)
         )

@@ -34,7 +34,9 @@ class LlmSamples(LoadedSamples):
     left_out: Mapping[str, str]
 
     def __post_init__(self) -> None:
-        known: set[Channel] = {"words", *(s.channel for s in self.processor.streams)}
+        known: set[Channel] = {s.channel for s in self.processor.streams}
+        if self.processor.reads_text:
+            known.add("words")
         if self.processor.clues == "always":  # a label is asked with them
             known |= {channel for sample in self.samples for channel in sample.clues}
         self.channels = frozenset(known)

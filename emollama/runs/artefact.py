@@ -204,6 +204,11 @@ class Artefact(ABC):
         return False
 
     @property
+    def reads_text(self) -> bool:
+        """Whether it reads the subtitle besides its inputs."""
+        return False
+
+    @property
     def language_model(self) -> Path | None:
         """Folder of the frozen language model under it."""
         return None

@@ -86,8 +86,8 @@ class Session(ABC):
 
     @property
     def channels(self) -> tuple[Channel, ...]:
-        """Channels that the model reads; a language model reads words in any case."""
-        mine = {i.channel for i in self.inputs} | ({"words"} if self.writes else set())
+        """Channels that the model reads."""
+        mine = {i.channel for i in self.inputs} | ({"words"} if self.artefact.reads_text else set())
         return tuple(c for c in CHANNELS if c in mine)
 
     # --- looking at clips ----------------------------------------------------------------------
@@ -151,7 +151,7 @@ class Session(ABC):
         absent: dict[str, str] = {}
         for channel in self.channels:
             mine = [i.name for i in self.inputs if i.channel == channel]
-            has_words = channel == "words" and self.writes and words is not None
+            has_words = channel == "words" and self.artefact.reads_text and words is not None
             if not has_words and all(tracks[name] is None for name in mine):
                 absent[channel] = observation.absent.get(channel, f"no {channel}")
                 notes.append(note(channel, observation.absent.get(channel)))

@@ -56,6 +56,12 @@ class TaskSection(Strict):
     weight: float = Field(default=1.0, gt=0)
 
 
+class ReasonSection(TaskSection):
+    """The task of reasons; `from_clues` makes them of measured clues where a corpus has none."""
+
+    from_clues: bool = False
+
+
 class TasksSection(Strict):
     """The tasks; a sample without a reference reason always gets the emotion question.
 
@@ -64,7 +70,7 @@ class TasksSection(Strict):
     """
 
     emotion: TaskSection = TaskSection()
-    reason: TaskSection = TaskSection(share=0.0)
+    reason: ReasonSection = ReasonSection(share=0.0)
     clues: Clues = "reasons"
 
     @model_validator(mode="after")

@@ -14,6 +14,7 @@ from emollama.inputs.enrolment import Enrolment
 from emollama.llm.batch import Encoded, by_count
 from emollama.llm.evidence import EvidenceReader
 from emollama.llm.processing import CHANNELS, EmotionLlamaProcessor
+from emollama.llm.training.clue_reasons import clue_reason
 from emollama.llm.training.config import TasksSection
 from emollama.llm.training.packing import by_tokens
 from emollama.manifest.sample import Sample
@@ -122,11 +123,15 @@ class InstructionSchedule(Dataset[list[list[Encoded]]]):
         task = self._task(sample, draw.random())
         people = self.people.in_epoch(self.seed, epoch) if self.people else None
         evidence = self.evidence.read(sample, people)
+        reason = sample.targets.reason
+        if task == "reason" and reason is None:
+            reason = clue_reason(evidence.clues, sample.targets.emotion or "", draw)
+            task = "reason" if reason else "emotion"
         choice = draw.randrange(self.processor.instruction_count(task))
         question = self.processor.instruction(task, choice)
         if task == "reason":
             # A reference reason tells of every channel, so none is dropped from its evidence.
-            answer, weight = sample.targets.reason or "", self.tasks.reason.weight
+            answer, weight = reason or "", self.tasks.reason.weight
         else:
             # Of the channels that this clip has, at least one stays.
             known = self.processor.channels(evidence) or CHANNELS
@@ -138,7 +143,7 @@ class InstructionSchedule(Dataset[list[list[Encoded]]]):
         return self.processor.with_answer(prompt, answer, weight)
 
     def _task(self, sample: Sample, draw: float) -> str:
-        if not sample.targets.reason:
+        if not sample.targets.reason and not self.tasks.reason.from_clues:
             return "emotion"
         if sample.targets.emotion is None:
             return "reason"
