@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -189,3 +190,20 @@ def test_a_conversation_about_a_person(clips: dict[str, list[Path]], tmp_path: P
     assert saved["answer"]["person"]["clips"] == 2
     after("/enrol none")
     assert terminal.look.person is None
+
+
+def test_the_python_of_the_page_runs(
+    clips: dict[str, list[Path]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    page = Path(__file__).parents[2] / "docs/people.md"
+    (code,) = re.findall(r"^```python\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+    (tmp_path / "runs/people").mkdir(parents=True)
+    shutil.move(llm_of_people(tmp_path / "made"), tmp_path / "runs/people/model")
+    for name, path in zip(("CLIP.mp4", "A.mp4", "B.mp4"), clips["low"], strict=False):
+        shutil.copy(path, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "docs/people.md", "exec"), {"__name__": "__main__"})
+    assert "measured against 2 clips of this person" in capsys.readouterr().out
