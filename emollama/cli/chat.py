@@ -268,8 +268,12 @@ def chat(
     from emollama.session import LlmSession, Sampling
 
     session = LlmSession.open(model, dtype)
-    known, name = person_of(session, wish, lambda clip: enrolled_look(session, clip))
-    look = session.known_as(session.look(clip, text, transcribe=transcribe), known, name)
+    look = session.look(clip, text, transcribe=transcribe)
+
+    def enrolled(path: Path) -> ClipView:
+        return look if path.resolve() == clip.resolve() else enrolled_look(session, path)
+
+    look = session.known_as(look, *person_of(session, wish, enrolled))
 
     def say(piece: str) -> None:
         print(piece, end="", flush=True)

@@ -5,6 +5,8 @@ not seen (RAVDESS, EMO-DB and Java-SED, three folds of people, 1 to 16 enrolled 
 
 - by mistake for 1.2 % of a person's own clips at most (voice, three corpora together: 0.6 to 1.1 %;
   face: 0.2 to 1.2 %);
+- unevenly: 4 to 6 % of one person's own faces and 9 to 17 % of another's own voice, hardly any of
+  the other people's;
 - for somebody else's face in 53 % (one clip enrolled) to 71 % (16 clips), six people;
 - for somebody else's voice in 47 to 76 % where it was recorded elsewhere, but in 0 to 4 % where it
   was recorded alike, of the other sex or not: what differs is mostly the recording.
