@@ -28,8 +28,11 @@ from tests.session.made import tiny_artefact
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
-ELSEWHERE = {"docs/serving.md": "tests/serving/test_page.py"}
-"""Pages whose blocks another test runs, since they need a server."""
+ELSEWHERE = {
+    "docs/serving.md": "tests/serving/test_page.py",
+    "docs/people.md": "tests/session/test_people_commands.py",
+}
+"""Pages whose blocks another test runs: they need a server, or a model that measures people."""
 
 
 def blocks() -> dict[str, list[str]]:

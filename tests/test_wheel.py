@@ -17,8 +17,8 @@ from emollama import __version__
 
 ROOT = Path(__file__).parents[1]
 SOURCES = (
-    "emollama", "train_configs", "eval_configs", "pyproject.toml", "setup.py", "MANIFEST.in",
-    "README.md", "LICENSE", "NOTICE",
+    "emollama", "train_configs", "eval_configs", "models", "pyproject.toml", "setup.py",
+    "MANIFEST.in", "README.md", "LICENSE", "NOTICE",
 )  # fmt: skip
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
 

@@ -24,8 +24,7 @@ from emollama.base.paths import need_folder
 EMOLLAMA = (sys.executable, "-m", "emollama")
 RUN = Path("runs/people")
 FEATURES = RUN / "features"
-VOICE = ("whisper-tiny.en+layer=2+segments=12", "prosody+segments=1")
-FACE = ("expression+frames=8",)
+ENCODERS = "whisper-tiny.en+layer=2+segments=12,prosody+segments=1"
 TRAINING = {"llm": (RUN / "llm", "people"), "fusion": (RUN / "early", "people-early")}
 """Of each model: the folder of its run, and the preset."""
 
@@ -60,8 +59,7 @@ def _prepare(data: Path, corpus: Corpus) -> tuple[str, ...]:
 
 
 def _extract(corpus: Corpus) -> tuple[str, ...]:
-    encoders = ",".join(VOICE + FACE if "face" in corpus.channels else VOICE)
-    store = ("--store", str(FEATURES), "--encoders", encoders)
+    store = ("--store", str(FEATURES), "--encoders", ENCODERS)
     return (*EMOLLAMA, "extract", str(manifest(corpus)), *store)
 
 

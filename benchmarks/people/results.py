@@ -9,7 +9,6 @@ their own clips the tested people were known):
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ from emollama.base.files import read_json
 from emollama.base.paths import RECORD_FILE
 from emollama.corpora.readers.emodb import SEXES
 from emollama.evaluation.known_people import SETTING
-from emollama.manifest.channels import Channel
 from emollama.scoring.enrolment.curve import Curve, read_curve
 from emollama.scoring.predictions.prediction import Prediction
 from emollama.scoring.predictions.predictions import Predictions, read_predictions
@@ -39,7 +37,6 @@ class Corpus:
     name: str
     title: str
     language: str
-    channels: tuple[Channel, ...]
 
     def sex(self, person: str) -> str | None:
         """ "men" or "women" for a person's id, None where it is not known."""
@@ -52,9 +49,9 @@ class Corpus:
 
 
 CORPORA = (
-    Corpus("ravdess", "RAVDESS", "English", ("voice",)),
-    Corpus("emodb", "EMO-DB", "German", ("voice",)),
-    Corpus("javased", "Java-SED", "Javanese", ("voice", "face")),
+    Corpus("ravdess", "RAVDESS", "English"),
+    Corpus("emodb", "EMO-DB", "German"),
+    Corpus("javased", "Java-SED", "Javanese"),
 )
 
 
@@ -66,19 +63,16 @@ class Answers:
     predictions: Predictions
     baseline: Predictions | None
 
-    def rows(self, channels: Sequence[Channel] | None = None) -> list[Prediction]:
-        """The model's rows with these channels, by default all; ids and groups name the corpus."""
-        return self._named(self.predictions, self.predictions.headline()[0], channels)
+    def rows(self) -> list[Prediction]:
+        """The model's rows with all its channels; ids and groups name the corpus."""
+        return self._named(self.predictions, self.predictions.headline()[0])
 
-    def beside(self, channels: Sequence[Channel] | None = None) -> list[Prediction]:
+    def beside(self) -> list[Prediction]:
         """As `rows`, of the regression; [] without one."""
-        return self._named(self.baseline, REGRESSION, channels) if self.baseline else []
+        return self._named(self.baseline, REGRESSION) if self.baseline else []
 
-    def _named(
-        self, of: Predictions, system: str, channels: Sequence[Channel] | None
-    ) -> list[Prediction]:
-        given = self.predictions.headline()[1] if channels is None else channels
-        name = self.corpus.name
+    def _named(self, of: Predictions, system: str) -> list[Prediction]:
+        given, name = self.predictions.headline()[1], self.corpus.name
         return [
             r.model_copy(update={"id": f"{name}/{r.id}", "group": f"{name}/{r.group}"})
             for r in of.select(given, system)

@@ -1,4 +1,4 @@
-"""UAR of the shipped models on people kept back: by corpus, by sex, by channel."""
+"""UAR of the shipped models on people kept back: by corpus, which is a language, and by sex."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from emollama.manifest.labels import get_label_set
 from emollama.scoring.metrics.formulas import uar
 from emollama.scoring.metrics.label_scores import label_cases
 from emollama.scoring.metrics.measure import Measure, paired, scored
-from emollama.scoring.predictions.prediction import Prediction, set_name
+from emollama.scoring.predictions.prediction import Prediction
 from emollama.scoring.report.tables import Table, number
 
 LABELS = "people"
@@ -103,39 +103,3 @@ def sex_tables(folder: Path) -> Iterable[Table]:
 def _of_sex(answers: Answers, sex: str, rows: Rows) -> Rows:
     corpus = answers.corpus
     return [row for row in rows if corpus.sex((row.group or "").partition("/")[2]) == sex]
-
-
-def channel_table(folder: Path) -> Table | None:
-    """Voice and face alone and together, where a corpus has both; None without such answers."""
-    rows = []
-    for model, title in MODELS.items():
-        for known, said in KNOWN.items():
-            for one in read_answers(folder, model, known):
-                sets = one.predictions.channel_sets()
-                if len(sets) < 2:
-                    continue
-                voice = one.rows(("voice",))
-                for channels in sets:
-                    mine, beside = one.rows(channels), one.beside(channels)
-                    gain = over_clips(mine, voice) if "face" in channels else ""
-                    rows.append(
-                        (f"{title}, {set_name(channels)}", said, str(len(mine)), value_cell(mine),
-                         value_cell(beside), gain)
-                    )  # fmt: skip
-    if not rows:
-        return None
-    return Table(
-        "What the face adds, on Java-SED",
-        ("from", "known", "clips", "model", "regression", "model less voice alone"),
-        tuple(rows),
-        "One person: the intervals in the last column are 95 % over clips, and say nothing of "
-        "other people.",
-    )
-
-
-def over_clips(a: Rows, b: Rows) -> str:
-    """The first less the second with an interval over clips; a dash without rows."""
-    if not a or not b:
-        return "–"
-    found = paired(measured, a, b, by="sample")
-    return f"{found.value:+.3f} [{found.ci_low:+.3f}, {found.ci_high:+.3f}]"

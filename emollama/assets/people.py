@@ -1,4 +1,4 @@
-"""The model that ships: trained on acted voices and faces, in a clone or copied to the cache.
+"""The model that ships: trained on acted voices, in a clone or copied to the cache.
 
 It lies in `models/people` of a clone, never in the wheel: its licence is not that of the code.
 `SHA256SUMS` beside it pins every file of the two artefacts, and is checked when one is opened.
@@ -21,10 +21,10 @@ LANGUAGE_MODEL, FUSION_MODEL = "llm", "fusion"
 """The folders of the two artefacts."""
 SUMS = "SHA256SUMS"
 LICENCE = "CC BY-NC-SA 4.0"
-ABOUT = "The model that ships: acted emotion of real people, a language model and a fusion model"
+ABOUT = "The model that ships: acted voices of real people, a language model and a fusion model"
 NOTICE = (
-    f"no --model: using {IN_CLONE}, trained on acted voices of RAVDESS and EMO-DB and voices and "
-    f"faces of Java-SED; {LICENCE}, not for commercial use"
+    f"no --model: using {IN_CLONE}, trained on acted voices of RAVDESS, EMO-DB and Java-SED; "
+    f"{LICENCE}, not for commercial use"
 )
 _BYTES = 64
 """Length of a SHA-256 in hexadecimal."""

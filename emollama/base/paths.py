@@ -19,6 +19,9 @@ RECORD_FILE = "training_record.json"
 CALIBRATION_FILE = "calibration.json"
 """The file of an artefact that `emollama calibrate` adds."""
 
+PRIOR_FILE = "people.safetensors"
+"""The file of an artefact whose inputs are measured against people."""
+
 
 def need_file(path: Path | None) -> None:
     """Raise an error if a file cannot be read; None is accepted.
@@ -107,6 +110,19 @@ def need_calibration(folder: Path) -> None:
         raise EmollamaError(
             f"{folder}: holds no {CALIBRATION_FILE}, which --coverage needs; make it with: "
             f"emollama calibrate {folder} --predictions FILE"
+        )
+
+
+def need_prior(folder: Path) -> None:
+    """Raise an error if an artefact does not measure people.
+
+    Raises:
+        EmollamaError: naming it and what it was to be trained with.
+    """
+    if not (folder / PRIOR_FILE).is_file():
+        raise EmollamaError(
+            f"{folder}: holds no {PRIOR_FILE}: enrolling a person needs a model trained with "
+            "`standardise: person`"
         )
 
 

@@ -52,6 +52,7 @@ COMMANDS = (
     Entry("predict", f"{_CLI}.predict:predict",
           "Answer clips with label probabilities and a reason.", CLIPS),
     Entry("chat", f"{_CLI}.chat:chat", "Ask about a clip in the terminal.", CLIPS),
+    Entry("person", f"{_CLI}.person:app", "List, show and remove stored people.", CLIPS),
     Entry("explain", f"{_CLI}.explain:explain",
           "Explain answers by channel and over time, and check that they are faithful.", CLIPS),
     Entry("demo", "emollama.demo.cli:demo", "Open the web page for chatting about a clip.", CLIPS),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +16,17 @@ from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.base.paths import need_clip
 from emollama.base.precision import Precision
 from emollama.base.quiet import quiet_libraries
+from emollama.cli.enrolling import (
+    Enrol,
+    EnrolNeutral,
+    PersonName,
+    SavePerson,
+    clips_of,
+    enrol_clips,
+    enrolled_look,
+    person_of,
+    wanted,
+)
 from emollama.cli.show import show_answer
 
 if TYPE_CHECKING:
@@ -24,6 +36,7 @@ HELP = """\
 /task emotion|reason   ask the question that the model was trained on
 /drop CHANNEL leave out voice, face or words; /use CHANNEL restores it
 /words TEXT            replace what the person says; /words none for no words
+/enrol CLIP...         measure against a person's other clips; /enrol none for nobody
 /labels A,B,C          use other labels; /labels none for the model's own
 /why                   show which channel the label rests on
 /prompt                show the whole prompt of the last question
@@ -59,6 +72,7 @@ class Terminal:
         self.labels: list[str] | None = None
         self._commands: dict[str, Callable[[str], None]] = {
             "task": self._task, "drop": self._drop, "use": self._use, "words": self._words,
+            "enrol": self._enrol,
             "labels": self._choose, "why": self._why, "prompt": self._prompt,
             "temperature": self._temperature, "top_p": self._top_p, "length": self._length,
             "seed": self._seed, "again": self._again, "new": self._new, "save": self._save,
@@ -132,6 +146,20 @@ class Terminal:
 
     def _words(self, text: str) -> None:
         self.look = self.session.reworded(self.look, "" if text == "none" else text)
+        self.show()
+
+    def _enrol(self, text: str) -> None:
+        if text == "none":
+            self.look = self.session.known_as(self.look, None)
+        else:
+            clips = clips_of(map(Path, _split(text)))
+            if not clips:
+                raise EmollamaError("/enrol needs clips of the person, or a folder of them")
+            person = enrol_clips(
+                self.session, clips, False,
+                lambda clip: enrolled_look(self.session, clip), lambda line: self.say(line + "\n"),
+            )  # fmt: skip
+            self.look = self.session.known_as(self.look, person)
         self.show()
 
     def _choose(self, text: str) -> None:
@@ -210,6 +238,13 @@ def _whole(text: str) -> int:
         raise EmollamaError(f"'{text}' is not a whole number") from None
 
 
+def _split(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise EmollamaError(f"{text}: cannot be split into names of files: {error}") from None
+
+
 def chat(
     clip: Annotated[Path, typer.Argument(help="Video, audio or picture file.")],
     model: Annotated[
@@ -222,6 +257,10 @@ def chat(
     transcribe: Annotated[
         bool, typer.Option(help="Without --text, transcribe the clip with Whisper (English).")
     ] = True,
+    enrol: Enrol = None,
+    enrol_neutral: EnrolNeutral = False,
+    person: PersonName = None,
+    save_person: SavePerson = None,
     dtype: Annotated[Precision, typer.Option(help="Precision of the language model.")] = "auto",
 ) -> None:
     """Ask about a clip in the terminal.
@@ -230,11 +269,17 @@ def chat(
     """
     need_clip(clip)
     model = model_or_shipped(model)
+    wish = wanted(model, enrol, enrol_neutral, person, save_person)
     quiet_libraries()
     from emollama.session import LlmSession, Sampling
 
     session = LlmSession.open(model, dtype)
     look = session.look(clip, text, transcribe=transcribe)
+
+    def enrolled(path: Path) -> ClipView:
+        return look if path.resolve() == clip.resolve() else enrolled_look(session, path)
+
+    look = session.known_as(look, *person_of(session, wish, enrolled))
 
     def say(piece: str) -> None:
         print(piece, end="", flush=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,7 +14,19 @@ from emollama.base.errors import EmollamaError
 from emollama.base.paths import need_calibration, need_clip
 from emollama.base.precision import Precision
 from emollama.base.quiet import quiet_libraries
+from emollama.cli.enrolling import (
+    Enrol,
+    EnrolNeutral,
+    PersonName,
+    SavePerson,
+    enrolled_look,
+    person_of,
+    wanted,
+)
 from emollama.cli.show import show_answer
+
+if TYPE_CHECKING:
+    from emollama.session import ClipView
 
 
 def predict(
@@ -44,11 +56,16 @@ def predict(
             show_default=False,
         ),
     ] = None,
+    enrol: Enrol = None,
+    enrol_neutral: EnrolNeutral = False,
+    person: PersonName = None,
+    save_person: SavePerson = None,
     dtype: Annotated[Precision, typer.Option(help="Precision of a language model.")] = "auto",
 ) -> None:
     """Answer clips with label probabilities and a reason.
 
-    The reason cites clues that were measured in the clip.
+    The reason cites clues that were measured in the clip. With --enrol or --person the clips are
+    measured against the person in them.
     """
     if len(clips) == 1:
         need_clip(clips[0])
@@ -58,6 +75,7 @@ def predict(
 
         require_coverage(coverage)
         need_calibration(model)
+    wish = wanted(model, enrol, enrol_neutral, person, save_person)
     quiet_libraries()
     if len(clips) == 1:
         from emollama.media.container import open_media
@@ -67,10 +85,23 @@ def predict(
 
     session = open_session(model, dtype, describe=False)
     session.require_calibrated(coverage)
+    read: dict[Path, ClipView] = {}
+    asked = {clip.resolve() for clip in clips} if start is None and end is None else set()
+
+    def enrolled(clip: Path) -> ClipView:
+        # A clip that is also asked about is decoded once.
+        if clip.resolve() not in asked:
+            return enrolled_look(session, clip)
+        return read.setdefault(clip.resolve(), session.look(clip, text, transcribe=transcribe))
+
+    known, name = person_of(session, wish, enrolled)
     failed = 0
     for clip in clips:
         try:
-            look = session.look(clip, text, start, end, transcribe)
+            look = read.pop(clip.resolve(), None) or session.look(
+                clip, text, start, end, transcribe
+            )
+            look = session.known_as(look, known, name)
             answer = session.answer(look, explain, coverage=coverage)
         except EmollamaError as error:
             # One bad file of many is told and counted; a single one ends the command as usual.

@@ -51,6 +51,9 @@ def serve(
         int, typer.Option(help="MiB of memory that decoding a clip may take.", min=64)
     ] = 2048,
     describe: Annotated[bool, typer.Option(help="Also return peak frame and timeline.")] = True,
+    people: Annotated[
+        bool, typer.Option("--people", help="Let requests name the people stored here.")
+    ] = False,
 ) -> None:
     """Serve a model over HTTP.
 
@@ -67,6 +70,7 @@ def serve(
         max_seconds=max_seconds, max_side=max_side, max_rate=max_rate,
         keep_seconds=keep_seconds, queue=queue, deadline=deadline, watchers=watchers,
         watch_seconds=watch_seconds, watch_memory=watch_mb << 20,
+        people=people,
     )  # fmt: skip
     if not settings.loopback and settings.api_key is None:
         raise EmollamaError(

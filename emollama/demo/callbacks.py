@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import uuid4
 
 from emollama.base.errors import EmollamaError
@@ -39,22 +39,21 @@ from emollama.session import Answer, Sampling, Session, Turn
 
 Changes = dict[str, Any]
 P = ParamSpec("P")
+C = TypeVar("C")
 
 _log = logging.getLogger("demo")
 
 
 def on_the_page(
-    callback: Callable[Concatenate[Callbacks, View, P], Iterator[Changes]],
-) -> Callable[Concatenate[Callbacks, Desk, P], Iterator[Changes]]:
+    callback: Callable[Concatenate[C, View, P], Iterator[Changes]],
+) -> Callable[Concatenate[C, Desk, P], Iterator[Changes]]:
     """Drops changes that are about a clip no longer shown.
 
     Every error becomes a line on the page; internal errors also go to the log.
     """
 
     @functools.wraps(callback)
-    def wrapped(
-        self: Callbacks, desk: Desk, /, *args: P.args, **kwargs: P.kwargs
-    ) -> Iterator[Changes]:
+    def wrapped(self: C, desk: Desk, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[Changes]:
         view = desk.view()
         for changes in _told(callback(self, view, *args, **kwargs)):
             if not view.current:
@@ -128,7 +127,8 @@ class Callbacks:
         self.decoders.inspect(file)
         observation = self.decoders.watch(file)
         shown = name or file.name
-        visit = Visit(file, shown, self.session.look_at(observation, text, shown))
+        whole = self.session.look_at(observation, text, shown)
+        visit = Visit(file, shown, view.desk.known(self.session, whole))
         visit.labels = chosen_labels(labels, self.label_sets)
         if not view.put(visit):
             return  # another clip was chosen meanwhile
@@ -160,8 +160,7 @@ class Callbacks:
         except EmollamaError:
             yield self._switches(visit)
             raise
-        yield self._of_look(visit)
-        yield from self._answered(visit)
+        yield from self.asked_again(visit)
 
     @on_the_page
     def reword(self, view: View, text: str) -> Iterator[Changes]:
@@ -191,6 +190,11 @@ class Callbacks:
             # What the page shows still holds.
             visit.labels, visit.answer, visit.weights = before
             raise
+
+    def asked_again(self, visit: Visit) -> Iterator[Changes]:
+        """The answer to a clip whose evidence has changed."""
+        yield self._of_look(visit)
+        yield from self._answered(visit)
 
     def _of_look(self, visit: Visit) -> Changes:
         return {

@@ -32,6 +32,9 @@ def demo(
         typer.Option(metavar="DIR", help="Folder of the example clips, created on first use."),
     ] = Path("runs/demo-examples"),
     no_examples: Annotated[bool, typer.Option("--no-examples", help="Show no examples.")] = False,
+    people: Annotated[
+        bool, typer.Option("--people", help="Let visitors choose the people stored here.")
+    ] = False,
     max_mb: Annotated[int, typer.Option(help="Largest clip, in MiB.")] = 100,
     max_seconds: Annotated[float, typer.Option(help="Longest clip, in seconds.")] = 120.0,
     watch_seconds: Annotated[
@@ -50,7 +53,7 @@ def demo(
     key = os.environ.pop(KEY_VARIABLE, None) or None
     settings = Settings(
         host=host, port=port, api_key=key, max_bytes=max_mb << 20, max_seconds=max_seconds,
-        watch_seconds=watch_seconds, watchers=1,
+        watch_seconds=watch_seconds, watchers=1, people=people,
     )  # fmt: skip
     if not settings.loopback and settings.api_key is None:
         raise EmollamaError(

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from emollama.base.errors import EmollamaError
 from emollama.demo.visit import Visit
+from emollama.inputs.person import Person
+from emollama.session import ClipView, Session
 
 NO_CLIP = "choose a clip first"
 
@@ -17,10 +19,20 @@ class Desk:
     Attributes:
         visit: the clip that the page shows; None before the first.
         openings: number of clips chosen so far; only the last one is shown.
+        person: whom its clips are measured against; None for nobody.
+        person_name: of a stored person.
+        enrolments: number of choices of a person so far; only the last one counts.
     """
 
     visit: Visit | None = None
     openings: int = 0
+    person: Person | None = None
+    person_name: str | None = None
+    enrolments: int = 0
+
+    def known(self, session: Session, look: ClipView) -> ClipView:
+        """A clip measured against the page's person; itself without one."""
+        return session.known_as(look, self.person, self.person_name)
 
     def view(self) -> View:
         """A snapshot of the page for one event."""

@@ -21,6 +21,9 @@ CONSENT = (
     "Record yourself, or others who have agreed to it. The recording goes to the machine on which "
     "this page runs and nowhere else, and is removed after an hour, or when the page is stopped."
 )
+PERSON = (
+    "Only clips of a person who has agreed. They are removed after an hour; the page stores nobody."
+)
 EXAMPLES = (
     "Drawn faces and synthetic voices, made on this machine; they say nothing about real people."
 )
@@ -46,7 +49,11 @@ def theme() -> BaseTheme:
 
 
 def lay_out(
-    session: Session, label_sets: Sequence[str], examples: Sequence[str], no_examples: str | None
+    session: Session,
+    label_sets: Sequence[str],
+    examples: Sequence[str],
+    no_examples: str | None,
+    people: Sequence[str] = (),
 ) -> Parts:
     """Create all components, inside a `gr.Blocks`.
 
@@ -55,6 +62,7 @@ def lay_out(
         label_sets: label sets to choose from, the model's own first.
         examples: titles of the example clips.
         no_examples: why there are none; None if there are.
+        people: names of stored people to choose from, after the choice of nobody.
     """
     parts: Parts = {"desk": gr.State(Desk(), time_to_live=KEEP_SECONDS)}
     channels = ", ".join(session.channels)
@@ -67,6 +75,8 @@ def lay_out(
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=300):
             _sources(parts, examples, no_examples)
+            if session.person_channels:
+                _person(parts, session, people)
             _clip(parts)
         with gr.Column(scale=1, min_width=300, visible=False) as parts["answer_part"]:
             _answer(parts, session, label_sets)
@@ -99,6 +109,29 @@ def _sources(parts: Parts, examples: Sequence[str], no_examples: str | None) -> 
             gr.HTML(f"<p>{escape(why)}</p>", elem_classes=["piece"])
             with gr.Row():
                 parts["examples"] = [gr.Button(t, size="sm", min_width=230) for t in examples]
+
+
+def _person(parts: Parts, session: Session, people: Sequence[str]) -> None:
+    with gr.Accordion("The person", open=False, elem_id="the-person"):
+        measured = " and ".join(dict.fromkeys(session.person_channels.values()))
+        gr.HTML(
+            f"<p>Other clips of the same person, of any emotion, show what is usual for their "
+            f"{escape(measured)}. {PERSON}</p>",
+            elem_classes=["piece", "small"],
+        )
+        parts["enrolled"] = gr.File(
+            label="Other clips of the person", type="filepath", file_count="multiple",
+            file_types=["video", "audio"], height=110, elem_id="enrolled",
+        )  # fmt: skip
+        parts["neutral"] = gr.Checkbox(False, label="All of them are neutral", elem_id="neutral")
+        with gr.Row():
+            parts["enrol"] = gr.Button("Measure against these", size="sm", min_width=150)
+            parts["nobody"] = gr.Button("Forget the person", size="sm", min_width=130)
+        if len(people) > 1:
+            parts["stored"] = gr.Dropdown(
+                list(people), value=people[0], label="Or a stored person", elem_id="stored"
+            )
+        parts["person"] = gr.HTML("", elem_classes=["piece"], elem_id="person")
 
 
 def _clip(parts: Parts) -> None:

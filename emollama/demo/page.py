@@ -11,23 +11,30 @@ from emollama.demo.callbacks import Callbacks, Changes
 from emollama.demo.examples import Example
 from emollama.demo.gate import NO_FETCHING, names_address
 from emollama.demo.layout import KEEP_SECONDS, Parts, lay_out
+from emollama.demo.people import NOBODY, People
 
 _WRITERS = 4  # answers that are written side by side, for different visitors
 _CLICK_SAVED = "() => setTimeout(() => document.querySelector('#saved').click(), 200)"
 _CHANGED = (
     "desk", "state", "player", "words", "answer", "carried", "notes", "peak", "timeline", "chat",
-    "question", "saved",
+    "question", "saved", "person", "stored",
 )  # fmt: skip
 _SHOWN = ("clip_part", "answer_part", "evidence_part", "chat_part", "saving_part")
 
 
-def build(callbacks: Callbacks, examples: Sequence[Example], no_examples: str | None) -> gr.Blocks:
+def build(
+    callbacks: Callbacks,
+    examples: Sequence[Example],
+    no_examples: str | None,
+    people: Sequence[str] = (),
+) -> gr.Blocks:
     """Build the page.
 
     Args:
         callbacks: of the page.
         examples: clips to choose from.
         no_examples: why there are none; None if there are.
+        people: names of the stored people that visitors may choose.
     """
     session = callbacks.session
     with _Page(
@@ -36,11 +43,14 @@ def build(callbacks: Callbacks, examples: Sequence[Example], no_examples: str | 
         delete_cache=(KEEP_SECONDS // 6, KEEP_SECONDS),
     ) as page:
         titles = [example.title for example in examples]
-        parts = lay_out(session, list(callbacks.label_sets), titles, no_examples)
+        labels = list(callbacks.label_sets)
+        parts = lay_out(session, labels, titles, no_examples, [NOBODY, *people])
         wire = _Wire(parts)
         _wire_clip(wire, parts, callbacks, examples)
         if session.writes:
             _wire_chat(wire, parts, callbacks)
+        if "enrol" in parts:
+            _wire_person(wire, parts, People(callbacks, people))
         _wire_saving(wire, parts, callbacks)
     # Enough may wait that a class can use the page, and no more.
     page.queue(max_size=64)
@@ -81,6 +91,15 @@ def _wire_chat(wire: _Wire, parts: Parts, callbacks: Callbacks) -> None:
     parts["stop"].click(
         callbacks.stop, desk, None, queue=False, show_progress="hidden", api_name="stop"
     )
+
+
+def _wire_person(wire: _Wire, parts: Parts, people: People) -> None:
+    desk = parts["desk"]
+    given = [desk, parts["enrolled"], parts["neutral"]]
+    wire(parts["enrol"].click, people.enrol, given, "enrol")
+    wire(parts["nobody"].click, people.forget, [desk], "forget_person")
+    if "stored" in parts:
+        wire(parts["stored"].input, people.choose, [desk, parts["stored"]], "choose_person")
 
 
 def _wire_saving(wire: _Wire, parts: Parts, callbacks: Callbacks) -> None:

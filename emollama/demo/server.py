@@ -16,6 +16,7 @@ from emollama.base.errors import EmollamaError
 from emollama.demo.examples import Example, examples
 from emollama.demo.gate import Gate
 from emollama.demo.sweep import swept
+from emollama.inputs.stored_people import stored_people
 from emollama.serving.decoders import DecoderPool
 from emollama.serving.private import private_temporaries
 from emollama.serving.server import listening
@@ -74,7 +75,8 @@ def running(
             found, why_none = _examples(folder)
             saved = folder_of_page / "saved"
             saved.mkdir(parents=True)
-            page = build(Callbacks(session, decoders, saved), found, why_none)
+            people = stored_people() if settings.people else []
+            page = build(Callbacks(session, decoders, saved), found, why_none, people)
             app = _application(page, settings, found, user)
             with swept(folder_of_page, settings.keep_seconds), _listens(app, sock):
                 # An address to be opened; that of all interfaces is none.

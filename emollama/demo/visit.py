@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from emollama.base.errors import EmollamaError
+from emollama.inputs.person import Person
 from emollama.session import Answer, ClipView, Reply, Sampling, Session, Turn, Weights
 
 MOST_LABELS, LONGEST_LABEL = 50, 40
@@ -126,6 +127,15 @@ class Visit:
         except EmollamaError:
             self.whole = before
             raise
+        self.changed()
+
+    def known_as(self, session: Session, person: Person | None, name: str | None = None) -> None:
+        """Measure the clip against a person; None for nobody.
+
+        Raises:
+            EmollamaError: see `Session.known_as`; then nothing changes.
+        """
+        self.whole = session.known_as(self.whole, person, name)
         self.changed()
 
     def changed(self) -> None:

@@ -13,10 +13,8 @@ from safetensors.numpy import save_file
 
 from emollama.base.errors import EmollamaError
 from emollama.base.files import atomic_path
+from emollama.base.paths import PRIOR_FILE as PRIOR_FILE
 from emollama.inputs.person import Person, PersonPrior
-
-PRIOR_FILE = "people.safetensors"
-"""In an artefact whose inputs are measured against people."""
 
 _PRIOR = ("mean", "deviation", "within", "noise", "habit", "spread", "classes", "weights", "bias")
 _PERSON = ("mean", "deviation")

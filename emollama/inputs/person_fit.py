@@ -63,9 +63,14 @@ def fit_person_prior(
     people_means, classes = _additive(standard, who, which, len(several), len(present))
     of_label = np.where(which[:, None] >= 0, np.append(classes, [0 * mean], axis=0)[which], 0.0)
     noise, habit = _components(standard - people_means[who] - of_label, who, which)
-    size = len(rows) / len(several)
-    error = noise / size + habit / max(len(present), 1)
-    spread = np.maximum(people_means.var(axis=0, ddof=1) - error, _SMALLEST)
+    # People of a corpus without a channel say nothing of it.
+    shown = np.array([(~np.isnan(standard[who == p])).sum(axis=0) for p in range(len(several))])
+    having = np.maximum((shown > 0).sum(axis=0), 1)
+    error = noise * having / np.maximum(shown.sum(axis=0), 1) + habit / max(len(present), 1)
+    people_means = np.where(shown > 0, people_means, np.nan)
+    about_all = (people_means - _mean(people_means)) ** 2
+    variance = _mean(about_all) * having / np.maximum(having - 1, 1)
+    spread = np.maximum(variance - error, _SMALLEST)
     about = standard - people_means[who]
     within = np.sqrt(np.maximum(inside / deviation**2 + _mean(about**2), _SMALLEST))
     weights, bias = _regression(about / within, which, len(present))
@@ -98,7 +103,8 @@ def _additive(
         for k in range(labels):
             classes[k] = _mean((values - means[who])[which == k])
         if labels:
-            classes[:labels] -= classes[which[which >= 0]].mean(axis=0)
+            shown = np.where(np.isnan(values), np.nan, classes[which])
+            classes[:labels] -= _mean(shown[which >= 0])
     return means, classes[:labels]
 
 
@@ -109,17 +115,20 @@ def _components(
     inside, between, sizes = [], [], []
     for person, label in sorted(set(zip(who.tolist(), which.tolist(), strict=True))):
         cell = residuals[(who == person) & (which == label)]
-        if label < 0 or len(cell) < 2:
-            inside.append(np.where(np.isnan(cell), 0.0, cell) ** 2)
+        if label < 0:
+            inside.append(cell**2)
             continue
-        centre = _mean(cell)
-        inside.append((cell - centre) ** 2 * (len(cell) / (len(cell) - 1)))
-        between.append(centre**2)
-        sizes.append(len(cell))
+        # By column, for clips of some corpora lack a channel.
+        count = (~np.isnan(cell)).sum(axis=0)
+        several, centre = count > 1, _mean(cell)
+        own = (cell - centre) ** 2 * count / np.maximum(count - 1, 1)
+        inside.append(np.where(several, own, cell**2))
+        between.append(np.where(several, centre**2, np.nan))
+        sizes.append(np.where(several, 1 / np.maximum(count, 1), np.nan))
     noise = np.maximum(_mean(np.concatenate(inside)), _SMALLEST)
     if not between:
         return noise, np.zeros_like(noise)
-    return noise, np.maximum(np.mean(between, axis=0) - noise * np.mean(1 / np.array(sizes)), 0.0)
+    return noise, np.maximum(_mean(np.stack(between)) - noise * _mean(np.stack(sizes)), 0.0)
 
 
 def _regression(

@@ -19,6 +19,7 @@ from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
 from emollama import __version__
+from emollama.inputs.stored_people import LONGEST_NAME
 from emollama.serving import wire
 from emollama.serving.chat import Conversation
 from emollama.serving.clips import Clips
@@ -28,6 +29,7 @@ from emollama.serving.emotion import emotion
 from emollama.serving.engine import Engine
 from emollama.serving.gatekeeper import Gatekeeper
 from emollama.serving.leaving import while_there
+from emollama.serving.people import MOST_ENROLLED, Wanted
 from emollama.serving.refusal import ErrorResponse, Refusal, body_of
 from emollama.serving.settings import Settings
 from emollama.serving.uploads import Upload, Uploads, chunks_of
@@ -39,7 +41,10 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
     for code, what in (
         (400, "The request is invalid"),
         (401, "The API key is missing or wrong"),
-        (403, "The request comes from another site's web page"),
+        (
+            403,
+            "The request comes from another site's web page, or names people that are not served",
+        ),
         (404, "No such file or model"),
         (408, "The request's body arrived too slowly"),
         (413, "The clip is too large"),
@@ -227,6 +232,20 @@ def _asking_routes(app: FastAPI, settings: Settings) -> None:
             float | None,
             Form(gt=0, lt=1, description="Also the set of labels for this share of clips."),
         ] = None,
+        enrol: Annotated[
+            list[FileIdPath] | None,
+            Form(
+                min_length=1,
+                max_length=MOST_ENROLLED,
+                description="Ids of uploads of the same person, to measure the clip against.",
+            ),
+        ] = None,
+        enrol_neutral: Annotated[
+            bool, Form(description="All enrolled uploads are neutral.")
+        ] = False,
+        person: Annotated[
+            str | None, Form(max_length=LONGEST_NAME, description="Name of a stored person.")
+        ] = None,
     ) -> wire.EmotionAnswer:
         """Labels with scores, the reason, and measurements of the clip."""
         await _no_other(request, *(set(inspect.signature(ask_emotion).parameters) - {"request"}))
@@ -237,15 +256,19 @@ def _asking_routes(app: FastAPI, settings: Settings) -> None:
         if text is None and "text" in await request.form():
             text = ""  # an empty field of a form: there are no words
         clips: Clips = request.app.state.clips
+        wanted = Wanted.of(enrol, enrol_neutral, person)
+        wanted.require(clips)
 
         async def told() -> wire.EmotionAnswer:
             if file_id is not None:
                 look = await clips.look(file_id, text, transcribe, drop)
+                look = await wanted.measured(clips, look)
                 return await emotion(clips.engine, look, labels, reason, weights, coverage)
             assert file is not None
             name = file.filename or "clip"
             look = await clips.look_once(chunks_of(file.file), name, text, transcribe, drop)
             try:
+                look = await wanted.measured(clips, look)
                 return await emotion(clips.engine, look, labels, reason, weights, coverage)
             finally:
                 clips.engine.session.forget(look)

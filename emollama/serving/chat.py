@@ -12,6 +12,7 @@ from uuid import uuid4
 from emollama.base.errors import EmollamaError
 from emollama.serving.clips import Clips
 from emollama.serving.engine import Engine, Pieces
+from emollama.serving.people import Wanted
 from emollama.serving.refusal import Refusal, body_of
 from emollama.serving.wire import (
     AnswerMessage,
@@ -160,11 +161,15 @@ class Conversation:
         if not turns[0].text.strip():
             # A clip without a question is asked what it shows.
             turns[0] = Turn("user", self.engine.session.question("reason"))
-        how = (self.request.text, self.request.transcribe, self.request.drop)
+        request = self.request
+        wanted = Wanted.of(request.enrol, request.enrol_neutral, request.person)
+        wanted.require(self.clips)
+        how = (request.text, request.transcribe, request.drop)
         if isinstance(found[0], FilePart):
-            return await self.clips.look(found[0].file.file_id, *how), turns
-        self._once = await self.clips.from_data(found[0].video_url.url, *how)
-        return self._once, turns
+            look = await self.clips.look(found[0].file.file_id, *how)
+        else:
+            look = self._once = await self.clips.from_data(found[0].video_url.url, *how)
+        return await wanted.measured(self.clips, look), turns
 
     def end(self) -> None:
         """The client is gone or done: stop writing, and release a clip sent inside the request."""

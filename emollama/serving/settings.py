@@ -33,6 +33,7 @@ class Settings:
         watchers: processes that decode and encode clips.
         watch_seconds: time limit for one clip.
         watch_memory: memory in bytes for one clip.
+        people: whether stored people may be named.
         prefix_memory: bytes of cached keys and values of clips in use.
     """
 
@@ -55,6 +56,7 @@ class Settings:
     watchers: int = 2
     watch_seconds: float = 60.0
     watch_memory: int = 2 << 30
+    people: bool = False
     prefix_memory: int = 256 << 20
 
     def __post_init__(self) -> None:

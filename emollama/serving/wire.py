@@ -6,8 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from emollama.inputs.stored_people import LONGEST_NAME
 from emollama.llm.decoding import LONGEST_ANSWER
 from emollama.serving.clips import DATA_URL
+from emollama.serving.people import MOST_ENROLLED
 
 ChannelName = Literal["voice", "face", "words"]
 LONGEST_TEXT = 20_000
@@ -108,6 +110,9 @@ class ChatRequest(Strict):
     drop: list[ChannelName] = Field(default=[], max_length=2)
     text: str | None = Field(default=None, max_length=LONGEST_TEXT)
     transcribe: bool = True
+    enrol: list[FileId] | None = Field(default=None, min_length=1, max_length=MOST_ENROLLED)
+    enrol_neutral: bool = False
+    person: str | None = Field(default=None, max_length=LONGEST_NAME)
 
 
 # --- chat: what goes out ---------------------------------------------------------------------
@@ -257,6 +262,14 @@ class FramesOut(BaseModel):
     values: dict[str, list[float | None]]
 
 
+class PersonOut(BaseModel):
+    """Whom the clip was measured against."""
+
+    clips: int
+    variety: float
+    name: str | None = None
+
+
 class EmotionAnswer(BaseModel):
     """The emotion of a clip, and the evidence."""
 
@@ -272,6 +285,7 @@ class EmotionAnswer(BaseModel):
     coverage: float | None = None
     label_set: list[str] | None = None
     undecided: bool | None = None
+    person: PersonOut | None = None
     reason: str | None
     text: str | None
     text_source: Literal["given", "heard"] | None

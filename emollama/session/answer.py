@@ -9,6 +9,26 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class PersonSummary:
+    """Whom a clip was measured against.
+
+    Attributes:
+        clips: number of clips that the person is known by.
+        variety: 0 where they seem to show one label, 1 where they differ as much as can be.
+        name: of a stored person.
+    """
+
+    clips: int
+    variety: float
+    name: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        found: dict[str, Any] = {"clips": self.clips, "variety": round(self.variety, 3)}
+        return found if self.name is None else {**found, "name": self.name}
+
+
+@dataclass(frozen=True)
 class Answer:
     """The answer of a model to a clip.
 
@@ -16,7 +36,8 @@ class Answer:
     words by channel; `reason` free text, or None if it was not requested. A model with several
     labels answers with `labels` (independent scores) instead of one, a model of quantities with
     `values`; for frames, those are means over the clip, and `frames` holds them over time. `absent`
-    says why a channel of the model that the clip lacks is not used.
+    says why a channel of the model that the clip lacks is not used. `person` says whom the clip was
+    measured against, if it was.
 
     Of a calibrated model `calibrated` are the probabilities after its temperature; `scores` stay
     what the model says. If a `coverage` was asked for, `label_set` holds the labels that the clip
@@ -38,6 +59,7 @@ class Answer:
     coverage: float | None = None
     label_set: tuple[str, ...] | None = None
     absent: Mapping[str, str] = field(default_factory=dict)
+    person: PersonSummary | None = None
 
     @property
     def undecided(self) -> bool:
@@ -71,6 +93,8 @@ class Answer:
             more["coverage"] = self.coverage
             more["label_set"] = list(self.label_set)
             more["undecided"] = self.undecided
+        if self.person is not None:
+            more["person"] = self.person.to_dict()
         return {
             **more,
             "label": self.label,

@@ -17,6 +17,7 @@ from emollama.encoders.base import Encoder
 from emollama.encoders.presence import note
 from emollama.encoders.table import encoder_of
 from emollama.features.same_encoder import require_same_encoder
+from emollama.inputs.person import Person, PersonPrior
 from emollama.llm.decoding import Reply, Sampling
 from emollama.llm.inference import REASON_TOKENS
 from emollama.llm.processing import CHANNELS, LONGEST_TEXT, Turn, cut_text
@@ -29,6 +30,7 @@ from emollama.scoring.calibration.conformal import require_coverage
 from emollama.session.answer import Answer, Weights
 from emollama.session.clip_view import ClipView, TextSource
 from emollama.session.coverage import with_coverage
+from emollama.session.enrolling import enrolled, enrolment_warnings, measured
 from emollama.session.observation import Observation, Track
 from emollama.session.observing import Observer, channel_encoders, tracks_of
 
@@ -166,8 +168,11 @@ class Session(ABC):
         return look
 
     def reworded(self, look: ClipView, text: str) -> ClipView:
-        """The same clip with other words; "" for none. Channels left out stay so."""
-        return self.look_at(look.observation, text).only(look.channels)
+        """The same clip with other words; "" for none. Channels left out stay so, as does the
+        person that it is measured against.
+        """
+        found = self.look_at(look.observation, text).only(look.channels)
+        return self.known_as(found, look.person, look.person_name)
 
     def _of_words(self, words: str | None, notes: list[str]) -> dict[str, Track | None]:
         """Tracks of the words by source; remarks are added to `notes`."""
@@ -176,6 +181,67 @@ class Session(ABC):
     @abstractmethod
     def _complete(self, look: ClipView) -> ClipView:
         """The view with `present` and, if the model has them, `clues`."""
+
+    # --- people --------------------------------------------------------------------------------
+
+    @property
+    def person_prior(self) -> PersonPrior:
+        """What the model knows of people.
+
+        Raises:
+            EmollamaError: it was not trained with `standardise: person`.
+        """
+        if self.artefact.prior is None:
+            raise EmollamaError(
+                f"model '{self.name}' does not measure people: enrolling needs a model trained "
+                "with `standardise: person`"
+            )
+        return self.artefact.prior
+
+    @property
+    def person_channels(self) -> dict[str, Channel]:
+        """Channels that are measured against people, by input; {} if none is."""
+        prior = self.artefact.prior
+        return {} if prior is None else {
+            one.name: one.channel for one in self.inputs if one.name in prior.widths
+        }  # fmt: skip
+
+    def enrol(
+        self, looks: Sequence[ClipView], neutral: bool = False, names: Sequence[str] = ()
+    ) -> Person:
+        """The person that some clips show, each looked at before; nothing is stored.
+
+        Args:
+            looks: clips of one person, whose labels need not be known.
+            neutral: whether all of them are neutral.
+            names: of the clips, for messages.
+
+        Raises:
+            EmollamaError: the model does not measure people, or a clip shows nothing of one.
+        """
+        return enrolled(self.person_prior, looks, self.person_channels, neutral, names)
+
+    def enrolment_warnings(
+        self, looks: Sequence[ClipView], neutral: bool = False, names: Sequence[str] = ()
+    ) -> list[str]:
+        """Lines about clips that seem to show somebody else than the others; see `enrol`."""
+        return enrolment_warnings(self.person_prior, looks, self.person_channels, neutral, names)
+
+    def known_as(self, look: ClipView, person: Person | None, name: str | None = None) -> ClipView:
+        """The clip measured against a person; None measures it against the training corpus.
+
+        Args:
+            look: the clip, measured against anybody before.
+            person: who is in it, as `enrol` gives; or a stored one with its `name`.
+            name: see `person`.
+
+        Raises:
+            EmollamaError: the model does not measure people, or the person is of another model.
+        """
+        if person is None:
+            raw = look.unmeasured
+            return look if raw is None else replace(raw, channels=look.channels)
+        return measured(self.person_prior, look, person, self.person_channels, name)
 
     # --- asking --------------------------------------------------------------------------------
 

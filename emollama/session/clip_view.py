@@ -10,8 +10,10 @@ from warnings import warn
 
 from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.encoders.base import FeatureTrack
+from emollama.inputs.person import Person
 from emollama.llm.processing import CHANNELS, Evidence
 from emollama.manifest.channels import Channel
+from emollama.session.answer import PersonSummary
 from emollama.session.observation import Observation, Track
 
 TextSource = Literal["given", "heard"]
@@ -32,7 +34,10 @@ class ClipView:
         channels: channels to use; see `without`.
         notes: remarks for the reader of an answer.
         absent: by channel of the model that the clip lacks, why.
-        key: changes with everything except `channels`.
+        key: changes with everything except `channels`; see `clip_key`.
+        person: whom the tracks are measured against; None for the training corpus.
+        person_name: of a stored person.
+        unmeasured: the clip as it is, where `person` is set.
     """
 
     observation: Observation
@@ -45,6 +50,9 @@ class ClipView:
     notes: tuple[str, ...] = ()
     absent: Mapping[str, str] = field(default_factory=dict)
     key: str = field(default_factory=lambda: uuid4().hex)
+    person: Person | None = None
+    person_name: str | None = None
+    unmeasured: ClipView | None = None
 
     @property
     def sight(self) -> Observation:
@@ -67,6 +75,18 @@ class ClipView:
         """The evidence for a language model."""
         tracks = {n: t for n, t in self.tracks.items() if t is None or isinstance(t, FeatureTrack)}
         return Evidence(tracks, self.text, self.clues, self.channels)
+
+    @property
+    def person_summary(self) -> PersonSummary | None:
+        """What an answer says of the person; None without one."""
+        if self.person is None:
+            return None
+        return PersonSummary(self.person.clips, self.person.variety, self.person_name)
+
+    @property
+    def clip_key(self) -> str:
+        """Equal for views of the same clip and words, whomever they are measured against."""
+        return self.key.partition("+")[0]
 
     @property
     def cache_key(self) -> tuple[str, frozenset[str]]:

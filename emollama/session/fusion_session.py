@@ -143,6 +143,7 @@ class FusionSession(Session):
             reason=None,
             notes=look.notes,
             absent=look.absent,
+            person=look.person_summary,
             seconds=0.0,
             labels=labels,
             values=values,

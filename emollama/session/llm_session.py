@@ -49,8 +49,11 @@ class LlmSession(Session):
         return replace(look, present=self.artefact.processor.channels(look.evidence))
 
     def forget(self, look: ClipView) -> None:
-        """Release the keys and values of a clip, for all choices of channels."""
-        self.prefixes.forget(lambda key: isinstance(key, tuple) and key[0] == look.key)
+        """Release the keys and values of a clip, for all choices of channels and persons."""
+        clip = look.clip_key
+        self.prefixes.forget(
+            lambda key: isinstance(key, tuple) and key[0].partition("+")[0] == clip
+        )
 
     def limit_memory(self, budget: int) -> None:
         """Limit the bytes of keys and values kept."""
@@ -181,6 +184,7 @@ class LlmSession(Session):
             reason=None,
             notes=look.notes,
             absent=look.absent,
+            person=look.person_summary,
             seconds=0.0,
         )
 

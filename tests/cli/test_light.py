@@ -60,8 +60,11 @@ WRONG = [
     "predict {no}.mp4",
     "chat {no}.mp4",
     "explain {no}.mp4 --out {here}/x",
+    "predict {file} --model {model} --enrol {no}.mp4",
+    "predict {file} --model {model} --enrol {file} --enrol {no}",
     "chat {file} --model {no}",
     "chat {no}.mp4 --model {model}",
+    "chat {file} --model {model} --enrol {no}.mp4",
     "explain {file} --model {no} --out {here}/x",
     "explain {no}.mp4 --model {model} --out {here}/x",
     "explain --manifest {no}.jsonl --model {model} --out {here}/x",
@@ -87,7 +90,7 @@ WRONG = [
 ]
 
 
-HELP = ["", *(entry.name for entry in COMMANDS), "annotate build", "prepare meld"]
+HELP = ["", *(entry.name for entry in COMMANDS), "annotate build", "prepare meld", "person show"]
 
 
 @pytest.fixture(scope="module")

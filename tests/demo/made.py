@@ -91,5 +91,5 @@ class InProcess:
     def inspect(self, path: Path) -> None:
         require_within(path, self.settings)
 
-    def watch(self, path: Path) -> Observation:
-        return self.session.observer.watch(path)
+    def watch(self, path: Path, transcribe: bool = True) -> Observation:
+        return self.session.observer.watch(path, transcribe=transcribe)

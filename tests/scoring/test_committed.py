@@ -37,6 +37,9 @@ def test_every_predictions_file_is_scored_here() -> None:
     others = {str(p) for p in RESULTS.rglob("*.jsonl") if p.name != "predictions.jsonl"}
     others -= {str(p) for p in FRAMES.rglob("*.jsonl")}  # test_the_command_that_makes_the_table
     others -= {str(RESULTS / f"merr_built/{name}.jsonl") for name in MERR_BUILT}  # golden_rows
+    others -= {str(p) for p in RESULTS.glob("people/*-enrolment.jsonl")}  # test_enrolment
+    for model in ("llm", "fusion"):  # tests/people/test_shipped.py
+        others -= {str(p) for p in RESULTS.glob(f"people/{model}-*.jsonl")}
     assert others == beside | offsets
     assert BENCHES == ["probe", "ravdess", "ravdess-llm", "ravdess-strategies"]
 

@@ -26,7 +26,7 @@ def test_raw_media_are_read_where_clips_are_decoded(tmp_path: Path) -> None:
     about = artefact.About(labels=LabelSet("made", tuple(LABELS)))
     artefact.save({artefact.MAIN: model}, about, tmp_path / "model", {}, "# card\n")
     session = FusionSession.open(tmp_path / "model", describe=False)
-    clip = record(tmp_path / "clip.mp4", seconds=1.5)
+    clip = record(tmp_path / "clip.mp4", seconds=1.5, voice=True)
     decoders = DecoderPool(session, Settings(watchers=1))
     try:
         look = session.look_at(decoders.watch(clip, transcribe=False))

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from emollama.encoders.prosody import COLUMNS, ProsodyEncoder
+from emollama.inputs.person import PersonPrior
 from emollama.llm import artefact
 from emollama.llm.clues import ClueWords
 from emollama.llm.configuration import StreamConfig
@@ -18,17 +19,21 @@ from emollama.scoring.calibration.calibration import Calibration, ChannelCalibra
 from tests.tiny import tiny_llm
 
 
-def tiny_artefact(folder: Path, more: Sequence[StreamConfig] = ()) -> Path:
+def tiny_artefact(
+    folder: Path, more: Sequence[StreamConfig] = (), prior: PersonPrior | None = None
+) -> Path:
     """Voice by prosody in 4 tokens, a random LLaMA of 2 layers, random projectors and adapter.
 
     Args:
         folder: to be saved in.
         more: further streams.
+        prior: where the voice is measured against people.
     """
     encoder = ProsodyEncoder(segments=4)
     streams = [
         StreamConfig("prosody", "voice", encoder.key, width=encoder.width, tokens=4,
-                     fingerprint=encoder.fingerprint),
+                     fingerprint=encoder.fingerprint,
+                     standardise=True if prior is None else "person"),
         *more,
     ]  # fmt: skip
     model, processor = artefact.build(
@@ -41,7 +46,7 @@ def tiny_artefact(folder: Path, more: Sequence[StreamConfig] = ()) -> Path:
             parameter.data += 0.05 * torch.randn(parameter.shape, generator=draw)
     columns = torch.randn(8, encoder.width, generator=draw).numpy()
     clues = ClueWords.fit({"prosody": (COLUMNS, [row[None] for row in columns])})
-    artefact.save(model, processor, clues, folder / "model", {}, "# card\n")
+    artefact.save(model, processor, clues, folder / "model", {}, "# card\n", prior=prior)
     return folder / "model"
 
 

@@ -24,7 +24,7 @@ from emollama.scoring.predictions.prediction import Prediction
 from emollama.scoring.predictions.predictions import Header, write_predictions
 from emollama.session import Answer, open_session
 from emollama.session.coverage import with_coverage
-from tests.features.made import tone
+from tests.features.made import voice
 from tests.fusion.systems_made import LABELS, model_of, section
 from tests.session.made import made_calibration, tiny_artefact
 
@@ -42,8 +42,8 @@ def fusion_artefact(folder: Path, kind: str = "label") -> Path:
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("clips") / "tone.wav"
-    tone(path, 180, 1.2)
+    path = tmp_path_factory.mktemp("clips") / "voice.wav"
+    voice(path, 180, 1.2)
     return path
 
 

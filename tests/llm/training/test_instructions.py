@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from emollama.encoders.base import FeatureTrack
 from emollama.inputs.config import ModalityDropout
 from emollama.llm import artefact
 from emollama.llm.clues import ClueWords
@@ -94,3 +96,59 @@ def test_clues_stand_in_a_reasons_prompt_unless_the_model_was_made_without(proce
     processor.clues = "never"
     prompt = processor.tokenizer.decode(processor.encode_prompt(said, "Why?").input_ids)
     assert "Measured" not in prompt and "high pitch" not in prompt
+
+
+def test_a_layout_without_words_never_shows_them(tmp_path: Path) -> None:
+    processor = artefact.build(
+        str(tiny_llm(tmp_path / "llm")), "emollama-no-words", [STREAMS[0]],
+        get_label_set("mer2023"), LoraSection(r=4, alpha=8), torch.float32, seed=3,
+    )[1]  # fmt: skip
+    said = evidence(0)
+    assert said.text and "words" not in processor.channels(said)
+    prompts = [
+        processor.encode_prompt(type(said)(said.tracks, text), "Why?").input_ids
+        for text in (said.text, None, "other words")
+    ]
+    assert prompts[0] == prompts[1] == prompts[2]
+
+
+def test_reasons_are_made_of_measured_clues_where_a_corpus_has_none(processor) -> None:
+    """The answer names the clues of its prompt, no others, and ends in the label."""
+    columns = ("f0_mean", "energy_mean", "speech_rate")
+    clips = {name: np.array([row], np.float32) for name, row in {
+        "high": [9.0, 0.0, 0.0], "loud": [0.0, 9.0, 0.0], "both": [9.0, 9.0, -9.0],
+        "plain": [0.0, 0.0, 0.0], "low": [-9.0, -9.0, 9.0],
+    }.items()}  # fmt: skip
+
+    class Prosody:
+        def get(self, sample_id: str) -> FeatureTrack:
+            return FeatureTrack(clips[sample_id], np.zeros(1, np.float32))
+
+    clues = ClueWords.fit({"voice": (columns, clips.values())})
+    reader = EvidenceReader({"voice": Prosody()}, clues)  # type: ignore[dict-item]
+    samples = [Sample(id=i, targets=Targets(emotion="sad")) for i in clips]
+    for from_clues in (True, False):
+        tasks = TasksSection.model_validate({"reason": {"share": 9, "from_clues": from_clues}})
+        made = InstructionSchedule(
+            samples, reader, processor, tasks, ModalityDropout(), 7, steps=20, batch_size=8
+        )
+        said = {
+            (s.id, processor.decode([i for i in e.labels if i >= 0]))
+            for epoch in range(6)
+            for s in samples
+            for e in [made.encode(s, epoch)]
+        }
+        reasons = {(i, text) for i, text in said if text.endswith(".")}
+        assert bool(reasons) == from_clues
+        for name, text in reasons:
+            assert "sad" in text.split(". ")[-1]
+            for word in ("high pitch", "low pitch", "a loud sound", "a quiet sound", "fast speech"):
+                known = {
+                    "high": "high pitch",
+                    "loud": "a loud sound",
+                    "low": "low pitch, a quiet sound, fast speech",
+                    "both": "high pitch, a loud sound",
+                }
+                assert (word in text) == (word in known.get(name, "")), text
+            if name == "plain":
+                assert "ordinary" in text or "stands out" in text
