@@ -1,7 +1,7 @@
 """Folds of whole corpora: each is tested once, on a model of all others.
 
-A corpus is scored on those of its labels that the training corpora know; clips of other labels are
-in no split. Validation people are taken out of every training corpus.
+A corpus is scored on those of its labels that the training corpora know; clips of other labels, or
+of none, are in no split. Validation people are taken out of every training corpus.
 """
 
 from __future__ import annotations
@@ -61,13 +61,14 @@ def _fold(mixture: Mixture, tested: Corpus, section: FoldsSection, number: int) 
     for sample in mixture.samples:
         emotion, key = sample.targets.emotion, key_of(sample.id)
         splits[sample.id] = None
+        if emotion is None:
+            continue
         if key != tested.key:
             splits[sample.id] = TRAIN
-            if emotion is not None:
-                training.setdefault(key, []).append(sample)
+            training.setdefault(key, []).append(sample)
         elif emotion in labels.labels:
             splits[sample.id] = TEST
-        elif emotion is not None:
+        else:
             unknown[emotion] += 1
     placed = [s.model_copy(update={"split": splits[s.id]}) for s in mixture.samples]
     try:
