@@ -1,7 +1,8 @@
 """Folds of whole corpora: each is tested once, on a model of all others.
 
 A corpus is scored on those of its labels that the training corpora know; clips of other labels, or
-of none, are in no split. Validation people are taken out of every training corpus.
+of none, are in no split. Validation people are taken out of every training corpus; clips, out of
+one that names nobody.
 """
 
 from __future__ import annotations
@@ -100,12 +101,16 @@ def _answers(mixture: Mixture, tested: Corpus) -> LabelSet:
 def _held_out(
     samples: Sequence[Sample], section: FoldsSection, seed: int, where: str
 ) -> dict[str, str]:
-    """{id: "val" or "train"}: one part of the people of a training corpus."""
+    """{id: "val" or "train"}: one part of the people of a training corpus, or of its clips where it
+    names nobody.
+    """
     if section.by == "speaker":
         samples = [s.model_copy(update={"group": s.speaker}) for s in samples]
-    people = len({s.group for s in samples if s.group is not None})
+    people = len({s.group for s in samples if s.group is not None}) or len(samples)
+    known = any(s.group is not None for s in samples)
     try:
-        parts = k_fold(samples, 0, max(2, min(section.validation, people)), seed)
+        folds = max(2, min(section.validation, people))
+        parts = k_fold(samples, 0, folds, seed, whole_groups=known)
     except EmollamaError as error:
         raise EmollamaError(f"{where}: no people to validate on: {error}") from error
     return {name: VALIDATION if part == TEST else TRAIN for name, part in parts.items()}

@@ -195,7 +195,7 @@ def test_one_corpus_by_person_in_folds_of_its_own(data: dict[str, Any], tmp_path
 
 def test_a_corpus_alone_is_refused(data: dict[str, Any], tmp_path: Path) -> None:
     alone = {**data, "manifests": data["manifests"][:1]}
-    with pytest.raises(EmollamaError, match="two corpora or more .* 'german' is alone"):
+    with pytest.raises(EmollamaError, match=r"two corpora or more .* 'german' is alone"):
         Workshop(configured(alone, tmp_path / "bench"))
 
 
@@ -215,6 +215,22 @@ def test_labels_that_no_other_corpus_knows_are_refused(
     told = "fold german: the other corpora know only 'angry' of its labels"
     with pytest.raises(EmollamaError, match=told):
         Workshop(configured(odd, tmp_path / "bench"))
+
+
+def test_clips_of_a_corpus_that_names_nobody_validate_one_by_one(
+    data: dict[str, Any], tmp_path: Path
+) -> None:
+    java = read_manifest(Path(data["manifests"][1]["manifest"]))
+    samples = [s.model_copy(update={"group": None, "speaker": None}) for s in java.samples]
+    path = tmp_path / "nobody.jsonl"
+    write_manifest(path, "nobody", java.labels, samples)
+    german, second, _ = data["manifests"]
+    two = {**data, "manifests": [german, {**second, "manifest": str(path)}]}
+    shop = Workshop(configured(two, tmp_path / "bench", standardise=["corpus"], ensembles={}))
+    assert len(shop.part(0, "val")) == 4 and len(shop.part(0, "train")) == 12
+    by_person = configured(two, tmp_path / "bench", standardise=["person"], ensembles={})
+    with pytest.raises(EmollamaError, match="at least two people with two clips"):
+        run_bench(by_person)
 
 
 @pytest.mark.parametrize(
