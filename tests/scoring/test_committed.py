@@ -38,8 +38,10 @@ def test_every_predictions_file_is_scored_here() -> None:
     others -= {str(p) for p in FRAMES.rglob("*.jsonl")}  # test_the_command_that_makes_the_table
     others -= {str(RESULTS / f"merr_built/{name}.jsonl") for name in MERR_BUILT}  # golden_rows
     assert others == beside | offsets
-    fusion = [f"fusion/{x}" for x in ("probe", "ravdess", "ravdess-llm", "ravdess-strategies")]
-    assert BENCHES == ["corpora/voice", *fusion]
+    assert BENCHES == [
+        "corpora/voice", "fusion/probe", "fusion/ravdess", "fusion/ravdess-llm",
+        "fusion/ravdess-strategies",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", LABELLED)
