@@ -15,12 +15,12 @@ from emollama.bench.answers_file import read_answers
 from emollama.bench.bench import run_bench, score_folder
 from emollama.bench.configuration import BenchConfig
 from emollama.bench.folds import fold_warnings
-from emollama.bench.plan import load_bench
+from emollama.bench.plan import Run, load_bench
 from emollama.bench.tested_people import known_in_test
 from emollama.bench.workshop import Workshop
 from emollama.inputs.enrolment import fit_people
 from emollama.inputs.mixture import Mixture, key_of
-from emollama.manifest.sample import read_manifest, write_manifest
+from emollama.manifest.sample import Targets, read_manifest, write_manifest
 from emollama.scoring.predictions.predictions import read_predictions
 from tests.inputs.corpora import make_corpora
 
@@ -162,6 +162,29 @@ def test_a_number_of_clips_makes_people_known_and_is_not_scored(
     found = [clips[enrol].person(first.id).clips for enrol in (2, "all")]  # type: ignore[union-attr]
     own = [s for s in parts["test"] if s.group == first.group]
     assert found == [2, len(own)]
+
+
+def test_labels_of_the_tested_corpus_change_no_answer(data: dict[str, Any], tmp_path: Path) -> None:
+    """Neither selection nor prior nor enrolment reads them, for a model and the regression."""
+    german, *others = data["manifests"]
+    path = tmp_path / "german.jsonl"
+    manifest = read_manifest(Path(german["manifest"]))
+    swapped = {"happy": "angry", "angry": "happy"}
+    samples = [
+        s.model_copy(update={"targets": Targets(emotion=swapped.get(x, x))})
+        for s in manifest.samples
+        if (x := s.targets.emotion) is not None
+    ]
+    write_manifest(path, "german", manifest.labels, samples)
+    found = []
+    for name, first in (("true", german), ("swapped", {**german, "manifest": str(path)})):
+        config = configured({**data, "manifests": [first, *others]}, tmp_path / name)
+        shop = Workshop(config)
+        result = shop.do(Run("early--joint--person", 0, 1))
+        fitted = shop.baseline(shop.rows["early--joint--person"], 0)
+        rows = {row["id"]: row["scores"] for row in result["rows"]}
+        found.append((result["best"], rows, {row.id: row.scores for row in fitted}))
+    assert found[0] == found[1]
 
 
 def test_a_run_by_person_is_done_again_for_another_enrolment(
