@@ -36,7 +36,7 @@ def _values(result: Mapping[str, Any]) -> Table:
     sizes = "; ".join(_size(fold) for fold in result["folds"])
     seeds = max(len(row["scores"][metric]["by_seed"]) for row in result["rows"])
     over = f"mean over {seeds} seeds" if seeds > 1 else "one seed"
-    drawn = "people" if result["by"] == "group" else "clips"
+    drawn = "whole groups" if result["by"] == "group" else "clips"
     people = f" {told(result['enrol'])}" if "enrol" in result else ""
     note = (
         f"Each corpus is tested on models of all others: {sizes}. {title}, {over}; 95 % intervals, "
@@ -60,7 +60,7 @@ def _differences(result: Mapping[str, Any]) -> Table:
 
 
 def _size(fold: Mapping[str, Any]) -> str:
-    people = f" of {fold['groups']} people" if "groups" in fold else ""
+    people = f" in {fold['groups']} groups" if "groups" in fold else ""
     labels = f", {len(fold['labels'])} labels" if "labels" in fold else ""
     return f"{fold['name']} {fold['clips']} clips{people}{labels}"
 

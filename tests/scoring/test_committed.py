@@ -39,7 +39,7 @@ def test_every_predictions_file_is_scored_here() -> None:
     others -= {str(RESULTS / f"merr_built/{name}.jsonl") for name in MERR_BUILT}  # golden_rows
     assert others == beside | offsets
     assert BENCHES == [
-        "corpora/voice", "fusion/probe", "fusion/ravdess", "fusion/ravdess-llm",
+        "corpora/voice", "corpora/words", "fusion/probe", "fusion/ravdess", "fusion/ravdess-llm",
         "fusion/ravdess-strategies",
     ]  # fmt: skip
 
