@@ -15,7 +15,9 @@ from typing import Any
 
 from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.base.files import read_json, write_json, write_text
+from emollama.bench.corpus_scores import CORPUS
 from emollama.bench.ensembles import together
+from emollama.bench.folds import Fold
 from emollama.bench.plan import Row, Run
 from emollama.bench.workshop import RUNS, Workshop
 from emollama.fusion.configuration import FusionTask
@@ -64,6 +66,7 @@ def gather(shop: Workshop, say: Callable[[str], None]) -> dict[str, Any]:
             "parameters": max(r["parameters"] for r in results),
             "seconds": round(sum(r["seconds"] for r in results), 1),
             "against": _baseline_name(shop, row),
+            **_way(shop, row),
             "seeds": _columns(seeds, ids, task, shop.labels),
         }
         if row.search is not None:
@@ -90,7 +93,9 @@ def gather(shop: Workshop, say: Callable[[str], None]) -> dict[str, Any]:
         "by": bench.by,
         "bootstrap": bench.bootstrap,
         **({} if bench.compare is None else {"compare": bench.compare}),
-        "folds": [{"name": f.name, "split_sha256": f.sha256} for f in shop.folds],
+        **({"scheme": CORPUS} if bench.folds.scheme == CORPUS else {}),
+        **({"enrol": bench.enrol} if shop.by_person else {}),
+        "folds": [_fold(shop, fold) for fold in shop.folds],
         "ids": ids,
         "fold": [k for _, k in tested],
         "group": [s.group or s.speaker for s, _ in tested],
@@ -127,6 +132,7 @@ def _ensemble(
         "kind": "ensemble",
         "modalities": [m.name for m in widest.modalities],
         "against": _baseline_name(shop, widest),
+        **_way(shop, widest),
         "seeds": _columns({"0": found}, ids, FusionTask(kind="label"), shop.labels),
     }
 
@@ -196,7 +202,19 @@ def _baseline_name(shop: Workshop, row: Row) -> str | None:
     """The baseline on a row's modalities; for single-label tasks only."""
     if not shop.bench.baseline or shop.task.kind not in ("label", "label+values"):
         return None
-    return f"logistic regression: {' + '.join(m.name for m in row.modalities)}"
+    way = ", person" if row.way == "person" else ""
+    return f"logistic regression{way}: {' + '.join(m.name for m in row.modalities)}"
+
+
+def _way(shop: Workshop, row: Row) -> dict[str, str]:
+    """How a row's features are standardised, where any row's are by person."""
+    return {"standardise": row.way} if shop.by_person else {}
+
+
+def _fold(shop: Workshop, fold: Fold) -> dict[str, Any]:
+    """What the compact file says of a fold."""
+    own = {} if fold.labels == shop.labels else {"labels": list(fold.labels.labels)}
+    return {"name": fold.name, "split_sha256": fold.sha256, **own}
 
 
 def _baselines(
@@ -211,6 +229,7 @@ def _baselines(
         predicted: list[Prediction] = []
         for k, fold in enumerate(shop.folds):
             about = [m.model_dump_json() for m in row.modalities] + [fold.sha256]
+            about += [str(shop.bench.enrol)] * (row.way == "person")
             digest = hashlib.sha256("".join(about).encode()).hexdigest()
             path = shop.bench.output / RUNS / "logistic-regression" / f"{digest[:16]}.json"
             if not path.is_file():
@@ -220,9 +239,15 @@ def _baselines(
             predicted += [Prediction.model_validate(p) for p in read_json(path)]
         task = FusionTask(kind="label")
         found.append(
-            {"name": name, "kind": "baseline", "modalities": [m.name for m in row.modalities],
-             "against": None, "seeds": _columns({"0": predicted}, ids, task, shop.labels)}
-        )  # fmt: skip
+            {
+                "name": name,
+                "kind": "baseline",
+                "modalities": [m.name for m in row.modalities],
+                "against": None,
+                **_way(shop, row),
+                "seeds": _columns({"0": predicted}, ids, task, shop.labels),
+            }
+        )
     return found
 
 

@@ -86,6 +86,9 @@ def _work(shop: Workshop, runs: Sequence[Run], jobs: int) -> None:
 def _tell(shop: Workshop) -> None:
     for line in fold_warnings(shop.folds):
         _say(f"WARNING: {line}")
+    for fold in shop.folds:
+        for note in fold.notes:
+            _say(f"fold {fold.name}: {note}")
     tell_left_out(shop.left_out, _say)
     sizes = ", ".join(str(len(shop.tested(k))) for k in range(len(shop.folds)))
     _say(

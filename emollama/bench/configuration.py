@@ -14,26 +14,51 @@ from emollama.base.config import Seed, Strict
 from emollama.base.errors import did_you_mean
 from emollama.base.respelling import respelled, respelled_key
 from emollama.fusion.training.config import FusionTrainConfig
+from emollama.inputs.config import CorpusSection, DataSection
 from emollama.scoring.metrics.bootstrap import RESAMPLES, By
 
-Scheme = Literal["k-fold", "leave-one-group-out", "official", "files"]
+Scheme = Literal["k-fold", "leave-one-group-out", "official", "files", "corpus"]
+Way = Literal["corpus", "person"]
+Enrol = Literal["none", "all"] | Annotated[int, Field(ge=1)]
 Scalar = bool | int | float | str
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
 
 class BenchData(Strict):
-    """The corpus: its manifest, and the feature store."""
+    """The corpus: its manifest, and the feature store; or several, as in training."""
 
-    manifest: Path
+    manifest: Path | None = None
+    manifests: list[CorpusSection] = Field(default=[])
+    labels: str | list[str] | None = None
     store: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_or_many(self) -> BenchData:
+        if (self.manifest is None) == (not self.manifests):
+            raise ValueError("give data.manifest or data.manifests, one of the two")
+        if self.labels is not None and not self.manifests:
+            raise ValueError("labels is the common label set of data.manifests")
+        for place, one in enumerate(self.manifests):
+            if one.split_file is not None:
+                raise ValueError(
+                    f"manifests.{place}.split_file: the bench makes the folds; leave it out"
+                )
+        return self
+
+    def section(self) -> DataSection:
+        """The data section of a training run."""
+        if self.manifest is not None:
+            return DataSection(manifest=self.manifest, store=self.store)
+        return DataSection(manifests=self.manifests, labels=self.labels, store=self.store)
 
 
 class FoldsSection(Strict):
     """The folds of the bench.
 
     `scheme`: "k-fold" and "leave-one-group-out" keep the units in `by` whole; "official" uses the
-    manifest's own splits as one fold; "files" uses existing split files. Where a fold has no
-    validation split, it is one of `validation` parts of its training groups. `of` names splits of
+    manifest's own splits as one fold; "files" uses existing split files; "corpus" tests each of
+    several corpora on a model of the others. Where a fold has no validation split, it is one of
+    `validation` parts of its training groups (of every training corpus). `of` names splits of
     the manifest ("train", "train+val") whose samples take part; all do by default.
     """
 
@@ -51,12 +76,12 @@ class FoldsSection(Strict):
             raise ValueError(
                 "scheme: 'files' needs a list of files, and a list needs scheme 'files'"
             )
-        if self.of is not None and self.scheme in ("official", "files"):
+        if self.of is not None and self.scheme in ("official", "files", "corpus"):
             raise ValueError(
                 f"of: scheme {self.scheme} already chooses the samples; leave 'of' out"
             )
-        if self.scheme == "leave-one-group-out" and self.by == "none":
-            raise ValueError("by: leave-one-group-out needs by: group or by: speaker")
+        if self.scheme in ("leave-one-group-out", "corpus") and self.by == "none":
+            raise ValueError(f"by: {self.scheme} needs by: group or by: speaker")
         return self
 
 
@@ -118,7 +143,11 @@ class BenchConfig(Strict):
     model, one per fold. `ensembles` are rows by name, each the mean probability over all seeds of
     the rows that it lists. `compare`: the title of a row that all others are compared with, besides
     the baseline. `by`: the unit of the bootstrap; "group" gives the right interval for new
-    speakers, given a dozen or more. `keep`: keep the trained models, in models/.
+    speakers, given a dozen or more. `keep`: keep the trained models, in models/. `standardise`:
+    each model once in each way, over the training corpora or over the person of a clip; as its
+    modalities say by default. `enrol`: what a tested person is known by where an input is
+    standardised by person: no clip, all their clips without labels, or a number of clips, which are
+    then not scored.
     """
 
     @classmethod
@@ -149,6 +178,8 @@ class BenchConfig(Strict):
     seeds: list[Seed] = Field(default=[7], min_length=1)
     ensembles: dict[str, Annotated[list[str], Field(min_length=1)]] = Field(default={})
     compare: str | None = None
+    standardise: list[Way] = Field(default=[])
+    enrol: Enrol = "all"
     metric: str = "auto"
     baseline: bool = True
     llm: list[Path] = Field(default=[])
@@ -162,6 +193,14 @@ class BenchConfig(Strict):
             for name in names:
                 if not NAME.fullmatch(name):
                     raise ValueError(f"{kind}: '{name}': use only letters, digits and _ . + -")
+        if bool(self.data.manifests) != (self.folds.scheme == "corpus"):
+            raise ValueError(
+                "folds.scheme: 'corpus' needs data.manifests, and data.manifests needs 'corpus'"
+            )
+        if self.data.manifests and self.llm:
+            raise ValueError("llm: scheme corpus compares fusion models only; leave it out")
+        if len(set(self.standardise)) != len(self.standardise):
+            raise ValueError("standardise: a way occurs twice")
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError("seeds: a seed occurs twice; seeds must be distinct")
         for name, model in self.models.items():

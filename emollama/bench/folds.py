@@ -2,44 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from emollama.base.errors import EmollamaError
-from emollama.bench.configuration import FoldsSection
+from emollama.bench.configuration import Enrol, FoldsSection
+from emollama.bench.corpus_folds import TEST, TRAIN, VALIDATION, corpus_folds
+from emollama.bench.tested_people import drawn_clips
 from emollama.corpora.splits import k_fold, leave_one_group_out
+from emollama.inputs.mixture import Mixture, key_of
+from emollama.manifest.labels import LabelSet
 from emollama.manifest.sample import Manifest, Sample
 from emollama.manifest.split_file import apply_split, leakage, read_split_file, write_split_file
 
-TRAIN, VALIDATION, TEST = "train", "val", "test"
+ENROLLED = "enrolled"
+"""The split of test people's clips that they are known by and that are not scored."""
 
 
 @dataclass(frozen=True)
 class Fold:
     """One fold: the manifest with its splits, train, val and test.
 
-    `accepted` are the values of `split_sha256` that identify predictions of this fold.
+    `accepted` are the values of `split_sha256` that identify predictions of this fold. `labels` are
+    those that the test is answered with, `notes` what the user should know.
     """
 
     name: str
     manifest: Manifest
     accepted: tuple[str | None, ...]
+    labels: LabelSet
+    notes: tuple[str, ...] = ()
 
     @property
     def sha256(self) -> str:
         """SHA-256 of the split file that was written."""
         return str(self.manifest.split_sha256)
 
+    @property
+    def trained(self) -> Manifest:
+        """What a model of the fold is trained and validated on; without corpora that are tested."""
+        if not isinstance(self.manifest, Mixture):
+            return self.manifest
+        keys = {key_of(s.id) for s in self.manifest.samples if s.split == TRAIN}
+        return self.manifest.only(keys)
 
-def make_folds(manifest: Manifest, section: FoldsSection, folder: Path) -> list[Fold]:
+
+def make_folds(
+    manifest: Manifest, section: FoldsSection, folder: Path, enrol: Enrol = "all"
+) -> list[Fold]:
     """Write `folder`/fold-<n>.jsonl, deterministic for the same samples, and read them.
+
+    A number of clips to `enrol` takes these out of the test, into the split "enrolled".
 
     Raises:
         EmollamaError: the samples cannot be split in this way, or a fold has no test or training
             part.
     """
     parts: list[tuple[str, Manifest, tuple[str | None, ...]]] = []
+    if section.scheme == "corpus":
+        found = []
+        for number, one in enumerate(corpus_folds(manifest, section)):
+            part = _placed(manifest, one.splits)
+            fold = _complete(one.name, number, part, (), section, folder, enrol)
+            found.append(replace(fold, labels=one.labels, notes=one.notes))
+        return found
     if section.scheme == "files":
         for path in section.files:
             placed = apply_split(manifest, read_split_file(path))
@@ -53,7 +80,7 @@ def make_folds(manifest: Manifest, section: FoldsSection, folder: Path) -> list[
             splits = {s.id: TEST if s.id in tested else TRAIN for s in samples}
             parts.append((str(number), _placed(manifest, splits), ()))
     return [
-        _complete(name, number, part, accepted, section, folder)
+        _complete(name, number, part, accepted, section, folder, enrol)
         for number, (name, part, accepted) in enumerate(parts)
     ]
 
@@ -94,6 +121,7 @@ def _complete(
     accepted: tuple[str | None, ...],
     section: FoldsSection,
     folder: Path,
+    enrol: Enrol,
 ) -> Fold:
     """The fold with a validation split, as a split file."""
     splits = {s.id: s.split for s in manifest.samples}
@@ -108,18 +136,30 @@ def _complete(
         )  # fmt: skip
         splits |= {i: VALIDATION if part == TEST else TRAIN for i, part in held.items()}
     options = section.model_dump(mode="json", exclude={"scheme", "files"})
+    if isinstance(enrol, int):
+        tested = [s for s in manifest.samples if s.split == TEST]
+        splits |= dict.fromkeys(drawn_clips(tested, enrol, section.seed), ENROLLED)
+        options["enrol"] = enrol
     file = write_split_file(
         folder / f"fold-{number}.jsonl", manifest.corpus, f"bench-{section.scheme}",
         {**options, "fold": name}, splits,
     )  # fmt: skip
-    return Fold(name, apply_split(manifest, file), (*accepted, file.sha256))
+    placed = apply_split(manifest, file)
+    return Fold(name, placed, (*accepted, file.sha256), manifest.labels)
 
 
-def _placed(manifest: Manifest, splits: dict[str, str]) -> Manifest:
+def _placed(manifest: Manifest, splits: Mapping[str, str | None]) -> Manifest:
     samples = tuple(s.model_copy(update={"split": splits.get(s.id)}) for s in manifest.samples)
     return replace(manifest, samples=samples)
 
 
 def fold_warnings(folds: Sequence[Fold]) -> list[str]:
-    """Leaks, fold by fold."""
-    return [f"fold {f.name}: {leak}" for f in folds for leak in leakage(f.manifest.samples)]
+    """Leaks, fold by fold; enrolled clips belong to the test."""
+    found = []
+    for fold in folds:
+        samples = [
+            s.model_copy(update={"split": TEST}) if s.split == ENROLLED else s
+            for s in fold.manifest.samples
+        ]
+        found += [f"fold {fold.name}: {leak}" for leak in leakage(samples)]
+    return found

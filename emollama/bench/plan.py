@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.base.files import read_text
 from emollama.base.presets import find_preset
 from emollama.base.respelling import former, respelled
-from emollama.bench.configuration import BenchConfig, BenchModel, Range, SearchSection
+from emollama.bench.configuration import BenchConfig, BenchModel, Range, SearchSection, Way
 from emollama.fusion.configuration import ModalitySection
 from emollama.fusion.training.config import FusionTrainConfig
 from emollama.inputs.draws import generator
@@ -50,6 +51,12 @@ class Row:
         """Its modalities."""
         return self.config.fusion.modalities
 
+    @property
+    def way(self) -> Way:
+        """How its features are standardised: "person" where any modality is."""
+        ways = [m.standardise for m in self.modalities]
+        return "person" if "person" in ways else "corpus"
+
 
 @dataclass(frozen=True)
 class Run:
@@ -76,10 +83,13 @@ def rows_of(bench: BenchConfig) -> list[Row]:
     rows = []
     for name, model in bench.models.items():
         named = model.strategies or list(bench.strategies)
-        for strategy in named:
+        ways: list[Way | None] = [*bench.standardise] or [None]
+        for strategy, way in product(named, ways):
             title = name if len(named) == 1 else f"{name}, {strategy}"
-            config = _config(bench, name, model, strategy)
-            row = Row(title, f"{name}--{strategy}", config, model.search)
+            key = f"{name}--{strategy}"
+            if way is not None:
+                title, key = f"{title}, {way}", f"{key}--{way}"
+            row = Row(title, key, _config(bench, name, model, strategy, way), model.search)
             if row.search:
                 for trial in range(row.search.trials):
                     tried(row, trial)
@@ -121,7 +131,9 @@ def digest(config: FusionTrainConfig, split_sha256: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _config(bench: BenchConfig, name: str, model: BenchModel, strategy: str) -> FusionTrainConfig:
+def _config(
+    bench: BenchConfig, name: str, model: BenchModel, strategy: str, way: Way | None
+) -> FusionTrainConfig:
     where = f"models.{name}"
     base = copy.deepcopy(_read(bench.base if model.base is None else model.base))
     for key in OWN:
@@ -140,12 +152,15 @@ def _config(bench: BenchConfig, name: str, model: BenchModel, strategy: str) -> 
             if wanted not in known:
                 raise EmollamaError(f"{where}: modality '{wanted}'{did_you_mean(wanted, known)}")
         base["fusion"]["modalities"] = [known[m] for m in model.modalities]
+    if way is not None:
+        for modality in base.get("fusion", {}).get("modalities", ()):
+            if modality.get("standardise", True) is not False:
+                modality["standardise"] = True if way == "corpus" else way
     base |= {
         "seed": bench.seeds[0],
         "output": str(bench.output),
-        "data": {"manifest": str(bench.data.manifest), "store": bench.data.store and
-                 str(bench.data.store)},
-    }  # fmt: skip
+        "data": bench.data.section().model_dump(mode="json"),
+    }
     return checked(FusionTrainConfig, base, where)
 
 

@@ -12,7 +12,10 @@ from matplotlib.figure import Figure
 
 from emollama.base.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, STYLE, save_figure
 from emollama.base.files import write_json, write_text
+from emollama.bench.corpus_report import corpus_tables
+from emollama.bench.corpus_scores import CORPUS, scored_corpora
 from emollama.bench.scores import scored
+from emollama.bench.tested_people import told
 from emollama.scoring.metrics.tasks import TITLES
 from emollama.scoring.report.report import plain
 from emollama.scoring.report.tables import Table, difference_text, table_markdown
@@ -36,14 +39,23 @@ def write_bench(compact: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 def bench_result(compact: Mapping[str, Any]) -> dict[str, Any]:
     """What bench.json holds: scores of compact answers, to six decimals."""
-    result: dict[str, Any] = plain(scored(compact))
+    corpora = compact.get("scheme") == CORPUS
+    result: dict[str, Any] = plain(scored_corpora(compact) if corpora else scored(compact))
     return result
 
 
 def bench_page(result: Mapping[str, Any]) -> str:
     """A bench as a Markdown page."""
-    table = bench_table(result)
-    return f"# {table.title}\n\n{table_markdown(table)}\n\n{table.note}\n"
+    first, *others = bench_tables(result)
+    parts = [f"# {first.title}", table_markdown(first), first.note]
+    for table in others:
+        parts += [f"## {table.title}", table_markdown(table), table.note]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def bench_tables(result: Mapping[str, Any]) -> list[Table]:
+    """The tables of a bench; of one whose folds are corpora, a column for each corpus."""
+    return corpus_tables(result) if result.get("scheme") == CORPUS else [bench_table(result)]
 
 
 def bench_table(result: Mapping[str, Any]) -> Table:
@@ -69,10 +81,11 @@ def bench_table(result: Mapping[str, Any]) -> Table:
         columns.append(f"{TITLES[first]} against {result['compare']}")
     drawn = "whole groups" if result["by"] == "group" else "clips"
     over = f"mean over {seeds} seeds ± their standard deviation" if seeds > 1 else "one seed"
+    people = f" {told(result['enrol'])}" if "enrol" in result else ""
     note = (
         f"{TITLES[first]} over all folds' clips together: {over} [95 % interval, {drawn} "
         f"drawn {result['bootstrap']} times]. Logistic regression is fitted on the same folds and "
-        "the same tracks, one vector a clip; differences are paired."
+        f"the same tracks, one vector a clip; differences are paired.{people}"
     )
     title = (
         f"{result['corpus'] or 'bench'}: {len(result['folds'])} folds, {result['clips']} clips"

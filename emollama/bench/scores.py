@@ -34,8 +34,8 @@ def scored(compact: Mapping[str, Any]) -> dict[str, Any]:
     statistics: dict[str, Statistics] = {}
     rows: list[dict[str, Any]] = []
     for row in compact["rows"]:
-        seeds = {seed: _cases(compact, a).statistics() for seed, a in row["seeds"].items()}
-        statistics[row["name"]] = means = _means(list(seeds.values()))
+        seeds = {seed: cases_of(compact, a).statistics() for seed, a in row["seeds"].items()}
+        statistics[row["name"]] = means = means_of(list(seeds.values()))
         scores = _scores(seeds, means, units, draws)
         rows.append({k: v for k, v in row.items() if k != "seeds"} | {"scores": scores})
     if metric == "auto":
@@ -72,13 +72,16 @@ def scored(compact: Mapping[str, Any]) -> dict[str, Any]:
         "groups": len(set(compact["group"])) if None not in compact["group"] else None,
         "folds": [f | {"clips": compact["fold"].count(k)} for k, f in enumerate(compact["folds"])],
         **({"compare": compact["compare"]} if "compare" in compact else {}),
+        **({"enrol": compact["enrol"]} if "enrol" in compact else {}),
         "by": compact["by"],
         "bootstrap": compact["bootstrap"],
         "rows": rows,
     }
 
 
-def _means(seeds: list[Statistics]) -> Statistics:
+def means_of(seeds: list[Statistics]) -> Statistics:
+    """Each metric's mean over seeds."""
+
     def mean(name: str) -> Statistic:
         return lambda weights: np.mean([s[name](weights) for s in seeds], axis=0)
 
@@ -105,7 +108,7 @@ def _scores(
     return found
 
 
-def _cases(compact: Mapping[str, Any], answers: Mapping[str, Any]) -> TaskCases:
+def cases_of(compact: Mapping[str, Any], answers: Mapping[str, Any]) -> TaskCases:
     """One seed's answers as arrays; clips without a reference are ignored."""
     truth, size = compact["reference"], len(compact["labels"]["labels"])
     label = labels = values = None

@@ -10,16 +10,20 @@ import shutil
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json, write_json
 from emollama.bench.configuration import BenchConfig
 from emollama.bench.ensembles import members
-from emollama.bench.folds import TEST, TRAIN, VALIDATION, Fold, make_folds
+from emollama.bench.folds import ENROLLED, TEST, TRAIN, VALIDATION, Fold, make_folds
 from emollama.bench.plan import Row, Run, digest, rows_of, tried, with_values
-from emollama.evaluation.baseline import FeatureMatrix, logistic_regression, pool_tracks
+from emollama.bench.regression import regression
+from emollama.bench.tested_people import known_in_test
 from emollama.evaluation.rows import RowMaker
 from emollama.features.tracks import TrackReader, usable
 from emollama.fusion.artefact import FusionArtefact
@@ -30,9 +34,13 @@ from emollama.fusion.samples import FusionSamples
 from emollama.fusion.training.config import FusionTrainConfig
 from emollama.fusion.training.loop import FusionRun
 from emollama.fusion.training.setup import assembled
+from emollama.inputs.enrolment import Known
+from emollama.inputs.mixture import read_corpora, store_of
+from emollama.inputs.opening import Readers
+from emollama.inputs.person import PersonPrior
 from emollama.manifest.channels import Channel
 from emollama.manifest.labels import LabelSet
-from emollama.manifest.sample import Sample, read_manifest
+from emollama.manifest.sample import Sample
 from emollama.scoring.predictions.parsing import parse_words
 from emollama.scoring.predictions.prediction import Prediction
 
@@ -53,8 +61,11 @@ class Workshop:
         self.bench = bench
         self.rows = {row.key: row for row in rows_of(bench)}
         self.ensembles = members(bench, self.rows)
-        manifest = read_manifest(bench.data.manifest)
-        self.folds: list[Fold] = make_folds(manifest, bench.folds, bench.output / FOLDS)
+        data = bench.data.section()
+        manifest = read_corpora(data, whole=True)
+        self.folds: list[Fold] = make_folds(
+            manifest, bench.folds, bench.output / FOLDS, bench.enrol
+        )
         self.opened: dict[str, tuple[ModalitySection, TrackReader]] = {}
         for row in self.rows.values():
             for section in row.modalities:
@@ -64,7 +75,7 @@ class Workshop:
                         f"{section.kind}; train it with 'emollama train'"
                     )
                 if _key(section) not in self.opened:
-                    found, readers = open_modalities(bench.data.store, [section])
+                    found, readers = open_modalities(store_of(manifest, data), [section])
                     self.opened[_key(section)] = (found[0], readers[section.name])
         readers = {name: reader for name, (_, reader) in self.opened.items()}
         # Every row of the table is of the same samples: those of which all features are there.
@@ -81,6 +92,11 @@ class Workshop:
     def labels(self) -> LabelSet:
         """The label set."""
         return self.folds[0].manifest.labels
+
+    @property
+    def by_person(self) -> bool:
+        """Whether any row measures features against people."""
+        return any(row.way == "person" for row in self.rows.values())
 
     def tested(self, fold: int) -> list[Sample]:
         """The test samples of a fold, in order of the manifest."""
@@ -102,8 +118,7 @@ class Workshop:
         if self.bench.keep and run.trial is None and not self.model_folder(run).is_dir():
             return None
         found: dict[str, Any] = read_json(path)
-        same = found.get("digest") == digest(config, self.folds[run.fold].sha256)
-        return found if same else None
+        return found if found.get("digest") == self._digest(config, run.fold) else None
 
     def configured(self, run: Run) -> FusionTrainConfig:
         """The configuration of a run; that of the best trial if its row has a search.
@@ -121,7 +136,7 @@ class Workshop:
             config = row.config
         config = config.model_copy(update={"seed": run.seed})
         # A folder a configuration: what was left of another one is not gone on with.
-        name = digest(config, self.folds[run.fold].sha256)[:12]
+        name = self._digest(config, run.fold)[:12]
         return config.model_copy(
             update={"output": self.bench.output / WORKING / f"{run.key}-{name}"}
         )
@@ -146,13 +161,13 @@ class Workshop:
         readers = {
             s.name: self.opened[_key(a)][1] for s, a in zip(sections, row.modalities, strict=True)
         }
-        setup = assembled(config, fold.manifest, sections, readers, parts[TRAIN], parts[VALIDATION])
+        setup = assembled(config, fold.trained, sections, readers, parts[TRAIN], parts[VALIDATION])
         started, worked = time.monotonic(), time.process_time()
         with ExitStack() as held:
             training = FusionRun(config, held, setup, lambda text: None)
             training.run()
         result: dict[str, Any] = {
-            "digest": digest(config, fold.sha256),
+            "digest": self._digest(config, run.fold),
             "seed": run.seed,
             "seconds": round(time.monotonic() - started, 2),
             "cpu_seconds": round(time.process_time() - worked, 2),
@@ -163,7 +178,11 @@ class Workshop:
         if run.trial is not None:
             result["drawn"] = tried(row, run.trial)[0]
         else:
-            result["rows"] = self._answered(run, training, parts[TEST])
+            tested = parts[TEST]
+            if setup.people is not None:
+                known = self._known(run.fold, setup.people.prior, readers)
+                tested = replace(tested, known=known)
+            result["rows"] = self._answered(run, training, tested)
         if self.bench.keep and run.trial is None:
             self._keep(run, config.output / "model")
         write_json(self._result(run.key), result)
@@ -172,22 +191,31 @@ class Workshop:
 
     def baseline(self, row: Row, fold: int) -> list[Prediction]:
         """Logistic regression on the row's tracks, one vector a clip, on the same fold."""
-        train, validation, test = (self.part(fold, s) for s in (TRAIN, VALIDATION, TEST))
-        ids = [s.id for s in (*train, *validation, *test)]
-        matrices: list[FeatureMatrix] = []
-        for section in row.modalities:
-            reader = self.opened[_key(section)][1]
-            deviation = section.pool == "mean+std"
-            matrices.append(pool_tracks(section.name, reader, ids, deviation))
-        scores, _ = logistic_regression(
-            matrices, self.labels, train, validation, test, self.bench.folds.seed, 5
+        parts = {name: self.part(fold, name) for name in (TRAIN, VALIDATION, TEST, ENROLLED)}
+        sections = [self.opened[_key(section)][0] for section in row.modalities]
+        readers = {section.name: self.opened[_key(section)][1] for section in row.modalities}
+        scores = regression(
+            sections, readers, self.labels, parts, self.bench.enrol, self.bench.folds.seed
         )
+        own = self.folds[fold].labels
+        scores = limited(scores, [label in own.labels for label in self.labels.labels])
         channels = channels_of(row.modalities)
         more = {"fold": self.folds[fold].name}
         return [
             Prediction.scored(s, self.labels, p.tolist(), channels, **more)
-            for s, p in zip(test, scores, strict=True)
+            for s, p in zip(parts[TEST], scores, strict=True)
         ]
+
+    def _digest(self, config: FusionTrainConfig, fold: int) -> str:
+        """Identifies a finished run of a fold."""
+        by_person = any(m.standardise == "person" for m in config.fusion.modalities)
+        enrolled = f" {self.bench.enrol}" if by_person else ""
+        return digest(config, f"{self.folds[fold].sha256}{enrolled}")
+
+    def _known(self, fold: int, prior: PersonPrior, readers: Readers) -> Known | None:
+        """What the tested people of a fold are known by."""
+        tested, enrolled = self.part(fold, TEST), self.part(fold, ENROLLED)
+        return known_in_test(prior, readers, self.bench.enrol, tested, enrolled)
 
     def _data(self, row: Row, run: Run) -> tuple[list[ModalitySection], dict[str, FusionData]]:
         """Sections with widths, and the data of train, validation and optionally test."""
@@ -218,7 +246,8 @@ class Workshop:
         about = training.about(training.progress.best)
         model = FusionArtefact(strategy.models, about, self.bench.output)
         loaded = FusionSamples(model, data, {})
-        make = RowMaker(model, self.labels, loaded, parse_words)
+        own = self.folds[run.fold].labels
+        make = RowMaker(model, own, loaded, parse_words)
         channels = channels_of(self.rows[run.row].modalities)
         more = {"fold": self.folds[run.fold].name}
         rows = [
@@ -226,6 +255,8 @@ class Workshop:
             for batch in data.batches()
             for row, answer in zip(batch, loaded.answers_of(batch, channels), strict=True)
         ]
+        if own != self.labels:
+            rows = [of_all_labels(row, self.labels) for row in rows]
         return [row.model_dump(mode="json", exclude_none=True) for row in rows]
 
     def _keep(self, run: Run, model: Path) -> None:
@@ -240,6 +271,18 @@ class Workshop:
 
     def _result(self, key: str) -> Path:
         return self.bench.output / RUNS / f"{key}.json"
+
+
+def limited(scores: np.ndarray, answered: Sequence[bool]) -> np.ndarray:
+    """Probabilities [n, K] with those of other labels than the answered ones at 0."""
+    kept = scores * np.array(answered)
+    return np.asarray(kept / np.maximum(kept.sum(axis=1, keepdims=True), 1e-12))
+
+
+def of_all_labels(row: Prediction, labels: LabelSet) -> Prediction:
+    """A row whose scores name every label; 0 for one that was not among the answers."""
+    scores = row.scores or {}
+    return row.model_copy(update={"scores": {x: scores.get(x, 0.0) for x in labels.labels}})
 
 
 def channels_of(sections: Sequence[ModalitySection]) -> list[Channel]:

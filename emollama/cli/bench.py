@@ -42,7 +42,7 @@ def bench(
     quiet_libraries()
     from emollama.bench.bench import run_bench, score_folder
     from emollama.bench.plan import load_bench
-    from emollama.bench.report import bench_table
+    from emollama.bench.report import bench_tables
     from emollama.scoring.report.tables import print_tables
 
     if found is not None:
@@ -50,4 +50,4 @@ def bench(
     else:
         assert score is not None
         result = score_folder(score)
-    print_tables([bench_table(result)])
+    print_tables(bench_tables(result))

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,11 @@ from emollama.inputs.spec import InputSpec
 from emollama.manifest.channels import CHANNELS, Channel
 from emollama.manifest.sample import Manifest, Sample
 from emollama.manifest.split_file import read_with_splits
+
+
+def key_of(sample_id: str) -> str:
+    """The key of a sample's corpus: what its id begins with."""
+    return sample_id.partition(SEPARATOR)[0]
 
 
 @dataclass(frozen=True)
@@ -61,9 +66,19 @@ class Mixture(Manifest):
 
     corpora: tuple[Corpus, ...] = ()
 
+    def only(self, keys: Collection[str]) -> Mixture:
+        """These corpora alone, with the label set of all."""
+        kept = tuple(corpus for corpus in self.corpora if corpus.key in keys)
+        return replace(
+            self,
+            corpus=" + ".join(dict.fromkeys(corpus.name for corpus in kept)),
+            samples=tuple(s for s in self.samples if key_of(s.id) in keys),
+            corpora=kept,
+        )
+
     def corpus_of(self, sample_id: str) -> Corpus:
         """The corpus of a sample."""
-        key = sample_id.partition(SEPARATOR)[0]
+        key = key_of(sample_id)
         return next(corpus for corpus in self.corpora if corpus.key == key)
 
     def lacking(self, sample_id: str) -> frozenset[Channel]:
@@ -74,7 +89,7 @@ class Mixture(Manifest):
         """Rows of the samples of each corpus that has any."""
         rows: dict[str, list[int]] = {corpus.key: [] for corpus in self.corpora}
         for row, sample in enumerate(samples):
-            rows[sample.id.partition(SEPARATOR)[0]].append(row)
+            rows[key_of(sample.id)].append(row)
         return {key: found for key, found in rows.items() if found}
 
     def columns_of(self, key: str) -> list[int]:
@@ -96,7 +111,7 @@ class Mixture(Manifest):
                     f"{corpus.where}: no training sample has a target and features "
                     f"({corpus.section.manifest}, store {corpus.store})"
                 )
-        keys = [sample.id.partition(SEPARATOR)[0] for sample in samples]
+        keys = [key_of(sample.id) for sample in samples]
         return Balance(keys, {corpus.key: corpus.section.share for corpus in self.corpora})
 
     def tracks(self, spec: InputSpec) -> MixedTracks:
@@ -150,8 +165,13 @@ class Mixture(Manifest):
         ]
 
 
-def read_corpora(data: DataSection) -> Manifest:
+def read_corpora(data: DataSection, whole: bool = False) -> Manifest:
     """The manifest of a data section, or several as a `Mixture`.
+
+    Args:
+        data: the section.
+        whole: of several corpora all samples are in the training split, whatever their manifests
+            say: for folds that are made later.
 
     Raises:
         EmollamaError: for every mistake of the user; a person or a file on both sides is named.
@@ -159,6 +179,8 @@ def read_corpora(data: DataSection) -> Manifest:
     if data.manifest is not None:
         return read_with_splits(data.manifest, data.split_file)
     manifests = [read_with_splits(one.manifest, one.split_file) for one in data.manifests]
+    if whole:
+        manifests = [_all_in(manifest, data.train_split) for manifest in manifests]
     common = common_set(data.labels, [manifest.labels for manifest in manifests])
     corpora: list[Corpus] = []
     samples: list[Sample] = []
@@ -180,7 +202,7 @@ def read_corpora(data: DataSection) -> Manifest:
         lacks = frozenset(section.lacks)
         for sample in found.samples:
             samples.append(_renamed(without(sample, lacks), manifest, key, name))
-    _require_apart(samples, data.train_split)
+    require_apart(samples, data.train_split)
     hashes = [corpus.split_sha256 for corpus in corpora]
     return Mixture(
         path=Path("data.manifests"),
@@ -254,6 +276,11 @@ def _renamed(sample: Sample, manifest: Manifest, key: str, name: str) -> Sample:
     )
 
 
+def _all_in(manifest: Manifest, split: str) -> Manifest:
+    samples = (s.model_copy(update={"split": split.split("+")[0]}) for s in manifest.samples)
+    return replace(manifest, samples=tuple(samples))
+
+
 def _require_classes(found: Translated, split: str, where: str, path: Path) -> None:
     """Raise an error for a corpus whose training samples have a single label."""
     names = split.split("+")
@@ -278,8 +305,16 @@ def _left_out(found: Translated, split: str) -> dict[str, int]:
     return dict(Counter(found.dropped[i] for i in train if i in found.dropped))
 
 
-def _require_apart(samples: Iterable[Sample], split: str) -> None:
-    """Raise an error for a group or a media file both in training and in another split."""
+def require_apart(samples: Iterable[Sample], split: str) -> None:
+    """Raise an error for a group or a media file both in training and in another split.
+
+    Args:
+        samples: of several corpora; those without a split are passed over.
+        split: that of training, or several: "train+val".
+
+    Raises:
+        EmollamaError: naming group or file and a sample on each side.
+    """
     names = split.split("+")
     placed = [sample for sample in samples if sample.split is not None]
     trained: dict[tuple[str, str], str] = {}

@@ -206,7 +206,7 @@ def test_labels_are_looked_for_in_reasons(preset: Path, tmp_path: Path) -> None:
     ("option", "message"),
     [
         ("metrics=[uarr]", "did you mean 'uar'"),
-        ("judge.url=http://127.0.0.1:1", "needs the judge's model"),
+        ("judge.url=http://127.0.0.1:1", "also needs the name of the judge's model"),
         ("data.split=dev", "split 'dev' has no samples"),
         ("answers.parser=last", "answers.parser"),
         ("task=explain", "task"),

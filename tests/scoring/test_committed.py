@@ -25,7 +25,7 @@ from emollama.scoring.report.tables import difference_text, markdown, score_text
 
 from .golden_rows import GOLDEN, LABELLED, MERR_BUILT, RESULTS, scores
 
-BENCHES = sorted(path.parent.name for path in RESULTS.glob("fusion/*/answers.json"))
+BENCHES = sorted(str(p.parent.relative_to(RESULTS)) for p in RESULTS.rglob("answers.json"))
 FRAMES = RESULTS / "fusion" / "probe-va"
 
 
@@ -41,7 +41,10 @@ def test_every_predictions_file_is_scored_here() -> None:
     for model in ("llm", "fusion"):  # tests/people/test_shipped.py
         others -= {str(p) for p in RESULTS.glob(f"people/{model}-*.jsonl")}
     assert others == beside | offsets
-    assert BENCHES == ["probe", "ravdess", "ravdess-llm", "ravdess-strategies"]
+    assert BENCHES == [
+        "corpora/voice", "corpora/words", "fusion/probe", "fusion/ravdess", "fusion/ravdess-llm",
+        "fusion/ravdess-strategies",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", LABELLED)
@@ -65,7 +68,7 @@ def test_report(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", BENCHES)
 def test_bench(name: str, tmp_path: Path) -> None:
-    folder = RESULTS / "fusion" / name
+    folder = RESULTS / name
     result = bench_result(read_answers(folder / "answers.json"))
     write_json(tmp_path / "bench.json", result)
     write_text(tmp_path / "bench.md", bench_page(result))
@@ -142,7 +145,7 @@ def test_the_command_that_makes_a_report(name: str, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BENCHES)
 def test_the_command_that_makes_a_bench_again(name: str, tmp_path: Path) -> None:
-    folder = RESULTS / "fusion" / name
+    folder = RESULTS / name
     shutil.copy(folder / "answers.json", tmp_path)
     run(f"bench --score {tmp_path}")
     assert_same_files(tmp_path, folder, "bench.json", "bench.md")
