@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from emollama.manifest.labels import label_set
+from emollama.scoring.predictions.parsing import parse_words
 
 
 @dataclass(frozen=True)
@@ -155,3 +158,13 @@ class Weights:
             "channels": {k: round(v, 6) for k, v in self.channels.items()},
             "carried_by": self.carrier,
         }
+
+
+def of_another_label(label: str | None, reason: str | None, labels: Sequence[str]) -> str | None:
+    """A note where a reason speaks for another label than the scores do; else None."""
+    if label is None or reason is None:
+        return None
+    found = parse_words(reason, label_set("of the model", *labels)).label
+    if found is None or found == label:
+        return None
+    return f"the reason speaks for {found}, the scores for {label}: go by the scores"

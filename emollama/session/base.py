@@ -27,7 +27,7 @@ from emollama.runs.artefact import Artefact, Family
 from emollama.runs.shapley import attribution, subset_scores
 from emollama.runs.subject import Subject
 from emollama.scoring.calibration.conformal import require_coverage
-from emollama.session.answer import Answer, Weights
+from emollama.session.answer import Answer, Weights, of_another_label
 from emollama.session.clip_view import ClipView, TextSource
 from emollama.session.coverage import with_coverage
 from emollama.session.enrolling import enrolled, enrolment_warnings, measured
@@ -268,7 +268,9 @@ class Session(ABC):
         if labels is None:
             found = with_coverage(self.calibration, found, coverage)
         reason = self.reason(look, sampling) if explain and self.writes else None
-        return replace(found, reason=reason, seconds=time.monotonic() - started)
+        odd = of_another_label(found.label, reason, labels or self.labels)
+        notes = (*found.notes, odd) if odd else found.notes
+        return replace(found, reason=reason, notes=notes, seconds=time.monotonic() - started)
 
     def require_calibrated(
         self, coverage: float | None, labels: Sequence[str] | None = None
