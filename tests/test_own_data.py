@@ -25,7 +25,7 @@ def test_a_plain_table_goes_all_the_way(
     Path("clips").mkdir()
     rows = ["path,subtitle,label"]
     for i in range(CLIPS):
-        record(Path(f"clips/{i}.mp4"), seconds=0.6 + i / 50, size=(32, 24), fps=25)
+        record(Path(f"clips/{i}.mp4"), seconds=1 + i / 50, size=(32, 24), fps=25, voice=True)
         rows.append(f"clips/{i}.mp4,This is number {i}.,{LABELS[i % 5]}")
     Path("clips.csv").write_text("\n".join(rows) + "\n")
 

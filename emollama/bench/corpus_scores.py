@@ -10,8 +10,7 @@ import numpy as np
 from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.bench.scores import Statistics, cases_of, means_of
 from emollama.fusion.training.validation import AUTO
-from emollama.scoring.metrics.bootstrap import interval, two_sided_p
-from emollama.scoring.metrics.measure import Statistic, ends, estimates, units_of
+from emollama.scoring.metrics.measure import Statistic, difference_from, ends, estimates, units_of
 from emollama.scoring.metrics.tasks import better
 
 CORPUS = "corpus"
@@ -129,6 +128,5 @@ def _bounds(value: float, draws: np.ndarray) -> dict[str, Any]:
 
 
 def _difference(value: float, draws: np.ndarray) -> dict[str, Any]:
-    low, high = interval(draws)
-    p = two_sided_p(draws[~np.isnan(draws)])
-    return {"value": float(value), "ci_low": float(low), "ci_high": float(high), "p": p}
+    found = difference_from(float(value), draws, len(draws))
+    return {"value": found.value, "ci_low": found.ci_low, "ci_high": found.ci_high, "p": found.p}

@@ -118,8 +118,8 @@ def callers(name: str) -> set[str]:
 
 def test_weights_intervals_and_p_are_each_drawn_by_one_function() -> None:
     assert callers("resample") == {"measure.estimates"}
-    assert callers("interval") == {"measure.difference_of", "measure.ends"}
-    assert callers("two_sided_p") == {"measure.difference_of"}
+    assert callers("interval") == {"measure.difference_from", "measure.ends"}
+    assert callers("two_sided_p") == {"measure.difference_from"}
     quantiles = {
         name
         for name, tree in trees().items()

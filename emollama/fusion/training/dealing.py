@@ -66,8 +66,8 @@ class Dealer:
         step = slice(first, first + self.batch_size)
         rows, repeats = self._orders[epoch][step], self._orders.repeats(epoch)[step]
         mine = rows[self.rank :: self.world]
-        known = self.people.in_epoch(self.seed, epoch) if self.people else None
-        batch = self.data.batch(mine or rows[:1], known)
+        known = {"known": self.people.in_epoch(self.seed, epoch)} if self.people else {}
+        batch = self.data.batch(mine or rows[:1], **known)
         if any((self.dropout.voice, self.dropout.face, self.dropout.words)):
             batch = self._dropped(batch, epoch, repeats[self.rank :: self.world] or repeats[:1])
         return batch, len(mine) / len(rows), len(mine)

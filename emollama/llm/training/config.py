@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from emollama.base import torchrun
 from emollama.base.config import Seed, Strict
@@ -60,6 +60,12 @@ class ReasonSection(TaskSection):
     """The task of reasons; `from_clues` makes them of measured clues where a corpus has none."""
 
     from_clues: bool = False
+
+    @model_serializer(mode="wrap")
+    def _as_given(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `from_clues` where it is off, so that earlier runs are gone on with."""
+        found: dict[str, Any] = values(self)
+        return {k: v for k, v in found.items() if v or k != "from_clues"}
 
 
 class TasksSection(Strict):

@@ -11,14 +11,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from emollama.base.errors import EmollamaError
 from emollama.base.files import parse_row, read_lines, write_jsonl
-from emollama.scoring.metrics.bootstrap import RESAMPLES, interval, resample
+from emollama.scoring.metrics.bootstrap import Draws
 from emollama.scoring.metrics.formulas import one_hot, uar
+from emollama.scoring.metrics.measure import ends, estimates
 from emollama.scoring.report.tables import Table
 
 NOBODY, ANY, NEUTRAL, TOLD, MIXED, ALL = (
@@ -127,7 +128,7 @@ def read_curve(path: Path) -> Curve:
         raise EmollamaError(f"{path}: is not a file of 'emollama enrolment': {error!r}") from error
 
 
-def points(curve: Curve, resamples: int = RESAMPLES, seed: int = 0) -> list[CurvePoint]:
+def points(curve: Curve, **draws: Unpack[Draws]) -> list[CurvePoint]:
     """The points of every system and case, in the order of the file."""
     codes = {p: i for i, p in enumerate(dict.fromkeys(curve.people))}
     units = np.array([codes[p] for p in curve.people])
@@ -143,29 +144,43 @@ def points(curve: Curve, resamples: int = RESAMPLES, seed: int = 0) -> list[Curv
     found = []
     for (system, case, clips), rows in groups.items():
         own = [one_hot(row.answers, len(curve.labels)) for row in rows]
-        both = partial(_both, truth, without[system], own)
-        value, other = both(np.ones((1, len(units))))[0]
-        drawn = resample(both, units, resamples, seed)
-        low, high = interval(drawn[:, 0])
-        worst, best = interval(drawn[:, 0] - drawn[:, 1])
+        statistics = [
+            partial(_mean_uar, truth, own, own),
+            partial(_gain, truth, own, without[system]),
+        ]
+        (value, gain), drawn = estimates(statistics, units, draws)
+        _, low, high = ends(value, drawn[:, 0])
+        _, worst, best = ends(gain, drawn[:, 1])
         found.append(
             CurvePoint(
-                system, case, clips, len(rows), float(value), float(low), float(high),
-                float(value - other), float(worst), float(best),
+                system, case, clips, len(rows),
+                # Sums in another order differ in the last digits; a table must not.
+                *(round(float(x or 0), 9) for x in (value, low, high, gain, worst, best)),
             )
         )  # fmt: skip
     return found
 
 
-def _both(
-    truth: np.ndarray, without: np.ndarray, own: Sequence[np.ndarray], weights: np.ndarray
+def _mean_uar(
+    truth: np.ndarray,
+    own: Sequence[np.ndarray],
+    answered: Sequence[np.ndarray],
+    weights: np.ndarray,
 ) -> np.ndarray:
-    """UAR, and UAR without enrolment on the same clips: [R, 2], means of the draws."""
-    pairs = []
-    for answers in own:
-        scored = weights * answers.any(axis=1)
-        pairs.append((uar(truth, answers, scored), uar(truth, without, scored)))
-    return np.asarray(np.mean(pairs, axis=0)).T
+    """UAR [R] of answers, the mean of the draws; only clips that were answered in `own` count."""
+    scores = [
+        uar(truth, answers, weights * scored.any(axis=1))
+        for answers, scored in zip(answered, own, strict=True)
+    ]
+    return np.asarray(np.mean(scores, axis=0))
+
+
+def _gain(
+    truth: np.ndarray, own: Sequence[np.ndarray], without: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """UAR [R] less that without enrolment on the same clips."""
+    before = _mean_uar(truth, own, [without] * len(own), weights)
+    return _mean_uar(truth, own, own, weights) - before
 
 
 def curve_table(found: Sequence[CurvePoint], about: dict[str, str]) -> Table:

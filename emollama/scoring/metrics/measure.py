@@ -253,11 +253,16 @@ def difference_of(
 ) -> Difference:
     """One statistic minus another at the same weights."""
     (value,), drawn = estimates([lambda w: first(w) - second(w)], units, draws)
+    return difference_from(value, drawn[:, 0], len(units))
+
+
+def difference_from(value: float, drawn: np.ndarray, n: int) -> Difference:
+    """A difference over n samples from its value and resampled values [R]; NaN is left out."""
     drawn = drawn[~np.isnan(drawn)]
     if np.isnan(value) or not len(drawn):
-        return Difference(np.nan, np.nan, np.nan, np.nan, len(units))
+        return Difference(np.nan, np.nan, np.nan, np.nan, n)
     low, high = interval(drawn)
-    return Difference(float(value), float(low), float(high), two_sided_p(drawn), len(units))
+    return Difference(float(value), float(low), float(high), two_sided_p(drawn), n)
 
 
 def mean_score(

@@ -114,8 +114,8 @@ def test_a_layout_without_words_never_shows_them(tmp_path: Path) -> None:
 
 def test_reasons_are_made_of_measured_clues_where_a_corpus_has_none(processor) -> None:
     """The answer names the clues of its prompt, no others, and ends in the label."""
-    columns = ("f0_mean", "energy_mean", "speech_rate")
-    clips = {name: np.array([row], np.float32) for name, row in {
+    columns = ("f0_mean", "energy_mean", "speech_rate", *(f"c{i}" for i in range(9)))
+    clips = {name: np.array([row + 9 * [0.0]], np.float32) for name, row in {
         "high": [9.0, 0.0, 0.0], "loud": [0.0, 9.0, 0.0], "both": [9.0, 9.0, -9.0],
         "plain": [0.0, 0.0, 0.0], "low": [-9.0, -9.0, 9.0],
     }.items()}  # fmt: skip
