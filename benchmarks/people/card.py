@@ -62,7 +62,8 @@ NOT_TRAINED_ON = """\
 ## What it was not trained on
 
 No faces and no words: both models hear the voice alone. On people of Java-SED left out of a
-training the face did not raise UAR, so it does not enter the score; nor does what a person says.
+training the face did not raise UAR beyond an interval, so it does not enter the score; nor does
+what a person says.
 Not on MELD, MERR or MER2023 (research only), nor on the OpenFace means of RAVDESS that circulate
 without terms. No felt emotion, no conversation, no children, no noise, and no language but English,
 German and Javanese. RAVDESS's label "calm" and EMO-DB's "boredom" were left out."""

@@ -8,7 +8,14 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from benchmarks.people.making import TRAINING, evaluated, manifest
+from benchmarks.people.making import (
+    CALIBRATED_ON,
+    RAVDESS,
+    TRAINING,
+    VALIDATED,
+    evaluated,
+    manifest,
+)
 from benchmarks.people.results import (
     CORPORA,
     CORPORA_FILE,
@@ -23,6 +30,7 @@ from benchmarks.people.results import (
 from emollama.assets.people import write_sums
 from emollama.base.errors import one_line_errors
 from emollama.base.files import write_json, written_whole
+from emollama.cli.calibrate import calibrate
 from emollama.evaluation.results import BASELINE_FILE, PREDICTIONS_FILE
 from emollama.manifest.sample import Manifest, read_manifest
 from emollama.scoring.predictions.predictions import read_predictions, write_predictions
@@ -49,6 +57,11 @@ def collect_predictions(results: Path) -> list[str]:
             if curve.is_file():
                 shutil.copyfile(curve, results / curve_file(model, corpus.name))
                 made.append(curve_file(model, corpus.name))
+    validated = evaluated(*CALIBRATED_ON["fusion"]) / PREDICTIONS_FILE
+    if validated.is_file():
+        name = predictions_file("fusion", RAVDESS.name, VALIDATED)
+        _copy(validated, results / name, SHIPPED / "fusion")
+        made.append(name)
     return made
 
 
@@ -73,6 +86,18 @@ def collect_weights(shipped: Path) -> None:
     for model, (run, _) in TRAINING.items():
         with written_whole(shipped / model) as draft:
             shutil.copytree(run / "model", draft, dirs_exist_ok=True)
+
+
+def calibrate_weights(results: Path, shipped: Path) -> None:
+    """Calibrate both models on committed predictions, then pin all files.
+
+    The fusion model on the validation people of RAVDESS. The language model was trained on these
+    too, so it takes the tested ones; the card then shows what holds for a person left out.
+    """
+    for model, (_, corpus, known) in CALIBRATED_ON.items():
+        predictions = results / predictions_file(model, corpus.name, known)
+        if predictions.is_file():
+            calibrate(predictions, shipped / model)
     write_sums(shipped)
 
 
@@ -84,6 +109,7 @@ def main() -> None:
     write_json(RESULTS / CORPORA_FILE, people)
     print(f"{len(collect_predictions(RESULTS))} files in {RESULTS}")
     collect_weights(SHIPPED)
+    calibrate_weights(RESULTS, SHIPPED)
     print(f"weights in {SHIPPED}")
 
 

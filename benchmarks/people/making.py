@@ -28,6 +28,11 @@ ENCODERS = "whisper-tiny.en+layer=2+segments=12,prosody+segments=1"
 TRAINING = {"llm": (RUN / "llm", "people"), "fusion": (RUN / "early", "people-early")}
 """Of each model: the folder of its run, and the preset."""
 
+RAVDESS = next(corpus for corpus in CORPORA if corpus.name == "ravdess")
+VALIDATED = "val"
+CALIBRATED_ON = {"llm": ("llm", RAVDESS, "none"), "fusion": ("fusion", RAVDESS, VALIDATED)}
+"""Of each model: the evaluation whose people its probabilities are calibrated on."""
+
 
 def stages(data: Path) -> list[tuple[str, ...]]:
     """The commands in order."""
@@ -37,6 +42,11 @@ def stages(data: Path) -> list[tuple[str, ...]]:
         *(_extract(corpus) for corpus in CORPORA),
         *((*EMOLLAMA, "train", preset) for _, preset in TRAINING.values()),
         *(_evaluate(m, c, known) for m in MODELS for c in CORPORA for known in KNOWN),
+        (
+            *_evaluate("fusion", RAVDESS, "none", evaluated("fusion", RAVDESS, VALIDATED)),
+            "data.split=val",
+            "data.validation_split=null",
+        ),
         *(_curve("fusion", corpus) for corpus in CORPORA),
         (sys.executable, "-m", "benchmarks.people.collecting"),
         (sys.executable, "-m", "benchmarks.people.card"),
@@ -70,9 +80,8 @@ def _about(model: str, corpus: Corpus) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _evaluate(model: str, corpus: Corpus, known: str) -> tuple[str, ...]:
-    out = evaluated(model, corpus, known)
-    more = (f"output={out}", f"data.enrol={known}")
+def _evaluate(model: str, corpus: Corpus, known: str, out: Path | None = None) -> tuple[str, ...]:
+    more = (f"output={out or evaluated(model, corpus, known)}", f"data.enrol={known}")
     return (*EMOLLAMA, "evaluate", "people", *_about(model, corpus), *more)
 
 

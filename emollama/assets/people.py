@@ -38,6 +38,8 @@ def model_or_shipped(model: Path | None) -> Path:
     """
     if model is not None:
         need_artefact(model)
+        if (model.resolve().parent / SUMS).is_file():
+            check_sums(model.resolve().parent)
         return model
     folder = shipped_model()
     print(NOTICE, file=sys.stderr, flush=True)

@@ -188,6 +188,15 @@ def _training(
     split, labels = config.data.train_split, manifest.labels.labels
     if "mixture" in model.record:
         data = DataSection.model_validate(model.record["config"]["data"])
+        if config.data.store is not None:
+            # Its stores may have been elsewhere in training, and in one place here.
+            moved = [
+                one
+                if one.store is not None and one.store.is_dir()
+                else one.model_copy(update={"store": config.data.store})
+                for one in data.manifests
+            ]
+            data = data.model_copy(update={"manifests": moved})
         manifest = read_corpora(data)
         readers = open_inputs(store_of(manifest, data), model.inputs)[1]
         split, labels = data.train_split, model.labels

@@ -113,7 +113,9 @@ def evaluate(config: EvalConfig) -> Evaluated:
         # A file that cannot be read is reported before hours are spent on those that can.
         loaded.check([s.id for s in loaded.samples[ranks.rank :: ranks.world]])
         baseline = _baseline(config, model, manifest, loaded, header, people, ranks.rank == 0)
-        identity = _identity(config, manifest, folder, loaded)
+        identity = _identity(config, manifest, folder, loaded) | (
+            {"enrolled": sorted(left)} if left else {}
+        )
         with kept_answers(config.output / PARTIAL, identity, ranks) as kept:
             shown = bar if ranks.rank == 0 else silent
             answers = run_passes(questions.passes(), kept, ranks, shown)

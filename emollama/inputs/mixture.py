@@ -336,9 +336,11 @@ def require_apart(samples: Iterable[Sample], split: str) -> None:
 
 def _sources(sample: Sample) -> list[tuple[str, str]]:
     """The person (or group) and the files of a sample, as (kind, name)."""
-    group = sample.group or sample.speaker
+    people = {name for name in (sample.group, sample.speaker) if name}
     files = {str(Path(path).resolve()) for path in (sample.video, sample.audio) if path}
-    return [*([("group", group)] if group else []), *(("file", path) for path in sorted(files))]
+    return [
+        *(("group", name) for name in sorted(people)), *(("file", path) for path in sorted(files))
+    ]  # fmt: skip
 
 
 def _joined(hashes: Iterable[str]) -> str:

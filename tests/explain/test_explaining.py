@@ -122,7 +122,7 @@ def external(html: str) -> list[str]:
 def test_a_split_of_a_fusion_model(
     corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    explain(corpus / "model", tmp_path, manifest=corpus / "manifest.jsonl",
+    explain(tmp_path, model=corpus / "model", manifest=corpus / "manifest.jsonl",
             store=corpus / "store", count=6, sheets=2, noise=True, orders=2)  # fmt: skip
     told = capsys.readouterr().out
     assert "modalities: the explanation's order" in told and "noise on voice: it" in told
@@ -238,8 +238,10 @@ def test_mistakes_are_one_line(corpus: Path, spoken: Path, tmp_path: Path) -> No
         ({"clip": Path("x.mp4"), "noise": True}, "measured over a split"),
     ):
         with pytest.raises(EmollamaError, match=message):
-            explain(corpus / "model", tmp_path / "out", **wrong)  # type: ignore[arg-type]
+            explain(tmp_path / "out", model=corpus / "model", **wrong)  # type: ignore[arg-type]
     with pytest.raises(EmollamaError, match="that has no gate"):
-        explain(spoken / "model", tmp_path / "out", manifest=spoken / "manifest.jsonl", split="val",
-                noise=True)  # fmt: skip
+        explain(
+            tmp_path / "out", model=spoken / "model", manifest=spoken / "manifest.jsonl",
+            split="val", noise=True,
+        )  # fmt: skip
     assert not (tmp_path / "out").exists()

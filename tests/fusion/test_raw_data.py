@@ -250,7 +250,7 @@ def test_trained_evaluated_and_asked(
 
 
 def test_a_raw_clip_is_explained(folder: Path, trained: Path, tmp_path: Path) -> None:
-    explain(trained, tmp_path, folder / "clip-6.mp4", "what a lovely day", window=0.5, orders=1)
+    explain(tmp_path, folder / "clip-6.mp4", trained, "what a lovely day", window=0.5, orders=1)
     case = json.loads((tmp_path / "clip-6.json").read_text())
     words = next(c for c in case["occlusion"] if c["lane"].startswith("words"))
     assert words["words"][1:-1] == ["what", "a", "lovely", "day"]
