@@ -45,10 +45,7 @@ def known_in_test(
         return None
     if enrol == "all":
         return enrolment(prior, readers, tested).transductive
-    known = enrolment(prior, readers, enrolled)
-    people = {person: known.by(clips) for person, clips in known.clips.items()}
-    who = {sample.id: person_of(sample) for sample in tested}
-    return Known(prior, lambda sample_id: people.get(who[sample_id] or ""))
+    return enrolment(prior, readers, enrolled).for_others(tested)
 
 
 def told(enrol: Enrol) -> str:

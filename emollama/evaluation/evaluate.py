@@ -172,7 +172,7 @@ def _baseline(
             say("no classical baselines: no modality is a cached track")
         return None
     if writes:
-        readers = people.readers(loaded.readers) if people else loaded.readers
+        readers = people.known.readers(loaded.readers) if people else loaded.readers
         features_of = partial(_features, config, model, readers, manifest.lacks)
         try:
             write_baseline(

@@ -10,7 +10,6 @@ from emollama.base.errors import EmollamaError
 from emollama.evaluation.config import EvalConfig
 from emollama.features.tracks import TrackReader, usable
 from emollama.inputs.enrolment import Known, enrolment, person_of
-from emollama.inputs.opening import Readers
 from emollama.inputs.person import Person, PersonPrior
 from emollama.manifest.sample import Manifest, Sample
 from emollama.runs.artefact import Artefact
@@ -30,10 +29,6 @@ class KnownPeople:
 
     known: Known
     words: str
-
-    def readers(self, readers: Mapping[str, TrackReader]) -> Readers:
-        """Readers of the same tracks, measured against people: for the baseline."""
-        return self.known.readers(readers)
 
 
 def drawn_clips(config: EvalConfig, tested: Sequence[Sample]) -> dict[str, list[Sample]]:
@@ -85,18 +80,15 @@ def known_people(
     fit = [s for s in manifest.samples if s.split in asked and s.id not in ids]
     others = enrolment(prior, readers, usable(fit, readers)[0])
     if config.data.enrol == "all":
-        people = enrolment(prior, readers, tested)
+        answered = enrolment(prior, readers, tested).transductive
         words = "all their clips of this split, unlabelled, those scored included (transductive)"
-        found = {i: people.all(i) for i in people.people}
     else:
         clips = [s for own in enrolled.values() for s in own]
-        people = enrolment(prior, readers, usable(clips, readers)[0])
-        by = {p: people.by(own) for p, own in people.clips.items()}
+        answered = enrolment(prior, readers, usable(clips, readers)[0]).for_others(tested)
         words = f"{config.data.enrol} of their clips, unlabelled and not scored"
-        found = {s.id: by.get(person_of(s) or "") for s in tested}
 
     def person(sample_id: str) -> Person | None:
-        return found[sample_id] if sample_id in found else others.all(sample_id)
+        return answered.person(sample_id) if sample_id in ids else others.all(sample_id)
 
     return KnownPeople(Known(prior, person), words)
 

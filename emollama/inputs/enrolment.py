@@ -63,7 +63,8 @@ class Enrolment:
             if (person := people[name]) is not None:
                 self.clips.setdefault(person, []).append(name)
         self._all: dict[str, Person | None] = {}
-        self._epoch = -1
+        self._epoch = (-1, -1)
+        self._cut: dict[tuple[str, int], tuple[Sequence[str], Sequence[str]]] = {}
         self._drawn: dict[tuple[str, int, int], Person | None] = {}
 
     def by(self, ids: Sequence[str], neutral: bool = False) -> Person | None:
@@ -74,6 +75,12 @@ class Enrolment:
     def transductive(self) -> Known:
         """Everybody known by all clips, those to be answered included."""
         return Known(self.prior, self.all)
+
+    def for_others(self, samples: Sequence[Sample]) -> Known:
+        """Other samples of the same people, each person known by all of these clips."""
+        people = {person: self.by(clips) for person, clips in self.clips.items()}
+        who = {sample.id: person_of(sample) for sample in samples}
+        return Known(self.prior, lambda sample_id: people.get(who[sample_id] or ""))
 
     def all(self, sample_id: str) -> Person | None:
         """The person of a sample by all clips of that person, this one included."""
@@ -94,9 +101,11 @@ class Enrolment:
             return None
         if SIZES[place] is None:
             return self.all(sample_id)
-        if self._epoch != epoch:
-            self._epoch, self._drawn = epoch, {}
-        first, second = self._halves(seed, epoch, person, place)
+        if self._epoch != (seed, epoch):
+            self._epoch, self._drawn, self._cut = (seed, epoch), {}, {}
+        if (person, place) not in self._cut:
+            self._cut[person, place] = self._halves(seed, epoch, person, place)
+        first, second = self._cut[person, place]
         side = int(sample_id in first)
         key = (person, place, side)
         if key not in self._drawn:

@@ -20,6 +20,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -45,7 +46,7 @@ class ClipMoments:
     variance: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Person:
     """A person as one model sees them: the estimate that the person's clips gave.
 
@@ -104,12 +105,15 @@ class PersonPrior:
     classes: np.ndarray
     weights: np.ndarray
     bias: np.ndarray
-    _slices: dict[str, slice] = field(init=False, repr=False)
+    # What training asks again for every clip of a person.
+    _affines: WeakKeyDictionary[Person, dict[str, Affine]] = field(
+        default_factory=WeakKeyDictionary, init=False, repr=False, compare=False
+    )
 
-    def __post_init__(self) -> None:
-        ends = np.cumsum([0, *self.widths.values()]).tolist()
-        slices = {n: slice(a, b) for n, a, b in zip(self.widths, ends, ends[1:], strict=False)}
-        object.__setattr__(self, "_slices", slices)
+    @cached_property
+    def slices(self) -> dict[str, slice]:
+        """The columns of each input."""
+        return column_slices(self.widths)
 
     @cached_property
     def key(self) -> str:
@@ -138,8 +142,8 @@ class PersonPrior:
         known = (~np.isnan(means)).sum(axis=0)
         offset, variety, shrinkage = self._offset(means, neutral)
         trust = 0.0 if neutral else variety * known / (known + CLIPS_FOR_MEAN)
-        offset = trust * _mean(means) + (1 - trust) * offset
-        own = _mean(variances + (means - offset) ** 2)
+        offset = trust * mean_of_known(means) + (1 - trust) * offset
+        own = mean_of_known(variances + (means - offset) ** 2)
         trust = 0.0 if neutral else variety * known / (known + CLIPS_FOR_DEVIATION)
         pooled = shrinkage * self.within**2 + (1 - shrinkage)
         deviation = np.maximum(np.sqrt(trust * own + (1 - trust) * pooled), SMALLEST)
@@ -157,35 +161,49 @@ class PersonPrior:
         single = 1 / np.maximum(known, 1)
         if not self.labels:
             shrinkage = np.where(known, self.spread / (self.spread + self.noise * single), 0.0)
-            return shrinkage * _mean(means), 1.0, shrinkage
+            return shrinkage * mean_of_known(means), 1.0, shrinkage
         offset = np.zeros(means.shape[1])
         expected = np.zeros((len(means), len(self.labels)))
         for _ in range(STEPS):
             if neutral and "neutral" in self.labels:
                 expected[:, self.labels.index("neutral")] = 1.0
             else:
-                centred = np.nan_to_num((means - offset) / self.within)
-                expected = _softmax(centred @ self.weights.T + self.bias)
+                expected = self.expected(means - offset)
             share = expected.mean(axis=0)
             alike = (share**2).sum()
             explained = expected @ self.classes
             doubt = (expected @ self.classes**2 - explained**2).mean(axis=0)
             error = self.noise * single + self.habit * alike + doubt * np.maximum(single, alike)
             shrinkage = np.where(known, self.spread / (self.spread + error), 0.0)
-            offset = shrinkage * _mean(means - explained)
+            offset = shrinkage * mean_of_known(means - explained)
         # What the labels of clips differ by, without the doubt about each of them.
         differing = np.exp(_entropy(share) - _entropy(expected).mean()) - 1
         variety = ENOUGH_VARIETY * differing / max(len(self.labels) - 1, 1)
         return offset, float(min(variety, 1.0)), shrinkage
 
+    def expected(self, departures: np.ndarray) -> np.ndarray:
+        """Probabilities [n, K] of the labels of clips [n, D], given as departures from a person."""
+        scores = np.nan_to_num(departures / self.within) @ self.weights.T + self.bias
+        exponents = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return np.asarray(exponents / exponents.sum(axis=1, keepdims=True))
+
     def affine(self, name: str, person: Person | None) -> Affine | None:
         """The change of an input's columns for a person; None for nobody."""
         if person is None:
             return None
-        part = self._slices[name]
-        scale = self.deviation[part] / person.deviation[part]
-        shift = self.mean[part] - scale * person.mean[part]
-        return Affine(scale.astype(np.float32), shift.astype(np.float32))
+        known = self._affines.setdefault(person, {})
+        if name not in known:
+            part = self.slices[name]
+            scale = self.deviation[part] / person.deviation[part]
+            shift = self.mean[part] - scale * person.mean[part]
+            known[name] = Affine(scale.astype(np.float32), shift.astype(np.float32))
+        return known[name]
+
+
+def column_slices(widths: Mapping[str, int]) -> dict[str, slice]:
+    """The columns of each input, side by side in this order."""
+    ends = np.cumsum([0, *widths.values()]).tolist()
+    return {n: slice(a, b) for n, a, b in zip(widths, ends, ends[1:], strict=False)}
 
 
 def moments_of(tracks: Sequence[FeatureTrack | None], widths: Sequence[int]) -> ClipMoments:
@@ -202,7 +220,7 @@ def moments_of(tracks: Sequence[FeatureTrack | None], widths: Sequence[int]) -> 
     return ClipMoments(np.concatenate(means), np.concatenate(variances))
 
 
-def _mean(values: np.ndarray) -> np.ndarray:
+def mean_of_known(values: np.ndarray) -> np.ndarray:
     """Mean [D] of rows that are known; 0 where none is."""
     known = ~np.isnan(values)
     return np.where(known, values, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
@@ -211,8 +229,3 @@ def _mean(values: np.ndarray) -> np.ndarray:
 def _entropy(shares: np.ndarray) -> np.ndarray:
     """Entropy in nats along the last axis."""
     return np.asarray(-(shares * np.log(np.maximum(shares, 1e-12))).sum(axis=-1))
-
-
-def _softmax(scores: np.ndarray) -> np.ndarray:
-    exponents = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return exponents / exponents.sum(axis=1, keepdims=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from emollama.base.errors import EmollamaError
-from emollama.inputs.person import ClipMoments, PersonPrior
+from emollama.inputs.person import ClipMoments, PersonPrior, column_slices, mean_of_known
 
 STRENGTH = 0.01
 """C of the regression that expects a clip's label."""
@@ -40,7 +40,7 @@ def fit_person_prior(
     """
     means = np.stack([c.mean for c in clips])
     variances = np.stack([c.variance for c in clips])
-    for name, part in _parts(widths):
+    for name, part in column_slices(widths).items():
         if np.isnan(means[:, part]).all():
             raise EmollamaError(f"input '{name}': no training clip has features of it")
     mean, inside = np.nanmean(means, axis=0), np.nanmean(variances, axis=0)
@@ -68,26 +68,16 @@ def fit_person_prior(
     having = np.maximum((shown > 0).sum(axis=0), 1)
     error = noise * having / np.maximum(shown.sum(axis=0), 1) + habit / max(len(present), 1)
     people_means = np.where(shown > 0, people_means, np.nan)
-    about_all = (people_means - _mean(people_means)) ** 2
-    variance = _mean(about_all) * having / np.maximum(having - 1, 1)
+    about_all = (people_means - mean_of_known(people_means)) ** 2
+    variance = mean_of_known(about_all) * having / np.maximum(having - 1, 1)
     spread = np.maximum(variance - error, _SMALLEST)
     about = standard - people_means[who]
-    within = np.sqrt(np.maximum(inside / deviation**2 + _mean(about**2), _SMALLEST))
+    within = np.sqrt(np.maximum(inside / deviation**2 + mean_of_known(about**2), _SMALLEST))
     weights, bias = _regression(about / within, which, len(present))
     return PersonPrior(
         dict(widths), tuple(present), mean, deviation, within, noise, habit, spread, classes,
         weights, bias,
     )  # fmt: skip
-
-
-def _parts(widths: Mapping[str, int]) -> list[tuple[str, slice]]:
-    ends = np.cumsum([0, *widths.values()]).tolist()
-    return [(n, slice(a, b)) for n, a, b in zip(widths, ends, ends[1:], strict=False)]
-
-
-def _mean(values: np.ndarray) -> np.ndarray:
-    known = ~np.isnan(values)
-    return np.where(known, values, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
 
 
 def _additive(
@@ -99,12 +89,12 @@ def _additive(
     means = np.zeros((people, width))
     for _ in range(ROUNDS):
         for p in range(people):
-            means[p] = _mean((values - classes[which])[who == p])
+            means[p] = mean_of_known((values - classes[which])[who == p])
         for k in range(labels):
-            classes[k] = _mean((values - means[who])[which == k])
+            classes[k] = mean_of_known((values - means[who])[which == k])
         if labels:
             shown = np.where(np.isnan(values), np.nan, classes[which])
-            classes[:labels] -= _mean(shown[which >= 0])
+            classes[:labels] -= mean_of_known(shown[which >= 0])
     return means, classes[:labels]
 
 
@@ -120,15 +110,17 @@ def _components(
             continue
         # By column, for clips of some corpora lack a channel.
         count = (~np.isnan(cell)).sum(axis=0)
-        several, centre = count > 1, _mean(cell)
+        several, centre = count > 1, mean_of_known(cell)
         own = (cell - centre) ** 2 * count / np.maximum(count - 1, 1)
         inside.append(np.where(several, own, cell**2))
         between.append(np.where(several, centre**2, np.nan))
         sizes.append(np.where(several, 1 / np.maximum(count, 1), np.nan))
-    noise = np.maximum(_mean(np.concatenate(inside)), _SMALLEST)
+    noise = np.maximum(mean_of_known(np.concatenate(inside)), _SMALLEST)
     if not between:
         return noise, np.zeros_like(noise)
-    return noise, np.maximum(_mean(np.stack(between)) - noise * _mean(np.stack(sizes)), 0.0)
+    return noise, np.maximum(
+        mean_of_known(np.stack(between)) - noise * mean_of_known(np.stack(sizes)), 0.0
+    )
 
 
 def _regression(

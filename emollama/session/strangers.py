@@ -41,19 +41,16 @@ def distances(
     """
     place = (clip.mean - person.mean) / prior.deviation
     if prior.labels:
-        scores = np.nan_to_num(place / prior.within) @ prior.weights.T + prior.bias
-        expected = np.exp(scores - scores.max())
-        place = place - (expected / expected.sum()) @ prior.classes
+        place = place - prior.expected(place[None])[0] @ prior.classes
     single = prior.noise + prior.habit
     expected_square = single + 1 / (1 / prior.spread + person.clips / single)
     weights = prior.spread / expected_square
     weighted = weights * place**2 / expected_square
-    ends = np.cumsum([0, *prior.widths.values()]).tolist()
     found: dict[str, float] = {}
     for channel in dict.fromkeys(channels.values()):
-        mine = np.zeros(ends[-1], dtype=bool)
-        for name, low, high in zip(prior.widths, ends, ends[1:], strict=False):
-            mine[low:high] = channels[name] == channel
+        mine = np.zeros(len(place), dtype=bool)
+        for name, columns in prior.slices.items():
+            mine[columns] = channels[name] == channel
         mine &= ~np.isnan(place)
         if mine.any():
             found[channel] = float(weighted[mine].sum() / weights[mine].sum())

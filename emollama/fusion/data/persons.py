@@ -18,8 +18,9 @@ def measured(values: Mapping[str, Tensor], known: Known, ids: Sequence[str]) -> 
     which are scaled only.
     """
     found = dict(values)
+    people = [known.person(sample_id) for sample_id in ids]
     for name, width in known.prior.widths.items():
-        affines = [known.affine(name, sample_id) for sample_id in ids]
+        affines = [known.prior.affine(name, person) for person in people]
         if name not in values or all(affine is None for affine in affines):
             continue
         parts = values[name].shape[-1] // width
