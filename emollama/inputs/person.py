@@ -11,7 +11,8 @@ offset of a person is estimated by four steps of expectation and maximisation: t
 less what its expected label explains, shrunk in every column by its error over people's spread. The
 error has three parts: the noise of a clip, the person's own habit of showing that label, and the
 doubt about the label; the last two do not average out over clips of one label. The more clips there
-are and the more their labels differ, the more the plain mean and deviation are trusted instead.
+are and the more they vary, the more the plain mean and deviation are trusted instead. How much they
+vary is read from the features: the variance between clips, in the part of it that labels explain.
 """
 
 from __future__ import annotations
@@ -32,10 +33,9 @@ CLIPS_FOR_MEAN = 4
 """Number of varied clips at which the plain mean is trusted half."""
 CLIPS_FOR_DEVIATION = 8
 """Number of varied clips at which the person's own deviation is trusted half."""
-ENOUGH_VARIETY = 3
-"""Clips are as varied as can be where they differ by the labels of a third of the label set."""
 SMALLEST = 0.2
 """Smallest deviation of a person, in deviations of the corpus."""
+_LEAST = 1e-12
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Person:
         mean: float64 [D] of all columns.
         deviation: float64 [D].
         prior: `PersonPrior.key` of the model.
-        variety: 0 where all clips seem to show one label, 1 where they show all alike.
+        variety: 0 where the clips vary as clips of one label do, 1 where as clips of all labels.
     """
 
     clips: int
@@ -140,7 +140,8 @@ class PersonPrior:
         means = (np.stack([c.mean for c in clips]) - self.mean) / self.deviation
         variances = np.stack([c.variance for c in clips]) / self.deviation**2
         known = (~np.isnan(means)).sum(axis=0)
-        offset, variety, shrinkage = self._offset(means, neutral)
+        offset, shrinkage = self._offset(means, neutral)
+        variety = self._variety(means)
         trust = 0.0 if neutral else variety * known / (known + CLIPS_FOR_MEAN)
         offset = trust * mean_of_known(means) + (1 - trust) * offset
         own = mean_of_known(variances + (means - offset) ** 2)
@@ -155,13 +156,26 @@ class PersonPrior:
             variety=variety,
         )
 
-    def _offset(self, means: np.ndarray, neutral: bool) -> tuple[np.ndarray, float, np.ndarray]:
-        """The person's offset [D] by EM, the variety of labels expected, and the shrinkage [D]."""
+    def _variety(self, means: np.ndarray) -> float:
+        """How much clips [n, D] vary: 0 as those of one label, 1 as those of all labels."""
+        if not self.labels:
+            return 1.0
+        known = (~np.isnan(means)).sum(axis=0)
+        several = known > 1
+        between = (
+            mean_of_known((means - mean_of_known(means)) ** 2) * known / np.maximum(known - 1, 1)
+        )
+        labels = (self.classes**2).mean(axis=0) + self.habit
+        excess = (between - self.noise)[several].sum() / max(labels[several].sum(), _LEAST)
+        return float(np.clip(excess, 0.0, 1.0))
+
+    def _offset(self, means: np.ndarray, neutral: bool) -> tuple[np.ndarray, np.ndarray]:
+        """The person's offset [D] by EM, and its shrinkage [D]."""
         known = (~np.isnan(means)).sum(axis=0)
         single = 1 / np.maximum(known, 1)
         if not self.labels:
             shrinkage = np.where(known, self.spread / (self.spread + self.noise * single), 0.0)
-            return shrinkage * mean_of_known(means), 1.0, shrinkage
+            return shrinkage * mean_of_known(means), shrinkage
         offset = np.zeros(means.shape[1])
         expected = np.zeros((len(means), len(self.labels)))
         for _ in range(STEPS):
@@ -176,10 +190,7 @@ class PersonPrior:
             error = self.noise * single + self.habit * alike + doubt * np.maximum(single, alike)
             shrinkage = np.where(known, self.spread / (self.spread + error), 0.0)
             offset = shrinkage * mean_of_known(means - explained)
-        # What the labels of clips differ by, without the doubt about each of them.
-        differing = np.exp(_entropy(share) - _entropy(expected).mean()) - 1
-        variety = ENOUGH_VARIETY * differing / max(len(self.labels) - 1, 1)
-        return offset, float(min(variety, 1.0)), shrinkage
+        return offset, shrinkage
 
     def expected(self, departures: np.ndarray) -> np.ndarray:
         """Probabilities [n, K] of the labels of clips [n, D], given as departures from a person."""
@@ -224,8 +235,3 @@ def mean_of_known(values: np.ndarray) -> np.ndarray:
     """Mean [D] of rows that are known; 0 where none is."""
     known = ~np.isnan(values)
     return np.where(known, values, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-
-
-def _entropy(shares: np.ndarray) -> np.ndarray:
-    """Entropy in nats along the last axis."""
-    return np.asarray(-(shares * np.log(np.maximum(shares, 1e-12))).sum(axis=-1))

@@ -3,7 +3,8 @@
 Rules are data. A voice rule compares one prosody column with its mean and deviation over the
 training split and gives a word when it is more than `THRESHOLD` deviations away; the face is
 described by the expression classifier's mean probabilities. The words are used in the prompt of a
-reason, in `predict`'s output and on the page.
+reason, in `predict`'s output and on the page. A model keeps the voice rules that it was trained
+with.
 """
 
 from __future__ import annotations
@@ -35,16 +36,24 @@ VOICE_RULES: tuple[VoiceRule, ...] = (
     VoiceRule("energy_mean", "quiet voice", "loud voice"),
     VoiceRule("speech_rate", "slow speech", "fast speech"),
 )
+MORE_VOICE_RULES: tuple[VoiceRule, ...] = (
+    *VOICE_RULES,
+    VoiceRule("brightness", "soft timbre", "sharp timbre"),
+    VoiceRule("energy_range", "even loudness", "changing loudness"),
+    VoiceRule("pause_fraction", "few pauses", "many pauses"),
+)
+"""Of models that learn reasons from measured clues alone: two or more are found in most voices."""
 EXPRESSION_PREFIX = "probability "
 
 
 @dataclass(frozen=True)
 class ColumnStatistics:
-    """Names, means and deviations of a stream's columns over the training split."""
+    """Names, means and deviations of a stream's columns over the training split, and the rules."""
 
     columns: tuple[str, ...]
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
+    rules: tuple[VoiceRule, ...] = VOICE_RULES
 
 
 @dataclass(frozen=True)
@@ -54,7 +63,11 @@ class ClueWords:
     statistics: Mapping[str, ColumnStatistics] = field(default_factory=dict)
 
     @classmethod
-    def fit(cls, tracks: Mapping[str, tuple[tuple[str, ...], Iterable[np.ndarray]]]) -> ClueWords:
+    def fit(
+        cls,
+        tracks: Mapping[str, tuple[tuple[str, ...], Iterable[np.ndarray]]],
+        rules: tuple[VoiceRule, ...] = VOICE_RULES,
+    ) -> ClueWords:
         """Fit on {stream: (column names, values [T, D] of each training clip)}."""
         fitted: dict[str, ColumnStatistics] = {}
         for name, (columns, values) in tracks.items():
@@ -63,6 +76,7 @@ class ClueWords:
                 columns,
                 tuple(float(x) for x in means.mean(axis=0)),
                 tuple(float(x) for x in means.std(axis=0)),
+                rules,
             )
         return cls(fitted)
 
@@ -87,6 +101,7 @@ class ClueWords:
                 "columns": list(s.columns),
                 "mean": list(s.mean),
                 "deviation": list(s.deviation),
+                "rules": [[r.column, r.low, r.high] for r in s.rules],
             }
             for name, s in self.statistics.items()
         }
@@ -102,13 +117,18 @@ class ClueWords:
                     f"'{name}' has {len(columns)} columns, but another number of means and "
                     "deviations"
                 )
-            found[name] = ColumnStatistics(columns, mean, deviation)
+            rules = (
+                tuple(VoiceRule(*map(str, rule)) for rule in s["rules"])
+                if "rules" in s
+                else VOICE_RULES
+            )
+            found[name] = ColumnStatistics(columns, mean, deviation, rules)
         return cls(found)
 
 
 def _voice_words(statistics: ColumnStatistics, values: np.ndarray) -> str:
     words = []
-    for rule in VOICE_RULES:
+    for rule in statistics.rules:
         if rule.column not in statistics.columns:
             continue
         index = statistics.columns.index(rule.column)
@@ -120,7 +140,7 @@ def _voice_words(statistics: ColumnStatistics, values: np.ndarray) -> str:
             words.append(rule.high)
     if words:
         return ", ".join(words)
-    return "ordinary tone" if any(r.column in statistics.columns for r in VOICE_RULES) else ""
+    return "ordinary tone" if any(r.column in statistics.columns for r in statistics.rules) else ""
 
 
 def _face_words(statistics: ColumnStatistics, values: np.ndarray) -> str:

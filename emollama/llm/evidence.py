@@ -15,7 +15,7 @@ from emollama.inputs.config import DataSection
 from emollama.inputs.enrolment import Known
 from emollama.inputs.opening import Readers, Store, open_inputs
 from emollama.inputs.segments import fit_steps
-from emollama.llm.clues import ClueWords
+from emollama.llm.clues import VOICE_RULES, ClueWords, VoiceRule
 from emollama.llm.configuration import StreamConfig
 from emollama.llm.modeling import EmotionLlama
 from emollama.llm.options import StreamSection
@@ -123,7 +123,11 @@ def fit_standardisers(
         model.projector(stream.name).fit(map(torch.as_tensor, steps), where)
 
 
-def fit_clues(readers: Mapping[str, TrackReader], samples: Sequence[Sample]) -> ClueWords:
+def fit_clues(
+    readers: Mapping[str, TrackReader],
+    samples: Sequence[Sample],
+    rules: tuple[VoiceRule, ...] = VOICE_RULES,
+) -> ClueWords:
     """Clue words from every stream whose columns have names."""
     named = {}
     for name, reader in readers.items():
@@ -133,4 +137,4 @@ def fit_clues(readers: Mapping[str, TrackReader], samples: Sequence[Sample]) -> 
         values = [t.values for t in tracks if t is not None]
         if values:
             named[name] = (reader.columns, values)
-    return ClueWords.fit(named)
+    return ClueWords.fit(named, rules)

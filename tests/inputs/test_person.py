@@ -85,6 +85,14 @@ def test_neutral_clips_alone_do_no_harm(tested: Enrolment) -> None:
         assert found is not None and found.variety < 0.2
 
 
+def test_varied_clips_count_as_varied_where_their_labels_are_unsure(tested: Enrolment) -> None:
+    """With few training people the labels expected are unsure; how clips vary is plain to see."""
+    unsure = replace(tested.prior, weights=0.02 * tested.prior.weights)
+    for clips in tested.clips.values():
+        found = unsure.estimate([tested.moments[i] for i in clips])
+        assert found is not None and found.variety > 0.6
+
+
 def test_the_labels_of_enrolled_clips_are_not_seen(
     corpus: tuple[Readers, list[Sample]], tested: Enrolment
 ) -> None:

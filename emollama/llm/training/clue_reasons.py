@@ -30,7 +30,8 @@ _ADJECTIVES = {
     "sadness": "sad",
 }
 _ARTICLES = {"flat melody": "a flat melody", "lively melody": "a lively melody",
-             "quiet voice": "a quiet sound", "loud voice": "a loud sound"}  # fmt: skip
+             "quiet voice": "a quiet sound", "loud voice": "a loud sound",
+             "soft timbre": "a soft timbre", "sharp timbre": "a sharp timbre"}  # fmt: skip
 ORDINARY = "ordinary tone"
 
 

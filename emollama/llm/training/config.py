@@ -12,6 +12,7 @@ from emollama.base import torchrun
 from emollama.base.config import Seed, Strict
 from emollama.base.precision import TrainingPrecision
 from emollama.inputs.config import DataSection, ModalityDropout
+from emollama.llm.clues import MORE_VOICE_RULES, VOICE_RULES, VoiceRule
 from emollama.llm.options import Attention, Clues, LoraSection, Quantisation, StreamSection
 from emollama.llm.released.keys import translate_training
 from emollama.manifest.sample import LONGEST_CONTEXT
@@ -60,6 +61,11 @@ class ReasonSection(TaskSection):
     """The task of reasons; `from_clues` makes them of measured clues where a corpus has none."""
 
     from_clues: bool = False
+
+    @property
+    def voice_rules(self) -> tuple[VoiceRule, ...]:
+        """The rules for words on the voice."""
+        return MORE_VOICE_RULES if self.from_clues else VOICE_RULES
 
     @model_serializer(mode="wrap")
     def _as_given(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -133,8 +133,9 @@ def plan(config: TrainConfig, gpus: int = 1) -> Plan:
     )  # fmt: skip
     model = _skeleton(config, folder, streams)
     batch = config.training.batch_size
+    clues = fit_clues(readers, samples, config.tasks.reason.voice_rules)
     schedule = InstructionSchedule(
-        samples, EvidenceReader(readers, fit_clues(readers, samples)), processor, config.tasks,
+        samples, EvidenceReader(readers, clues), processor, config.tasks,
         config.modality_dropout, config.seed, config.training.max_steps, batch, gpus,
         micro, config.training.pack_tokens, balance=balance_of(manifest, samples),
     )  # fmt: skip

@@ -140,7 +140,7 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
         )
         held_out = len(next(iter(shifts.values())))
         say(f"projectors start from a probe; {held_out} samples are presented as if held out of it")
-    clues = fit_clues(readers, samples)
+    clues = fit_clues(readers, samples, config.tasks.reason.voice_rules)
     shown = EvidenceReader(readers, clues, shifts)
     schedule = InstructionSchedule(
         samples, shown, processor, config.tasks, config.modality_dropout, config.seed,
