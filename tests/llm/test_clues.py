@@ -30,8 +30,9 @@ def test_every_rule_has_a_column_and_says_which_way() -> None:
 def test_a_model_keeps_the_rules_that_it_was_trained_with() -> None:
     """An artefact written before there were more rules has none in its file."""
     heard = track(f0_mean=2.0, pause_fraction=2.0)
-    for section, expected in ((ReasonSection(), "high pitch"),
-                              (ReasonSection(from_clues=True), "high pitch, many pauses")):  # fmt: skip
+    cases = ((ReasonSection(), "high pitch"),
+             (ReasonSection(from_clues=True), "high pitch, many pauses"))  # fmt: skip
+    for section, expected in cases:
         words = ClueWords.fit({"prosody": (COLUMNS, CLIPS)}, section.voice_rules)
         assert ClueWords.from_dict(words.to_dict()).describe(heard) == {"voice": expected}
     old = words.to_dict()
