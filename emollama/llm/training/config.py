@@ -18,6 +18,11 @@ from emollama.llm.released.keys import translate_training
 from emollama.manifest.sample import LONGEST_CONTEXT
 
 
+def without_default(values: dict[str, Any], key: str) -> dict[str, Any]:
+    """Values without a later key that is off."""
+    return {k: v for k, v in values.items() if v or k != key}
+
+
 class ModelSection(Strict):
     """`llm`: an asset's name, or the folder of any causal LM in the transformers format.
 
@@ -25,7 +30,8 @@ class ModelSection(Strict):
     after stage 1), or a released `.pth`. `quantise`: load the frozen language model in 8 or 4 bits
     (bitsandbytes, on a GPU; QLoRA, Dettmers et al. 2023). `streams`: none for words alone.
     `context`: number of earlier turns of a conversation to read. `probe_strength`: C of the
-    regression for `initial_weights: probe`; use a small value for few speakers.
+    regression for `initial_weights: probe`; use a small value for few speakers. `probe_alone`: fit
+    that regression also on every channel alone.
     """
 
     llm: str = "smollm2-135m-instruct"
@@ -37,7 +43,13 @@ class ModelSection(Strict):
     streams: list[StreamSection] = Field(default=[])
     context: int = Field(default=0, ge=0, le=LONGEST_CONTEXT)
     probe_strength: float = Field(default=0.01, gt=0)
+    probe_alone: bool = False
     lora: LoraSection = LoraSection()
+
+    @model_serializer(mode="wrap")
+    def _as_given(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `probe_alone` where it is off, so that earlier runs are gone on with."""
+        return without_default(values(self), "probe_alone")
 
     @model_validator(mode="after")
     def _one_beginning(self) -> ModelSection:
@@ -70,8 +82,7 @@ class ReasonSection(TaskSection):
     @model_serializer(mode="wrap")
     def _as_given(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Without `from_clues` where it is off, so that earlier runs are gone on with."""
-        found: dict[str, Any] = values(self)
-        return {k: v for k, v in found.items() if v or k != "from_clues"}
+        return without_default(values(self), "from_clues")
 
 
 class TasksSection(Strict):

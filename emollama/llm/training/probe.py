@@ -16,6 +16,7 @@ too much. So in training a sample is presented as by a regression that was fitte
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import cast
 
@@ -46,10 +47,13 @@ def start_from_probe(
     readers: Mapping[str, TrackReader],
     samples: Sequence[Sample],
     strength: float,
+    alone: bool = False,
 ) -> Shifts:
     """Set the linear projectors of some streams from one probe of the training labels.
 
     `strength` is the probe's C: the smaller, the more it relies on what many speakers share.
+    `alone`: fit it on every sample once with all channels and once with each channel alone, so that
+    a channel's part of the logits also serves without the others.
     Returns the shifts that correct the projected training samples as if the probe had been fitted
     without their groups; they are for training only. The standardisers must have been fitted. One
     factor scales all maps, so that an uninformative stream stays weak beside an informative one. A
@@ -62,7 +66,10 @@ def start_from_probe(
         raise EmollamaError("initial_weights: probe needs two labels among the training samples")
     blocks = [_standardised(model, name, readers[name], labelled) for name in streams]
     x = np.concatenate(blocks, axis=1)
-    classes, rows = _probe(x, targets, strength)
+    edges = np.cumsum([0] + [block.shape[1] for block in blocks])
+    spans = [slice(a, b) for a, b in pairwise(edges)]
+    probe = Probe(strength, _channel_masks(processor, streams, spans) if alone else ())
+    classes, rows = probe.fit(x, targets)
     table = cast(torch.nn.Parameter, model.get_input_embeddings().weight)
     with whole([table]):
         words = torch.stack(
@@ -73,20 +80,44 @@ def start_from_probe(
     scale = model.projector(streams[0]).output_scale
     size = scale / (torch.from_numpy(x).float() @ weight.T).std()
     under = common / common.std() * scale
-    edges = np.cumsum([0] + [block.shape[1] for block in blocks])
-    spans = [slice(a, b) for a, b in pairwise(edges)]
     for name, span in zip(streams, spans, strict=True):
         projector = model.projector(name)
         projector.output.weight.copy_(weight[:, span] * size)
         projector.output.bias.copy_(under)
-    return _shifts(model, streams, spans, labelled, x, targets, rows, strength)
+    return _shifts(model, streams, spans, labelled, x, targets, rows, probe)
 
 
-def _probe(x: np.ndarray, targets: Sequence[int], strength: float) -> tuple[np.ndarray, np.ndarray]:
-    """Classes [K] and coefficients [K, D] of the regression."""
-    fitted = LogisticRegression(C=strength, max_iter=3000).fit(x, targets)
-    rows = fitted.coef_
-    return fitted.classes_, rows if len(fitted.classes_) > 2 else np.vstack([-rows, rows])
+@dataclass(frozen=True)
+class Probe:
+    """A regression of labels on features.
+
+    Attributes:
+        strength: its C.
+        masks: bool [D] of the columns of each channel, which it is also fitted on alone.
+    """
+
+    strength: float
+    masks: Sequence[np.ndarray] = ()
+
+    def fit(self, x: np.ndarray, targets: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Classes [K] and coefficients [K, D]."""
+        shown = [x, *(x * mask for mask in self.masks)]
+        fitted = LogisticRegression(C=self.strength, max_iter=3000)
+        fitted.fit(np.concatenate(shown), np.tile(targets, len(shown)))
+        rows = fitted.coef_
+        return fitted.classes_, rows if len(fitted.classes_) > 2 else np.vstack([-rows, rows])
+
+
+def _channel_masks(
+    processor: EmotionLlamaProcessor, streams: Sequence[str], spans: Sequence[slice]
+) -> list[np.ndarray]:
+    """The columns of each channel; none where there is one channel only."""
+    channels = {stream.name: stream.channel for stream in processor.streams}
+    masks: dict[str, np.ndarray] = {}
+    for name, span in zip(streams, spans, strict=True):
+        mask = masks.setdefault(channels[name], np.zeros(spans[-1].stop, bool))
+        mask[span] = True
+    return list(masks.values()) if len(masks) > 1 else []
 
 
 def _shifts(
@@ -97,7 +128,7 @@ def _shifts(
     x: np.ndarray,
     targets: Sequence[int],
     rows: np.ndarray,
-    strength: float,
+    probe: Probe,
 ) -> Shifts:
     """The smallest changes of the features [n, D] that turn logits into held-out logits."""
     shifts: Shifts = {name: {} for name in streams}
@@ -113,7 +144,7 @@ def _shifts(
     for fit, held_out in folds.split(x, targets, groups):
         if set(np.take(targets, fit)) != set(targets):
             continue  # a label that only the held-out groups show: nothing to compare with
-        _, others = _probe(x[fit], np.take(targets, fit).tolist(), strength)
+        _, others = probe.fit(x[fit], np.take(targets, fit).tolist())
         for name, span, inverse in zip(streams, spans, back, strict=True):
             part = x[held_out, span]
             change = part @ (others[:, span] - rows[:, span]).T @ inverse.T

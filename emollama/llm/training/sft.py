@@ -136,7 +136,13 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
     if probed := [s.name for s in config.model.streams if s.initial_weights == "probe"]:
         against = people.transductive.readers(readers) if people else readers
         shifts = start_from_probe(
-            artefact.bare(model), processor, probed, against, samples, config.model.probe_strength
+            artefact.bare(model),
+            processor,
+            probed,
+            against,
+            samples,
+            config.model.probe_strength,
+            config.model.probe_alone,
         )
         held_out = len(next(iter(shifts.values())))
         say(f"projectors start from a probe; {held_out} samples are presented as if held out of it")
