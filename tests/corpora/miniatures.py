@@ -12,13 +12,13 @@ from emollama.corpora.csv_table import prepare_csv
 from emollama.corpora.readers.aff_wild2 import prepare_aff_wild2
 from emollama.corpora.readers.ave import prepare_ave
 from emollama.corpora.readers.crema_d import prepare_crema_d
-from emollama.corpora.readers.dfew import prepare_dfew
+from emollama.corpora.readers.films.dfew import prepare_dfew
 from emollama.corpora.readers.emer import prepare_emer
 from emollama.corpora.readers.iemocap import prepare_iemocap
 from emollama.corpora.readers.meld import prepare_meld
 from emollama.corpora.readers.mer2023 import prepare_mer2023
 from emollama.corpora.readers.merr import prepare_merr
-from emollama.corpora.readers.mosei import prepare_mosei
+from emollama.corpora.readers.opinions.mosei import prepare_mosei
 from emollama.corpora.readers.mvsa import prepare_mvsa
 from emollama.corpora.readers.nce_list import prepare_nce
 from emollama.corpora.readers.ur_funny import prepare_ur_funny

@@ -136,7 +136,7 @@ def prepare_dfew(
     strict: Strict = False,
 ) -> None:
     """DFEW: EmoLabel_DataSplit and original clips; five official folds."""
-    from emollama.corpora.readers import dfew
+    from emollama.corpora.readers.films import dfew
 
     show(dfew.prepare_dfew(root, out, fold=fold, media=media, strict=strict))
 
@@ -150,7 +150,7 @@ def prepare_mosei(
     strict: Strict = False,
 ) -> None:
     """CMU-MOSEI or CMU-MOSI: MMSA's pickle, raw transcripts and videos, csd labels."""
-    from emollama.corpora.readers import mosei
+    from emollama.corpora.readers.opinions import mosei
 
     show(mosei.prepare_mosei(root, out, corpus=corpus, pickle=pickle, strict=strict))
 

@@ -25,7 +25,7 @@ from emollama.corpora.collection import (
     first_that_exists,
     require_root,
 )
-from emollama.corpora.readers.mosei_csd import NEAR, emotions_at, read_labels
+from emollama.corpora.readers.opinions.mosei_csd import NEAR, emotions_at, read_labels
 from emollama.corpora.report import PrepareReport
 from emollama.manifest.labels import get_label_set
 from emollama.manifest.sample import Sample, Targets
