@@ -40,6 +40,10 @@ class MediaFiles:
     def __bool__(self) -> bool:
         return bool(self.found)
 
+    def paths(self) -> list[Path]:
+        """All files and frame folders."""
+        return [path for same in self.found.values() for *_, path in same]
+
     def get(self, name: str) -> Path | None:
         """The file or frame folder whose path ends in `name`, which may hold folders ("a/1").
 

@@ -20,11 +20,20 @@ Transcripts = Annotated[Path | None, typer.Option(help="CSV with the columns nam
 
 
 @app.command("meld")
-def prepare_meld(root: Root, out: Out, strict: Strict = False, keep_bad: KeepBad = False) -> None:
+def prepare_meld(
+    root: Root,
+    out: Out,
+    dyadic: Annotated[
+        bool,
+        typer.Option("--dyadic", help="MELD_Dyadic: dialogues of two, <split>_sent_emo_dya.csv."),
+    ] = False,
+    strict: Strict = False,
+    keep_bad: KeepBad = False,
+) -> None:
     """MELD: <split>_sent_emo.csv and folders of clips; official splits."""
     from emollama.corpora.readers import meld
 
-    show(meld.prepare_meld(root, out, strict=strict, keep_bad=keep_bad))
+    show(meld.prepare_meld(root, out, dyadic=dyadic, strict=strict, keep_bad=keep_bad))
 
 
 @app.command("iemocap")
@@ -40,6 +49,16 @@ def prepare_iemocap(
         Literal["audio", "video"],
         typer.Option(help="Wav of the utterance, or avi of the dialogue with start and end."),
     ] = "audio",
+    undecided: Annotated[
+        bool,
+        typer.Option(
+            "--undecided", help="Six classes: 53 without a majority count as happy (7,433)."
+        ),
+    ] = False,
+    given: Annotated[
+        Path | None,
+        typer.Option(help="Npz of a label by utterance, in place of the majority in its sessions."),
+    ] = None,
     strict: Strict = False,
 ) -> None:
     """IEMOCAP: IEMOCAP_full_release; leave one session out."""
@@ -47,7 +66,7 @@ def prepare_iemocap(
 
     report = iemocap.prepare_iemocap(
         root, out, classes=classes, test_session=test_session, val_session=val_session,
-        media=media, strict=strict,
+        media=media, undecided=undecided, given=given, strict=strict,
     )  # fmt: skip
     show(report)
 
@@ -132,10 +151,12 @@ def prepare_dfew(
     root: Root,
     out: Out,
     fold: Annotated[int, typer.Option(help="Official fold, 1 to 5.")] = 1,
-    media: Annotated[Path | None, typer.Option(help="Folder of the original <name>.mp4.")] = None,
+    media: Annotated[
+        Path | None, typer.Option(help="Folder of films or of folders of frames.")
+    ] = None,
     strict: Strict = False,
 ) -> None:
-    """DFEW: EmoLabel_DataSplit and original clips; five official folds."""
+    """DFEW: EmoLabel_DataSplit and clips or frames; five official folds."""
     from emollama.corpora.readers.films import dfew
 
     show(dfew.prepare_dfew(root, out, fold=fold, media=media, strict=strict))
