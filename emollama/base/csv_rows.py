@@ -7,6 +7,7 @@ import io
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from emollama.base.errors import EmollamaError, did_you_mean
@@ -53,13 +54,15 @@ def read_rows(
     columns: Sequence[str],
     optional: Sequence[str] = (),
     odd: Callable[[str, str], None] | None = None,
+    unnamed: Sequence[str] = (),
 ) -> Iterator[Row]:
     """Rows of a CSV with a header line; `columns` are required, in any order, others are allowed.
 
     Column names are compared without case and surrounding space, since releases of one corpus
     differ in both; cells are found under the spelling in `columns` and `optional`. Columns in
     neither keep the spelling of the file. A row with more or fewer cells than the header is passed
-    to `odd` ("file:line", what is wrong) and left out.
+    to `odd` ("file:line", what is wrong) and left out. `unnamed` are the columns of a table whose
+    header line is missing: whose first line names none of `columns`.
 
     Raises:
         EmollamaError: no such file, not UTF-8, no header, a column is missing or duplicated, or
@@ -70,6 +73,8 @@ def read_rows(
     if not header:
         raise EmollamaError(f"{path}: is empty; the first line must name the columns")
     spelled = {column.lower(): column for column in (*columns, *optional)}
+    if unnamed and not {cell.strip().lower() for cell in header} & {c.lower() for c in columns}:
+        table, header = chain([(line, header)], table), list(unnamed)
     names = [spelled.get(name.strip().lower(), name.strip()) for name in header]
     for column in columns:
         if column not in names:

@@ -83,7 +83,11 @@ class Collection:
             self._reject_odd(where, str(error))
 
     def table(
-        self, path: Path, columns: Sequence[str], optional: Sequence[str] = ()
+        self,
+        path: Path,
+        columns: Sequence[str],
+        optional: Sequence[str] = (),
+        unnamed: Sequence[str] = (),
     ) -> Iterator[Row]:
         """Rows of a CSV as `read_rows` gives them; one with other cells than the header is odd."""
 
@@ -91,7 +95,7 @@ class Collection:
             self._rows += 1
             self._reject_odd(where, f"{where}: {reason}")
 
-        return read_rows(path, columns, optional, odd)
+        return read_rows(path, columns, optional, odd, unnamed)
 
     def _reject_odd(self, where: str, message: str) -> None:
         self._odd.append(message if message.startswith(where) else f"{where}: {message}")

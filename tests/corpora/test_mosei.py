@@ -84,7 +84,7 @@ def test_the_pickle_alone_and_mosi(root: Path, tmp_path: Path) -> None:
     assert report.splits == {"train": 2, "val": 1, "test": 1}
     assert "split 'test': 1 samples found, 686 expected" in report.faults
     assert samples_of(tmp_path / "m.jsonl")["d_12"].video is None
-    with pytest.raises(EmollamaError, match="has none of unaligned_50"):
+    with pytest.raises(EmollamaError, match="has none of label.csv, unaligned_50"):
         prepare_mosei(tmp_path, tmp_path / "m.jsonl")
 
 
@@ -115,6 +115,7 @@ def test_transcripts_and_csd_of_another_form(root: Path, tmp_path: Path) -> None
         file.create_group("x/data/v").update({"features": [[1.0]], "intervals": [[0, 1]]})
     with pytest.raises(EmollamaError, match=r"'v': features must be \[n, 7\], not \[1, 1\]"):
         prepare_mosei(root, tmp_path / "m.jsonl")
+    (root / "CMU_MOSEI_Labels.csd").unlink()
     plant(root, {"Raw/Transcript/Segmented/Combined/c.txt": "c___0___2.5___1.25___third\n"})
     with pytest.raises(EmollamaError, match=r"c.txt:1: 2.5 to 1.25 s is not a valid span"):
         prepare_mosei(root, tmp_path / "m.jsonl")
