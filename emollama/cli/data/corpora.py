@@ -15,6 +15,7 @@ app = typer.Typer()
 Root = Annotated[Path, typer.Argument(help="Folder of the corpus.")]
 Out = Annotated[Path, typer.Option(help="Manifest to write.")]
 Strict = Annotated[bool, typer.Option(help="Fail if counts differ from the published ones.")]
+Media = Annotated[Path | None, typer.Option(help="Folder of films or of folders of frames.")]
 KeepBad = Annotated[bool, typer.Option(help="Keep clips that are known to be broken.")]
 Transcripts = Annotated[Path | None, typer.Option(help="CSV with the columns name and sentence.")]
 
@@ -151,15 +152,71 @@ def prepare_dfew(
     root: Root,
     out: Out,
     fold: Annotated[int, typer.Option(help="Official fold, 1 to 5.")] = 1,
-    media: Annotated[
-        Path | None, typer.Option(help="Folder of films or of folders of frames.")
-    ] = None,
+    media: Media = None,
     strict: Strict = False,
 ) -> None:
     """DFEW: EmoLabel_DataSplit and clips or frames; five official folds."""
     from emollama.corpora.readers.films import dfew
 
     show(dfew.prepare_dfew(root, out, fold=fold, media=media, strict=strict))
+
+
+@app.command("mafw")
+def prepare_mafw(
+    root: Root,
+    out: Out,
+    fold: Annotated[int, typer.Option(help="Official fold, 1 to 5.")] = 1,
+    media: Media = None,
+    strict: Strict = False,
+) -> None:
+    """MAFW: lists of single expressions, films or frames; eleven emotions, five official folds."""
+    from emollama.corpora.readers.films import mafw
+
+    show(mafw.prepare_mafw(root, out, fold=fold, media=media, strict=strict))
+
+
+@app.command("ferv39k")
+def prepare_ferv39k(root: Root, out: Out, media: Media = None, strict: Strict = False) -> None:
+    """FERV39k: lists over all scenes and folders of face pictures; official split."""
+    from emollama.corpora.readers.films import ferv39k
+
+    show(ferv39k.prepare_ferv39k(root, out, media=media, strict=strict))
+
+
+@app.command("ch-sims")
+def prepare_ch_sims(
+    root: Root,
+    out: Out,
+    version: Annotated[int, typer.Option(help="1 (2,281 clips) or 2 (4,403).")] = 1,
+    strict: Strict = False,
+) -> None:
+    """CH-SIMS: label.csv or meta.csv and Raw/; Chinese films, sentiment from -1 to 1."""
+    from emollama.corpora.readers.opinions import ch_sims
+
+    show(ch_sims.prepare_ch_sims(root, out, version=version, strict=strict))
+
+
+@app.command("mer-challenge")
+def prepare_mer_challenge(
+    root: Root,
+    out: Out,
+    year: Annotated[int, typer.Option(help="2024, 2025 or 2026.")],
+    table: Annotated[
+        str, typer.Option(help="labels, words, words-auto, reasons, reasons-auto or candidates.")
+    ] = "labels",
+    language: Annotated[
+        Literal["english", "chinese"], typer.Option(help="Language of the subtitles.")
+    ] = "english",
+    media: Media = None,
+    strict: Strict = False,
+) -> None:
+    """MER2024, MER2025 and MER2026: tables of names over a folder of clips; words of any kind."""
+    from emollama.corpora.readers import mer_challenges
+
+    report = mer_challenges.prepare_mer_challenge(
+        root, out, year=year, table=table, language=language, media=media, strict=strict
+    )
+    show(report)
 
 
 @app.command("mosei")

@@ -17,10 +17,9 @@ from emollama.corpora.collection import Collection, Expected, first_that_exists,
 from emollama.corpora.media_files import media_below
 from emollama.corpora.readers.opinions.mmsa_table import Labelled, labelled, rows_of
 from emollama.corpora.report import PrepareReport
-from emollama.manifest.labels import LabelSet
+from emollama.manifest.labels import get_label_set
 from emollama.manifest.sample import Sample, Targets
 
-LABELS = LabelSet("ch-sims", ("negative", "neutral", "positive"))
 REACH = 1.0
 EXPECTED: dict[int, Expected] = {
     1: {"train": 1368, "val": 456, "test": 457},
@@ -60,7 +59,7 @@ def prepare_ch_sims(
     if table is None:
         raise EmollamaError(f"{root}: has none of {', '.join(_TABLES[version])}")
     name = "ch-sims" if version == 1 else "ch-sims-v2"
-    collection = Collection(name, out, LABELS)
+    collection = Collection(name, out, get_label_set("ch-sims"))
     files = media_below(table.parent / "Raw")
     labelled_any = False
     with_media = collection.note_unless_any(files, "all", "CLIPS (Raw/<video_id>/<clip_id>.mp4)")
@@ -73,7 +72,9 @@ def prepare_ch_sims(
             sample, split = f"{clip.video}_{stem}", clip.split or "(none)"
             emotion = None
             if clip.annotation is not None:
-                emotion = LABELS.require(clip.annotation, f"{row.where}: column 'annotation'")
+                emotion = collection.labels.require(
+                    clip.annotation, f"{row.where}: column 'annotation'"
+                )
             collection.count(sample, split, emotion or "", row.where)
             if with_media and not collection.usable(sample, split, file):
                 continue

@@ -27,8 +27,8 @@ from emollama.corpora.collection import (
     require_root,
 )
 from emollama.corpora.media_files import MediaFiles, media_below
-from emollama.corpora.readers.opinions.mosei_csd import NEAR, emotions_at, read_labels
 from emollama.corpora.readers.opinions.mmsa_table import Labelled, labelled, rows_of
+from emollama.corpora.readers.opinions.mosei_csd import NEAR, emotions_at, read_labels
 from emollama.corpora.report import PrepareReport
 from emollama.manifest.labels import get_label_set
 from emollama.manifest.sample import Sample, Targets
