@@ -84,7 +84,7 @@ def test_the_pickle_alone_and_mosi(root: Path, tmp_path: Path) -> None:
     assert report.splits == {"train": 2, "val": 1, "test": 1}
     assert "split 'test': 1 samples found, 686 expected" in report.faults
     assert samples_of(tmp_path / "m.jsonl")["d_12"].video is None
-    with pytest.raises(EmollamaError, match="has none of label.csv, unaligned_50"):
+    with pytest.raises(EmollamaError, match=r"has none of label.csv, unaligned_50"):
         prepare_mosei(tmp_path, tmp_path / "m.jsonl")
 
 

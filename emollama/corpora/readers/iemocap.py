@@ -3,8 +3,8 @@
 The label of an utterance is the majority vote in `EmoEvaluation`. The usual protocol leaves one
 session out; most papers with language models test on the fifth.
 
-Three public counts differ, each named here. Four classes have 5,531 utterances by the majority vote
-and six have 7,380; the 7,433 of conversation papers are 53 more, `UNDECIDED`, which have no majority
+Three public counts differ, each named here. Four classes have 5,531 utterances by the majority and
+six have 7,380; the 7,433 of conversation papers are 53 more, `UNDECIDED`, which have no majority
 (code `xxx`) but count as happy in zeroQiaoba/MERTools, MERBench/dataset/iemocap-process/
 label_6way.npz. Emotion-LLaMA-v2 tests on 1,496 of session 5 in four classes, 261 of them without a
 majority: ooochen-30/Emotion-LLaMA-v2, evaluation/hitrate_gt/gt_iemocap_Session5.npz.
@@ -52,7 +52,61 @@ SIX = {"neutral": 1708, "happy": 595, "excited": 1041, "sad": 1084, "angry": 110
 
 UNDECIDED = frozenset(
     f"Ses0{name}"
-    for name in ["1F_impro03_F007", "1F_impro03_F011", "1F_impro03_F014", "1F_impro03_M012", "1F_impro06_M017", "1F_impro07_F007", "1M_impro03_F000", "1M_impro07_F002", "2F_impro03_F002", "2F_impro03_F005", "2F_impro03_F006", "2F_impro03_F007", "2F_impro03_F020", "2M_impro03_F010", "2M_impro03_F026", "2M_impro03_F027", "3F_impro02_M003", "3F_impro03_F000", "3F_impro03_F003", "3F_impro03_F010", "3F_impro03_M003", "3F_impro03_M008", "3F_impro03_M013", "3F_impro03_M016", "3F_impro03_M019", "3F_impro04_M020", "3F_impro07_F000", "3F_impro07_F002", "3F_impro07_F006", "3F_impro07_M016", "3F_impro07_M020", "3F_impro07_M031", "3M_impro02_F001", "3M_impro03_F000", "3M_impro03_F019", "3M_impro03_M005", "3M_impro03_M006", "3M_impro03_M008", "3M_impro03_M009", "3M_impro03_M010", "3M_impro03_M024", "3M_impro03_M025", "3M_impro03_M026", "3M_impro03_M027", "3M_impro03_M034", "3M_impro03_M036", "3M_impro03_M037", "3M_impro05a_F017", "3M_impro07_F020", "3M_impro07_M001", "3M_impro07_M012", "3M_impro07_M021", "5F_impro07_M010"]
+    for name in [
+        "1F_impro03_F007",
+        "1F_impro03_F011",
+        "1F_impro03_F014",
+        "1F_impro03_M012",
+        "1F_impro06_M017",
+        "1F_impro07_F007",
+        "1M_impro03_F000",
+        "1M_impro07_F002",
+        "2F_impro03_F002",
+        "2F_impro03_F005",
+        "2F_impro03_F006",
+        "2F_impro03_F007",
+        "2F_impro03_F020",
+        "2M_impro03_F010",
+        "2M_impro03_F026",
+        "2M_impro03_F027",
+        "3F_impro02_M003",
+        "3F_impro03_F000",
+        "3F_impro03_F003",
+        "3F_impro03_F010",
+        "3F_impro03_M003",
+        "3F_impro03_M008",
+        "3F_impro03_M013",
+        "3F_impro03_M016",
+        "3F_impro03_M019",
+        "3F_impro04_M020",
+        "3F_impro07_F000",
+        "3F_impro07_F002",
+        "3F_impro07_F006",
+        "3F_impro07_M016",
+        "3F_impro07_M020",
+        "3F_impro07_M031",
+        "3M_impro02_F001",
+        "3M_impro03_F000",
+        "3M_impro03_F019",
+        "3M_impro03_M005",
+        "3M_impro03_M006",
+        "3M_impro03_M008",
+        "3M_impro03_M009",
+        "3M_impro03_M010",
+        "3M_impro03_M024",
+        "3M_impro03_M025",
+        "3M_impro03_M026",
+        "3M_impro03_M027",
+        "3M_impro03_M034",
+        "3M_impro03_M036",
+        "3M_impro03_M037",
+        "3M_impro05a_F017",
+        "3M_impro07_F020",
+        "3M_impro07_M001",
+        "3M_impro07_M012",
+        "3M_impro07_M021",
+        "5F_impro07_M010",
+    ]
 )
 """Utterances without a majority that conversation papers count as happy in six classes."""
 
@@ -102,8 +156,8 @@ def prepare_iemocap(
     """Write a manifest of IEMOCAP.
 
     The group of a sample is its session. Valence and arousal are the evaluators' means, from 1 to
-    5, as is `truth.dominance`. `truth.side` is the speaker's side of the picture. `context` holds the
-    turns of the dialogue that began before, also those of utterances without a label.
+    5, as is `truth.dominance`. `truth.side` is the speaker's side of the picture. `context` holds
+    the turns of the dialogue that began before, also those of utterances without a label.
 
     Args:
         root: `IEMOCAP_full_release`, or the folder that it lies in.

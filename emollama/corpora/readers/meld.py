@@ -4,8 +4,8 @@ Utterances are numbered separately in each split, so an id is `<train|dev|test>_
 Speakers are on both sides of the official split; the group, which other splits keep whole, is the
 dialogue.
 
-MELD_Dyadic is a selection of the same utterances as dialogues of two: an utterance occurs in several
-dialogues, so ids are `<train|dev|test>_dya<D>_utt<U>`. Counts and columns of both are those of
+MELD_Dyadic has a selection of the same utterances in dialogues of two: an utterance occurs in
+several of them, so ids are `<train|dev|test>_dya<D>_utt<U>`. Counts and columns of both are those of
 declare-lab/MELD, read whole.
 """
 

@@ -4,7 +4,7 @@ A table holds a label of six words and a valence (`discrete`, `valence`), an ope
 words (`openset`), a description (`reason`), or names alone, whose labels the organisers keep. Names
 of files and columns, and counts, are those that zeroQiaoba/MERTools states and its code reads; sets
 of words were read in its MER2024/ov_store/check-openset.csv, whole. *Unverified*: no table of
-MER2025 or MER2026 is public; the forms of their sets of words are known from public reports on them.
+MER2025 or MER2026 is public; the forms of their sets of words are known from public reports.
 Pairs of descriptions (MER2026's third track) are not read.
 """
 

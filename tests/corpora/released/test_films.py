@@ -1,7 +1,7 @@
 """MAFW and FERV39k, held against the public lists of clips and labels.
 
-sunlicai/MAE-DFER at 80b651d4f669469df39fe5afbb40521fc9167782: preprocess/mafw.py and ferv39k.py (the
-form of a line of the release, the order of labels), saved/data/mafw/single/split01/{train,test}.csv
+sunlicai/MAE-DFER at 80b651d4f669469df39fe5afbb40521fc9167782: preprocess/mafw.py and ferv39k.py
+(the form of a line of the release, the order of labels), saved/data/mafw/single/split01/{train,test}.csv
 and saved/data/ferv39k/all_scenes/train.csv (clips and labels).
 """
 
@@ -39,7 +39,8 @@ def test_mafw(tmp_path: Path, form: str, folder: str) -> None:
     names = [line.split(".")[0] for text in MAFW.values() for line in text.splitlines()]
     root = plant(mafw(tmp_path, folder), [form.format(name, 1) for name in names])
     report = prepare_mafw(root, tmp_path / "m.jsonl")
-    assert {n: (s.split, s.targets.emotion) for n, s in samples_of(tmp_path / "m.jsonl").items()} == {
+    samples = samples_of(tmp_path / "m.jsonl")
+    assert {n: (s.split, s.targets.emotion) for n, s in samples.items()} == {
         "03747": ("train", "anger"), "08394": ("train", "anger"), "09354": ("train", "surprise"),
         "00025": ("test", "anger"), "00710": ("test", "disgust"),
         "03237": ("test", "disappointment"),

@@ -71,7 +71,8 @@ DFEW_TEST = "video_name,label\n00001,1\n00002,2\n00004,1\n"
         # eleven parts, names without zeros
         ["original/part_2/2522.mp4", "original/part_2/2536.mp4", "original/part_2/2578.mp4",
          "original/part_1/1.mp4", "original/part_1/2.mp4", "original/part_11/4.mp4"],
-        [f"clip_224x224_avi/{n}.avi" for n in ("02522", "02536", "02578", "00001", "00002", "00004")],
+        [f"clip_224x224_avi/{n}.avi"
+         for n in ("02522", "02536", "02578", "00001", "00002", "00004")],
         [f"clip_224x224/{n}/{n}_00001.jpg"
          for n in ("02522", "02536", "02578", "00001", "00002", "00004")],
         [f"clip_224x224_16f/{n}/{i}.jpg" for i in (1, 16)
@@ -100,7 +101,7 @@ def test_dfew_without_its_test_clips_is_an_error(tmp_path: Path) -> None:
     place = "EmoLabel_DataSplit/{}(single-labeled)/set_1.csv"
     plant(tmp_path, {place.format("train"): DFEW_TRAIN, place.format("test"): DFEW_TEST})
     plant(tmp_path, [f"Clip/original/part_2/{n}.mp4" for n in (2522, 2536, 2578)])
-    with pytest.raises(EmollamaError, match="no sample of split 'test' is usable.*e.g. 00001"):
+    with pytest.raises(EmollamaError, match=r"no sample of split 'test' is usable.*e.g. 00001"):
         prepare_dfew(tmp_path, tmp_path / "m.jsonl")
     assert not (tmp_path / "m.jsonl").exists()
     with pytest.raises(EmollamaError, match="EmoLabel_DataSplit: holds no clip of DFEW's annot"):
@@ -120,7 +121,7 @@ def test_media_of_one_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "JPG"])
 def test_mvsas_pictures_are_clips(tmp_path: Path, suffix: str) -> None:
-    # The layout that public readers of MVSA-Single expect; no rows of it are public, these are ours.
+    # The layout that public readers of MVSA-Single expect; the rows are ours.
     lines = "ID\ttext,image\n1\tpositive,positive\n2\tneutral,positive\n3\tneutral,positive\n"
     plant(tmp_path, {"labelResultAll.txt": lines, **{f"data/{i}.txt": "Hi" for i in (1, 2, 3)}})
     plant(tmp_path, [f"data/{i}.{suffix}" for i in (1, 2, 3)])

@@ -29,6 +29,8 @@ V2 = [
     "video_0001,0001,我不想嫁给李茶,-1.0,,,,Negative,train",
     "video_0001,0012,这个神经病,-1.0,,,,Negative,valid",
     "aqgy5_0036,00026,再见爱情公寓。,0.6,,,,Positive,train",
+    "aqgy4_0005,00011_0,你居然会说话。,-0.6,,,,Negative,train",
+    "video_xjzw,00001,大爷，我也是个演员，你这样演不行啊，碰瓷的关键在于痛感。,-0.4,,,,Negative,train",
     "test15,00020,这个事情是不对，这个事情是浪费时间，但是不要抱怨。,-0.4,,,,Negative,test",
 ]
 MOSI = [
@@ -72,6 +74,7 @@ def test_ch_sims_v2_and_its_clips_without_labels(tmp_path: Path) -> None:
     assert {n: (s.split, s.targets.sentiment) for n, s in samples.items()} == {
         "video_0001_0001": ("train", -1.0), "video_0001_0012": ("val", -1.0),
         "aqgy5_0036_00026": ("train", 0.6), "test15_00020": ("test", -0.4),
+        "aqgy4_0005_00011_0": ("train", -0.6), "video_xjzw_00001": ("train", -0.4),
     }  # fmt: skip
     other = tmp_path / "CH-SIMS v2(u)"
     plant(other, {"meta.csv": HEADER.replace(",mode", "") + "aqgy1_0001,00000,话,,,,,\n"})
@@ -85,7 +88,7 @@ def test_ch_sims_v2_and_its_clips_without_labels(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        (",-1.0,-1.0,-1.0,-1.0,", ",-1.2,-1.0,-1.0,-1.0,", "'label': sentiment -1.2 is not from -1"),
+        (",-1.0,-1.0,-1.0,-1.0,", ",-1.2,-1.0,-1.0,-1.0,", "'label': sentiment -1.2 is not"),
         (",0.8,", ",1.8,", "'label_A': sentiment 1.8 is not from -1 to 1"),
         ("Negative,test", "Negative,tests", "'mode': 'tests' is not train.*did you mean 'test'"),
         ("Neutral,valid", "Mixed,valid", "'annotation': 'Mixed' is not in label set 'ch-sims'"),

@@ -22,7 +22,7 @@ from emollama.manifest.sample import Sample, Targets
 COUNTS = {1: (7333, 1839), 2: (7335, 1837), 3: (7339, 1833), 4: (7340, 1832), 5: (7341, 1831)}
 """{fold: (training, test)}, 9,172 clips together."""
 CLIPS = ("data/clips", "clips", "video", "data/frames", "data/faces", "frames", "faces", "data")
-"""Places of the clips, the best first: films with sound before frames, whole frames before faces."""
+"""Places of the clips, the best first: films before frames, whole frames before faces."""
 _FOLDERS = (
     "Train & Test Set/single/no_caption",
     "split/single/no_caption",

@@ -1,7 +1,7 @@
 """CMU-MOSEI (Zadeh et al. 2018) and CMU-MOSI (Zadeh et al. 2016): monologues of reviewers.
 
-Splits, sentiment (-3 to 3) and words come from what MMSA distributes, its `label.csv` or its pickle.
-Clips are MMSA's `Raw/<video_id>/<clip_id>.mp4`, or the original videos with the positions of the raw
+Splits, sentiment (-3 to 3) and words come from what MMSA gives out, its `label.csv` or its pickle.
+Clips are its `Raw/<video_id>/<clip_id>.mp4`, or the original videos with the positions of the raw
 transcripts. The six emotions of MOSEI (0 to 3 each) come from the labels of the CMU Multimodal SDK,
 a csd file, matched by the start of the utterance, which the transcripts tell.
 """
