@@ -7,7 +7,6 @@ hold no films but a folder of numbered pictures for each clip.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +20,6 @@ VIDEOS = (
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 """Suffixes of pictures: frames of a folder, or clips of one frame."""
 
-_NUMBERED = re.compile(r".*\d")
 Key = tuple[str | int, ...]
 
 
@@ -79,7 +77,7 @@ def media_below(root: Path, suffixes: Sequence[str] = VIDEOS) -> MediaFiles:
         shown = [name for name in names if not name.startswith(".")]
         frames = any(_is_frame(name) for name in shown)
         for name in shown:
-            suffix = os.path.splitext(name)[1].lower()
+            suffix = _split(name)[1]
             if suffix in suffixes:
                 media.append((suffixes.index(suffix), Path(folder, name)))
                 frames = False
@@ -127,8 +125,14 @@ def first_with_media(
 
 
 def _is_frame(name: str) -> bool:
-    stem, suffix = os.path.splitext(name)
-    return suffix.lower() in PICTURES and _NUMBERED.fullmatch(stem) is not None
+    stem, suffix = _split(name)
+    return suffix in PICTURES and stem[-1:].isdecimal()
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Stem and suffix in small letters; releases of frames have a million names."""
+    stem, dot, suffix = name.rpartition(".")
+    return (stem, dot + suffix.lower()) if stem else (name, "")
 
 
 def _number(part: str) -> str | int:

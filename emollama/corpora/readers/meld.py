@@ -5,8 +5,8 @@ Speakers are on both sides of the official split; the group, which other splits 
 dialogue.
 
 MELD_Dyadic has a selection of the same utterances in dialogues of two: an utterance occurs in
-several of them, so ids are `<train|dev|test>_dya<D>_utt<U>`. Counts and columns of both are those of
-declare-lab/MELD, read whole.
+several of them, so ids are `<train|dev|test>_dya<D>_utt<U>`. Counts and columns of both are those
+of declare-lab/MELD, read whole.
 """
 
 from __future__ import annotations

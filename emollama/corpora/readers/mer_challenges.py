@@ -18,7 +18,7 @@ from emollama.base.csv_rows import Row, read_rows
 from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.corpora.collection import Collection, first_that_exists, require_root
 from emollama.corpora.media_files import media_below
-from emollama.corpora.readers.mer2023 import NO_VALENCE, VALENCES
+from emollama.corpora.readers.mer2023 import label_and_valence
 from emollama.corpora.readers.nce_list import flat
 from emollama.corpora.report import PrepareReport
 from emollama.manifest.labels import get_label_set
@@ -159,18 +159,7 @@ def _targets(collection: Collection, row: Row, column: str) -> Targets:
         return Targets(reason=flat(row.require("reason")))
     if not column:
         return Targets()
-    native = row.require("discrete")
-    emotion = collection.labels.require(native, f"{row.where}: column 'discrete'")
-    valence = row.number("valence")
-    low, high = VALENCES
-    if valence is not None and valence != NO_VALENCE and not low <= valence <= high:
-        raise EmollamaError(
-            f"{row.where}: column 'valence': {valence:g} is neither from {low:g} to {high:g} nor "
-            f"{NO_VALENCE:g} (missing)"
-        )
-    return Targets(
-        emotion=emotion, native=native, valence=None if valence == NO_VALENCE else valence
-    )
+    return label_and_valence(collection, row)
 
 
 def _subtitles(path: Path, language: str) -> dict[str, str]:

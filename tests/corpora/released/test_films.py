@@ -1,8 +1,9 @@
 """MAFW and FERV39k, held against the public lists of clips and labels.
 
 sunlicai/MAE-DFER at 80b651d4f669469df39fe5afbb40521fc9167782: preprocess/mafw.py and ferv39k.py
-(the form of a line of the release, the order of labels), saved/data/mafw/single/split01/{train,test}.csv
-and saved/data/ferv39k/all_scenes/train.csv (clips and labels).
+(the form of a line of the release, the order of labels), saved/data/mafw/single/split01/train.csv
+and test.csv, saved/data/ferv39k/all_scenes/train.csv (clips and labels). The test lines of FERV39k:
+zengqunzhao/DFER-CLIP at d10d5a4310a60c477778a086a292b591ee50e2ce, annotation/FERV39K_test.txt.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ CLIPS = (
     "Clip/original", "Clip/clip_original", "Clip/clip_224x224_avi", "Clip/clip_224x224",
     "Clip/clip_224x224_16f", "Clip", "original", "video", "clips",
 )  # fmt: skip
-"""Places of the clips, the best first: whole films with sound before faces, all frames before 16."""
+"""Places of the clips, the best first: films with sound before faces, all frames before 16."""
 
 
 def prepare_dfew(

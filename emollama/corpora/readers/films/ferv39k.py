@@ -1,4 +1,4 @@
-"""FERV39k (Wang et al. 2022): 38,935 clips of films in 22 scenes, seven emotions, one official split.
+"""FERV39k (Wang et al. 2022): 38,935 clips in 22 kinds of scene, seven emotions, official split.
 
 A clip is called `<scene>/<emotion>/<number>`; the release holds a folder of face pictures for each,
 without sound. The release names neither films nor actors. Labels and split are those of

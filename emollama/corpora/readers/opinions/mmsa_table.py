@@ -1,8 +1,9 @@
 """The table of labels that MMSA (thuiar) gives out with MOSI, MOSEI and both CH-SIMS.
 
-`label.csv`, or `meta.csv` in CH-SIMS v2, has a row for each `Raw/<video_id>/<clip_id>.mp4`. A copy of CH-SIMS has no header line. `label_T`, `label_A` and `label_V` are those of words, voice
-and face alone; MOSI and MOSEI leave them empty. The columns were read from public reports on the
-files (see the tests); the labels, from the lists that MERBench made of them.
+`label.csv`, or `meta.csv` in CH-SIMS v2, has a row for each `Raw/<video_id>/<clip_id>.mp4`. A copy
+of CH-SIMS has no header line. `label_T`, `label_A` and `label_V` are those of words, voice and face
+alone; MOSI and MOSEI leave them empty. The columns were read from public reports on the files (see
+the tests); the labels, from the lists that MERBench made of them.
 """
 
 from __future__ import annotations
