@@ -60,9 +60,9 @@ def test_emer_names_its_clips_differently_in_each_version(tmp_path: Path) -> Non
 
 
 # zengqunzhao/DFER-CLIP at d10d5a4310a60c477778a086a292b591ee50e2ce, annotation/DFEW_set_1_train.txt
-# and _test.txt, lines 1 to 3: clip and label (1 to 7; the second column there is a frame count).
-DFEW_TRAIN = "video_name,label\n2522,5\n2536,5\n2578,6\n"
-DFEW_TEST = "video_name,label\n00001,1\n00002,2\n00004,1\n"
+# and _test.txt, lines 1 to 3: clip, frame count, label less 1 (annotation/preprocess_annotation.py).
+DFEW_TRAIN = "video_name,label\n2522,6\n2536,6\n2578,7\n"
+DFEW_TEST = "video_name,label\n00001,2\n00002,3\n00004,2\n"
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ def test_dfews_clips_in_every_form_of_the_release(tmp_path: Path, clips: list[st
     report = prepare_dfew(tmp_path, tmp_path / "m.jsonl")
     samples = samples_of(tmp_path / "m.jsonl")
     assert {n: s.targets.emotion for n, s in samples.items()} == {
-        "02522": "surprise", "02536": "surprise", "02578": "disgust",
-        "00001": "happy", "00002": "sad", "00004": "happy",
+        "02522": "disgust", "02536": "disgust", "02578": "fear",
+        "00001": "sad", "00002": "neutral", "00004": "sad",
     }  # fmt: skip
     assert report.rejected == {} and report.splits == {"train": 3, "test": 3}
     assert all(s.video and (tmp_path / s.video).exists() for s in samples.values())
