@@ -60,7 +60,7 @@ def test_emer_names_its_clips_differently_in_each_version(tmp_path: Path) -> Non
 
 
 # zengqunzhao/DFER-CLIP at d10d5a4310a60c477778a086a292b591ee50e2ce, annotation/DFEW_set_1_train.txt
-# and _test.txt, lines 1 to 3: clip, frame count, label less 1 (annotation/preprocess_annotation.py).
+# and _test.txt, lines 1 to 3: clip, frame count, label less 1 (see preprocess_annotation.py there).
 DFEW_TRAIN = "video_name,label\n2522,6\n2536,6\n2578,7\n"
 DFEW_TEST = "video_name,label\n00001,2\n00002,3\n00004,2\n"
 
