@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from emollama.base.errors import EmollamaError, did_you_mean
@@ -48,22 +49,32 @@ def finite(text: str, where: str) -> float:
     return value
 
 
-def read_rows(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Row]:
+def read_rows(
+    path: Path,
+    columns: Sequence[str],
+    optional: Sequence[str] = (),
+    odd: Callable[[str, str], None] | None = None,
+    unnamed: Sequence[str] = (),
+) -> Iterator[Row]:
     """Rows of a CSV with a header line; `columns` are required, in any order, others are allowed.
 
     Column names are compared without case and surrounding space, since releases of one corpus
     differ in both; cells are found under the spelling in `columns` and `optional`. Columns in
-    neither keep the spelling of the file.
+    neither keep the spelling of the file. A row with more or fewer cells than the header is passed
+    to `odd` ("file:line", what is wrong) and left out. `unnamed` are the columns of a table whose
+    header line is missing: whose first line names none of `columns`.
 
     Raises:
-        EmollamaError: no such file, not UTF-8, no header, a column is missing or duplicated, or a
-            row has more or fewer cells than the header.
+        EmollamaError: no such file, not UTF-8, no header, a column is missing or duplicated, or
+            (without `odd`) a row has more or fewer cells than the header.
     """
     table = records(read_text(path), ",", path)
     line, header = next(table, (0, []))
     if not header:
         raise EmollamaError(f"{path}: is empty; the first line must name the columns")
     spelled = {column.lower(): column for column in (*columns, *optional)}
+    if unnamed and not {cell.strip().lower() for cell in header} & {c.lower() for c in columns}:
+        table, header = chain([(line, header)], table), list(unnamed)
     names = [spelled.get(name.strip().lower(), name.strip()) for name in header]
     for column in columns:
         if column not in names:
@@ -75,10 +86,14 @@ def read_rows(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) 
             raise EmollamaError(f"{path}:{line}: column '{column}' occurs twice")
     for number, cells in table:
         if len(cells) != len(names):
-            raise EmollamaError(
-                f"{path}:{number}: has {len(cells)} cells, the header {len(names)}; "
+            reason = (
+                f"has {len(cells)} cells, the header {len(names)}; "
                 "the file may be cut off, or a text is not quoted"
             )
+            if odd is None:
+                raise EmollamaError(f"{path}:{number}: {reason}")
+            odd(f"{path}:{number}", reason)
+            continue
         yield Row(f"{path}:{number}", {n: c.strip() for n, c in zip(names, cells, strict=True)})
 
 

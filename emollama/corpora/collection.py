@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from emollama.base.csv_rows import Row, read_rows
 from emollama.base.errors import EmollamaError
+from emollama.corpora.media_files import MediaFiles
 from emollama.corpora.overlaps import overlaps
 from emollama.corpora.report import PrepareReport
 from emollama.manifest.labels import LabelSet
@@ -18,12 +21,19 @@ from emollama.manifest.sample import Sample, require_name, write_manifest
 Expected = Mapping[str, int | Mapping[str, int]]
 """Official counts: {split: samples} or {split: {native label: samples}}."""
 
+LARGE_SHARE = 0.1
+"""Share of odd rows above which a corpus is refused: the file is then of another form."""
+
 _LFS = b"version https://git-lfs"
 
 
 @dataclass
 class Collection:
     """Collects the samples of a manifest, and why others were rejected.
+
+    Two rules hold for every corpus. A row of annotations that is odd (see `row`) is rejected with
+    its reason and counted, and the corpus is refused only where a large share of its rows is. A
+    split with annotations of which no sample is usable is an error: nothing could be tested on it.
 
     Attributes:
         corpus: its name in the manifest's header.
@@ -47,6 +57,9 @@ class Collection:
     notes: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     _first: dict[str, str] = field(default_factory=dict)
+    _split: dict[str, str] = field(default_factory=dict)
+    _rows: int = 0
+    _odd: list[str] = field(default_factory=list)
     _found: Counter[tuple[str, str]] = field(default_factory=Counter)
     _missing: Counter[str] = field(default_factory=Counter)
 
@@ -57,7 +70,38 @@ class Collection:
             EmollamaError: the id is a duplicate, or is not a valid id.
         """
         self.see(name, where)
+        self._split[name] = split
         self.tally(split, native)
+
+    @contextmanager
+    def row(self, where: str) -> Iterator[None]:
+        """A row of annotations at `where` ("file:line"): an error in the block makes it odd."""
+        self._rows += 1
+        try:
+            yield
+        except EmollamaError as error:
+            self._reject_odd(where, str(error))
+
+    def table(
+        self,
+        path: Path,
+        columns: Sequence[str],
+        optional: Sequence[str] = (),
+        unnamed: Sequence[str] = (),
+    ) -> Iterator[Row]:
+        """Rows of a CSV as `read_rows` gives them; one with other cells than the header is odd."""
+
+        def odd(where: str, reason: str) -> None:
+            self._rows += 1
+            self._reject_odd(where, f"{where}: {reason}")
+
+        return read_rows(path, columns, optional, odd, unnamed)
+
+    def _reject_odd(self, where: str, message: str) -> None:
+        self._odd.append(message if message.startswith(where) else f"{where}: {message}")
+        # Tables of several splits are often called the same.
+        shown = "/".join(where.replace("\\", "/").split("/")[-2:])
+        self.rejected[shown] = message.removeprefix(where).lstrip(": ")
 
     def see(self, name: str, where: str) -> None:
         """Register the id of a sample as `count` does, without counting it."""
@@ -88,7 +132,9 @@ class Collection:
         """The path of a media file as written in the manifest."""
         return path_in_manifest(file, self.out) if file else None
 
-    def note_unless_any(self, files: Mapping[str, object], split: str, what: str) -> bool:
+    def note_unless_any(
+        self, files: Mapping[str, object] | MediaFiles, split: str, what: str
+    ) -> bool:
         """Whether there are any files; a prominent note where there are none."""
         if not files:
             self.notes.append(f"NO {what} for split '{split}': its samples have no media")
@@ -102,8 +148,10 @@ class Collection:
             strict: a different count is an error and nothing is written.
 
         Raises:
-            EmollamaError: no sample is usable, or (strict) a split is not as published.
+            EmollamaError: a large share of the rows is odd, no sample of a split is usable, or
+                (strict) a split is not as published.
         """
+        self._refuse_odd()
         shared = overlaps(self.samples)
         if leaks := [found for found in shared if found.leaks()]:
             self.faults.append(
@@ -116,12 +164,26 @@ class Collection:
         faults = [*_mismatches(self._found, expected), *self._shortages(), *self.faults]
         if not self.samples:
             raise EmollamaError(f"{self.corpus}: no sample is usable{self._most_common()}")
+        present = {self._split.get(s.id) for s in self.samples}
+        if gone := [split for split in dict.fromkeys(self._split.values()) if split not in present]:
+            raise EmollamaError(
+                f"{self.corpus}: no sample of split '{gone[0]}' is usable{self._most_common()}"
+            )
         if strict and faults:
             raise EmollamaError(f"{self.corpus}: {'; '.join(faults)}")
         write_manifest(self.out, self.corpus, self.labels, self.samples)
         return PrepareReport.of(
             self.out, self.samples, dict(sorted(self.rejected.items())), self.notes, faults
         )
+
+    def _refuse_odd(self) -> None:
+        if len(self._odd) > LARGE_SHARE * self._rows:
+            more = f"; {len(self._odd)} of {self._rows} rows are odd" if self._odd[1:] else ""
+            raise EmollamaError(f"{self._odd[0]}{more}")
+        if self._odd:
+            self.notes.append(
+                f"{len(self._odd)} of {self._rows} rows of annotations are odd and left out"
+            )
 
     def _shortages(self) -> list[str]:
         counts = Counter(split for split, _ in self._found.elements())
@@ -140,8 +202,10 @@ class Collection:
 
 
 def missing(file: Path | None) -> str | None:
-    """Why a media file is unusable, or None."""
+    """Why a media file, or a folder of frames, is unusable; None where it is not."""
     try:
+        if file is not None and file.is_dir():
+            return None
         if file is None or not file.is_file():
             return "file is missing"
     except OSError:  # a name longer than this file system allows

@@ -96,6 +96,12 @@ LABEL_SETS: dict[str, LabelSet] = {
         label_set(
             "dfew", "happy", "sad", "neutral", "angry", "surprise", "disgust", "fear"
         ),
+        label_set(
+            "mafw", "anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise",
+            "contempt", "anxiety", "helplessness", "disappointment",
+        ),
+        label_set("ferv39k", "happy", "sad", "neutral", "angry", "surprise", "disgust", "fear"),
+        label_set("ch-sims", "negative", "neutral", "positive"),
         label_set("mvsa", "positive", "neutral", "negative"),
         label_set("ur-funny", "funny", "not funny"),
         label_set("emodb", "neutral", "angry", "happy", "sad", "fear", "disgust", "boredom"),

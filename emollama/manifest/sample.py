@@ -31,7 +31,9 @@ class Targets(BaseModel):
     """The targets of a sample; each is None where the corpus does not give it.
 
     `emotion` is a label of the manifest's label set, `native` the corpus's own word for it.
-    `emotions` are intensities by name where a clip shows several at once (0: not shown).
+    `emotions` are intensities by name where a clip shows several at once (0: not shown). `votes`
+    say how many of several annotators chose each label (or which share of them): a label without a
+    vote may be left out. `words` is the set of words that annotators found, of any vocabulary.
     `sentiment` is from -3 to 3, `valence` and `arousal` of the whole clip from -1 to 1 or in the
     corpus' own range; `frames` names a file of targets over time, relative to the manifest as media
     are.
@@ -43,10 +45,19 @@ class Targets(BaseModel):
     reason: str | None = None
     native: str | None = None
     emotions: dict[str, float] | None = None
+    votes: dict[str, float] | None = None
+    words: tuple[str, ...] | None = None
     sentiment: float | None = None
     valence: float | None = None
     arousal: float | None = None
     frames: str | None = None
+
+    def shares(self) -> dict[str, float] | None:
+        """The votes as shares that sum to 1; None where there are none."""
+        if self.votes is None:
+            return None
+        total = math.fsum(self.votes.values())
+        return {label: count / total for label, count in self.votes.items()}
 
 
 class Sample(BaseModel):
@@ -231,12 +242,31 @@ def _parse_sample(path: Path, number: int, row: dict[str, Any], labels: LabelSet
             raise EmollamaError(f"{path}:{number}: '{key}' must be a finite number of seconds")
     if sample.start is not None and sample.end is not None and sample.end <= sample.start:
         raise EmollamaError(f"{path}:{number}: 'end' {sample.end} is not after 'start'")
-    if sample.targets.emotion is not None:
-        label = labels.require(sample.targets.emotion, f"{path}:{number}: targets.emotion")
-        if label != sample.targets.emotion:
-            targets = sample.targets.model_copy(update={"emotion": label})
-            sample = sample.model_copy(update={"targets": targets})
-    return sample
+    targets = _with_labels(sample.targets, labels, f"{path}:{number}: targets")
+    return sample if targets == sample.targets else sample.model_copy(update={"targets": targets})
+
+
+def _with_labels(targets: Targets, labels: LabelSet, where: str) -> Targets:
+    """Targets with labels of the set in place of synonyms; votes and words are checked."""
+    update: dict[str, Any] = {}
+    if targets.emotion is not None:
+        update["emotion"] = labels.require(targets.emotion, f"{where}.emotion")
+    if targets.votes is not None:
+        votes = {labels.require(w, f"{where}.votes"): n for w, n in targets.votes.items()}
+        if len(votes) < len(targets.votes):
+            raise EmollamaError(f"{where}.votes: a label is named twice")
+        odd = next((w for w, n in votes.items() if n < 0), None)
+        if odd is not None:
+            raise EmollamaError(f"{where}.votes: '{odd}' is {votes[odd]}; votes are 0 or more")
+        if not any(votes.values()):
+            raise EmollamaError(f"{where}.votes: no label has a vote; leave votes out")
+        update["votes"] = votes
+    if targets.words is not None:
+        words = [" ".join(word.split()) for word in targets.words]
+        if not words or not all(words) or len({w.lower() for w in words}) < len(words):
+            raise EmollamaError(f"{where}.words: must be distinct words, and at least one")
+        update["words"] = tuple(words)
+    return targets.model_copy(update=update)
 
 
 def write_manifest(path: Path, corpus: str, labels: LabelSet, samples: Sequence[Sample]) -> None:

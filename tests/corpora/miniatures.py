@@ -12,15 +12,19 @@ from emollama.corpora.csv_table import prepare_csv
 from emollama.corpora.readers.aff_wild2 import prepare_aff_wild2
 from emollama.corpora.readers.ave import prepare_ave
 from emollama.corpora.readers.crema_d import prepare_crema_d
-from emollama.corpora.readers.dfew import prepare_dfew
 from emollama.corpora.readers.emer import prepare_emer
+from emollama.corpora.readers.films.dfew import prepare_dfew
+from emollama.corpora.readers.films.ferv39k import prepare_ferv39k
+from emollama.corpora.readers.films.mafw import prepare_mafw
 from emollama.corpora.readers.iemocap import prepare_iemocap
 from emollama.corpora.readers.meld import prepare_meld
 from emollama.corpora.readers.mer2023 import prepare_mer2023
+from emollama.corpora.readers.mer_challenges import prepare_mer_challenge
 from emollama.corpora.readers.merr import prepare_merr
-from emollama.corpora.readers.mosei import prepare_mosei
 from emollama.corpora.readers.mvsa import prepare_mvsa
 from emollama.corpora.readers.nce_list import prepare_nce
+from emollama.corpora.readers.opinions.ch_sims import prepare_ch_sims
+from emollama.corpora.readers.opinions.mosei import prepare_mosei
 from emollama.corpora.readers.ur_funny import prepare_ur_funny
 from emollama.corpora.report import PrepareReport
 from emollama.manifest.labels import get_label_set
@@ -133,6 +137,43 @@ MINIATURES: dict[str, Miniature] = {
         },
         {},
         ("train(single-labeled)/set_1.csv", "test(single-labeled)/set_1.csv"),
+    ),
+    "mafw": Miniature(
+        prepare_mafw,
+        {
+            "Train & Test Set/single/no_caption/set_1/train.txt": "1.mp4 anger\n2.mp4 sadness\n",
+            "Train & Test Set/single/no_caption/set_1/test.txt": "00003.mp4 fear\n",
+        },
+        {f"data/clips/0000{i}.mp4": b"x" for i in (1, 2, 3)},
+    ),
+    "ferv39k": Miniature(
+        prepare_ferv39k,
+        {
+            "4_setups/All_scenes/train_All.csv": "Action/Happy/1 Happy\nWar/Sad/2 Sad\n",
+            "4_setups/All_scenes/test_All.csv": "Action/Fear/3 Fear\n",
+        },
+        {
+            f"2_ClipsforFaceCrop/{c}/1.jpg": b"x"
+            for c in ("Action/Happy/0001", "War/Sad/0002", "Action/Fear/0003")
+        },
+    ),
+    "ch-sims": Miniature(
+        prepare_ch_sims,
+        {
+            "label.csv": "video_id,clip_id,text,label,annotation,mode\n"
+            "video_1,1,a b,-0.4,Negative,train\nvideo_1,2,c,0,Neutral,valid\n"
+        },
+        {f"Raw/video_1/000{i}.mp4": b"x" for i in (1, 2)},
+        ("label.csv",),
+    ),
+    "mer2026": Miniature(
+        lambda root, out: prepare_mer_challenge(root, out, year=2026, table="words"),
+        {
+            "track2_train_human.csv": 'name,openset\na,"shocked,care"\nb,"[sad, low]"\n',
+            "subtitle_chieng.csv": "name,chinese,english\na,c,Hi.\nb,d,\n",
+        },
+        {f"video/{n}.mp4": b"x" for n in "ab"},
+        ("track2_train_human.csv", "subtitle_chieng.csv"),
     ),
     "mosei": Miniature(
         prepare_mosei,

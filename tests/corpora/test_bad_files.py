@@ -121,7 +121,7 @@ def test_whatever_a_file_holds(name: str, file: str, tmp_path: Path) -> None:
             miniature.prepare(root, out)
         except EmollamaError as error:
             refused += 1
-            assert str(root) in str(error) or "no sample is usable" in str(error)
+            assert str(root) in str(error) or " is usable" in str(error)
             assert not out.exists()
         else:
             manifest = read_manifest(out)

@@ -9,7 +9,7 @@ import pytest
 
 from emollama.base.errors import EmollamaError
 from emollama.corpora.readers.crema_d import ACTORS, misfit, prepare_crema_d, split_of
-from emollama.corpora.readers.dfew import prepare_dfew
+from emollama.corpora.readers.films.dfew import prepare_dfew
 from tests.corpora.trees import plant, samples_of
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 69932\n"
@@ -128,7 +128,7 @@ def test_dfew_without_clips_has_labels_alone(tmp_path: Path) -> None:
     dfew(tmp_path, "video_name,label\n1,1\n", "video_name,label\n2,1\n")
     report = prepare_dfew(tmp_path, tmp_path / "m.jsonl", fold=2)
     assert report.samples == 2 and any("NO CLIPS" in note for note in report.notes)
-    with pytest.raises(EmollamaError, match="is not a folder; give the folder of DFEW's mp4"):
+    with pytest.raises(EmollamaError, match="is not a folder; give the folder of DFEW's clips"):
         prepare_dfew(tmp_path, tmp_path / "m.jsonl", fold=2, media=tmp_path / "nowhere")
 
 

@@ -21,7 +21,7 @@ def test_emer_of_both_versions(tmp_path: Path) -> None:
             "dataset-v1/gt-eng.csv": "\ufeffnames,emotions,subtitles,reasons\n"
             "sample_1,\"['sad', 'upset']\",No.,\"He weeps,\nso sad.\"\n"
             "sample_2,[],,\nsample_3,[],,Why\n",
-            "final-EMER-reason.csv": "names,chinese,english\nsample_9,好,Good.\n",
+            "final-EMER-reason.csv": "name,chinese,english\nsample_9,好,Good.\n",
             "video/sample_1.avi": b"x",
         },
     )
@@ -121,15 +121,16 @@ def test_ave_with_two_events_of_a_clip(tmp_path: Path) -> None:
         tmp_path / "ave",
         {
             "trainSet.txt": "Church bell&-a_b&good&0&10\nBaby cry, infant cry&-a_b&good&2&9\n",
-            "valSet.txt": "\ufeffBark&gone&good&0&3\r\n",
+            "valSet.txt": "\ufeffBark&gone&good&0&3\r\nBark&c&good&0&3\r\n",
             "testSet.txt": "Category&VideoID&Quality&StartTime&EndTime\nBark&-a_b&good&1&2\n",
             "AVE/-a_b.mp4": b"x",
+            "AVE/c.mp4": b"x",
         },
     )
     report = prepare_ave(root, tmp_path / "m.jsonl")
     manifest = read_manifest(tmp_path / "m.jsonl")
     assert manifest.labels.labels == ("Baby cry, infant cry", "Bark", "Church bell")
-    first, second, third = manifest.samples
+    first, second, _, third = manifest.samples
     assert first.id == "-a_b_church-bell_0-10" and first.video == "ave/AVE/-a_b.mp4"
     assert second.targets.emotion == "Baby cry, infant cry" and second.truth == {"event": [2, 9]}
     assert {first.group, second.group, third.group} == {"-a_b"} and third.split == "test"

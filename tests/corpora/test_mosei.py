@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from emollama.base.errors import EmollamaError
-from emollama.corpora.readers.mosei import prepare_mosei
+from emollama.corpora.readers.opinions.mosei import prepare_mosei
 from tests.corpora.trees import plant, samples_of
 
 
@@ -52,11 +52,18 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_sentiment_words_spans_and_emotions(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(EmollamaError, match="no sample of split 'val' is usable"):
+        prepare_mosei(root, tmp_path / "m.jsonl")
+    plant(root, ["Raw/Videos/Full/Combined/c.mp4", "Raw/Videos/Full/Combined/d.avi"])
+    plant(root, {"Raw/Transcript/Segmented/Combined/d.txt": "d___12___0___2___fourth\n"})
+    (root / "Raw/Transcript/Segmented/Combined/-a_b.txt").write_text(
+        "-a_b___1___4.57___9.5___second___word\n"
+    )
     report = prepare_mosei(root, tmp_path / "m.jsonl")
     samples = samples_of(tmp_path / "m.jsonl")
-    assert list(samples) == ["-a_b_0", "-a_b_1"]
-    first, second = samples.values()
-    assert first.targets.emotions is None and first.start == 0.0
+    assert list(samples) == ["-a_b_1", "c_0", "d_12"]
+    second, third, fourth = samples.values()
+    assert third.targets.emotions is None and fourth.start == 0.0
     assert second.targets.emotions == {
         "happy": 0.0, "sad": 0.3333, "anger": 0.6667, "surprise": 1.0, "disgust": 2.0, "fear": 3.0,
     }  # fmt: skip
@@ -64,8 +71,8 @@ def test_sentiment_words_spans_and_emotions(root: Path, tmp_path: Path) -> None:
     assert second.text == "words of -a_b$_$1" and second.targets.sentiment == 1.5
     assert second.video == "mosei/Raw/Videos/Full/Combined/-a_b.mp4"
     assert second.targets.native == "Positive" and second.targets.emotion is None
-    assert report.rejected == {"c_0": "file is missing", "d_12": "not in the raw transcripts"}
-    assert "1 have no emotions within 0.1 s of their start" in report.notes
+    assert report.rejected == {"-a_b_0": "not in the raw transcripts"}
+    assert "2 have no emotions within 0.1 s of their start" in report.notes
     assert "split 'train': 2 samples found, 16326 expected" in report.faults
     with pytest.raises(EmollamaError, match="split 'val': 1 samples found, 1871 expected"):
         prepare_mosei(root, tmp_path / "m.jsonl", strict=True)
@@ -77,7 +84,7 @@ def test_the_pickle_alone_and_mosi(root: Path, tmp_path: Path) -> None:
     assert report.splits == {"train": 2, "val": 1, "test": 1}
     assert "split 'test': 1 samples found, 686 expected" in report.faults
     assert samples_of(tmp_path / "m.jsonl")["d_12"].video is None
-    with pytest.raises(EmollamaError, match="has none of unaligned_50"):
+    with pytest.raises(EmollamaError, match=r"has none of label.csv, unaligned_50"):
         prepare_mosei(tmp_path, tmp_path / "m.jsonl")
 
 
@@ -108,6 +115,7 @@ def test_transcripts_and_csd_of_another_form(root: Path, tmp_path: Path) -> None
         file.create_group("x/data/v").update({"features": [[1.0]], "intervals": [[0, 1]]})
     with pytest.raises(EmollamaError, match=r"'v': features must be \[n, 7\], not \[1, 1\]"):
         prepare_mosei(root, tmp_path / "m.jsonl")
+    (root / "CMU_MOSEI_Labels.csd").unlink()
     plant(root, {"Raw/Transcript/Segmented/Combined/c.txt": "c___0___2.5___1.25___third\n"})
     with pytest.raises(EmollamaError, match=r"c.txt:1: 2.5 to 1.25 s is not a valid span"):
         prepare_mosei(root, tmp_path / "m.jsonl")

@@ -33,6 +33,11 @@ def ur_funny(
 def test_folds_labels_and_sentences(tmp_path: Path) -> None:
     root = ur_funny(tmp_path / "uf")
     plant(root, [f"urfunny2_videos/{i}.mp4" for i in (1, 2, 3)])
+    with pytest.raises(
+        EmollamaError, match=r"no sample of split 'test' is usable.*file is missing"
+    ):
+        prepare_ur_funny(root, tmp_path / "m.jsonl")
+    ur_funny(root, {**FOLDS, "train": [1, 2, 4], "test": []})
     report = prepare_ur_funny(root, tmp_path / "m.jsonl")
     first, second, third = samples_of(tmp_path / "m.jsonl").values()
     assert (first.text, first.truth) == ("So I ran.", {"context": ["A bear came.", "It was big"]})

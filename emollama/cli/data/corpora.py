@@ -15,16 +15,26 @@ app = typer.Typer()
 Root = Annotated[Path, typer.Argument(help="Folder of the corpus.")]
 Out = Annotated[Path, typer.Option(help="Manifest to write.")]
 Strict = Annotated[bool, typer.Option(help="Fail if counts differ from the published ones.")]
+Media = Annotated[Path | None, typer.Option(help="Folder of films or of folders of frames.")]
 KeepBad = Annotated[bool, typer.Option(help="Keep clips that are known to be broken.")]
 Transcripts = Annotated[Path | None, typer.Option(help="CSV with the columns name and sentence.")]
 
 
 @app.command("meld")
-def prepare_meld(root: Root, out: Out, strict: Strict = False, keep_bad: KeepBad = False) -> None:
+def prepare_meld(
+    root: Root,
+    out: Out,
+    dyadic: Annotated[
+        bool,
+        typer.Option("--dyadic", help="MELD_Dyadic: dialogues of two, <split>_sent_emo_dya.csv."),
+    ] = False,
+    strict: Strict = False,
+    keep_bad: KeepBad = False,
+) -> None:
     """MELD: <split>_sent_emo.csv and folders of clips; official splits."""
     from emollama.corpora.readers import meld
 
-    show(meld.prepare_meld(root, out, strict=strict, keep_bad=keep_bad))
+    show(meld.prepare_meld(root, out, dyadic=dyadic, strict=strict, keep_bad=keep_bad))
 
 
 @app.command("iemocap")
@@ -40,6 +50,16 @@ def prepare_iemocap(
         Literal["audio", "video"],
         typer.Option(help="Wav of the utterance, or avi of the dialogue with start and end."),
     ] = "audio",
+    undecided: Annotated[
+        bool,
+        typer.Option(
+            "--undecided", help="Six classes: 53 without a majority count as happy (7,433)."
+        ),
+    ] = False,
+    given: Annotated[
+        Path | None,
+        typer.Option(help="Npz of a label by utterance, in place of the majority in its sessions."),
+    ] = None,
     strict: Strict = False,
 ) -> None:
     """IEMOCAP: IEMOCAP_full_release; leave one session out."""
@@ -47,7 +67,7 @@ def prepare_iemocap(
 
     report = iemocap.prepare_iemocap(
         root, out, classes=classes, test_session=test_session, val_session=val_session,
-        media=media, strict=strict,
+        media=media, undecided=undecided, given=given, strict=strict,
     )  # fmt: skip
     show(report)
 
@@ -132,13 +152,71 @@ def prepare_dfew(
     root: Root,
     out: Out,
     fold: Annotated[int, typer.Option(help="Official fold, 1 to 5.")] = 1,
-    media: Annotated[Path | None, typer.Option(help="Folder of the original <name>.mp4.")] = None,
+    media: Media = None,
     strict: Strict = False,
 ) -> None:
-    """DFEW: EmoLabel_DataSplit and original clips; five official folds."""
-    from emollama.corpora.readers import dfew
+    """DFEW: EmoLabel_DataSplit and clips or frames; five official folds."""
+    from emollama.corpora.readers.films import dfew
 
     show(dfew.prepare_dfew(root, out, fold=fold, media=media, strict=strict))
+
+
+@app.command("mafw")
+def prepare_mafw(
+    root: Root,
+    out: Out,
+    fold: Annotated[int, typer.Option(help="Official fold, 1 to 5.")] = 1,
+    media: Media = None,
+    strict: Strict = False,
+) -> None:
+    """MAFW: lists of single expressions, films or frames; eleven emotions, five official folds."""
+    from emollama.corpora.readers.films import mafw
+
+    show(mafw.prepare_mafw(root, out, fold=fold, media=media, strict=strict))
+
+
+@app.command("ferv39k")
+def prepare_ferv39k(root: Root, out: Out, media: Media = None, strict: Strict = False) -> None:
+    """FERV39k: lists over all scenes and folders of face pictures; official split."""
+    from emollama.corpora.readers.films import ferv39k
+
+    show(ferv39k.prepare_ferv39k(root, out, media=media, strict=strict))
+
+
+@app.command("ch-sims")
+def prepare_ch_sims(
+    root: Root,
+    out: Out,
+    version: Annotated[int, typer.Option(help="1 (2,281 clips) or 2 (4,403).")] = 1,
+    strict: Strict = False,
+) -> None:
+    """CH-SIMS: label.csv or meta.csv and Raw/; Chinese films, sentiment from -1 to 1."""
+    from emollama.corpora.readers.opinions import ch_sims
+
+    show(ch_sims.prepare_ch_sims(root, out, version=version, strict=strict))
+
+
+@app.command("mer-challenge")
+def prepare_mer_challenge(
+    root: Root,
+    out: Out,
+    year: Annotated[int, typer.Option(help="2024, 2025 or 2026.")],
+    table: Annotated[
+        str, typer.Option(help="labels, words, words-auto, reasons, reasons-auto or candidates.")
+    ] = "labels",
+    language: Annotated[
+        Literal["english", "chinese"], typer.Option(help="Language of the subtitles.")
+    ] = "english",
+    media: Media = None,
+    strict: Strict = False,
+) -> None:
+    """MER2024, MER2025 and MER2026: tables of names over a folder of clips; words of any kind."""
+    from emollama.corpora.readers import mer_challenges
+
+    report = mer_challenges.prepare_mer_challenge(
+        root, out, year=year, table=table, language=language, media=media, strict=strict
+    )
+    show(report)
 
 
 @app.command("mosei")
@@ -150,7 +228,7 @@ def prepare_mosei(
     strict: Strict = False,
 ) -> None:
     """CMU-MOSEI or CMU-MOSI: MMSA's pickle, raw transcripts and videos, csd labels."""
-    from emollama.corpora.readers import mosei
+    from emollama.corpora.readers.opinions import mosei
 
     show(mosei.prepare_mosei(root, out, corpus=corpus, pickle=pickle, strict=strict))
 

@@ -18,10 +18,10 @@ from emollama.base.errors import EmollamaError
 from emollama.base.files import read_text
 from emollama.corpora.collection import (
     Collection,
-    files_by_stem,
     first_that_exists,
     require_root,
 )
+from emollama.corpora.media_files import media_below
 from emollama.corpora.report import PrepareReport
 from emollama.manifest.labels import get_label_set
 from emollama.manifest.sample import Sample, Targets
@@ -51,7 +51,7 @@ def prepare_aff_wild2(root: Path, out: Path, *, strict: bool = False) -> Prepare
     require_root(root, "Aff-Wild2", "VA_Estimation_Challenge/Train_Set/*.txt, batch1/*.mp4, ...")
     files: dict[str, Path] = {}
     for place in VIDEOS:
-        files = {**files_by_stem(root / place, (".mp4", ".avi")), **files}
+        files = {**{path.stem: path for path in media_below(root / place).paths()}, **files}
     collection = Collection("aff-wild2", out, get_label_set("mosei"))
     for split, part in FOLDERS.items():
         folder = first_that_exists(

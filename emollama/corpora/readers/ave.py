@@ -1,7 +1,9 @@
 """AVE (Tian et al. 2018): ten-second clips of 28 events that are both seen and heard.
 
 It is not a corpus of emotions; events take the place of emotions. A clip with events of several
-kinds becomes several samples with the clip as their group.
+kinds becomes several samples with the clip as their group. Of the 4,143 published rows, which the
+counts of the splits include, one has an event of no length (a church bell from 0 to 0 s); it is
+left out as odd.
 """
 
 from __future__ import annotations
@@ -15,10 +17,10 @@ from emollama.base.files import read_text
 from emollama.corpora.collection import (
     Collection,
     Expected,
-    files_by_stem,
     first_that_exists,
     require_root,
 )
+from emollama.corpora.media_files import media_below
 from emollama.corpora.report import PrepareReport
 from emollama.manifest.labels import LabelSet
 from emollama.manifest.sample import Sample, Targets
@@ -40,7 +42,7 @@ def prepare_ave(root: Path, out: Path, *, strict: bool = False) -> PrepareReport
         strict: counts other than the published ones, or a clip in several splits, are errors.
 
     Raises:
-        EmollamaError: no split file, an invalid line, or no usable sample.
+        EmollamaError: no split file, many odd lines, or no usable sample of a split.
     """
     require_root(root, "AVE", "trainSet.txt, valSet.txt, testSet.txt, AVE/*.mp4")
     lines = {
@@ -48,36 +50,40 @@ def prepare_ave(root: Path, out: Path, *, strict: bool = False) -> PrepareReport
         for split, file in FILES.items()
         if (table := first_that_exists(root, file)) is not None
     }
-    categories = sorted({category for rows in lines.values() for _, category, *_ in rows})
+    categories = sorted({cells[0] for rows in lines.values() for _, cells in rows if cells[0]})
     if not categories:
         raise EmollamaError(f"{root}: has no lines in trainSet.txt, valSet.txt or testSet.txt")
     collection = Collection("ave", out, LabelSet("ave", tuple(categories)))
     if len(categories) != EVENTS:
         collection.notes.append(f"{len(categories)} categories; the whole corpus has {EVENTS}")
-    files = files_by_stem(root / "AVE", (".mp4",))
+    files = media_below(root / "AVE")
     seen: dict[str, str] = {}
     cut: set[str] = set()
     for split, rows in lines.items():
         with_media = collection.note_unless_any(files, split, "CLIPS (AVE/*.mp4)")
-        for where, category, video, start, end in rows:
-            # Ids name files of features: no spaces, commas or brackets of a category in them.
-            word = re.sub(r"\W+", "-", category.lower()).strip("-")
-            name = f"{video}_{word}_{start:g}-{end:g}"
-            collection.count(name, split, category, where)
-            if seen.setdefault(video, split) != split:
-                cut.add(video)
-            if with_media and not collection.usable(name, split, files.get(video)):
-                continue
-            collection.samples.append(
-                Sample(
-                    id=name,
-                    video=collection.path(files.get(video)),
-                    group=video,
-                    split=split,
-                    targets=Targets(emotion=category, native=category),
-                    truth={"event": [start, end]},
+        for where, cells in rows:
+            with collection.row(where):
+                category, video, start, end = _event(cells, where)
+                # Ids name files of features: no spaces, commas or brackets of a category in them.
+                word = re.sub(r"\W+", "-", category.lower()).strip("-")
+                name = f"{video}_{word}_{start:g}-{end:g}"
+                collection.count(name, split, category, where)
+                if not 0 <= start < end:
+                    raise EmollamaError(f"{where}: {start:g} to {end:g} s is not a valid span")
+                if seen.setdefault(video, split) != split:
+                    cut.add(video)
+                if with_media and not collection.usable(name, split, files.get(video)):
+                    continue
+                collection.samples.append(
+                    Sample(
+                        id=name,
+                        video=collection.path(files.get(video)),
+                        group=video,
+                        split=split,
+                        targets=Targets(emotion=category, native=category),
+                        truth={"event": [start, end]},
+                    )
                 )
-            )
     if cut:
         collection.faults.append(f"{len(cut)} clips are in several splits, e.g. '{min(cut)}'")
     several = len(collection.samples) - len({s.group for s in collection.samples})
@@ -85,19 +91,19 @@ def prepare_ave(root: Path, out: Path, *, strict: bool = False) -> PrepareReport
     return collection.finish(EXPECTED, strict)
 
 
-def _lines(path: Path) -> list[tuple[str, str, str, float, float]]:
-    """(where, category, video, start, end in seconds) of each line."""
-    rows = []
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
-        # The file of all annotations has a header, those of the splits have none.
-        if not line.strip() or line.strip() == _COLUMNS:
-            continue
-        where = f"{path}:{number}"
-        cells = [cell.strip() for cell in line.split("&")]
-        if len(cells) != 5 or not cells[0] or not cells[1]:
-            raise EmollamaError(f"{where}: must hold {_COLUMNS}, holds '{line.strip()[:80]}'")
-        start, end = (finite(cell, where) for cell in cells[3:])
-        if not 0 <= start < end:
-            raise EmollamaError(f"{where}: {start:g} to {end:g} s is not a valid span")
-        rows.append((where, cells[0], cells[1], start, end))
-    return rows
+def _lines(path: Path) -> list[tuple[str, list[str]]]:
+    """("file:line", cells) of each line."""
+    # The file of all annotations has a header, those of the splits have none.
+    return [
+        (f"{path}:{number}", [cell.strip() for cell in line.split("&")])
+        for number, line in enumerate(read_text(path).splitlines(), start=1)
+        if line.strip() and line.strip() != _COLUMNS
+    ]
+
+
+def _event(cells: list[str], where: str) -> tuple[str, str, float, float]:
+    """Category, clip, start and end in seconds of a line."""
+    if len(cells) != 5 or not cells[0] or not cells[1]:
+        raise EmollamaError(f"{where}: must hold {_COLUMNS}, holds '{'&'.join(cells)[:80]}'")
+    start, end = (finite(cell, where) for cell in cells[3:])
+    return cells[0], cells[1], start, end

@@ -1,23 +1,23 @@
 """EMER (Lian et al. 2023): MER2023 clips with the clues of an emotion described in sentences.
 
 Version 1 describes 100 clips that are not neutral (`gt-eng.csv`, `gt-chi.csv`), version 2 describes
-332 (`final-EMER-reason.csv`). Emotions are free words, so there is no class label: `targets.native`
-keeps them as written, `targets.reason` is the description.
+332 (`final-EMER-reason.csv`), also known as OV-MERD. Emotions are free words, so there is no class
+label: `targets.native` keeps them as written, `targets.reason` is the description. Both versions
+were read whole in zeroQiaoba/AffectGPT: the first calls its clips `names`, the second `name`.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from emollama.base.csv_rows import read_rows
 from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.corpora.collection import (
     Collection,
-    files_by_stem,
     first_that_exists,
     require_root,
 )
-from emollama.corpora.readers.nce_list import SUFFIXES, flat
+from emollama.corpora.media_files import MediaFiles, media_below
+from emollama.corpora.readers.nce_list import flat
 from emollama.corpora.report import PrepareReport
 from emollama.manifest.labels import get_label_set
 from emollama.manifest.sample import Sample, Targets
@@ -30,6 +30,8 @@ FILES = {
     (2, "chinese"): ("final-EMER-reason.csv", "chinese"),
 }
 """{(version, language): (file, column of the description)}."""
+NAMES = {1: "names", 2: "name"}
+"""{version: column of the clip}."""
 
 
 def prepare_emer(
@@ -67,24 +69,26 @@ def prepare_emer(
     media = media or first_that_exists(root, "video")
     if media is not None and not media.is_dir():
         raise EmollamaError(f"{media}: is not a folder; give the folder of MER2023's clips")
-    files = files_by_stem(media, SUFFIXES) if media else {}
+    files = media_below(media) if media else MediaFiles(root)
     collection = Collection(f"emer-v{version}", out, get_label_set("merr"))
     with_media = collection.note_unless_any(files, "test", "CLIPS (video/*.mp4 or .avi)")
-    for row in read_rows(table, ("names", column), ("emotions", "subtitles")):
-        name = row.require("names")
-        collection.count(name, "test", "", row.where)
-        if row.get(column) is None:
-            collection.rejected[name] = f"column '{column}' is empty"
-            continue
-        if with_media and not collection.usable(name, "test", files.get(name)):
-            continue
-        collection.samples.append(
-            Sample(
-                id=name,
-                video=collection.path(files.get(name)),
-                text=flat(row.get("subtitles")),
-                split="test",
-                targets=Targets(native=row.get("emotions"), reason=flat(row.get(column))),
+    names = NAMES[version]
+    for row in collection.table(table, (names, column), ("emotions", "subtitles")):
+        with collection.row(row.where):
+            name = row.require(names)
+            collection.count(name, "test", "", row.where)
+            if row.get(column) is None:
+                collection.rejected[name] = f"column '{column}' is empty"
+                continue
+            if with_media and not collection.usable(name, "test", files.get(name)):
+                continue
+            collection.samples.append(
+                Sample(
+                    id=name,
+                    video=collection.path(files.get(name)),
+                    text=flat(row.get("subtitles")),
+                    split="test",
+                    targets=Targets(native=row.get("emotions"), reason=flat(row.get(column))),
+                )
             )
-        )
     return collection.finish({"test": COUNTS[version]}, strict)

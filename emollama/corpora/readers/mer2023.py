@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from emollama.base.csv_rows import read_rows
+from emollama.base.csv_rows import Row
 from emollama.base.errors import EmollamaError
 from emollama.corpora.collection import (
     Collection,
     Expected,
-    files_by_stem,
     first_that_exists,
     require_root,
 )
-from emollama.corpora.readers.nce_list import SUFFIXES, read_sentences
+from emollama.corpora.media_files import MediaFiles, media_below
+from emollama.corpora.readers.nce_list import read_sentences
 from emollama.corpora.report import PrepareReport
 from emollama.manifest.labels import get_label_set
 from emollama.manifest.sample import Sample, Targets
@@ -47,8 +47,8 @@ def prepare_mer2023(
         strict: counts other than the published ones are an error.
 
     Raises:
-        EmollamaError: no label file, a missing column, an unknown label, a valence outside -5 to 5,
-            or a duplicate id.
+        EmollamaError: no label file, a missing column, many odd rows (an unknown label, a valence
+            outside -5 to 5, a duplicate id), or no usable sample of a split.
     """
     require_root(root, "MER2023", "mer2023train/train-label.csv, mer2023train/train/*.mp4, ...")
     collection = Collection("mer2023", out, get_label_set("mer2023"))
@@ -77,37 +77,47 @@ def prepare_mer2023(
 def _split(
     collection: Collection, table: Path, clips: Path | None, split: str, sentences: dict[str, str]
 ) -> None:
-    files = files_by_stem(clips, SUFFIXES) if clips else {}
+    files = media_below(clips) if clips else MediaFiles(table.parent)
     with_media = collection.note_unless_any(files, split, f"CLIPS ({split}/*.mp4 or .avi)")
-    low, high = VALENCES
     valued = split == WITHOUT_VALENCE
-    for row in read_rows(table, ("name", "discrete"), ("valence",)):
-        name, native = row.require("name"), row.require("discrete")
-        emotion = collection.labels.require(native, f"{row.where}: column 'discrete'")
-        collection.count(name, split, emotion, row.where)
-        valence = row.number("valence")
-        if valence is not None and valence != NO_VALENCE and not low <= valence <= high:
-            raise EmollamaError(
-                f"{row.where}: column 'valence': {valence:g} is neither from {low:g} to "
-                f"{high:g} nor {NO_VALENCE:g} (missing)"
+    for row in collection.table(table, ("name", "discrete"), ("valence",)):
+        with collection.row(row.where):
+            name = row.require("name")
+            targets = label_and_valence(collection, row)
+            collection.count(name, split, targets.emotion or "", row.where)
+            valued = valued or "valence" in row.cells
+            if with_media and not collection.usable(name, split, files.get(name)):
+                continue
+            collection.samples.append(
+                Sample(
+                    id=name,
+                    video=collection.path(files.get(name)),
+                    text=sentences.get(name),
+                    split=split,
+                    targets=targets,
+                )
             )
-        valued = valued or "valence" in row.cells
-        if with_media and not collection.usable(name, split, files.get(name)):
-            continue
-        collection.samples.append(
-            Sample(
-                id=name,
-                video=collection.path(files.get(name)),
-                text=sentences.get(name),
-                split=split,
-                targets=Targets(
-                    emotion=emotion,
-                    native=native,
-                    valence=None if valence == NO_VALENCE else valence,
-                ),
-            )
-        )
     if not valued:
         # Copies of the tests' labels go about that score emotions alone.
         said = collection.faults if split == "train" else collection.notes
         said.append(f"{table.name}: has no column 'valence'; samples are without it")
+
+
+def label_and_valence(collection: Collection, row: Row) -> Targets:
+    """Targets of a row with `discrete` and, where the table has it, `valence`.
+
+    Raises:
+        EmollamaError: an unknown label, or a valence outside -5 to 5.
+    """
+    native = row.require("discrete")
+    emotion = collection.labels.require(native, f"{row.where}: column 'discrete'")
+    valence = row.number("valence")
+    low, high = VALENCES
+    if valence is not None and valence != NO_VALENCE and not low <= valence <= high:
+        raise EmollamaError(
+            f"{row.where}: column 'valence': {valence:g} is neither from {low:g} to {high:g} nor "
+            f"{NO_VALENCE:g} (missing)"
+        )
+    return Targets(
+        emotion=emotion, native=native, valence=None if valence == NO_VALENCE else valence
+    )

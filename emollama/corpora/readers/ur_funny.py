@@ -18,10 +18,10 @@ from emollama.base.plain_pickle import read_pickle
 from emollama.corpora.collection import (
     Collection,
     Expected,
-    files_by_stem,
     first_that_exists,
     require_root,
 )
+from emollama.corpora.media_files import MediaFiles, media_below
 from emollama.corpora.readers.nce_list import flat
 from emollama.corpora.report import PrepareReport
 from emollama.manifest.labels import get_label_set
@@ -59,7 +59,7 @@ def prepare_ur_funny(root: Path, out: Path, *, strict: bool = False) -> PrepareR
     labels = _by_id(folder / LABELS)
     language = _by_id(folder / LANGUAGE)
     videos = first_that_exists(root, "urfunny2_videos", "videos", "video")
-    files = files_by_stem(videos, (".mp4",)) if videos else {}
+    files = media_below(videos) if videos else MediaFiles(root)
     collection = Collection("ur-funny", out, get_label_set("ur-funny"))
     folds = read_pickle(folder / FOLDS)
     placed = 0

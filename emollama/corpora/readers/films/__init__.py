@@ -1,0 +1,1 @@
+"""Faces in films: clips of single expressions with official folds."""

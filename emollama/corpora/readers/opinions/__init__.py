@@ -1,0 +1,1 @@
+"""Opinions told to a camera: sentiment as a number, with its words."""
