@@ -42,7 +42,7 @@ from emollama.manifest.sample import Manifest, Sample
 from emollama.manifest.split_file import read_with_splits
 from emollama.runs.artefact import Artefact, LoadedSamples
 from emollama.runs.run_folder import tell_left_out
-from emollama.scoring.metrics.registry import chosen
+from emollama.scoring.metrics.choosing import chosen
 from emollama.scoring.predictions.predictions import Header, write_predictions
 from emollama.session.family import open_artefact
 from emollama.workers.ranks import joined_ranks
