@@ -62,7 +62,7 @@ class AnswersSection(Strict):
     """
 
     by: Literal["scores", "text"] = "scores"
-    parser: Literal["words", "upstream"] = "words"
+    parser: Literal["words", "upstream", "exact"] = "words"
     max_new_tokens: int = Field(default=16, ge=1)
 
 

@@ -292,10 +292,10 @@ METRICS: dict[str, Metric] = {
         _UNIBENCH, beside=_HIT_BESIDE,
     ),
     "hit_rate_level2": Metric(
-        "hit rate, level 2", "hit", _hit("hit_rate", 2), "hit rate on the middle ring", _UNIBENCH,
+        "hit rate, level 2", "hit", _hit("hit_rate", 2), "hit rate on the middle ring",
     ),
     "m_score_level2": Metric(
-        "m-score, level 2", "hit", _hit("m_score", 2), "m-score on the middle ring", _UNIBENCH,
+        "m-score, level 2", "hit", _hit("m_score", 2), "m-score on the middle ring",
     ),
     "hit_rate_corrected": Metric(
         "hit rate, corrected", "hit", _hit("hit_rate", 1, Corrected),
@@ -352,11 +352,11 @@ METRICS: dict[str, Metric] = {
     ),
     "clue_overlap": Metric(
         "clue overlap", "reason", lambda rows, c: overlap.overlap(rows, c.asked(), "clue"),
-        "a judge's mark, 1 to 10, for the clues that two descriptions share", "EMER",
+        "a judge's mark, 1 to 10, for the clues that two descriptions share, as in EMER",
     ),
     "label_overlap": Metric(
         "label overlap", "reason", lambda rows, c: overlap.overlap(rows, c.asked(), "label"),
-        "a judge's mark, 1 to 10, for the emotions that two descriptions share", "EMER",
+        "a judge's mark, 1 to 10, for the emotions that two descriptions share, as in EMER",
     ),
 }  # fmt: skip
 

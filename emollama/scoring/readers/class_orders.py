@@ -42,11 +42,10 @@ def label_of(code: float, labels: LabelSet, where: str) -> str:
     return order[int(code)]
 
 
-def sets_of_width(size: int, most: int | None = None) -> str:
-    """The label sets with `size` to `most` labels as `--labels` may name them; "" where none is."""
-    found = [
-        f"{name} ({', '.join(class_order(labels))})"
-        for name, labels in LABEL_SETS.items()
-        if size <= len(labels.labels) <= (most or size)
-    ]
-    return " or ".join(found)
+def sets_of_width(size: int) -> str:
+    """The label sets of `size` labels, for a message: those with a declared order, else any."""
+    fitting = [n for n, labels in LABEL_SETS.items() if len(labels.labels) == size]
+    declared = [n for n in fitting if n in CLASS_ORDERS]
+    return " or ".join(
+        f"{name} ({', '.join(class_order(LABEL_SETS[name]))})" for name in declared or fitting
+    )

@@ -124,7 +124,7 @@ def mertools(path: Path, labels: LabelSet) -> list[Prediction]:
     arrays = {_plain(k): v for k, v in read_npz(path, lambda k: _plain(k) in _MERTOOLS).items()}
     if "name2reason" in arrays:
         return _reasons(path, arrays["name2reason"])
-    classless = _size(arrays.get("emoprobs")) > 0 and np.size(arrays["emoprobs"]) == 0
+    classless = _classless(arrays.get("emoprobs"))
     if classless:
         del arrays["emoprobs"]
     known = [k for k in ("emoprobs", "valpreds") if _size(arrays.get(k))]
@@ -242,6 +242,13 @@ def _size(value: list[Any] | np.ndarray | None) -> int:
     if isinstance(value, np.ndarray):
         return len(value) if value.ndim else 0
     return len(value) if isinstance(value, list) else 0
+
+
+def _classless(scores: Any) -> bool:
+    """Whether there are rows of scores, each of width 0."""
+    return _size(scores) > 0 and all(
+        isinstance(r, list | np.ndarray) and not len(r) for r in scores
+    )
 
 
 def _texts(path: Path, key: str, value: Any) -> list[str]:

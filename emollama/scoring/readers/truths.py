@@ -56,7 +56,8 @@ def with_references(
             declared corpus, no name in common, or unnamed rows that fit no table or several.
     """
     npz = path.suffix.lower() == ".npz"
-    tables = _of_npz(path, labels, declared) if npz else [_of_csv(path, labels)]
+    labelled = any(r.label is not None or r.answer is not None for r in rows)
+    tables = _of_npz(path, labels, declared, labelled) if npz else [_of_csv(path, labels)]
     if [r.id for r in rows] == [UNNAMED.format(i) for i in range(len(rows))]:
         fitting = [t for t in tables if len(t) == len(rows)]
         if len(fitting) != 1:
@@ -82,7 +83,7 @@ def with_references(
 
 
 def _joined(row: Prediction, known: Known) -> Prediction:
-    if "reference_words" in known and row.label is None and row.words is not None:
+    if "reference_words" in known and row.label is None and row.answer is None:
         # Answered in words and known in words: there is no label to be right or wrong.
         known = {key: value for key, value in known.items() if key != "reference"}
     if SENTIMENT in known.get("reference_values", ()) and "valence" in (row.values or {}):
@@ -112,11 +113,13 @@ def _of_csv(path: Path, labels: LabelSet) -> dict[str, Known]:
     return truths
 
 
-def _of_npz(path: Path, labels: LabelSet, declared: bool) -> Sequence[dict[str, Known]]:
+def _of_npz(
+    path: Path, labels: LabelSet, declared: bool, labelled: bool
+) -> Sequence[dict[str, Known]]:
     found = read_npz(path)
     corpora = {name: value for name, value in found.items() if name.endswith(_CORPUS)}
     if not corpora:
-        return [_of_words(path, found, labels)]
+        return [_of_words(path, found, labels if labelled else None)]
     given = [_entries(f"{path}: {name}", value) for name, value in corpora.items()]
     every = [entry.get("emo") for corpus in given for entry in corpus.values()]
     numbers = {int(emo) for emo in every if isinstance(emo, int | float)}
@@ -167,21 +170,20 @@ def _known(where: str, given: Mapping[str, Any], labels: LabelSet, filler: bool)
     return known
 
 
-def _of_words(path: Path, found: Mapping[str, Any], labels: LabelSet) -> dict[str, Known]:
-    """One word a clip, kept as it is written beside the label that it means, if it means one."""
+def _of_words(path: Path, found: Mapping[str, Any], labels: LabelSet | None) -> dict[str, Known]:
+    """One word a clip, as it is written, and the label that it means where answers are labels."""
     words = {name: str(value) for name, value in found.items() if _is_word(value)}
     if len(words) < len(found):
         raise EmollamaError(
-            f"{path}: holds neither <split>{_CORPUS} of true labels nor one word for each clip"
+            f"{path}: holds no <split>{_CORPUS} of true labels, nor one word for each clip"
         )
-    return {
-        name: {"reference_words": (word,)}
-        | ({"reference": label} if (label := labels.canonical(word)) else {})
-        for name, word in words.items()
-    }
+    truths: dict[str, Known] = {n: {"reference_words": (word,)} for n, word in words.items()}
+    if labels is not None:
+        for name, word in words.items():
+            truths[name]["reference"] = labels.require(word, f"{path}: '{name}' (see --labels)")
+    return truths
 
 
 def _is_word(value: Any) -> bool:
-    return isinstance(value, str) or (
-        isinstance(value, np.ndarray) and value.dtype.kind == "U" and not value.ndim
-    )
+    text = isinstance(value, np.ndarray) and value.dtype.kind == "U" and value.ndim == 0
+    return text or isinstance(value, str)
