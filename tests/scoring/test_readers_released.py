@@ -61,7 +61,7 @@ def run(*words: Any) -> dict[str, Any]:
     result = CliRunner().invoke(app, call)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
-    return json.loads(result.stdout)  # type: ignore[no-any-return]
+    return json.loads(result.stdout)
 
 
 @pytest.mark.parametrize("name", CORPORA)
