@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -58,12 +59,23 @@ def score(
     reader: Annotated[
         str | None,
         typer.Option(
-            help="Read the output of a public system: emotion-llama, mertools, openset, preference."
+            help="Public system whose output this is: emotion-llama, emotion-llama-v2, mertools, "
+            "openset, preference.",
+            show_default="recognised by what is in the file",
         ),
     ] = None,
-    labels: Annotated[str, typer.Option(help="Label set of a public system.")] = "mer2023",
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            help="Label set of a public system.",
+            show_default="mer2023, or the words of the file's true answers",
+        ),
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Only rows of this mode, of Emotion-LLaMA-v2's output.")
+    ] = None,
     reference: Annotated[
-        Path | None, typer.Option(help="True values for a public system: csv, or MERTools' npz.")
+        Path | None, typer.Option(help="True values for a public system: csv, or a published npz.")
     ] = None,
     manifest: Annotated[
         Path | None, typer.Option(help="Clips that must be answered, with their true values.")
@@ -73,7 +85,8 @@ def score(
         typer.Option(help="Split file of the predictions; one per fold."),
     ] = None,
     parser: Annotated[
-        str | None, typer.Option(help="Parse the labels from the answers again: words or upstream.")
+        str | None,
+        typer.Option(help="Parse the labels from the answers again: words, upstream or exact."),
     ] = None,
     swapped: Annotated[
         Path | None, typer.Option(help="Predictions of the same preferences in the opposite order.")
@@ -113,11 +126,17 @@ def score(
 
     With --metric those metrics; with --out also the whole report, in one report.json.
     """
-    if reader is None:  # a public system's output may be a folder
-        need_files(predictions)
-        need_files(compare)
-    need_files(split_file)
-    for path in (baseline, manifest, swapped, validation, compare_validation, calibration):
+    for files in (predictions, compare, split_file):
+        need_files(files)
+    for path in (
+        baseline,
+        manifest,
+        swapped,
+        validation,
+        compare_validation,
+        calibration,
+        reference,
+    ):
         need_file(path)
     need_folder(synonyms)
     need_folder(wheel)
@@ -135,6 +154,7 @@ def score(
     from emollama.scoring.predictions.pooling import pooled
     from emollama.scoring.predictions.predictions import read_predictions
     from emollama.scoring.readers.public import read_public
+    from emollama.scoring.readers.recognise import recognise
     from emollama.scoring.report.tables import print_report
 
     if judge_folder is not None:
@@ -146,22 +166,24 @@ def score(
     for name in names:
         if name not in METRICS:
             raise EmollamaError(f"metric '{name}' is unknown{did_you_mean(name, METRICS)}")
-    if reader is None and reference is not None:
-        raise EmollamaError(
-            "--reference belongs to --reader; predictions already hold their true values"
-        )
-
     if split_file and manifest is None:
         raise EmollamaError("--split-file needs --manifest, whose clips it assigns to splits")
 
     clips = read_manifest(manifest) if manifest else None
     splits = [read_split_file(path) for path in split_file or ()]
 
+    public: list[str] = []
+
     def read(path: Path) -> Predictions:
-        if reader is None:
+        name = reader or recognise(path)
+        if name is not None and reader is None:
+            print(f"note: {path}: read as the output of {name} (--reader)", file=sys.stderr)
+        if name is None:
             found = read_predictions(path)
         else:
-            found = read_public(path, reader, get_label_set(labels), reference)
+            public.append(name)
+            told = get_label_set(labels) if labels is not None else None
+            found = read_public(path, name, told, reference, split)
         if parser is not None:
             try:
                 rows = parse_again(found.rows, found.header.labels, parser)
@@ -179,8 +201,13 @@ def score(
     if swapped is not None:
         found = order_averaged(found, read(swapped))
     other = pooled([read(path) for path in compare]) if compare else None
-    changed = (reader, manifest, parser, swapped, validation, calibration)
-    whole = len(predictions) == 1 and all(x is None for x in changed)
+    if not public and any(x is not None for x in (reference, labels, split)):
+        raise EmollamaError(
+            f"{predictions[0]}: --reference, --labels and --split are for the output of a public "
+            "system; predictions already hold their true values"
+        )
+    changed = (manifest, parser, swapped, validation, calibration)
+    whole = len(predictions) == 1 and not public and all(x is None for x in changed)
     whole = whole and any(r.reference is not None for r in found.rows)
     if baseline is not None and (out is None or not whole):
         raise EmollamaError(

@@ -59,11 +59,21 @@ class ReasonsSection(Strict):
 class AnswersSection(Strict):
     """How the emotion is answered: `by` "scores", the most probable label; or by "text", a greedy
     answer parsed by `parser` (`scoring.predictions.parsing`), of at most `max_new_tokens`.
+
+    `question`: ask what the released Emotion-LLaMA asks on this corpus, in its layouts; other
+    layouts ask their own.
     """
 
     by: Literal["scores", "text"] = "scores"
-    parser: Literal["words", "upstream"] = "words"
+    parser: Literal["words", "upstream", "exact"] = "words"
     max_new_tokens: int = Field(default=16, ge=1)
+    question: Literal["mer2024"] | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_given(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without a question that is not given, which changes no answer."""
+        found: dict[str, Any] = values(self)
+        return {k: v for k, v in found.items() if k != "question" or v is not None}
 
 
 class JudgeSection(Strict):

@@ -31,7 +31,7 @@ from emollama.evaluation.results import (
 )
 from emollama.evaluation.rows import require_known_labels, true_values
 from emollama.evaluation.words import clue_features, sentence_features
-from emollama.features.store import open_tracks
+from emollama.features.store import open_tracks, relocated_sources
 from emollama.features.tracks import TrackReader
 from emollama.inputs.common_labels import as_trained, counted
 from emollama.inputs.draws import drawn
@@ -42,7 +42,7 @@ from emollama.manifest.sample import Manifest, Sample
 from emollama.manifest.split_file import read_with_splits
 from emollama.runs.artefact import Artefact, LoadedSamples
 from emollama.runs.run_folder import tell_left_out
-from emollama.scoring.metrics.registry import chosen
+from emollama.scoring.metrics.choosing import chosen
 from emollama.scoring.predictions.predictions import Header, write_predictions
 from emollama.session.family import open_artefact
 from emollama.workers.ranks import joined_ranks
@@ -78,6 +78,8 @@ def evaluate(config: EvalConfig) -> Evaluated:
         folder = _artefact_folder(config, manifest)
         model = open_artefact(folder, config.dtype)
         require_writes(config, model)
+        if config.answers.question is not None:
+            model = model.asking(config.answers.question)
         split = config.data.split
         manifest, dropped = as_trained(
             manifest, model.labels, model.record, config.data.map, config.data.lacks
@@ -204,10 +206,8 @@ def _artefact_folder(config: EvalConfig, manifest: Manifest) -> Path:
             )
     else:
         # As the released system has it, the feature folders lie beside the list of clips.
-        sources = {
-            stream: source.replace("npy:", f"npy:{manifest.path.parent}/")
-            for stream, source in SOURCES.items()
-        }
+        beside = relocated_sources(list(SOURCES.values()), manifest.path.parent)
+        sources = dict(zip(SOURCES, beside, strict=True))
         report = import_checkpoint(
             config.model, config.llm, config.layout, manifest.labels, folder, sources=sources
         )

@@ -20,8 +20,8 @@ from emollama.features.tracks import TrackReader, usable
 from emollama.manifest.channels import CHANNELS, Channel
 from emollama.manifest.sample import Manifest, Sample
 from emollama.manifest.split_file import leakage
+from emollama.scoring.metrics.choosing import fitting
 from emollama.scoring.metrics.context import Context
-from emollama.scoring.metrics.registry import fitting
 from emollama.scoring.predictions.prediction import Quantity, channel_sets
 from emollama.scoring.predictions.predictions import Header, read_predictions, write_predictions
 from emollama.scoring.report.report import report_from_files

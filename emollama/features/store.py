@@ -41,6 +41,16 @@ __all__ = [
 RECORD = "encoder.json"
 INDEX = "index.json"
 EXTERNAL = "npy:"
+OTHER_NAMES: dict[str, str] = {
+    "mae_340_UTT": "mae_340_23_UTT",
+    "maeV_399_UTT": "maeVideo_399_23_UTT",
+    "HL-UTT": "HL_23_UTT",
+}
+"""MER2023's folders of features to the names that MER2024's copies of them have.
+
+github.com/ZebangCheng/Emotion-LLaMA at 4ee28d2: first_face.py and mer2024.py in
+minigpt4/datasets/datasets.
+"""
 
 
 @dataclass(frozen=True)
@@ -278,6 +288,8 @@ def open_tracks(store: Path | None, spec: str) -> TrackReader:
 def relocated_sources(sources: Sequence[str], folder: Path | None) -> list[str]:
     """Sources with their `npy:` folders moved into `folder`; unchanged when None.
 
+    Where `folder` has one under the name of another corpus only, it is that one.
+
     Raises:
         EmollamaError: two sources would become one folder.
     """
@@ -293,6 +305,8 @@ def relocated_sources(sources: Sequence[str], folder: Path | None) -> list[str]:
                     f"{origins.get(there, 'others')} have the same folder name; rename "
                     "one of them"
                 )
-            source = there
+            other = folder / OTHER_NAMES.get(name, name)
+            here = other.is_dir() and not (folder / name).is_dir()
+            source = f"{EXTERNAL}{other}" if here else there
         moved.append(source)
     return moved

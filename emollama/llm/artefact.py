@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -91,6 +91,11 @@ class LlmArtefact(Artefact):
     def language_model(self) -> Path:
         """Folder of the frozen language model under it."""
         return resolve_llm(self.model.config.llm)
+
+    def asking(self, corpus: str) -> Self:
+        """Itself; in the layouts of the released Emotion-LLaMA with its question on `corpus`."""
+        self.processor.layout = self.processor.layout.asking(corpus)
+        return self
 
     def knows_truth(self, sample: Sample, task: str) -> bool:
         """Whether a sample has a label, or a reason where reasons are asked for."""

@@ -12,7 +12,7 @@ all of whose fields are empty is left out.
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from emollama.base.errors import EmollamaError, did_you_mean
@@ -50,6 +50,18 @@ class Layout:
     def fields(self) -> frozenset[str]:
         """Names of all its fields."""
         return frozenset(name for line in self.lines for name in FIELD.findall(line))
+
+    def asking(self, corpus: str) -> Layout:
+        """The layout with the question that a release asks on `corpus`; ours ask the same on all.
+
+        `corpus` is a key of `v1.QUESTIONS`; the tag before the question stays.
+        """
+        own = self.instructions.get("emotion")
+        if not own:
+            return self
+        tag = own[0].partition("]")[0] + "] "
+        question = tag + v1.QUESTIONS[corpus]
+        return replace(self, instructions={**self.instructions, "emotion": (question,)})
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for an artefact."""

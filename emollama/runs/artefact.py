@@ -235,6 +235,14 @@ class Artefact(ABC):
             return None
         return read_calibration(self.folder, self.labels)
 
+    def asking(self, corpus: str) -> Self:
+        """Itself, with the question that the release of its weights asks on `corpus`.
+
+        Most models ask the same on every corpus.
+        """
+        del corpus
+        return self
+
     def knows_truth(self, sample: Sample, task: str) -> bool:
         """Whether a sample has a target for the model's answer."""
         return True

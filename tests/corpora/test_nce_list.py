@@ -62,6 +62,15 @@ def test_a_list_with_videos_transcripts_and_reasons(root: Path) -> None:
     )
 
 
+def test_of_two_sentences_the_english_one_is_read(root: Path) -> None:
+    """ZebangCheng/Emotion-LLaMA 4ee28d2, minigpt4/datasets/datasets/mer2024.py: `sentence_en`."""
+    table = root / "transcription_all_new.csv"
+    table.write_text("name,sentence,sentence_en\nsample_00000047,我的天,My goodness.\n")
+    labels, out = get_label_set("merr"), root / "out/m.jsonl"
+    prepare_nce(root / "list.txt", out, labels=labels, transcripts=table)
+    assert read_manifest(out).samples[0].text == "My goodness."
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [

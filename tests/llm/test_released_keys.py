@@ -10,6 +10,9 @@ import yaml
 from emollama.base.config import load_config
 from emollama.base.errors import EmollamaError
 from emollama.evaluation.config import EvalConfig
+from emollama.features.store import relocated_sources
+from emollama.llm.layout import get_layout
+from emollama.llm.released import emotion_llama_v1 as v1
 from emollama.llm.training.config import TrainConfig
 
 ROOT = Path(__file__).parents[2]
@@ -92,12 +95,43 @@ def test_the_known_command_picks_its_data_set() -> None:
     assert config.model == Path("runs/Emotion-LLaMA_stage2/model")
     other = load_config(EvalConfig, path, dataset="mer2024_caption")
     assert other.data.manifest == Path("runs/mer2024/noise.jsonl")
+    assert (config.answers.question, other.answers.question) == (None, "mer2024")
+    assert "question" not in config.model_dump(mode="json")["answers"]  # nor in the hash of before
     for name, said in ((None, "--dataset is missing"), ("feature_face", "feature_face_caption")):
         with pytest.raises(EmollamaError, match=said):
             load_config(EvalConfig, path, dataset=name)
         with pytest.raises(EmollamaError) as caught:
             load_config(EvalConfig, path, dataset=name)
         assert str(caught.value).count(str(path)) == 1
+
+
+def test_mer2024_is_asked_with_the_six_words_of_its_release() -> None:
+    """ZebangCheng/Emotion-LLaMA 4ee28d2, minigpt4/datasets/datasets: first_face.py, mer2024.py."""
+    for name in ("emotion-llama-v1", "emotion-llama-v1-stage2", "emotion-llama-v1-upstream-eval"):
+        layout = get_layout(name)
+        (nine,) = layout.instructions["emotion"]
+        (six,) = layout.asking("mer2024").instructions["emotion"]
+        assert nine.endswith(
+            "happy, sad, neutral, angry, worried, surprise, fear, contempt, doubt."
+        )
+        assert six == (
+            "[emotion] Please determine which emotion label in the video represents: happy, sad, "
+            "neutral, angry, worried, surprise."
+        )
+        assert layout.asking("mer2024").instructions["reason"] == layout.instructions["reason"]
+    assert get_layout("emollama-chat").asking("mer2024") == get_layout("emollama-chat")
+
+
+def test_folders_of_features_are_found_under_mer2024s_names(tmp_path: Path) -> None:
+    """The names that the same two files of the release read."""
+    for name in ("mae_340_23_UTT", "maeVideo_399_23_UTT", "HL_23_UTT", "HL-UTT"):
+        (tmp_path / name).mkdir()
+    found = relocated_sources(
+        [v1.SOURCES[n] for n in ("face_mae", "video_mae", "hubert")], tmp_path
+    )
+    assert found == [
+        f"npy:{tmp_path / name}" for name in ("mae_340_23_UTT", "maeVideo_399_23_UTT", "HL-UTT")
+    ]
 
 
 def test_the_published_schedule_is_what_the_preset_asks_for() -> None:

@@ -87,21 +87,33 @@ def test_sentiment_equals_sklearn_and_scipy() -> None:
     assert (len(measure.rows), measure.n_total, measure.failures) == (199, 200, {"no number": 1})
 
 
-def test_affectgpt_counts_an_answer_of_zero_as_wrong() -> None:
-    rows, x, y = sentiments()
-    some = y != 0
-    x = np.where(np.arange(len(x)) % 7, x, 0.0)
+def test_a_clip_without_an_answer_counts_where_its_publisher_counts_it() -> None:
+    told = [(-1.0, 0.0), (1.0, 1.0), (-2.0, None), (2.0, None), (0.0, 1.0)]
     rows = [
-        r.model_copy(update={"values": {"sentiment": v}})
-        for r, v in zip(rows, x.tolist(), strict=True)
-    ]
-    truth = np.where(y[some] > 0, "positive", "negative")
-    answer = np.select([x[some] > 0, x[some] < 0], ["positive", "negative"], "neutral")
-    assert (answer == "neutral").sum() > 0
-    expected = sk.f1_score(truth, answer, average="weighted", zero_division=0)
-    found = measured("f1_affectgpt", rows)
-    assert found.value() == pytest.approx(expected, abs=1e-12)
-    assert measured("acc2_affectgpt", rows).value() == pytest.approx((truth == answer).mean())
+        Prediction(
+            id=str(i), reference_values={"sentiment": y},
+            values={"sentiment": x} if x is not None else None,
+        )
+        for i, (y, x) in enumerate(told)
+    ]  # fmt: skip
+    ours, theirs, v2 = (
+        measured(f"acc2_{name}", rows) for name in ("pos", "affectgpt", "emotion_llama_v2")
+    )
+    assert (ours.value(), len(ours.rows), theirs.value(), len(theirs.rows)) == (1, 2, 0.75, 4)
+    assert v2.value() == 0.25 and ours.failures == theirs.failures == {"no answer": 2}
+
+
+def test_macro_f1_over_truth_or_answers_is_sklearns_own() -> None:
+    for seed in range(4):
+        rows = random_predictions(30, seed=seed, unparsed=0)
+        truth, said = ([getattr(r, n) for r in rows] for n in ("reference", "label"))
+        kept = [r for r in rows if r.reference in ("sad", "happy")]
+        pairs = [([r.reference for r in kept], [r.label for r in kept]), (truth, said)]
+        for (one, two), some in zip(pairs, (kept, rows), strict=True):
+            expected = sk.f1_score(one, two, average="macro", zero_division=0)
+            found = measured("macro_f1_union", some).value()
+            assert found == pytest.approx(expected, abs=1e-12)
+    assert found != measured("macro_f1", kept).value()
 
 
 def test_sims_cuts_belong_below() -> None:

@@ -107,7 +107,7 @@ def test_arrays_that_are_none_are_one_line(tmp_path: Path) -> None:
         read_public(path, "mertools", MER2023)
     for code in (2.7, 6, -1):
         np.savez(path, emo_probs=np.eye(6)[:1], emo_labels=np.array([code]))
-        with pytest.raises(EmollamaError, match=f"has class {code:g} in emo_labels"):
+        with pytest.raises(EmollamaError, match=f"emo_labels: 'row000000' has class {code:g}"):
             read_public(path, "mertools", MER2023)
 
 

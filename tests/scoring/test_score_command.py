@@ -181,7 +181,7 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
         (("--metric", "uar_folds"), "has no fold"),
         (("--metric", "clue_overlap"), "need a judge"),
         (("--baseline", path, "--metric", "mae"), "--baseline is for the report"),
-        (("--reference", path), "--reference belongs to --reader"),
+        (("--reference", path), "--reference, --labels and --split are for the output of a public"),
         (("--wheel-rules", "mer2025"), "--wheel-rules needs --wheel"),
         (("--wheel", tmp_path), "holds no format.csv"),
         (("--judge-url", "http://127.0.0.1:1"),

@@ -21,7 +21,9 @@ def import_checkpoint(
     labels: Annotated[str, typer.Option(help="Name of the label set.")] = "mer2023",
     features: Annotated[
         Path | None,
-        typer.Option(help="Folder that holds mae_340_UTT, maeV_399_UTT and HL-UTT."),
+        typer.Option(
+            help="Folder that holds mae_340_UTT, maeV_399_UTT and HL-UTT, or MER2024's of them."
+        ),
     ] = None,
 ) -> None:
     """Import a released Emotion-LLaMA or MiniGPT-v2 checkpoint."""
@@ -31,14 +33,13 @@ def import_checkpoint(
     need_llm(llm)
     need_folder(features)
     quiet_libraries()
+    from emollama.features.store import relocated_sources
     from emollama.llm.released import emotion_llama_v1 as v1
     from emollama.llm.released.import_checkpoint import import_checkpoint as run
     from emollama.manifest.labels import get_label_set
 
-    sources = {
-        name: source.replace("npy:", f"npy:{features}/") if features else source
-        for name, source in v1.SOURCES.items()
-    }
+    found = relocated_sources(list(v1.SOURCES.values()), features)
+    sources = dict(zip(v1.SOURCES, found, strict=True))
     report = run(checkpoint, llm, layout, get_label_set(labels), out, sources=sources)
     for line in report.lines():
         print(line)

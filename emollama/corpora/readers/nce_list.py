@@ -22,7 +22,9 @@ from emollama.manifest.sample import Sample, Targets, require_name, write_manife
 REASON_KEYS = ("smp_reason_caption", "caption")
 """Keys of the text in an annotation that the model learns: fine-grained, coarse."""
 
-SENTENCE_COLUMNS = ("sentence", "sentence_en", "english", "text")
+SENTENCE_COLUMNS = ("sentence_en", "sentence", "english", "text")
+"""The first that a table has is read; of MER2024's the release reads `sentence_en`
+(github.com/ZebangCheng/Emotion-LLaMA at 4ee28d2, minigpt4/datasets/datasets/mer2024.py)."""
 LONGEST_FILE_NAME = 250  # bytes, without the suffix
 SUFFIXES = (".mp4", ".avi", ".mkv", ".mov")
 
@@ -45,7 +47,7 @@ def prepare_nce(
         out: the manifest.
         labels: the label set; synonyms are replaced by their label.
         media: folder of `<name>.mp4` or `.avi`; None if only features are available.
-        transcripts: CSV with `name` and one of `sentence`, `sentence_en`, `english`, `text`.
+        transcripts: CSV with `name` and one of `SENTENCE_COLUMNS`, the first that it has.
         reasons: MERR's json; its texts are used where transcripts have none.
         split: the split of the samples.
         validation: every N-th sample, by name, is in split "val"; 0 for none.

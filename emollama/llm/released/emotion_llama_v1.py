@@ -43,6 +43,15 @@ INSTRUCTIONS: dict[str, tuple[str, ...]] = {
     ),
 }
 
+QUESTIONS: dict[str, str] = {
+    "mer2024": "Please determine which emotion label in the video represents: happy, sad, neutral, "
+    "angry, worried, surprise.",
+}
+"""What the release asks for the emotion on a corpus whose question is not the pool's.
+
+minigpt4/datasets/datasets/mer2024.py at 4ee28d2: six words instead of nine.
+"""
+
 PROJECTORS: dict[str, str] = {
     "image": "llama_proj",
     "face_mae": "feats_llama_proj1",
@@ -59,7 +68,10 @@ SOURCES: dict[str, str] = {
     "hubert": "npy:HL-UTT",
     "image_class": "eva-vit-g+part=class",
 }
-"""Source of each stream's features: an encoder, or a released folder of features."""
+"""Source of each stream's features: an encoder, or a released folder of features.
+
+On MER2024 the release names the same folders otherwise: `features.store.OTHER_NAMES`.
+"""
 
 
 def streams(sources: dict[str, str] | None = None) -> tuple[StreamConfig, ...]:

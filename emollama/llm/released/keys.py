@@ -68,6 +68,9 @@ WITHOUT_EFFECT: dict[str, str] = {
 }
 """Key of the released system to the reason why it has no effect here."""
 
+QUESTION_OF: dict[str, str] = {"mer2024_caption": "mer2024"}
+"""Data set to `answers.question`, where the release asks another question than on MER2023."""
+
 _DATASET_KEYS = ("batch_size", "sample_ratio", "vis_processor", "text_processor", "build_info")
 
 
@@ -154,6 +157,9 @@ def translate_evaluation(
     ):
         if theirs in one:
             _put(found, ours, one.pop(theirs), f"evaluation_datasets.{name}.{theirs}")
+    answers = found.get("answers")
+    if name in QUESTION_OF and not (isinstance(answers, Mapping) and "question" in answers):
+        _put(found, "answers.question", QUESTION_OF[name], f"evaluation_datasets.{name}")
     if one.pop("img_path", None) is not None:
         notes.append(f"evaluation_datasets.{name}.img_path has no effect: the manifest names media")
     if one:

@@ -90,7 +90,8 @@ class Metric:
         needs: what a row must hold, a key of `NEEDS`.
         build: rows to the metric over them.
         what: what it is, in one clause.
-        publisher: who defined it or ranks by it, where somebody did.
+        publisher: who defined it or ranks by it, where their code or paper says how; each number
+            under the name of code is held against what that code gave (golden/published.json).
         lower_is_better: as an error is.
         beside: names shown with it whenever it is asked for.
         short: a title for narrow columns, where there is another.

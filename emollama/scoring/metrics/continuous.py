@@ -1,6 +1,7 @@
 """Numbers of rows: sentiment as MOSI and MOSEI score it, valence and arousal.
 
-A row without the answer is left out and counted: there is no wrong number to score instead.
+A row without the answer is left out and counted: there is no wrong number to score instead. Two
+publishers score sentiment as classes and have one; there such a row counts, as `Sign` says.
 """
 
 from __future__ import annotations
@@ -20,7 +21,18 @@ from emollama.scoring.predictions.prediction import Prediction
 
 SENTIMENT = "sentiment"
 Rows = Sequence[Prediction]
-Sign = Literal["nonneg", "pos", "affectgpt", "sims"]
+Sign = Literal["nonneg", "pos", "sims", "affectgpt", "emotion-llama-v2"]
+"""Sentiment as two classes.
+
+- "nonneg": negative or not, over all clips.
+- "pos": negative or positive, over those whose truth is not 0.
+- "sims": 0 or less, or positive, over all clips.
+- "affectgpt": as "pos", and a clip without an answer has answered 0, which is not positive and so
+  right for a negative clip (MER-UniBench's evaluation.py, `calculate_dimension_zeroshot`).
+- "emotion-llama-v2": over clips whose truth is not 0; an answer of 0 or none is a class of its own
+  (evaluation/score_split_sentiment_no_neutral.py, where answers are words).
+"""
+UNREAD_IS_0 = ("affectgpt", "emotion-llama-v2")
 
 
 def numbers(row: Prediction, side: str, name: str) -> tuple[float, ...] | None:
@@ -89,21 +101,33 @@ def sentiment_cases(rows: Rows) -> Cases:
     return cases
 
 
+def clipped_cases(rows: Rows, bound: float) -> Cases:
+    """Rows with sentiment, truth and answers clipped to -bound..bound, as MMSA does for SIMS."""
+    cases = one_number(rows)
+    truth, answer = ([np.clip(v, -bound, bound) for v in s] for s in (cases.truth, cases.answer))
+    return replace(cases, truth=truth, answer=answer)
+
+
 def sign_cases(rows: Rows, form: Sign) -> Cases:
-    """Sentiment as two classes, bool [n, 2]: "nonneg": negative or not, over all clips; "pos":
-    negative or positive, over those whose truth is not 0; "affectgpt": as "pos", and an answer of
-    0 is neither; "sims": 0 or less, or positive, over all clips.
-    """
+    """Sentiment as two classes, bool [n, 2]; for the forms see `Sign`."""
     require_known("form", form, get_args(Sign))
+    failures = sentiment_cases(rows).failures
+    if form in UNREAD_IS_0:
+        rows = [r if numbers(r, "values", SENTIMENT) is not None else _answering_0(r) for r in rows]
     cases = sentiment_cases(rows)
     x, y = (np.array([v[0] for v in side], dtype=float) for side in (cases.answer, cases.truth))
     every = form in ("nonneg", "sims")
     kept = np.full(len(y), True) if every else y != 0
     answer, truth = ((v >= 0 if form == "nonneg" else v > 0).astype(int) for v in (x, y))
-    if form == "affectgpt":
+    if form == "emotion-llama-v2":
         answer = np.where(x == 0, 2, answer)
     return Cases(
         tuple(r for r, k in zip(cases.rows, kept, strict=True) if k),
-        one_hot(truth[kept], 2), one_hot(answer[kept], 2), cases.n_total, cases.failures, {},
+        one_hot(truth[kept], 2), one_hot(answer[kept], 2), cases.n_total, failures, {},
         "" if every else "clips whose true sentiment is 0 are left out",
+        "" if kept.any() or not len(y) else "nothing to score: every true sentiment is 0",
     )  # fmt: skip
+
+
+def _answering_0(row: Prediction) -> Prediction:
+    return row.model_copy(update={"values": {**(row.values or {}), SENTIMENT: 0.0}})

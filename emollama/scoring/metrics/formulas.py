@@ -9,7 +9,8 @@ how often each sample counts; all results have R first, so that a bootstrap is o
 - WAR (weighted average recall) is accuracy; UAR is the mean of the classes' recalls.
 - UAR and macro F1 average over the classes that the truth holds (scikit-learn's
   `balanced_accuracy_score`; `f1_score(labels=<those present>)`). A class nobody shows has no
-  recall. Weighted F1 weights by true support, as MER2023 and MELD do.
+  recall. Weighted F1 weights by true support, as MER2023 and MELD do. `macro_f1_union` averages
+  over the classes of truth or answers, which is scikit-learn's default.
 - Precision of a class nobody predicted is 0, and so is its F1.
 - Of several labels, an empty sum is 0, as scikit-learn's `zero_division=0` has it.
 """
@@ -100,6 +101,12 @@ def uar(truth: np.ndarray, answer: np.ndarray, weights: np.ndarray) -> np.ndarra
 def macro_f1(truth: np.ndarray, answer: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Mean F1 [R] of the labels that the truth holds."""
     return mean_of_defined(class_f1(truth, answer, weights))
+
+
+def macro_f1_union(truth: np.ndarray, answer: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Mean F1 [R] of the labels that truth or answers hold; one that is only answered has 0."""
+    hits, support, predicted = counts(truth, answer, weights)
+    return mean_of_defined(ratio(2 * hits, support + predicted))
 
 
 def micro_f1(truth: np.ndarray, answer: np.ndarray, weights: np.ndarray) -> np.ndarray:

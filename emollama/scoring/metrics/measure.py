@@ -95,11 +95,16 @@ class Difference:
         return {k: None if v != v else v for k, v in vars(self).items()}
 
 
+NO_DIFFERENCE = Difference(np.nan, np.nan, np.nan, np.nan, 0)
+"""Where one of two systems has no row to score."""
+
+
 @dataclass(frozen=True)
 class Measure:
     """A metric bound to its n rows, which are in order of id; the rest as in `Score`.
 
-    `empty` is the value where there is no row, for the one published metric that has one.
+    `empty` is the value where there is no row, for the one published metric that has one. `nothing`
+    says why there is none although rows hold the truth; it is "" where no row holds it.
     """
 
     rows: tuple[Prediction, ...]
@@ -109,6 +114,7 @@ class Measure:
     detail: dict[str, object] = field(default_factory=dict)
     note: str = ""
     empty: float | None = None
+    nothing: str = ""
 
     def value(self) -> float | None:
         """The metric over all rows; None where nothing can be scored or the result is NaN."""
@@ -125,7 +131,10 @@ class Measure:
 
 @dataclass(frozen=True)
 class Cases:
-    """What a formula is computed on: rows in order of id, their truth and their answers."""
+    """What a formula is computed on: rows in order of id, their truth and their answers.
+
+    `nothing` is as in `Measure`.
+    """
 
     rows: tuple[Prediction, ...]
     truth: Any
@@ -134,6 +143,7 @@ class Cases:
     failures: dict[str, int] = field(default_factory=dict)
     detail: dict[str, object] = field(default_factory=dict)
     note: str = ""
+    nothing: str = ""
 
     def measure(self, formula: Formula) -> Measure:
         """A formula bound to these cases."""
@@ -142,8 +152,9 @@ class Cases:
     def bound(self, statistic: Statistic, **detail: object) -> Measure:
         """A statistic of these cases' weights, with further facts for the JSON."""
         return Measure(
-            self.rows, statistic, self.n_total, self.failures, {**self.detail, **detail}, self.note
-        )
+            self.rows, statistic, self.n_total, self.failures, {**self.detail, **detail}, self.note,
+            nothing=self.nothing,
+        )  # fmt: skip
 
 
 def units_of(ids: Sequence[str], groups: Sequence[str | None], by: By) -> np.ndarray:
@@ -208,7 +219,7 @@ def scored_together(measures: Mapping[str, Measure], **draws: Unpack[Draws]) -> 
         bounds = [ends(v, d) for v, d in zip(values, drawn.T, strict=True)]
     return {
         name: Score(
-            value, len(m.rows), m.n_total, low, high, m.failures, m.detail, m.note
+            value, len(m.rows), m.n_total, low, high, m.failures, m.detail, m.nothing or m.note
         )
         for (name, m), (value, low, high) in zip(measures.items(), bounds, strict=True)
     }  # fmt: skip

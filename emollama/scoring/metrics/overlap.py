@@ -65,25 +65,30 @@ Predicted emotions: {prediction}
 Rating:"""
 
 
-_NUMBER = r"(?<![A-Za-z\d.])(-?\d+(?:[.,]\d+)?(?: ?(?:-|\u2013|\bto\b) ?\d+)?)(?!\d)"
+_BETWEEN = r"(?:-|\u2013|~|\bto\b|到|至)"
+_NUMBER = rf"(?<![A-Za-z\d.])(-?\d+(?:[.,]\d+)?(?: ?{_BETWEEN} ?\d+)?)(?!\d)"
 """A number, or a range of numbers."""
 _BLANKS = re.compile(r"\s+")
-_MARKUP = re.compile(r"[*_#`\"]")
+_MARKUP = re.compile(r"[*_#`\"'\u2018\u2019\u201c\u201d《》「」]")
+_WIDE = {ord("０") + k: str(k) for k in range(10)}
 _SCALE = re.compile(
-    r"(?:\b(?:on )?a scale )?(?:\b(?:from|of) )?(?<![\d.-])1\s*(?:-|\u2013|\bto\b)\s*10(?![\d.])"
-    r"|(?:/|\bout of)\s*10(?![\d.])",
+    rf"(?:\b(?:on )?a scale )?(?:\b(?:from|of) )?(?<![\d.-])1\s*{_BETWEEN}\s*10(?![\d.])分?"
+    r"|(?:/|\bout of|满分(?:为|是)?)\s*10(?![\d.])分?",
     re.IGNORECASE,
 )
-_FIRST = re.compile(rf"\W*?{_NUMBER}(?= ?(?:[^\w ]|because\b|since\b|as\b|for\b|given\b|$))")
+_FIRST = re.compile(
+    rf"\W*?{_NUMBER}(?= ?(?:[^\w ]|分(?![钟之])|because\b|since\b|as\b|for\b|given\b|因为|由于|$))"
+)
 """Not "2 clues are shared", which counts something."""
 _CALLED = re.compile(
     r"\b(?:rat(?:e|ed|ing)|scored?|marked|mark|grade|give|assign)\b"
     r"(?: (?:it|this|them|the overlap))?"
-    rf"\s*(?:\([^()]*\))?\s*(?:is|would be|of|at|as|with|:|=|,)*\s*(?:an? )?{_NUMBER}",
+    rf"\s*(?:\([^()]*\))?\s*(?:is|would be|of|at|as|with|:|=|,)*\s*(?:an? )?{_NUMBER}"
+    rf"|(?:分数|得分|评分|打分|分值|重叠度|[给打])\s*(?:（[^（）]*）)?\s*(?:应?[为是]|[:：=])*\s*{_NUMBER}",
     re.IGNORECASE,
 )
 _ANY = re.compile(_NUMBER)
-_RANGE = re.compile(r"\d\s*(?:-|\u2013|to)\s*\d")
+_RANGE = re.compile(rf"\d\s*{_BETWEEN}")
 
 
 def prompt_hash(kind: Overlap) -> str:
@@ -96,15 +101,16 @@ def prompt_hash(kind: Overlap) -> str:
 def rating(answer: str) -> float | None:
     """The mark that an answer gives, else None.
 
-    A mark is what the answer begins with, as it was asked to, or what it calls its rating. Where
-    it does neither, it is the one number of the answer. Numbers of the scale ("1-10", "out of
-    10") are none. Two marks, a range, or one that is not from 1 to 10 are no mark.
+    A mark is what the answer begins with, as it was asked to, or what it calls its rating ("8分",
+    "'score': 8", "预测分数：8"). Where it does neither, it is the one number of the answer. Numbers
+    of the scale ("1-10", "out of 10", "满分10分") are none. Two marks, a range, or one that is not
+    from 1 to 10 are no mark.
     """
     # One blank, so that no pattern goes back over a long run of them.
     text = _BLANKS.sub(lambda m: "\n" if "\n" in m[0] else " ", _MARKUP.sub("", answer))
-    text = _SCALE.sub("", text)
+    text = _SCALE.sub("", text.translate(_WIDE))
     given = [m for m in (_FIRST.match(text), *_CALLED.finditer(text)) if m]
-    found = {m[1] for m in given or _ANY.finditer(text)}
+    found = {m[m.lastindex or 0] for m in given or _ANY.finditer(text)}
     values = {float(number.replace(",", ".")) for number in found if not _RANGE.search(number)}
     if len(found) != len(values) or len(values) != 1:
         return None

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 
-from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.scoring.calibration import set_metrics
 from emollama.scoring.metrics import (
     continuous,
@@ -17,7 +15,7 @@ from emollama.scoring.metrics import (
     regression,
     synonyms,
 )
-from emollama.scoring.metrics.context import Build, Context, Metric, Read, Rows, over
+from emollama.scoring.metrics.context import Build, Metric, Read, over
 from emollama.scoring.metrics.measure import Formula
 from emollama.scoring.metrics.regression import between, rounded_within, same_class
 from emollama.scoring.wheels import wheels
@@ -27,11 +25,11 @@ NEEDS: dict[str, str] = {
     "label": "reference",
     "probabilities": "reference and scores",
     "calibration": "reference and scores",
-    "upstream": "reference",
+    "as published": "reference",
     "folds": "reference and fold",
     "mer2023": "reference and reference_values.valence",
     "sentiment": "reference_values.sentiment",
-    "sims": "reference_values.sentiment",
+    "sentiment as published": "reference_values.sentiment",
     "valence": "reference_values.valence",
     "arousal": "reference_values.arousal",
     "valence and arousal": "reference_values.valence and .arousal",
@@ -95,7 +93,8 @@ _NUMBER: Read = lambda rows, c: continuous.one_number(rows)  # noqa: E731
 _SENTIMENT: Read = lambda rows, c: continuous.sentiment_cases(rows)  # noqa: E731
 _HIT_BESIDE = ("hit_rate_corrected", "hit_precision_corrected")
 _EW: dict[wheels.Part, str] = {"precision": "precision", "recall": "recall", "f": "F"}
-_MMSA, _UNIBENCH = "MMSA (ACL 2022)", "AffectGPT MER-UniBench"
+_CLIPPED: Read = lambda rows, c: continuous.clipped_cases(rows, 1.0)  # noqa: E731
+_MMSA, _UNIBENCH, _V2 = "MMSA (ACL 2022)", "AffectGPT MER-UniBench", "Emotion-LLaMA-v2"
 
 METRICS: dict[str, Metric] = {
     "weighted_f1": Metric(
@@ -113,6 +112,10 @@ METRICS: dict[str, Metric] = {
     "macro_f1": Metric(
         "macro F1", "label", _label(formulas.macro_f1),
         "mean F1 of the labels that the truth holds",
+    ),
+    "macro_f1_union": Metric(
+        "macro F1, truth or answers", "as published", _label(formulas.macro_f1_union),
+        "mean F1 of the labels that truth or answers hold", "EmoBox", beside=("macro_f1",),
     ),
     "nll": Metric(
         "negative log-likelihood", "probabilities", _probabilities(formulas.nll),
@@ -150,18 +153,18 @@ METRICS: dict[str, Metric] = {
         "ece after the temperature", "Guo et al. (2017)", True, beside=("ece",),
     ),
     "weighted_f1_upstream": Metric(
-        "weighted F1, unread is neutral", "upstream",
+        "weighted F1, unread is neutral", "as published",
         over(lambda rows, c: label_scores.upstream_cases(rows, c.labels), formulas.weighted_f1),
         "weighted F1 where an answer that names no label counts as neutral", "Emotion-LLaMA",
         beside=("weighted_f1",),
     ),
     "war_folds": Metric(
         "WAR, mean over folds", "folds", _folds(formulas.accuracy),
-        "mean over folds of the accuracy within each", "DFEW", beside=("accuracy",),
+        "mean over folds of the accuracy within each", "DFER-CLIP", beside=("accuracy",),
     ),
     "uar_folds": Metric(
         "UAR, mean over folds", "folds", _folds(formulas.uar),
-        "mean over folds of the UAR within each", "DFEW", beside=("uar",),
+        "mean over folds of the UAR within each", "DFER-CLIP", beside=("uar",),
     ),
     "mer2023": Metric(
         "MER2023: F1 - 0.25 MSE", "mer2023",
@@ -186,12 +189,23 @@ METRICS: dict[str, Metric] = {
         "weighted F1 of the same two classes", _MMSA,
     ),
     "acc2_affectgpt": Metric(
-        "Acc-2, 0 is no answer", "sentiment", _sign("affectgpt", formulas.accuracy),
-        "as acc2_pos, and an answer of 0 is wrong", _UNIBENCH,
+        "AffectGPT: Acc-2", "sentiment as published", _sign("affectgpt", formulas.accuracy),
+        "as acc2_pos, a clip without an answer having answered 0", _UNIBENCH,
+        beside=("acc2_pos",),
     ),
     "f1_affectgpt": Metric(
-        "F1, 0 is no answer", "sentiment", _sign("affectgpt", formulas.weighted_f1),
-        "as f1_pos, and an answer of 0 is wrong", _UNIBENCH,
+        "AffectGPT: WAF", "sentiment as published", _sign("affectgpt", formulas.weighted_f1),
+        "as f1_pos, a clip without an answer having answered 0", _UNIBENCH, beside=("f1_pos",),
+    ),
+    "acc2_emotion_llama_v2": Metric(
+        "Emotion-LLaMA-v2: Acc-2", "sentiment as published",
+        _sign("emotion-llama-v2", formulas.accuracy),
+        "as acc2_pos, and an answer of 0 or none is wrong", _V2,
+    ),
+    "f1_emotion_llama_v2": Metric(
+        "Emotion-LLaMA-v2: F1", "sentiment as published",
+        _sign("emotion-llama-v2", formulas.weighted_f1),
+        "as f1_pos, and an answer of 0 or none is wrong", _V2,
     ),
     **{
         f"acc{2 * bound + 1}": Metric(
@@ -208,21 +222,30 @@ METRICS: dict[str, Metric] = {
         "Pearson r", "sentiment", over(_NUMBER, regression.pearson), "linear correlation", _MMSA,
     ),
     "sims_acc2": Metric(
-        "SIMS: Acc-2", "sims", _sign("sims", formulas.accuracy),
+        "SIMS: Acc-2", "sentiment as published", _sign("sims", formulas.accuracy),
         "share of clips on the same side of 0, 0 being negative", _MMSA,
     ),
     "sims_f1": Metric(
-        "SIMS: F1", "sims", _sign("sims", formulas.weighted_f1),
+        "SIMS: F1", "sentiment as published", _sign("sims", formulas.weighted_f1),
         "weighted F1 of the same two classes", _MMSA,
     ),
     "sims_acc3": Metric(
-        "SIMS: Acc-3", "sims", over(_SENTIMENT, partial(same_class, graded=between(-0.1, 0.1))),
+        "SIMS: Acc-3", "sentiment as published",
+        over(_SENTIMENT, partial(same_class, graded=between(-0.1, 0.1))),
         "share of clips between the same of two cuts", _MMSA,
     ),
     "sims_acc5": Metric(
-        "SIMS: Acc-5", "sims",
+        "SIMS: Acc-5", "sentiment as published",
         over(_SENTIMENT, partial(same_class, graded=between(-0.7, -0.1, 0.1, 0.7))),
         "share of clips between the same of four cuts", _MMSA,
+    ),
+    "sims_mae": Metric(
+        "SIMS: MAE", "sentiment as published", over(_CLIPPED, regression.mae),
+        "mean absolute error, truth and answers clipped to -1..1", _MMSA, True, beside=("mae",),
+    ),
+    "sims_pearson": Metric(
+        "SIMS: Pearson r", "sentiment as published", over(_CLIPPED, regression.pearson),
+        "linear correlation, truth and answers clipped to -1..1", _MMSA, beside=("pearson",),
     ),
     "ccc_valence": Metric(
         "CCC, valence", "valence", _ccc("valence"),
@@ -234,7 +257,7 @@ METRICS: dict[str, Metric] = {
     ),
     "ccc_mean": Metric(
         "CCC, mean of both", "valence and arousal", _ccc("valence", "arousal"),
-        "mean of the CCC of valence and of arousal", "ABAW",
+        "mean of the CCC of valence and of arousal, by which ABAW ranks", "Lin (1989)",
     ),
     "micro_f1": Metric(
         "micro F1", "labels", _sets(formulas.micro_f1), "F1 of all labels' counts together",
@@ -269,10 +292,10 @@ METRICS: dict[str, Metric] = {
         _UNIBENCH, beside=_HIT_BESIDE,
     ),
     "hit_rate_level2": Metric(
-        "hit rate, level 2", "hit", _hit("hit_rate", 2), "hit rate on the middle ring", _UNIBENCH,
+        "hit rate, level 2", "hit", _hit("hit_rate", 2), "hit rate on the middle ring",
     ),
     "m_score_level2": Metric(
-        "m-score, level 2", "hit", _hit("m_score", 2), "m-score on the middle ring", _UNIBENCH,
+        "m-score, level 2", "hit", _hit("m_score", 2), "m-score on the middle ring",
     ),
     "hit_rate_corrected": Metric(
         "hit rate, corrected", "hit", _hit("hit_rate", 1, Corrected),
@@ -329,11 +352,11 @@ METRICS: dict[str, Metric] = {
     ),
     "clue_overlap": Metric(
         "clue overlap", "reason", lambda rows, c: overlap.overlap(rows, c.asked(), "clue"),
-        "a judge's mark, 1 to 10, for the clues that two descriptions share", "EMER",
+        "a judge's mark, 1 to 10, for the clues that two descriptions share, as in EMER",
     ),
     "label_overlap": Metric(
         "label overlap", "reason", lambda rows, c: overlap.overlap(rows, c.asked(), "label"),
-        "a judge's mark, 1 to 10, for the emotions that two descriptions share", "EMER",
+        "a judge's mark, 1 to 10, for the emotions that two descriptions share, as in EMER",
     ),
 }  # fmt: skip
 
@@ -341,47 +364,3 @@ REPORTED = ("weighted_f1", "accuracy", "uar", "macro_f1", "nll", "brier", "ece")
 """What a report gives."""
 COMPARED = REPORTED[:4]
 """What a report can compare systems and channels by."""
-
-
-def chosen(names: Sequence[str]) -> list[str]:
-    """Names as asked for, each followed by those shown with it; every name once.
-
-    Raises:
-        EmollamaError: an unknown name.
-    """
-    found: list[str] = []
-    for name in names:
-        if name not in METRICS:
-            raise EmollamaError(f"metric '{name}' is unknown{did_you_mean(name, METRICS)}")
-        found += [name, *METRICS[name].beside]
-    return list(dict.fromkeys(found))
-
-
-def fitting(rows: Rows, context: Context) -> list[str]:
-    """The metrics that rows have the truth for, when none is asked for by name.
-
-    Those of a judge cost time or money, those of SIMS and of the released Emotion-LLaMA are for
-    whoever compares with them, and those of probabilities are for the report: all of these are
-    computed only by name, those of probabilities also beside a calibration.
-    """
-    truths = {k for r in rows for k in r.reference_values or ()}
-    one = any(r.reference is not None for r in rows)
-    calibrated = context.sets is not None and any(r.reference and r.scores for r in rows)
-    words = any(r.reference_words is not None for r in rows)
-    has = {
-        "label": one,
-        "probabilities": calibrated,
-        "calibration": calibrated,
-        "folds": one and len({r.fold for r in rows}) > 1 and all(r.fold for r in rows),
-        "mer2023": one and "valence" in truths,
-        "sentiment": "sentiment" in truths,
-        "valence": "valence" in truths and not one,
-        "arousal": "arousal" in truths,
-        "valence and arousal": {"valence", "arousal"} <= truths,
-        "labels": any(r.reference_labels is not None for r in rows),
-        "label scores": any(r.reference_labels and r.label_scores for r in rows),
-        "synonyms": context.synonyms is not None and words,
-        "hit": context.wheel is not None and one and not words,
-        "wheel": context.wheel is not None and words,
-    }
-    return [name for name, metric in METRICS.items() if has.get(metric.needs)]

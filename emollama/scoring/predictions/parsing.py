@@ -1,7 +1,7 @@
 """From a free answer to the one label it names, or to the reason why there is none.
 
-A failure is a finding of its own kind and never becomes a label. `PARSERS` holds two rules:
-`words`, ours, and `upstream`, the released Emotion-LLaMA's.
+A failure is a finding of its own kind and never becomes a label. `PARSERS` holds three rules:
+`words`, ours, `upstream`, the released Emotion-LLaMA's, and `exact`, Emotion-LLaMA-v2's.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ NONE = "no label named"
 DENIED = "only labels that are denied"
 SEVERAL = "several labels named"
 LAST_WORD = "last word is no label"
+OTHER = "another text than a label"
 
 _APOSTROPHES = str.maketrans("\u2018\u2019", "''")
 
@@ -76,9 +77,22 @@ def parse_last_word(text: str, labels: LabelSet) -> Parsed:
     return Parsed(words[-1]) if words[-1] in labels.labels else Parsed(None, LAST_WORD)
 
 
+def parse_exact(text: str, labels: LabelSet) -> Parsed:
+    """The answer where it is a label and nothing else, case and blanks around it ignored.
+
+    Emotion-LLaMA-v2's scorers (evaluation/score_split.py) take whole answers; synonyms are others.
+    """
+    said = text.strip().lower()
+    if not said:
+        return Parsed(None, EMPTY)
+    found = next((label for label in labels.labels if label.lower() == said), None)
+    return Parsed(found, None if found else OTHER)
+
+
 PARSERS: dict[str, Callable[[str, LabelSet], Parsed]] = {
     "words": parse_words,
     "upstream": parse_last_word,
+    "exact": parse_exact,
 }
 
 

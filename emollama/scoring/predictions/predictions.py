@@ -162,7 +162,8 @@ def _read_header(path: Path, number: int, line: dict[str, Any]) -> Header:
     if not isinstance(value, dict):
         raise EmollamaError(
             f"{path}:{number}: the first line must be the header "
-            '{"predictions": {"version": ..., "labels": ...}}'
+            '{"predictions": {"version": ..., "labels": ...}}; the output of a public system '
+            "needs --reader"
         )
     if value.get("version") != PREDICTIONS_VERSION:
         raise EmollamaError(

@@ -57,6 +57,22 @@ def read_npz(
     return found
 
 
+def array_names(path: Path) -> list[str]:
+    """Names of the arrays of an .npz file, none of which is read.
+
+    Raises:
+        EmollamaError: no file, or not an .npz file.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except OSError as error:
+        raise EmollamaError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except zipfile.BadZipFile as error:
+        raise EmollamaError(f"{path}: is not an .npz file: {error}") from error
+    return [n.removesuffix(".npy") for n in names if n.endswith(".npy")]
+
+
 def _array(path: Path, name: str, data: bytes) -> Any:
     try:
         return np.load(io.BytesIO(data), allow_pickle=False)

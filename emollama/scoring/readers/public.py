@@ -13,12 +13,19 @@ from pydantic import ValidationError
 
 from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.base.files import read_text
-from emollama.manifest.labels import LabelSet
+from emollama.manifest.labels import LabelSet, get_label_set
 from emollama.scoring.metrics.preference import PREFERENCE
 from emollama.scoring.predictions.checks import NO_VALENCE, NO_WORDS
 from emollama.scoring.predictions.prediction import Prediction
 from emollama.scoring.predictions.predictions import Header, Predictions, first_problem
+from emollama.scoring.readers.class_orders import (
+    DEFAULT_LABELS,
+    class_order,
+    label_of,
+    sets_of_width,
+)
 from emollama.scoring.readers.columns import read_answers
+from emollama.scoring.readers.jsonl_answers import read_jsonl_answers
 from emollama.scoring.readers.npz import read_npz
 from emollama.scoring.readers.truths import UNNAMED, with_references
 from emollama.scoring.wheels.wheel_words import split_words
@@ -29,32 +36,49 @@ MOST_ROWS = 1_000_000
 
 
 def read_public(
-    path: Path, reader: str, labels: LabelSet, reference: Path | None = None
+    path: Path,
+    reader: str,
+    labels: LabelSet | None = None,
+    reference: Path | None = None,
+    split: str | None = None,
 ) -> Predictions:
     """A public system's results as predictions.
 
+    What channels the system was given is not in its files: rows have none.
+
     Args:
         path: the result file.
-        reader: a key of `READERS`.
-        labels: the label set its labels are of, in the order of its class numbers.
+        reader: a key of `READERS`, or "emotion-llama-v2".
+        labels: the label set its labels are of; by default MER2023's, or the words of the true
+            answers where the file holds them. For the order of class numbers see `class_order`.
         reference: true values, where the results hold none; see `with_references`.
+        split: of an Emotion-LLaMA-v2 file, only the rows of this `mode`.
 
     Raises:
         EmollamaError: an unknown reader, or a file that is not in its format.
     """
-    if reader not in READERS:
-        raise EmollamaError(f"reader '{reader}' is unknown{did_you_mean(reader, READERS)}")
-    labels = OWN_LABELS.get(reader, labels)
+    if reader not in ALL_READERS:
+        raise EmollamaError(f"reader '{reader}' is unknown{did_you_mean(reader, ALL_READERS)}")
+    if split is not None and reader != EMOTION_LLAMA_V2:
+        raise EmollamaError(
+            f"{path}: --split is for the results of Emotion-LLaMA-v2, whose rows name their split"
+        )
     try:
-        rows = READERS[reader](path, labels)
+        if reader == EMOTION_LLAMA_V2:
+            rows, known = read_jsonl_answers(path, labels, split)
+        else:
+            known = OWN_LABELS.get(reader, labels or get_label_set(DEFAULT_LABELS))
+            rows = READERS[reader](path, known)
     except ValidationError as error:
         raise EmollamaError(f"{path}: {first_problem(error)}") from error
     if not rows:
         raise EmollamaError(f"{path}: holds no results")
     if reference is not None:
-        rows = with_references(rows, reference, labels)
+        rows = with_references(rows, reference, known, declared=labels is not None)
+    rows = [r.model_copy(update={"channels": (), "system": reader}) for r in rows]
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Predictions(Header(labels=labels, model=reader), tuple(rows), path, digest)
+    header = Header(labels=known, model=reader, split=split or "")
+    return Predictions(header, tuple(rows), path, digest)
 
 
 def emotion_llama(path: Path, labels: LabelSet) -> list[Prediction]:
@@ -92,15 +116,25 @@ def mertools(path: Path, labels: LabelSet) -> list[Prediction]:
 
     Arrays, with or without the underscore: `names` or `filenames`; `emo_probs` [n, K] (scores, or
     logits, which become probabilities), `emo_labels` [n]; `val_preds`, `val_labels` [n]. Class k
-    is the label set's k-th label. A valence of -10 means none. Files of 2023 and 2024 hold
+    is the k-th of `class_order`. A valence of -10 means none. Files of 2023 and 2024 hold
     `emo_probs` alone, in the order of the labels' file: `with_references` gives them their names.
+    A model of sentiment has scores of width 0 and `emo_labels` of 0 throughout, which are no
+    classes; its `val_preds` are sentiment.
     """
     arrays = {_plain(k): v for k, v in read_npz(path, lambda k: _plain(k) in _MERTOOLS).items()}
     if "name2reason" in arrays:
         return _reasons(path, arrays["name2reason"])
+    classless = _classless(arrays.get("emoprobs"))
+    if classless:
+        del arrays["emoprobs"]
     known = [k for k in ("emoprobs", "valpreds") if _size(arrays.get(k))]
     if not known:
-        raise EmollamaError(f"{path}: holds neither emo_probs nor val_preds nor name2reason")
+        lost = "emo_probs has no classes (width 0), as of a model of sentiment, and there are no"
+        raise EmollamaError(
+            f"{path}: {lost} val_preds: its answers are not in the file"
+            if classless
+            else f"{path}: holds neither emo_probs nor val_preds nor name2reason"
+        )
     n = _size(arrays[known[0]])
     names = arrays.get("names", arrays.get("filenames"))
     ids = [UNNAMED.format(i) for i in range(n)] if names is None else _texts(path, "names", names)
@@ -113,9 +147,13 @@ def mertools(path: Path, labels: LabelSet) -> list[Prediction]:
             raise EmollamaError(
                 f"{path}: '{key}' has {len(values)} rows, but there are {len(ids)} names"
             )
+    quantity = "valence"
     if "emoprobs" in columns:
         columns["emoprobs"] = _probabilities(path, columns["emoprobs"], labels)
-    return [_mertools_row(path, i, ids[i], columns, labels) for i in range(n)]
+    elif "emolabels" in columns and not columns["emolabels"].any():
+        del columns["emolabels"]
+        quantity = "sentiment"
+    return [_mertools_row(path, i, ids[i], columns, labels, quantity) for i in range(n)]
 
 
 def openset(path: Path, labels: LabelSet) -> list[Prediction]:
@@ -149,6 +187,8 @@ READERS: dict[str, Callable[[Path, LabelSet], list[Prediction]]] = {
     "openset": openset,
     "preference": preference,
 }
+EMOTION_LLAMA_V2 = "emotion-llama-v2"
+ALL_READERS = (*READERS, EMOTION_LLAMA_V2)
 OWN_LABELS = {"preference": PREFERENCE}
 """Label set of a reader whose answers are no emotions."""
 
@@ -162,26 +202,22 @@ def _plain(name: str) -> str:
 
 
 def _mertools_row(
-    path: Path, i: int, name: str, columns: dict[str, np.ndarray], labels: LabelSet
+    path: Path, i: int, name: str, columns: dict[str, np.ndarray], labels: LabelSet, quantity: str
 ) -> Prediction:
     given: dict[str, Any] = {"id": name}
     if "emoprobs" in columns:
-        scores = columns["emoprobs"][i]
-        given["label"] = labels.labels[int(scores.argmax())]
-        given["scores"] = dict(zip(labels.labels, scores.tolist(), strict=True))
+        scores, order = columns["emoprobs"][i], class_order(labels)
+        given["label"] = order[int(scores.argmax())]
+        by_label = dict(zip(order, scores.tolist(), strict=True))
+        given["scores"] = {label: by_label[label] for label in labels.labels}
     if "emolabels" in columns:
         code = float(columns["emolabels"][i])
-        if code not in range(len(labels.labels)):
-            raise EmollamaError(
-                f"{path}: '{name}' has class {code:g} in emo_labels; those of '{labels.name}' are "
-                f"0 to {len(labels.labels) - 1}"
-            )
-        given["reference"] = labels.labels[int(code)]
+        given["reference"] = label_of(code, labels, f"{path}: emo_labels: '{name}'")
         if "label" not in given:
             given["parse_failure"] = "no label in the file"
     for key, target in (("valpreds", "values"), ("vallabels", "reference_values")):
         if key in columns and float(columns[key][i]) != NO_VALENCE:
-            given[target] = {"valence": float(columns[key][i])}
+            given[target] = {quantity: float(columns[key][i])}
     return Prediction(**given)
 
 
@@ -208,6 +244,13 @@ def _size(value: list[Any] | np.ndarray | None) -> int:
     return len(value) if isinstance(value, list) else 0
 
 
+def _classless(scores: Any) -> bool:
+    """Whether there are rows of scores, each of width 0."""
+    return _size(scores) > 0 and all(
+        isinstance(r, list | np.ndarray) and not len(r) for r in scores
+    )
+
+
 def _texts(path: Path, key: str, value: Any) -> list[str]:
     items = value.tolist() if isinstance(value, np.ndarray) else value
     if not isinstance(items, list) or not all(isinstance(x, str) and x for x in items):
@@ -230,11 +273,16 @@ def _numbers(path: Path, key: str, value: Any) -> np.ndarray:
     return numbers
 
 
+def _other_sets(scores: np.ndarray) -> str:
+    found = sets_of_width(scores.shape[1]) if scores.ndim == 2 else ""
+    return f" {found}" if found else ""
+
+
 def _probabilities(path: Path, scores: np.ndarray, labels: LabelSet) -> np.ndarray:
     if scores.ndim != 2 or scores.shape[1] != len(labels.labels):
         raise EmollamaError(
             f"{path}: emo_probs has shape {scores.shape}; '{labels.name}' has "
-            f"{len(labels.labels)} labels (choose with --labels)"
+            f"{len(labels.labels)} labels (choose with --labels{_other_sets(scores)})"
         )
     if (scores >= 0).all() and (np.abs(scores.sum(1) - 1) <= SUM_TOLERANCE).all():
         return scores / scores.sum(1, keepdims=True)

@@ -10,10 +10,11 @@ from typing import Any, Unpack
 from emollama.base.errors import EmollamaError
 from emollama.base.files import write_json, write_text
 from emollama.scoring.metrics.bootstrap import LEVEL, RESAMPLES, Draws
+from emollama.scoring.metrics.choosing import chosen, fitting
 from emollama.scoring.metrics.context import Context
-from emollama.scoring.metrics.measure import Score, paired, scored
+from emollama.scoring.metrics.measure import NO_DIFFERENCE, Score, paired, scored
 from emollama.scoring.metrics.offsets import DECISION
-from emollama.scoring.metrics.registry import METRICS, NEEDS, chosen, fitting
+from emollama.scoring.metrics.registry import METRICS, NEEDS
 from emollama.scoring.predictions.prediction import Prediction, set_name
 from emollama.scoring.predictions.predictions import Predictions
 from emollama.scoring.report.tables import Table, markdown, table_markdown
@@ -41,7 +42,8 @@ def score_predictions(
         draws: see `Draws`; the seed is by default the one of the header.
 
     Raises:
-        EmollamaError: an unknown metric, or one that the rows have nothing for.
+        EmollamaError: an unknown metric, or one that the rows hold no truth for. Where they hold
+            it and the metric leaves all of it out, its value is None and its note says why.
     """
     wanted = chosen(names)
     system, channels, rows = _rows(predictions)
@@ -57,11 +59,12 @@ def score_predictions(
         build = metric.within(context)
         try:
             measure = build(rows)
-            if not measure.rows and not measure.failures and measure.empty is None:
+            nothing = not measure.rows and measure.empty is None
+            if nothing and not measure.failures and not measure.nothing:
                 raise EmollamaError(f"{name} needs {NEEDS[metric.needs]}; no row can be scored")
             results.append(_result(name, scored(measure, **draws)))
             if other is not None:
-                difference = paired(build, rows, other, **draws)
+                difference = NO_DIFFERENCE if nothing else paired(build, rows, other, **draws)
                 differences.append({"metric": name, **difference.to_dict()})
         except EmollamaError as error:
             # A metric knows rows, not the file they are from.
@@ -170,6 +173,12 @@ def score_tables(result: dict[str, Any]) -> list[Table]:
     return tables
 
 
+def _system(result: dict[str, Any]) -> str:
+    """Who answered; with which channels, where the file says."""
+    channels = f" with {set_name(result['channels'])}" if result["channels"] else ""
+    return f"{result['system']}{channels}"
+
+
 def _values(result: dict[str, Any]) -> Table:
     rows = []
     for r in result["results"]:
@@ -183,8 +192,7 @@ def _values(result: dict[str, Any]) -> Table:
         rows.append((r["title"], value, interval, of, failures or "0", r["note"]))
     title = ", ".join(p for p in (result["corpus"], result["split"]) if p) or "Scores"
     return Table(
-        f"{title}: {result['system']} with {set_name(result['channels'])}"
-        + _decided(result["file"]),
+        f"{title}: {_system(result)}{_decided(result['file'])}",
         ("metric", "value", "95 % interval", "scored", "without an answer", "note"),
         tuple(rows),
     )

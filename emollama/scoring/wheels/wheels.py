@@ -85,7 +85,9 @@ def headline(rows: Sequence[Prediction], tables: WheelTables) -> Measure:
         return np.stack([one.statistic(weights), two.statistic(weights)]).mean(0)
 
     detail: dict[str, object] = {"level1": one.detail, "level2": two.detail}
-    return Measure(one.rows, statistic, one.n_total, one.failures, detail, one.note, one.empty)
+    return Measure(
+        one.rows, statistic, one.n_total, one.failures, detail, one.note, one.empty, one.nothing
+    )
 
 
 def _with_gold(rows: Sequence[Prediction]) -> list[Prediction]:
@@ -124,7 +126,11 @@ def _measure(
             for v, n in zip(values, counts, strict=True)
         ],
     }
-    note = ""
+    note = nothing = ""
+    if with_gold and not kept:
+        named = sorted({w for r in with_gold for w in gold_words(r) or ()})
+        said = f"none of the true words ({', '.join(named[:5])})" if named else "no true word"
+        nothing = f"nothing to score: {said} of {len(with_gold)} samples is in the wheel tables"
     if kept and np.isnan(values).any():
         note = "the published scorer gives NaN here: precision + recall is 0 on a wheel, or no gold"
     elif len(set(counts)) > 1 or (len(counts) and counts[0] < len(with_gold)):
@@ -132,7 +138,7 @@ def _measure(
     failed = count_failures(r for r in with_gold if not answered_words(r))
     return Measure(
         scored, lambda w: per_wheel(w).mean(1), len(rows), failed, detail, note,
-        empty=0.0 if safe and isinstance(mapping, Published) else None,
+        empty=0.0 if safe and isinstance(mapping, Published) else None, nothing=nothing,
     )  # fmt: skip
 
 
