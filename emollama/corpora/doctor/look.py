@@ -122,6 +122,7 @@ class View:
                 frames=_FRAMES,
                 want_video=want_video,
                 want_audio=want_audio,
+                fps=self.job.fps,
             )
         except MediaError as error:
             return Failure(error.reason, str(error))
