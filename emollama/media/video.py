@@ -143,12 +143,24 @@ def _size(frame: VideoFrame, stream: VideoStream, max_side: int | None) -> tuple
 
 def _matrix(frame: VideoFrame) -> np.ndarray | None:
     """The display matrix [[a, b], [c, d]] of a frame, or None where it has none."""
-    for data in frame.side_data:
+    try:
+        beside = list(frame.side_data)
+    except ValueError:
+        # A kind of side data that PyAV has no name for hides all of it but the rotation.
+        return _turn(frame.rotation)
+    for data in beside:
         if isinstance(data, SideData) and data.type == Type.DISPLAYMATRIX:
             numbers = np.frombuffer(bytes(data), "<i4")
             if len(numbers) == 9:
                 return numbers[[0, 1, 3, 4]].reshape(2, 2)
     return None
+
+
+def _turn(degrees: int) -> np.ndarray | None:
+    """The display matrix of a rotation counter-clockwise; other angles go to the nearest turn."""
+    quarter = round(degrees / 90) % 4
+    cosine, sine = ((1, 0), (0, 1), (-1, 0), (0, -1))[quarter]
+    return np.array([[cosine, -sine], [sine, cosine]]) if quarter else None
 
 
 def upright(image: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:

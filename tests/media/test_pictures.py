@@ -139,7 +139,7 @@ def test_damaged_and_unreadable_pictures_are_one_line(tmp_path: Path) -> None:
 
 
 def test_heic_is_read_or_names_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A HEIC begins with `ftypheic`; FFmpeg would open it as a film of its first tile."""
+    """A HEIC begins with `ftypheic`; FFmpeg would open it as a film of one second."""
     path = tmp_path / "a.heic"
     path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
     monkeypatch.setattr("emollama.media.pictures._reads_heif", lambda: False)
@@ -157,3 +157,10 @@ def test_real_pictures(name: str, size: tuple[int, int], grey: int | None) -> No
     clip = decode_clip(REAL / name)
     assert clip.frames is not None and clip.frames.images.shape[1:3] == size
     assert grey is None or clip.frames.images.mean() == pytest.approx(grey, abs=2)
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the real files are not on this machine")
+def test_a_real_heic() -> None:
+    pytest.importorskip("pillow_heif")
+    clip = decode_clip(REAL / "gradient.heic", max_side=None)
+    assert clip.frames is not None and clip.frames.images.shape[1:3] == (720, 1280)
