@@ -3,7 +3,7 @@
 HuBERT (Hsu et al. 2021), wav2vec 2.0 (Baevski et al. 2020) and WavLM (Chen et al. 2022) read the
 waveform; Whisper's encoder (Radford et al. 2022) reads a log-mel spectrogram padded to 30 s, as it
 was trained, and only the steps of the clip itself are kept. Emotion-LLaMA's audio feature is
-`chinese-hubert-large+layer=last+level=utt`.
+`chinese-hubert-large+layer=last+level=utt+chunk=60`.
 """
 
 from __future__ import annotations
