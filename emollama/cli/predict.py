@@ -78,9 +78,9 @@ def predict(
     wish = wanted(model, enrol, enrol_neutral, person, save_person)
     quiet_libraries()
     if len(clips) == 1:
-        from emollama.media.container import open_media
+        from emollama.media.decode import need_media
 
-        open_media(clips[0]).close()  # no media file is told before the model is loaded
+        need_media(clips[0])  # no media file is told before the model is loaded
     from emollama.session import open_session
 
     session = open_session(model, dtype, describe=False)

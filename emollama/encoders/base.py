@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from emollama.manifest.channels import Channel
-from emollama.media.clip import Clip
+from emollama.media.clip import MAX_SIDE, Clip
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,21 @@ class FeatureTrack:
     times: np.ndarray
 
 
+@dataclass(frozen=True)
+class View:
+    """What an encoder must see of a clip; the decoder gives it that.
+
+    Attributes:
+        frames: number of frames; 0 for none.
+        opening: whether the clip's first frame is meant, not `frames` spread over it.
+        max_side: pixels that a larger frame is scaled down to; None for all pixels as stored.
+    """
+
+    frames: int = 0
+    opening: bool = False
+    max_side: int | None = MAX_SIDE
+
+
 class Encoder(Protocol):
     """A frozen model: clip in, feature track out.
 
@@ -33,9 +48,9 @@ class Encoder(Protocol):
             feature store.
         channel: which channel of a person it reads.
         width: D of its tracks.
-        frames: number of video frames it needs (0 for voice and words). An encoder whose attribute
-            `opening` is True needs the clip's first frame; one whose `finds_faces` is True has no
-            track of a clip with too few faces.
+        frames: number of video frames it needs (0 for voice and words). What else it must see it
+            says in attributes that it need not have, `opening` and `max_side`, as in `View`. One
+            whose `finds_faces` is True has no track of a clip with too few faces.
         columns: names of the D columns, or ().
         fingerprint: changes whenever the numbers would (code version, weights, options).
     """
@@ -64,3 +79,14 @@ class Encoder(Protocol):
         A clip's track does not depend on the other clips of the batch.
         """
         ...
+
+
+def view_of(encoder: Encoder) -> View:
+    """What an encoder must see; one that reads no frames has the empty view."""
+    if not encoder.frames:
+        return View()
+    return View(
+        encoder.frames,
+        getattr(encoder, "opening", False),
+        getattr(encoder, "max_side", MAX_SIDE),
+    )

@@ -50,6 +50,8 @@ class EvaEncoder(FullSizeEncoder):
 
     channel: Channel = "face"
     frames = 1
+    max_side = None
+    code = 2
 
     def __init__(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,10 +18,10 @@ from emollama.assets.models import MODELS
 from emollama.base.errors import EmollamaError
 from emollama.encoders.base import FeatureTrack
 from emollama.encoders.compute import Compute
+from emollama.media.clip import MAX_SIDE
 
 LEVELS = ("utt", "fra")
 _MOST_SEGMENTS = 1500
-_CODE = 1  # raised whenever the numbers of any of them change
 
 
 @dataclass(frozen=True)
@@ -58,16 +59,23 @@ class Readout:
             return list(range(total - 3, total + 1))
         return [int(self.layer)]
 
-    def pool(self, tokens: np.ndarray, times: np.ndarray) -> FeatureTrack:
-        """[T, D] with times [T] in seconds, T > 0, to a track."""
+    def pool(
+        self, tokens: np.ndarray, times: np.ndarray, overlapping: bool = False
+    ) -> FeatureTrack:
+        """[T, D] with times [T] in seconds, T > 0, to a track.
+
+        `overlapping`: a step on the border of two parts counts in both, as torch's adaptive average
+        pooling has it.
+        """
         tokens = np.ascontiguousarray(tokens, np.float32)
         times = np.asarray(times, np.float32)
         if self.segments is None and self.level == "fra":
             return FeatureTrack(tokens, times)
         edges = np.linspace(0, len(tokens), (self.segments or 1) + 1)
         # A clip with fewer tokens than segments repeats tokens.
+        down, up = (math.floor, math.ceil) if overlapping else (round, round)
         spans = [
-            slice(first := min(round(low), len(tokens) - 1), max(round(high), first + 1))
+            slice(first := min(down(low), len(tokens) - 1), max(up(high), first + 1))
             for low, high in pairwise(edges)
         ]
         return FeatureTrack(
@@ -92,7 +100,10 @@ class FullSizeEncoder(ABC):
 
     columns: tuple[str, ...] = ()
     opening = False
-    """Whether the encoder needs the clip's first frame, not one from its middle."""
+    max_side: int | None = MAX_SIDE
+    """Both as in `View`."""
+    code = 1
+    """Raised whenever the numbers change."""
 
     def __init__(
         self,
@@ -148,7 +159,9 @@ class FullSizeEncoder(ABC):
 
     def _fingerprint(self, *facts: str) -> str:
         dtype = str(self.compute.torch_dtype()).removeprefix("torch.")
-        text = ":".join([str(_CODE), self.key, *facts, *([dtype] if dtype != "float32" else [])])
+        text = ":".join(
+            [str(self.code), self.key, *facts, *([dtype] if dtype != "float32" else [])]
+        )
         return hashlib.sha256(text.encode()).hexdigest()
 
     @abstractmethod

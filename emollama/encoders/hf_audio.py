@@ -3,7 +3,7 @@
 HuBERT (Hsu et al. 2021), wav2vec 2.0 (Baevski et al. 2020) and WavLM (Chen et al. 2022) read the
 waveform; Whisper's encoder (Radford et al. 2022) reads a log-mel spectrogram padded to 30 s, as it
 was trained, and only the steps of the clip itself are kept. Emotion-LLaMA's audio feature is
-`chinese-hubert-large+layer=last+level=utt`.
+`chinese-hubert-large+layer=last+level=utt+chunk=60`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from emollama.base.errors import EmollamaError
 from emollama.encoders.base import FeatureTrack
@@ -38,24 +39,35 @@ class _SpeechEncoder(FullSizeEncoder):
 
     channel: Channel = "voice"
     frames = 0
+    keeps_padding = False
+    """Whether the steps of the padding are part of the track."""
+
+    def _choose_padding(self, pad: str) -> None:
+        if pad not in ("drop", "keep"):
+            raise EmollamaError(f"encoder '{self.key}': pad must be drop or keep, not '{pad}'")
+        self.keeps_padding = pad == "keep"
+        if self.keeps_padding:
+            self.key += "+pad=keep"
 
     def encode(self, clips: Sequence[Clip]) -> list[FeatureTrack | None]:
         """One track per clip; None without a sound track, or where it is silent."""
         return [self._encode(clip.audio) for clip in clips]
 
     def _encode(self, audio: np.ndarray | None) -> FeatureTrack | None:
-        if audio is None or len(audio) < _SHORTEST * SAMPLE_RATE:
-            return None
-        if np.abs(audio).max() < _SILENCE:
+        if audio is None or not _is_heard(audio):
             return None
         tokens, times = [], []
         for start, inputs, samples in self._parts(audio):
             states = self._net.sum_of(self.readout.layers(self._net.total), inputs)[0]
             centres = self._centres(len(states))
             inside = max(1, int(np.searchsorted(centres, samples / SAMPLE_RATE)))
+            if self.keeps_padding:
+                inside = len(states)
             tokens.append(states[:inside].numpy())
             times.append(start / SAMPLE_RATE + centres[:inside])
-        return self.readout.pool(np.concatenate(tokens), np.concatenate(times))
+        return self.readout.pool(
+            np.concatenate(tokens), np.concatenate(times), overlapping=self.keeps_padding
+        )
 
     @abstractmethod
     def _parts(self, audio: np.ndarray) -> Iterator[tuple[int, dict[str, Tensor], int]]:
@@ -89,6 +101,13 @@ class _SpeechEncoder(FullSizeEncoder):
         return extractor
 
 
+def _is_heard(audio: np.ndarray | None) -> bool:
+    """Whether there is sound, long and loud enough to hold a voice."""
+    if audio is None or len(audio) < _SHORTEST * SAMPLE_RATE:
+        return False
+    return bool(np.abs(audio).max() >= _SILENCE)
+
+
 class WaveformEncoder(_SpeechEncoder):
     """Hidden states of HuBERT, wav2vec 2.0 or WavLM, 50 steps a second.
 
@@ -100,16 +119,26 @@ class WaveformEncoder(_SpeechEncoder):
         name: a key of `MODELS`.
         compute: device and number format.
         chunk: seconds, 1 to 60.
+        pad: "keep" has parts of exactly `chunk` seconds instead, the last one padded with silence
+            whose steps count like all others, as MERTools cuts sound since MER2024 (zeroQiaoba/
+            MERTools at 89120b78, MER2024/feature_extraction/audio/extract_audio_huggingface.py).
         options: see `FullSizeEncoder`.
     """
 
     def __init__(
-        self, name: str, compute: Compute | None = None, *, chunk: int = 10, **options: Any
+        self,
+        name: str,
+        compute: Compute | None = None,
+        *,
+        chunk: int = 10,
+        pad: str = "drop",
+        **options: Any,
     ) -> None:
         super().__init__(name, compute, more=f"+chunk={chunk}", **options)
         if not 1 <= chunk <= 60:
             raise EmollamaError(f"encoder '{self.key}': chunk must be 1 to 60 seconds")
         self._chunk = chunk
+        self._choose_padding(pad)
 
     def _longest(self) -> float:
         return self._chunk
@@ -148,6 +177,11 @@ class WaveformEncoder(_SpeechEncoder):
 
     def _parts(self, audio: np.ndarray) -> Iterator[tuple[int, dict[str, Tensor], int]]:
         inputs = self.extractor(audio, sampling_rate=SAMPLE_RATE, return_tensors="pt")
+        if self.keeps_padding and len(audio) > (size := self._chunk * SAMPLE_RATE):
+            for first in range(0, len(audio), size):
+                part = inputs["input_values"][:, first : first + size]
+                yield first, {"input_values": F.pad(part, (0, size - part.shape[1]))}, size
+            return
         for first, end in self._spans(len(audio)):
             yield first, {name: x[:, first:end] for name, x in inputs.items()}, end - first
 
@@ -163,7 +197,36 @@ class PaddedWhisperEncoder(_SpeechEncoder):
     """Hidden states of Whisper's encoder in any size, 50 steps a second, padded to 30 s.
 
     Clips longer than that are encoded in equal parts of at most 30 s.
+
+    Args:
+        name: a key of `MODELS`.
+        compute: device and number format.
+        pad: "keep" keeps all 1,500 steps of the first 30 s, those of the padding too, and uses
+            nothing behind them; parts share the steps on their borders. Emotion-LLaMA-v2 pools them
+            to 64 (ooochen-30/Emotion-LLaMA-v2 at 5f0a408b, my_utils/extract_features.py).
+        part: "encoder", or "decoder": its last states after two start tokens, of the first 30 s,
+            as MERTools reads Whisper (the file that `WaveformEncoder` names).
+        options: see `FullSizeEncoder`.
     """
+
+    def __init__(
+        self,
+        name: str,
+        compute: Compute | None = None,
+        *,
+        pad: str = "drop",
+        part: str = "encoder",
+        **options: Any,
+    ) -> None:
+        if part not in ("encoder", "decoder"):
+            raise EmollamaError(f"encoder '{name}': part must be encoder or decoder, not '{part}'")
+        super().__init__(name, compute, more="+part=decoder" * (part == "decoder"), **options)
+        self._decodes = part == "decoder"
+        self._choose_padding(pad)
+        if self._decodes and (self.readout.layer != "last" or self.keeps_padding):
+            raise EmollamaError(
+                f"encoder '{self.key}': part=decoder takes neither another layer nor pad"
+            )
 
     def model_class(self) -> Any:
         """transformers' class of the model."""
@@ -177,11 +240,26 @@ class PaddedWhisperEncoder(_SpeechEncoder):
     @cached_property
     def _net(self) -> HiddenStates:
         config = self.model_class().config_class.from_dict(self.config.to_dict())
-        config.decoder_layers = 1  # the decoder is not run
         last = max(self.readout.layers(config.num_hidden_layers))
+        if self._decodes:
+            return load_hidden_states(
+                self.model_class(), self.folder, config, last, "encoder.layers", self.compute
+            )
+        config.decoder_layers = 1  # the decoder is not run
         return load_hidden_states(
             self.model_class(), self.folder, config, last, "layers", self.compute, part="encoder"
         )
+
+    def _encode(self, audio: np.ndarray | None) -> FeatureTrack | None:
+        if audio is not None and (self._decodes or self.keeps_padding):
+            audio = audio[: round(self._longest() * SAMPLE_RATE)]
+        if not self._decodes or not _is_heard(audio):
+            return super()._encode(audio)
+        assert audio is not None, "it is heard"
+        ((_, inputs, samples),) = self._parts(audio)
+        start = torch.full((1, 2), self.config.decoder_start_token_id)
+        states = self._net.output("last_hidden_state", {**inputs, "decoder_input_ids": start})
+        return self.readout.pool(states[0].numpy(), np.full(2, samples / SAMPLE_RATE / 2))
 
     @cached_property
     def extractor(self) -> Any:

@@ -31,7 +31,9 @@ from emollama.media.faces import square_crops
 from emollama.media.presence import enough_faces
 
 _IMAGENET = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
+_LARGEST = 1920  # pixels of a whole frame: the processor, and nothing before it, makes it small
 _MARGIN = 0.1  # around MTCNN's box, as for the expression encoder
+_TOKENS = ("mean", "class", "sum", "projected")
 _BLOCKS = {
     "clip": "encoder.layers", "vit_mae": "layers", "dinov2": "encoder.layer",
     "videomae": "encoder.layer",
@@ -51,6 +53,8 @@ class _PictureEncoder(FullSizeEncoder):
             raise EmollamaError(f"encoder '{name}': crop must be face or frame, not '{crop}'")
         self._crop = crop
         self.finds_faces = crop == "face"
+        if crop == "frame":
+            self.max_side, self.code = _LARGEST, 2
 
     @cached_property
     def fingerprint(self) -> str:
@@ -76,6 +80,11 @@ class _PictureEncoder(FullSizeEncoder):
             "videomae": VideoMAEModel,
         }[self.model.kind]  # fmt: skip
 
+    @property
+    def _blocks(self) -> str:
+        """Where the stack of blocks is in the model."""
+        return _BLOCKS[self.model.kind]
+
     @cached_property
     def _net(self) -> HiddenStates:
         config = type(self.config).from_dict(self.config.to_dict())
@@ -83,7 +92,7 @@ class _PictureEncoder(FullSizeEncoder):
             config.mask_ratio = 0.0
         last = max(self.readout.layers(config.num_hidden_layers))
         return load_hidden_states(
-            self.model_class(), self.folder, config, last, _BLOCKS[self.model.kind], self.compute
+            self.model_class(), self.folder, config, last, self._blocks, self.compute
         )
 
     @cached_property
@@ -153,8 +162,11 @@ class ImageEncoder(_PictureEncoder):
         compute: device and number format.
         crop: "face" (the speaker's face, as the expression encoder gets it) or "frame".
         frames: number of frames per clip.
-        tokens: how a frame's tokens become one vector: "mean" of the patches, or "class", the class
-            token.
+        tokens: how a frame's tokens become one vector: "mean" of the patches; "class", the class
+            token; "sum" of all tokens, the last state before its normalisation, as MERTools reads
+            DINOv2; "projected" (CLIP, last layer), the class token in the space of pictures and
+            words, as MERTools and AffectGPT read CLIP. Both in zeroQiaoba/MERTools at 89120b78,
+            MER2024/feature_extraction/visual/extract_vision_huggingface.py.
         options: see `FullSizeEncoder`.
     """
 
@@ -172,10 +184,35 @@ class ImageEncoder(_PictureEncoder):
         super().__init__(name, compute, crop=crop, more=more, **options)
         if not 1 <= frames <= 256:
             raise EmollamaError(f"encoder '{name}': frames must be 1 to 256, not {frames}")
-        if tokens not in ("mean", "class"):
-            raise EmollamaError(f"encoder '{name}': tokens must be mean or class, not '{tokens}'")
+        if tokens not in _TOKENS:
+            raise EmollamaError(
+                f"encoder '{name}': tokens must be {', '.join(_TOKENS[:-1])} or {_TOKENS[-1]}, "
+                f"not '{tokens}'"
+            )
         self.frames = frames
         self._tokens = tokens
+        self._projects = tokens == "projected"
+        if self._projects and (self.model.kind != "clip" or self.readout.layer != "last"):
+            raise EmollamaError(
+                f"encoder '{self.key}': tokens=projected is the last layer of a CLIP model only"
+            )
+
+    def model_class(self) -> Any:
+        """transformers' class of the model."""
+        if not self._projects:
+            return super().model_class()
+        from transformers import CLIPVisionModelWithProjection
+
+        return CLIPVisionModelWithProjection
+
+    @property
+    def _blocks(self) -> str:
+        return f"vision_model.{super()._blocks}" if self._projects else super()._blocks
+
+    @cached_property
+    def width(self) -> int:
+        """D, from the folder's config.json."""
+        return int(self.config.projection_dim if self._projects else self.config.hidden_size)
 
     @property
     def _count(self) -> int:
@@ -188,8 +225,14 @@ class ImageEncoder(_PictureEncoder):
             patches = (self.config.image_size // self.config.patch_size) ** 2
             order = torch.arange(patches, dtype=torch.int64)
             inputs["noise"] = order.expand(len(pixels), -1)
-        states = self._net.sum_of(self.readout.layers(self._net.total), inputs)
-        vectors = states[:, 0] if self._tokens == "class" else states[:, 1:].mean(dim=1)
+        if self._projects:
+            return self.readout.pool(self._net.output("image_embeds", inputs).numpy(), times)
+        layers, added = self.readout.layers(self._net.total), self._tokens == "sum"
+        states = self._net.sum_of(layers, inputs, normalised=not added)
+        if added:
+            vectors = states.sum(dim=1)
+        else:
+            vectors = states[:, 0] if self._tokens == "class" else states[:, 1:].mean(dim=1)
         return self.readout.pool(vectors.numpy(), times)
 
 

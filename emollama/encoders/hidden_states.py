@@ -45,10 +45,22 @@ class HiddenStates:
         return next(self.model.parameters()).dtype
 
     @torch.inference_mode()
-    def sum_of(self, wanted: Sequence[int], inputs: Mapping[str, Tensor]) -> Tensor:
-        """The sum of the chosen states, float32 [batch, tokens, D] on the CPU.
+    def output(self, name: str, inputs: Mapping[str, Tensor]) -> Tensor:
+        """An output of the model by its name in transformers, float32 on the CPU.
 
         Floating-point inputs are cast to the model's type.
+        """
+        outputs = self.model(**{name: self._placed(x) for name, x in inputs.items()})
+        return outputs[name].float().cpu()
+
+    @torch.inference_mode()
+    def sum_of(
+        self, wanted: Sequence[int], inputs: Mapping[str, Tensor], normalised: bool = True
+    ) -> Tensor:
+        """The sum of the chosen states, float32 [batch, tokens, D] on the CPU.
+
+        Floating-point inputs are cast to the model's type. Without `normalised` the last state is
+        what comes out of the last block.
         """
         kept: dict[int, Tensor] = {}
 
@@ -65,14 +77,14 @@ class HiddenStates:
         if 0 in wanted:
             hooks.append(self.blocks[0].register_forward_pre_hook(before, with_kwargs=True))
         for number in wanted:
-            if 0 < number < self.total:
+            if 0 < number < self.total or (number == self.total and not normalised):
                 hooks.append(self.blocks[number - 1].register_forward_hook(after(number)))
         try:
             outputs = self.model(**{name: self._placed(x) for name, x in inputs.items()})
         finally:
             for hook in hooks:
                 hook.remove()
-        if self.total in wanted:
+        if self.total in wanted and normalised:
             kept[self.total] = outputs.last_hidden_state
         # Summed in float32: four states of a float16 model may leave its range.
         return torch.stack([kept[number].float() for number in wanted]).sum(dim=0).cpu()

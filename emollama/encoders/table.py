@@ -48,8 +48,10 @@ def _full_layer(text: str) -> int | str:
 
 _READOUT: dict[str, Callable[[str], Any]] = {"layer": _full_layer, "level": str, "segments": int}
 _KINDS: dict[str, tuple[Callable[..., Encoder], dict[str, Callable[[str], Any]]]] = {
-    **dict.fromkeys(("hubert", "wav2vec2", "wavlm"), (WaveformEncoder, {**_READOUT, "chunk": int})),
-    "whisper": (PaddedWhisperEncoder, _READOUT),
+    **dict.fromkeys(
+        ("hubert", "wav2vec2", "wavlm"), (WaveformEncoder, {**_READOUT, "chunk": int, "pad": str})
+    ),
+    "whisper": (PaddedWhisperEncoder, {**_READOUT, "pad": str, "part": str}),
     **dict.fromkeys(
         ("clip", "vit_mae", "dinov2"),
         (ImageEncoder, {**_READOUT, "crop": str, "frames": int, "tokens": str}),

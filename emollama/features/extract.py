@@ -41,7 +41,7 @@ from emollama.manifest.sample import Manifest, Sample
 from emollama.manifest.signature import signature, text_signature
 from emollama.workers.clip_pool import ClipPool
 from emollama.workers.ranks import joined_ranks
-from emollama.workers.worker import Failure, Job, Outcome, process
+from emollama.workers.worker import Failure, Job, Outcome, job_of, process
 
 _PART = 64
 """Clips per part file: about as many are lost when the process is killed."""
@@ -226,13 +226,7 @@ class _ShardWork:
             if keys:
                 if any(self._is_other(key, sample.id) for key in keys):
                     self.replaced.append(sample.id)
-                video, audio = (
-                    None if path is None else manifest.media(path)
-                    for path in (sample.video, sample.audio)
-                )
-                self.jobs.append(
-                    Job(sample.id, video, audio, sample.start, sample.end, sample.text, keys)
-                )
+                self.jobs.append(job_of(manifest, sample, keys))
         self.waiting = len(self.jobs)
 
     def _is_wanted(self, key: str, sample_id: str, retry_failed: bool) -> bool:

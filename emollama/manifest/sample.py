@@ -65,7 +65,8 @@ class Sample(BaseModel):
 
     `video` is the file that frames come from, `audio` the one the voice comes from; where
     `audio` is None the voice is the audio track of `video`. `start` and `end` are seconds in
-    the file. `group` is the unit that a split must keep whole (a speaker, a session). `context`
+    the file. `fps` is the rate of a `video` that is a folder of numbered pictures (None: 25 a
+    second). `group` is the unit that a split must keep whole (a speaker, a session). `context`
     holds the earlier turns of the same conversation, oldest first, as "SPEAKER: words". `clues` are
     descriptions of a channel that come with the corpus, e.g. {"voice": "speaks calmly"}. `truth`
     holds what a synthetic corpus knows about each channel, e.g. {"voice": "sad"}.
@@ -78,6 +79,7 @@ class Sample(BaseModel):
     audio: str | None = None
     start: float | None = Field(default=None, ge=0)
     end: float | None = Field(default=None, gt=0)
+    fps: float | None = Field(default=None, gt=0, le=1000, allow_inf_nan=False)
     text: str | None = None
     context: tuple[str, ...] = Field(default=(), max_length=LONGEST_CONTEXT)
     speaker: str | None = None

@@ -11,6 +11,8 @@ from emollama.manifest.sample import Manifest, Sample
 def signature(manifest: Manifest, sample: Sample) -> str:
     """Identifies a sample's media: paths as in the manifest, span, size, modification time."""
     facts: list[object] = [sample.start, sample.end]
+    if sample.fps is not None:  # signatures made before there were folders of frames stay valid
+        facts.append(sample.fps)
     for name in (sample.video, sample.audio):
         if name is None:
             facts.append(None)

@@ -12,6 +12,9 @@ from emollama.base.errors import EmollamaError
 SAMPLE_RATE = 16_000
 """Sampling rate of every `Clip.audio`, as Whisper's front end expects."""
 
+MAX_SIDE = 480
+"""Pixels; larger pictures are scaled down to this unless a reader says what it must see."""
+
 Reason = Literal["unreadable", "missing", "no streams", "empty span", "too long", "too large"]
 
 

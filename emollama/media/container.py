@@ -35,7 +35,7 @@ def open_media(path: Path) -> InputContainer:
     try:
         if not path.is_file():
             what = "is a folder" if path.is_dir() else "does not exist"
-            raise MediaError(f"{path}: {what}; give a video or audio file", "missing")
+            raise MediaError(f"{path}: {what}; give a video, sound or picture file", "missing")
         if path.stat().st_size == 0:
             raise MediaError(f"{path}: is empty (0 bytes)", "unreadable")
         return av.open(

@@ -16,7 +16,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from emollama.media.clip import SAMPLE_RATE, Clip, Frames, MediaError
+from emollama.media.clip import MAX_SIDE, SAMPLE_RATE, Clip, Frames, MediaError
 from emollama.media.container import (
     audio_stream,
     header_seconds,
@@ -26,10 +26,12 @@ from emollama.media.container import (
     time_zero,
     video_stream,
 )
+from emollama.media.packets import PacketTimes, pick_times
+from emollama.media.pictures import decode_stills, is_still, picture_size, still_times
 from emollama.media.sound import SoundTrack
-from emollama.media.video import PacketTimes, decode_frames, pick_times
+from emollama.media.video import decode_frames
 
-__all__ = ["SAMPLE_RATE", "Clip", "Frames", "MediaError", "decode_clip"]
+__all__ = ["SAMPLE_RATE", "Clip", "Frames", "MediaError", "decode_clip", "need_media"]
 
 MAX_SECONDS = 60.0
 """Default limit on the length used of a long clip; an emotion lasts for seconds."""
@@ -48,26 +50,29 @@ def decode_clip(
     end: float | None = None,
     frames: int = 8,
     opening: bool = False,
-    max_side: int = 480,
+    max_side: int | None = MAX_SIDE,
     want_video: bool = True,
     want_audio: bool = True,
     max_seconds: float = MAX_SECONDS,
+    fps: float | None = None,
 ) -> Clip:
     """Decode a clip.
 
     Args:
         video: file with the frames, and with the voice where `audio` is None; it may hold sound
-            only.
+            only. A picture is a clip of one frame, a folder of numbered pictures a video.
         audio: file with the voice.
         start: seconds from the file's beginning; None for the beginning.
         end: seconds, exclusive; None for the end of the file.
         frames: number of frames, at the centres of as many equal parts of the video; a clip with
             fewer frames repeats them.
         opening: decode only the first frame of the span instead of `frames` spread over it.
-        max_side: larger pictures are scaled down to this many pixels.
+        max_side: larger pictures are scaled down to this many pixels; None keeps every pixel as it
+            is stored.
         want_video: False decodes no frames (`Clip.frames` is None).
         want_audio: False decodes no sound (`Clip.audio` is None).
         max_seconds: a longer span is cut to its first `max_seconds`, with a note.
+        fps: frames a second of a folder of pictures; None for 25.
 
     Raises:
         MediaError: a file is missing, unreadable, without any picture or sound, or the span
@@ -82,11 +87,11 @@ def decode_clip(
         raise MediaError("a clip needs a video or an audio file", "missing")
     count = 0 if opening else frames
     if video is None or audio is None or video == audio:
-        parts = [_read(video or audio, low, high, count, max_side, want_video, want_audio)]
+        parts = [_read(video or audio, low, high, count, max_side, want_video, want_audio, fps)]
     else:
         parts = [
-            _read(video, low, high, count, max_side, want_video, False),
-            _read(audio, low, high, count, max_side, False, want_audio),
+            _read(video, low, high, count, max_side, want_video, False, fps),
+            _read(audio, low, high, count, max_side, False, want_audio, fps),
         ]
     notes = [note for part in parts for note in part.notes]
     longest = max(part.length for part in parts)
@@ -99,6 +104,18 @@ def decode_clip(
         notes=tuple(dict.fromkeys(notes)),
         damaged=sum(part.damaged for part in parts),
     )
+
+
+def need_media(path: Path) -> None:
+    """Look at a clip's header; nothing is decoded.
+
+    Raises:
+        MediaError: it is missing, or neither a media file nor a picture nor a folder of frames.
+    """
+    if is_still(path):
+        picture_size(path)
+    else:
+        open_media(path).close()
 
 
 @dataclass(frozen=True)
@@ -118,12 +135,15 @@ def _read(
     low: float,
     high: float,
     count: int,
-    max_side: int,
+    max_side: int | None,
     want_video: bool,
     want_audio: bool,
+    fps: float | None,
 ) -> _Part:
     """Decode [low, high) of one file; a `count` of 0 is its first frame."""
     assert path is not None
+    if is_still(path):
+        return _read_stills(path, low, high, count, max_side, want_video, want_audio, fps)
     seek = low - _WARM_UP if low > _SEEK_FROM else None
     notes: list[str] = []
     with open_media(path) as container:
@@ -147,16 +167,11 @@ def _read(
     if actual <= low:
         if low == 0:
             raise MediaError(f"{path}: nothing in it can be decoded", "unreadable")
-        raise MediaError(
-            f"{path}: the span {low:g}–{high:g} s is beyond the end of the file ({length:.1f} s)",
-            "empty span",
-        )
+        raise _beyond(path, low, high, length)
 
     images, broken = None, track.damaged
-    shown = packets.within(low, high)
-    if want_video and shown:
-        first, last = max(low, shown[0]), max(min(high, packets.end), shown[-1])
-        wanted = pick_times(shown, first, last, count) if count else shown[:1]
+    wanted = _wanted(packets, low, high, count) if want_video else []
+    if wanted:
         images, more = decode_frames(path, packets, wanted, seek, max_side)
         broken += more
     if want_video and picture is not None and images is None:
@@ -171,6 +186,44 @@ def _read(
     if images is not None:
         images = Frames(images.images, images.times - low)
     return _Part(images, heard, min(high, actual) - low, length, tuple(notes), broken)
+
+
+def _read_stills(
+    path: Path,
+    low: float,
+    high: float,
+    count: int,
+    max_side: int | None,
+    want_video: bool,
+    want_audio: bool,
+    fps: float | None,
+) -> _Part:
+    """`_read` of a picture or a folder of frames."""
+    packets = still_times(path, fps)
+    if packets.end <= low:
+        raise _beyond(path, low, high, packets.end)
+    images = None
+    if want_video:
+        images = decode_stills(path, packets, _wanted(packets, low, high, count), max_side)
+        images = Frames(images.images, images.times - low)
+    notes = ("no audio track",) if want_audio else ()
+    return _Part(images, None, min(high, packets.end) - low, packets.end, notes, 0)
+
+
+def _wanted(packets: PacketTimes, low: float, high: float, count: int) -> list[float]:
+    """Times of the frames of [low, high) to decode; a `count` of 0 is its first frame."""
+    shown = packets.within(low, high)
+    if not shown:
+        return []
+    first, last = max(low, shown[0]), max(min(high, packets.end), shown[-1])
+    return pick_times(shown, first, last, count) if count else shown[:1]
+
+
+def _beyond(path: Path, low: float, high: float, length: float) -> MediaError:
+    return MediaError(
+        f"{path}: the span {low:g}–{high:g} s is beyond the end of the file ({length:.1f} s)",
+        "empty span",
+    )
 
 
 def _demux(

@@ -16,7 +16,8 @@ from emollama.media.container import (
     time_zero,
     video_stream,
 )
-from emollama.media.video import PacketTimes
+from emollama.media.packets import PacketTimes
+from emollama.media.pictures import is_still, still_times
 
 Interval = tuple[float, float]
 """Start and end of a track, in seconds from the file's own beginning."""
@@ -48,14 +49,17 @@ class TrackLengths:
         return max((track[1] for track in (self.picture, self.sound) if track), default=0.0)
 
 
-def track_lengths(path: Path) -> TrackLengths:
+def track_lengths(path: Path, fps: float | None = None) -> TrackLengths:
     """Read every packet of a file's first video and sound track (a few microseconds each).
 
-    A file that was cut off is measured up to the cut.
+    A file that was cut off is measured up to the cut. `fps`: frames a second of a folder of frames.
 
     Raises:
         MediaError: the file is missing, empty, not a media file, or its picture is too large.
     """
+    if is_still(path):
+        frames = still_times(path, fps)
+        return TrackLengths(None, _stretch(frames), None, True, False, len(frames.times))
     with open_media(path) as container:
         picture, sound = video_stream(container, path), audio_stream(container)
         stated, zero = header_seconds(container), time_zero(container)
@@ -78,16 +82,14 @@ def track_lengths(path: Path) -> TrackLengths:
         )
 
 
-def frame_times(path: Path, start: float | None = None, end: float | None = None) -> np.ndarray:
-    """Middle of the time that each frame of a file is shown: float64 [N], seconds from `start`.
-
-    For a span, of the frames that appear in it. Steps of sound are centred in the same way. Read
-    from the packets, without decoding; N is 0 where there is no video.
+def picture_packets(path: Path, fps: float | None = None) -> PacketTimes:
+    """The times of all frames of a file; none where there is no video.
 
     Raises:
-        MediaError: the file is missing, empty, not a media file, or its picture is too large.
+        MediaError: as `track_lengths` does.
     """
-    low, high = start or 0.0, math.inf if end is None else end
+    if is_still(path):
+        return still_times(path, fps)
     packets = PacketTimes()
     with open_media(path) as container:
         picture, zero = video_stream(container, path), time_zero(container)
@@ -97,6 +99,25 @@ def frame_times(path: Path, start: float | None = None, end: float | None = None
                     packets.add(packet, zero)
         except (av.error.FFmpegError, OSError):
             pass  # cut off: what came before the cut has been counted
+    return packets
+
+
+def frame_times(
+    path: Path,
+    start: float | None = None,
+    end: float | None = None,
+    fps: float | None = None,
+) -> np.ndarray:
+    """Middle of the time that each frame of a file is shown: float64 [N], seconds from `start`.
+
+    For a span, of the frames that appear in it. Steps of sound are centred in the same way. Read
+    from the packets, without decoding; N is 0 where there is no video.
+
+    Raises:
+        MediaError: the file is missing, empty, not a media file, or its picture is too large.
+    """
+    low, high = start or 0.0, math.inf if end is None else end
+    packets = picture_packets(path, fps)
     shown = sorted(t for t, s in zip(packets.times, packets.shown, strict=True) if s)
     # A frame stays until the next one appears, the last one to the end.
     times = np.array([*shown, max([packets.end, *shown[-1:]])])

@@ -28,6 +28,7 @@ class SoundTrack:
     _runs: list[tuple[float, list[np.ndarray]]] = field(default_factory=list)
     _resampler: av.AudioResampler | None = None
     _layout: tuple[str, str, int] | None = None
+    _unplaced: bool = False
 
     def add(self, packet: av.Packet) -> None:
         """Decode one packet (the empty last one too); damage is counted, not raised."""
@@ -49,8 +50,13 @@ class SoundTrack:
             self._flush()
             # Mono is the mean of left and right, made by us: FFmpeg's float downmix adds 3 dB to
             # a voice in the middle, which would clip. Surround goes to left and right first.
-            channels = "mono" if len(frame.layout.channels) == 1 else "stereo"
-            self._resampler = av.AudioResampler("fltp", channels, SAMPLE_RATE)
+            # Of many microphones nobody knows where they stand; FFmpeg's guess clips, and planes of
+            # more than eight channels crash PyAV: the mean is taken of all channels.
+            count = len(frame.layout.channels)
+            self._unplaced = count > 8 or "channels" in frame.layout.name
+            channels = frame.layout if self._unplaced else "mono" if count == 1 else "stereo"
+            kind = "flt" if self._unplaced else "fltp"
+            self._resampler = av.AudioResampler(kind, channels, SAMPLE_RATE)
             self._layout = layout
             self._runs.append((time, []))
             self.end = time
@@ -58,7 +64,11 @@ class SoundTrack:
         self.end += frame.samples / frame.sample_rate
 
     def _keep(self, frames: list[AudioFrame]) -> None:
-        self._runs[-1][1].extend(frame.to_ndarray().mean(0) for frame in frames)
+        for frame in frames:
+            samples = frame.to_ndarray()
+            if self._unplaced:  # not in planes: one sample of each channel in turn
+                samples = samples.reshape(-1, len(frame.layout.channels)).T
+            self._runs[-1][1].append(samples.mean(0))
 
     def _flush(self) -> None:
         if self._resampler is not None:

@@ -1,14 +1,11 @@
 """Chooses and decodes a few frames of a video track by presentation time.
 
-The packets' times are read first (demuxing costs a few microseconds a packet), so that the
-frames wanted are known before anything is decoded and headers that state no length, or a wrong
-one, do not matter. Then only the groups of pictures that hold a wanted frame are decoded.
+The packets' times are read first (`packets`). Then only the groups of pictures that hold a wanted
+frame are decoded.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import av
@@ -18,72 +15,18 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from emollama.media.clip import Frames
-from emollama.media.container import (
-    open_media,
-    packet_seconds,
-    seek_before,
-    time_zero,
-    video_stream,
-)
+from emollama.media.container import open_media, seek_before, time_zero, video_stream
+from emollama.media.packets import PacketTimes
 
 _SPARE_PACKETS = 64  # read on behind the known ones when frames wanted are damaged
 
 
-@dataclass
-class PacketTimes:
-    """Packet times of a video track, in decoding order; seconds from the file's zero."""
-
-    times: list[float] = field(default_factory=list)
-    keys: list[bool] = field(default_factory=list)
-    shown: list[bool] = field(default_factory=list)
-    end: float = 0.0
-
-    def add(self, packet: av.Packet, zero: float) -> None:
-        """Take one packet into account."""
-        stamp = packet.pts if packet.pts is not None else packet.dts
-        seconds = packet_seconds(packet.stream, stamp)
-        time = (self.times[-1] if self.times else 0.0) if seconds is None else seconds - zero
-        self.times.append(time)
-        self.keys.append(packet.is_keyframe)
-        self.shown.append(not packet.is_discard)
-        self.end = max(self.end, time + _duration(packet))
-
-    def within(self, start: float, end: float) -> list[float]:
-        """Sorted times of the frames shown in [start, end).
-
-        Where no frame begins in the span, the one shown at its start.
-        """
-        shown = sorted(t for t, s in zip(self.times, self.shown, strict=True) if s)
-        inside = [t for t in shown if start - 1e-6 <= t < end]
-        if not inside and self.end > start:
-            inside = [t for t in shown if t < start][-1:]
-        return inside
-
-
-def _duration(packet: av.Packet) -> float:
-    seconds = packet_seconds(packet.stream, packet.duration)
-    if seconds:
-        return seconds
-    rate = packet.stream.average_rate if isinstance(packet.stream, VideoStream) else None
-    return 1 / float(rate) if rate else 0.04
-
-
-def pick_times(shown: list[float], start: float, end: float, count: int) -> list[float]:
-    """The shown times nearest to the centres of `count` equal parts of [start, end).
-
-    Fewer frames than `count` are repeated, so that there are always `count`.
-    """
-    picked = []
-    for i in range(count):
-        centre = start + (end - start) * (i + 0.5) / count
-        right = bisect_left(shown, centre)
-        nearest = min(shown[max(right - 1, 0) : right + 1], key=lambda t: abs(t - centre))
-        picked.append(nearest)
-    return picked
-
-
 def decode_frames(
-    path: Path, packets: PacketTimes, wanted: list[float], seek: float | None, max_side: int
+    path: Path,
+    packets: PacketTimes,
+    wanted: list[float],
+    seek: float | None,
+    max_side: int | None,
 ) -> tuple[Frames | None, int]:
     """Decode the frames at the `wanted` times (sorted, seconds from the file's zero).
 
@@ -92,7 +35,8 @@ def decode_frames(
         packets: the track's packet times, read after the same `seek`.
         wanted: presentation times out of `packets`.
         seek: seconds that were sought to before `packets` were read, or None.
-        max_side: larger pictures are scaled down to this many pixels.
+        max_side: larger pictures are scaled down to this many pixels; None keeps every pixel as it
+            is stored, also where pixels are not square.
 
     Returns:
         The frames (None where nothing could be decoded) with times from the file's zero, and
@@ -167,7 +111,7 @@ def _group_start(packets: PacketTimes, time: float) -> int:
 
 
 def _to_frames(
-    chosen: list[tuple[float, VideoFrame]], stream: VideoStream, max_side: int
+    chosen: list[tuple[float, VideoFrame]], stream: VideoStream, max_side: int | None
 ) -> Frames:
     images: list[np.ndarray] = []
     made: dict[int, np.ndarray] = {}
@@ -186,8 +130,10 @@ def _to_frames(
     return Frames(np.stack(images), times)
 
 
-def _size(frame: VideoFrame, stream: VideoStream, max_side: int) -> tuple[int, int]:
+def _size(frame: VideoFrame, stream: VideoStream, max_side: int | None) -> tuple[int, int]:
     """Width and height to scale to: square pixels, no side above `max_side`, never enlarged."""
+    if max_side is None:
+        return frame.width, frame.height
     ratio = stream.sample_aspect_ratio
     stretch = float(ratio) if ratio and 0.2 < ratio < 5 else 1.0
     width, height = frame.width * stretch, float(frame.height)
@@ -197,12 +143,24 @@ def _size(frame: VideoFrame, stream: VideoStream, max_side: int) -> tuple[int, i
 
 def _matrix(frame: VideoFrame) -> np.ndarray | None:
     """The display matrix [[a, b], [c, d]] of a frame, or None where it has none."""
-    for data in frame.side_data:
+    try:
+        beside = list(frame.side_data)
+    except ValueError:
+        # A kind of side data that PyAV has no name for hides all of it but the rotation.
+        return _turn(frame.rotation)
+    for data in beside:
         if isinstance(data, SideData) and data.type == Type.DISPLAYMATRIX:
             numbers = np.frombuffer(bytes(data), "<i4")
             if len(numbers) == 9:
                 return numbers[[0, 1, 3, 4]].reshape(2, 2)
     return None
+
+
+def _turn(degrees: int) -> np.ndarray | None:
+    """The display matrix of a rotation counter-clockwise; other angles go to the nearest turn."""
+    quarter = round(degrees / 90) % 4
+    cosine, sine = ((1, 0), (0, 1), (-1, 0), (0, -1))[quarter]
+    return np.array([[cosine, -sine], [sine, cosine]]) if quarter else None
 
 
 def upright(image: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:

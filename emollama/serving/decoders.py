@@ -29,6 +29,7 @@ from emollama.fusion.data import raw_reading
 from emollama.media.clip import SAMPLE_RATE, Clip, Frames
 from emollama.media.container import header_seconds, open_media, video_stream
 from emollama.media.lengths import track_lengths
+from emollama.media.pictures import is_still, picture_size
 from emollama.serving.refusal import Refusal
 from emollama.serving.settings import Settings
 from emollama.session.base import Session
@@ -219,18 +220,17 @@ def require_within(path: Path, settings: Settings) -> None:
     Raises:
         EmollamaError: it is not a clip, or exceeds the limits on duration, size or frame rate.
     """
+    if is_still(path):
+        _require_side(picture_size(path), settings)
+        return
     with open_media(path) as container:
         stated = header_seconds(container)
         if stated is not None and stated > settings.max_seconds:
             raise _too_long(stated, settings)
         picture = video_stream(container, path)
         if picture is not None:
-            width, height = picture.codec_context.width, picture.codec_context.height
-            if max(width, height) > settings.max_side:
-                raise EmollamaError(
-                    f"its picture is {width} x {height}; at most {settings.max_side} "
-                    "pixels a side are allowed"
-                )
+            size = picture.codec_context.width, picture.codec_context.height
+            _require_side(size, settings)
             if picture.average_rate is not None and picture.average_rate > settings.max_rate:
                 raise _too_fast(float(picture.average_rate), settings)
     # Headers may say anything: the packets' own times count.
@@ -243,6 +243,14 @@ def require_within(path: Path, settings: Settings) -> None:
         rate = found.pictures / max(found.picture[1] - found.picture[0], 1.0)
         if rate > settings.max_rate:
             raise _too_fast(rate, settings)
+
+
+def _require_side(size: tuple[int, int], settings: Settings) -> None:
+    if max(size) > settings.max_side:
+        raise EmollamaError(
+            f"its picture is {size[0]} x {size[1]}; at most {settings.max_side} pixels a side are "
+            "allowed"
+        )
 
 
 def _too_long(seconds: float, settings: Settings) -> EmollamaError:

@@ -14,8 +14,9 @@ from typing import Protocol
 import numpy as np
 
 from emollama.base.errors import EmollamaError
-from emollama.encoders.base import Encoder, FeatureTrack
+from emollama.encoders.base import Encoder, FeatureTrack, View, view_of
 from emollama.encoders.presence import Absent, encode
+from emollama.manifest.sample import Manifest, Sample
 from emollama.media.clip import Clip, MediaError
 from emollama.media.decode import decode_clip
 from emollama.media.presence import speaks
@@ -23,7 +24,7 @@ from emollama.media.presence import speaks
 
 @dataclass(frozen=True)
 class Job:
-    """A clip to decode once, and the keys of the tools that need it."""
+    """A clip to decode once, and the keys of the tools that need it; `fps` is of a frame folder."""
 
     id: str
     video: Path | None
@@ -32,6 +33,15 @@ class Job:
     end: float | None
     text: str | None
     keys: tuple[str, ...]
+    fps: float | None = None
+
+
+def job_of(manifest: Manifest, sample: Sample, keys: tuple[str, ...]) -> Job:
+    """A sample of a manifest as a job."""
+    video, audio = (
+        None if name is None else manifest.media(name) for name in (sample.video, sample.audio)
+    )
+    return Job(sample.id, video, audio, sample.start, sample.end, sample.text, keys, sample.fps)
 
 
 @dataclass(frozen=True)
@@ -59,7 +69,7 @@ def process(jobs: Sequence[Job], encoders: dict[str, Encoder]) -> list[dict[str,
     Text encoders get the subtitle only, even of a clip that cannot be decoded.
     """
     outcomes: list[dict[str, Outcome]] = [{} for _ in jobs]
-    clips: list[dict[_View, Clip]] = []
+    clips: list[dict[View, Clip]] = []
     for job, outcome in zip(jobs, outcomes, strict=True):
         keys = [key for key in job.keys if encoders[key].channel != "words"]
         clips.append({})
@@ -84,14 +94,10 @@ def process(jobs: Sequence[Job], encoders: dict[str, Encoder]) -> list[dict[str,
     return outcomes
 
 
-_View = tuple[int, bool]
-"""How many frames of a clip, and whether its opening frame is meant."""
-
-
 def decode_views(
     job: Job, encoders: Sequence[Encoder], want_audio: bool = False
-) -> dict[_View, Clip]:
-    """The clip by view; decoded once unless encoders need different views.
+) -> dict[View, Clip]:
+    """The clip by view, in the encoders' order; decoded once unless encoders need different views.
 
     `want_audio` decodes the sound even where no encoder needs it. Where one does, the clips tell
     whether somebody speaks.
@@ -100,21 +106,23 @@ def decode_views(
         MediaError: the file cannot be decoded.
         EmollamaError: the asset that detects speech is not available.
     """
-    views = sorted({_view(e) for e in encoders if e.frames}) or [(0, False)]
+    views = list(dict.fromkeys(view_of(e) for e in encoders if e.frames)) or [View()]
     judged = any(e.channel == "voice" for e in encoders)
     want_audio = want_audio or judged
     clips = {
-        (count, opening): decode_clip(
+        view: decode_clip(
             job.video,
             job.audio,
             start=job.start,
             end=job.end,
-            frames=max(count, 1),
-            opening=opening,
-            want_video=count > 0,
+            frames=max(view.frames, 1),
+            opening=view.opening,
+            max_side=view.max_side,
+            want_video=view.frames > 0,
             want_audio=want_audio and i == 0,
+            fps=job.fps,
         )
-        for i, (count, opening) in enumerate(views)
+        for i, view in enumerate(views)
     }
     first = next(iter(clips.values()))
     if judged and first.audio is not None:
@@ -122,14 +130,10 @@ def decode_views(
     return clips
 
 
-def _view(encoder: Encoder) -> _View:
-    return encoder.frames, getattr(encoder, "opening", False)
-
-
-def clip_for(encoder: Encoder, clips: dict[_View, Clip]) -> Clip:
+def clip_for(encoder: Encoder, clips: dict[View, Clip]) -> Clip:
     """The part of `decode_views` that an encoder gets."""
     # The sound was decoded with the first; an encoder of the voice wants no frames.
-    return clips[_view(encoder)] if encoder.frames else next(iter(clips.values()))
+    return clips[view_of(encoder)] if encoder.frames else next(iter(clips.values()))
 
 
 def _encode(encoder: Encoder, clips: Sequence[Clip]) -> list[Outcome]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
@@ -10,6 +12,7 @@ from emollama.base.errors import EmollamaError
 from emollama.encoders.expression import CLASSES, ExpressionEncoder, MiniXception
 from emollama.encoders.table import ENCODERS, parse_encoder
 from emollama.media.clip import Clip, Frames
+from emollama.media.decode import decode_clip
 from emollama.media.faces import Face, FaceDetector, square_crops
 
 
@@ -107,6 +110,18 @@ def test_columns_are_what_they_are_called() -> None:
 def test_a_clip_without_face_or_frames_is_absent() -> None:
     blank = still(np.full((120, 160, 3), 90, np.uint8))
     assert ExpressionEncoder().encode([blank, Clip(None, None, 1.0)]) == [None, None]
+
+
+@pytest.mark.parametrize("shown", [range(30, 40), range(10)])
+def test_a_face_that_comes_late_or_goes_is_read(tmp_path: Path, shown: range) -> None:
+    """Forty numbered pictures as a video: in three of four of them nobody is there."""
+    for i in range(40):
+        seen = drawn(112, 112, 150) if i in shown else np.full((224, 224, 3), 90, np.uint8)
+        Image.fromarray(seen).save(tmp_path / f"{i + 1}.png")
+    (track,) = ExpressionEncoder().encode([decode_clip(tmp_path, frames=8)])
+    assert track is not None
+    found = track.values[:, -1].tolist()
+    assert found == ([0.0] * 6 + [1.0] * 2 if shown[0] else [1.0] * 2 + [0.0] * 6)
 
 
 def test_batch_mates_change_nothing_and_spare_frames_are_left_out() -> None:

@@ -185,7 +185,7 @@ def test_mistakes_are_one_line(home: Path, tmp_path: Path) -> None:
     put("dinov2-base", tmp_path)
     for options, message in (
         ("crop=nose", "crop must be face or frame, not 'nose'"),
-        ("tokens=all", "tokens must be mean or class"),
+        ("tokens=all", "tokens must be mean, class, sum or projected"),
         ("frames=0", "frames must be 1 to 256"),
         ("layer=6", "layer must be last, last4 or 0 to 5"),
     ):

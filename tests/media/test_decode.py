@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from emollama.media.decode import SAMPLE_RATE, Clip, MediaError, decode_clip
-from emollama.media.video import upright
+from emollama.media.video import _matrix, upright
 from tests.media.recording import record
 
 
@@ -71,6 +71,29 @@ def test_rotation_is_applied(tmp_path: Path, turn: int, corner: tuple[int, int])
     height, width = image.shape[:2]
     quarters = image.reshape(2, height // 2, 2, width // 2, 3).mean((1, 3, 4))
     assert np.unravel_index(quarters.argmax(), (2, 2)) == corner
+
+
+@pytest.mark.parametrize("turn", [0, 90, 180, -90])
+def test_unknown_side_data_costs_neither_the_frame_nor_its_rotation(
+    tmp_path: Path, turn: int
+) -> None:
+    """PyAV 18 raises `ValueError: 31 is not a valid Type` at what newer FFmpegs put beside frames
+    (FFmpeg 8: a HEIC of a phone)."""
+    with av.open(str(record(tmp_path / "a.mp4", rotate=turn, seconds=0.2))) as file:
+        frame = next(file.decode(video=0))
+
+    class Newer:
+        rotation = frame.rotation
+
+        @property
+        def side_data(self) -> None:
+            raise ValueError("31 is not a valid Type")
+
+    image = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    np.testing.assert_array_equal(
+        upright(image, _matrix(Newer())),
+        upright(image, _matrix(frame)),  # type: ignore[arg-type]
+    )
 
 
 def test_a_mirrored_display_matrix_is_applied() -> None:

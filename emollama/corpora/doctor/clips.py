@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from emollama.corpora.doctor.findings import Finding
 from emollama.corpora.doctor.limits import Limits
 from emollama.corpora.doctor.look import FaceFacts, FileFacts, MediaFacts
 from emollama.manifest.sample import Sample
 from emollama.media.lengths import Interval
+from emollama.media.pictures import PICTURES
 from emollama.workers.worker import Failure
 
 _REASONS = {
@@ -143,7 +145,8 @@ def _length(looked: Looked, limits: Limits) -> _Found:
     seconds = looked.seconds
     if seconds is None:
         return
-    if seconds < limits.min_seconds:
+    picture_file = Path(looked.sample.video or "").suffix.lower() in PICTURES
+    if seconds < limits.min_seconds and not picture_file:
         yield "too short", f"{seconds:.2f} s"
     if seconds > limits.max_seconds:
         yield "too long", f"{seconds:.1f} s"

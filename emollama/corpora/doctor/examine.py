@@ -34,7 +34,7 @@ from emollama.corpora.report import split_order
 from emollama.manifest.sample import LineFault, Manifest, Sample, scan_manifest
 from emollama.manifest.signature import signature
 from emollama.workers.clip_pool import ClipPool
-from emollama.workers.worker import Failure, Job
+from emollama.workers.worker import Failure, Job, job_of
 
 REPORT, PICTURE = "report.json", "distributions.png"
 _BATCH = 8  # clips that a worker takes at a time
@@ -162,7 +162,7 @@ def _look(
             wanted = keys if sample.video is not None else (MEDIA,)
             if _has_media(sample) and not all(is_known(sample, key) for key in wanted):
                 open_keys = tuple(key for key in wanted if not is_known(sample, key))
-                jobs.append(_job(corpus, sample, open_keys))
+                jobs.append(job_of(corpus, sample, open_keys))
         # Spans of one file go to one worker, which reads the file as a whole only once.
         jobs.sort(key=lambda job: (str(job.video or job.audio), job.start or 0.0))
         if jobs:
@@ -195,13 +195,6 @@ def _results(
     )
     with pool:
         yield from pool.run(batches)
-
-
-def _job(corpus: Manifest, sample: Sample, keys: tuple[str, ...]) -> Job:
-    video, audio = (
-        None if name is None else corpus.media(name) for name in (sample.video, sample.audio)
-    )
-    return Job(sample.id, video, audio, sample.start, sample.end, sample.text, keys)
 
 
 def _looked(record: Record, sample: Sample, mark: str | None, faces: bool) -> Looked:

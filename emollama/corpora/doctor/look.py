@@ -21,6 +21,7 @@ from emollama.base.errors import EmollamaError
 from emollama.media.clip import SAMPLE_RATE, Clip, MediaError
 from emollama.media.decode import decode_clip
 from emollama.media.lengths import Interval, TrackLengths, track_lengths
+from emollama.media.pictures import frame_files
 from emollama.workers.worker import Failure, Job, unforeseen
 
 MEDIA, FACE = "media", "face"
@@ -122,6 +123,7 @@ class View:
                 frames=_FRAMES,
                 want_video=want_video,
                 want_audio=want_audio,
+                fps=self.job.fps,
             )
         except MediaError as error:
             return Failure(error.reason, str(error))
@@ -147,8 +149,8 @@ class MediaCheck:
         """The facts about each file of the clip."""
         job = view.job
         return MediaFacts(
-            None if job.video is None else _file_facts(job.video, view.video),
-            None if job.audio is None else _file_facts(job.audio, view.audio),
+            None if job.video is None else _file_facts(job.video, view.video, job.fps),
+            None if job.audio is None else _file_facts(job.audio, view.audio, job.fps),
         )
 
 
@@ -203,12 +205,12 @@ def look_at(jobs: Sequence[Job], checks: dict[str, Check]) -> list[dict[str, Fac
     return outcomes
 
 
-def _file_facts(path: Path, clip: Clip | Failure) -> FileFacts | Failure:
+def _file_facts(path: Path, clip: Clip | Failure, fps: float | None) -> FileFacts | Failure:
     if isinstance(clip, Failure):
         return clip
     try:
         status = path.stat()
-        digest, lengths = _whole_file(path, status.st_size, status.st_mtime_ns)
+        digest, lengths = _whole_file(path, status.st_size, status.st_mtime_ns, fps)
     except OSError as error:
         return Failure("unreadable", f"{path}: cannot be read: {error.strerror or error}")
     except MediaError as error:
@@ -229,16 +231,17 @@ def _file_facts(path: Path, clip: Clip | Failure) -> FileFacts | Failure:
 
 
 @lru_cache(maxsize=256)
-def _whole_file(path: Path, size: int, changed: int) -> tuple[str, TrackLengths]:
+def _whole_file(path: Path, size: int, changed: int, fps: float | None) -> tuple[str, TrackLengths]:
     """Digest and lengths of a file, cached, since many clips may be spans of it.
 
     `size` and `changed` (nanoseconds) are part of the cache key.
     """
     digest = hashlib.sha256()
-    with path.open("rb") as content:
-        while block := content.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest(), track_lengths(path)
+    for file in frame_files(path):
+        with file.open("rb") as content:
+            while block := content.read(_BLOCK):
+                digest.update(block)
+    return digest.hexdigest(), track_lengths(path, fps)
 
 
 def _sound(audio: np.ndarray | None) -> tuple[float | None, str | None]:

@@ -132,8 +132,11 @@ def clip_thumbnails(
     count: int = 3,
     per_second: float = 1.0,
     side: int = SIDE,
+    fps: float | None = None,
 ) -> RawTrack | None:
     """Pictures of a clip: of `per_second` frames a second, `count` from the first on.
+
+    `fps` is the rate of a video that is a folder of pictures.
 
     Returns:
         uint8 [count, 3, side, side]; None if the file has no video.
@@ -142,14 +145,14 @@ def clip_thumbnails(
         MediaError: the file cannot be read.
     """
     # A span may be stated longer than the file, and the sound may be longer than the picture.
-    first, last = track_lengths(video).picture or (0.0, 0.0)
+    first, last = track_lengths(video, fps).picture or (0.0, 0.0)
     low = start or 0.0
     high = min(last, low + MAX_SECONDS, math.inf if end is None else end)
     seconds = high - max(low, first) + STAMP
     available = max(1, int(seconds * per_second))
     clip = decode_clip(
         video, start=start, end=end, frames=available, max_side=max(FRAME_SIDE, side),
-        want_audio=False,
+        want_audio=False, fps=fps,
     )  # fmt: skip
     if clip.frames is None:
         return None

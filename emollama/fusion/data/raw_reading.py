@@ -25,7 +25,7 @@ from emollama.media.clip import MediaError
 from emollama.media.decode import decode_clip
 from emollama.media.presence import speaks
 from emollama.workers.clip_pool import ClipPool
-from emollama.workers.worker import Failure, Job, unforeseen
+from emollama.workers.worker import Failure, Job, job_of, unforeseen
 
 FEW = 16
 """Up to this many clips are decoded in this process, since workers take seconds to start."""
@@ -76,7 +76,7 @@ class MediaTool:
             if job.video is None:
                 return None
             return clip_thumbnails(
-                job.video, job.start, job.end, self.count, self.per_second, self.side
+                job.video, job.start, job.end, self.count, self.per_second, self.side, job.fps
             )
         clip = decode_clip(
             job.video, job.audio, start=job.start, end=job.end, want_video=False
@@ -168,7 +168,7 @@ def read_raw(
         for sample in samples:
             lacks = manifest.lacking(sample.id)
             keys = dict.fromkeys(t.key for n, t in media.items() if channels[n] not in lacks)
-            jobs.append(_job(manifest, sample, tuple(keys)))
+            jobs.append(job_of(manifest, sample, tuple(keys)))
         with bar("clips decoded") as advance:
             advance(0, len(jobs))
             for done, (job, outcomes) in enumerate(_decoded(jobs, tools, workers), start=1):
@@ -196,10 +196,3 @@ def _decoded(
     with pool:
         for done, outcomes in pool.run(batches):
             yield from zip(done, outcomes, strict=True)
-
-
-def _job(manifest: Manifest, sample: Sample, keys: tuple[str, ...]) -> Job:
-    video, audio = (
-        None if path is None else manifest.media(path) for path in (sample.video, sample.audio)
-    )
-    return Job(sample.id, video, audio, sample.start, sample.end, sample.text, keys)

@@ -170,7 +170,7 @@ def _frames(
         " and ".join(f"{len(times)} steps" for times in grids) or "no steps"
     )
     if sample.video is not None:
-        shown = frame_times(manifest.media(sample.video), sample.start, sample.end)
+        shown = frame_times(manifest.media(sample.video), sample.start, sample.end, sample.fps)
         if len(shown) == len(rows):
             return rows, shown.astype(np.float32)
         said += f", its video {len(shown)} frames"

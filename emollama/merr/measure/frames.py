@@ -6,12 +6,10 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
 import numpy as np
 
-from emollama.media.container import open_media, time_zero, video_stream
 from emollama.media.decode import decode_clip
-from emollama.media.video import PacketTimes
+from emollama.media.lengths import picture_packets
 
 MOST_FRAMES = 600
 
@@ -38,19 +36,7 @@ def picture_times(path: Path, start: float | None = None, end: float | None = No
         MediaError: the file is missing or not a media file.
     """
     low, high = start or 0.0, end if end is not None else float("inf")
-    packets = PacketTimes()
-    with open_media(path) as container:
-        stream = video_stream(container, path)
-        if stream is None:
-            return []
-        zero = time_zero(container)
-        try:
-            for packet in container.demux(stream):
-                if packet.size > 0:
-                    packets.add(packet, zero)
-        except (av.error.FFmpegError, OSError):
-            pass  # cut off: what came before the cut counts
-    return [time - low for time in packets.within(low, high)]
+    return [time - low for time in picture_packets(path).within(low, high)]
 
 
 def number_at(shown: list[float], time: float) -> int:

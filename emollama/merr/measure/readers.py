@@ -22,9 +22,8 @@ from emollama.base.errors import EmollamaError
 from emollama.base.files import file_sha256
 from emollama.encoders.expression import CLASSES, FaceExpressions
 from emollama.merr.measure.names import EXPRESSION_PREFIX
+from emollama.merr.measure.openface import UNIT_SCALE
 from emollama.merr.tables import read_table
-
-UNIT_SCALE = 5.0
 
 
 class FaceReader(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -14,6 +15,7 @@ from emollama.encoders.prosody import COLUMNS, ProsodyEncoder
 from emollama.media.clip import Clip, MediaError
 from emollama.media.decode import decode_clip
 from emollama.media.lengths import track_lengths
+from emollama.media.pictures import frame_files
 from emollama.merr.measure.frames import frames_wanted, number_at, picture_times
 from emollama.merr.measure.openface import face_row, read_openface
 from emollama.merr.measure.readers import BlendshapeReader, ExpressionReader, FaceReader
@@ -89,7 +91,7 @@ class ClipTool:
         """
         job = view.job
         files = [p for p in (job.video, job.audio) if p is not None]
-        hashes = [file_sha256(p) if p.is_file() else "" for p in files]
+        hashes = [_content(path) for path in files]
         lengths = [track_lengths(p) for p in files]
         end = max(length.end for length in lengths)
         low = job.start or 0.0
@@ -109,6 +111,14 @@ class ClipTool:
             return {**row, "status": "rejected", "reason": "too short",
                     "detail": f"{row['seconds']:.2f} s"}  # fmt: skip
         return row
+
+
+def _content(path: Path) -> str:
+    """Hash of a file, or of all pictures of a folder; empty where neither is there."""
+    if path.is_dir():
+        joined = "".join(file_sha256(file) for file in frame_files(path))
+        return hashlib.sha256(joined.encode()).hexdigest()
+    return file_sha256(path) if path.is_file() else ""
 
 
 class UnitsTool:
@@ -142,9 +152,10 @@ class UnitsTool:
         if self.reader is None:
             folder = self._settings.faces.openface
             assert folder is not None, "checked at the start"
-            ends = view.shown[-1] if view.shown else None
             try:
-                return read_openface(folder / f"{view.job.id}.csv", self._settings.longest, ends)
+                return read_openface(
+                    folder / f"{view.job.id}.csv", self._settings.longest, view.shown
+                )
             except EmollamaError as error:
                 return {"status": "rejected", "reason": "no usable CSV", "detail": str(error)}
         frames = view.clip.frames if view.job.video is not None else None

