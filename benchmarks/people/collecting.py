@@ -9,7 +9,6 @@ import shutil
 from pathlib import Path
 
 from benchmarks.people.making import (
-    CALIBRATED_ON,
     RAVDESS,
     TRAINING,
     VALIDATED,
@@ -57,11 +56,11 @@ def collect_predictions(results: Path) -> list[str]:
             if curve.is_file():
                 shutil.copyfile(curve, results / curve_file(model, corpus.name))
                 made.append(curve_file(model, corpus.name))
-    validated = evaluated(*CALIBRATED_ON["fusion"]) / PREDICTIONS_FILE
-    if validated.is_file():
-        name = predictions_file("fusion", RAVDESS.name, VALIDATED)
-        _copy(validated, results / name, SHIPPED / "fusion")
-        made.append(name)
+        validated = evaluated(model, RAVDESS, VALIDATED) / PREDICTIONS_FILE
+        if validated.is_file():
+            name = predictions_file(model, RAVDESS.name, VALIDATED)
+            _copy(validated, results / name, SHIPPED / model)
+            made.append(name)
     return made
 
 
@@ -89,13 +88,9 @@ def collect_weights(shipped: Path) -> None:
 
 
 def calibrate_weights(results: Path, shipped: Path) -> None:
-    """Calibrate both models on committed predictions, then pin all files.
-
-    The fusion model on the validation people of RAVDESS. The language model was trained on these
-    too, so it takes the tested ones; the card then shows what holds for a person left out.
-    """
-    for model, (_, corpus, known) in CALIBRATED_ON.items():
-        predictions = results / predictions_file(model, corpus.name, known)
+    """Calibrate both models on RAVDESS's validation people, then pin all files."""
+    for model in MODELS:
+        predictions = results / predictions_file(model, RAVDESS.name, VALIDATED)
         if predictions.is_file():
             calibrate(predictions, shipped / model)
     write_sums(shipped)

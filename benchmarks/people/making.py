@@ -30,8 +30,7 @@ TRAINING = {"llm": (RUN / "llm", "people"), "fusion": (RUN / "early", "people-ea
 
 RAVDESS = next(corpus for corpus in CORPORA if corpus.name == "ravdess")
 VALIDATED = "val"
-CALIBRATED_ON = {"llm": ("llm", RAVDESS, "none"), "fusion": ("fusion", RAVDESS, VALIDATED)}
-"""Of each model: the evaluation whose people its probabilities are calibrated on."""
+"""The evaluation on RAVDESS's validation people, on whom probabilities are calibrated."""
 
 
 def stages(data: Path) -> list[tuple[str, ...]]:
@@ -42,13 +41,17 @@ def stages(data: Path) -> list[tuple[str, ...]]:
         *(_extract(corpus) for corpus in CORPORA),
         *((*EMOLLAMA, "train", preset) for _, preset in TRAINING.values()),
         *(_evaluate(m, c, known) for m in MODELS for c in CORPORA for known in KNOWN),
-        (
-            *_evaluate("fusion", RAVDESS, "none", evaluated("fusion", RAVDESS, VALIDATED)),
-            "data.split=val",
-            "data.validation_split=null",
+        *(
+            (
+                *_evaluate(m, RAVDESS, "none", evaluated(m, RAVDESS, VALIDATED)),
+                "data.split=val",
+                "data.validation_split=null",
+            )
+            for m in MODELS
         ),
         *(_curve("fusion", corpus) for corpus in CORPORA),
         (sys.executable, "-m", "benchmarks.people.collecting"),
+        (sys.executable, "-m", "benchmarks.people.reasons"),
         (sys.executable, "-m", "benchmarks.people.card"),
     ]
 

@@ -52,7 +52,7 @@ def test_its_configurations_are_valid_and_agree() -> None:
                 assert spec.source in extracted[read[corpus.name]][5].split(","), spec.source
     path = find_preset("evaluate", "people")
     asked = [words for words in commands() if words[0] in ("evaluate", "enrolment")]
-    assert len(asked) == 2 * 3 * 3 + 3 + 1  # of the validation people
+    assert len(asked) == 2 * 3 * 3 + 3 + 2  # of the validation people
     found = [load_config(EvalConfig, path, overrides(words)) for words in asked]
     assert len({str(config.output) for config in found}) == len(found)
     assert str(load_config(EvalConfig, path, []).model) == "models/people/llm"
