@@ -73,6 +73,7 @@ class RowMaker:
         """The prediction whose label was parsed from a text."""
         fields = {
             "reference": sample.targets.emotion,
+            "reference_votes": sample.targets.shares(),
             "label": found.label,
             "parse_failure": found.failure,
             "reference_reason": sample.targets.reason if "reason" in more else None,

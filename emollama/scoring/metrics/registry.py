@@ -16,6 +16,7 @@ from emollama.scoring.metrics import (
     ranking,
     regression,
     synonyms,
+    votes,
 )
 from emollama.scoring.metrics.context import Build, Context, Metric, Read, Rows, over
 from emollama.scoring.metrics.measure import Formula
@@ -37,6 +38,8 @@ NEEDS: dict[str, str] = {
     "valence and arousal": "reference_values.valence and .arousal",
     "labels": "reference_labels",
     "label scores": "reference_labels and label_scores",
+    "votes": "reference_votes and scores",
+    "agreement": "reference_votes",
     "hit": "reference, or one word in reference_words",
     "wheel": "reference_words or reference",
     "synonyms": "reference_words, and groups of synonyms",
@@ -259,6 +262,7 @@ METRICS: dict[str, Metric] = {
         "AUC", "label scores", _ranked(ranking.roc_auc),
         "mean over labels of the area under the ROC curve",
     ),
+    **votes.METRICS,
     "hit_rate": Metric(
         "hit rate", "hit", _hit("hit_rate"),
         "share of clips whose one true category is among the answered ones", _UNIBENCH,
@@ -380,6 +384,8 @@ def fitting(rows: Rows, context: Context) -> list[str]:
         "valence and arousal": {"valence", "arousal"} <= truths,
         "labels": any(r.reference_labels is not None for r in rows),
         "label scores": any(r.reference_labels and r.label_scores for r in rows),
+        "votes": any(r.reference_votes and r.scores for r in rows),
+        "agreement": any(r.reference_votes for r in rows),
         "synonyms": context.synonyms is not None and words,
         "hit": context.wheel is not None and one and not words,
         "wheel": context.wheel is not None and words,

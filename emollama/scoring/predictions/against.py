@@ -119,6 +119,10 @@ def _with_truth(predictions: Predictions, row: Prediction, truth: dict[str, Any]
             update[name] = {**value, **mine}
         elif name == "reference_labels" and set(mine) != set(value):
             raise _contradiction(predictions, row, name, ", ".join(mine), ", ".join(value))
+        elif name == "reference_votes" and not _same_shares(mine, value):
+            raise _contradiction(predictions, row, name, mine, value)
+        elif name == "reference_words" and {w.lower() for w in mine} != {w.lower() for w in value}:
+            raise _contradiction(predictions, row, name, ", ".join(mine), ", ".join(value))
         elif name == "reference" and mine != value:
             raise _contradiction(predictions, row, name, mine, value)
     if "reference" in update and row.label is None and row.parse_failure is None:
@@ -128,6 +132,10 @@ def _with_truth(predictions: Predictions, row: Prediction, truth: dict[str, Any]
 
 def _close(a: float, b: float) -> bool:
     return math.isclose(a, b, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+
+
+def _same_shares(a: dict[str, float], b: dict[str, float]) -> bool:
+    return all(_close(a.get(x, 0.0), b.get(x, 0.0)) for x in {*a, *b})
 
 
 def _contradiction(
@@ -151,6 +159,8 @@ def _truth(sample: Sample, several: LabelSet | None) -> dict[str, Any]:
         "reference": targets.emotion,
         "reference_values": values or None,
         "reference_labels": _shown(targets.emotions, several) if several else None,
+        "reference_votes": targets.shares(),
+        "reference_words": targets.words,
         "reference_reason": targets.reason,
     }
     return {name: value for name, value in found.items() if value is not None}
