@@ -27,7 +27,11 @@ from emollama.scoring.predictions.predictions import (
 
 LABELS = label_set("three", "happy", "sad", "neutral")
 NAMES = ("soft_cross_entropy", "jensen_shannon", "agreement")
-VOTES = ({"happy": 3, "neutral": 1}, {"sad": 5}, {"happy": 1, "sad": 1, "neutral": 1})
+VOTES: tuple[dict[str, float], ...] = (
+    {"happy": 3, "neutral": 1},
+    {"sad": 5},
+    {"happy": 1, "sad": 1, "neutral": 1},
+)
 SCORES = ((0.5, 0.25, 0.25), (0.1, 0.8, 0.1), (0.6, 0.2, 0.2))
 
 

@@ -10,7 +10,8 @@ from typing import Any
 from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.base.files import read_jsonl
 from emollama.manifest.labels import LabelSet
-from emollama.manifest.sample import Manifest, Sample
+from emollama.manifest.open_words import labels_of_words
+from emollama.manifest.sample import Manifest, Sample, Targets
 from emollama.manifest.split_file import SplitFile, apply_split
 from emollama.scoring.predictions.checks import series
 from emollama.scoring.predictions.prediction import Prediction
@@ -158,7 +159,7 @@ def _truth(sample: Sample, several: LabelSet | None) -> dict[str, Any]:
     found = {
         "reference": targets.emotion,
         "reference_values": values or None,
-        "reference_labels": _shown(targets.emotions, several) if several else None,
+        "reference_labels": _shown(targets, several) if several else None,
         "reference_votes": targets.shares(),
         "reference_words": targets.words,
         "reference_reason": targets.reason,
@@ -166,11 +167,11 @@ def _truth(sample: Sample, several: LabelSet | None) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _shown(emotions: dict[str, float] | None, labels: LabelSet) -> tuple[str, ...] | None:
-    """Labels of intensities above 0, in the set's order; None where there are no intensities."""
-    if emotions is None:
-        return None
-    found = {labels.canonical(name) for name, value in emotions.items() if value > 0}
+def _shown(targets: Targets, labels: LabelSet) -> tuple[str, ...] | None:
+    """Labels of intensities above 0, else those of the words, in the set's order; None without."""
+    if targets.emotions is None:
+        return labels_of_words(targets.words, labels)
+    found = {labels.canonical(name) for name, value in targets.emotions.items() if value > 0}
     return tuple(x for x in labels.labels if x in found)
 
 
