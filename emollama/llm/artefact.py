@@ -93,8 +93,10 @@ class LlmArtefact(Artefact):
         return resolve_llm(self.model.config.llm)
 
     def knows_truth(self, sample: Sample, task: str) -> bool:
-        """Whether a sample has a label, or a reason where reasons are asked for."""
+        """Whether a sample has a label, or a reason or words where those are asked for."""
         targets = sample.targets
+        if task == "words":
+            return bool(targets.words)
         return bool(targets.emotion or (task == "reason" and targets.reason))
 
     def load_samples(
