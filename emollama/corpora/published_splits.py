@@ -14,6 +14,7 @@ from pathlib import Path
 
 from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.base.files import read_text
+from emollama.corpora.listed_splits import ORDER, place
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,7 @@ def published_split(
 ) -> tuple[dict[str, str | None], list[str]]:
     """The published split `name` of a manifest's samples, and remarks for the report.
 
-    An id in several lists goes to test, else to val: the test split is as published, and no test
-    sample is trained on. A sample in no list is in no split.
+    What is in several lists or in none, `place` decides.
 
     Args:
         name: one of `PUBLISHED_SPLITS`.
@@ -90,35 +90,20 @@ def published_split(
         raise EmollamaError(
             f"'{name}' splits {', '.join(published.corpora)}, but the manifest is corpus '{corpus}'"
         )
-    split: dict[str, str | None] = dict.fromkeys(ids)
-    several: list[str] = []
-    foreign: list[str] = []
-    for part in ("test", "val", "train"):
+    lists_read: dict[str, list[str]] = {}
+    for part in ORDER:
         listed = _read(lists / published.files[part], published.line)
         if len(listed) != published.counts[part]:
             raise EmollamaError(
                 f"{lists / published.files[part]}: has {len(listed)} lines, but "
                 f"'{name}' was published with {published.counts[part]}"
             )
-        for sample in listed:
-            if sample not in split:
-                foreign.append(sample)
-            elif split[sample] is not None:
-                several.append(sample)
-            else:
-                split[sample] = part
+        lists_read[part] = listed
+    split, notes = place(ids, lists_read)
     if not any(split.values()):
-        raise EmollamaError(f"{lists}: none of its ids is in the manifest, e.g. '{foreign[0]}'")
-    outside = [sample for sample, part in split.items() if part is None]
-    return split, [
-        f"{len(found)} {what}, e.g. '{found[0]}'"
-        for found, what in (
-            (several, "ids are in several lists; they go to test, else to val"),
-            (foreign, "listed ids are not in the manifest"),
-            (outside, "samples are in no list and get no split"),
-        )
-        if found
-    ]
+        foreign = next(sample for part in ORDER for sample in lists_read[part])
+        raise EmollamaError(f"{lists}: none of its ids is in the manifest, e.g. '{foreign}'")
+    return split, notes
 
 
 def _read(path: Path, line: re.Pattern[str]) -> list[str]:

@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from emollama.base.errors import EmollamaError, did_you_mean
+from emollama.corpora.listed_splits import split_by_lists
 from emollama.corpora.published_splits import PUBLISHED_SPLITS, published_split
 from emollama.corpora.report import PrepareReport
 from emollama.corpora.splits import by_id_hash, k_fold, leave_one_group_out, random_split
 from emollama.manifest.sample import Manifest, Sample
 from emollama.manifest.split_file import SplitFile, apply_split, leakage, write_split_file
 
-OFFICIAL, K_FOLD, LEAVE_ONE_OUT, RANDOM, ID_HASH = (
-    "official", "k-fold", "leave-one-group-out", "random-80-10-10", "id-hash",
+OFFICIAL, K_FOLD, LEAVE_ONE_OUT, RANDOM, ID_HASH, LISTS = (
+    "official", "k-fold", "leave-one-group-out", "random-80-10-10", "id-hash", "lists",
 )  # fmt: skip
 
 DEFAULTS: dict[str, dict[str, Any]] = {
@@ -24,6 +25,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     LEAVE_ONE_OUT: {"group": None, "val_group": None, "by": "group"},
     RANDOM: {"seed": 0},
     ID_HASH: {"fold": 0, "folds": 5},
+    LISTS: {"train": None, "val": None, "test": None, "column": None},
     **{name: {"lists": None} for name in PUBLISHED_SPLITS},
 }
 """{scheme: its options with their defaults}."""
@@ -67,7 +69,12 @@ def write_split(
     """
     options = _options(scheme, given)
     splits, notes = _split(manifest, scheme, options)
-    written = {k: v for k, v in options.items() if v is not None and k != "lists"}
+    # A list is recorded by its name: where it lay says nothing elsewhere.
+    written = {
+        k: v.name if isinstance(v, Path) else v
+        for k, v in options.items()
+        if v is not None and k != "lists"
+    }
     file = write_split_file(out, manifest.corpus, scheme, written, splits)
     placed = [s for s in apply_split(manifest, file).samples if s.split is not None]
     if not any(s.speaker or s.group for s in placed):
@@ -90,6 +97,11 @@ def _options(scheme: str, given: Mapping[str, Any]) -> dict[str, Any]:
             raise EmollamaError(
                 f"{_flag(name)}: scheme '{scheme}' does not take it; it takes {takes}"
             )
+    if scheme in (K_FOLD, LISTS) and isinstance(
+        given.get("val"), bool if scheme == LISTS else Path
+    ):
+        flag, other = ("--no-val", K_FOLD) if scheme == LISTS else ("--val", LISTS)
+        raise EmollamaError(f"{flag}: scheme '{scheme}' does not take it; it is for '{other}'")
     options = {k: v if given.get(k) is None else given[k] for k, v in known.items()}
     needed = REQUIRED.get(scheme)
     if needed and options[needed] is None:
@@ -105,6 +117,11 @@ def _split(
     if scheme in PUBLISHED_SPLITS:
         ids = [s.id for s in samples]
         return published_split(scheme, options["lists"], manifest.corpus, ids)
+    if scheme == LISTS:
+        files = {part: options[part] for part in ("train", "val", "test") if options[part]}
+        if not files:
+            raise EmollamaError(f"scheme '{LISTS}' needs a list: --train, --val or --test FILE")
+        return split_by_lists(samples, files, options["column"])
     if scheme == OFFICIAL:
         if not any(s.split for s in samples):
             raise EmollamaError(f"{manifest.path}: no sample has a split; choose another scheme")

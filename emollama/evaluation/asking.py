@@ -19,7 +19,7 @@ from emollama.runs.artefact import Artefact, LoadedSamples, ModelAnswer
 from emollama.scoring.predictions.parsing import Parsed, get_parser, parse_words
 from emollama.scoring.predictions.prediction import Prediction, set_name
 
-REASONS = "reasons"
+REASONS, WORDS = "reasons", "words"
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Questions:
 
     def sets(self) -> list[tuple[Channel, ...]]:
         """The sets of channels to evaluate; the last one is the largest."""
-        largest = 0 if self.config.task == "reason" else SET_SIZES[self.config.modality_report]
+        largest = 0 if self.config.task != "emotion" else SET_SIZES[self.config.modality_report]
         return asked_sets(self.loaded.channels, largest)
 
     def passes(self) -> list[Pass]:
@@ -51,6 +51,8 @@ class Questions:
         found = []
         size, samples = self.config.batch_size, self.loaded.samples
         count = len(samples) if self.config.task == "reason" else self.config.reasons.count
+        if self.config.task == "words":
+            return [Pass(WORDS, self.loaded.chunks(size), self._words)]
         if count:
             found.append(Pass(REASONS, self.loaded.chunks(size, count), self._reasons))
         if self.config.task == "emotion":
@@ -66,6 +68,8 @@ class Questions:
         reasons = answers.get(REASONS, {})
         if self.config.task == "reason":
             return [self._explained(s, sets[-1], reasons[s.id]) for s in self.loaded.samples]
+        if self.config.task == "words":
+            return [self._listed(s, sets[-1], answers[WORDS][s.id]) for s in self.loaded.samples]
         rows = []
         for channels in sets:
             for sample in self.loaded.samples:
@@ -82,6 +86,10 @@ class Questions:
         found = parse_words(text, labels) if sample.targets.emotion else Parsed(None)
         more = {"latency_ms": answer["ms"], "fold": self._fold, **self._reason(sample, text)}
         return self._rows.labelled(sample, channels, found, more)
+
+    def _listed(self, sample: Sample, channels: Sequence[Channel], answer: Answer) -> Prediction:
+        more = {"latency_ms": answer["ms"], "fold": self._fold}
+        return self._rows.worded(sample, channels, str(answer["text"]), more)
 
     def _reason(self, sample: Sample, text: str) -> dict[str, Any]:
         """The reason, and the true clues if the corpus knows them."""
@@ -112,6 +120,9 @@ class Questions:
     def _reasons(self, ids: Sequence[str]) -> list[Answer]:
         return self._written(ids, None, "reason", self.config.reasons.max_new_tokens)
 
+    def _words(self, ids: Sequence[str]) -> list[Answer]:
+        return self._written(ids, self.sets()[-1], "words", self.config.answers.max_new_tokens)
+
     def _written(
         self, ids: Sequence[str], channels: Sequence[Channel] | None, task: str, tokens: int
     ) -> list[Answer]:
@@ -122,7 +133,7 @@ class Questions:
 def require_writes(config: EvalConfig, model: Artefact) -> None:
     """Raise an error if text is requested from a model that cannot write."""
     for key, given in (
-        ("task", config.task == "reason"),
+        ("task", config.task != "emotion"),
         ("answers.by", config.answers.by == "text"),
         ("reasons.count", config.reasons.count > 0),
     ):

@@ -95,7 +95,9 @@ class EvalConfig(Strict):
     artefact has its own.
 
     `task`: "emotion" answers every sample with a label, "reason" with an explanation, from which a
-    label is parsed if the corpus has one.
+    label is parsed if the corpus has one, "words" with a list of words of any vocabulary.
+
+    `wheel`: folder of the emotion-wheel tables, which lists of words are scored by.
 
     `metrics`: further metrics of `emollama score --metric`, besides the report.
 
@@ -117,13 +119,20 @@ class EvalConfig(Strict):
     modality_report: Literal["all", "singles", "none"] = "all"
     baseline: bool = True
     baseline_words: str | None = None
-    task: Literal["emotion", "reason"] = "emotion"
+    task: Literal["emotion", "reason", "words"] = "emotion"
     answers: AnswersSection = AnswersSection()
     reasons: ReasonsSection = ReasonsSection()
     metrics: list[str] = Field(default=[])
+    wheel: Path | None = None
     judge: JudgeSection = JudgeSection()
     metric: Literal["weighted_f1", "accuracy", "uar", "macro_f1"] = "weighted_f1"
     bootstrap: int = Field(default=1000, ge=100)
+
+    @model_serializer(mode="wrap")
+    def _as_given(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `wheel` where none is given, so that earlier evaluations are gone on with."""
+        found: dict[str, Any] = values(self)
+        return {k: v for k, v in found.items() if k != "wheel" or v is not None}
 
     @classmethod
     def translated(

@@ -12,6 +12,7 @@ import torch
 from emollama.base import torchrun
 from emollama.base.errors import EmollamaError
 from emollama.base.files import file_sha256, read_json
+from emollama.base.paths import need_folder
 from emollama.base.progress import bar, silent
 from emollama.endpoints.judge import CachedJudge, open_judge
 from emollama.evaluation.asking import Questions, require_writes
@@ -50,7 +51,7 @@ from emollama.workers.ranks import joined_ranks
 PARTIAL = "partial"
 """Folder inside the output for answers until all are complete."""
 
-_SCORING = ("output", "seed", "bootstrap", "metric", "metrics", "judge", "baseline")
+_SCORING = ("output", "seed", "bootstrap", "metric", "metrics", "judge", "baseline", "wheel")
 """Keys that affect the scoring, but not the answers."""
 
 
@@ -67,6 +68,7 @@ def evaluate(config: EvalConfig) -> Evaluated:
             the user.
     """
     judge = _judge(config)
+    need_folder(config.wheel)
     metrics = chosen(_metrics(config, judge))
     with joined_ranks() as ranks:
         if ranks.world > 1 and torch.cuda.is_available():

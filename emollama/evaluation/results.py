@@ -31,6 +31,7 @@ from emollama.scoring.report.scoring import (
     score_predictions,
     write_scores,
 )
+from emollama.scoring.wheels.wheel_tables import read_wheel_tables
 
 PREDICTIONS_FILE = "predictions.jsonl"
 BASELINE_FILE = "baseline.jsonl"
@@ -147,7 +148,8 @@ def score(
     header = predictions.header
     for name in (REPORT_FILE, METRICS_FILE):
         (config.output / name).unlink(missing_ok=True)
-    context = Context(header.labels, thresholds=thresholds, judge=judge)
+    wheel = read_wheel_tables(config.wheel) if config.wheel else None
+    context = Context(header.labels, wheel, thresholds=thresholds, judge=judge)
     labelled = any(r.reference is not None for r in predictions.rows)
     report = None
     if labelled:
@@ -162,6 +164,8 @@ def score(
     if metrics:
         result = score_predictions(predictions, context, metrics, resamples=config.bootstrap)
         write_scores(config.output, result, report=report)
+    elif config.task == "words":
+        say(f"score the lists of words: emollama score {path} --wheel DIR, or set wheel")
     elif not labelled:
         raise EmollamaError(
             f"{path}: only a judge can score explanations of clips without a label: set "

@@ -15,7 +15,8 @@ from emollama.manifest.labels import LabelSet
 from emollama.manifest.sample import Sample
 from emollama.runs.artefact import Artefact, LoadedSamples, ModelAnswer
 from emollama.scoring.metrics.thresholds import THRESHOLD
-from emollama.scoring.predictions.parsing import Parsed
+from emollama.scoring.predictions.checks import NO_WORDS
+from emollama.scoring.predictions.parsing import Parsed, parse_set
 from emollama.scoring.predictions.prediction import Prediction, Quantity, channel_truth
 
 Parser = Callable[[str, LabelSet], Parsed]
@@ -73,9 +74,23 @@ class RowMaker:
         """The prediction whose label was parsed from a text."""
         fields = {
             "reference": sample.targets.emotion,
+            "reference_votes": sample.targets.shares(),
             "label": found.label,
             "parse_failure": found.failure,
             "reference_reason": sample.targets.reason if "reason" in more else None,
+        }
+        return self._bare(sample, channels, {**fields, **more})
+
+    def worded(
+        self, sample: Sample, channels: Sequence[Channel], text: str, more: Mapping[str, Any]
+    ) -> Prediction:
+        """The prediction of a text that lists words; an empty list is a failure."""
+        words = parse_set(text)
+        fields = {
+            "answer": text,
+            "words": words,
+            "reference_words": sample.targets.words,
+            "parse_failure": None if words else NO_WORDS,
         }
         return self._bare(sample, channels, {**fields, **more})
 

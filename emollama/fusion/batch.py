@@ -18,7 +18,8 @@ class Target:
     """A target of each row, where it is known.
 
     Attributes:
-        values: label int64 [B]; labels float [B, K]; values float [B, T]; frames float [B, L, T].
+        values: label int64 [B]; labels and votes float [B, K]; values float [B, T]; frames float
+            [B, L, T].
         valid: bool, of the shape of `values` (per label and per quantity: some may be unknown).
         times: for frames: float32 [B, L], centre of each frame in seconds, for comparison with
             answers at other times; NaN where there is none. None where the targets are the answered
@@ -46,7 +47,7 @@ class FusionBatch:
             float32 [B, L, C, H, W], fbank float32 [B, L, 128] (L windows of 10 ms).
         valid: by modality, bool [B, L].
         times: by modality, float32 [B, L]: seconds of each step's centre, 0 where invalid.
-        targets: by name: "label", "labels", "values", "frames".
+        targets: by name: "label", "votes", "labels", "values", "frames".
         groups: units that a split must keep whole, None where unknown.
         reset: bool [B], True where the carried state must not be used (a video begins).
     """

@@ -6,7 +6,14 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 from transformers import PreTrainedConfig
 
 from emollama.base.config import Strict, checked
@@ -117,7 +124,8 @@ class FusionTask(Strict):
     `kind`: one "label" of the manifest's set, several "labels" at once (multi-label), "values" of
     the clip (`values` names them: valence, arousal, sentiment), "label+values", or "frames": the
     values over time. `class_weights: balanced` weighs a label by the inverse of its count in
-    training (for labels: positives by negatives / positives). `value_loss`: mean squared error,
+    training (for labels: positives by negatives / positives). `soft_labels`: learn a label from the
+    votes of its annotators where the manifest has them. `value_loss`: mean squared error,
     1 - CCC over the batch, or a classification over `bins` bins with 1 - CCC of its expectation.
     """
 
@@ -127,12 +135,21 @@ class FusionTask(Strict):
     values: tuple[str, ...] = ()
     class_weights: Literal["none", "balanced"] = "none"
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    soft_labels: bool = False
     value_loss: Literal["mse", "ccc", "ce+ccc"] = "mse"
     value_weight: float = Field(default=1.0, gt=0)
     bins: int = Field(default=22, ge=2)
 
+    @model_serializer(mode="wrap")
+    def _as_given(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `soft_labels` where it is off, so that earlier runs are gone on with."""
+        found: dict[str, Any] = values(self)
+        return {k: v for k, v in found.items() if v or k != "soft_labels"}
+
     @model_validator(mode="after")
     def _values_where_asked(self) -> FusionTask:
+        if self.soft_labels and self.kind not in ("label", "label+values"):
+            raise ValueError(f"task {self.kind}: soft_labels are for one label; leave them out")
         wanted = self.kind in ("values", "label+values", "frames")
         if wanted != bool(self.values):
             raise ValueError(

@@ -105,7 +105,14 @@ def loss(config: FusionConfig, output: FusionOutput, targets: Mapping[str, Targe
     if labels is not None and goal.kind == "labels":
         parts.append(_labels_loss(config, labels, targets["labels"]))
     elif labels is not None:
-        parts.append(_label_loss(config, labels, targets["label"]))
+        voted = targets.get("votes")
+        parts.append(
+            _label_loss(config, labels, targets["label"])
+            if voted is None
+            else soft_label_loss(
+                labels, voted, _weights(config, labels), config.goal.label_smoothing
+            )
+        )
     if values is not None:
         target = targets["frames" if goal.kind == "frames" else "values"]
         valid = target.valid
@@ -138,6 +145,27 @@ def _label_loss(config: FusionConfig, logits: Tensor, target: Target) -> Tensor:
         ignore_index=UNKNOWN,
         label_smoothing=config.goal.label_smoothing,
     )
+
+
+def soft_label_loss(
+    logits: Tensor, target: Target, weights: Tensor | None = None, smoothing: float = 0.0
+) -> Tensor:
+    """Cross-entropy with shares of votes, over rows that have any; 0 with a gradient of 0 if none.
+
+    Of votes for one label it is `torch.nn.functional.cross_entropy` with that label.
+
+    Args:
+        logits: [B, K].
+        target: shares [B, K] that sum to 1, and which rows are known.
+        weights: a factor a label [K]; the mean is over the votes' own weights then.
+        smoothing: part of the target that is spread evenly over all labels.
+    """
+    shares = torch.where(target.valid, target.values, 0.0)
+    factors = torch.ones_like(logits[0]) if weights is None else weights
+    smooth = (1 - smoothing) * shares + smoothing / logits.shape[-1] * target.valid
+    each = -(factors * smooth * logits.log_softmax(-1)).sum()
+    total = (factors * shares).sum()
+    return each / torch.where(total > 0, total, 1.0)
 
 
 def _labels_loss(config: FusionConfig, logits: Tensor, target: Target) -> Tensor:

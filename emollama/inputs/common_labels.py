@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -50,7 +50,7 @@ def translated(manifest: Manifest, given: LabelMap, common: LabelSet, where: str
     """The samples of a manifest with labels of the common set.
 
     A label (the native one first) is looked up in the map, then in the common set with its
-    synonyms. Intensities in `targets.emotions` are translated in the same way.
+    synonyms. Intensities in `targets.emotions` and votes are translated in the same way.
 
     Raises:
         EmollamaError: the map has a label that the corpus does not know, or leads out of the
@@ -85,6 +85,8 @@ def translated(manifest: Manifest, given: LabelMap, common: LabelSet, where: str
         if targets.emotions is not None:
             pairs = [(found(word), value) for word, value in targets.emotions.items()]
             changed["emotions"] = _largest(pairs) or None
+        if targets.votes is not None:
+            changed["votes"] = _summed((found(w), n) for w, n in targets.votes.items())
         samples.append(sample.model_copy(update={"targets": targets.model_copy(update=changed)}))
     used = {label for sample in samples for label in _labels(sample.targets)}
     return Translated(tuple(samples), tuple(x for x in common.labels if x in used), dropped)
@@ -161,5 +163,15 @@ def _largest(pairs: Sequence[tuple[str | None, float]]) -> dict[str, float]:
     return found
 
 
+def _summed(votes: Iterable[tuple[str | None, float]]) -> dict[str, float] | None:
+    """{label: votes}, without those for what has no label; None where none is left."""
+    found: dict[str, float] = {}
+    for label, count in votes:
+        if label is not None and count > 0:
+            found[label] = found.get(label, 0.0) + count
+    return found or None
+
+
 def _labels(targets: Targets) -> list[str]:
-    return [*(targets.emotions or ()), *([targets.emotion] if targets.emotion else ())]
+    own = [targets.emotion] if targets.emotion else []
+    return [*(targets.emotions or ()), *(targets.votes or ()), *own]

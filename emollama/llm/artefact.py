@@ -98,8 +98,10 @@ class LlmArtefact(Artefact):
         return self
 
     def knows_truth(self, sample: Sample, task: str) -> bool:
-        """Whether a sample has a label, or a reason where reasons are asked for."""
+        """Whether a sample has a label, or a reason or words where those are asked for."""
         targets = sample.targets
+        if task == "words":
+            return bool(targets.words)
         return bool(targets.emotion or (task == "reason" and targets.reason))
 
     def load_samples(

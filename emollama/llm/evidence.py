@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +20,7 @@ from emollama.llm.configuration import StreamConfig
 from emollama.llm.modeling import EmotionLlama
 from emollama.llm.options import StreamSection
 from emollama.llm.processing import Evidence
-from emollama.manifest.sample import Manifest, Sample
+from emollama.manifest.sample import Manifest, Sample, Targets
 
 
 def open_streams(
@@ -39,17 +39,22 @@ def open_streams(
 
 
 def training_samples(
-    manifest: Manifest, data: DataSection, readers: Mapping[str, TrackReader]
+    manifest: Manifest,
+    data: DataSection,
+    readers: Mapping[str, TrackReader],
+    shares: Callable[[Targets], Mapping[str, float]],
 ) -> tuple[list[Sample], dict[str, str]]:
     """Samples of the training split with something to learn and features to learn it from.
 
-    The second value says of the others why their features cannot be read (`usable`).
+    `shares` are the tasks that a sample's targets answer. The second value says of the others why
+    their features cannot be read (`usable`).
     """
     split = manifest.split(data.train_split)
-    samples = [s for s in split if s.targets.emotion or s.targets.reason]
+    samples = [s for s in split if shares(s.targets)]
     if not samples:
         raise EmollamaError(
-            f"{manifest.path}: no training sample has an emotion or a reason to learn"
+            f"{manifest.path}: no training sample has an answer to one of the tasks: a label, a "
+            "reason, or with tasks.words.share a set of words"
         )
     kept, left_out = usable(samples, readers)
     if not kept:

@@ -90,8 +90,12 @@ LABEL_SETS: dict[str, LabelSet] = {
             "surprised",
         ),
         label_set("meld", "neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger"),
+        label_set(
+            "emorynlp", "neutral", "joyful", "peaceful", "powerful", "scared", "mad", "sad"
+        ),
         label_set("iemocap4", "neutral", "happy", "sad", "angry"),
         label_set("iemocap6", "neutral", "happy", "sad", "angry", "excited", "frustrated"),
+        label_set("msp-improv", "angry", "happy", "sad", "neutral"),
         label_set("crema-d", "angry", "disgust", "fearful", "happy", "neutral", "sad"),
         label_set(
             "dfew", "happy", "sad", "neutral", "angry", "surprise", "disgust", "fear"

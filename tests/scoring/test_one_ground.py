@@ -137,7 +137,7 @@ def test_every_metric_is_described_once() -> None:
         assert all(other in METRICS for other in metric.beside), name
     assert {n for n, m in METRICS.items() if m.lower_is_better} == {
         "nll", "brier", "ece", "mae", "sims_mae", "set_size", "abstained", "nll_calibrated",
-        "ece_calibrated",
+        "ece_calibrated", "soft_cross_entropy", "jensen_shannon",
     }  # fmt: skip
     assert set(COMPARED) < set(REPORTED) < set(METRICS)
     assert TITLES["uar"] == "UAR" and TITLES["macro_f1"] == METRICS["macro_f1"].title

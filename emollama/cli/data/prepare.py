@@ -9,12 +9,13 @@ import typer
 
 from emollama.base.errors import EmollamaError
 from emollama.base.paths import need_file
-from emollama.cli.data import corpora
+from emollama.cli.data import corpora, speech
 
 app = typer.Typer(
     help="Turn a corpus on disk into a manifest.", no_args_is_help=True, add_completion=False
 )
 app.add_typer(corpora.app)
+app.add_typer(speech.app)
 
 
 @app.command("csv")

@@ -249,8 +249,10 @@ def _is_known(sample: Sample, task: FusionTask) -> bool:
     targets = sample.targets
     if task.kind == "frames":
         return targets.frames is not None
-    labelled = targets.emotion is not None and task.kind in ("label", "label+values")
-    several = targets.emotions is not None and task.kind == "labels"
+    voted = task.soft_labels and targets.votes is not None
+    labelled = (targets.emotion is not None or voted) and task.kind in ("label", "label+values")
+    shown = targets.words if targets.emotions is None else targets.emotions
+    several = shown is not None and task.kind == "labels"
     return (
         labelled or several or any(getattr(targets, name, None) is not None for name in task.values)
     )

@@ -14,6 +14,7 @@ from emollama.corpora.readers.aff_wild2 import read_frame_rows
 from emollama.fusion.batch import Target
 from emollama.fusion.configuration import FusionTask
 from emollama.manifest.labels import LabelSet
+from emollama.manifest.open_words import labels_of_words
 from emollama.manifest.sample import Manifest, Sample
 from emollama.media.lengths import frame_times
 
@@ -32,9 +33,13 @@ def require_values(task: FusionTask) -> None:
 
 
 def shown_labels(sample: Sample, labels: LabelSet) -> dict[str, bool] | None:
-    """Whether the sample shows each label in its `emotions`: an intensity above 0."""
+    """Whether the sample shows each label: by intensities above 0, else by its set of words.
+
+    None where neither says anything of these labels.
+    """
     if sample.targets.emotions is None:
-        return None
+        named = labels_of_words(sample.targets.words, labels)
+        return {x: x in named for x in labels.labels} if named else None
     where = f"sample '{sample.id}': targets.emotions"
     return {labels.require(x, where): y > 0 for x, y in sample.targets.emotions.items()}
 
@@ -72,6 +77,8 @@ class TargetTable:
         self.times: list[np.ndarray] = []
         if task.kind in ("label", "label+values"):
             self.whole["label"] = _label(samples, labels)
+            if task.soft_labels:
+                self.whole["votes"] = _votes(samples, labels)
         if task.kind == "labels":
             self.whole["labels"] = _labels(samples, labels)
         if task.kind in ("values", "label+values"):
@@ -122,9 +129,12 @@ class TargetTable:
             weights = torch.where((positive > 0) & (negative > 0), negative / positive, 1.0)
             return [float(w) for w in weights]
         target = self.whole["label"]
-        counts = torch.bincount(target.values[target.valid], minlength=self.size)
+        counts: Tensor = torch.bincount(target.values[target.valid], minlength=self.size)
+        if "votes" in self.whole:
+            counts = self.whole["votes"].values.double().sum(0)
         held = counts > 0
-        weights = torch.where(held, counts.sum() / (held.sum() * counts.clamp(min=1)), 1.0)
+        each = torch.where(held, counts, 1)
+        weights = torch.where(held, counts.sum() / (held.sum() * each), 1.0)
         return [float(w) for w in weights]
 
 
@@ -134,6 +144,17 @@ def _label(samples: Sequence[Sample], labels: LabelSet) -> Target:
     ]
     values = torch.tensor(codes, dtype=torch.int64)
     return Target(values.clamp(min=0), values >= 0)
+
+
+def _votes(samples: Sequence[Sample], labels: LabelSet) -> Target:
+    """Shares of votes, those of a sample without votes all for its label."""
+    values = torch.zeros(len(samples), len(labels.labels))
+    for i, sample in enumerate(samples):
+        emotion = sample.targets.emotion
+        shares = sample.targets.shares() or ({} if emotion is None else {emotion: 1.0})
+        for label, share in shares.items():
+            values[i, labels.labels.index(label)] = share
+    return Target(values, (values.sum(1, keepdim=True) > 0).expand_as(values).clone())
 
 
 def _labels(samples: Sequence[Sample], labels: LabelSet) -> Target:

@@ -15,7 +15,7 @@ from emollama.inputs.config import DataSection, ModalityDropout
 from emollama.llm.clues import MORE_VOICE_RULES, VOICE_RULES, VoiceRule
 from emollama.llm.options import Attention, Clues, LoraSection, Quantisation, StreamSection
 from emollama.llm.released.keys import translate_training
-from emollama.manifest.sample import LONGEST_CONTEXT
+from emollama.manifest.sample import LONGEST_CONTEXT, Targets
 
 
 def without_default(values: dict[str, Any], key: str) -> dict[str, Any]:
@@ -69,6 +69,20 @@ class TaskSection(Strict):
     weight: float = Field(default=1.0, gt=0)
 
 
+class EmotionSection(TaskSection):
+    """The task of labels; with `soft_labels` a clip's label is drawn anew in every epoch from the
+    votes of its annotators, where it has any.
+    """
+
+    soft_labels: bool = False
+
+    @model_serializer(mode="wrap")
+    def _as_given(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `soft_labels` where it is off, so that earlier runs are gone on with."""
+        found: dict[str, Any] = values(self)
+        return {k: v for k, v in found.items() if v or k != "soft_labels"}
+
+
 class ReasonSection(TaskSection):
     """The task of reasons; `from_clues` makes them of measured clues where a corpus has none."""
 
@@ -86,21 +100,41 @@ class ReasonSection(TaskSection):
 
 
 class TasksSection(Strict):
-    """The tasks; a sample without a reference reason always gets the emotion question.
+    """The tasks; a sample is asked only what it has an answer to: a label (or votes), a reason, or
+    a set of words, which it is asked to list.
 
     `clues`: whether prompts contain clues in words, measured or from the corpus: for "reasons"
     only, "always" (also for emotions), or "never".
     """
 
-    emotion: TaskSection = TaskSection()
+    emotion: EmotionSection = EmotionSection()
     reason: ReasonSection = ReasonSection(share=0.0)
+    words: TaskSection = TaskSection(share=0.0)
     clues: Clues = "reasons"
 
     @model_validator(mode="after")
     def _some_task(self) -> TasksSection:
-        if self.emotion.share + self.reason.share <= 0:
+        if self.emotion.share + self.reason.share + self.words.share <= 0:
             raise ValueError("the shares of all tasks are 0; set one above 0")
         return self
+
+    @model_serializer(mode="wrap")
+    def _as_given(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `words` where they are never asked, so that earlier runs are gone on with."""
+        found: dict[str, Any] = values(self)
+        return {k: v for k, v in found.items() if k != "words" or self.words.share}
+
+    def shares(self, targets: Targets) -> dict[str, float]:
+        """{task: share} of the tasks that a clip with these targets has an answer to."""
+        labelled = targets.emotion is not None
+        found = {}
+        if labelled or (self.emotion.soft_labels and targets.votes):
+            found["emotion"] = self.emotion.share
+        if targets.reason or (labelled and self.reason.from_clues):
+            found["reason"] = self.reason.share
+        if targets.words and self.words.share:
+            found["words"] = self.words.share
+        return found
 
 
 class TrainingSection(Strict):

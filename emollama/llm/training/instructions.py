@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from random import Random
 from typing import Any
 
 from torch.utils.data import Dataset
@@ -132,20 +133,37 @@ class InstructionSchedule(Dataset[list[list[Encoded]]]):
         if task == "reason":
             # A reference reason tells of every channel, so none is dropped from its evidence.
             answer, weight = reason or "", self.tasks.reason.weight
+        elif task == "words":
+            # So are the words, whose order says nothing.
+            words = list(sample.targets.words or ())
+            draw.shuffle(words)
+            evidence = self.processor.for_label(evidence, CHANNELS)
+            answer, weight = ", ".join(words), self.tasks.words.weight
         else:
             # Of the channels that this clip has, at least one stays.
             known = self.processor.channels(evidence) or CHANNELS
             chosen = kept_channels(draw, known, self.dropout)
             evidence = self.processor.for_label(evidence, chosen)
-            answer = self.processor.label_answer(sample.targets.emotion or "")
+            answer = self.processor.label_answer(self._label(sample, draw))
             weight = self.tasks.emotion.weight
         prompt = self.processor.encode_prompt(evidence, question)
         return self.processor.with_answer(prompt, answer, weight)
 
     def _task(self, sample: Sample, draw: float) -> str:
-        if not sample.targets.reason and not self.tasks.reason.from_clues:
-            return "emotion"
-        if sample.targets.emotion is None:
-            return "reason"
-        share = self.tasks.emotion.share
-        return "emotion" if draw * (share + self.tasks.reason.share) < share else "reason"
+        shares = self.tasks.shares(sample.targets)
+        passed = 0.0
+        for task, share in shares.items():
+            passed += share
+            if draw * sum(shares.values()) < passed:
+                return task
+        return next(iter(shares))
+
+    def _label(self, sample: Sample, draw: Random) -> str:
+        """The label to answer with: of votes one drawn by their shares.
+
+        Over the epochs the loss is then the cross-entropy with those shares.
+        """
+        shares = sample.targets.shares() if self.tasks.emotion.soft_labels else None
+        if shares is None:
+            return sample.targets.emotion or ""
+        return draw.choices(list(shares), list(shares.values()))[0]

@@ -123,7 +123,7 @@ def plan(config: TrainConfig, gpus: int = 1) -> Plan:
     parallelism = _parallelism(config, gpus)
     manifest = read_corpora(config.data)
     streams, readers = open_streams(store_of(manifest, config.data), config.model.streams)
-    samples, _ = training_samples(manifest, config.data, readers)
+    samples, _ = training_samples(manifest, config.data, readers, config.tasks.shares)
     if config.model.initialise_from is not None:
         require_start(config.model.initialise_from)
     folder = resolve_llm(config.model.llm)

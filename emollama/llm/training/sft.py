@@ -102,7 +102,7 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
     for leak in leakage(manifest.samples) if manifest.split_sha256 else ():
         say(f"WARNING: {leak}")
     streams, readers = open_streams(store_of(manifest, config.data), config.model.streams)
-    samples, left_out = training_samples(manifest, config.data, readers)
+    samples, left_out = training_samples(manifest, config.data, readers, config.tasks.shares)
     tell_left_out(left_out, say)
     balance = balance_of(manifest, samples)
     for line in tell_mixture(manifest, samples):

@@ -47,6 +47,8 @@ def fitting(rows: Rows, context: Context) -> list[str]:
         "valence and arousal": {"valence", "arousal"} <= truths,
         "labels": any(r.reference_labels is not None for r in rows),
         "label scores": any(r.reference_labels and r.label_scores for r in rows),
+        "votes": any(r.reference_votes and r.scores for r in rows),
+        "agreement": any(r.reference_votes for r in rows),
         "synonyms": context.synonyms is not None and words,
         "hit": context.wheel is not None and one and not several,
         "wheel": context.wheel is not None and words and (several or not one),

@@ -29,7 +29,8 @@ from emollama.scoring.predictions.prediction import Prediction
 
 NO_ANSWER = "no answer"
 _TRUTHS = (
-    "reference", "reference_labels", "reference_values", "reference_words", "reference_reason",
+    "reference", "reference_labels", "reference_values", "reference_votes", "reference_words",
+    "reference_reason",
 )  # fmt: skip
 Statistic = Callable[[np.ndarray], np.ndarray]
 """Weights [R, n] over the rows to values [R]; NaN where a draw leaves the metric undefined."""

@@ -14,6 +14,7 @@ from emollama.scoring.metrics import (
     ranking,
     regression,
     synonyms,
+    votes,
 )
 from emollama.scoring.metrics.context import Build, Metric, Read, over
 from emollama.scoring.metrics.measure import Formula
@@ -35,6 +36,8 @@ NEEDS: dict[str, str] = {
     "valence and arousal": "reference_values.valence and .arousal",
     "labels": "reference_labels",
     "label scores": "reference_labels and label_scores",
+    "votes": "reference_votes and scores",
+    "agreement": "reference_votes",
     "hit": "reference, or one word in reference_words",
     "wheel": "reference_words or reference",
     "synonyms": "reference_words, and groups of synonyms",
@@ -282,6 +285,7 @@ METRICS: dict[str, Metric] = {
         "AUC", "label scores", _ranked(ranking.roc_auc),
         "mean over labels of the area under the ROC curve",
     ),
+    **votes.METRICS,
     "hit_rate": Metric(
         "hit rate", "hit", _hit("hit_rate"),
         "share of clips whose one true category is among the answered ones", _UNIBENCH,

@@ -10,7 +10,8 @@ from typing import Any
 from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.base.files import read_jsonl
 from emollama.manifest.labels import LabelSet
-from emollama.manifest.sample import Manifest, Sample
+from emollama.manifest.open_words import labels_of_words
+from emollama.manifest.sample import Manifest, Sample, Targets
 from emollama.manifest.split_file import SplitFile, apply_split
 from emollama.scoring.predictions.checks import series
 from emollama.scoring.predictions.prediction import Prediction
@@ -119,6 +120,10 @@ def _with_truth(predictions: Predictions, row: Prediction, truth: dict[str, Any]
             update[name] = {**value, **mine}
         elif name == "reference_labels" and set(mine) != set(value):
             raise _contradiction(predictions, row, name, ", ".join(mine), ", ".join(value))
+        elif name == "reference_votes" and not _same_shares(mine, value):
+            raise _contradiction(predictions, row, name, mine, value)
+        elif name == "reference_words" and {w.lower() for w in mine} != {w.lower() for w in value}:
+            raise _contradiction(predictions, row, name, ", ".join(mine), ", ".join(value))
         elif name == "reference" and mine != value:
             raise _contradiction(predictions, row, name, mine, value)
     if "reference" in update and row.label is None and row.parse_failure is None:
@@ -128,6 +133,10 @@ def _with_truth(predictions: Predictions, row: Prediction, truth: dict[str, Any]
 
 def _close(a: float, b: float) -> bool:
     return math.isclose(a, b, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+
+
+def _same_shares(a: dict[str, float], b: dict[str, float]) -> bool:
+    return all(_close(a.get(x, 0.0), b.get(x, 0.0)) for x in {*a, *b})
 
 
 def _contradiction(
@@ -150,17 +159,19 @@ def _truth(sample: Sample, several: LabelSet | None) -> dict[str, Any]:
     found = {
         "reference": targets.emotion,
         "reference_values": values or None,
-        "reference_labels": _shown(targets.emotions, several) if several else None,
+        "reference_labels": _shown(targets, several) if several else None,
+        "reference_votes": targets.shares(),
+        "reference_words": targets.words,
         "reference_reason": targets.reason,
     }
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _shown(emotions: dict[str, float] | None, labels: LabelSet) -> tuple[str, ...] | None:
-    """Labels of intensities above 0, in the set's order; None where there are no intensities."""
-    if emotions is None:
-        return None
-    found = {labels.canonical(name) for name, value in emotions.items() if value > 0}
+def _shown(targets: Targets, labels: LabelSet) -> tuple[str, ...] | None:
+    """Labels of intensities above 0, else those of the words, in the set's order; None without."""
+    if targets.emotions is None:
+        return labels_of_words(targets.words, labels)
+    found = {labels.canonical(name) for name, value in targets.emotions.items() if value > 0}
     return tuple(x for x in labels.labels if x in found)
 
 

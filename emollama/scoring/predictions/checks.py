@@ -38,6 +38,8 @@ def checked_answers(place: str, row: Prediction, labels: LabelSet) -> dict[str, 
                 raise EmollamaError(f"{place}: {name}: a label is named twice")
             # The order of a set says nothing; kept in the label set's own, equal sets are equal.
             update[name] = tuple(x for x in labels.labels if x in meant)
+    if row.reference_votes is not None:
+        update["reference_votes"] = _votes(place, row.reference_votes, labels)
     if row.label_scores is not None:
         update["label_scores"] = _label_scores(place, row.label_scores, labels)
     for name in ("values", "reference_values"):
@@ -54,6 +56,22 @@ def checked_answers(place: str, row: Prediction, labels: LabelSet) -> dict[str, 
     if row.fold is not None and not row.fold.strip():
         raise EmollamaError(f"{place}: fold is empty")
     return update
+
+
+def _votes(place: str, votes: dict[str, float], labels: LabelSet) -> dict[str, float]:
+    """Shares by label that sum to 1, of numbers of votes or shares."""
+    known = {labels.require(w, f"{place}: reference_votes"): n for w, n in votes.items()}
+    total = math.fsum(known.values())
+    if (
+        len(known) < len(votes)
+        or not all(n >= 0 for n in known.values())
+        or not 0 < total < math.inf
+    ):
+        raise EmollamaError(
+            f"{place}: reference_votes must be votes of distinct labels, 0 or more, and at least "
+            "one above 0"
+        )
+    return {label: known[label] / total for label in labels.labels if known.get(label)}
 
 
 def _label_scores(place: str, scores: dict[str, float], labels: LabelSet) -> dict[str, float]:

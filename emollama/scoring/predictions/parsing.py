@@ -65,6 +65,20 @@ def _named(text: str, labels: LabelSet) -> tuple[set[str], bool]:
     return named, any(denied)
 
 
+def parse_set(text: str) -> tuple[str, ...]:
+    """The words of an answer that lists them, each once, as written; () where there are none.
+
+    They are separated by commas, semicolons, lines or "and"; full stops and quotes around them go.
+    """
+    pieces = re.split(r"[,;\n]|\band\b", text)
+    found: dict[str, str] = {}
+    for piece in pieces:
+        word = " ".join(piece.strip(" .!?\"'[]").split())
+        if word:
+            found.setdefault(word.lower(), word)
+    return tuple(found.values())
+
+
 def parse_last_word(text: str, labels: LabelSet) -> Parsed:
     """The last word of the answer where it is a label as written, as the released system reads it.
 

@@ -53,6 +53,7 @@ class Prediction(BaseModel):
         times: of frames, seconds of each one's centre from the clip's start.
         labels: every label answered, where a sample may show several; () says "none of them".
         reference_labels: every true label.
+        reference_votes: share of the annotators who chose each label; the rest are 0.
         label_scores: a score in 0..1 of every label of the set, each by itself (no sum).
         words: emotion words answered freely, as written; they need not be labels.
         reference_words: the true words.
@@ -80,6 +81,7 @@ class Prediction(BaseModel):
     times: tuple[float, ...] | None = None
     labels: tuple[str, ...] | None = None
     reference_labels: tuple[str, ...] | None = None
+    reference_votes: dict[str, float] | None = None
     label_scores: dict[str, float] | None = None
     words: tuple[str, ...] | None = None
     reference_words: tuple[str, ...] | None = None
@@ -104,8 +106,8 @@ class Prediction(BaseModel):
     ) -> Prediction:
         """The prediction that label scores make: the label of highest probability.
 
-        What the manifest knows of the sample (reference, group, each channel's own emotion, and
-        beside a `reason` the reference reason) goes into the row. `probabilities` [K] are in the
+        What the manifest knows of the sample (reference, votes, group, each channel's own emotion,
+        and beside a `reason` the reference one) goes into the row. `probabilities` [K] are in the
         label set's order and are kept to six significant digits; a tie goes to the label that
         comes first.
         """
@@ -115,6 +117,7 @@ class Prediction(BaseModel):
             channels=tuple(channels),
             system=system,
             reference=sample.targets.emotion,
+            reference_votes=sample.targets.shares(),
             label=labels.labels[best],
             scores={
                 x: float(f"{p:.5g}") for x, p in zip(labels.labels, probabilities, strict=True)

@@ -27,7 +27,9 @@ from emollama.scoring.predictions.prediction import MODEL, Prediction, set_name
 
 PREDICTIONS_VERSION = 1
 SUM_TOLERANCE = 1e-3
-_TRUTHS = ("reference", "reference_values", "reference_labels", "reference_words")
+_TRUTHS = (
+    "reference", "reference_values", "reference_labels", "reference_votes", "reference_words",
+)  # fmt: skip
 """What is true of a sample, whoever answers."""
 
 
