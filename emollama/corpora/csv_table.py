@@ -152,7 +152,8 @@ def _told(wording: Wording, finder: MediaFinder) -> Iterable[str]:
     if finder.moved:
         cell, path = next(iter(finder.moved.items()))
         count = len(finder.moved)
-        yield f"{count} files were found elsewhere than written, e.g. '{cell}' as {path}"
+        files = "file is" if count == 1 else "files are"
+        yield f"{count} {files} in another folder than written, e.g. '{cell}' is {path}"
 
 
 def _samples(

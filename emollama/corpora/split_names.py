@@ -7,8 +7,8 @@ USUAL = ("train", "val", "test")
 
 _OTHERS = {
     "train": ("training", "trainset", "tr"),
-    "val": ("valid", "validation", "dev", "development", "devel", "valset", "eval"),
-    "test": ("testing", "testset", "te"),
+    "val": ("valid", "validation", "dev", "development", "devel", "valset", "publictest"),
+    "test": ("testing", "testset", "te", "privatetest"),
 }
 _USUAL = {other: name for name in USUAL for other in (name, *_OTHERS[name])}
 

@@ -7,7 +7,7 @@ import re
 
 from emollama.base.errors import EmollamaError
 
-_CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:[.,]\d*)?)")
+_CLOCK = re.compile(r"(?:(\d+):)?(\d{1,3}):(\d\d(?:[.,]\d*)?)")
 _LIST = re.compile(r"[;|,，、；\n]")
 
 

@@ -25,6 +25,7 @@ NUMBERS = ("valence", "arousal", "sentiment")
 _OTHER_NAMES: dict[str, tuple[str, ...]] = {
     "path": (
         "file", "filename", "filepath", "clip", "clipname", "media", "mediafile", "name",
+        "image", "imagename", "imagepath", "picture",
         "文件", "文件名", "路径", "片段", "檔案", "檔名", "datei", "fichier", "archivo",
     ),
     "video": ("videopath", "videofile", "videoname", "视频", "视频文件", "影片"),
@@ -40,7 +41,7 @@ _OTHER_NAMES: dict[str, tuple[str, ...]] = {
     ),
     "speaker": ("speakerid", "speakername", "actor", "subject", "person", "spk", "说话人", "人物"),
     "group": ("session",),
-    "split": ("set", "subset", "partition", "划分"),
+    "split": ("set", "subset", "partition", "usage", "划分"),
     "start": ("starttime", "startsec", "begin", "onset", "开始", "开始时间"),
     "end": ("endtime", "endsec", "stop", "结束", "结束时间"),
     "arousal": ("activation",),
@@ -236,7 +237,9 @@ def _is_list(
     first = table.rows[0][1]
     known = {*FIELDS, *(n for own in _OTHER_NAMES.values() for n in own)}
     wanted = {column for columns in asked.values() for column in columns}
-    if wanted and all(c.isdecimal() and c not in first for c in wanted):
+    # Numbers count the columns, unless numbers are their names, as a data frame writes them.
+    counted = first in ([str(i + k) for i in range(len(first))] for k in (0, 1))
+    if wanted and not counted and all(c.isdecimal() for c in wanted):
         return True
     if wanted & set(first) or any(_plain(cell) in known for cell in first):
         return False

@@ -32,7 +32,7 @@ class MediaFinder:
         out: the manifest.
 
     Attributes:
-        moved: {cell: file} of those that were found elsewhere than written.
+        moved: {cell: file} of those that were found in another folder than written.
     """
 
     def __init__(self, root: Path, search: bool, out: Path) -> None:
@@ -127,7 +127,8 @@ class MediaFinder:
                 f"{where}: '{cell}' and '{other}' would both be {path}; name the folder of these "
                 "files with --media-root"
             )
-        self.moved[cell] = path
+        if path.parent != self._parts(cell)[0].parent:
+            self.moved[cell] = path
         return path
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from emollama.corpora.tables.rows import Clip, words_of
@@ -14,13 +14,17 @@ from emollama.manifest.sample import Targets
 Annotators = Literal["majority", "votes"]
 """What several annotators give: the label that most of them chose and the votes, or only these."""
 
+_ROUNDED = 0.02  # by which shares of two decimals may miss their sum of 1
+
 
 class Judged:
     """Targets of the clips of one table, all in the same form.
 
     Where any clip has several labels at once, all have `emotions` (1 for those shown, 0 for the
     others of the set) and none has `emotion`. Where several annotators judged, `votes` counts
-    them; `emotion` is then the label with the most votes, and missing where two have as many.
+    them; `emotion` is then the label with the most votes, and missing where two have as many. A
+    column a label holds 0 and 1, votes (whole numbers above 1, or shares that sum to 1), or else
+    intensities.
 
     Args:
         clips: all of the table.
@@ -34,13 +38,12 @@ class Judged:
     def __init__(self, clips: Sequence[Clip], labels: LabelSet, annotators: Annotators) -> None:
         self._labels = labels.labels
         self._annotators = annotators
-        self._voted = any(len(clip.labels) > 1 for clip in clips)
         columns = [clip.shown for clip in clips if clip.shown is not None]
-        one_hot = all(sum(1 for v in c.values() if v) == 1 for c in columns)
+        counted = _are_votes(columns)
+        self._voted = counted or any(len(clip.labels) > 1 for clip in clips)
         self._several = any(len(own) > 1 for clip in clips for own in clip.labels)
-        self._intensities = bool(columns) and not (
-            one_hot and all(v in (0, 1) for c in columns for v in c.values())
-        )
+        one_hot = all(_is_one_hot(column) for column in columns)
+        self._intensities = bool(columns) and not counted and not one_hot
         self._undecided = 0
 
     @property
@@ -76,18 +79,20 @@ class Judged:
     def _of_labels(
         self, clip: Clip
     ) -> tuple[str | None, dict[str, float] | None, dict[str, float] | None]:
+        """`emotion`, `emotions` and `votes`."""
         if clip.shown is not None:
-            shown = {label: clip.shown.get(label, 0.0) for label in self._labels}
+            counts = {label: clip.shown.get(label, 0.0) for label in self._labels}
             if self._intensities:
-                return None, shown, None
-            return max(shown, key=lambda label: shown[label]), None, None
-        if not clip.labels:
+                return None, counts, None
+        else:
+            counter = Counter(label for own in clip.labels for label in own)
+            counts = {label: float(counter[label]) for label in self._labels}
+        if not any(counts.values()):
             return None, None, None
-        counts = Counter(label for own in clip.labels for label in own)
-        votes = {x: float(counts[x]) for x in self._labels if x in counts} if self._voted else None
+        votes = {x: n for x, n in counts.items() if n} if self._voted else None
         if self._several:
             whole = len(clip.labels)
-            return None, {x: counts[x] / whole for x in self._labels}, votes
+            return None, {x: n / whole for x, n in counts.items()}, votes
         if self._voted and self._annotators == "votes":
             return None, None, votes
         most = [label for label, n in counts.items() if n == max(counts.values())]
@@ -95,3 +100,15 @@ class Judged:
             self._undecided += 1
             return None, None, votes
         return most[0], None, votes
+
+
+def _is_one_hot(column: Mapping[str, float]) -> bool:
+    return sorted(value for value in column.values() if value) == [1]
+
+
+def _are_votes(columns: Sequence[Mapping[str, float]]) -> bool:
+    """Whether numbers count votes: all whole and some above 1, or shares of a whole."""
+    values = [value for column in columns for value in column.values()]
+    if all(value == int(value) for value in values):
+        return any(value > 1 for value in values)
+    return all(abs(sum(column.values()) - 1) < _ROUNDED for column in columns)

@@ -177,8 +177,8 @@ def named(clips: Sequence[Clip], table: Path) -> None:
         if len(others) > 1:
             clip.id = _with_folder(clip.file, others)
         if uses[clip.file] > 1 and (clip.start is not None or clip.end is not None):
-            end = "" if clip.end is None else f"{clip.end:g}"
-            clip.id += f"_{clip.start or 0:g}-{end}"
+            end = "" if clip.end is None else _short(clip.end)
+            clip.id += f"_{_short(clip.start or 0.0)}-{end}"
     first: dict[str, str] = {}
     for clip in clips:
         assert clip.id is not None
@@ -188,6 +188,10 @@ def named(clips: Sequence[Clip], table: Path) -> None:
                 "to distinguish clips, or a column 'annotator' where several people judged one"
             )
         first[clip.id] = clip.where
+
+
+def _short(seconds: float) -> str:
+    return f"{seconds:.3f}".rstrip("0").rstrip(".")
 
 
 def _stem(file: Path) -> str:

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from emollama.base.encodings import read_encoded
 from emollama.base.errors import EmollamaError
+from emollama.corpora.tables.cells import seconds
 from emollama.corpora.tables.columns import field_of
 from emollama.corpora.tables.reading import Table
 
@@ -129,12 +130,12 @@ def read_subtitles(path: Path, encoding: str | None = None) -> list[Interval]:
     text = read_encoded(path, encoding)[0]
     try:
         read = webvtt.from_buffer(text.splitlines(keepends=True), format=path.suffix[1:].lower())
-        cues = [
-            Interval(c.start_in_seconds, c.end_in_seconds, " ".join(c.text.split()))
-            for c in read.captions
-        ]
+        # Not start_in_seconds, which are whole seconds.
+        times = [(seconds(c.start, str(path)), seconds(c.end, str(path))) for c in read.captions]
+        words = [" ".join(c.text.split()) for c in read.captions]
     except (webvtt.errors.MalformedFileError, webvtt.errors.MalformedCaptionError) as error:
         raise EmollamaError(f"{path}: is not valid {path.suffix[1:]}: {error}") from error
+    cues = [Interval(*span, said) for span, said in zip(times, words, strict=True)]
     return sorted(cues, key=lambda one: one.start)
 
 
