@@ -7,7 +7,7 @@ from __future__ import annotations
 
 VIDEO = frozenset(
     {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".flv", ".mpg", ".mpeg", ".ogv", ".wmv",
-     ".mts", ".m2ts", ".3gp", ".ts", ".vob", ".gif"}
+     ".mts", ".m2ts", ".3gp", ".vob", ".gif"}
 )  # fmt: skip
 SOUND = frozenset({".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".wma", ".aiff"})
 PICTURE = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})

@@ -156,6 +156,8 @@ class Wording:
             if label is None:
                 assert self.labels is not None, "settled"
                 hint = did_you_mean(word, (*self.labels.labels, *self.labels.synonyms))
+                if not hint.endswith("?"):
+                    hint = did_you_mean(word, self.labels.labels)
                 raise EmollamaError(
                     f"{where}: '{word[:80]}' is not in label set '{self.labels.name}'{hint} (say "
                     f"what it means with --map '{word[:80]}=LABEL', or choose other --labels)"
