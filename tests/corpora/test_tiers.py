@@ -116,7 +116,7 @@ def test_subtitles_give_clips_their_words(tmp_path: Path) -> None:
     (tmp_path / "subs").mkdir()
     (tmp_path / "subs/talk.srt").write_bytes(SRT.replace("text #3", "三").encode("utf-16"))
     (tmp_path / "t.csv").write_text(
-        "path,label,start,end\nclips/talk.mp4,sad,12,16\nclips/talk.mp4,sad,7,16\nclips/b.mp4,sad,,\n"
+        "path,label,start,end\nclips/talk.mp4,sad,10,16\nclips/talk.mp4,sad,7,16\nclips/b.mp4,sad,,\n"
     )
     report, read = prepared(tmp_path / "t.csv", subtitles=tmp_path / "subs")
     assert [s.text for s in read] == ["Caption 三", "Caption text #2 Caption 三", None]
