@@ -12,16 +12,11 @@ import typer
 
 from emollama.base.errors import EmollamaError
 from emollama.base.paths import need_clip, need_prior
+from emollama.media.suffixes import MEDIA
 
 if TYPE_CHECKING:
     from emollama.inputs.person import Person
     from emollama.session import ClipView, Session
-
-MEDIA = (
-    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".flv", ".mpg", ".mpeg", ".ogv",
-    ".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".aac", ".png", ".jpg", ".jpeg",
-)  # fmt: skip
-"""Suffixes of the files of a folder that are enrolled."""
 
 Enrol = Annotated[
     list[Path] | None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,8 +12,9 @@ import typer
 
 from emollama.assets.people import model_or_shipped
 from emollama.base.errors import EmollamaError
-from emollama.base.paths import need_calibration, need_clip
+from emollama.base.paths import need_calibration
 from emollama.base.precision import Precision
+from emollama.base.progress import bar
 from emollama.base.quiet import quiet_libraries
 from emollama.cli.enrolling import (
     Enrol,
@@ -26,14 +28,26 @@ from emollama.cli.enrolling import (
 from emollama.cli.show import show_answer
 
 if TYPE_CHECKING:
-    from emollama.session import ClipView
+    from emollama.session import Answer, ClipView, Session
+    from emollama.session.answers_table import AnswersTable
+    from emollama.session.asked import AskedClip
 
 
 def predict(
-    clips: Annotated[list[Path], typer.Argument(help="Video, audio or picture files.")],
+    clips: Annotated[
+        list[Path],
+        typer.Argument(help="Video, audio or picture files, folders of them, manifests (.jsonl)."),
+    ],
     model: Annotated[
         Path | None,
         typer.Option("--model", help="Folder of a trained model.", show_default="models/people"),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Table to write, .csv or .jsonl; the same command resumes it.",
+            show_default="printed",
+        ),
     ] = None,
     text: Annotated[str | None, typer.Option(help="What the person says.")] = None,
     as_json: Annotated[
@@ -67,8 +81,12 @@ def predict(
     The reason cites clues that were measured in the clip. With --enrol or --person the clips are
     measured against the person in them.
     """
-    if len(clips) == 1:
-        need_clip(clips[0])
+    from emollama.session.answers_table import need_table
+    from emollama.session.asked import asked_clips
+
+    if out is not None:
+        need_table(out)
+    asked = asked_clips(clips, text, start, end)
     model = model_or_shipped(model)
     if coverage is not None:
         from emollama.scoring.calibration.conformal import require_coverage
@@ -77,42 +95,97 @@ def predict(
         need_calibration(model)
     wish = wanted(model, enrol, enrol_neutral, person, save_person)
     quiet_libraries()
-    if len(clips) == 1:
+    if len(asked) == 1 and asked[0].video is not None:
         from emollama.media.decode import need_media
 
-        need_media(clips[0])  # no media file is told before the model is loaded
+        need_media(asked[0].video)  # no media file is told before the model is loaded
     from emollama.session import open_session
 
     session = open_session(model, dtype, describe=False)
     session.require_calibrated(coverage)
     read: dict[Path, ClipView] = {}
-    asked = {clip.resolve() for clip in clips} if start is None and end is None else set()
+    whole = {
+        clip.video.resolve(): clip
+        for clip in asked
+        if clip.video is not None and clip.start is None and clip.end is None
+    }
 
-    def enrolled(clip: Path) -> ClipView:
+    def enrolled(path: Path) -> ClipView:
         # A clip that is also asked about is decoded once.
-        if clip.resolve() not in asked:
-            return enrolled_look(session, clip)
-        return read.setdefault(clip.resolve(), session.look(clip, text, transcribe=transcribe))
+        clip = whole.get(path.resolve())
+        if clip is None or clip.audio is not None:
+            return enrolled_look(session, path)
+        look = session.look(path, clip.text, transcribe=transcribe)
+        return read.setdefault(path.resolve(), look)
 
     known, name = person_of(session, wish, enrolled)
+
+    def answered(clip: AskedClip) -> Answer:
+        look = None if clip.video is None else read.pop(clip.video.resolve(), None)
+        look = session.known_as(look or _look(session, clip, transcribe), known, name)
+        return session.answer(look, explain, coverage=coverage)
+
+    if out is not None:
+        from emollama.session.answers_table import AnswersTable, model_signature
+
+        run = {
+            "model": model_signature(model), "explain": explain, "transcribe": transcribe,
+            "coverage": coverage, "dtype": dtype, "person": name,
+            "enrolled": [str(path) for path in wish.clips],
+        }  # fmt: skip
+        _write(asked, AnswersTable(out, session.labels, run), answered)
+        return
     failed = 0
-    for clip in clips:
+    for clip in asked:
         try:
-            look = read.pop(clip.resolve(), None) or session.look(
-                clip, text, start, end, transcribe
-            )
-            look = session.known_as(look, known, name)
-            answer = session.answer(look, explain, coverage=coverage)
+            answer = answered(clip)
         except EmollamaError as error:
             # One bad file of many is told and counted; a single one ends the command as usual.
-            if len(clips) == 1:
+            if len(asked) == 1:
                 raise
             failed += 1
             print(f"error: {error}", file=sys.stderr)
             continue
         if as_json:
-            print(json.dumps({"clip": str(clip), **answer.to_dict()}, ensure_ascii=False))
+            print(json.dumps({"clip": clip.name, **answer.to_dict()}, ensure_ascii=False))
         else:
-            show_answer(clip, answer)
+            show_answer(Path(clip.name), answer)
     if failed:
-        raise EmollamaError(f"{failed} of {len(clips)} clips could not be answered")
+        raise EmollamaError(f"{failed} of {len(asked)} clips could not be answered")
+
+
+def _look(session: Session, clip: AskedClip, transcribe: bool) -> ClipView:
+    if clip.video is None:
+        if not clip.text:
+            raise EmollamaError(f"{clip.name}: names no file and no text")
+        from emollama.session.observation import nothing_seen
+
+        return session.look_at(nothing_seen(), clip.text, clip.name)
+    return session.look(clip.video, clip.text, clip.start, clip.end, transcribe, clip.audio)
+
+
+def _write(
+    asked: list[AskedClip], table: AnswersTable, answered: Callable[[AskedClip], Answer]
+) -> None:
+    """Answer the clips that the table lacks; the table is in their order at the end."""
+    wanted = list({clip.key: clip for clip in asked if clip not in table}.values())
+    table.start()
+    failed = 0
+    with bar("clips") as advance:
+        advance(0, len(wanted))
+        for done, clip in enumerate(wanted, start=1):
+            try:
+                table.add(clip, answered(clip))
+            except EmollamaError as error:
+                failed += 1
+                table.add(clip, None, str(error))
+            advance(done, len(wanted))
+    table.finish(asked)
+    kept = len(asked) - len(wanted)
+    before = f", {kept} of them before" if kept else ""
+    print(f"{table.path}: {len(asked) - failed} of {len(asked)} clips answered{before}")
+    if failed:
+        raise EmollamaError(
+            f"{failed} of {len(asked)} clips could not be answered; column 'error' of {table.path} "
+            "says why"
+        )

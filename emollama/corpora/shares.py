@@ -72,8 +72,11 @@ def split_by_shares(samples: Sequence[Sample], shares: tuple[int, int, int], see
             f"{len(units)} labelled {clips} too few to split into {', '.join(names)}"
         )
     wanted = {n: share / 100 for n, share in zip(NAMES, shares, strict=True) if share}
-    dealt = [_deal(units, wanted, f"{seed}:{i}", apart) for i in range(_ATTEMPTS)]
-    best = min(dealt, key=lambda splits: _unevenness(labelled, splits, wanted))
+    strata = [Counter(map(stratum, unit)) for unit in units]
+    first = [stratum(unit[0]) for unit in units]
+    dealt = [_deal(units, first, wanted, f"{seed}:{i}", apart) for i in range(_ATTEMPTS)]
+    chosen = min(dealt, key=lambda names: _unevenness(strata, names, wanted))
+    best = {s.id: name for unit, name in zip(units, chosen, strict=True) for s in unit}
     by = "clip"
     if apart:
         by = "speaker" if all(s.group in (None, s.speaker) for s in labelled) else "group"
@@ -90,36 +93,47 @@ def _units(samples: Sequence[Sample], apart: bool) -> list[list[Sample]]:
 
 
 def _deal(
-    units: Sequence[list[Sample]], wanted: dict[str, float], seed: str, apart: bool
-) -> dict[str, str]:
-    """Assign each unit to the split that lacks most; no split is left empty."""
-    order = list(units)
+    units: Sequence[list[Sample]],
+    strata: Sequence[str],
+    wanted: dict[str, float],
+    seed: str,
+    apart: bool,
+) -> list[str]:
+    """The split of each unit: the one that lacks most; no split is left empty."""
+    order = list(range(len(units)))
     random.Random(seed).shuffle(order)
+    sizes = [len(unit) for unit in units]
     # Clips come label by label, so that each label is dealt out evenly; speakers by their size.
-    order.sort(key=(lambda u: (-len(u), "")) if apart else (lambda u: (0, stratum(u[0]))))
-    total = sum(map(len, units))
+    order.sort(key=(lambda i: -sizes[i]) if apart else strata.__getitem__)
+    total = sum(sizes)
     counts = dict.fromkeys(wanted, 0)
-    splits: dict[str, str] = {}
+    dealt = [""] * len(units)
     given = 0
     for i, unit in enumerate(order):
-        given += len(unit)
+        given += sizes[unit]
         aim = total if apart else given
-        empty = [name for name, count in counts.items() if not count]
-        names = empty if len(order) - i <= len(empty) else list(wanted)
+        names: Sequence[str] = list(wanted)
+        if len(order) - i <= len(wanted):
+            empty = [name for name, count in counts.items() if not count]
+            names = empty if len(order) - i <= len(empty) else names
         name = max(names, key=lambda n: wanted[n] * aim - counts[n])
-        counts[name] += len(unit)
-        splits |= dict.fromkeys((s.id for s in unit), name)
-    return splits
+        counts[name] += sizes[unit]
+        dealt[unit] = name
+    return dealt
 
 
 def _unevenness(
-    samples: Sequence[Sample], splits: dict[str, str], wanted: dict[str, float]
+    strata: Sequence[Counter[str]], dealt: Sequence[str], wanted: dict[str, float]
 ) -> float:
     """Deviation of the counts per label and split from the label's shares."""
-    totals = Counter(map(stratum, samples))
-    found = Counter((stratum(s), splits[s.id]) for s in samples)
+    found: dict[str, Counter[str]] = {name: Counter() for name in wanted}
+    for labels, name in zip(strata, dealt, strict=True):
+        own = found[name]
+        for label, count in labels.items():
+            own[label] += count
+    totals = sum(found.values(), Counter())
     return sum(
-        abs(found[label, name] - share * count)
+        abs(found[name][label] - share * count)
         for label, count in totals.items()
         for name, share in wanted.items()
     )

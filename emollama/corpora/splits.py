@@ -194,11 +194,25 @@ def _shares(count: int, draw: random.Random) -> dict[str, int]:
 
 
 def stratum(sample: Sample) -> str:
-    """The value that splits are balanced by: the emotion, else the sign of the sentiment."""
+    """The value that splits are balanced by.
+
+    The emotion, else the label with most votes, else those shown at once, else the sign of the
+    sentiment, else those of valence and arousal; "" where there is no target.
+    """
     targets = sample.targets
-    if targets.emotion is not None or targets.sentiment is None:
-        return targets.emotion or ""
-    return "+" if targets.sentiment > 0 else "-" if targets.sentiment < 0 else "0"
+    if targets.emotion is not None:
+        return targets.emotion
+    if targets.votes:
+        return max(sorted(targets.votes), key=targets.votes.__getitem__)
+    if targets.emotions is not None:
+        return "+".join(sorted(x for x, y in targets.emotions.items() if y > 0)) or "none"
+    if targets.sentiment is not None:
+        return _sign(targets.sentiment)
+    return "".join(_sign(v) for v in (targets.valence, targets.arousal) if v is not None)
+
+
+def _sign(value: float) -> str:
+    return "+" if value > 0 else "-" if value < 0 else "0"
 
 
 def require_whole_groups(samples: Iterable[Sample], split: Mapping[str, str | None]) -> None:

@@ -99,6 +99,7 @@ class Session(ABC):
         start: float | None = None,
         end: float | None = None,
         transcribe: bool = True,
+        voice: Path | None = None,
     ) -> ClipView:
         """Decode, encode and describe a clip, by the same code as extraction.
 
@@ -109,12 +110,14 @@ class Session(ABC):
             end: seconds, exclusive.
             transcribe: whether to transcribe speech, if the model reads words or the clip is
                 described; silence yields no words.
+            voice: the file of its sound, if it is another.
 
         Raises:
             EmollamaError: the file cannot be read, or has none of the model's channels.
         """
         listen = self.listens(text, transcribe)
-        return self.look_at(self.observer.watch(video, start, end, listen), text, str(video))
+        seen = self.observer.watch(video, start, end, listen, voice)
+        return self.look_at(seen, text, str(video))
 
     def listens(self, text: str | None, transcribe: bool = True) -> bool:
         """Whether speech is to be transcribed: where it is wanted and somebody reads it."""

@@ -139,5 +139,12 @@ class Observation:
         return " ".join(phrase.text for phrase in self.transcript or ()) or None
 
 
+def nothing_seen() -> Observation:
+    """The observation of words alone, without a clip."""
+    none = np.zeros(0)
+    timeline = Timeline(none, np.zeros((0, 0)), (), none, none, none)
+    return Observation(0.0, {}, None, None, timeline)
+
+
 def _plain(values: np.ndarray, digits: int) -> list[float | None]:
     return [round(float(v), digits) if np.isfinite(v) else None for v in values]

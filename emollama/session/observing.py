@@ -75,8 +75,9 @@ class Observer:
         start: float | None = None,
         end: float | None = None,
         transcribe: bool = True,
+        voice: Path | None = None,
     ) -> Observation:
-        """Observe a clip, or a span of one.
+        """Observe a clip, or a span of one; `voice` is the file of its sound, if another.
 
         A missing asset for the description is noted; the tracks are made in any case.
 
@@ -88,7 +89,7 @@ class Observer:
         wanted = [*encoders, self._expression] if self.describe else encoders
         raw_voice = any(tool.channel == "voice" for tool in self.tools.values())
         listen = transcribe or self.describe or raw_voice
-        job = Job("", video, None, start, end, None, ())
+        job = Job("", video, voice, start, end, None, ())
         clips = decode_views(job, wanted, want_audio=listen)
         clip = next(iter(clips.values()))
         tracks: dict[str, FeatureTrack | None] = {}

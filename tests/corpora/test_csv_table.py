@@ -94,9 +94,8 @@ def test_media_root(corpus: Corpus, tmp_path: Path) -> None:
         ("path,label\n", "table.csv: holds only a header, no rows"),
         ("path,lable\na.mp4,sad\n", "table.csv:1: has no column 'label'; if it is 'lable', add "
          "--column label=lable"),
-        ("path,emotion\na.mp4,sad\n", "no column 'label'; if it is 'emotion', add "
-         "--column label=emotion"),
-        ("paht,label\na.mp4,sad\n", ":1: has no column 'path', 'video' or 'audio'; if it is "
+        ("paht,label\na.mp4,sad\n", ":1: has no column 'path', 'video', 'audio' or 'text'; if "
+         "it is "
          "'paht', add --column path=paht"),
         ("path,label,path\na.mp4,sad,b.mp4\n", ":1: column 'path' occurs twice"),
         ("path,label\na.mp4,sad\nb.mp4,hapy\n", ":3: column 'label': 'hapy' is not in label set"),
@@ -104,7 +103,7 @@ def test_media_root(corpus: Corpus, tmp_path: Path) -> None:
         ('path,label\n"a.mp4,sad\n', ":2: is not a valid CSV row"),
         ('id,path,label\n"x\n",a.mp4,sad\ny,b.mp4,sad\ny,d.mp4,sad\n',
          "table.csv:5: id 'y' is already at"),
-        ("path,label\na.mp4,sad\nsub/a.mp4,sad\n", "; add an 'id' column to distinguish clips"),
+        ("path,label\na.mp4,sad\na.mp4,sad\n", "; add an 'id' column to distinguish clips"),
         ("path,label\n,sad\n", ":2: column 'path': is empty"),
         ("path,video,label\na.mp4,b.mp4,sad\n", ":2: column 'path': 'a.mp4' is a second video"),
         ("path,label,start\na.mp4,sad,soon\n", ":2: column 'start': 'soon' is not a number"),

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from emollama.base.errors import EmollamaError
-from emollama.base.paths import need_file
+from emollama.base.paths import need_file, need_folder
 from emollama.cli.data import corpora, speech
 
 app = typer.Typer(
@@ -20,21 +20,51 @@ app.add_typer(speech.app)
 
 @app.command("csv")
 def prepare_csv(
-    table: Annotated[Path, typer.Argument(help="CSV file, one row per clip.")],
+    table: Annotated[
+        Path,
+        typer.Argument(
+            help="Table (csv, tsv, list, JSON Lines, xlsx), subtitles or tiers; or a folder of "
+            "these."
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Manifest to write.")],
-    labels: Annotated[str, typer.Option(help="Name of the label set.")] = "mer2023",
+    labels: Annotated[
+        str,
+        typer.Option(help="A label set's name, happy,sad,angry, a file of labels, or auto."),
+    ] = "mer2023",
     column: Annotated[
         list[str] | None,
-        typer.Option(help="FIELD=COLUMN where a column has another name; may be repeated."),
+        typer.Option(
+            help="FIELD=COLUMN where a column has another name or only a number; may be repeated."
+        ),
     ] = None,
+    map_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map", metavar="WORD=LABEL", help="Label that a word stands for; may be repeated."
+        ),
+    ] = None,
+    annotators: Annotated[
+        Literal["majority", "votes"],
+        typer.Option(help="What several annotators give: most votes' label and votes, or these."),
+    ] = "majority",
     media_root: Annotated[
         Path | None,
-        typer.Option(help="Folder that relative paths start from.", show_default="the CSV's"),
+        typer.Option(
+            help="Folder that relative paths start from, and below which names are looked for.",
+            show_default="the table's",
+        ),
+    ] = None,
+    subtitles: Annotated[
+        Path | None, typer.Option(help="Folder of NAME.srt or NAME.vtt with the clips' words.")
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="Of the text, e.g. gbk.", show_default="found out")
     ] = None,
     split: Annotated[
         str | None,
         typer.Option(
-            help="fold=I/K, leave=GROUP or none.", show_default="the CSV's, else by shares"
+            help="fold=I/K, leave=GROUP or none.", show_default="the table's, else by shares"
         ),
     ] = None,
     shares: Annotated[
@@ -46,29 +76,52 @@ def prepare_csv(
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of folds and shares.")] = 0,
 ) -> None:
-    """Any corpus: a CSV of paths, texts and labels."""
-    need_file(table)
+    """Any corpus: a table of paths, texts and labels."""
+    if not table.is_dir():
+        need_file(table)
     from emollama.corpora import csv_table
-    from emollama.manifest.labels import get_label_set
+    from emollama.corpora.tables.words import read_labels, read_map
 
-    columns: dict[str, str] = {}
+    columns: dict[str, list[str]] = {}
     for item in column or []:
         key, separator, value = item.partition("=")
         if not separator:
             raise EmollamaError(f"--column {item}: write FIELD=COLUMN, e.g. --column label=emotion")
-        columns[key] = value
+        columns.setdefault(key, []).append(value)
     report = csv_table.prepare_csv(
         table,
         out,
-        labels=get_label_set(labels),
+        labels=read_labels(labels),
         columns=columns,
         media_root=media_root,
+        mapping=read_map(map_ or []),
+        encoding=encoding,
+        annotators=annotators,
+        subtitles=subtitles,
         split=split,
         seed=seed,
         shares=shares,
     )
-    for line in report.lines():
-        print(line)
+    corpora.show(report)
+
+
+@app.command("folder")
+def prepare_folder(
+    folder: Annotated[Path, typer.Argument(help="Folder of clips, and folders below it.")],
+    out: Annotated[Path, typer.Option(help="Manifest to write.")],
+    labels: Annotated[str, typer.Option(help="Name of the label set.")] = "mer2023",
+    subtitles: Annotated[
+        Path | None, typer.Option(help="Folder of NAME.srt or NAME.vtt with the clips' words.")
+    ] = None,
+) -> None:
+    """A folder of clips without labels, to be predicted."""
+    need_folder(folder, "video, sound or picture files")
+    from emollama.corpora import folder as clips
+    from emollama.manifest.labels import get_label_set
+
+    corpora.show(
+        clips.prepare_folder(folder, out, labels=get_label_set(labels), subtitles=subtitles)
+    )
 
 
 @app.command("ravdess")

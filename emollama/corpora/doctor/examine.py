@@ -28,7 +28,7 @@ from emollama.corpora.doctor.look import (
 )
 from emollama.corpora.doctor.record import Record
 from emollama.corpora.doctor.report import Report, split_facts
-from emollama.corpora.doctor.splits import split_findings
+from emollama.corpora.doctor.splits import split_findings, split_names
 from emollama.corpora.doctor.tracks import open_store, track_findings
 from emollama.corpora.report import split_order
 from emollama.manifest.sample import LineFault, Manifest, Sample, scan_manifest
@@ -110,7 +110,9 @@ def examine(
     findings = [
         *_line_findings(faults),
         *_named(corpus),
+        *(() if features is not None else _nothing_usable(clips)),
         *(finding for clip in clips for finding in clip_findings(clip, limits)),
+        *split_names(samples),
         *split_findings(clips),
         *media_duplicates(clips, limits),
         *text_duplicates(samples, limits),
@@ -226,6 +228,16 @@ def _named(corpus: Manifest) -> Iterator[Finding]:
         if frames is not None and not corpus.media(frames).is_file():
             path = corpus.media(frames)
             yield Finding("missing", (sample.id,), f"{path}: does not exist (targets.frames)")
+
+
+def _nothing_usable(clips: Sequence[Looked]) -> Iterator[Finding]:
+    """A manifest that no model can read anything of; tracks of a store are judged on their own."""
+    for clip in clips:
+        sample = clip.sample
+        if clip.files or (sample.text or "").strip() or sample.clues or sample.targets.frames:
+            return
+    told = f"none of {len(clips)} samples has a readable file, a text or clues"
+    yield Finding("nothing usable", (), told)
 
 
 def _lengths(clips: Sequence[Looked]) -> tuple[dict[str, list[float]], str]:

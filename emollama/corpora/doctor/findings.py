@@ -22,6 +22,7 @@ KINDS: dict[str, Kind] = {
     "invalid line": Kind("error", "a line of the manifest that cannot be read as a sample"),
     "id twice": Kind("error", "an id that an earlier line already has"),
     "empty sample": Kind("warning", "a sample that names neither media nor text"),
+    "nothing usable": Kind("error", "no sample has a readable file, a text or clues"),
     # one clip
     "missing": Kind("error", "a file that the sample names does not exist"),
     "unreadable": Kind(
@@ -39,6 +40,7 @@ KINDS: dict[str, Kind] = {
     "picture and sound differ": Kind("warning", "one starts or ends well before the other"),
     "not as declared": Kind("warning", "its length differs from its header or its span"),
     # the splits
+    "split name": Kind("warning", "a split that presets look for under another name"),
     "group in several splits": Kind("error", "a group with samples in several splits"),
     "speaker in several splits": Kind("warning", "a speaker in training is also tested"),
     "recording in several splits": Kind("warning", "spans of one file in several splits"),

@@ -9,7 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from emollama.corpora.doctor.clips import Looked
 from emollama.corpora.doctor.findings import Finding
 from emollama.corpora.report import split_order
+from emollama.corpora.split_names import usual_split
 from emollama.manifest.sample import Sample
+
+_KEYS = {"train": "train_split", "val": "validation_split", "test": "split"}
+"""The configuration key that names a split, by its usual name."""
 
 
 def split_findings(clips: Sequence[Looked]) -> list[Finding]:
@@ -28,6 +32,21 @@ def split_findings(clips: Sequence[Looked]) -> list[Finding]:
         ),
         *_recordings(clips),
     ]  # fmt: skip
+
+
+def split_names(samples: Iterable[Sample]) -> list[Finding]:
+    """Splits that the presets do not find, because they look for another name."""
+    written = Counter(s.split for s in samples if s.split is not None)
+    return [
+        Finding(
+            "split name",
+            (),
+            f"'{name}' ({count} samples): presets look for '{usual_split(name)}'; prepare again "
+            f"with that name, or set data.{_KEYS[usual_split(name)]}={name}",
+        )
+        for name, count in written.items()
+        if usual_split(name) != name
+    ]
 
 
 def _shared(

@@ -128,8 +128,9 @@ def test_every_planted_fault_is_found_and_nothing_else(tmp_path: Path) -> None:
     about_labels = [("label not in train", ()), *[("rare label", ())] * 2]
     about_lines = [*[("invalid line", ())] * 2, ("id twice", ("train-0",))]
     assert sorted(found(done)) == sorted([*planted, *about_labels, *about_lines])
-    # Every kind but those of a store has been planted.
-    assert {kind for kind, _ in found(done)} == set(KINDS) - STORE_KINDS - {"crash"}
+    # Every kind but those of a store and of whole manifests has been planted.
+    whole = {"crash", "nothing usable", "split name"}
+    assert {kind for kind, _ in found(done)} == set(KINDS) - STORE_KINDS - whole
     details = {(f.kind, *f.ids): f.detail for f in done.report.findings}
     assert details["not as declared", "cut"].startswith("the header says 2.")
     assert "'worried': 0 in train, 2 in test" in details["label not in train",]
@@ -171,6 +172,31 @@ def test_a_clip_that_kills_its_process_is_told_and_the_run_goes_on(tmp_path: Pat
     assert examine(corpus.path, tmp_path / "out", **options).report == done.report  # type: ignore[arg-type]
     mended = examine(corpus.path, tmp_path / "out", retry_failed=True, **options)  # type: ignore[arg-type]
     assert (mended.looked, found(mended)) == (3, [])
+
+
+def test_a_manifest_without_anything_usable_is_an_error(tmp_path: Path) -> None:
+    corpus = Corpus(tmp_path / "corpus")
+    nothing = {"video": None, "text": None, "clues": {}}
+    corpus.samples = [s.model_copy(update=nothing) for s in corpus.samples]
+    done = examine(corpus.write(), tmp_path / "out", limits=LIMITS)
+    assert ("nothing usable", ()) in found(done) and done.report.errors == 1
+    gone = {"video": "gone.mp4", "text": None}
+    corpus.samples = [s.model_copy(update=gone) for s in corpus.samples]
+    done = examine(corpus.write(), tmp_path / "out2", limits=LIMITS, workers=1)
+    assert ("nothing usable", ()) in found(done)
+
+
+def test_splits_that_presets_do_not_find_are_named(tmp_path: Path) -> None:
+    corpus = Corpus(tmp_path / "corpus")
+    names = {"train": "Train", "val": "dev", "test": "test3"}
+    corpus.samples = [
+        s.model_copy(update={"video": None, "split": names.get(s.split or "", "valid")})
+        for s in corpus.samples
+    ]
+    done = examine(corpus.write(), tmp_path / "out", limits=LIMITS)
+    told = [f.detail for f in done.report.findings if f.kind == "split name"]
+    assert any(line.startswith("'Train' (") and "look for 'train'" in line for line in told)
+    assert not any("test3" in line for line in told)  # MER2023's, which a preset names
 
 
 def test_words_alone_are_no_missing_media(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""What people bring: tables, lists, subtitles and tiers, as rows of cells by field."""

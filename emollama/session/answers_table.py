@@ -1,0 +1,190 @@
+"""The table that `emollama predict --out` writes: a row a clip, appended as answers come in."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from emollama.base.csv_rows import records
+from emollama.base.errors import EmollamaError
+from emollama.base.files import atomic_path, encode_row, read_text
+from emollama.session.answer import Answer
+from emollama.session.asked import AskedClip
+
+SUFFIXES = (".csv", ".jsonl")
+
+_FIRST = ("clip", "file", "start", "end", "text", "label", "probability")
+_LAST = (
+    "labels", "values", "label_set", "channels", "clues", "absent", "reason", "notes", "seconds",
+    "error", "key",
+)  # fmt: skip
+
+
+def need_table(path: Path) -> None:
+    """Raise an error unless `path` may be such a table.
+
+    Raises:
+        EmollamaError: another suffix, or a folder.
+    """
+    if path.suffix.lower() not in SUFFIXES or path.is_dir():
+        raise EmollamaError(f"--out {path}: must be a file that ends in {' or '.join(SUFFIXES)}")
+
+
+class AnswersTable:
+    """A table of answers that grows row by row and survives a kill.
+
+    Rows of clips that were answered before, by the same model with the same options, are kept. A
+    clip that could not be answered, or whose file, span or words have changed, is asked again.
+
+    Args:
+        path: .csv, or .jsonl with the answers as `emollama predict --json` gives them.
+        labels: of the model, one column each: its probability.
+        run: identifies model and options.
+
+    Raises:
+        EmollamaError: the file is another table, of another model or of other options.
+    """
+
+    def __init__(self, path: Path, labels: Sequence[str], run: Mapping[str, Any]) -> None:
+        need_table(path)
+        self.path = path
+        self._csv = path.suffix.lower() == ".csv"
+        self._columns = [*_FIRST, *(f"p({label})" for label in labels), *_LAST]
+        told = json.dumps(run, sort_keys=True, default=str)
+        self._run = hashlib.sha256(told.encode()).hexdigest()[:16]
+        self._rows: dict[str, dict[str, Any]] = {}
+        for row in self._read():
+            run_key, _, clip_key = str(row["key"]).partition("-")
+            if run_key != self._run:
+                raise EmollamaError(
+                    f"{path}: holds answers of another model or with other options; remove it or "
+                    "give another --out"
+                )
+            if not row.get("error"):
+                self._rows[clip_key] = row
+
+    def __contains__(self, clip: AskedClip) -> bool:
+        return clip.key in self._rows
+
+    def start(self) -> None:
+        """Write the rows that are kept; the others are appended by `add`."""
+        self._write(self._rows.values())
+
+    def add(self, clip: AskedClip, answer: Answer | None, error: str = "") -> None:
+        """Append a clip's answer, or why there is none.
+
+        Raises:
+            EmollamaError: it cannot be written, e.g. because the disk is full.
+        """
+        key = clip.key
+        about: dict[str, Any] = {
+            "clip": clip.name,
+            "file": str(clip.video) if clip.video else None,
+            "start": clip.start,
+            "end": clip.end,
+        }
+        row = {
+            **about,
+            **({"text": clip.text} if answer is None else answer.to_dict()),
+            "error": error or None,
+            "key": f"{self._run}-{key}",
+        }
+        self._rows[key] = self._flat(row) if self._csv else row
+        try:
+            with self.path.open("ab") as file:
+                file.write(self._line(self._rows[key]))
+        except OSError as problem:
+            raise EmollamaError(
+                f"{self.path}: cannot be written: {problem.strerror or problem}"
+            ) from problem
+
+    def finish(self, clips: Sequence[AskedClip]) -> None:
+        """Write the rows of these clips in their order; those of other clips are dropped."""
+        keys = dict.fromkeys(clip.key for clip in clips)
+        self._write([self._rows[key] for key in keys if key in self._rows])
+
+    def _write(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        with atomic_path(self.path) as temporary, temporary.open("wb") as file:
+            if self._csv:
+                # With a mark spreadsheets read it as UTF-8.
+                file.write("\ufeff".encode() + self._line({name: name for name in self._columns}))
+            file.writelines(self._line(row) for row in rows)
+
+    def _line(self, row: Mapping[str, Any]) -> bytes:
+        if not self._csv:
+            return encode_row(row)
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerow([row.get(c, "") for c in self._columns])
+        return text.getvalue().encode("utf-8", "replace")
+
+    def _flat(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """The row as cells: a column a probability, lists and maps in words."""
+        scores = row.get("calibrated") or row.get("scores") or {}
+        cells = {name: _cell(row.get(name)) for name in (*_FIRST, *_LAST)}
+        cells |= {f"p({label})": value for label, value in scores.items()}
+        if row.get("label") is not None:
+            cells["probability"] = scores.get(row["label"], "")
+        return cells
+
+    def _read(self) -> list[dict[str, Any]]:
+        """Rows of an earlier run; a torn last one is left out."""
+        if not self.path.exists():
+            return []
+        text = read_text(self.path)
+        whole = text[: text.rfind("\n") + 1]
+        other = EmollamaError(
+            f"{self.path}: exists and is not a table of these answers; remove it or give another "
+            "--out"
+        )
+        if not self._csv:
+            try:
+                rows = [json.loads(line) for line in whole.split("\n") if line]
+            except ValueError as error:
+                raise other from error
+            if not all(isinstance(row, dict) and "key" in row for row in rows):
+                raise other
+            return rows
+        try:
+            table = [cells for _, cells in records(whole, ",", self.path)]
+        except EmollamaError as error:
+            raise other from error
+        if not table:
+            return []
+        if "key" not in table[0]:
+            raise other
+        if any(len(cells) != len(table[0]) for cells in table):
+            raise other
+        rows = [dict(zip(table[0], cells, strict=True)) for cells in table[1:]]
+        if table[0] != self._columns and rows:
+            rows[0]["key"] = ""  # of a model with other labels
+        return rows
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, str):
+        return " ".join(value.split())  # one line a row, so that a torn one is seen
+    if value is None:
+        return ""
+    if isinstance(value, dict):
+        return _cell("; ".join(f"{name}: {one}" for name, one in value.items()))
+    if isinstance(value, (list, tuple)):
+        return _cell("; ".join(map(str, value)))
+    return value
+
+
+def model_signature(folder: Path) -> list[object]:
+    """Changes where a model is trained anew: names and sizes of its files, and what JSON says."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
+    return [
+        [
+            path.relative_to(folder).as_posix(),
+            path.stat().st_size,
+            hashlib.sha256(path.read_bytes()).hexdigest() if path.suffix == ".json" else "",
+        ]
+        for path in files
+    ]

@@ -1,0 +1,113 @@
+"""What a model is asked about: files, the clips of folders, and the samples of manifests."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from emollama.base.errors import EmollamaError
+from emollama.base.paths import need_clip
+
+_MANIFEST = ".jsonl"
+_TABLES = frozenset({".csv", ".tsv", ".txt", ".xlsx", ".json", ".srt", ".vtt", ".eaf", ".textgrid"})
+
+
+@dataclass(frozen=True)
+class AskedClip:
+    """A clip that is asked about.
+
+    Attributes:
+        name: as it is shown: the file, or the id of a manifest's sample.
+        video: the file, of sound or pictures too; None for a text alone.
+        audio: the file of the voice, where it is another one.
+        start, end: seconds in the files.
+        text: what is said; None to transcribe it.
+    """
+
+    name: str
+    video: Path | None
+    audio: Path | None = None
+    start: float | None = None
+    end: float | None = None
+    text: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Equal for the same files, unchanged, with the same span and words."""
+        facts: list[object] = [self.name, self.start, self.end, self.text]
+        for path in (self.video, self.audio):
+            try:
+                status = None if path is None else path.stat()
+            except (OSError, ValueError):  # not there, or no name that a file can have
+                status = None
+            at = None if path is None else str(path.resolve())
+            facts.append([at, status and status.st_size, status and status.st_mtime_ns])
+        return hashlib.sha256(json.dumps(facts).encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def asked_clips(
+    paths: Iterable[Path],
+    text: str | None = None,
+    start: float | None = None,
+    end: float | None = None,
+) -> list[AskedClip]:
+    """The clips of files, folders and manifests, in their order.
+
+    Args:
+        paths: media files; folders, of which all clips are taken; manifests (.jsonl).
+        text: what is said in all of them, in place of a manifest's texts.
+        start, end: the span of each file or of each in a folder; a manifest has its own.
+
+    Raises:
+        EmollamaError: a path does not exist, a folder holds no clip, a table is not a manifest, or
+            a span is given for a manifest.
+    """
+    found: list[AskedClip] = []
+    for path in paths:
+        if path.is_dir():
+            found += _of_folder(path, text, start, end)
+        elif path.suffix.lower() == _MANIFEST and path.is_file():
+            if start is not None or end is not None:
+                raise EmollamaError(
+                    f"{path}: is a manifest, whose samples have their own spans; leave out --start "
+                    "and --end"
+                )
+            found += _of_manifest(path, text)
+        elif path.suffix.lower() in _TABLES and path.is_file():
+            raise EmollamaError(
+                f"{path}: is a table; make a manifest of it with `emollama prepare csv {path} "
+                f"--out {path.with_suffix(_MANIFEST)}` and ask about that"
+            )
+        else:
+            need_clip(path)
+            found.append(AskedClip(str(path), path, None, start, end, text))
+    return found
+
+
+def _of_folder(
+    folder: Path, text: str | None, start: float | None, end: float | None
+) -> list[AskedClip]:
+    from emollama.corpora.folder import clips_table
+
+    found = []
+    for where, (video, audio) in clips_table(folder).rows:
+        files = [folder / name for name in (video, audio) if name]
+        voice = files[1] if len(files) > 1 else None
+        found.append(AskedClip(where, files[0], voice, start, end, text))
+    return found
+
+
+def _of_manifest(path: Path, text: str | None) -> list[AskedClip]:
+    from emollama.manifest.sample import read_manifest
+
+    manifest = read_manifest(path)
+    found = []
+    for sample in manifest.samples:
+        files = [manifest.media(name) for name in (sample.video, sample.audio) if name]
+        video, voice = (*files, None, None)[:2]
+        words = sample.text if text is None else text
+        found.append(AskedClip(sample.id, video, voice, sample.start, sample.end, words))
+    return found
