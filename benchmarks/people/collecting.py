@@ -26,7 +26,7 @@ from benchmarks.people.results import (
     curve_file,
     predictions_file,
 )
-from emollama.assets.people import write_sums
+from emollama.assets.people import pin, write_sums
 from emollama.base.errors import one_line_errors
 from emollama.base.files import write_json, written_whole
 from emollama.cli.calibrate import calibrate
@@ -105,6 +105,7 @@ def main() -> None:
     print(f"{len(collect_predictions(RESULTS))} files in {RESULTS}")
     collect_weights(SHIPPED)
     calibrate_weights(RESULTS, SHIPPED)
+    pin(SHIPPED)
     print(f"weights in {SHIPPED}")
 
 

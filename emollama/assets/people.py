@@ -1,7 +1,8 @@
 """The model that ships: trained on acted voices, in a clone or copied to the cache.
 
 It lies in `models/people` of a clone, never in the wheel: its licence is not that of the code.
-`SHA256SUMS` beside it pins every file of the two artefacts, and is checked when one is opened.
+`SHA256SUMS` beside it names every file of the two artefacts, the code pins `SHA256SUMS`, and both
+are checked when one is opened.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ CLONE = Path(__file__).parents[2]
 LANGUAGE_MODEL, FUSION_MODEL = "llm", "fusion"
 """The folders of the two artefacts."""
 SUMS = "SHA256SUMS"
+PIN = Path(__file__).with_name("people.txt")
+"""The SHA-256 of SHA256SUMS."""
 LICENCE = "CC BY-NC-SA 4.0"
 ABOUT = "The model that ships: acted voices of real people, a language model and a fusion model"
 NOTICE = (
@@ -59,6 +62,7 @@ def shipped_model(kind: str = LANGUAGE_MODEL) -> Path:
             f"{IN_CLONE} of {_repository()}, to be copied to {asset_home() / IN_CACHE} "
             f"({LICENCE}: not for commercial use)"
         )
+    check_pin(folder)
     check_sums(folder)
     need_artefact(folder / kind)
     return folder / kind
@@ -68,6 +72,17 @@ def people_folder() -> Path | None:
     """Where the model that ships is: in the clone, else in the cache; None if in neither."""
     places = (CLONE / IN_CLONE, asset_home() / IN_CACHE)
     return next((place for place in places if (place / SUMS).is_file()), None)
+
+
+def check_pin(folder: Path) -> None:
+    """Raise an error unless a folder is the one that this version of the code came with."""
+    from emollama.base.files import file_sha256, read_text
+
+    if file_sha256(folder / SUMS) != read_text(PIN).strip():
+        raise EmollamaError(
+            f"{folder / SUMS}: is not that of this version of emollama; restore the folder from "
+            "the same version, or name a model of your own with --model"
+        )
 
 
 def check_sums(folder: Path) -> None:
@@ -108,6 +123,13 @@ def write_sums(folder: Path) -> Path:
     ]
     write_text(folder / SUMS, "".join(lines))
     return folder / SUMS
+
+
+def pin(folder: Path) -> None:
+    """Make a folder the one that this version of the code comes with."""
+    from emollama.base.files import file_sha256, write_text
+
+    write_text(PIN, file_sha256(folder / SUMS) + "\n")
 
 
 def _files(folder: Path) -> list[Path]:

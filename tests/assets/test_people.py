@@ -20,6 +20,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]
     """An empty clone and an empty cache."""
     monkeypatch.setenv("EMOLLAMA_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(people, "CLONE", tmp_path / "clone")
+    monkeypatch.setattr(people, "PIN", tmp_path / "pin.txt")
     return tmp_path / "clone/models/people", tmp_path / "home/people-model"
 
 
@@ -29,6 +30,7 @@ def shipped(folder: Path) -> Path:
     shutil.copytree(STORED / "fusion-run/model", folder / "fusion")
     (folder / "README.md").write_text("# card\n")
     people.write_sums(folder)
+    people.pin(folder)
     return folder
 
 
@@ -81,14 +83,19 @@ def test_a_file_that_was_changed_is_told(places: tuple[Path, Path]) -> None:
     with pytest.raises(EmollamaError, match=r"llm/training_record.json: is not the file that SHA"):
         people.shipped_model("fusion")
     people.write_sums(folder)
+    with pytest.raises(EmollamaError, match=r"SHA256SUMS: is not that of this version"):
+        people.shipped_model()
+    people.pin(folder)
     record.unlink()
     with pytest.raises(EmollamaError, match=r"llm/training_record.json: is missing"):
         people.shipped_model()
     people.write_sums(folder)
+    people.pin(folder)
     (folder / "fusion/more.json").touch()
     with pytest.raises(EmollamaError, match=r"fusion/more.json: is not listed"):
         people.shipped_model()
     (folder / "SHA256SUMS").write_text("nonsense\n")
+    people.pin(folder)
     with pytest.raises(EmollamaError, match=r"SHA256SUMS: 'nonsense' is not a line of sha256sum"):
         people.shipped_model()
 

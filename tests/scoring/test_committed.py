@@ -41,7 +41,8 @@ def test_every_predictions_file_is_scored_here() -> None:
     assert others == beside | offsets
     assert BENCHES == [
         "corpora/javased", "corpora/voice", "corpora/words", "fusion/probe", "fusion/ravdess",
-        "fusion/ravdess-llm", "fusion/ravdess-strategies",
+        "fusion/ravdess-llm", "fusion/ravdess-people", "fusion/ravdess-people-4",
+        "fusion/ravdess-strategies",
     ]  # fmt: skip
 
 
