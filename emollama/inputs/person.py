@@ -12,7 +12,8 @@ less what its expected label explains, shrunk in every column by its error over 
 error has three parts: the noise of a clip, the person's own habit of showing that label, and the
 doubt about the label; the last two do not average out over clips of one label. The more clips there
 are and the more they vary, the more the plain mean and deviation are trusted instead. How much they
-vary is read from the features: the variance between clips, in the part of it that labels explain.
+vary is read from the features: the variance between clips beyond their noise, over the part of it
+that labels explain.
 """
 
 from __future__ import annotations
@@ -87,6 +88,7 @@ class PersonPrior:
         mean, deviation: [D], of all training steps; the rest is in units of `deviation`.
         within: [D], deviation of steps about the mean of their person.
         noise: [D], variance of a clip's mean about the mean of its person and label.
+        noisiest: that variance of the person with the most of it, over that of all.
         habit: [D], variance of how a person shows a label about person and label: it does not
             average out over clips of one label.
         spread: [D], variance of people's means.
@@ -105,6 +107,7 @@ class PersonPrior:
     classes: np.ndarray
     weights: np.ndarray
     bias: np.ndarray
+    noisiest: float = 1.0
     # What training asks again for every clip of a person.
     _affines: WeakKeyDictionary[Person, dict[str, Affine]] = field(
         default_factory=WeakKeyDictionary, init=False, repr=False, compare=False
@@ -157,7 +160,10 @@ class PersonPrior:
         )
 
     def _variety(self, means: np.ndarray) -> float:
-        """How much clips [n, D] vary: 0 as those of one label, 1 as those of all labels."""
+        """How much clips [n, D] vary: 0 as those of one label, 1 as those of all labels.
+
+        With the noise of the noisiest person, for some corpora have noisier clips than others.
+        """
         if not self.labels:
             return 1.0
         known = (~np.isnan(means)).sum(axis=0)
@@ -166,7 +172,9 @@ class PersonPrior:
             mean_of_known((means - mean_of_known(means)) ** 2) * known / np.maximum(known - 1, 1)
         )
         labels = (self.classes**2).mean(axis=0) + self.habit
-        excess = (between - self.noise)[several].sum() / max(labels[several].sum(), _LEAST)
+        excess = (between - self.noisiest * self.noise)[several].sum() / max(
+            labels[several].sum(), _LEAST
+        )
         return float(np.clip(excess, 0.0, 1.0))
 
     def _offset(self, means: np.ndarray, neutral: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -23,7 +23,11 @@ _PERSON = ("mean", "deviation")
 def write_prior(prior: PersonPrior, path: Path) -> None:
     """Write a prior; it is read back as the float32 of what it was."""
     # A list, for its order is that of the columns.
-    about = {"widths": list(prior.widths.items()), "labels": list(prior.labels)}
+    about = {
+        "widths": list(prior.widths.items()),
+        "labels": list(prior.labels),
+        "noisiest": prior.noisiest,
+    }
     _write(path, {name: getattr(prior, name) for name in _PRIOR}, about)
 
 
@@ -37,6 +41,7 @@ def read_prior(path: Path) -> PersonPrior:
     try:
         widths = {str(name): int(width) for name, width in about["widths"]}
         labels = tuple(map(str, about["labels"]))
+        noisiest = float(about.get("noisiest", 1.0))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise EmollamaError(f"{path}: is not a prior of people: {error!r}") from error
     columns, count = sum(widths.values()), len(labels)
@@ -46,7 +51,7 @@ def read_prior(path: Path) -> PersonPrior:
             raise EmollamaError(
                 f"{path}: {name} is {values.shape}, expected {wanted.get(name, (columns,))}"
             )
-    return PersonPrior(widths, labels, **arrays)
+    return PersonPrior(widths, labels, **arrays, noisiest=noisiest)
 
 
 def write_person(person: Person, path: Path) -> None:

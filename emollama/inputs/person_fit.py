@@ -62,7 +62,8 @@ def fit_person_prior(
     standard = (means[rows] - mean) / deviation
     people_means, classes = _additive(standard, who, which, len(several), len(present))
     of_label = np.where(which[:, None] >= 0, np.append(classes, [0 * mean], axis=0)[which], 0.0)
-    noise, habit = _components(standard - people_means[who] - of_label, who, which)
+    residuals = standard - people_means[who] - of_label
+    noise, habit = _components(residuals, who, which)
     # People of a corpus without a channel say nothing of it.
     shown = np.array([(~np.isnan(standard[who == p])).sum(axis=0) for p in range(len(several))])
     having = np.maximum((shown > 0).sum(axis=0), 1)
@@ -76,7 +77,7 @@ def fit_person_prior(
     weights, bias = _regression(about / within, which, len(present))
     return PersonPrior(
         dict(widths), tuple(present), mean, deviation, within, noise, habit, spread, classes,
-        weights, bias,
+        weights, bias, _noisiest(residuals, who, which, noise),
     )  # fmt: skip
 
 
@@ -121,6 +122,20 @@ def _components(
     return noise, np.maximum(
         mean_of_known(np.stack(between)) - noise * mean_of_known(np.stack(sizes)), 0.0
     )
+
+
+def _noisiest(
+    residuals: np.ndarray, who: np.ndarray, which: np.ndarray, noise: np.ndarray
+) -> float:
+    """The noise of the person with the most of it over that of all, in the columns they have."""
+    found = []
+    for person in np.unique(who):
+        own = residuals[who == person]
+        known = ~np.isnan(own).all(axis=0)
+        if known.any():
+            part = _components(own[:, known], who[who == person], which[who == person])[0]
+            found.append(part.mean() / noise[known].mean())
+    return float(max(found))
 
 
 def _regression(

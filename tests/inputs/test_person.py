@@ -15,8 +15,9 @@ from emollama.encoders.base import FeatureTrack
 from emollama.features.store import open_tracks
 from emollama.inputs.enrolment import Enrolment, enrolment, fit_people
 from emollama.inputs.opening import Readers
-from emollama.inputs.person import PersonPrior
+from emollama.inputs.person import ClipMoments, PersonPrior
 from emollama.inputs.person_file import read_person, read_prior, write_person, write_prior
+from emollama.inputs.person_fit import fit_person_prior
 from emollama.inputs.spec import InputSpec
 from emollama.manifest.sample import Sample, read_manifest
 from tests.inputs.people import LABELS, WIDTHS, make_people
@@ -91,6 +92,31 @@ def test_varied_clips_count_as_varied_where_their_labels_are_unsure(tested: Enro
     for clips in tested.clips.values():
         found = unsure.estimate([tested.moments[i] for i in clips])
         assert found is not None and found.variety > 0.6
+
+
+def test_noisy_clips_of_one_label_do_not_count_as_varied() -> None:
+    """Clips of some corpora are noisier than those of others: other sentences, shorter ones."""
+    draw = np.random.default_rng(5)
+    classes = draw.normal(size=(4, 60))
+
+    def clip(person: np.ndarray, label: int, noise: float) -> ClipMoments:
+        return ClipMoments(person + classes[label] + noise * draw.normal(size=60), np.ones(60))
+
+    noises = [0.3] * 6 + [1.5] * 2
+    people = [draw.normal(size=60) for _ in noises]
+    rows = [(p, k) for p in range(len(people)) for k in range(4) for _ in range(6)]
+    prior = fit_person_prior(
+        {"voice": 60},
+        [clip(people[p], k, noises[p]) for p, k in rows],
+        [f"p{p}" for p, _ in rows],
+        [LABELS.labels[k] for _, k in rows],
+        LABELS.labels[:4],
+    )
+    somebody = draw.normal(size=60)
+    noisy = prior.estimate([clip(somebody, 0, 1.5) for _ in range(6)])
+    assert noisy is not None and noisy.variety < 0.1
+    plain = replace(prior, noisiest=1.0).estimate([clip(somebody, 0, 1.5) for _ in range(6)])
+    assert plain is not None and plain.variety > 0.4  # else there was nothing to guard against
 
 
 def test_the_labels_of_enrolled_clips_are_not_seen(
