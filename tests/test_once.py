@@ -36,7 +36,8 @@ ONCE: dict[str, tuple[str, set[str], dict[str, str]]] = {
     "journal": (
         "emollama.base.journal.append_row",
         {"open to append"},
-        {},
+        {"emollama/session/answers_table.py": "a table for people, csv or JSON Lines, that is "
+         "written again in the order of its clips"},
     ),
     "progress bar": (
         "emollama.base.progress.bar",

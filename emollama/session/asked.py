@@ -67,7 +67,7 @@ def asked_clips(
     """
     found: list[AskedClip] = []
     for path in paths:
-        if path.is_dir():
+        if _is_folder(path):
             found += _of_folder(path, text, start, end)
         elif path.suffix.lower() == _MANIFEST and path.is_file():
             if start is not None or end is not None:
@@ -85,6 +85,13 @@ def asked_clips(
             need_clip(path)
             found.append(AskedClip(str(path), path, None, start, end, text))
     return found
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name that no file can have; who opens it says so
+        return False
 
 
 def _of_folder(

@@ -63,7 +63,7 @@ def test_columns_and_rows_in_any_order(name: str, file: str, tmp_path: Path) -> 
         assert prepared(miniature, root, tmp_path / "m.jsonl") == clean
 
 
-@pytest.mark.parametrize(("name", "file"), TEXTS)
+@pytest.mark.parametrize(("name", "file"), [t for t in TEXTS if t[0] != "csv"])
 def test_another_encoding_is_told_with_its_line(name: str, file: str, tmp_path: Path) -> None:
     miniature = MINIATURES[name]
     first, *rest = miniature.texts[file].split("\n")

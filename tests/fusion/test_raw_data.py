@@ -230,7 +230,7 @@ def test_trained_evaluated_and_asked(
     assert len(found.channel_sets()) == 7
     sample = next(s for s in read_manifest(folder / "manifest.jsonl").samples if s.id == "clip-6")
     clip = folder / str(sample.video)
-    predict([clip], trained, sample.text, as_json=True)
+    predict([clip], trained, text=sample.text, as_json=True)
     answer = json.loads(capsys.readouterr().out)
     (row,) = (r for r in found.select(("voice", "face", "words")) if r.id == sample.id)
     assert answer["scores"] == pytest.approx(row.scores, abs=1e-4)

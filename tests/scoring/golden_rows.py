@@ -45,6 +45,7 @@ MERR_BUILT = (
 def made_rows(seed: int) -> list[Prediction]:
     """Rows that hold everything that a metric of `METRICS` needs."""
     draw = np.random.default_rng(seed)
+    raters = np.random.default_rng([seed, 1])  # of its own, so that no other number moves
     labels, words = MER2023.labels, ("happy", "sad", "fear", "surprise", "anger", "neutral")
     found = []
     for i in range(90):
@@ -72,6 +73,7 @@ def made_rows(seed: int) -> list[Prediction]:
                 },
                 words=tuple(words[k] for k in draw.integers(len(words), size=i % 4)),
                 reference_words=(words[truth],),
+                reference_votes={labels[truth]: 2, labels[int(raters.integers(6))]: 1},
             )
         )  # fmt: skip
     return found
@@ -82,7 +84,8 @@ def sources(folder: Path) -> Iterator[tuple[str, Predictions, Context, list[str]
     header = Header(labels=MER2023, corpus="made", seed=3)
     one, two = (Predictions(header, tuple(made_rows(seed))) for seed in (1, 2))
     other = {r.id: r for r in two.rows}
-    truths = ("reference", "reference_labels", "reference_values", "reference_words")
+    truths = ("reference", "reference_labels", "reference_values", "reference_words",
+              "reference_votes")  # fmt: skip
     again = tuple(
         other[r.id].model_copy(update={n: getattr(r, n) for n in truths}) for r in one.rows
     )

@@ -27,8 +27,9 @@ from .wheel_made import write_tables
 CASES: list[dict[str, Any]] = json.loads(
     (Path(__file__).parent / "golden" / "published.json").read_text(encoding="utf-8")
 )
-NO_CODE = {"Brier (1950)", "Guo et al. (2017)", "Lin (1989)"}
-"""Papers that give a formula: held against scikit-learn and numpy, test_metrics, test_measures."""
+NO_CODE = {"Brier (1950)", "Guo et al. (2017)", "Lin (1989)", "Lin (1991)"}
+"""Papers that give a formula: held against scikit-learn and numpy in
+`test_metrics`, `test_measures` and `test_votes`."""
 
 
 def rows_of(case: dict[str, Any], folder: Path) -> list[Prediction]:

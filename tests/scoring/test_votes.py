@@ -13,8 +13,8 @@ from scipy.spatial.distance import jensenshannon
 from emollama.base.errors import EmollamaError
 from emollama.manifest.labels import label_set
 from emollama.manifest.sample import Manifest, Sample, Targets
+from emollama.scoring.metrics.choosing import fitting
 from emollama.scoring.metrics.context import Context
-from emollama.scoring.metrics.registry import fitting
 from emollama.scoring.metrics.scores import evaluate
 from emollama.scoring.predictions.against import against_manifest
 from emollama.scoring.predictions.prediction import Prediction

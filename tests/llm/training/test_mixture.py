@@ -105,7 +105,7 @@ def test_an_epoch_holds_each_corpus_by_its_share(folder: Path) -> None:
     config = load(folder, "data.manifests.1.share=3")
     mixture = read_corpora(config.data)
     streams, readers = open_streams(store_of(mixture, config.data), config.model.streams)
-    samples, left_out = training_samples(mixture, config.data, readers)
+    samples, left_out = training_samples(mixture, config.data, readers, config.tasks.shares)
     assert not left_out
     processor = EmotionLlamaProcessor(
         load_tokenizer(folder / "llm"), get_layout(config.model.layout), streams, mixture.labels,
