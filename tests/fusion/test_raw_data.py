@@ -243,7 +243,7 @@ def test_trained_evaluated_and_asked(
         (row,) = (r for r in found.select(channels) if r.id == sample.id)
         assert session.answer(view).scores == pytest.approx(row.scores, abs=1e-4), channels
     # Sound and words alone: no picture anywhere.
-    predict([folder / "clip-2.m4a"], trained, "it is all over", as_json=True)
+    predict([folder / "clip-2.m4a"], trained, text="it is all over", as_json=True)
     answer = json.loads(capsys.readouterr().out)
     assert set(answer["channels"]) == {"voice", "words"}
     assert "no face in this clip" in answer["notes"]
