@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmarks.people.calibration import calibration_table
 from benchmarks.people.enrolment import enrolment_tables, falls
+from benchmarks.people.reasons import reasons_table
 from benchmarks.people.results import (
     CORPORA,
     CORPORA_FILE,
@@ -94,6 +95,8 @@ def card(results: Path, shipped: Path) -> str:
     calibrated = calibration_table(results, shipped)
     parts += ["## Calibration\n"]
     parts += [_shown(calibrated) if calibrated else "Neither model is calibrated.\n"]
+    if reasons := reasons_table(results, shipped):
+        parts += ["## Are its reasons true?\n", _shown(reasons)]
     return "\n".join(parts).rstrip("\n") + "\n"
 
 

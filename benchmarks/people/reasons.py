@@ -23,11 +23,12 @@ import torch
 from benchmarks.people.making import FEATURES, manifest
 from benchmarks.people.results import CORPORA, RESULTS, SHIPPED
 from emollama.base.errors import EmollamaError, one_line_errors
-from emollama.base.files import read_text, write_text
+from emollama.base.files import read_json, read_text, write_text
 from emollama.llm.artefact import LlmArtefact, load
 from emollama.llm.clues import ClueWords, VoiceRule
 from emollama.llm.inference import REASON_TOKENS
 from emollama.llm.training.clue_reasons import ORDINARY, clue_reason
+from emollama.manifest.labels import get_label_set
 from emollama.manifest.sample import read_manifest
 from emollama.scoring.predictions.parsing import parse_words
 from emollama.scoring.report.tables import Table, table_markdown
@@ -35,6 +36,7 @@ from emollama.scoring.report.tables import Table, table_markdown
 FILE = "reasons.jsonl"
 CLIPS = 100
 BATCH = 8
+LABELS = "people"
 
 
 @dataclass(frozen=True)
@@ -95,11 +97,6 @@ def write_reasons(model: LlmArtefact, corpus: str, ids: Sequence[str]) -> list[R
     return found
 
 
-def rules_of(clues: ClueWords) -> tuple[VoiceRule, ...]:
-    """The rules for words on the voice."""
-    return next(s.rules for s in clues.statistics.values() if s.columns)
-
-
 def named_in(text: str, rules: Iterable[VoiceRule]) -> set[str]:
     """The clues that a text names, "a quiet sound" being a quiet voice."""
     flat = text.lower().replace(" sound", " voice")
@@ -107,41 +104,42 @@ def named_in(text: str, rules: Iterable[VoiceRule]) -> set[str]:
     return {word for word in words if word in flat}
 
 
-def row(title: str, texts: Sequence[str], reasons: Sequence[Reason], rules: tuple[VoiceRule, ...],
-        model: LlmArtefact) -> tuple[str, ...]:  # fmt: skip
+def row(
+    title: str, texts: Sequence[str], reasons: Sequence[Reason], rules: tuple[VoiceRule, ...]
+) -> tuple[str, ...]:
     """Shares of one kind of reason."""
     named = [named_in(text, rules) for text in texts]
     wrong = sum(len(n - set(r.measured)) for n, r in zip(named, reasons, strict=True))
-    other = [parse_words(t, model.processor.labels).label not in (None, r.label)
-             for t, r in zip(texts, reasons, strict=True)]  # fmt: skip
+    labels = get_label_set(LABELS)
+    found = [parse_words(text, labels).label for text in texts]
+    other = [f not in (None, r.label) for f, r in zip(found, reasons, strict=True)]
     total = sum(map(len, named))
     return (
-        title, str(len(texts)), f"{np.mean([len(n) >= 2 for n in named]):.2f}",
-        f"{total / len(texts):.1f}", f"{wrong} of {total}", f"{np.mean(other):.2f}",
+        title, f"{np.mean([len(n) >= 2 for n in named]):.2f}", f"{total / len(texts):.1f}",
+        f"{wrong} of {total}", f"{np.mean(other):.2f}",
     )  # fmt: skip
 
 
-def reasons_table(reasons: Sequence[Reason], model: LlmArtefact) -> Table:
-    """The model's reasons beside the sentences from the measured clues."""
-    rules = rules_of(model.clues)
-    measured = [set(r.measured) - {ORDINARY} for r in reasons]
-    return Table(
-        f"Reasons on {len(reasons)} clips of people never trained on; "
-        f"{np.mean([len(m) >= 2 for m in measured]):.2f} of the clips have two clues or more",
-        ("reason", "clips", "names two clues or more", "clues named, mean",
-         "not measured, or the other way round", "speaks for another label than the scores"),
-        (
-            row("language model", [r.reason for r in reasons], reasons, rules, model),
-            row("sentence from the measured clues", [r.template for r in reasons], reasons, rules,
-                model),
-        ),
-    )  # fmt: skip
-
-
-def read_reasons(path: Path) -> list[Reason]:
-    """The committed reasons."""
+def reasons_table(results: Path, shipped: Path) -> Table | None:
+    """The model's reasons beside the sentences from the measured clues; None without any."""
+    path = results / FILE
+    if not path.is_file():
+        return None
     rows = [json.loads(line) for line in read_text(path).splitlines()]
-    return [Reason(**{**values, "measured": tuple(values["measured"])}) for values in rows]
+    reasons = [Reason(**{**values, "measured": tuple(values["measured"])}) for values in rows]
+    clues = ClueWords.from_dict(read_json(shipped / "llm" / "clues.json"))
+    rules = next(s.rules for s in clues.statistics.values() if s.columns)
+    several = np.mean([len(set(r.measured) - {ORDINARY}) >= 2 for r in reasons])
+    return Table(
+        f"Reasons on {len(reasons)} clips of people kept back",
+        ("reason", "names two clues or more", "clues named, mean", "not measured, or the other way",
+         "speaks for another label than the scores"),
+        (
+            row("language model", [r.reason for r in reasons], reasons, rules),
+            row("sentence from the measured clues", [r.template for r in reasons], reasons, rules),
+        ),
+        f"Two clues or more were measured in {several:.2f} of the clips. Nobody was enrolled.",
+    )  # fmt: skip
 
 
 @one_line_errors
@@ -149,12 +147,15 @@ def main() -> None:
     """Entry point."""
     if sys.argv[1:] not in ([], ["--score"]):
         raise EmollamaError("python -m benchmarks.people.reasons [--score]")
-    model = load(SHIPPED / "llm", torch.float32)
-    path = RESULTS / FILE
     if not sys.argv[1:]:
+        model = load(SHIPPED / "llm", torch.float32)
         found = [reason for corpus, ids in chosen() for reason in write_reasons(model, corpus, ids)]
-        write_text(path, "".join(json.dumps(asdict(r), sort_keys=True) + "\n" for r in found))
-    print(table_markdown(reasons_table(read_reasons(path), model)))
+        lines = (json.dumps(asdict(reason), sort_keys=True) + "\n" for reason in found)
+        write_text(RESULTS / FILE, "".join(lines))
+    table = reasons_table(RESULTS, SHIPPED)
+    if table is None:
+        raise EmollamaError(f"{RESULTS / FILE}: does not exist; leave out --score to write it")
+    print(f"{table_markdown(table)}\n\n{table.note}")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from transformers import AutoConfig, PreTrainedConfig
@@ -120,6 +121,8 @@ class EmotionLlamaConfig(PreTrainedConfig):
             # A copy: transformers resets the attention implementation of a composite's parts,
             # and a running language model without one drops its attention mask.
             text_config = copy.deepcopy(text_config)
+        # The name without its folder, which says where somebody's home is.
+        text_config.name_or_path = Path(text_config.name_or_path or "").name
         self.text_config = text_config
         self.streams = [asdict(StreamConfig.from_dict(dict(s))) for s in streams or []]
         names = [s["name"] for s in self.streams]

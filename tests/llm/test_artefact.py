@@ -69,6 +69,11 @@ def test_saved_equals_loaded_equals_merged(trained, folder: Path, tmp_path: Path
     assert merged.clues == loaded.clues
 
 
+def test_an_artefact_does_not_say_where_the_language_model_lay(folder: Path) -> None:
+    written = json.loads((folder / "config.json").read_text())
+    assert "/" not in written["text_config"]["_name_or_path"]
+
+
 def test_a_merged_artefact_needs_no_other_folder(folder: Path, tmp_path: Path) -> None:
     artefact.merge(folder, tmp_path / "merged")
     config = json.loads((tmp_path / "merged/config.json").read_text())
