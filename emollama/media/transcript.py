@@ -33,6 +33,7 @@ from emollama.media.whispers import Whisper, knows_languages
 
 _WINDOW = 28.0  # seconds that are heard at once; Whisper's own window is 30
 _TOKENS_A_SECOND, _LEAST_TOKENS, _MOST_TOKENS = 8, 16, 220
+_TOKENS_OF_ANY_SCRIPT = 16  # a second: in Hindi a letter is a token
 _LEAST_CERTAIN = -1.0  # mean log-probability of a token
 _MOST_REPEATED = 2.4  # length over compressed length: a loop compresses well
 _STAMP = 0.02  # seconds a time token counts
@@ -148,7 +149,8 @@ class Transcriber:
 
     def _understood(self, states: Tensor, span: Span, prompt: Sequence[int]) -> list[Phrase]:
         seconds = span.end - span.start
-        longest = int(min(_MOST_TOKENS, _LEAST_TOKENS + _TOKENS_A_SECOND * seconds))
+        rate = _TOKENS_OF_ANY_SCRIPT if self.languages else _TOKENS_A_SECOND
+        longest = int(min(_MOST_TOKENS, _LEAST_TOKENS + rate * seconds))
         ids, certainty = self._greedy(states, longest, prompt)
         text = self._text(ids)
         if not text or certainty < _LEAST_CERTAIN or repeats(text):
@@ -247,5 +249,8 @@ def windows(spans: Sequence[Span]) -> list[Span]:
 
 def repeats(text: str) -> bool:
     """Whether a text repeats itself, as a transcriber that loops does."""
-    data = text.encode()
+    letters = {letter: i for i, letter in enumerate(sorted(set(text)))}
+    # A byte a letter: in UTF-8 a letter of Tamil has three, of which two are nearly always the same.
+    one_each = not text.isascii() and len(letters) <= 256
+    data = bytes(map(letters.__getitem__, text)) if one_each else text.encode()
     return len(data) > 24 and len(data) / len(zlib.compress(data)) > _MOST_REPEATED

@@ -122,7 +122,7 @@ def test_an_observation_tells_transcriber_and_language(folder: Path, tmp_path: P
 )
 def test_whisper_base_hears_german() -> None:
     pytest.importorskip("espeakng_loader")
-    sentence = "Das will sie am Mittwoch abgeben."  # EMO-DB's sentence a02
+    sentence = "Guten Morgen, wie geht es Ihnen heute?"
     speak = SPEAK.replace("en-us", "de")
     done = subprocess.run([sys.executable, "-c", speak, sentence], capture_output=True, check=True)
     spoken = np.frombuffer(done.stdout, np.int16).astype(np.float32) / 32768
