@@ -28,7 +28,7 @@ from emollama.cli.enrolling import (
     wanted,
 )
 from emollama.cli.show import show_answer
-from emollama.media.whispers import WHISPER, LanguageCode, TranscriberName, Whisper
+from emollama.media.whispers import WHISPER, LanguageCode, TranscriberName, chosen
 
 if TYPE_CHECKING:
     from emollama.session import ClipView, Sampling, Session, Turn
@@ -269,7 +269,7 @@ def chat(
     /help lists the commands; an empty line ends the conversation.
     """
     need_clip(clip)
-    whisper = Whisper(transcriber, language)
+    whisper = chosen(transcriber, language, transcribe)
     model = model_or_shipped(model)
     wish = wanted(model, enrol, enrol_neutral, person, save_person)
     quiet_libraries()

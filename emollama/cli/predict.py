@@ -26,7 +26,7 @@ from emollama.cli.enrolling import (
     wanted,
 )
 from emollama.cli.show import show_answer
-from emollama.media.whispers import WHISPER, LanguageCode, TranscriberName, Whisper
+from emollama.media.whispers import WHISPER, LanguageCode, TranscriberName, chosen
 
 if TYPE_CHECKING:
     from emollama.session import Answer, ClipView, Session
@@ -87,7 +87,7 @@ def predict(
 
     if out is not None:
         need_table(out)
-    whisper = Whisper(transcriber, language)
+    whisper = chosen(transcriber, language, transcribe)
     asked = asked_clips(clips, text, start, end)
     model = model_or_shipped(model)
     if coverage is not None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
-from emollama.base.errors import EmollamaError, did_you_mean
+from emollama.base.errors import EmollamaError
 
 # openai/whisper, whisper/tokenizer.py, `LANGUAGES`; Cantonese came with large-v3.
 LANGUAGES = {
@@ -65,7 +66,8 @@ def need_language(code: str) -> None:
     """
     if code in LANGUAGES:
         return
+    said = code.strip().lower()
     named = {name.lower(): known for known, name in LANGUAGES.items()}
-    right = named.get(code.strip().lower())
-    near = f"; did you mean '{right}'?" if right else did_you_mean(code.lower(), LANGUAGES)
-    raise EmollamaError(f"language '{code}' is no code that Whisper knows{near}")
+    right = named.get(said, re.split("[-_]", said)[0])
+    hint = f"did you mean '{right}'?" if right in LANGUAGES else f"known: {', '.join(LANGUAGES)}"
+    raise EmollamaError(f"language '{code}' is no code that Whisper knows; {hint}")

@@ -250,7 +250,7 @@ def windows(spans: Sequence[Span]) -> list[Span]:
 def repeats(text: str) -> bool:
     """Whether a text repeats itself, as a transcriber that loops does."""
     letters = {letter: i for i, letter in enumerate(sorted(set(text)))}
-    # A byte a letter: in UTF-8 a letter of Tamil has three, of which two are nearly always the same.
+    # A byte a letter: in UTF-8 a letter of Tamil has three, two of them nearly always the same.
     one_each = not text.isascii() and len(letters) <= 256
     data = bytes(map(letters.__getitem__, text)) if one_each else text.encode()
     return len(data) > 24 and len(data) / len(zlib.compress(data)) > _MOST_REPEATED

@@ -97,6 +97,18 @@ class Whisper:
         return f"{folder_hash(self.folder())}:{self.language}"
 
 
+def chosen(name: str, language: str | None, transcribe: bool = True) -> Whisper:
+    """The transcriber that options name.
+
+    Raises:
+        EmollamaError: as `Whisper`; or one is named though nothing is transcribed.
+    """
+    whisper = Whisper(name, language)
+    if not transcribe and not whisper.embedded:
+        raise EmollamaError("--no-transcribe leaves nothing to --transcriber and --language")
+    return whisper
+
+
 def knows_languages(folder: Path) -> bool:
     """Whether the Whisper in a folder knows more than English, as its own files say."""
     path = folder / "generation_config.json"

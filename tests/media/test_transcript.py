@@ -19,7 +19,7 @@ def test_words_that_whisper_is_unsure_of_are_left_out() -> None:
 
 
 def test_a_script_of_three_bytes_a_letter_is_no_loop() -> None:
-    # Universal Declaration of Human Rights, article 1, in Tamil (unicode.org/udhr/d/udhr_tam.txt)
+    # Universal Declaration of Human Rights, article 1, in Tamil
     tamil = (
         "மனிதப் பிறவியினர் சகலரும் சுதந்திரமாகவே பிறக்கின்றனர்; அவர்கள் மதிப்பிலும், உரிமைகளிலும் சமமானவர்கள், "
         "அவர்கள் நியாயத்தையும் மனச்சாட்சியையும் இயற்பண்பாகப் பெற்றவர்கள். அவர்கள் ஒருவருடனொருவர் சகோதர "
