@@ -25,12 +25,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("language")
     tiny_artefact(folder)
     save_whisper(folder / "my-whisper")
-    record(folder / "clip.wav", seconds=2.0, video=False)
+    record(folder / "clip.mp4", seconds=2.0, video=False)
     return folder
 
 
 def answer(*command: Any) -> Any:
-    (line,) = (x for x in predict(*command, "--json").splitlines() if x.startswith("{"))
+    told = predict(*command, "--json")
+    (line,) = (x for x in told.splitlines() if x.startswith("{"))
     return json.loads(line)
 
 
@@ -43,7 +44,7 @@ def test_a_prediction_tells_the_language(made: Path, monkeypatch: pytest.MonkeyP
         return Transcript((Phrase(0.0, 1.0, "Guten Morgen."),), found)
 
     monkeypatch.setattr(Transcriber, "transcribe", hears)
-    command = (made / "clip.wav", "--model", made / "model", "--no-explain")
+    command = (made / "clip.mp4", "--model", made / "model", "--no-explain")
     mine = ("--transcriber", made / "my-whisper")
     told = answer(*command, *mine)
     assert told["text"] == "Guten Morgen." and NOTE in told["notes"]
@@ -59,7 +60,7 @@ def test_a_prediction_tells_the_language(made: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_nothing_is_transcribed_by_one_that_is_named_in_vain(made: Path) -> None:
-    command = (made / "clip.wav", "--model", made / "model")
+    command = (made / "clip.mp4", "--model", made / "model")
     assert "knows only English" in predict(*command, "--language", "de")
     base = ("--transcriber", "whisper-base")
     assert "did you mean 'de'" in predict(*command, *base, "--language", "de-DE")
