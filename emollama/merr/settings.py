@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from emollama.base.config import Seed, Strict, load_config
+from emollama.base.errors import EmollamaError
 from emollama.media.whispers import WHISPER, Whisper
 
 Kind = Literal["template", "local", "endpoint"]
@@ -58,7 +59,10 @@ class TranscriptSection(Strict):
         Raises:
             EmollamaError: it is none, or does not know the language.
         """
-        return Whisper(self.whisper, self.language)
+        try:
+            return Whisper(self.whisper, self.language)
+        except EmollamaError as error:
+            raise EmollamaError(f"transcript: {error}") from error
 
 
 class EvidenceSection(Strict):
