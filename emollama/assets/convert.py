@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emollama.assets.ctranslate2 import read_model
+from emollama.assets.models import MULTILINGUAL
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json
 
@@ -100,17 +101,22 @@ def whisper(source: Path, out: Path) -> None:
     state["proj_out.weight"] = state["model.decoder.embed_tokens.weight"]
     model.load_state_dict(state, strict=True)
     extra = read_json(source / "config.json")
+    many = vocabulary >= MULTILINGUAL
+    spoken = {tokenizer.convert_ids_to_tokens(i): i for i in extra["lang_ids"]} if many else {}
+    tasks = {t: tokenizer.get_vocab()[f"<|{t}|>"] for t in ("transcribe", "translate")}
+    languages = {"lang_to_id": spoken, "task_to_id": tasks} if many else {}
     model.generation_config = GenerationConfig(
         bos_token_id=end,
         eos_token_id=end,
         pad_token_id=end,
         decoder_start_token_id=start,
         no_timestamps_token_id=plain,
-        is_multilingual=False,
+        is_multilingual=many,
         max_length=config.max_target_positions,
         suppress_tokens=extra["suppress_ids"],
         begin_suppress_tokens=extra["suppress_ids_begin"],
         alignment_heads=extra["alignment_heads"],
+        **languages,
     )
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)

@@ -33,6 +33,10 @@ MODEL_TYPES: dict[str, tuple[str, ...]] = {
 }
 """Kind to the `model_type`s that its config.json may state."""
 
+MULTILINGUAL = 51_865
+"""Tokens from which on a published Whisper knows many languages; English-only ones have one less
+(openai/whisper, whisper/model.py, `is_multilingual`)."""
+
 
 @dataclass(frozen=True)
 class PublishedModel:

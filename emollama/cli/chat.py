@@ -28,6 +28,7 @@ from emollama.cli.enrolling import (
     wanted,
 )
 from emollama.cli.show import show_answer
+from emollama.media.whispers import WHISPER, LanguageCode, TranscriberName, chosen
 
 if TYPE_CHECKING:
     from emollama.session import ClipView, Sampling, Session, Turn
@@ -254,9 +255,9 @@ def chat(
         ),
     ] = None,
     text: Annotated[str | None, typer.Option(help="What the person says.")] = None,
-    transcribe: Annotated[
-        bool, typer.Option(help="Without --text, transcribe the clip with Whisper (English).")
-    ] = True,
+    transcribe: Annotated[bool, typer.Option(help="Without --text, transcribe the clip.")] = True,
+    transcriber: TranscriberName = WHISPER,
+    language: LanguageCode = None,
     enrol: Enrol = None,
     enrol_neutral: EnrolNeutral = False,
     person: PersonName = None,
@@ -268,12 +269,14 @@ def chat(
     /help lists the commands; an empty line ends the conversation.
     """
     need_clip(clip)
+    whisper = chosen(transcriber, language, transcribe)
     model = model_or_shipped(model)
     wish = wanted(model, enrol, enrol_neutral, person, save_person)
     quiet_libraries()
     from emollama.session import LlmSession, Sampling
 
     session = LlmSession.open(model, dtype)
+    session.observer.transcribe_by(whisper)
     look = session.look(clip, text, transcribe=transcribe)
 
     def enrolled(path: Path) -> ClipView:

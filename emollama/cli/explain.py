@@ -12,6 +12,7 @@ from emollama.base.errors import EmollamaError
 from emollama.base.paths import need_clip, need_file, need_folder
 from emollama.base.precision import Precision
 from emollama.base.quiet import quiet_libraries
+from emollama.media.whispers import WHISPER, LanguageCode, TranscriberName, Whisper
 
 
 def explain(
@@ -22,6 +23,8 @@ def explain(
         typer.Option(help="Folder of a trained model.", show_default="models/people"),
     ] = None,
     text: Annotated[str | None, typer.Option(help="What the person says.")] = None,
+    transcriber: TranscriberName = WHISPER,
+    language: LanguageCode = None,
     start: Annotated[
         float | None, typer.Option(help="Start of the span, in seconds.", show_default="its start")
     ] = None,
@@ -72,6 +75,9 @@ def explain(
         raise EmollamaError("give --ids or --count, not both")
     if clip is not None and noise:
         raise EmollamaError("--noise is measured over a split; use --manifest")
+    whisper = Whisper(transcriber, language)
+    if clip is None and not whisper.embedded:
+        raise EmollamaError("--transcriber and --language are for a CLIP; a manifest has its words")
     if clip is not None:
         need_clip(clip)
     need_file(manifest)
@@ -87,7 +93,7 @@ def explain(
     settings = Settings(window, orders, seed)
     if clip is not None:
         case = explain_clip(model, clip, out, settings, text=text, start=start, end=end,
-                            reason=reason, dtype=dtype)  # fmt: skip
+                            reason=reason, dtype=dtype, whisper=whisper)  # fmt: skip
         print(f"{case.id}: {case.answered.label}  page in {out / case.id}.html")
         return
     assert manifest is not None

@@ -26,6 +26,7 @@ from emollama.cli.enrolling import (
     wanted,
 )
 from emollama.cli.show import show_answer
+from emollama.media.whispers import WHISPER, LanguageCode, TranscriberName, chosen
 
 if TYPE_CHECKING:
     from emollama.session import Answer, ClipView, Session
@@ -54,9 +55,9 @@ def predict(
         bool, typer.Option("--json", help="Print one JSON object per clip.")
     ] = False,
     explain: Annotated[bool, typer.Option(help="Also write a reason.")] = True,
-    transcribe: Annotated[
-        bool, typer.Option(help="Without --text, transcribe the clip with Whisper (English).")
-    ] = True,
+    transcribe: Annotated[bool, typer.Option(help="Without --text, transcribe the clip.")] = True,
+    transcriber: TranscriberName = WHISPER,
+    language: LanguageCode = None,
     start: Annotated[
         float | None, typer.Option(help="Start of the span, in seconds.", show_default="its start")
     ] = None,
@@ -86,6 +87,7 @@ def predict(
 
     if out is not None:
         need_table(out)
+    whisper = chosen(transcriber, language, transcribe)
     asked = asked_clips(clips, text, start, end)
     model = model_or_shipped(model)
     if coverage is not None:
@@ -101,7 +103,9 @@ def predict(
         need_media(asked[0].video)  # no media file is told before the model is loaded
     from emollama.session import open_session
 
-    session = open_session(model, dtype, describe=False)
+    session = open_session(model, dtype, describe=False, whisper=whisper)
+    if not whisper.embedded and not session.listens(None):
+        print(f"note: model '{session.name}' reads no words: none are transcribed", file=sys.stderr)
     session.require_calibrated(coverage)
     read: dict[Path, ClipView] = {}
     whole = {
@@ -130,6 +134,7 @@ def predict(
 
         run = {
             "model": model_signature(model), "explain": explain, "transcribe": transcribe,
+            "transcriber": [transcriber, language],
             "coverage": coverage, "dtype": dtype, "person": name,
             "enrolled": [str(path) for path in wish.clips],
         }  # fmt: skip

@@ -13,6 +13,7 @@ from emollama.assets.people import model_or_shipped
 from emollama.base.errors import EmollamaError
 from emollama.base.precision import Precision
 from emollama.base.quiet import quiet_libraries
+from emollama.media.whispers import WHISPER, LanguageCode, TranscriberName, Whisper
 
 KEY_VARIABLE = "EMOLLAMA_API_KEY"
 
@@ -51,6 +52,8 @@ def serve(
         int, typer.Option(help="MiB of memory that decoding a clip may take.", min=64)
     ] = 2048,
     describe: Annotated[bool, typer.Option(help="Also return peak frame and timeline.")] = True,
+    transcriber: TranscriberName = WHISPER,
+    language: LanguageCode = None,
     people: Annotated[
         bool, typer.Option("--people", help="Let requests name the people stored here.")
     ] = False,
@@ -77,11 +80,12 @@ def serve(
             f"--host {host} opens the server to other machines: set {KEY_VARIABLE} to a key of at "
             "least 8 characters"
         )
+    whisper = Whisper(transcriber, language)
     model = model_or_shipped(model)
     quiet_libraries()
     from emollama.serving.server import serve as run
     from emollama.session import open_session
 
-    session = open_session(model, dtype, describe)
+    session = open_session(model, dtype, describe, whisper)
     print(f"preparing {session.name} ({session.kind})", file=sys.stderr)
     run(session, settings, lambda address: print(f"listening on {address}", flush=True))

@@ -14,6 +14,7 @@ from emollama.base.paths import need_artefact
 from emollama.base.precision import Precision
 from emollama.base.processors import settle_threads
 from emollama.base.typer_app import run_app
+from emollama.media.whispers import WHISPER, LanguageCode, TranscriberName, Whisper
 
 KEY_VARIABLE = "EMOLLAMA_API_KEY"
 USER = "emollama"
@@ -32,6 +33,8 @@ def demo(
         typer.Option(metavar="DIR", help="Folder of the example clips, created on first use."),
     ] = Path("runs/demo-examples"),
     no_examples: Annotated[bool, typer.Option("--no-examples", help="Show no examples.")] = False,
+    transcriber: TranscriberName = WHISPER,
+    language: LanguageCode = None,
     people: Annotated[
         bool, typer.Option("--people", help="Let visitors choose the people stored here.")
     ] = False,
@@ -60,6 +63,7 @@ def demo(
             f"--host {settings.host} opens the page to other machines: set {KEY_VARIABLE} to a "
             f"password of at least 8 characters (the user is {USER})"
         )
+    whisper = Whisper(transcriber, language)
     model = model_or_shipped(model)
     from emollama.serving.server import listening
 
@@ -76,7 +80,7 @@ def demo(
 
     print(f"opening {model}", flush=True)
     serve(
-        open_session(model, dtype),
+        open_session(model, dtype, whisper=whisper),
         settings,
         None if no_examples else examples,
         USER,

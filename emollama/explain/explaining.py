@@ -20,6 +20,7 @@ from emollama.inputs.draws import drawn
 from emollama.llm.inference import REASON_TOKENS
 from emollama.manifest.sample import Manifest, Sample
 from emollama.manifest.split_file import read_with_splits
+from emollama.media.whispers import Whisper
 from emollama.runs.artefact import Artefact
 from emollama.runs.run_folder import tell_left_out
 from emollama.scoring.predictions.prediction import channel_truth
@@ -63,13 +64,14 @@ def explain_clip(
     end: float | None = None,
     reason: bool = False,
     dtype: Precision = "auto",
+    whisper: Whisper = Whisper(),  # noqa: B008  it is frozen
 ) -> Case:
     """Explain the answer to a raw clip; writes OUT/NAME.png, .html and .json.
 
     Raises:
         EmollamaError: the clip cannot be read, or a reason is requested from a model without text.
     """
-    session = open_session(model, dtype, describe=False)
+    session = open_session(model, dtype, describe=False, whisper=whisper)
     _require_able(session.artefact, reason)
     look = session.look(clip, text, start, end)
     subject = session.subject(look)

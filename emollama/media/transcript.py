@@ -25,14 +25,15 @@ from transformers import (
     WhisperTimeStampLogitsProcessor,
 )
 
-from emollama.assets import fetch
 from emollama.base.errors import EmollamaError
 from emollama.media.clip import SAMPLE_RATE
+from emollama.media.languages import LANGUAGES, Language
 from emollama.media.speech import Span, SpeechActivity
+from emollama.media.whispers import Whisper, knows_languages
 
-WHISPER = "whisper-tiny.en"
 _WINDOW = 28.0  # seconds that are heard at once; Whisper's own window is 30
 _TOKENS_A_SECOND, _LEAST_TOKENS, _MOST_TOKENS = 8, 16, 220
+_TOKENS_OF_ANY_SCRIPT = 16  # a second: in Hindi a letter is a token
 _LEAST_CERTAIN = -1.0  # mean log-probability of a token
 _MOST_REPEATED = 2.4  # length over compressed length: a loop compresses well
 _STAMP = 0.02  # seconds a time token counts
@@ -51,15 +52,30 @@ class Phrase:
         return {"start": self.start, "end": self.end, "text": self.text}
 
 
+@dataclass(frozen=True)
+class Transcript:
+    """What is said in a clip: phrases sorted by time, none where nobody speaks.
+
+    `language` is None where a transcriber knows only one, or nobody speaks.
+    """
+
+    phrases: tuple[Phrase, ...] = ()
+    language: Language | None = None
+
+
 class Transcriber:
-    """Whisper behind voice activity.
+    """Whisper behind voice activity. Words are in the language that is spoken, one a clip.
 
     Args:
         folder: a Whisper in the transformers format.
         activity: detects speech.
+        language: a code of `LANGUAGES`; None to detect it.
+
+    Raises:
+        EmollamaError: the folder cannot be loaded, or its Whisper does not know the language.
     """
 
-    def __init__(self, folder: Path, activity: SpeechActivity) -> None:
+    def __init__(self, folder: Path, activity: SpeechActivity, language: str | None = None) -> None:
         self.activity = activity
         try:
             self.model: Any = WhisperForConditionalGeneration.from_pretrained(
@@ -68,66 +84,126 @@ class Transcriber:
             self.processor: Any = WhisperProcessor.from_pretrained(folder, local_files_only=True)
         except (OSError, ValueError, RuntimeError) as error:
             raise EmollamaError(f"{folder}: Whisper cannot be loaded: {error}") from error
-        self.first_stamp = int(self.model.generation_config.no_timestamps_token_id) + 1
+        tokens = self.processor.tokenizer.get_vocab()
+        if "<|notimestamps|>" not in tokens:
+            raise EmollamaError(f"{folder}: its tokenizer is not Whisper's: no <|notimestamps|>")
+        self.first_stamp = int(tokens["<|notimestamps|>"]) + 1
+        self.languages: dict[str, int] = {}
+        self._task: list[int] = []
+        if knows_languages(folder):
+            known = {code: tokens.get(f"<|{code}|>") for code in LANGUAGES}
+            self.languages = {code: i for code, i in known.items() if i is not None}
+            self._task = [tokens["<|transcribe|>"]]
+            if language is not None and language not in self.languages:
+                raise EmollamaError(f"{folder}: this Whisper does not know language '{language}'")
+        self.language = language
 
     @classmethod
-    def from_assets(cls) -> Transcriber:
-        """The embedded Whisper (English) with Silero VAD; both are fetched if needed."""
-        return cls(fetch(WHISPER), SpeechActivity.from_asset())
+    def open(cls, chosen: Whisper = Whisper()) -> Transcriber:  # noqa: B008  it is frozen
+        """The Whisper that was chosen, with Silero VAD; both are fetched if needed."""
+        return cls(chosen.folder(), SpeechActivity.from_asset(), chosen.language)
 
-    def transcribe(self, audio: np.ndarray) -> tuple[Phrase, ...]:
-        """Phrases of float32 sound [n] at 16 kHz, sorted by time; none where nobody speaks."""
+    def transcribe(self, audio: np.ndarray) -> Transcript:
+        """What float32 sound [n] at 16 kHz says."""
         return self.hear(audio, self.activity.spans(audio))
 
-    def hear(self, audio: np.ndarray, spans: Sequence[Span]) -> tuple[Phrase, ...]:
-        """Phrases of the stretches of speech."""
-        return tuple(
-            phrase for window in windows(spans) for phrase in self._understood(audio, window)
-        )
-
     @torch.inference_mode()
-    def _understood(self, audio: np.ndarray, span: Span) -> list[Phrase]:
+    def hear(self, audio: np.ndarray, spans: Sequence[Span]) -> Transcript:
+        """What the stretches of speech say."""
+        parts = windows(spans)
+        if not parts:
+            return Transcript()
+        language, known = self._language_of(audio, parts)
+        prompt = [self.languages[language.code], *self._task] if language is not None else []
+        phrases: list[Phrase] = []
+        for part in parts:
+            states = known[part] if part in known else self._states(audio, part)
+            phrases += self._understood(states, part, prompt)
+        return Transcript(tuple(phrases), language)
+
+    def _language_of(
+        self, audio: np.ndarray, parts: Sequence[Span]
+    ) -> tuple[Language | None, dict[Span, Tensor]]:
+        """The clip's language, by its longest window, and the states that were made for it."""
+        if not self.languages:
+            return None, {}
+        if self.language is not None:
+            return Language(self.language), {}
+        longest = max(parts, key=lambda part: part.end - part.start)
+        states = self._states(audio, longest)
+        scores, _ = self._next([self._start], states, None)
+        codes = list(self.languages)
+        chances = scores[0, [self.languages[code] for code in codes]].softmax(-1)
+        best = int(chances.argmax())
+        return Language(codes[best], float(chances[best])), {longest: states}
+
+    @property
+    def _start(self) -> int:
+        return int(self.model.generation_config.decoder_start_token_id)
+
+    def _states(self, audio: np.ndarray, span: Span) -> Tensor:
         part = audio[round(span.start * SAMPLE_RATE) : round(span.end * SAMPLE_RATE)]
         inputs = self.processor(part, sampling_rate=SAMPLE_RATE, return_tensors="pt")
+        states: Tensor = self.model.get_encoder()(inputs.input_features).last_hidden_state
+        return states
+
+    def _understood(self, states: Tensor, span: Span, prompt: Sequence[int]) -> list[Phrase]:
         seconds = span.end - span.start
-        longest = int(min(_MOST_TOKENS, _LEAST_TOKENS + _TOKENS_A_SECOND * seconds))
-        ids, certainty = self._greedy(inputs.input_features, longest)
+        rate = _TOKENS_OF_ANY_SCRIPT if self.languages else _TOKENS_A_SECOND
+        longest = int(min(_MOST_TOKENS, _LEAST_TOKENS + rate * seconds))
+        ids, certainty = self._greedy(states, longest, prompt)
         text = self._text(ids)
         if not text or certainty < _LEAST_CERTAIN or repeats(text):
             return []
         return self._phrases(ids, span)
 
-    def _greedy(self, features: Tensor, longest: int) -> tuple[list[int], float]:
-        """The likeliest tokens one by one, time tokens included, and their mean log-probability."""
-        settings = self.model.generation_config
-        rules: Any = LogitsProcessorList(
-            [
-                SuppressTokensLogitsProcessor(settings.suppress_tokens),
-                SuppressTokensAtBeginLogitsProcessor(settings.begin_suppress_tokens, 1),
-                WhisperTimeStampLogitsProcessor(settings, begin_index=1),
-            ]
+    def _next(self, ids: Sequence[int], states: Tensor, cache: Any) -> tuple[Tensor, Any]:
+        """Scores [1, tokens] of what follows, and the cache with `ids` in it."""
+        out = self.model.model.decoder(
+            input_ids=torch.tensor([list(ids)]),
+            encoder_hidden_states=states,
+            past_key_values=cache,
+            use_cache=True,
         )
-        heard = self.model.get_encoder()(features).last_hidden_state
-        sequence = torch.tensor([[settings.decoder_start_token_id]])
+        return self.model.proj_out(out.last_hidden_state[:, -1]).float(), out.past_key_values
+
+    def _rules(self, begin: int) -> Any:
+        """What may follow: time tokens in pairs, and no tokens that the model's settings forbid."""
+        settings = self.model.generation_config
+        rules: list[Any] = []
+        if settings.suppress_tokens:
+            rules.append(SuppressTokensLogitsProcessor(settings.suppress_tokens))
+        if settings.begin_suppress_tokens:
+            rules.append(
+                SuppressTokensAtBeginLogitsProcessor(settings.begin_suppress_tokens, begin)
+            )
+        settings.no_timestamps_token_id = self.first_stamp - 1
+        return LogitsProcessorList([*rules, WhisperTimeStampLogitsProcessor(settings, begin)])
+
+    def _greedy(
+        self, states: Tensor, longest: int, prompt: Sequence[int] = ()
+    ) -> tuple[list[int], float]:
+        """The likeliest tokens one by one, time tokens included, and their mean log-probability.
+
+        `prompt` stands between the start token and them: language and task.
+        """
+        begin = [self._start, *prompt]
+        rules = self._rules(len(begin))
+        sequence = torch.tensor([begin])
+        new: Sequence[int] = begin
         cache: Any = None
         ids: list[int] = []
         logs: list[float] = []
         while len(ids) < longest:
-            out = self.model.model.decoder(
-                input_ids=sequence[:, -1:],
-                encoder_hidden_states=heard,
-                past_key_values=cache,
-                use_cache=True,
-            )
-            cache = out.past_key_values
-            scores = rules(sequence, self.model.proj_out(out.last_hidden_state[:, -1]).float())
-            chances = scores.log_softmax(-1)[0]
+            scores, cache = self._next(new, states, cache)
+            chances = rules(sequence, scores).log_softmax(-1)[0]
             token = int(chances.argmax())
             logs.append(float(chances[token]))
-            if token == settings.eos_token_id:
+            if token == self.model.generation_config.eos_token_id:
                 break
             ids.append(token)
-            sequence = torch.cat([sequence, torch.tensor([[token]])], dim=1)
+            new = [token]
+            sequence = torch.cat([sequence, torch.tensor([new])], dim=1)
         return ids, float(np.mean(logs))
 
     def _phrases(self, ids: Sequence[int], span: Span) -> list[Phrase]:
@@ -173,5 +249,8 @@ def windows(spans: Sequence[Span]) -> list[Span]:
 
 def repeats(text: str) -> bool:
     """Whether a text repeats itself, as a transcriber that loops does."""
-    data = text.encode()
+    letters = {letter: i for i, letter in enumerate(sorted(set(text)))}
+    # A byte a letter: in UTF-8 a letter of Tamil has three, two of them nearly always the same.
+    one_each = not text.isascii() and len(letters) <= 256
+    data = bytes(map(letters.__getitem__, text)) if one_each else text.encode()
     return len(data) > 24 and len(data) / len(zlib.compress(data)) > _MOST_REPEATED

@@ -11,6 +11,7 @@ from pathlib import PurePath
 from typing import Any
 
 from emollama.base.files import read_json, write_text
+from emollama.media.languages import LANGUAGES
 from emollama.merr.build import RECORD, Build
 from emollama.merr.settings import ModelSection
 from emollama.merr.stagefile import Row
@@ -171,7 +172,8 @@ def _who(section: ModelSection) -> str:
 
 def _transcripts(build: Build) -> str:
     section = build.settings.transcript
-    whisper = f"transcribed by {section.whisper}, where there is speech"
+    spoken = f" in {LANGUAGES[section.language]}" if section.language else ""
+    whisper = f"transcribed{spoken} by {section.chosen.title}, where there is speech"
     return {
         "auto": f"supplied with the clips if available, else {whisper}",
         "whisper": whisper,

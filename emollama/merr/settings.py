@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from emollama.base.config import Seed, Strict, load_config
+from emollama.base.errors import EmollamaError
+from emollama.media.whispers import WHISPER, Whisper
 
 Kind = Literal["template", "local", "endpoint"]
 DEFAULTS = Path(__file__).parent / "tables" / "defaults.yaml"
@@ -41,12 +43,26 @@ class TranscriptSection(Strict):
     """Words: a CSV (`name`, `sentence`), the manifest's own texts, or Whisper.
 
     `auto` uses texts from the CSV or the manifest and transcribes the rest, `whisper` transcribes
-    every clip, `given` none.
+    every clip, `given` none. `whisper` is the name of a Whisper or its folder; `language` the code
+    of what is spoken, detected in each clip where it is None.
     """
 
     source: Literal["auto", "whisper", "given", "none"] = "auto"
     file: Path | None = None
-    whisper: str = "whisper-tiny.en"
+    whisper: str = WHISPER
+    language: str | None = None
+
+    @property
+    def chosen(self) -> Whisper:
+        """The transcriber.
+
+        Raises:
+            EmollamaError: it is none, or does not know the language.
+        """
+        try:
+            return Whisper(self.whisper, self.language)
+        except EmollamaError as error:
+            raise EmollamaError(f"transcript: {error}") from error
 
 
 class EvidenceSection(Strict):

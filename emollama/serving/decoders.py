@@ -30,6 +30,7 @@ from emollama.media.clip import SAMPLE_RATE, Clip, Frames
 from emollama.media.container import header_seconds, open_media, video_stream
 from emollama.media.lengths import track_lengths
 from emollama.media.pictures import is_still, picture_size
+from emollama.media.whispers import Whisper
 from emollama.serving.refusal import Refusal
 from emollama.serving.settings import Settings
 from emollama.session.base import Session
@@ -50,12 +51,14 @@ class Recipe:
         sources: of encoders, with their fingerprints.
         tools: keys of the readers of raw media.
         describe: whether clips are described.
+        whisper: the transcriber.
         settings: the limits.
     """
 
     sources: Mapping[str, str]
     tools: tuple[str, ...]
     describe: bool
+    whisper: Whisper
     settings: Settings
 
 
@@ -82,7 +85,9 @@ class DecoderPool:
         # The key is of no use to a process that handles strangers' files.
         plain = replace(settings, api_key=None)
         observer = session.observer
-        self._recipe = Recipe(sources, tuple(observer.tools), observer.describe, plain)
+        self._recipe = Recipe(
+            sources, tuple(observer.tools), observer.describe, observer.whisper, plain
+        )
         self._settings = settings
         self._idle: queue.SimpleQueue[Worker | None] = queue.SimpleQueue()
         self._all: set[Worker] = set()
@@ -191,6 +196,7 @@ def _opened(recipe: Recipe) -> tuple[None, Callable[[Job], tuple[str, Any]]]:
         {s: encoder_of(s, f, device) for s, f in recipe.sources.items()},
         recipe.describe,
         {key: raw_reading.build(key) for key in recipe.tools},
+        recipe.whisper,
     )
     warm_up(observer)
     limit_memory(recipe.settings.watch_memory)

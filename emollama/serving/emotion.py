@@ -14,6 +14,7 @@ from emollama.serving.refusal import Refusal
 from emollama.serving.wire import (
     EmotionAnswer,
     FramesOut,
+    LanguageOut,
     PeakOut,
     PersonOut,
     PhraseOut,
@@ -94,6 +95,7 @@ def _told(
         reason=reason,
         text=answer.text,
         text_source=look.text_source,
+        language=None if look.language is None else LanguageOut(**look.language.to_dict()),
         transcript=None
         if observation.transcript is None
         else [PhraseOut(**phrase.to_dict()) for phrase in observation.transcript],

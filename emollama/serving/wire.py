@@ -270,6 +270,13 @@ class PersonOut(BaseModel):
     name: str | None = None
 
 
+class LanguageOut(BaseModel):
+    """Language of transcribed words: its code, and its probability where it was detected."""
+
+    code: str
+    probability: float | None = None
+
+
 class EmotionAnswer(BaseModel):
     """The emotion of a clip, and the evidence."""
 
@@ -289,6 +296,7 @@ class EmotionAnswer(BaseModel):
     reason: str | None
     text: str | None
     text_source: Literal["given", "heard"] | None
+    language: LanguageOut | None = None
     transcript: list[PhraseOut] | None
     peak: PeakOut | None
     told: list[ToldOut]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emollama.manifest.labels import label_set
+from emollama.media.languages import Language
 from emollama.scoring.predictions.parsing import parse_words
 
 
@@ -40,7 +41,8 @@ class Answer:
     labels answers with `labels` (independent scores) instead of one, a model of quantities with
     `values`; for frames, those are means over the clip, and `frames` holds them over time. `absent`
     says why a channel of the model that the clip lacks is not used. `person` says whom the clip was
-    measured against, if it was.
+    measured against, if it was; `language` is that of transcribed words, where the transcriber
+    knows several.
 
     Of a calibrated model `calibrated` are the probabilities after its temperature; `scores` stay
     what the model says. If a `coverage` was asked for, `label_set` holds the labels that the clip
@@ -63,6 +65,7 @@ class Answer:
     label_set: tuple[str, ...] | None = None
     absent: Mapping[str, str] = field(default_factory=dict)
     person: PersonSummary | None = None
+    language: Language | None = None
 
     @property
     def undecided(self) -> bool:
@@ -98,6 +101,8 @@ class Answer:
             more["undecided"] = self.undecided
         if self.person is not None:
             more["person"] = self.person.to_dict()
+        if self.language is not None:
+            more["language"] = self.language.to_dict()
         return {
             **more,
             "label": self.label,

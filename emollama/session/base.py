@@ -22,7 +22,6 @@ from emollama.llm.decoding import Reply, Sampling
 from emollama.llm.inference import REASON_TOKENS
 from emollama.llm.processing import CHANNELS, LONGEST_TEXT, Turn, cut_text
 from emollama.manifest.channels import Channel
-from emollama.media.transcript import WHISPER
 from emollama.runs.artefact import Artefact, Family
 from emollama.runs.shapley import attribution, subset_scores
 from emollama.runs.subject import Subject
@@ -144,7 +143,7 @@ class Session(ABC):
         if words is not None:
             source = "given" if text is not None else "heard"
         if source == "heard":
-            notes.append(f"the words were transcribed by {WHISPER}")
+            notes.append(observation.heard_by)
         made = {**observation.tracks, **self._of_words(words, notes)}
         tracks: dict[str, Track | None] = {}
         for one in self.inputs:

@@ -13,6 +13,7 @@ from emollama.encoders.base import FeatureTrack
 from emollama.inputs.person import Person
 from emollama.llm.processing import CHANNELS, Evidence
 from emollama.manifest.channels import Channel
+from emollama.media.languages import Language
 from emollama.session.answer import PersonSummary
 from emollama.session.observation import Observation, Track
 
@@ -64,6 +65,11 @@ class ClipView:
     def duration(self) -> float:
         """Seconds."""
         return self.observation.duration
+
+    @property
+    def language(self) -> Language | None:
+        """Of the words, where they were transcribed in one of many languages."""
+        return self.observation.language if self.text_source == "heard" else None
 
     @property
     def used(self) -> tuple[Channel, ...]:

@@ -22,6 +22,7 @@ from emollama.base.files import read_json, read_text
 from emollama.base.paths import FUSION_FILE, PROCESSOR_FILE, need_artefact
 from emollama.base.precision import Precision
 from emollama.base.quiet import quiet_libraries
+from emollama.media.whispers import Whisper
 
 if TYPE_CHECKING:
     from emollama.fusion.artefact import FusionArtefact
@@ -167,7 +168,12 @@ def stored_labels(folder: Path) -> tuple[str, ...]:
         raise EmollamaError(f"{path}: holds no label set") from error
 
 
-def open_session(folder: Path, dtype: Precision = "auto", describe: bool = True) -> Session:
+def open_session(
+    folder: Path,
+    dtype: Precision = "auto",
+    describe: bool = True,
+    whisper: Whisper = Whisper(),  # noqa: B008  it is frozen
+) -> Session:
     """Open an artefact with its encoders, ready to answer questions about clips.
 
     Args:
@@ -175,12 +181,15 @@ def open_session(folder: Path, dtype: Precision = "auto", describe: bool = True)
         dtype: of a language model.
         describe: whether to describe clips as well (peak frame, timeline), which needs the face
             assets; otherwise clips are only encoded.
+        whisper: the transcriber; one that was chosen is fetched where the words are read.
 
     Raises:
         EmollamaError: for every mistake the user can fix.
     """
     kind = kind_of_artefact(folder)
-    return kind.session(kind.open(folder, dtype), describe)
+    session = kind.session(kind.open(folder, dtype), describe)
+    session.observer.transcribe_by(whisper, session.listens(None))
+    return session
 
 
 def need_inputs(path: Path, overrides: Sequence[str]) -> None:

@@ -144,6 +144,7 @@ class FusionSession(Session):
             notes=look.notes,
             absent=look.absent,
             person=look.person_summary,
+            language=look.language,
             seconds=0.0,
             labels=labels,
             values=values,

@@ -185,6 +185,7 @@ class LlmSession(Session):
             notes=look.notes,
             absent=look.absent,
             person=look.person_summary,
+            language=look.language,
             seconds=0.0,
         )
 

@@ -10,7 +10,9 @@ from warnings import warn
 import numpy as np
 
 from emollama.encoders.base import FeatureTrack
+from emollama.media.languages import Language
 from emollama.media.transcript import Phrase
+from emollama.media.whispers import WHISPER
 
 if TYPE_CHECKING:
     from emollama.fusion.data.raw_media import RawTrack
@@ -116,6 +118,8 @@ class Observation:
         measurements: the same in words.
         notes: remarks for the reader of an answer.
         absent: by channel that was looked for in vain, why it is absent.
+        language: of the transcript; None where its transcriber knows only one.
+        transcriber: the name of the transcriber.
     """
 
     duration: float
@@ -126,6 +130,8 @@ class Observation:
     measurements: tuple[Measurement, ...] = ()
     notes: tuple[str, ...] = field(default=())
     absent: Mapping[str, str] = field(default_factory=dict)
+    language: Language | None = None
+    transcriber: str = WHISPER
 
     @property
     def told(self) -> tuple[Measurement, ...]:
@@ -137,6 +143,12 @@ class Observation:
     def heard(self) -> str | None:
         """The transcript as one text; None without words."""
         return " ".join(phrase.text for phrase in self.transcript or ()) or None
+
+    @property
+    def heard_by(self) -> str:
+        """A remark on who transcribed, and in which language."""
+        told = f", in {self.language}" if self.language is not None else ""
+        return f"the words were transcribed by {self.transcriber}{told}"
 
 
 def nothing_seen() -> Observation:

@@ -5,6 +5,7 @@ It is independent of the answering model, so it can run in a separate process.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -23,7 +24,8 @@ from emollama.encoders.prosody import Contour, measure
 from emollama.media.clip import SAMPLE_RATE, Clip
 from emollama.media.faces import prominence
 from emollama.media.presence import speaks
-from emollama.media.transcript import Phrase, Transcriber
+from emollama.media.transcript import Transcriber, Transcript
+from emollama.media.whispers import Whisper
 from emollama.session.observation import Measurement, Observation, Peak, Timeline, Track
 from emollama.workers.worker import Job, clip_for, decode_views
 
@@ -50,11 +52,19 @@ class Observer:
         encoders: by source.
         describe: False makes only the tracks, and the transcript if requested.
         tools: by source, the readers of raw sound and pictures.
+        whisper: the transcriber that was chosen.
     """
 
     encoders: dict[str, Encoder] = field(default_factory=dict)
     describe: bool = True
     tools: Mapping[str, MediaTool] = field(default_factory=dict)
+    whisper: Whisper = field(default_factory=Whisper)
+
+    def transcribe_by(self, whisper: Whisper, wanted: bool = True) -> None:
+        """Choose the transcriber; any but the embedded one is fetched now, if words are wanted."""
+        self.whisper = whisper
+        if wanted and not whisper.embedded:
+            whisper.folder(lambda line: print(line, file=sys.stderr, flush=True))
 
     @cached_property
     def _faces(self) -> FaceFinder:
@@ -62,7 +72,7 @@ class Observer:
 
     @cached_property
     def _transcriber(self) -> Transcriber:
-        return Transcriber.from_assets()
+        return Transcriber.open(self.whisper)
 
     @cached_property
     def _expression(self) -> Encoder:
@@ -103,7 +113,7 @@ class Observer:
         for channel in {self.tools[source].channel for source, t in raw.items() if t is None}:
             absent.setdefault(channel, why_absent(channel, clip))
         notes = list(clip.notes)
-        transcript: tuple[Phrase, ...] | None = None
+        transcript: Transcript | None = None
         if transcribe:
             transcript = _try(lambda: self._hear(clip), notes, "speech is not transcribed")
         peak, timeline = None, _timeline(None, None)
@@ -122,8 +132,9 @@ class Observer:
                     "certain one is used"
                 )
         return Observation(
-            clip.duration, {**tracks, **raw}, transcript, peak, timeline, measurements,
-            tuple(dict.fromkeys(notes)), absent,
+            clip.duration, {**tracks, **raw}, transcript.phrases if transcript else None, peak,
+            timeline, measurements, tuple(dict.fromkeys(notes)), absent,
+            transcript.language if transcript else None, self.whisper.title,
         )  # fmt: skip
 
     def prepare(self, clip: Clip) -> None:
@@ -134,8 +145,8 @@ class Observer:
         if self.describe:
             _try(lambda: self._expression.encode([clip]), [], "")
 
-    def _hear(self, clip: Clip) -> tuple[Phrase, ...]:
-        return () if clip.audio is None else self._transcriber.transcribe(clip.audio)
+    def _hear(self, clip: Clip) -> Transcript:
+        return Transcript() if clip.audio is None else self._transcriber.transcribe(clip.audio)
 
     def _speaks(self, clip: Clip, notes: list[str]) -> bool:
         """Whether there is a voice to describe; what cannot be told is described."""

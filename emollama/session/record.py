@@ -32,6 +32,7 @@ def record(
             "absent": dict(look.absent),
         },
         "text_source": look.text_source,
+        "language": None if look.language is None else look.language.to_dict(),
         "transcript": None
         if observation.transcript is None
         else [phrase.to_dict() for phrase in observation.transcript],

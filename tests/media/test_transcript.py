@@ -6,14 +6,24 @@ import numpy as np
 import torch
 
 from emollama.media.speech import Span
-from emollama.media.transcript import Transcriber
+from emollama.media.transcript import Transcriber, Transcript, repeats
 
 
 def test_words_that_whisper_is_unsure_of_are_left_out() -> None:
-    transcriber = Transcriber.from_assets()
+    transcriber = Transcriber.open()
     noise = np.random.default_rng(0).normal(scale=0.1, size=32_000).astype(np.float32)
-    features = transcriber.processor(noise, sampling_rate=16_000, return_tensors="pt")
     with torch.inference_mode():
-        ids, certainty = transcriber._greedy(features.input_features, 60)
+        ids, certainty = transcriber._greedy(transcriber._states(noise, Span(0.0, 2.0)), 60)
     assert transcriber._text(ids) == "I'm going to go to the next one." and certainty < -1.5
-    assert transcriber.hear(noise, [Span(0.0, 2.0)]) == ()
+    assert transcriber.hear(noise, [Span(0.0, 2.0)]) == Transcript()
+
+
+def test_a_script_of_three_bytes_a_letter_is_no_loop() -> None:
+    # Universal Declaration of Human Rights, article 1, in Tamil
+    tamil = (
+        "மனிதப் பிறவியினர் சகலரும் சுதந்திரமாகவே பிறக்கின்றனர்; அவர்கள் மதிப்பிலும், உரிமைகளிலும் சமமானவர்கள், "
+        "அவர்கள் நியாயத்தையும் மனச்சாட்சியையும் இயற்பண்பாகப் பெற்றவர்கள். அவர்கள் ஒருவருடனொருவர் சகோதர "
+        "உணர்வுப் பாங்கில் நடந்துகொள்ளல் வேண்டும்."
+    )
+    assert not repeats(tamil)
+    assert repeats("அவர்கள் சகலரும் " * 8) and repeats("and then " * 8)

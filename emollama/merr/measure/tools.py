@@ -191,7 +191,7 @@ class TranscriptTool:
     def __init__(self, settings: Settings) -> None:
         section = settings.transcript
         hears = section.source in ("auto", "whisper")
-        self._transcriber = TranscriptRows(section.whisper) if hears else None
+        self._transcriber = TranscriptRows(section.chosen) if hears else None
         self._longest = settings.longest
 
     @property
@@ -207,7 +207,7 @@ class TranscriptTool:
             return {"status": "ok", "source": "given", "text": "", "note": "not given"}
         audio = view.clip.audio
         if audio is None:
-            return {"status": "ok", "source": self._transcriber.asset, "text": "",
+            return {"status": "ok", "source": self._transcriber.whisper.title, "text": "",
                     "note": _NO_SOUND}  # fmt: skip
         return self._transcriber.row(audio)
 

@@ -8,36 +8,31 @@ from functools import cached_property
 import numpy as np
 
 from emollama.assets import fetch, weights_hash
-from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.base.quiet import quiet_libraries
 from emollama.media.speech import SpeechActivity
-from emollama.media.transcript import WHISPER, Transcriber
+from emollama.media.transcript import Transcriber
+from emollama.media.whispers import Whisper
 from emollama.merr.stagefile import Row
-
-MODELS = (WHISPER,)
 
 
 class TranscriptRows:
     """Rows from the transcriber that page and server also use; it is loaded at the first speech.
 
     Args:
-        asset: one of `MODELS`.
-
-    Raises:
-        EmollamaError: no such model.
+        whisper: the transcriber.
     """
 
-    def __init__(self, asset: str = WHISPER) -> None:
-        if asset not in MODELS:
-            raise EmollamaError(
-                f"transcript.whisper: '{asset}' is unknown{did_you_mean(asset, MODELS)}"
-            )
-        self.asset = asset
+    def __init__(self, whisper: Whisper = Whisper()) -> None:  # noqa: B008  it is frozen
+        self.whisper = whisper
 
     @cached_property
     def fingerprint(self) -> str:
         """Of code version and weights."""
-        hashes = [weights_hash(fetch(name)) for name in (self.asset, "silero-vad")]
+        if self.whisper.embedded:
+            own = weights_hash(fetch(self.whisper.name))
+        else:
+            own = self.whisper.fingerprint()
+        hashes = [own, weights_hash(fetch("silero-vad"))]
         return hashlib.sha256(f"transcript-2:{hashes}".encode()).hexdigest()[:16]
 
     @cached_property
@@ -47,18 +42,26 @@ class TranscriptRows:
     @cached_property
     def _transcriber(self) -> Transcriber:
         quiet_libraries()
-        return Transcriber(fetch(self.asset), self._activity)
+        return Transcriber(self.whisper.folder(), self._activity, self.whisper.language)
 
     def row(self, audio: np.ndarray) -> Row:
-        """Text of float32 sound [n] at 16 kHz, its source, seconds of speech, and phrases."""
+        """Text of float32 sound [n] at 16 kHz, its source, seconds of speech, and phrases.
+
+        `language` stands in it where the transcriber knows several.
+        """
         spans = self._activity.spans(audio)
-        phrases = self._transcriber.hear(audio, spans) if spans else ()
         row: Row = {
             "status": "ok",
-            "source": self.asset,
+            "source": self.whisper.title,
             "speech": round(sum(span.end - span.start for span in spans), 2),
-            "text": " ".join(phrase.text for phrase in phrases),
+            "text": "",
         }
-        if phrases:
-            return {**row, "phrases": [[p.start, p.end, p.text] for p in phrases]}
-        return {**row, "note": "nothing understood" if spans else "no speech"}
+        if not spans:
+            return {**row, "note": "no speech"}
+        said = self._transcriber.hear(audio, spans)
+        row["text"] = " ".join(phrase.text for phrase in said.phrases)
+        if said.language is not None:
+            row["language"] = said.language.to_dict()
+        if not said.phrases:
+            return {**row, "note": "nothing understood"}
+        return {**row, "phrases": [[p.start, p.end, p.text] for p in said.phrases]}
