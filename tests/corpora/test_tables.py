@@ -262,6 +262,21 @@ def test_numbers_are_mapped_to_labels(brought: Brought) -> None:
         brought.read(text, mapping={"0": "neutrl"})
 
 
+def test_a_table_is_not_overwritten_and_a_minute_has_60_seconds(brought: Brought) -> None:
+    text = "path,label\na.mp4,sad\n"
+    plant(brought.folder, ["a.mp4"])
+    own = brought.folder / "t.csv"
+    own.write_text(text)
+    with pytest.raises(EmollamaError, match="is the table itself"):
+        prepare_csv(own, brought.folder / "." / "t.csv", labels=MER)
+    assert own.read_text() == text
+    for odd in ("1:99", "1:75:00"):
+        with pytest.raises(EmollamaError, match=f"'{odd}' is not a number of seconds, nor a time"):
+            brought.read(f"path,label,start\na.mp4,sad,{odd}\n")
+    (one,) = brought.read("path,label,start\na.mp4,sad,75:30\n")  # minutes of a long recording
+    assert one.start == 4530
+
+
 def test_splits_under_other_names_are_told(brought: Brought) -> None:
     text = "path,label,Set\na.mp4,sad,Train\nb.mp4,sad,dev\nc.mp4,sad,Test\n"
     read = brought.read(text, "a.mp4", "b.mp4", "c.mp4", split=None)
@@ -282,6 +297,10 @@ def test_a_folder_of_clips(tmp_path: Path) -> None:
         "clips/03-01-08-01-01-01-09.mp4", "clips/03-01-08-01-01-01-09.wav",
     )  # fmt: skip
     assert "1 sounds are the voice of the video" in "\n".join(report.lines())
+    # The picture in ../shared/data/real_files/torchcodec, and one of a phone.
+    plant(tmp_path / "pictures", ["gradient.heic", "IMG_1.HEIF", "x.avif"])
+    prepare_folder(tmp_path / "pictures", tmp_path / "p.jsonl", labels=MER)
+    assert len(samples_of(tmp_path / "p.jsonl")) == 3
     (tmp_path / "empty").mkdir()
     with pytest.raises(EmollamaError, match="holds no video, sound or picture"):
         prepare_folder(tmp_path / "empty", tmp_path / "m.jsonl", labels=MER)
