@@ -175,7 +175,8 @@ def _samples(
         require_name(clip.id or "", f"{clip.where}: column 'id'")
         lost = next(((p, why) for p in clip.media.values() if (why := missing(p))), None)
         if lost is not None:
-            rejected[f"{clip.where}: {lost[0]}"] = f"media {lost[1]}"
+            own = clip.where == str(lost[0])  # of a folder, whose rows are its files
+            rejected[clip.where if own else f"{clip.where}: {lost[0]}"] = f"media {lost[1]}"
             continue
         samples.append(_sample(clip, judged.targets(clip), finder))
         odd += _no_media(clip)

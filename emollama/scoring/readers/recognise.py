@@ -43,6 +43,7 @@ def recognise(path: Path) -> str | None:
         return None
     if set(value) & set(RESPONSES):
         return EMOTION_LLAMA_V2
+    _refuse_answers(path, set(value))
     if "manifest" in value:
         raise EmollamaError(
             f"{path}: is a manifest, not predictions; `emollama evaluate` writes predictions"
@@ -77,12 +78,17 @@ def _of_columns(path: Path) -> str:
         return "preference"
     if spelled & set(NAMES) and spelled & {*LABELS, *WORDS, *VALENCES, *REASONS}:
         return "emotion-llama"
-    if {"clip", "file", "key"} <= spelled:
-        raise EmollamaError(
-            f"{path}: is a table of `emollama predict`; predictions to score are written by "
-            "`emollama evaluate`"
-        )
+    _refuse_answers(path, spelled)
     raise EmollamaError(
         f"{path}:1: has no columns that are known as clips ({', '.join(NAMES)}) and answers "
         f"({', '.join((*LABELS, *WORDS, *VALENCES, *REASONS))}); it has {', '.join(header)}"
     )
+
+
+def _refuse_answers(path: Path, names: set[str]) -> None:
+    """Raise an error where a table is one of `emollama predict --out`."""
+    if {"clip", "file", "key"} <= names:
+        raise EmollamaError(
+            f"{path}: is a table of `emollama predict`; predictions to score are written by "
+            "`emollama evaluate`"
+        )
