@@ -37,7 +37,8 @@ ONCE: dict[str, tuple[str, set[str], dict[str, str]]] = {
         "emollama.base.journal.append_row",
         {"open to append"},
         {"emollama/session/answers_table.py": "a table for people, csv or JSON Lines, that is "
-         "written again in the order of its clips"},
+         "written again in the order of its clips",
+         "emollama/assets/cache.py": "joins the parts of a file of weights"},
     ),
     "progress bar": (
         "emollama.base.progress.bar",

@@ -97,6 +97,11 @@ def read_rows(
         yield Row(f"{path}:{number}", {n: c.strip() for n, c in zip(names, cells, strict=True)})
 
 
+def separator_of(line: str) -> str:
+    """Comma, semicolon, tab or bar: the first of the most frequent in a line of names."""
+    return max(",;\t|", key=line.count)
+
+
 def records(text: str, separator: str, table: Path) -> Iterator[tuple[int, list[str]]]:
     """(first line, cells) of each record that is not blank."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)

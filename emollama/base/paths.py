@@ -147,4 +147,4 @@ def need_clip(path: Path) -> None:
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         raise EmollamaError(f"{path}: is not a readable media file ({why})") from error
-    raise EmollamaError(f"{path}: {what}; give a video or audio file")
+    raise EmollamaError(f"{path}: {what}; give a video, sound or picture file")

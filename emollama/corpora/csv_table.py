@@ -74,8 +74,11 @@ def prepare_csv(
 
     Raises:
         EmollamaError: a missing column, an unknown label, an invalid number, a duplicate id, a
-            split that cuts a group or a span, or no row with a file; it names the table's line.
+            split that cuts a group or a span, or no row with a file; it names the table's line. Or
+            `out` is the table.
     """
+    if out.resolve() == table.resolve():
+        raise EmollamaError(f"--out {out}: is the table itself; give the manifest another name")
     asked = {f: (c,) if isinstance(c, str) else tuple(c) for f, c in (columns or {}).items()}
     timed = table.is_dir() or table.suffix.lower() in TIMED
     read = read_timed(table, asked, encoding) if timed else read_table(table, encoding)
@@ -172,7 +175,8 @@ def _samples(
         require_name(clip.id or "", f"{clip.where}: column 'id'")
         lost = next(((p, why) for p in clip.media.values() if (why := missing(p))), None)
         if lost is not None:
-            rejected[f"{clip.where}: {lost[0]}"] = f"media {lost[1]}"
+            own = clip.where == str(lost[0])  # of a folder, whose rows are its files
+            rejected[clip.where if own else f"{clip.where}: {lost[0]}"] = f"media {lost[1]}"
             continue
         samples.append(_sample(clip, judged.targets(clip), finder))
         odd += _no_media(clip)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 from emollama.base.errors import EmollamaError
@@ -52,6 +53,7 @@ def clips_table(folder: Path) -> Table:
         )
     rows: list[tuple[str, list[str]]] = []
     voices = pictures = 0
+    frames: Counter[Path] = Counter()
     for own in by_name.values():
         sounds = [path for path in own if path.suffix.lower() in SOUND]
         shown = [path for path in own if path.suffix.lower() in PICTURE]
@@ -66,6 +68,7 @@ def clips_table(folder: Path) -> Table:
             pictures += len(shown)
         else:
             pairs = [(path, None) for path in shown]
+            frames.update(path.parent for path in shown if path.stem[-1:].isdecimal())
         for pair in pairs:
             cells = ["" if path is None else str(path.relative_to(folder)) for path in pair]
             rows.append((str(pair[0] or pair[1]), cells))
@@ -74,4 +77,9 @@ def clips_table(folder: Path) -> Table:
         notes.append(f"{voices} sounds are the voice of the video of the same name")
     if pictures:
         notes.append(f"{pictures} pictures beside a clip of the same name are left out")
+    if numbered := sum(count for count in frames.values() if count > 1):
+        notes.append(
+            f"{numbered} numbered pictures are each a clip; where they are the frames of videos, "
+            "name their folders in a table for `emollama prepare csv`"
+        )
     return Table(folder, rows, ["video", "audio"], notes)

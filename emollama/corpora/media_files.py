@@ -12,13 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from emollama.base.errors import EmollamaError
+from emollama.media.suffixes import PICTURE
 
 VIDEOS = (
     ".mp4", ".avi", ".mkv", ".mov", ".webm", ".flv", ".m4v", ".mpg", ".mpeg", ".wmv", ".ts", ".gif",
 )  # fmt: skip
 """Suffixes of films, the more usual first."""
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
-"""Suffixes of pictures: frames of a folder, or clips of one frame."""
 
 Key = tuple[str | int, ...]
 
@@ -126,7 +125,7 @@ def first_with_media(
 
 def _is_frame(name: str) -> bool:
     stem, suffix = _split(name)
-    return suffix in PICTURES and stem[-1:].isdecimal()
+    return suffix in PICTURE and stem[-1:].isdecimal()
 
 
 def _split(name: str) -> tuple[str, str]:

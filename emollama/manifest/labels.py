@@ -44,9 +44,14 @@ class LabelSet:
         """`canonical(word)`, or an `EmollamaError` that begins with `where`."""
         label = self.canonical(word)
         if label is None:
-            hint = did_you_mean(word, (*self.labels, *self.synonyms))
-            raise EmollamaError(f"{where}: '{word}' is not in label set '{self.name}'{hint}")
+            raise EmollamaError(f"{where}: {self.unknown(word)}")
         return label
+
+    def unknown(self, word: str) -> str:
+        """What is wrong with a word that is no label: the nearest word, else the labels."""
+        near = did_you_mean(word, (*self.labels, *self.synonyms))
+        hint = near if near.endswith("?") else did_you_mean(word, self.labels)
+        return f"'{word[:80]}' is not in label set '{self.name}'{hint}"
 
     def to_dict(self) -> dict[str, object]:
         """What an artefact stores: enough to rebuild the set without this table."""

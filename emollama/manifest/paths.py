@@ -1,9 +1,13 @@
-"""How a manifest spells the path of a media file."""
+"""How a manifest spells the path of a media file, and which paths are no manifest."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+from emollama.base.errors import EmollamaError
+
+_TABLES = frozenset({".csv", ".tsv", ".txt", ".xlsx", ".json", ".srt", ".vtt", ".eaf", ".textgrid"})
 
 
 def path_in_manifest(media: Path, manifest: Path) -> str:
@@ -20,3 +24,21 @@ def path_in_manifest(media: Path, manifest: Path) -> str:
     if Path(os.path.commonpath([target, folder])) == Path(target.anchor):
         return target.as_posix()
     return Path(os.path.relpath(target, folder)).as_posix()
+
+
+def need_manifest(path: Path) -> None:
+    """Raise an error where a path is a folder, or by its suffix a table or a file of subtitles.
+
+    Raises:
+        EmollamaError: saying how a manifest is made of it.
+    """
+    made = f"--out {path.with_suffix('.jsonl')}"
+    if path.is_dir():
+        raise EmollamaError(
+            f"{path}: is a folder; a manifest of its clips is made by `emollama prepare folder "
+            f"{path} {made}`"
+        )
+    if path.suffix.lower() in _TABLES and path.is_file():
+        raise EmollamaError(
+            f"{path}: is a table; make a manifest of it with `emollama prepare csv {path} {made}`"
+        )

@@ -19,6 +19,7 @@ from emollama.base.errors import EmollamaError
 from emollama.base.files import parse_row, read_lines, write_jsonl
 from emollama.manifest.channels import Channel
 from emollama.manifest.labels import LabelSet
+from emollama.manifest.paths import need_manifest
 
 MANIFEST_VERSION = 1
 LONGEST_CONTEXT = 12
@@ -182,13 +183,18 @@ def scan_manifest(path: Path, complain: Callable[[LineFault], None]) -> Manifest
     Raises:
         EmollamaError: the file or its header cannot be read, or there is no usable sample.
     """
+    if path.suffix.lower() not in (".json", ".txt"):  # which a manifest may be called
+        need_manifest(path)
     lines = list(read_lines(path))
     if not lines:
         raise EmollamaError(f"{path}: is empty; a manifest begins with a header line")
     first = lines[0][0]
     header = parse_row(path, *lines[0]).get("manifest")
     if not isinstance(header, dict):
-        raise EmollamaError(f"{path}:{first}: the first line must be the manifest header")
+        raise EmollamaError(
+            f"{path}:{first}: the first line must be the manifest header; `emollama "
+            "prepare` makes manifests of tables, folders and corpora"
+        )
     if "labels" not in header:
         raise EmollamaError(f"{path}:{first}: the header has no 'labels'")
     if header.get("version") != MANIFEST_VERSION:

@@ -18,11 +18,7 @@ from PIL import Image, ImageOps, features
 from emollama.media.clip import Frames, MediaError
 from emollama.media.container import MAX_SIDE_IN_FILE
 from emollama.media.packets import PacketTimes
-
-PICTURES = (
-    ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif",
-)  # fmt: skip
-"""Suffixes of the pictures that make a folder a video."""
+from emollama.media.suffixes import PICTURE
 
 FPS = 25.0
 """Frames a second of a folder of frames for which nothing else is stated."""
@@ -66,7 +62,7 @@ def frame_files(path: Path) -> list[Path]:
         return [path]
     found = [
         file for file in path.iterdir()
-        if file.suffix.lower() in PICTURES and not file.name.startswith(".")
+        if file.suffix.lower() in PICTURE and not file.name.startswith(".")
     ]  # fmt: skip
     if not found:
         raise MediaError(

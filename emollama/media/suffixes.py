@@ -10,5 +10,9 @@ VIDEO = frozenset(
      ".mts", ".m2ts", ".3gp", ".vob", ".gif"}
 )  # fmt: skip
 SOUND = frozenset({".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".wma", ".aiff"})
-PICTURE = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
+PICTURES = (
+    ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif",
+)  # fmt: skip
+"""Of a clip of one frame, or of the frames of a folder, the more usual first."""
+PICTURE = frozenset(PICTURES)
 MEDIA = VIDEO | SOUND | PICTURE

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from emollama.base.errors import EmollamaError
 from emollama.base.paths import need_clip
+from emollama.manifest.paths import need_manifest
 
 _MANIFEST = ".jsonl"
-_TABLES = frozenset({".csv", ".tsv", ".txt", ".xlsx", ".json", ".srt", ".vtt", ".eaf", ".textgrid"})
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,8 @@ def asked_clips(
                     "and --end"
                 )
             found += _of_manifest(path, text)
-        elif path.suffix.lower() in _TABLES and path.is_file():
-            raise EmollamaError(
-                f"{path}: is a table; make a manifest of it with `emollama prepare csv {path} "
-                f"--out {path.with_suffix(_MANIFEST)}` and ask about that"
-            )
         else:
+            need_manifest(path)
             need_clip(path)
             found.append(AskedClip(str(path), path, None, start, end, text))
     return found

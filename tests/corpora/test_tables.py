@@ -61,6 +61,11 @@ def test_chinese_names_and_labels_in_any_encoding(brought: Brought, encoding: st
     assert ("read as gbk" in brought.said) == (encoding == "gbk")
 
 
+def test_chinese_names_of_quantities(brought: Brought) -> None:
+    (one,) = brought.read("文件名;效价;唤醒度\na.mp4;-0,25;0,5\n", "a.mp4")
+    assert (one.targets.valence, one.targets.arousal) == (-0.25, 0.5)
+
+
 def test_windows_1252_is_found_out_and_another_encoding_is_named(brought: Brought) -> None:
     one, two = brought.read(GERMAN, "müller.mp4", "b.mp4", saved_as="cp1252")
     assert (one.id, one.targets.emotion, two.targets.emotion) == ("müller", "happy", "angry")
@@ -214,7 +219,7 @@ def test_columns_of_votes(brought: Brought) -> None:
     assert (one.split, one.video, one.targets.emotion) == ("train", "fer0000000.png", "neutral")
     assert one.targets.votes == {"neutral": 4, "sadness": 1, "anger": 3, "disgust": 2}
     assert two.targets.emotion is None, "neutral and sadness have four votes each"
-    assert "1 clips have no label, because annotators are divided evenly" in brought.said
+    assert "1 clip has no label, because annotators are divided evenly" in brought.said
     assert "columns ignored: unknown, NF" in brought.said
 
 
@@ -262,6 +267,34 @@ def test_numbers_are_mapped_to_labels(brought: Brought) -> None:
         brought.read(text, mapping={"0": "neutrl"})
 
 
+def test_a_folder_of_frames_is_named_by_a_table(brought: Brought) -> None:
+    # DFEW's Clip/clip_224x224/<id>/<id>_<number>.jpg; here with frames named by number alone.
+    frames = [f"{clip}/{i}.jpg" for clip in ("00001", "00002") for i in (1, 2, 10)]
+    plant(brought.folder / "clips", frames)
+    text = "path,label\n00001,happy\n00002,sad\n"
+    read = brought.read(text, media_root=brought.folder / "clips")
+    assert [s.video for s in read] == ["clips/00001", "clips/00002"]
+    folder = prepare_folder(brought.folder / "clips", brought.folder / "f.jsonl", labels=MER)
+    assert "6 numbered pictures are each a clip; where they are the frames" in str(folder.notes)
+    (old,) = brought.read("path,label\nD:\\clips\\00002,sad\n", media_root=brought.folder / "clips")
+    assert old.video == "clips/00002"
+
+
+def test_a_table_is_not_overwritten_and_a_minute_has_60_seconds(brought: Brought) -> None:
+    text = "path,label\na.mp4,sad\n"
+    plant(brought.folder, ["a.mp4"])
+    own = brought.folder / "t.csv"
+    own.write_text(text)
+    with pytest.raises(EmollamaError, match="is the table itself"):
+        prepare_csv(own, brought.folder / "." / "t.csv", labels=MER)
+    assert own.read_text() == text
+    for odd in ("1:99", "1:75:00"):
+        with pytest.raises(EmollamaError, match=f"'{odd}' is not a number of seconds, nor a time"):
+            brought.read(f"path,label,start\na.mp4,sad,{odd}\n")
+    (one,) = brought.read("path,label,start\na.mp4,sad,75:30\n")  # minutes of a long recording
+    assert one.start == 4530
+
+
 def test_splits_under_other_names_are_told(brought: Brought) -> None:
     text = "path,label,Set\na.mp4,sad,Train\nb.mp4,sad,dev\nc.mp4,sad,Test\n"
     read = brought.read(text, "a.mp4", "b.mp4", "c.mp4", split=None)
@@ -282,6 +315,13 @@ def test_a_folder_of_clips(tmp_path: Path) -> None:
         "clips/03-01-08-01-01-01-09.mp4", "clips/03-01-08-01-01-01-09.wav",
     )  # fmt: skip
     assert "1 sounds are the voice of the video" in "\n".join(report.lines())
+    # The picture in ../shared/data/real_files/torchcodec, and one of a phone.
+    plant(tmp_path / "pictures", ["gradient.heic", "IMG_1.HEIF", "x.avif"])
+    prepare_folder(tmp_path / "pictures", tmp_path / "p.jsonl", labels=MER)
+    assert len(samples_of(tmp_path / "p.jsonl")) == 3
+    (tmp_path / "pictures/gone.mp4").symlink_to(tmp_path / "nowhere.mp4")
+    found = prepare_folder(tmp_path / "pictures", tmp_path / "p.jsonl", labels=MER)
+    assert found.rejected == {str(tmp_path / "pictures/gone.mp4"): "media file is missing"}
     (tmp_path / "empty").mkdir()
     with pytest.raises(EmollamaError, match="holds no video, sound or picture"):
         prepare_folder(tmp_path / "empty", tmp_path / "m.jsonl", labels=MER)

@@ -49,3 +49,12 @@ def test_a_mistake_is_one_line(tmp_path: Path, targets: dict[str, object], told:
     with pytest.raises(EmollamaError, match=r"m\.jsonl:2: ") as raised:
         read(tmp_path / "m.jsonl", targets)
     assert told in str(raised.value)
+
+
+def test_a_table_or_folder_in_place_of_a_manifest_says_how_to_make_one(tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("文件名;情感\n", "utf-16")
+    with pytest.raises(EmollamaError, match=r"is a table; make .* `emollama prepare csv .*t\.csv"):
+        read_manifest(table)
+    with pytest.raises(EmollamaError, match=r"is a folder; .* `emollama prepare folder"):
+        read_manifest(tmp_path)

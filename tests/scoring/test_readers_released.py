@@ -210,7 +210,7 @@ def test_files_are_recognised_or_say_what_to_do(tmp_path: Path) -> None:
         with pytest.raises(EmollamaError, match=said):
             recognise(npz)
     csv.write_text("clip;mood\n")
-    with pytest.raises(EmollamaError, match="it has clip;mood"):
+    with pytest.raises(EmollamaError, match="it has clip, mood"):
         recognise(csv)
     txt.write_text("nothing")
     with pytest.raises(EmollamaError, match="name its kind with --reader: emotion-llama, "):
@@ -224,3 +224,39 @@ def test_a_foreign_file_names_no_channels(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, [*call, "--bootstrap", "100", "--split", "test"])
     assert result.stdout.startswith("## test: emotion-llama-v2\n"), result.output
     assert "read as the output of emotion-llama-v2 (--reader)" in result.stderr
+
+
+def test_tables_as_spreadsheets_save_them_are_answers(tmp_path: Path) -> None:
+    truth, path = tmp_path / "truth.csv", tmp_path / "a.csv"
+    truth.write_text("name;discrete\r\n甲;happy\r\nb;sad\r\n", "gbk")
+    path.write_text("name\tdiscrete\n甲\thappy\nb\tangry\n", "utf-16")
+    rows = read_public(path, recognise(path) or "", None, truth).rows
+    assert [(r.id, r.label, r.reference) for r in rows] == [
+        ("甲", "happy", "happy"), ("b", "angry", "sad"),
+    ]  # fmt: skip
+    path.write_text("name,discrete\na,0\nb,2\n")
+    with pytest.raises(EmollamaError, match=r"a.csv:2: '0' is a number.*mer2023': neutral, angry"):
+        read_public(path, "emotion-llama")
+
+
+def test_scores_without_valence_beside_true_valence(tmp_path: Path) -> None:
+    truth, path = tmp_path / "label.npz", tmp_path / "r.npz"
+    # MERTools' label files of MER2023 hold both; many results only one.
+    clips: Any = {"a": {"emo": "happy", "val": 2.1}, "b": {"emo": "sad", "val": -1.5}}
+    np.savez(truth, test1_corpus=clips)
+    np.savez(path, emo_probs=np.eye(6)[[2, 3]])
+    found = {r["metric"]: r["value"] for r in run(path, "--reference", truth)["results"]}
+    assert found["accuracy"] == 1 and "mer2023" not in found
+
+
+def test_what_is_no_file_of_answers_is_told_as_what_it_is(tmp_path: Path) -> None:
+    for name, text, told in (
+        ("m.jsonl", '{"manifest": {"version": 1}}', "is a manifest, not predictions"),
+        ("l.json", '[\n {"video_id": "a"}]', "is a JSON list; write JSON Lines"),
+        ("p.jsonl", '{"id": "a", "prediction": "sad"}', "it has id, prediction"),
+        ("t.jsonl", '{"clip": "a", "file": "a", "key": "k"}', "a table of `emollama predict`"),
+        ("t.csv", "\ufeffclip,file,label,key\na,a,sad,k\n", "a table of `emollama predict`"),
+    ):
+        (tmp_path / name).write_text(text, "utf-8")
+        with pytest.raises(EmollamaError, match=told):
+            recognise(tmp_path / name)

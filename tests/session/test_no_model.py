@@ -30,6 +30,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def in_clone(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(people, "CLONE", clone)
+    monkeypatch.setattr(people, "PIN", clone / "pin.txt")
+    people.pin(clone / people.IN_CLONE)
 
 
 def test_predict_answers_with_the_model_that_ships(clone: Path) -> None:

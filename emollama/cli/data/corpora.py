@@ -202,7 +202,10 @@ def prepare_mer_challenge(
     out: Out,
     year: Annotated[int, typer.Option(help="2024, 2025 or 2026.")],
     table: Annotated[
-        str, typer.Option(help="labels, words, words-auto, reasons, reasons-auto or candidates.")
+        str,
+        typer.Option(
+            help="labels, labels-test, words, words-auto, reasons, reasons-auto or candidates."
+        ),
     ] = "labels",
     language: Annotated[
         Literal["english", "chinese"], typer.Option(help="Language of the subtitles.")

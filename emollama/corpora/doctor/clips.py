@@ -12,7 +12,7 @@ from emollama.corpora.doctor.limits import Limits
 from emollama.corpora.doctor.look import FaceFacts, FileFacts, MediaFacts
 from emollama.manifest.sample import Sample
 from emollama.media.lengths import Interval
-from emollama.media.pictures import PICTURES
+from emollama.media.suffixes import PICTURE
 from emollama.workers.worker import Failure
 
 _REASONS = {
@@ -145,7 +145,7 @@ def _length(looked: Looked, limits: Limits) -> _Found:
     seconds = looked.seconds
     if seconds is None:
         return
-    picture_file = Path(looked.sample.video or "").suffix.lower() in PICTURES
+    picture_file = Path(looked.sample.video or "").suffix.lower() in PICTURE
     if seconds < limits.min_seconds and not picture_file:
         yield "too short", f"{seconds:.2f} s"
     if seconds > limits.max_seconds:

@@ -96,10 +96,7 @@ def prepare_mer_challenge(
     if year not in TABLES:
         raise EmollamaError(f"MER{year} is unknown; there are MER2024, MER2025 and MER2026")
     if table not in TABLES[year]:
-        known = ", ".join(TABLES[year])
-        raise EmollamaError(
-            f"MER{year} has no table '{table}', but {known}{did_you_mean(table, TABLES[year])}"
-        )
+        raise EmollamaError(f"MER{year} has no table '{table}'{did_you_mean(table, TABLES[year])}")
     if language not in LANGUAGES:
         raise EmollamaError(f"language '{language}' is unknown{did_you_mean(language, LANGUAGES)}")
     chosen = TABLES[year][table]

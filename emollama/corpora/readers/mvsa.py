@@ -14,11 +14,11 @@ from emollama.base.csv_rows import without_c1
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_text
 from emollama.corpora.collection import Collection, Expected, files_by_stem, require_root
-from emollama.corpora.media_files import PICTURES
 from emollama.corpora.readers.nce_list import flat
 from emollama.corpora.report import PrepareReport
 from emollama.manifest.labels import get_label_set
 from emollama.manifest.sample import Sample, Targets
+from emollama.media.suffixes import PICTURES
 
 LABELS = "labelResultAll.txt"
 _WHOLE = "all posts"

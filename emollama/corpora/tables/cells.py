@@ -7,7 +7,7 @@ import re
 
 from emollama.base.errors import EmollamaError
 
-_CLOCK = re.compile(r"(?:(\d+):)?(\d{1,3}):(\d\d(?:[.,]\d*)?)")
+_CLOCK = re.compile(r"(?:(?:(\d+):)?([0-5]?\d)|(\d{1,3})):([0-5]\d(?:[.,]\d*)?)")
 _LIST = re.compile(r"[;|,，、；\n]")
 
 
@@ -36,8 +36,8 @@ def seconds(cell: str, where: str) -> float:
     """
     clock = _CLOCK.fullmatch(cell)
     if clock is not None:
-        hours, minutes, rest = clock.groups()
-        return int(hours or 0) * 3600 + int(minutes) * 60 + float(rest.replace(",", "."))
+        hours, minutes, many, rest = clock.groups()
+        return int(hours or 0) * 3600 + int(minutes or many) * 60 + float(rest.replace(",", "."))
     value = _plain(cell)
     if value is None or value < 0:
         raise EmollamaError(

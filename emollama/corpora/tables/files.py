@@ -21,10 +21,10 @@ SEEN, HEARD = (VIDEO, PICTURE), (SOUND, VIDEO)
 class MediaFinder:
     """Finds media files below a folder, and spells them as a manifest does.
 
-    A path is taken as it is written where there is such a file. Otherwise backslashes separate
-    folders; a path of another machine (`C:\\data\\a.mp4`) is looked for by its last parts; a name
-    without suffix, and in a folder that was named as root any name, is looked for in all folders
-    below, whatever its case.
+    A path is taken as it is written where there is such a file, or a folder of frames. Otherwise
+    backslashes separate folders; a path of another machine (`C:\\data\\a.mp4`) is looked for by its
+    last parts; a name without suffix, and in a folder that was named as root any name, is looked
+    for in all folders below, whatever its case.
 
     Args:
         root: folder that relative paths start from.
@@ -56,15 +56,15 @@ class MediaFinder:
             EmollamaError: several files have the name.
         """
         plain = self.root / cell
-        if _is_file(plain):
+        if _is_clip(plain):
             return plain
         expected, parts = self._parts(cell)
-        if expected != plain and _is_file(expected):
+        if expected != plain and _is_clip(expected):
             return self._taken(cell, expected, where)
         if Path(cell).is_absolute() or _DRIVE.match(cell) or cell.startswith("\\\\"):
             for i in range(len(parts)):
                 path = self.root.joinpath(*parts[i:])
-                if _is_file(path):
+                if _is_clip(path):
                     return self._taken(cell, path, where)
         if parts and (self._search or Path(parts[-1]).suffix.lower() not in MEDIA):
             found = self._named(parts, cell, where, kinds)
@@ -137,8 +137,11 @@ def _number(stem: str) -> str:
     return f"#{int(stem)}" if stem.isascii() and stem.isdecimal() else ""
 
 
-def _is_file(path: Path) -> bool:
+def _is_clip(path: Path) -> bool:
+    """Whether a path is a file, or a folder of frames."""
     try:
+        if path.is_dir():
+            return any(frame.suffix.lower() in PICTURE for frame in path.iterdir())
         return path.is_file()
     except (OSError, ValueError):  # a name longer than this file system allows, a zero byte
         return False

@@ -55,8 +55,9 @@ class Judged:
         if self._voted:
             found.append("votes of several annotators: targets.votes")
         if self._undecided:
+            whose = "clip has" if self._undecided == 1 else "clips have"
             found.append(
-                f"{self._undecided} clips have no label, because annotators are divided evenly"
+                f"{self._undecided} {whose} no label, because annotators are divided evenly"
             )
         return found
 

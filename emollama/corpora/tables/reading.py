@@ -8,12 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from emollama.base.csv_rows import records
+from emollama.base.csv_rows import records, separator_of
 from emollama.base.encodings import read_encoded
 from emollama.base.errors import EmollamaError
 from emollama.base.workbook import read_sheet
-
-_SEPARATORS = ",;\t|"
 
 
 @dataclass
@@ -85,8 +83,7 @@ def _separated(path: Path, text: str) -> Table:
         separator = said[4:] or "\t"
         lines[first] = ""  # the other lines keep their numbers
     else:
-        # The first of the most frequent.
-        separator = max(_SEPARATORS, key=lines[first].count)
+        separator = separator_of(lines[first])
         if separator not in lines[first]:
             separator = None if len(lines[first].split()) > 1 else ","
     if separator is None:

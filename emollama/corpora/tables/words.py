@@ -155,12 +155,9 @@ class Wording:
             label = self.meaning(word)
             if label is None:
                 assert self.labels is not None, "settled"
-                hint = did_you_mean(word, (*self.labels.labels, *self.labels.synonyms))
-                if not hint.endswith("?"):
-                    hint = did_you_mean(word, self.labels.labels)
                 raise EmollamaError(
-                    f"{where}: '{word[:80]}' is not in label set '{self.labels.name}'{hint} (say "
-                    f"what it means with --map '{word[:80]}=LABEL', or choose other --labels)"
+                    f"{where}: {self.labels.unknown(word)} (say what it means with --map "
+                    f"'{word[:80]}=LABEL', or choose other --labels)"
                 )
         self._known[word] = label or None
         return label or None

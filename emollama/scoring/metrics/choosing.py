@@ -40,7 +40,7 @@ def fitting(rows: Rows, context: Context) -> list[str]:
         "probabilities": calibrated,
         "calibration": calibrated,
         "folds": one and len({r.fold for r in rows}) > 1 and all(r.fold for r in rows),
-        "mer2023": one and "valence" in truths,
+        "mer2023": one and any("valence" in (r.values or {}) for r in rows) and "valence" in truths,
         "sentiment": "sentiment" in truths,
         "valence": "valence" in truths and not one,
         "arousal": "arousal" in truths,

@@ -1,14 +1,15 @@
-"""Tables (.csv) of answers or of true values, by the column names that the field uses."""
+"""Tables (.csv, .tsv) of answers or of true values, by the column names that the field uses."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from emollama.base.csv_rows import records
+from emollama.base.csv_rows import records, separator_of
+from emollama.base.encodings import read_encoded
 from emollama.base.errors import EmollamaError
-from emollama.base.files import read_text
 from emollama.manifest.labels import LabelSet
 from emollama.scoring.predictions.checks import NO_VALENCE
 from emollama.scoring.predictions.parsing import parse_words
@@ -28,9 +29,17 @@ def read_answers(path: Path, labels: LabelSet) -> list[Prediction]:
     The text that a label was read from is kept, so that another parser can read it again.
 
     Raises:
-        EmollamaError: no name column, none with answers, a name that occurs twice.
+        EmollamaError: no name column, none with answers, a name that occurs twice, or numbers in
+            place of labels.
     """
-    return [_answer(row, labels) for _, row in read_table(path)]
+    rows = read_table(path)
+    said = [(line, row["label"].strip()) for line, row in rows if "label" in row]
+    if said and all(word.isdecimal() and labels.canonical(word) is None for _, word in said):
+        raise EmollamaError(
+            f"{path}:{said[0][0]}: '{said[0][1]}' is a number, of which no order is known here; "
+            f"write labels as words, of '{labels.name}': {', '.join(labels.labels)}"
+        )
+    return [_answer(row, labels) for _, row in rows]
 
 
 def read_table(path: Path) -> list[tuple[int, dict[str, Any]]]:
@@ -44,7 +53,7 @@ def read_table(path: Path) -> list[tuple[int, dict[str, Any]]]:
             occurs twice, a row with more or fewer cells than the header, an unclosed quote, a
             clip that is empty, too long or duplicated, a valence that is not a number.
     """
-    table = records(read_text(path), ",", path)
+    table = rows_of(path)
     header, names = next(table, (1, []))
     spelled = [name.strip().lower() for name in names]
 
@@ -89,6 +98,17 @@ def read_table(path: Path) -> list[tuple[int, dict[str, Any]]]:
         _valence(f"{path}:{line}", value)
         found.append((line, value))
     return found
+
+
+def rows_of(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """(line, cells) of a table, the header first, in the encoding and with the separator it has.
+
+    Raises:
+        EmollamaError: it cannot be read, is not text, or has an unclosed quote.
+    """
+    text, _ = read_encoded(path)
+    first = text.lstrip("\r\n").partition("\n")[0]
+    return records(text, separator_of(first), path)
 
 
 def _answer(row: dict[str, Any], labels: LabelSet) -> Prediction:

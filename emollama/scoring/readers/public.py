@@ -88,7 +88,7 @@ def emotion_llama(path: Path, labels: LabelSet) -> list[Prediction]:
     own, so that every metric of labels (not of clips) can be computed. That system answers
     "neutral" where it cannot parse, so its failures cannot be told from neutral answers.
     """
-    if path.suffix.lower() == ".csv":
+    if path.suffix.lower() in (".csv", ".tsv"):
         return read_answers(path, labels)
     # One class, repeated once: what is in brackets is read in time linear in its length.
     lines = [re.findall(r"\d+", line) for line in re.findall(r"\[([\d\s,]+)\]", read_text(path))]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from emollama.base.csv_rows import records
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_lines, read_text
-from emollama.scoring.readers.columns import LABELS, NAMES, REASONS, VALENCES, WORDS
+from emollama.scoring.readers.columns import LABELS, NAMES, REASONS, VALENCES, WORDS, rows_of
 from emollama.scoring.readers.jsonl_answers import RESPONSES
 from emollama.scoring.readers.npz import array_names
 from emollama.scoring.readers.public import ALL_READERS, EMOTION_LLAMA_V2
@@ -25,7 +24,7 @@ def recognise(path: Path) -> str | None:
     suffix = path.suffix.lower()
     if suffix == ".npz":
         return _of_arrays(path)
-    if suffix == ".csv":
+    if suffix in (".csv", ".tsv"):
         return _of_columns(path)
     if suffix == ".txt":
         if "[[" in read_text(path):
@@ -34,13 +33,25 @@ def recognise(path: Path) -> str | None:
             f"{path}: holds no confusion matrix, and is no predictions file; {_SAY}"
         )
     first = next(read_lines(path), (1, ""))[1]
+    if first.lstrip().startswith("["):
+        raise EmollamaError(f"{path}: is a JSON list; write JSON Lines, one object a line")
     try:
         value = json.loads(first)
     except ValueError:
         value = None
-    if isinstance(value, dict) and "predictions" not in value and set(value) & set(RESPONSES):
+    if not isinstance(value, dict) or "predictions" in value:
+        return None
+    if set(value) & set(RESPONSES):
         return EMOTION_LLAMA_V2
-    return None
+    _refuse_answers(path, set(value))
+    if "manifest" in value:
+        raise EmollamaError(
+            f"{path}: is a manifest, not predictions; `emollama evaluate` writes predictions"
+        )
+    raise EmollamaError(
+        f"{path}:1: is no header of predictions, and has no answer ({', '.join(RESPONSES)}); "
+        f"it has {', '.join(value)[:200] or 'no keys'}"
+    )
 
 
 def _of_arrays(path: Path) -> str:
@@ -61,13 +72,23 @@ def _of_arrays(path: Path) -> str:
 
 
 def _of_columns(path: Path) -> str:
-    _, header = next(records(read_text(path), ",", path), (1, []))
+    _, header = next(rows_of(path), (1, []))
     spelled = {name.strip().lower() for name in header}
     if "preference" in spelled:
         return "preference"
     if spelled & set(NAMES) and spelled & {*LABELS, *WORDS, *VALENCES, *REASONS}:
         return "emotion-llama"
+    _refuse_answers(path, spelled)
     raise EmollamaError(
         f"{path}:1: has no columns that are known as clips ({', '.join(NAMES)}) and answers "
         f"({', '.join((*LABELS, *WORDS, *VALENCES, *REASONS))}); it has {', '.join(header)}"
     )
+
+
+def _refuse_answers(path: Path, names: set[str]) -> None:
+    """Raise an error where a table is one of `emollama predict --out`."""
+    if {"clip", "file", "key"} <= names:
+        raise EmollamaError(
+            f"{path}: is a table of `emollama predict`; predictions to score are written by "
+            "`emollama evaluate`"
+        )

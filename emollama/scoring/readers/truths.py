@@ -129,8 +129,8 @@ def _of_npz(
             f"{n} ({', '.join(o)})" for n, o in CLASS_ORDERS.items() if len(o) > max(numbers)
         ]
         raise EmollamaError(
-            f"{path}: 'emo' holds class numbers, {min(numbers)} to {max(numbers)}; say which "
-            f"corpus' they are: --labels {' or '.join(fitting)}"
+            f"{path}: 'emo' holds class numbers, {min(numbers)} to {max(numbers)}; say of which "
+            f"corpus they are: --labels {' or '.join(fitting)}"
         )
     return [
         {

@@ -116,9 +116,7 @@ def test_what_there_is_not(tmp_path: Path) -> None:
     out = tmp_path / "m.jsonl"
     with pytest.raises(EmollamaError, match="MER2027 is unknown; there are MER2024"):
         prepare_mer_challenge(tmp_path, out, year=2027)
-    with pytest.raises(
-        EmollamaError, match=r"no table 'word', but labels, .* did you mean 'words'"
-    ):
+    with pytest.raises(EmollamaError, match=r"no table 'word'; did you mean 'words'"):
         prepare_mer_challenge(tmp_path, out, year=2026, table="word")
     with pytest.raises(EmollamaError, match=r"has no track2_train_human.csv"):
         prepare_mer_challenge(tmp_path, out, year=2026, table="words")
