@@ -86,7 +86,7 @@ def predict(
     from emollama.session.asked import asked_clips
 
     if out is not None:
-        need_table(out)
+        need_table(out, clips)
     whisper = chosen(transcriber, language, transcribe)
     asked = asked_clips(clips, text, start, end)
     model = model_or_shipped(model)

@@ -33,12 +33,16 @@ def need_manifest(path: Path) -> None:
         EmollamaError: saying how a manifest is made of it.
     """
     made = f"--out {path.with_suffix('.jsonl')}"
-    if path.is_dir():
+    try:
+        folder, table = path.is_dir(), path.suffix.lower() in _TABLES and path.is_file()
+    except (OSError, ValueError):  # no name that a file can have; told where it is opened
+        return
+    if folder:
         raise EmollamaError(
             f"{path}: is a folder; a manifest of its clips is made by `emollama prepare folder "
             f"{path} {made}`"
         )
-    if path.suffix.lower() in _TABLES and path.is_file():
+    if table:
         raise EmollamaError(
             f"{path}: is a table; make a manifest of it with `emollama prepare csv {path} {made}`"
         )

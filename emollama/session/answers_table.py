@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,12 +27,18 @@ _LAST = (
 )  # fmt: skip
 
 
-def need_table(path: Path) -> None:
+def need_table(path: Path, asked: Iterable[Path] = ()) -> None:
     """Raise an error unless `path` may be such a table.
 
+    Args:
+        path: the table.
+        asked: files, folders and manifests that are asked about.
+
     Raises:
-        EmollamaError: another suffix, or a folder.
+        EmollamaError: another suffix, a folder, or what is asked about.
     """
+    if any(os.path.realpath(path) == os.path.realpath(one) for one in asked):
+        raise EmollamaError(f"--out {path}: is what is asked about; give the table another name")
     if path.suffix.lower() not in SUFFIXES or path.is_dir():
         raise EmollamaError(f"--out {path}: must be a file that ends in {' or '.join(SUFFIXES)}")
 
@@ -136,7 +143,10 @@ class AnswersTable:
         """Rows of an earlier run; a torn last one is left out."""
         if not self.path.exists():
             return []
-        text = read_text(self.path)
+        try:
+            text = read_text(self.path)
+        except EmollamaError as error:
+            raise EmollamaError(f"{error}; remove it or give another --out") from error
         whole = text[: text.rfind("\n") + 1]
         other = EmollamaError(
             f"{self.path}: exists and is not a table of these answers; remove it or give another "

@@ -149,6 +149,7 @@ def test_a_manifest_gives_spans_words_and_ids(
 def test_mistakes_are_one_line(model: Path, folder: Path, tmp_path: Path) -> None:
     table, manifest, empty = tmp_path / "t.csv", tmp_path / "m.jsonl", tmp_path / "empty"
     table.write_text("path,label\n")
+    (wide := tmp_path / "wide.csv").write_text("文件名\n", "utf-16")
     empty.mkdir()
     write_manifest(manifest, "made", get_label_set("mer2023"), [Sample(id="a", text="a")])
     for words, message in (
@@ -160,6 +161,8 @@ def test_mistakes_are_one_line(model: Path, folder: Path, tmp_path: Path) -> Non
         ((manifest, "--start", 1), "is a manifest, whose samples have their own spans"),
         ((folder, "--out", tmp_path / "t.xlsx"), r"must be a file that ends in \.csv or \.jsonl"),
         ((tmp_path / "no.mp4",), r"no\.mp4: does not exist"),
+        ((manifest, "--out", manifest), r"m\.jsonl: is what is asked about; give the table"),
+        ((folder, "--out", wide), r"is not UTF-8 text .*; remove it or give another --out"),
     ):
         said = predict(*words, "--model", model)
         assert re.search(message, said) and len(said.splitlines()) == 1
