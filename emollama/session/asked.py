@@ -67,9 +67,13 @@ def asked_clips(
     """
     found: list[AskedClip] = []
     for path in paths:
-        if path.is_dir():
+        try:
+            folder, file = path.is_dir(), path.is_file()
+        except (OSError, ValueError):  # no name that a file can have, which need_clip tells
+            folder = file = False
+        if folder:
             found += _of_folder(path, text, start, end)
-        elif path.suffix.lower() == _MANIFEST and path.is_file():
+        elif path.suffix.lower() == _MANIFEST and file:
             if start is not None or end is not None:
                 raise EmollamaError(
                     f"{path}: is a manifest, whose samples have their own spans; leave out --start "
