@@ -67,9 +67,13 @@ def asked_clips(
     """
     found: list[AskedClip] = []
     for path in paths:
-        if _is_folder(path):
+        try:
+            folder, file = path.is_dir(), path.is_file()
+        except (OSError, ValueError):  # no name that a file can have, which need_clip tells
+            folder = file = False
+        if folder:
             found += _of_folder(path, text, start, end)
-        elif path.suffix.lower() == _MANIFEST and path.is_file():
+        elif path.suffix.lower() == _MANIFEST and file:
             if start is not None or end is not None:
                 raise EmollamaError(
                     f"{path}: is a manifest, whose samples have their own spans; leave out --start "
@@ -81,13 +85,6 @@ def asked_clips(
             need_clip(path)
             found.append(AskedClip(str(path), path, None, start, end, text))
     return found
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:  # a name that no file can have; who opens it says so
-        return False
 
 
 def _of_folder(
