@@ -6,6 +6,7 @@ python -m benchmarks.people.collecting
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from benchmarks.people.making import (
@@ -50,7 +51,9 @@ def collect_predictions(results: Path) -> list[str]:
                     (BASELINE_FILE, baseline_file(model, corpus.name, known)),
                 ):
                     if (folder / source).is_file():
-                        _copy(folder / source, results / name, SHIPPED / model)
+                        copy_predictions(
+                            folder / source, results / name, (SHIPPED / model).as_posix()
+                        )
                         made.append(name)
             curve = evaluated(model, corpus, "enrolment") / "enrolment.jsonl"
             if curve.is_file():
@@ -59,15 +62,22 @@ def collect_predictions(results: Path) -> list[str]:
         validated = evaluated(model, RAVDESS, VALIDATED) / PREDICTIONS_FILE
         if validated.is_file():
             name = predictions_file(model, RAVDESS.name, VALIDATED)
-            _copy(validated, results / name, SHIPPED / model)
+            copy_predictions(validated, results / name, (SHIPPED / model).as_posix())
             made.append(name)
     return made
 
 
-def _copy(source: Path, target: Path, model: Path) -> None:
+def copy_predictions(
+    source: Path, target: Path, model: str, systems: Collection[str] | None = None
+) -> None:
+    """Copy what is committed of predictions, of these systems or of all, as those of `model`."""
     found = read_predictions(source)
-    rows = [row.model_validate(row.model_dump(include=KEPT)) for row in found.rows]
-    header = found.header.model_copy(update={"model": model.as_posix()})
+    rows = [
+        row.model_validate(row.model_dump(include=KEPT))
+        for row in found.rows
+        if systems is None or row.system in systems
+    ]
+    header = found.header.model_copy(update={"model": model})
     write_predictions(target, header, rows)
 
 

@@ -13,7 +13,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from benchmarks.people.collecting import KEPT
+from benchmarks.people.collecting import copy_predictions
 from benchmarks.people.results import RESULTS
 from emollama.base.errors import EmollamaError, one_line_errors
 from emollama.evaluation.results import BASELINE_FILE, PREDICTIONS_FILE
@@ -23,7 +23,7 @@ from emollama.scoring.metrics.formulas import uar
 from emollama.scoring.metrics.label_scores import label_cases
 from emollama.scoring.metrics.measure import Measure, paired, scored
 from emollama.scoring.predictions.prediction import Prediction, set_name
-from emollama.scoring.predictions.predictions import read_predictions, write_predictions
+from emollama.scoring.predictions.predictions import read_predictions
 from emollama.scoring.report.tables import Table, table_markdown
 
 SPLITS = "abc"
@@ -44,14 +44,10 @@ def collect(runs: Path, results: Path) -> None:
         for known in SAID:
             folder = runs / f"people-{split}" / f"eval-{known}"
             for source, which in ((PREDICTIONS_FILE, ""), (BASELINE_FILE, "-baseline")):
-                found = read_predictions(folder / source)
-                rows = [
-                    row.model_validate(row.model_dump(include=KEPT))
-                    for row in found.rows
-                    if row.system in (MODEL, REGRESSION, LATE)
-                ]
-                header = found.header.model_copy(update={"model": f"ravdess-people, {split}"})
-                write_predictions(results / file_name(split, known, which), header, rows)
+                copy_predictions(
+                    folder / source, results / file_name(split, known, which),
+                    f"ravdess-people, {split}", (MODEL, REGRESSION, LATE),
+                )  # fmt: skip
 
 
 def answers(results: Path, known: str) -> tuple[LabelSet, Rows]:

@@ -26,6 +26,14 @@ from emollama.base.respelling import respelled, respelled_key
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
+def without_unused(values: dict[str, Any], unused: Mapping[str, Any]) -> dict[str, Any]:
+    """A section's values without those keys of a later release that change nothing as they are.
+
+    So the configuration of an earlier run or evaluation stays the same, and is gone on with.
+    """
+    return {k: v for k, v in values.items() if k not in unused or v != unused[k]}
+
+
 class Strict(BaseModel):
     """A section of a configuration: unknown keys are errors.
 

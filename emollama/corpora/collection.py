@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from emollama.base.csv_rows import Row, read_rows
 from emollama.base.errors import EmollamaError
-from emollama.corpora.media_files import MediaFiles
+from emollama.corpora.media_files import MediaFiles, folders_below
 from emollama.corpora.overlaps import overlaps
 from emollama.corpora.report import PrepareReport
 from emollama.manifest.labels import LabelSet
@@ -128,6 +128,16 @@ class Collection:
                 return False
         return True
 
+    def add_film(
+        self, name: str, split: str, film: Path | None, with_media: bool, **more: Any
+    ) -> None:
+        """Add a counted sample that is one film; left out if media are here and its own is not.
+
+        `more`: what else a `Sample` holds.
+        """
+        if not with_media or self.usable(name, split, film):
+            self.samples.append(Sample(id=name, video=self.path(film), split=split, **more))
+
     def path(self, file: Path | None) -> str | None:
         """The path of a media file as written in the manifest."""
         return path_in_manifest(file, self.out) if file else None
@@ -232,22 +242,8 @@ def files_by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
 
 def files_below(root: Path, suffixes: tuple[str, ...]) -> list[Path]:
     """Files with these suffixes anywhere below `root`, sorted; links are followed, none twice."""
-    found: list[Path] = []
-    visited: set[str] = set()
-    for folder, folders, names in os.walk(root, followlinks=True):
-        # A link may lead back to a folder above it.
-        real = os.path.realpath(folder)
-        if real in visited:
-            folders.clear()
-            continue
-        visited.add(real)
-        # Hidden folders, and those that archives made on macOS bring along.
-        folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "__MACOSX")
-        for name in names:
-            path = Path(folder, name)
-            if not name.startswith(".") and path.suffix.lower() in suffixes:
-                found.append(path)
-    return sorted(found)
+    files = (Path(folder, name) for folder, _, names in folders_below(root) for name in names)
+    return sorted(path for path in files if path.suffix.lower() in suffixes)
 
 
 def first_that_exists(root: Path, *places: str) -> Path | None:

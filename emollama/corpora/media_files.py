@@ -7,7 +7,7 @@ hold no films but a folder of numbered pictures for each clip.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,17 +65,9 @@ def media_below(root: Path, suffixes: Sequence[str] = VIDEOS) -> MediaFiles:
     frame folders, in the order of `suffixes`, and then by path.
     """
     media: list[tuple[int, Path]] = []
-    visited: set[str] = set()
-    for folder, folders, names in os.walk(root, followlinks=True):
-        real = os.path.realpath(folder)
-        if real in visited:
-            folders.clear()
-            continue
-        visited.add(real)
-        folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "__MACOSX")
-        shown = [name for name in names if not name.startswith(".")]
-        frames = any(_is_frame(name) for name in shown)
-        for name in shown:
+    for folder, folders, names in folders_below(root):
+        frames = any(_is_frame(name) for name in names)
+        for name in names:
             suffix = _split(name)[1]
             if suffix in suffixes:
                 media.append((suffixes.index(suffix), Path(folder, name)))
@@ -91,6 +83,24 @@ def media_below(root: Path, suffixes: Sequence[str] = VIDEOS) -> MediaFiles:
         counted = tuple(_number(part) for part in spelled)
         found.found.setdefault(counted[-1], []).append((spelled, counted, path))
     return found
+
+
+def folders_below(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """(folder, its folders, its files) of `root` and all below it, without hidden ones.
+
+    Links are followed, no folder is entered twice. Clearing the list of folders stops there.
+    """
+    visited: set[str] = set()
+    for folder, folders, names in os.walk(root, followlinks=True):
+        # A link may lead back to a folder above it.
+        real = os.path.realpath(folder)
+        if real in visited:
+            folders.clear()
+            continue
+        visited.add(real)
+        # Archives made on macOS bring a folder of their own along.
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "__MACOSX")
+        yield folder, folders, [name for name in names if not name.startswith(".")]
 
 
 def first_with_media(

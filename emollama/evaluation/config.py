@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from emollama.base.config import Seed, Strict
+from emollama.base.config import Seed, Strict, without_unused
 from emollama.base.precision import Precision
 from emollama.llm.released.keys import translate_evaluation
 from emollama.manifest.channels import Channel
@@ -44,9 +44,7 @@ class EvalData(Strict):
     @model_serializer(mode="wrap")
     def _as_given(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Without what is not given and changes no answer then."""
-        found: dict[str, Any] = values(self)
-        unused = {"map": None, "lacks": None, "enrol": "none"}
-        return {k: v for k, v in found.items() if k not in unused or v != unused[k]}
+        return without_unused(values(self), {"map": None, "lacks": None, "enrol": "none"})
 
 
 class ReasonsSection(Strict):
@@ -72,8 +70,7 @@ class AnswersSection(Strict):
     @model_serializer(mode="wrap")
     def _as_given(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Without a question that is not given, which changes no answer."""
-        found: dict[str, Any] = values(self)
-        return {k: v for k, v in found.items() if k != "question" or v is not None}
+        return without_unused(values(self), {"question": None})
 
 
 class JudgeSection(Strict):
@@ -131,8 +128,7 @@ class EvalConfig(Strict):
     @model_serializer(mode="wrap")
     def _as_given(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Without `wheel` where none is given, so that earlier evaluations are gone on with."""
-        found: dict[str, Any] = values(self)
-        return {k: v for k, v in found.items() if k != "wheel" or v is not None}
+        return without_unused(values(self), {"wheel": None})
 
     @classmethod
     def translated(

@@ -16,7 +16,7 @@ from pydantic import (
 )
 from transformers import PreTrainedConfig
 
-from emollama.base.config import Strict, checked
+from emollama.base.config import Strict, checked, without_unused
 from emollama.base.errors import EmollamaError
 from emollama.fusion.layers import require_whole_heads
 from emollama.inputs.spec import InputKind, InputSpec, Pooling, Standardise
@@ -143,8 +143,7 @@ class FusionTask(Strict):
     @model_serializer(mode="wrap")
     def _as_given(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Without `soft_labels` where it is off, so that earlier runs are gone on with."""
-        found: dict[str, Any] = values(self)
-        return {k: v for k, v in found.items() if v or k != "soft_labels"}
+        return without_unused(values(self), {"soft_labels": False})
 
     @model_validator(mode="after")
     def _values_where_asked(self) -> FusionTask:

@@ -16,6 +16,7 @@ Root = Annotated[Path, typer.Argument(help="Folder of the corpus.")]
 Out = Annotated[Path, typer.Option(help="Manifest to write.")]
 Strict = Annotated[bool, typer.Option(help="Fail if counts differ from the published ones.")]
 Media = Annotated[Path | None, typer.Option(help="Folder of films or of folders of frames.")]
+OfficialFold = Annotated[int, typer.Option(help="Official fold, 1 to 5.")]
 KeepBad = Annotated[bool, typer.Option(help="Keep clips that are known to be broken.")]
 Transcripts = Annotated[Path | None, typer.Option(help="CSV with the columns name and sentence.")]
 
@@ -151,7 +152,7 @@ def prepare_javased(root: Root, out: Out, strict: Strict = False) -> None:
 def prepare_dfew(
     root: Root,
     out: Out,
-    fold: Annotated[int, typer.Option(help="Official fold, 1 to 5.")] = 1,
+    fold: OfficialFold = 1,
     media: Media = None,
     strict: Strict = False,
 ) -> None:
@@ -165,7 +166,7 @@ def prepare_dfew(
 def prepare_mafw(
     root: Root,
     out: Out,
-    fold: Annotated[int, typer.Option(help="Official fold, 1 to 5.")] = 1,
+    fold: OfficialFold = 1,
     media: Media = None,
     strict: Strict = False,
 ) -> None:

@@ -23,7 +23,7 @@ from emollama.corpora.collection import (
 from emollama.corpora.media_files import media_below
 from emollama.corpora.report import PrepareReport
 from emollama.manifest.labels import LabelSet
-from emollama.manifest.sample import Sample, Targets
+from emollama.manifest.sample import Targets
 
 FILES = {"train": "trainSet.txt", "val": "valSet.txt", "test": "testSet.txt"}
 EXPECTED: Expected = {"train": 3339, "val": 402, "test": 402}
@@ -72,18 +72,11 @@ def prepare_ave(root: Path, out: Path, *, strict: bool = False) -> PrepareReport
                     raise EmollamaError(f"{where}: {start:g} to {end:g} s is not a valid span")
                 if seen.setdefault(video, split) != split:
                     cut.add(video)
-                if with_media and not collection.usable(name, split, files.get(video)):
-                    continue
-                collection.samples.append(
-                    Sample(
-                        id=name,
-                        video=collection.path(files.get(video)),
-                        group=video,
-                        split=split,
-                        targets=Targets(emotion=category, native=category),
-                        truth={"event": [start, end]},
-                    )
-                )
+                collection.add_film(
+                    name, split, files.get(video), with_media, group=video,
+                    targets=Targets(emotion=category, native=category),
+                    truth={"event": [start, end]},
+                )  # fmt: skip
     if cut:
         collection.faults.append(f"{len(cut)} clips are in several splits, e.g. '{min(cut)}'")
     several = len(collection.samples) - len({s.group for s in collection.samples})

@@ -20,7 +20,7 @@ from emollama.corpora.media_files import MediaFiles, media_below
 from emollama.corpora.readers.nce_list import flat
 from emollama.corpora.report import PrepareReport
 from emollama.manifest.labels import get_label_set
-from emollama.manifest.sample import Sample, Targets
+from emollama.manifest.sample import Targets
 
 COUNTS = {1: 100, 2: 332}
 FILES = {
@@ -80,15 +80,8 @@ def prepare_emer(
             if row.get(column) is None:
                 collection.rejected[name] = f"column '{column}' is empty"
                 continue
-            if with_media and not collection.usable(name, "test", files.get(name)):
-                continue
-            collection.samples.append(
-                Sample(
-                    id=name,
-                    video=collection.path(files.get(name)),
-                    text=flat(row.get("subtitles")),
-                    split="test",
-                    targets=Targets(native=row.get("emotions"), reason=flat(row.get(column))),
-                )
-            )
+            collection.add_film(
+                name, "test", files.get(name), with_media, text=flat(row.get("subtitles")),
+                targets=Targets(native=row.get("emotions"), reason=flat(row.get(column))),
+            )  # fmt: skip
     return collection.finish({"test": COUNTS[version]}, strict)

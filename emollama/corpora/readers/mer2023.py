@@ -20,7 +20,7 @@ from emollama.corpora.media_files import MediaFiles, media_below
 from emollama.corpora.readers.nce_list import read_sentences
 from emollama.corpora.report import PrepareReport
 from emollama.manifest.labels import get_label_set
-from emollama.manifest.sample import Sample, Targets
+from emollama.manifest.sample import Targets
 
 EXPECTED: Expected = {"train": 3373, "test1": 411, "test2": 412, "test3": 834}
 NO_VALENCE = -10.0
@@ -86,16 +86,9 @@ def _split(
             targets = label_and_valence(collection, row)
             collection.count(name, split, targets.emotion or "", row.where)
             valued = valued or "valence" in row.cells
-            if with_media and not collection.usable(name, split, files.get(name)):
-                continue
-            collection.samples.append(
-                Sample(
-                    id=name,
-                    video=collection.path(files.get(name)),
-                    text=sentences.get(name),
-                    split=split,
-                    targets=targets,
-                )
+            text = sentences.get(name)
+            collection.add_film(
+                name, split, files.get(name), with_media, text=text, targets=targets
             )
     if not valued:
         # Copies of the tests' labels go about that score emotions alone.

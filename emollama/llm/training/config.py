@@ -9,18 +9,13 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from emollama.base import torchrun
-from emollama.base.config import Seed, Strict
+from emollama.base.config import Seed, Strict, without_unused
 from emollama.base.precision import TrainingPrecision
 from emollama.inputs.config import DataSection, ModalityDropout
 from emollama.llm.clues import MORE_VOICE_RULES, VOICE_RULES, VoiceRule
 from emollama.llm.options import Attention, Clues, LoraSection, Quantisation, StreamSection
 from emollama.llm.released.keys import translate_training
 from emollama.manifest.sample import LONGEST_CONTEXT, Targets
-
-
-def without_default(values: dict[str, Any], key: str) -> dict[str, Any]:
-    """Values without a later key that is off."""
-    return {k: v for k, v in values.items() if v or k != key}
 
 
 class ModelSection(Strict):
@@ -49,7 +44,7 @@ class ModelSection(Strict):
     @model_serializer(mode="wrap")
     def _as_given(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Without `probe_alone` where it is off, so that earlier runs are gone on with."""
-        return without_default(values(self), "probe_alone")
+        return without_unused(values(self), {"probe_alone": False})
 
     @model_validator(mode="after")
     def _one_beginning(self) -> ModelSection:
@@ -79,8 +74,7 @@ class EmotionSection(TaskSection):
     @model_serializer(mode="wrap")
     def _as_given(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Without `soft_labels` where it is off, so that earlier runs are gone on with."""
-        found: dict[str, Any] = values(self)
-        return {k: v for k, v in found.items() if v or k != "soft_labels"}
+        return without_unused(values(self), {"soft_labels": False})
 
 
 class ReasonSection(TaskSection):
@@ -96,7 +90,7 @@ class ReasonSection(TaskSection):
     @model_serializer(mode="wrap")
     def _as_given(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Without `from_clues` where it is off, so that earlier runs are gone on with."""
-        return without_default(values(self), "from_clues")
+        return without_unused(values(self), {"from_clues": False})
 
 
 class TasksSection(Strict):

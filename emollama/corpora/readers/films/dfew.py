@@ -17,7 +17,7 @@ from emollama.corpora.collection import Collection, first_that_exists, require_r
 from emollama.corpora.media_files import first_with_media
 from emollama.corpora.report import PrepareReport
 from emollama.manifest.labels import get_label_set
-from emollama.manifest.sample import Sample, Targets
+from emollama.manifest.sample import Targets
 
 EMOTIONS = {
     "1": "happy", "2": "sad", "3": "neutral", "4": "angry", "5": "surprise", "6": "disgust",
@@ -77,16 +77,8 @@ def prepare_dfew(
                 if native not in EMOTIONS:
                     raise EmollamaError(f"{row.where}: column 'label': '{native}' is not 1 to 7")
                 collection.count(name, split, EMOTIONS[native], row.where)
-                if with_media and not collection.usable(name, split, files.get(name)):
-                    continue
-                collection.samples.append(
-                    Sample(
-                        id=name,
-                        video=collection.path(files.get(name)),
-                        split=split,
-                        targets=Targets(emotion=EMOTIONS[native], native=native),
-                    )
-                )
+                targets = Targets(emotion=EMOTIONS[native], native=native)
+                collection.add_film(name, split, files.get(name), with_media, targets=targets)
     if files:
         collection.notes.append(f"clips are read from {files.root}")
     collection.notes.append(

@@ -12,12 +12,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from emollama.base.errors import EmollamaError
-from emollama.corpora.collection import Collection, Expected, first_that_exists, require_root
+from emollama.corpora.collection import Collection, Expected, require_root
 from emollama.corpora.media_files import first_with_media
-from emollama.corpora.readers.films.mafw import list_lines
+from emollama.corpora.readers.films.mafw import split_lists
 from emollama.corpora.report import PrepareReport
 from emollama.manifest.labels import get_label_set
-from emollama.manifest.sample import Sample, Targets
+from emollama.manifest.sample import Targets
 
 EXPECTED: Expected = {
     "train": {"happy": 5854, "sad": 5523, "neutral": 7790, "angry": 5906, "surprise": 2502,
@@ -49,13 +49,7 @@ def prepare_ferv39k(
     """
     require_root(root, "FERV39k", "4_setups/All_scenes/train_All.csv, 2_ClipsforFaceCrop/...")
     collection = Collection("ferv39k", out, get_label_set("ferv39k"))
-    lists: dict[str, list[tuple[str, list[str]]]] = {}
-    for split in ("train", "test"):
-        file = f"{split}_All.csv"
-        table = first_that_exists(root, *(f"{folder}/{file}".lstrip("/") for folder in _FOLDERS))
-        if table is None:
-            raise EmollamaError(f"{root}: has no {_FOLDERS[0]}/{file}")
-        lists[split] = list_lines(table)
+    lists = split_lists(root, _FOLDERS, "{}_All.csv")
     names = [cells[0] for lines in lists.values() for _, cells in lines]
     files = first_with_media(root, CLIPS, names, media, "FERV39k")
     for split, lines in lists.items():
@@ -72,16 +66,9 @@ def prepare_ferv39k(
                 if collection.labels.canonical(folder) != emotion:
                     raise EmollamaError(f"{where}: '{name}' lies in '{folder}', but is '{native}'")
                 collection.count(name, split, emotion, where)
-                if with_media and not collection.usable(name, split, files.get(name)):
-                    continue
-                collection.samples.append(
-                    Sample(
-                        id=name,
-                        video=collection.path(files.get(name)),
-                        split=split,
-                        targets=Targets(emotion=emotion, native=native),
-                        truth={"scene": scene},
-                    )
+                targets, truth = Targets(emotion=emotion, native=native), {"scene": scene}
+                collection.add_film(
+                    name, split, files.get(name), with_media, targets=targets, truth=truth
                 )
     if files:
         collection.notes.append(f"clips are read from {files.root}")

@@ -9,6 +9,7 @@ expressions and captions are not read, and neither the order of lines nor a head
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from emollama.base.errors import EmollamaError
@@ -17,7 +18,7 @@ from emollama.corpora.collection import Collection, first_that_exists, require_r
 from emollama.corpora.media_files import first_with_media
 from emollama.corpora.report import PrepareReport
 from emollama.manifest.labels import get_label_set
-from emollama.manifest.sample import Sample, Targets
+from emollama.manifest.sample import Targets
 
 COUNTS = {1: (7333, 1839), 2: (7335, 1837), 3: (7339, 1833), 4: (7340, 1832), 5: (7341, 1831)}
 """{fold: (training, test)}, 9,172 clips together."""
@@ -52,13 +53,7 @@ def prepare_mafw(
         raise EmollamaError(f"fold {fold} does not exist; folds are 1 to 5")
     require_root(root, "MAFW", f"{_FOLDERS[0]}/set_1/train.txt, ...")
     collection = Collection("mafw", out, get_label_set("mafw"))
-    lists: dict[str, list[tuple[str, list[str]]]] = {}
-    for split in ("train", "test"):
-        file = f"set_{fold}/{split}.txt"
-        table = first_that_exists(root, *(f"{folder}/{file}".lstrip("/") for folder in _FOLDERS))
-        if table is None:
-            raise EmollamaError(f"{root}: has no {_FOLDERS[0]}/{file}")
-        lists[split] = list_lines(table)
+    lists = split_lists(root, _FOLDERS, f"set_{fold}/{{}}.txt")
     names = [Path(cells[0]).stem for lines in lists.values() for _, cells in lines]
     files = first_with_media(root, CLIPS, names, media, "MAFW")
     for split, lines in lists.items():
@@ -70,20 +65,30 @@ def prepare_mafw(
                 name, native = Path(cells[0]).stem.zfill(5), cells[1]
                 emotion = collection.labels.require(native, where)
                 collection.count(name, split, emotion, where)
-                if with_media and not collection.usable(name, split, files.get(name)):
-                    continue
-                collection.samples.append(
-                    Sample(
-                        id=name,
-                        video=collection.path(files.get(name)),
-                        split=split,
-                        targets=Targets(emotion=emotion, native=native),
-                    )
-                )
+                targets = Targets(emotion=emotion, native=native)
+                collection.add_film(name, split, files.get(name), with_media, targets=targets)
     if files:
         collection.notes.append(f"clips are read from {files.root}")
     train, test = COUNTS[fold]
     return collection.finish({"train": train, "test": test}, strict)
+
+
+def split_lists(
+    root: Path, folders: Sequence[str], file: str
+) -> dict[str, list[tuple[str, list[str]]]]:
+    """The lines of the lists of training and test, which lie in the first of `folders` that has it.
+
+    Raises:
+        EmollamaError: a list is in none of them.
+    """
+    lists = {}
+    for split in ("train", "test"):
+        name = file.format(split)
+        table = first_that_exists(root, *(f"{folder}/{name}".lstrip("/") for folder in folders))
+        if table is None:
+            raise EmollamaError(f"{root}: has no {folders[0]}/{name}")
+        lists[split] = list_lines(table)
+    return lists
 
 
 def list_lines(path: Path) -> list[tuple[str, list[str]]]:

@@ -22,7 +22,7 @@ from emollama.corpora.collection import (
 )
 from emollama.corpora.report import PrepareReport
 from emollama.manifest.labels import get_label_set
-from emollama.manifest.sample import LONGEST_CONTEXT, Sample, Targets
+from emollama.manifest.sample import LONGEST_CONTEXT, Targets
 
 COLUMNS = ("Utterance", "Speaker", "Emotion", "Scene_ID", "Utterance_ID", "Season", "Episode")
 PLACE = ("Season", "Episode", "Scene_ID", "Utterance_ID")
@@ -94,21 +94,12 @@ def _split(collection: Collection, table: Path, clips: Path | None, split: str) 
         context = tuple(before[-LONGEST_CONTEXT:])
         if text:
             before.append(f"{speaker}: {text}" if speaker else text)
-        if with_media and not collection.usable(name, split, files.get(name)):
-            continue
-        collection.samples.append(
-            Sample(
-                id=name,
-                video=collection.path(files.get(name)),
-                text=text,
-                context=context,
-                speaker=speaker or None,
-                group=group,
-                split=split,
-                targets=Targets(emotion=emotion, native=native),
-                truth={"season": str(season), "episode": str(episode)},
-            )
-        )
+        collection.add_film(
+            name, split, files.get(name), with_media,
+            text=text, context=context, speaker=speaker or None, group=group,
+            targets=Targets(emotion=emotion, native=native),
+            truth={"season": str(season), "episode": str(episode)},
+        )  # fmt: skip
 
 
 def _number(row: Row, column: str) -> int:
