@@ -18,7 +18,7 @@ class PersonSummary:
 
     Attributes:
         clips: number of clips that the person is known by.
-        variety: 0 where they seem to show one label, 1 where they differ as much as can be.
+        variety: 0 where they vary as clips of one label do, 1 where as clips of all labels.
         name: of a stored person.
     """
 

@@ -12,7 +12,7 @@ import pytest
 from emollama.media.clip import SAMPLE_RATE
 from emollama.media.decode import decode_clip
 
-REAL = Path("/work/shared/data/real_files/torchcodec")
+REAL = Path(__file__).parents[3] / "shared/data/real_files/torchcodec"
 """Files of meta-pytorch/torchcodec, test/resources."""
 
 

@@ -16,7 +16,7 @@ from emollama.media.lengths import frame_times, track_lengths
 from emollama.media.pictures import frame_files
 from tests.media.recording import record
 
-REAL = Path("/work/shared/data/real_files/torchcodec")
+REAL = Path(__file__).parents[3] / "shared/data/real_files/torchcodec"
 """Files of meta-pytorch/torchcodec, test/resources."""
 
 TURNED = 6

@@ -9,7 +9,7 @@ import pytest
 from emollama.base.errors import EmollamaError
 from emollama.merr.measure.openface import read_openface
 
-REAL = Path("/work/shared/data/real_files/py-feat")
+REAL = Path(__file__).parents[4] / "shared/data/real_files/py-feat"
 """Files of cosanlab/py-feat, feat/tests/data."""
 FEX = "frame,FaceScore,AU01,AU12,AU43,anger,input\n"
 """Some of the columns of Feat_Test.csv in their order."""
