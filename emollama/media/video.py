@@ -6,6 +6,7 @@ frame are decoded.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -46,8 +47,9 @@ def decode_frames(
         how many packets were damaged.
     """
     starts = [_group_start(packets, time) for time in wanted]
-    best: list[tuple[float, VideoFrame] | None] = [None] * len(wanted)
+    best: list[_Shown | None] = [None] * len(wanted)
     settled = [False] * len(wanted)
+    make = _Maker(max_side, view)
     damaged = 0
     with open_media(path) as container:
         stream = video_stream(container, path)
@@ -61,13 +63,16 @@ def decode_frames(
                 if frame.pts is None or frame.time_base is None:
                     continue
                 time = float(frame.pts * frame.time_base) - zero
+                shown = _Shown(time, frame)
                 for i, target in enumerate(wanted):
                     if settled[i]:
                         continue
                     old = best[i]
-                    if old is None or abs(time - target) < abs(old[0] - target):
-                        best[i] = (time, frame)
+                    if old is None or abs(time - target) < abs(old.time - target):
+                        old = best[i] = shown
                     settled[i] = time >= target - 1e-6
+                    if settled[i]:  # made at once: a long span holds more frames than memory does
+                        make.image(old, stream)
 
         decoding = False
         index = -1
@@ -94,10 +99,11 @@ def decode_frames(
         return None, damaged
     # A target that nothing was decoded for (damage) takes the nearest frame there is.
     chosen = [
-        b if b is not None else min(found, key=lambda f: abs(f[0] - target))
+        b if b is not None else min(found, key=lambda f: abs(f.time - target))
         for b, target in zip(best, wanted, strict=True)
     ]
-    return _to_frames(chosen, stream, max_side, view), damaged
+    images = np.stack([make.image(one, stream) for one in chosen])
+    return Frames(images, np.array([one.time for one in chosen], np.float64)), damaged
 
 
 def _group_start(packets: PacketTimes, time: float) -> int:
@@ -113,30 +119,39 @@ def _group_start(packets: PacketTimes, time: float) -> int:
     return first
 
 
-def _to_frames(
-    chosen: list[tuple[float, VideoFrame]],
-    stream: VideoStream,
-    max_side: int | None,
-    view: Box | None,
-) -> Frames:
-    images: list[np.ndarray] = []
-    made: dict[int, np.ndarray] = {}
+@dataclass
+class _Shown:
+    """A decoded frame that may be wanted, with its time; its picture replaces it when it is."""
+
+    time: float
+    frame: VideoFrame | None
+    image: np.ndarray | None = None
+
+
+@dataclass
+class _Maker:
+    """Makes upright pictures of one size, cut to a view, of decoded frames."""
+
+    max_side: int | None
+    view: Box | None
     size: tuple[int, int] | None = None
     shape: tuple[int, ...] | None = None
-    for _, frame in chosen:
-        if id(frame) not in made:
+
+    def image(self, shown: _Shown, stream: VideoStream) -> np.ndarray:
+        """The picture of a frame, made once."""
+        if shown.image is None:
+            frame = shown.frame
+            assert frame is not None, "a frame stays until its picture is made"
             matrix = _matrix(frame)
-            size = size or _size(frame, stream, max_side, view, matrix)
-            scaled = frame.reformat(*size, format="rgb24", interpolation="AREA")
+            self.size = self.size or _size(frame, stream, self.max_side, self.view, matrix)
+            scaled = frame.reformat(*self.size, format="rgb24", interpolation="AREA")
             whole = upright(scaled.to_ndarray(), matrix)
             # A rotation that changes within a file would change the shape: keep the first's.
-            shape = shape or whole.shape
-            if whole.shape != shape:
+            self.shape = self.shape or whole.shape
+            if whole.shape != self.shape:
                 whole = np.ascontiguousarray(np.rot90(whole))
-            made[id(frame)] = cut_to(whole, view)
-        images.append(made[id(frame)])
-    times = np.array([time for time, _ in chosen], np.float64)
-    return Frames(np.stack(images), times)
+            shown.image, shown.frame = cut_to(whole, self.view), None
+        return shown.image
 
 
 def _size(
