@@ -117,7 +117,9 @@ def answer_segment(
     known = session.known_as(view, norm)
     found = session.answer(known, asked.reasons, coverage=asked.coverage)
     plain = None if norm is None else session.answer(view, False)
-    alone = {channel: session.answer(known.only([channel]), False).scores for channel in known.used}
+    alone: dict[str, dict[str, float]] = {
+        channel: session.answer(known.only([channel]), False).scores for channel in known.used
+    }
     session.forget(view)
     return SegmentAnswer(
         label=found.label,
