@@ -77,7 +77,9 @@ class SpeakerEncoder(nn.Module):
         found = [np.zeros((0, SPEAKER_WIDTH), np.float32)]
         for first in range(0, len(sounds), _AT_ONCE):
             batch = sounds[first : first + _AT_ONCE]
-            found.append(self(torch.stack([self.mels(levelled(s))[:PARTIAL] for s in batch])).numpy())
+            found.append(
+                self(torch.stack([self.mels(levelled(s))[:PARTIAL] for s in batch])).numpy()
+            )
         return np.concatenate(found)
 
 

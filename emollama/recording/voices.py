@@ -116,9 +116,7 @@ def read_voices(audio: np.ndarray, start: float, ears: Ears, lead: float = 0.0) 
     )
 
 
-def with_vectors(
-    block: VoiceBlock, audio: np.ndarray, ears: Ears, lead: float = 0.0
-) -> VoiceBlock:
+def with_vectors(block: VoiceBlock, audio: np.ndarray, ears: Ears, lead: float = 0.0) -> VoiceBlock:
     """A block that was read back, with the vectors measured again on the same sound."""
     zero = block.start - lead
     return replace(block, vectors=_vectors(audio, block.windows - zero, ears))
