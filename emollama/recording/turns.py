@@ -1,9 +1,10 @@
-"""Who speaks when, by the sound alone: turns of speakers that are told apart within one recording."""
+"""Who speaks when, by the sound alone: speakers are told apart within one recording."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from sklearn.cluster import AgglomerativeClustering
@@ -79,9 +80,11 @@ def heard_speech(blocks: Sequence[VoiceBlock]) -> list[Span]:
 def find_stretches(blocks: Sequence[VoiceBlock]) -> Stretches:
     """Windows that overlap are one stretch, its vector the mean of theirs."""
     windows = np.concatenate([np.zeros((0, 2)), *(block.windows for block in blocks)])
-    vectors = [block.vectors for block in blocks if len(block.windows)]
-    if any(v is None for v in vectors):
-        raise ValueError("blocks without vectors: measure them with with_vectors")
+    vectors = []
+    for block in blocks:
+        if block.vectors is None:
+            raise ValueError("a block without vectors: measure them by with_vectors")
+        vectors.append(block.vectors)
     if not len(windows):
         return Stretches(windows, np.zeros((0, 0)))
     voices = np.concatenate(vectors).astype(np.float64)
@@ -137,7 +140,7 @@ def _share(span: Span, stretches: np.ndarray, groups: np.ndarray) -> list[tuple[
         return [(span.start, span.end, int(groups[np.argmin(gaps)]))]
     found = []
     start = span.start
-    for here, after in zip(inside[:-1], inside[1:], strict=True):
+    for here, after in pairwise(inside.tolist()):
         if groups[here] != groups[after]:
             border = float((stretches[here, 1] + stretches[after, 0]) / 2)
             found.append((start, border, int(groups[here])))
