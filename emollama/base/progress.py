@@ -35,25 +35,50 @@ def silent(what: str) -> Iterator[Advance]:
     yield lambda done, total: None
 
 
+def times_real_time(done: float, total: float, seconds: float, unit: str) -> str:
+    """Speed of reading a recording and time left: "4.2 times real time, 3 min left".
+
+    `done` and `total` are minutes of it.
+    """
+    del unit
+    if not done:
+        return "starting"
+    rate = 60 * done / max(seconds, 1e-6)
+    return f"{rate:.1f} times real time, {_span(60 * (total - done) / rate)} left"
+
+
 @contextmanager
-def bar(what: str) -> Iterator[Advance]:
+def recorded(what: str) -> Iterator[Callable[[float, float], None]]:
+    """A `bar` of a recording's minutes ("minutes read"); done and total are told in seconds.
+
+    The speed is of what is done after the first call, which may report a resumed recording.
+    """
+    with bar(what, times_real_time) as advance:
+        yield lambda done, total: advance(round(done / 60, 1), round(total / 60, 1))
+
+
+@contextmanager
+def bar(what: str, speed_of: Callable[..., str] = pace) -> Iterator[Callable[..., None]]:
     """A `Bar`: drawn on a terminal, lines in a log.
 
-    The clock starts at the first call, which should report 0 done.
+    The clock starts at the first call, which should report 0 done, or what was done before.
+    `speed_of`: what to say of (done since the first call, total less what was done then, seconds,
+    unit).
     """
     unit = what.split(",")[0]
-    started: float | None = None
+    started: tuple[float, float] | None = None
     shown = 0.0
 
-    def speed(done: int, total: int) -> str:
+    def speed(done: float, total: float) -> str:
         nonlocal started
         if started is None:
-            started = time.monotonic()
-        return pace(done, total, time.monotonic() - started, unit)
+            started = (time.monotonic(), done)
+        clock, before = started
+        return speed_of(done - before, total - before, time.monotonic() - clock, unit)
 
     if not sys.stderr.isatty():
 
-        def line(done: int, total: int) -> None:
+        def line(done: float, total: float) -> None:
             nonlocal shown
             text = speed(done, total)
             now = time.monotonic()
@@ -70,7 +95,7 @@ def bar(what: str) -> Iterator[Advance]:
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(what, total=None, speed="")
 
-        def advance(done: int, total: int) -> None:
+        def advance(done: float, total: float) -> None:
             progress.update(task, completed=done, total=total, speed=speed(done, total))
 
         yield advance

@@ -6,6 +6,7 @@ frame are decoded.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -16,6 +17,7 @@ from av.video.stream import VideoStream
 
 from emollama.media.clip import Frames
 from emollama.media.container import open_media, seek_before, time_zero, video_stream
+from emollama.media.cutting import Box, cut_to, scale_within
 from emollama.media.packets import PacketTimes
 
 _SPARE_PACKETS = 64  # read on behind the known ones when frames wanted are damaged
@@ -27,6 +29,7 @@ def decode_frames(
     wanted: list[float],
     seek: float | None,
     max_side: int | None,
+    view: Box | None = None,
 ) -> tuple[Frames | None, int]:
     """Decode the frames at the `wanted` times (sorted, seconds from the file's zero).
 
@@ -37,14 +40,16 @@ def decode_frames(
         seek: seconds that were sought to before `packets` were read, or None.
         max_side: larger pictures are scaled down to this many pixels; None keeps every pixel as it
             is stored, also where pixels are not square.
+        view: the part of the upright picture to cut out, which is then what `max_side` is of.
 
     Returns:
         The frames (None where nothing could be decoded) with times from the file's zero, and
         how many packets were damaged.
     """
     starts = [_group_start(packets, time) for time in wanted]
-    best: list[tuple[float, VideoFrame] | None] = [None] * len(wanted)
+    best: list[_Shown | None] = [None] * len(wanted)
     settled = [False] * len(wanted)
+    make = _Maker(max_side, view)
     damaged = 0
     with open_media(path) as container:
         stream = video_stream(container, path)
@@ -58,13 +63,16 @@ def decode_frames(
                 if frame.pts is None or frame.time_base is None:
                     continue
                 time = float(frame.pts * frame.time_base) - zero
+                shown = _Shown(time, frame)
                 for i, target in enumerate(wanted):
                     if settled[i]:
                         continue
                     old = best[i]
-                    if old is None or abs(time - target) < abs(old[0] - target):
-                        best[i] = (time, frame)
+                    if old is None or abs(time - target) < abs(old.time - target):
+                        old = best[i] = shown
                     settled[i] = time >= target - 1e-6
+                    if settled[i]:  # made at once: a long span holds more frames than memory does
+                        make.image(old, stream)
 
         decoding = False
         index = -1
@@ -91,10 +99,11 @@ def decode_frames(
         return None, damaged
     # A target that nothing was decoded for (damage) takes the nearest frame there is.
     chosen = [
-        b if b is not None else min(found, key=lambda f: abs(f[0] - target))
+        b if b is not None else min(found, key=lambda f: abs(f.time - target))
         for b, target in zip(best, wanted, strict=True)
     ]
-    return _to_frames(chosen, stream, max_side), damaged
+    images = np.stack([make.image(one, stream) for one in chosen])
+    return Frames(images, np.array([one.time for one in chosen], np.float64)), damaged
 
 
 def _group_start(packets: PacketTimes, time: float) -> int:
@@ -110,34 +119,59 @@ def _group_start(packets: PacketTimes, time: float) -> int:
     return first
 
 
-def _to_frames(
-    chosen: list[tuple[float, VideoFrame]], stream: VideoStream, max_side: int | None
-) -> Frames:
-    images: list[np.ndarray] = []
-    made: dict[int, np.ndarray] = {}
+@dataclass
+class _Shown:
+    """A decoded frame that may be wanted, with its time; its picture replaces it when it is."""
+
+    time: float
+    frame: VideoFrame | None
+    image: np.ndarray | None = None
+
+
+@dataclass
+class _Maker:
+    """Makes upright pictures of one size, cut to a view, of decoded frames."""
+
+    max_side: int | None
+    view: Box | None
     size: tuple[int, int] | None = None
-    for _, frame in chosen:
-        if id(frame) not in made:
-            size = size or _size(frame, stream, max_side)
-            scaled = frame.reformat(*size, format="rgb24", interpolation="AREA")
-            made[id(frame)] = upright(scaled.to_ndarray(), _matrix(frame))
-        image = made[id(frame)]
-        # A rotation that changes within a file would change the shape: keep the first's.
-        if images and image.shape != images[0].shape:
-            image = np.ascontiguousarray(np.rot90(image))
-        images.append(image)
-    times = np.array([time for time, _ in chosen], np.float64)
-    return Frames(np.stack(images), times)
+    shape: tuple[int, ...] | None = None
+
+    def image(self, shown: _Shown, stream: VideoStream) -> np.ndarray:
+        """The picture of a frame, made once."""
+        if shown.image is None:
+            frame = shown.frame
+            assert frame is not None, "a frame stays until its picture is made"
+            matrix = _matrix(frame)
+            self.size = self.size or _size(frame, stream, self.max_side, self.view, matrix)
+            scaled = frame.reformat(*self.size, format="rgb24", interpolation="AREA")
+            whole = upright(scaled.to_ndarray(), matrix)
+            # A rotation that changes within a file would change the shape: keep the first's.
+            self.shape = self.shape or whole.shape
+            if whole.shape != self.shape:
+                whole = np.ascontiguousarray(np.rot90(whole))
+            shown.image, shown.frame = cut_to(whole, self.view), None
+        return shown.image
 
 
-def _size(frame: VideoFrame, stream: VideoStream, max_side: int | None) -> tuple[int, int]:
-    """Width and height to scale to: square pixels, no side above `max_side`, never enlarged."""
+def _size(
+    frame: VideoFrame,
+    stream: VideoStream,
+    max_side: int | None,
+    view: Box | None,
+    matrix: np.ndarray | None,
+) -> tuple[int, int]:
+    """Width and height to scale to: square pixels, no side above `max_side`, never enlarged.
+
+    It is the picture as stored; the sides that count are those of the `view` once it is upright.
+    """
     if max_side is None:
         return frame.width, frame.height
     ratio = stream.sample_aspect_ratio
     stretch = float(ratio) if ratio and 0.2 < ratio < 5 else 1.0
     width, height = frame.width * stretch, float(frame.height)
-    scale = min(1.0, max_side / max(width, height))
+    shown = (height, width) if _lies(matrix) else (width, height)
+    scale = scale_within(*shown, max_side, view)
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
@@ -163,6 +197,14 @@ def _turn(degrees: int) -> np.ndarray | None:
     return np.array([[cosine, -sine], [sine, cosine]]) if quarter else None
 
 
+def _lies(matrix: np.ndarray | None) -> bool:
+    """Whether a display matrix turns columns into rows."""
+    if matrix is None:
+        return False
+    (a, b), (c, d) = np.abs(matrix).tolist()
+    return bool(a + d < b + c)
+
+
 def upright(image: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
     """Apply a display matrix in quarter turns and mirrorings; [H, W, 3] in and out.
 
@@ -171,7 +213,7 @@ def upright(image: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
     if matrix is None:
         return image
     (a, b), (c, d) = matrix.tolist()
-    if abs(a) + abs(d) >= abs(b) + abs(c):
+    if not _lies(matrix):
         mirrored = (a < 0, d < 0)
     else:
         image, mirrored = image.transpose(1, 0, 2), (c < 0, b < 0)

@@ -15,6 +15,7 @@ from emollama.base.paths import need_file
 from emollama.base.processors import settle_threads
 from emollama.base.typer_app import run_app, spread
 from emollama.merr.stages import STAGES, get_stage, measure_all, run_all
+from emollama.workers.shares import ShardOption, shard_of
 
 if TYPE_CHECKING:
     from emollama.merr.build import Build
@@ -39,11 +40,6 @@ ConfigOption = Annotated[
     typer.Option("--cfg-path", help="YAML file of settings.", show_default="those of --out"),
 ]
 OptionsOption = Annotated[list[str] | None, typer.Option("--options", hidden=True)]
-ShardOption = Annotated[
-    str | None,
-    typer.Option(help="I/N: only every N-th clip, from clip I on, counted from 0.",
-                 show_default="all"),
-]  # fmt: skip
 MEASURED = ("units", "voice", "transcript")
 
 
@@ -188,7 +184,7 @@ def _opened(
 
     settings = _settings(out, cfg_path, options or [])
     check(settings, stages)
-    i, n = _shard(shard)
+    i, n = shard_of(shard)
     with joined_ranks() as ranks:
         made = Build(out, settings, clips, (i, n), ranks, echo=_say)
         if ranks.rank:
@@ -212,15 +208,6 @@ def _settings(out: Path, cfg_path: Path | None, options: list[str]) -> Settings:
         read_json(kept)  # what is wrong with it is told by its own name
         return load_settings(kept, options)
     return load_settings(cfg_path, options)
-
-
-def _shard(text: str | None) -> tuple[int, int]:
-    if text is None:
-        return 0, 1
-    i, _, n = text.partition("/")
-    if not i.isdecimal() or not n.isdecimal() or not int(i) < int(n):
-        raise EmollamaError(f"--shard {text}: must be i/n with i from 0 to n - 1, e.g. 0/4")
-    return int(i), int(n)
 
 
 def _say(text: str) -> None:

@@ -1,0 +1,153 @@
+"""Segments to answers: the session looks at each, and measures it against the person's norm.
+
+A recording holds many segments of a person, whose labels nobody knows. Together they are what the
+person is enrolled by: the norm of this person in this recording. A segment is a sample of the
+recording's manifest, decoded as every sample is, so `emollama predict` on the manifest sees the
+same evidence; what it cannot know is the norm.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from emollama.base.errors import EmollamaError
+from emollama.inputs.person import ClipMoments
+from emollama.inputs.person import Person as Norm
+from emollama.manifest.sample import Manifest, Sample
+from emollama.recording.parts import Segment, SegmentAnswer
+from emollama.session.base import Session
+from emollama.session.clip_view import ClipView
+from emollama.session.enrolling import moments_of_view
+from emollama.session.observation import Observation
+from emollama.workers.worker import job_of
+
+LEAST_SEGMENTS = 2
+"""Segments of a person from which they have a norm; of one, the norm would be the segment."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked about each segment.
+
+    Attributes:
+        reasons: whether to write a reason.
+        coverage: also ask for the labels that hold the true one in this share of segments.
+    """
+
+    reasons: bool = False
+    coverage: float | None = None
+
+
+def observe(session: Session, manifest: Manifest, sample: Sample) -> Observation:
+    """The evidence of a segment, decoded and encoded; its words are the sample's.
+
+    Raises:
+        EmollamaError: the span cannot be decoded.
+    """
+    job = job_of(manifest, sample, ())
+    video, voice = (*(path for path in (job.video, job.audio) if path is not None), None)[:2]
+    assert video is not None, "a segment's sample names the recording"
+    return session.observer.watch(video, job.start, job.end, False, voice, job.view)
+
+
+def view_of(session: Session, observation: Observation, sample: Sample) -> ClipView:
+    """The model's view of a segment.
+
+    Raises:
+        EmollamaError: it has none of the model's channels.
+    """
+    return session.look_at(observation, sample.text or "", sample.id)
+
+
+def segment_moments(session: Session, view: ClipView) -> ClipMoments | None:
+    """What a segment adds to its person's norm; None where it shows nothing of it."""
+    if session.artefact.prior is None:
+        return None
+    found = moments_of_view(session.person_prior, view)
+    return None if np.isnan(found.mean).all() else found
+
+
+def norms(
+    session: Session, segments: Sequence[Segment], moments: Sequence[ClipMoments | None]
+) -> dict[str, Norm]:
+    """The norm of each person by name, pooled over their segments; {} of a model without norms.
+
+    Args:
+        session: the model.
+        segments: of the recording.
+        moments: of each, as `segment_moments` gives.
+    """
+    if session.artefact.prior is None:
+        return {}
+    mine: dict[str, list[ClipMoments]] = {}
+    for segment, found in zip(segments, moments, strict=True):
+        if found is not None:
+            mine.setdefault(segment.person, []).append(found)
+    pooled = {
+        name: session.person_prior.estimate(clips)
+        for name, clips in mine.items()
+        if len(clips) >= LEAST_SEGMENTS
+    }
+    return {name: norm for name, norm in pooled.items() if norm is not None}
+
+
+def norm_key(norm: Norm | None) -> str:
+    """Changes with a norm; of nobody it is empty."""
+    if norm is None:
+        return ""
+    digest = hashlib.sha256(repr((norm.clips, norm.variety, norm.prior)).encode())
+    for values in (norm.mean, norm.deviation):
+        digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def answer_segment(
+    session: Session, view: ClipView, norm: Norm | None, asked: Asked
+) -> SegmentAnswer:
+    """The answer to a segment: with the norm, without it, and by each channel alone.
+
+    Raises:
+        EmollamaError: a coverage of a model that was not calibrated.
+    """
+    known = session.known_as(view, norm)
+    found = session.answer(known, asked.reasons, coverage=asked.coverage)
+    plain = None if norm is None else session.answer(view, False)
+    alone: dict[str, dict[str, float]] = {
+        channel: session.answer(known.only([channel]), False).scores for channel in known.used
+    }
+    session.forget(view)
+    return SegmentAnswer(
+        label=found.label,
+        scores=found.calibrated or found.scores,
+        label_set=found.label_set,
+        without_norm=None if plain is None else plain.calibrated or plain.scores,
+        by_channel=alone,
+        reason=found.reason,
+        clues=found.clues,
+        notes=found.notes,
+    )
+
+
+def failed(why: EmollamaError | str) -> SegmentAnswer:
+    """The answer to a segment that has none."""
+    return SegmentAnswer(None, {}, error=" ".join(str(why).split()))
+
+
+def to_row(answer: SegmentAnswer) -> dict[str, Any]:
+    """An answer as plain data; numbers are kept exactly."""
+    row = {name: value for name, value in vars(answer).items() if value not in (None, {}, ())}
+    for name in ("label_set", "notes"):
+        if name in row:
+            row[name] = list(row[name])
+    return {**row, "scores": answer.scores, "label": answer.label}
+
+
+def from_row(row: Mapping[str, Any]) -> SegmentAnswer:
+    """The answer of `to_row`."""
+    lists = {name: tuple(row[name]) for name in ("label_set", "notes") if row.get(name) is not None}
+    return SegmentAnswer(**{**row, **lists})
