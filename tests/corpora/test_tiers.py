@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +96,6 @@ def prepared(table: Path, **options: Any) -> tuple[PrepareReport, list[Sample]]:
 
 @pytest.mark.parametrize(("name", "text"), [("talk.srt", SRT), ("talk.vtt", VTT)])
 def test_cues_are_rows_with_times_below_a_second(tmp_path: Path, name: str, text: str) -> None:
-    pytest.importorskip("webvtt")
     plant(tmp_path, ["talk.mp4"])
     (tmp_path / name).write_text(text)
     first = prepared(tmp_path / name)[1][0]
@@ -111,7 +109,6 @@ def test_cues_are_rows_with_times_below_a_second(tmp_path: Path, name: str, text
 
 
 def test_subtitles_give_clips_their_words(tmp_path: Path) -> None:
-    pytest.importorskip("webvtt")
     plant(tmp_path, ["clips/talk.mp4", "clips/b.mp4"])
     (tmp_path / "subs").mkdir()
     (tmp_path / "subs/talk.srt").write_bytes(SRT.replace("text #3", "三").encode("utf-16"))
@@ -124,7 +121,6 @@ def test_subtitles_give_clips_their_words(tmp_path: Path) -> None:
 
 
 def test_a_textgrid(tmp_path: Path) -> None:
-    pytest.importorskip("praatio")
     plant(tmp_path, ["mary.wav"])
     for encoding in ("utf-8", "utf-16"):
         (tmp_path / "mary.TextGrid").write_text(TEXTGRID, encoding=encoding)
@@ -135,7 +131,6 @@ def test_a_textgrid(tmp_path: Path) -> None:
 
 
 def test_an_elan_file_and_a_folder_of_them(tmp_path: Path) -> None:
-    pytest.importorskip("pympi")
     plant(tmp_path, ["r03_v20_s5.wav"])
     (tmp_path / "sample.eaf").write_text(EAF)
     for table in (tmp_path / "sample.eaf", tmp_path):
@@ -146,18 +141,6 @@ def test_an_elan_file_and_a_folder_of_them(tmp_path: Path) -> None:
     (tmp_path / "sample.eaf").write_text(EAF[:900])
     with pytest.raises(EmollamaError, match=r"sample\.eaf: is not a valid \.eaf file"):
         prepared(tmp_path / "sample.eaf")
-
-
-def test_a_package_that_is_not_there_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def absent(name: str) -> None:
-        raise ImportError(name)
-
-    monkeypatch.setattr(importlib, "import_module", absent)
-    (tmp_path / "a.eaf").write_text(EAF)
-    with pytest.raises(EmollamaError, match=r"needs pympi-ling; run `pip install pympi-ling` or"):
-        prepared(tmp_path / "a.eaf")
 
 
 def test_a_folder_without_tiers_says_what_it_is_for(tmp_path: Path) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from urllib.parse import unquote
+
+import webvtt
+from praatio import textgrid
+from pympi import Elan
 
 from emollama.base.encodings import read_encoded
 from emollama.base.errors import EmollamaError
+from emollama.base.paths import need_file
 from emollama.corpora.tables.cells import seconds
 from emollama.corpora.tables.columns import field_of
 from emollama.corpora.tables.reading import Table
@@ -18,8 +21,6 @@ from emollama.corpora.tables.reading import Table
 SUBTITLES = (".srt", ".vtt")
 TIMED = (*SUBTITLES, ".eaf", ".textgrid")
 """Suffixes of files whose rows have a start and an end; lower case."""
-
-_PACKAGES = {"webvtt": "webvtt-py", "pympi": "pympi-ling", "praatio": "praatio"}
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,8 @@ def read_timed(
     tiers name, else the one with the name of their file.
 
     Raises:
-        EmollamaError: no such file, one that cannot be read, a package that is not installed, or
-            tiers of which none can be told to hold labels or text.
+        EmollamaError: no such file, one that cannot be read, or tiers of which none can be told to
+            hold labels or text.
     """
     files = [path]
     if path.is_dir():
@@ -82,6 +83,16 @@ def read_timed(
 def _read(path: Path, encoding: str | None) -> Timed:
     if path.suffix.lower() in SUBTITLES:
         return Timed(path, {"text": read_subtitles(path, encoding)}, media=path.stem)
+    return read_tiers(path)
+
+
+def read_tiers(path: Path) -> Timed:
+    """The tiers of an .eaf or .TextGrid file; an interval without words in it has "".
+
+    Raises:
+        EmollamaError: no such file, or one that is not valid.
+    """
+    need_file(path)
     return _eaf(path) if path.suffix.lower() == ".eaf" else _textgrid(path)
 
 
@@ -124,9 +135,8 @@ def read_subtitles(path: Path, encoding: str | None = None) -> list[Interval]:
     """The cues of .srt or .vtt, without mark-up.
 
     Raises:
-        EmollamaError: it cannot be read, or webvtt-py is not installed.
+        EmollamaError: it cannot be read.
     """
-    webvtt = _need("webvtt", path)
     text = read_encoded(path, encoding)[0]
     try:
         read = webvtt.from_buffer(text.splitlines(keepends=True), format=path.suffix[1:].lower())
@@ -140,9 +150,8 @@ def read_subtitles(path: Path, encoding: str | None = None) -> list[Interval]:
 
 
 def _eaf(path: Path) -> Timed:
-    elan = _need("pympi", path).Elan
     try:
-        read = elan.Eaf(str(path), suppress_version_warning=True)
+        read = Elan.Eaf(str(path), suppress_version_warning=True)
         tiers = {}
         for name in read.get_tier_names():
             own = read.get_annotation_data_for_tier(name)
@@ -164,9 +173,6 @@ def _eaf(path: Path) -> Timed:
 
 
 def _textgrid(path: Path) -> Timed:
-    praatio = _need("praatio", path)
-    textgrid = importlib.import_module("praatio.textgrid")
-    del praatio
     try:
         read = textgrid.openTextgrid(
             str(path), includeEmptyIntervals=False, reportingMode="silence",
@@ -183,15 +189,3 @@ def _textgrid(path: Path) -> Timed:
     except Exception as error:  # whatever the parser raises on a damaged file
         raise EmollamaError(f"{path}: is not a valid TextGrid: {error}") from error
     return Timed(path, {n: t for n, t in tiers.items() if t}, media=path.stem)
-
-
-def _need(module: str, path: Path) -> ModuleType:
-    if not path.is_file():
-        raise EmollamaError(f"{path}: cannot be read: no such file")
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise EmollamaError(
-            f"{path}: reading {path.suffix} needs {_PACKAGES[module]}; run `pip install "
-            f"{_PACKAGES[module]}` or `pip install 'emollama[tiers]'`"
-        ) from error
