@@ -8,7 +8,6 @@ the same files.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +18,7 @@ from emollama.base.files import write_json
 from emollama.base.precision import Precision
 from emollama.base.progress import recorded
 from emollama.media.clip import MediaError
+from emollama.media.decode import decode_clip
 from emollama.media.lengths import TrackLengths, track_lengths
 from emollama.media.pictures import is_still
 from emollama.media.transcript import Transcriber
@@ -29,7 +29,7 @@ from emollama.recording.blocks import Block, Tools, clock, read_blocks
 from emollama.recording.export import FORMATS, write_all
 from emollama.recording.notice import NOTICE
 from emollama.recording.parts import Analysis
-from emollama.recording.people import PeopleFound, find_people
+from emollama.recording.people import find_people
 from emollama.recording.samples import segment_samples, write_samples
 from emollama.recording.segments import cut_segments
 from emollama.recording.speech import Said, hear
@@ -61,7 +61,7 @@ class Options:
     """
 
     model: Path
-    whisper: Whisper = Whisper()
+    whisper: Whisper = Whisper()  # noqa: RUF009  it is frozen
     transcribe: bool = True
     reasons: bool = False
     coverage: float | None = None
@@ -193,9 +193,11 @@ class Analyst:
         said = Said()
         if options.transcribe and lengths.sound is not None:
             said = hear(recording, blocks, lambda: self.transcriber, work)
-        found = find_people(blocks, said.words, options.people)
+        found = find_people(blocks, lengths.end, options.people)
         segments = cut_segments(found.people, found.turns, said.words, found.cuts, lengths.end)
-        manifest = segment_samples(segments, recording, out, name, options.transcribe)
+        manifest = segment_samples(
+            segments, recording, out, name, session.labels, options.transcribe
+        )
         asker = Asker(session, manifest, work)
         with recorded("minutes of segments looked at") as advance:
             moments = asker.look(segments, advance)
@@ -207,13 +209,13 @@ class Analyst:
             with recorded("minutes of values") as advance:
                 other = Asker(values, manifest, work, ROLE)
                 timelines = add_values(timelines, other, segments, advance)
-        write_samples(manifest, session.labels)
+        write_samples(manifest)
         notes = [
             *_notes(lengths), *(note for block in blocks for note in block.notes), *said.notes,
             *found.notes, *_of_norms(session),
         ]  # fmt: skip
         analysis = Analysis(
-            recording=recording, duration=lengths.end, size=found.size,
+            recording=recording, duration=lengths.end, size=picture_shape(recording, lengths),
             people=tuple(found.people), turns=tuple(found.turns), cuts=tuple(found.cuts),
             segments=tuple(segments), answers=tuple(answers), timelines=timelines,
             labels=session.labels, model=session.name, language=said.language,
@@ -240,13 +242,27 @@ def tracks_of(recording: Path) -> TrackLengths:
     return lengths
 
 
+def picture_shape(recording: Path, lengths: TrackLengths) -> tuple[int, int] | None:
+    """Width and height of the upright picture in pixels; None without one that can be decoded."""
+    if lengths.picture is None:
+        return None
+    start = lengths.picture[0]
+    clip = decode_clip(
+        recording, start=start, end=start + 1, opening=True, max_side=None, want_audio=False
+    )
+    if clip.frames is None:
+        return None
+    height, width = clip.frames.images.shape[1:3]
+    return width, height
+
+
 def _notes(lengths: TrackLengths) -> list[str]:
     """Remarks about the file."""
     notes = []
     end = lengths.end
     if lengths.stated is not None and end < lengths.stated - _SHORTFALL:
         notes.append(
-            f"the file breaks off at {clock(end)} of {clock(lengths.stated)}: what is there was read"
+            f"the file breaks off at {clock(end)} of {clock(lengths.stated)}: what there is was read"
         )
     if lengths.picture is None:
         notes.append("no picture: people are told apart by their voices alone")

@@ -12,7 +12,6 @@ from emollama.base.progress import recorded
 from emollama.media.clip import MediaError
 from emollama.media.decode import decode_clip
 from emollama.media.languages import Language
-from emollama.media.speech import Span
 from emollama.media.transcript import Transcriber
 from emollama.recording.blocks import BLOCK, Block
 from emollama.recording.parts import Word
@@ -68,7 +67,8 @@ def hear(
         if row is None:
             break
         words = tuple(Word(*word) for word in row["words"])
-        passages.append(Passage(windows[i], words, row["certainty"]))
+        sure = np.nan if row["certainty"] is None else row["certainty"]
+        passages.append(Passage(windows[i], words, sure))
     done = sum(one.window.end - one.window.start for one in passages)
     with recorded("minutes of speech heard") as advance:
         advance(done, total)
@@ -85,5 +85,5 @@ def hear(
 def _row(passage: Passage) -> dict[str, object]:
     return {
         "words": [[word.start, word.end, word.text] for word in passage.words],
-        "certainty": passage.certainty,
+        "certainty": None if np.isnan(passage.certainty) else passage.certainty,
     }
