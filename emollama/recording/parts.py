@@ -120,6 +120,11 @@ class Segment:
         return " ".join(word.text for word in self.words) or None
 
 
+def segment_id(recording: str, person: str, start: float) -> str:
+    """The id of a person's segment that begins at `start` seconds; see `Segment`."""
+    return f"{recording}-{person}-{round(start * 100):07d}"
+
+
 @dataclass(frozen=True)
 class SegmentAnswer:
     """What the model answers about a segment.

@@ -124,6 +124,22 @@ def prepare_folder(
     )
 
 
+@app.command("corrected")
+def prepare_corrected(
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="recording.eaf or recording.TextGrid in the folder of its analysis."),
+    ],
+    out: Annotated[Path, typer.Option(help="Manifest to write.")],
+) -> None:
+    """Recordings that were analysed, with the labels corrected in ELAN or Praat."""
+    for file in files:
+        need_file(file)
+    from emollama.recording import corrections
+
+    corpora.show(corrections.prepare_corrected(files, out))
+
+
 @app.command("ravdess")
 def prepare_ravdess(
     root: corpora.Root,
