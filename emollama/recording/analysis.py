@@ -7,6 +7,8 @@ the same files.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sys
 from dataclasses import dataclass
 from functools import cached_property
@@ -75,10 +77,10 @@ class Options:
     def run(self, recording: Path) -> dict[str, Any]:
         """What is analysed how, as plain data by words for messages."""
         status = recording.stat()
-        values = None if self.values is None else [self.values.name, model_signature(self.values)]
+        values = None if self.values is None else [self.values.name, _digest(self.values)]
         return {
             "recording": [recording.name, status.st_size, status.st_mtime_ns],
-            "model": [self.model.name, model_signature(self.model)],
+            "model": [self.model.name, _digest(self.model)],
             "--dtype": self.dtype,
             "--transcribe": self.transcribe,
             "--transcriber": self.whisper.name,
@@ -91,6 +93,10 @@ class Options:
             "--show-faces": self.show_faces,
             "--keep-vectors": self.keep_vectors,
         }
+
+
+def _digest(model: Path) -> str:
+    return hashlib.sha256(json.dumps(model_signature(model)).encode()).hexdigest()[:16]
 
 
 def formats_of(text: str | None) -> tuple[str, ...]:
@@ -194,7 +200,9 @@ class Analyst:
         if options.transcribe and lengths.sound is not None:
             said = hear(recording, blocks, lambda: self.transcriber, work)
         found = find_people(blocks, lengths.end, options.people)
-        segments = cut_segments(found.people, found.turns, said.words, found.cuts, lengths.end)
+        segments = cut_segments(
+            found.people, found.turns, said.words, found.cuts, lengths.end, name
+        )
         manifest = segment_samples(
             segments, recording, out, name, session.labels, options.transcribe
         )
@@ -262,7 +270,7 @@ def _notes(lengths: TrackLengths) -> list[str]:
     end = lengths.end
     if lengths.stated is not None and end < lengths.stated - _SHORTFALL:
         notes.append(
-            f"the file breaks off at {clock(end)} of {clock(lengths.stated)}: what there is was read"
+            f"the file breaks off at {clock(end)} of {clock(lengths.stated)}; what there is was read"
         )
     if lengths.picture is None:
         notes.append("no picture: people are told apart by their voices alone")

@@ -20,11 +20,15 @@ from emollama.inputs.person import ClipMoments
 from emollama.inputs.person import Person as Norm
 from emollama.manifest.sample import Manifest, Sample
 from emollama.recording.parts import Segment, SegmentAnswer
+from emollama.session.answer import Answer
 from emollama.session.base import Session
 from emollama.session.clip_view import ClipView
+from emollama.session.coverage import with_coverage
 from emollama.session.enrolling import moments_of_view
 from emollama.session.observation import Observation
 from emollama.workers.worker import job_of
+
+_MEASURED = "measured against "  # a remark that every segment of a person has
 
 LEAST_SEGMENTS = 2
 """Segments of a person from which they have a norm; of one, the norm would be the segment."""
@@ -52,7 +56,7 @@ def observe(session: Session, manifest: Manifest, sample: Sample) -> Observation
     job = job_of(manifest, sample, ())
     video, voice = (*(path for path in (job.video, job.audio) if path is not None), None)[:2]
     assert video is not None, "a segment's sample names the recording"
-    return session.observer.watch(video, job.start, job.end, False, voice, job.view)
+    return session.observer.watch(video, job.start, job.end, False, voice, job.view, job.mute)
 
 
 def view_of(session: Session, observation: Observation, sample: Sample) -> ClipView:
@@ -116,21 +120,25 @@ def answer_segment(
     """
     known = session.known_as(view, norm)
     found = session.answer(known, asked.reasons, coverage=asked.coverage)
-    plain = None if norm is None else session.answer(view, False)
-    alone: dict[str, dict[str, float]] = {
-        channel: session.answer(known.only([channel]), False).scores for channel in known.used
-    }
+    others = [known.only([channel]) for channel in known.used]
+    if norm is not None:
+        others.append(view)
+    rest = [_probabilities(session, one) for one in session.answers(others)]
     session.forget(view)
     return SegmentAnswer(
-        label=found.label,
+        label=found.label or max(found.scores, key=lambda label: found.scores[label]),
         scores=found.calibrated or found.scores,
         label_set=found.label_set,
-        without_norm=None if plain is None else plain.calibrated or plain.scores,
-        by_channel=alone,
+        without_norm=None if norm is None else rest[-1],
+        by_channel=dict(zip(map(str, known.used), rest, strict=False)),
         reason=found.reason,
         clues=found.clues,
-        notes=found.notes,
+        notes=tuple(note for note in found.notes if not note.startswith(_MEASURED)),
     )
+
+
+def _probabilities(session: Session, answer: Answer) -> dict[str, float]:
+    return with_coverage(session.calibration, answer, None).calibrated or answer.scores
 
 
 def failed(why: EmollamaError | str) -> SegmentAnswer:

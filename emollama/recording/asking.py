@@ -139,5 +139,5 @@ class Asker:
 
 def _key(sample: Sample) -> str:
     """Equal for the same span, part of the picture and words."""
-    facts = [sample.id, sample.start, sample.end, sample.view, sample.text]
+    facts = [sample.id, sample.start, sample.end, sample.view, sample.mute, sample.text]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]

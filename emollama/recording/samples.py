@@ -24,7 +24,8 @@ def segment_samples(
 ) -> Manifest:
     """The manifest of a recording's segments, as it will lie in `out`; nothing is written.
 
-    A segment whose person is not seen is a sample of sound alone.
+    A segment whose person is not seen is a sample of sound alone; one in which they do not speak is
+    mute.
 
     Args:
         segments: of the recording.
@@ -44,7 +45,8 @@ def segment_samples(
             start=segment.start,
             end=segment.end,
             view=segment.view,
-            text=(segment.text or "") if transcribed else None,
+            mute=segment.view is not None and not segment.spoken,
+            text=(segment.text or "") if transcribed or not segment.spoken else None,
             speaker=f"{name}-{segment.person}",
             group=name,
         )
