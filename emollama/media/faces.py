@@ -253,7 +253,7 @@ def _square(image: np.ndarray, left: float, top: float, side: float, size: int) 
     height, width = image.shape[:2]
     x, y = int(np.floor(left)), int(np.floor(top))
     far_x, far_y = int(np.ceil(left + side)), int(np.ceil(top + side))
-    if 0 <= x and far_x <= width and 0 <= y and far_y <= height:
+    if min(x, y) >= 0 and far_x <= width and far_y <= height:
         cut = image[y:far_y, x:far_x]
     else:
         columns = np.clip(np.arange(x, far_x), 0, width - 1)

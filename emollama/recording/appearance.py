@@ -1,7 +1,8 @@
 """What tells the people of one recording apart: colours and shapes of face, hair and clothes.
 
-No face recognition is at hand or wanted: the vector says how somebody looks today, in these clothes,
-and is of no use for finding them elsewhere. It is personal all the same, and stays in memory.
+No face recognition is at hand or wanted: the vector says how somebody looks today, in these
+clothes, and is of no use for finding them elsewhere. It is personal all the same, and stays in
+memory.
 """
 
 from __future__ import annotations

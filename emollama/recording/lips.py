@@ -14,7 +14,7 @@ import numpy as np
 _WIDTH, _HEIGHT = 32, 24  # pixels of a mouth
 _SHIFT = 3  # pixels that two mouths are moved against each other to fit
 _FLAT = 3.0  # spread of grey values below which nothing can be seen
-_MOUTH = (0.0, 0.12)  # centre behind the mouth's corners, in units between eyes and mouth
+_LOWER, _NOSE = 0.12, 0.4  # crops' centres below mouth and eyes, in units between the two
 _SPREAD = 1.7  # width of the crop, in units between eyes and mouth
 
 
@@ -41,10 +41,7 @@ def _cut(image: np.ndarray, points: np.ndarray, mouth: bool) -> np.ndarray | Non
     """Grey crop [24 + 2 s, 32 + 2 s] of the mouth or the nose; None outside the picture."""
     eyes, lips = points[:2].mean(0), points[3:].mean(0)
     down = lips - eyes
-    if mouth:
-        centre = lips + down * _MOUTH[1]
-    else:
-        centre = eyes + down * 0.4
+    centre = lips + down * _LOWER if mouth else eyes + down * _NOSE
     length = float(np.hypot(*down))
     if length < 4:
         return None

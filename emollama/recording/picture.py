@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from itertools import pairwise
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -104,7 +105,7 @@ def read_picture(frames: Frames, start: float, tools: PictureTools) -> PictureBl
     kept = np.flatnonzero(np.diff(frames.times, prepend=-np.inf) > 1e-6)
     images, times = frames.images[kept], frames.times[kept] + start
     thumbs = [thumbnail(image) for image in images]
-    changes = [np.nan, *(change(a, b) for a, b in zip(thumbs[:-1], thumbs[1:], strict=True))]
+    changes = [np.nan, *(change(a, b) for a, b in pairwise(thumbs))]
     ends = [thumbs[0], thumbs[-1]] if thumbs else np.zeros((0, *THUMB[::-1], 3))
     searched = _searched(times)
     found = _faces(images, searched, tools.detector)
