@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
+import numpy as np
+
 from emollama.media.speech import Span
 from emollama.recording.parts import FACE_RATE, Person, Segment, Turn, Word
 from emollama.recording.views import view_of
@@ -71,17 +73,17 @@ def cut_segments(
         inside = sorted({float(cut) for cut in cuts if 0 < cut < duration}) if person.tracks else []
         shots = [Span(a, b) for a, b in pairwise([0.0, *inside, duration])]
         speaking = _speaking(own, said, others, shots)
-        spans = [_hundredths(span) for span in (*speaking, *_listening(person, speaking, shots))]
-        spans = sorted((s for s in spans if s.end > s.start), key=lambda span: span.start)
-        words_of = _shared(said, spans)
-        for span, its in zip(spans, words_of, strict=True):
+        spoken = [span for span in map(_hundredths, speaking) if span.end > span.start]
+        silent = [_hundredths(span) for span in _listening(person, speaking, shots)]
+        words_of = dict(zip(spoken, _shared(said, spoken), strict=True))
+        for span in (*spoken, *silent):
             view, seen = view_of(person, people, span)
             found.append(
                 Segment(
                     f"{stem}-{person.name}-{round(span.start * 100):07d}",
                     person.name, span.start, span.end,
                     round(sum(_common(span, turn) for turn in _union(own)), 2),
-                    view, tuple(its),
+                    view, tuple(words_of.get(span, ())),
                     min(1.0, seen / max(1, round((span.end - span.start) * FACE_RATE))),
                 )
             )  # fmt: skip
@@ -90,18 +92,21 @@ def cut_segments(
 
 def word_owners(words: Sequence[Word], turns: Sequence[Turn]) -> list[int | None]:
     """The turn that each word belongs to, as `cut_segments` says; None for nobody's."""
+    if not turns:
+        return [None] * len(words)
+    starts = np.array([turn.start for turn in turns])
+    ends = np.array([turn.end for turn in turns])
     found: list[int | None] = []
     last: int | None = None
     for word in words:
         middle = (word.start + word.end) / 2
-        away = [max(turn.start - middle, middle - turn.end, 0.0) for turn in turns]
-        nearest = min(away, default=math.inf)
-        if nearest > _STRAY:
+        away = np.maximum(np.maximum(starts - middle, middle - ends), 0.0)
+        if away.min() > _STRAY:
             found.append(None)
             continue
-        near = [place for place, distance in enumerate(away) if distance == nearest]
+        near = np.flatnonzero(away == away.min())
         if last not in near:
-            last = min(near, key=lambda place: turns[place].start)
+            last = int(near[starts[near].argmin()])
         found.append(last)
     return found
 
@@ -206,7 +211,7 @@ def _listening(person: Person, speaking: Sequence[Span], shots: Sequence[Span]) 
         seen = [Span(max(track.start, shot.start), min(track.end, shot.end))
                 for track in person.tracks]  # fmt: skip
         for stretch in _union([span for span in seen if span.end > span.start], _LOST):
-            free = [stretch]
+            free = [_to_edges(stretch, shot)]
             for busy in speaking:
                 free = [part for whole in free
                         for part in (Span(whole.start, min(whole.end, busy.start)),
@@ -221,14 +226,23 @@ def _listening(person: Person, speaking: Sequence[Span], shots: Sequence[Span]) 
     return found
 
 
+def _to_edges(seen: Span, shot: Span) -> Span:
+    """A face that is found in a shot's first frame is there from its start; so at its end."""
+    step = 1 / FACE_RATE
+    return Span(
+        shot.start if seen.start - shot.start <= step else seen.start,
+        shot.end if shot.end - seen.end <= step else seen.end,
+    )
+
+
 def _shared(words: Sequence[Word], spans: Sequence[Span]) -> list[list[Word]]:
     """Words by the span that their middle is in or next to."""
     found: list[list[Word]] = [[] for _ in spans]
-    for word in words:
+    starts = np.array([span.start for span in spans])
+    ends = np.array([span.end for span in spans])
+    for word in words if spans else ():
         middle = (word.start + word.end) / 2
-        if spans:
-            nearest = min(range(len(spans)), key=lambda p: _away(spans[p], Span(middle, middle)))
-            found[nearest].append(word)
+        found[int(np.maximum(starts - middle, middle - ends).argmin())].append(word)
     return found
 
 
