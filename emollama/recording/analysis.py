@@ -270,7 +270,7 @@ def _notes(lengths: TrackLengths) -> list[str]:
     end = lengths.end
     if lengths.stated is not None and end < lengths.stated - _SHORTFALL:
         notes.append(
-            f"the file breaks off at {clock(end)} of {clock(lengths.stated)}; what there is was read"
+            f"the file breaks off at {clock(end)} of {clock(lengths.stated)}; what it has was read"
         )
     if lengths.picture is None:
         notes.append("no picture: people are told apart by their voices alone")
