@@ -3,41 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from sklearn.cluster import AgglomerativeClustering
 
 from emollama.media.speech import CHUNK_SECONDS, Span, speech_spans
 from emollama.recording.parts import Turn
+from emollama.recording.voice_groups import Stretches, group_voices, unit
 from emollama.recording.voices import VoiceBlock
-
-MOST_SPEAKERS = 8
-"""Speakers that are looked for where their number is not given."""
 
 _AROUND = (0.05, 0.0)  # seconds that the detector begins late and ends early
 _PAUSE = 0.3  # seconds without speech that end a turn's stretch
 _GAP = 0.3  # seconds between stretches of one speaker that are still one turn
-_APART = 1.0  # distance of two groups of stretches from which they are two speakers
-
-
-@dataclass(frozen=True)
-class Stretches:
-    """Uninterrupted stretches of speech, one voice each.
-
-    Attributes:
-        spans: float64 [S, 2], seconds.
-        vectors: float64 [S, 256], unit vectors of the voice.
-    """
-
-    spans: np.ndarray
-    vectors: np.ndarray
-
-    @property
-    def seconds(self) -> np.ndarray:
-        """How long each is, float64 [S]."""
-        return self.spans[:, 1] - self.spans[:, 0]
 
 
 def voice_turns(
@@ -93,24 +70,7 @@ def find_stretches(blocks: Sequence[VoiceBlock]) -> Stretches:
     lasts = np.r_[firsts[1:], len(windows)]
     spans = np.array([(windows[a, 0], ends[b - 1]) for a, b in zip(firsts, lasts, strict=True)])
     means = np.array([voices[a:b].mean(0) for a, b in zip(firsts, lasts, strict=True)])
-    return Stretches(spans, _unit(means))
-
-
-def group_voices(stretches: Stretches, count: int | None = None) -> np.ndarray:
-    """The speaker of each stretch, int [S], from 0."""
-    total = len(stretches.spans)
-    if total < 2:
-        return np.zeros(total, int)
-    # What all voices of a recording share tells none of them apart.
-    middle = np.average(stretches.vectors, axis=0, weights=stretches.seconds)
-    centred = _unit(stretches.vectors - middle)
-    model = AgglomerativeClustering(
-        n_clusters=min(count, total) if count else None,
-        metric="cosine",
-        linkage="average",
-        distance_threshold=None if count else _APART,
-    )
-    return model.fit_predict(centred)
+    return Stretches(spans, unit(means))
 
 
 def cut_turns(spans: Sequence[Span], stretches: np.ndarray, groups: np.ndarray) -> list[Turn]:
@@ -158,6 +118,3 @@ def person_name(index: int) -> str:
         name = chr(ord("A") + letter) + name
     return name
 
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
