@@ -14,7 +14,7 @@ from emollama.recording.voices import VoiceBlock
 
 _AROUND = (0.05, 0.0)  # seconds that the detector begins late and ends early
 _PAUSE = 0.3  # seconds without speech that end a turn's stretch
-_GAP = 0.3  # seconds between stretches of one speaker that are still one turn
+_GAP = 0.35  # seconds between stretches of one speaker that are still one turn
 
 
 def voice_turns(
@@ -117,4 +117,3 @@ def person_name(index: int) -> str:
         index, letter = divmod(index - 1, 26)
         name = chr(ord("A") + letter) + name
     return name
-

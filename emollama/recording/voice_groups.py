@@ -24,7 +24,7 @@ MOST_SPEAKERS = 8
 _SPACE = Path(__file__).with_name("voice_space.json")
 _APART = 1.02  # cosine distance from which two groups of stretches are two speakers
 _LEAST = 0.15  # share of the speech below which a group is no speaker of its own
-_ONE = 0.78  # cosine of the two halves of all speech above which one person speaks
+_ONE = 0.8  # cosine of the two halves of all speech above which one person speaks
 _ROUNDS = 5  # of moving stretches to the speaker they are nearest to
 
 
