@@ -35,7 +35,7 @@ def voice_turns(
     spans = list(speech) if speech is not None else heard_speech(blocks)
     stretches = find_stretches(blocks)
     groups = group_voices(stretches, count)
-    return cut_turns(spans, stretches.spans, groups)
+    return name_turns(cut_speech(spans, stretches.spans, groups))
 
 
 def heard_speech(blocks: Sequence[VoiceBlock]) -> list[Span]:
@@ -73,8 +73,16 @@ def find_stretches(blocks: Sequence[VoiceBlock]) -> Stretches:
     return Stretches(spans, unit(means))
 
 
-def cut_turns(spans: Sequence[Span], stretches: np.ndarray, groups: np.ndarray) -> list[Turn]:
-    """Turns where somebody speaks; each moment is the speaker's whose stretch is nearest to it."""
+def cut_speech(
+    spans: Sequence[Span], stretches: np.ndarray, groups: np.ndarray
+) -> list[tuple[float, float, int]]:
+    """Start, end and speaker of each turn; a moment is the speaker's whose stretch is nearest.
+
+    Args:
+        spans: where somebody speaks.
+        stretches: float64 [S, 2], seconds.
+        groups: int [S], the speaker of each stretch.
+    """
     order = np.argsort(stretches[:, 0], kind="stable")
     stretches, groups = stretches[order], groups[order]
     pieces: list[tuple[float, float, int]] = []
@@ -84,6 +92,11 @@ def cut_turns(spans: Sequence[Span], stretches: np.ndarray, groups: np.ndarray) 
                 pieces[-1] = (pieces[-1][0], end, group)
             else:
                 pieces.append((start, end, group))
+    return pieces
+
+
+def name_turns(pieces: Sequence[tuple[float, float, int]]) -> list[Turn]:
+    """Turns with names: A, B, ... in the order in which speakers first speak."""
     names: dict[int, str] = {}
     for _, _, group in pieces:
         names.setdefault(group, person_name(len(names)))

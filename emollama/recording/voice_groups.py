@@ -2,9 +2,8 @@
 
 A voice vector tells the speaker, and to a lesser degree how excited they are: somebody angry is far
 from themselves sad. Two directions in which emotion moves the vectors of one person are therefore
-taken out before voices are compared. They, and the middle of all voices, were found on Java-SED (six
-people, six emotions, MIT licence) by `python -m benchmarks.recordings.voice_space`; no voice can be
-made from them.
+taken out before voices are compared. They, and the middle of all voices, were found on Java-SED
+(MIT licence) by `python -m benchmarks.recordings.voice_space`; they belong to no single person.
 """
 
 from __future__ import annotations
@@ -56,13 +55,19 @@ def group_voices(stretches: Stretches, count: int | None = None) -> np.ndarray:
     total = len(stretches.spans)
     if total < 2 or count == 1:
         return np.zeros(total, int)
-    seconds = stretches.seconds
-    calm = without_emotion(stretches.vectors)
-    # What all voices of a recording share (the room, the microphone) tells none of them apart.
-    places = unit(calm - np.average(calm, axis=0, weights=seconds))
+    seconds, places = stretches.seconds, within_recording(stretches)
     if count is None:
-        count = _count(calm, places, seconds)
-    return _divide(places, seconds, min(count, total))
+        count = _count(without_emotion(stretches.vectors), places, seconds)
+    return divide(places, seconds, min(count, total))
+
+
+def within_recording(stretches: Stretches) -> np.ndarray:
+    """Unit vectors [S, 256] of what tells a stretch from the others of the recording.
+
+    What all voices of a recording share (the room, the microphone) tells none of them apart.
+    """
+    calm = without_emotion(stretches.vectors)
+    return unit(calm - np.average(calm, axis=0, weights=stretches.seconds))
 
 
 def without_emotion(vectors: np.ndarray) -> np.ndarray:
@@ -82,6 +87,19 @@ def middles(places: np.ndarray, seconds: np.ndarray, groups: np.ndarray) -> np.n
     return unit(np.array([seconds[groups == g] @ places[groups == g] for g in np.unique(groups)]))
 
 
+def divide(places: np.ndarray, seconds: np.ndarray, count: int) -> np.ndarray:
+    """Exactly `count` groups by Ward's rule, then each stretch to the group it is nearest to."""
+    if count < 2:
+        return np.zeros(len(places), int)
+    groups = AgglomerativeClustering(count, linkage="ward").fit_predict(places)
+    for _ in range(_ROUNDS):
+        nearest = np.argmax(places @ middles(places, seconds, groups).T, axis=1)
+        if len(np.unique(nearest)) < count or (nearest == groups).all():
+            break
+        groups = nearest
+    return groups
+
+
 @cache
 def _space() -> tuple[np.ndarray, np.ndarray]:
     """The middle of all voices [256], and the directions of emotion [2, 256]."""
@@ -91,7 +109,7 @@ def _space() -> tuple[np.ndarray, np.ndarray]:
 
 def _count(calm: np.ndarray, places: np.ndarray, seconds: np.ndarray) -> int:
     """How many speakers there are."""
-    one, other = middles(calm, seconds, _divide(places, seconds, 2))
+    one, other = middles(calm, seconds, divide(places, seconds, 2))
     if one @ other > _ONE:
         return 1
     model = AgglomerativeClustering(
@@ -114,16 +132,3 @@ def _absorbed(places: np.ndarray, seconds: np.ndarray, groups: np.ndarray) -> np
         nearest = np.argmax(places[leaving] @ centres.T, axis=1)
         groups = groups.copy()
         groups[leaving] = np.delete(names, least)[nearest]
-
-
-def _divide(places: np.ndarray, seconds: np.ndarray, count: int) -> np.ndarray:
-    """Exactly `count` groups by Ward's rule, then each stretch to the group it is nearest to."""
-    if count < 2:
-        return np.zeros(len(places), int)
-    groups = AgglomerativeClustering(count, linkage="ward").fit_predict(places)
-    for _ in range(_ROUNDS):
-        nearest = np.argmax(places @ middles(places, seconds, groups).T, axis=1)
-        if len(np.unique(nearest)) < count or (nearest == groups).all():
-            break
-        groups = nearest
-    return groups
