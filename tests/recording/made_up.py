@@ -28,9 +28,9 @@ def blocks(said: Sequence[Said], seconds: float, length: float = 30.0) -> list[V
             chances[(times >= low) & (times < high)] = 1
             inside = (moments >= low) & (moments < high)
             loud[inside] = -25 + 5 * np.sin(9 * moments[inside])
-            length = min(high - low, 1.6)
-            for first in np.linspace(low, high - length, 5).tolist():
-                last = first + length
+            wide = min(high - low, 1.6)
+            for first in np.linspace(low, high - wide, 5).tolist():
+                last = first + wide
                 if start < last <= end:
                     vector = voices[who] + 0.1 * np.abs(generator.normal(size=256))
                     windows.append((first, last))
