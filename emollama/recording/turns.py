@@ -3,41 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from sklearn.cluster import AgglomerativeClustering
 
 from emollama.media.speech import CHUNK_SECONDS, Span, speech_spans
 from emollama.recording.parts import Turn
+from emollama.recording.voice_groups import Stretches, group_voices, unit
 from emollama.recording.voices import VoiceBlock
-
-MOST_SPEAKERS = 8
-"""Speakers that are looked for where their number is not given."""
 
 _AROUND = (0.05, 0.0)  # seconds that the detector begins late and ends early
 _PAUSE = 0.3  # seconds without speech that end a turn's stretch
-_GAP = 0.3  # seconds between stretches of one speaker that are still one turn
-_APART = 1.0  # distance of two groups of stretches from which they are two speakers
-
-
-@dataclass(frozen=True)
-class Stretches:
-    """Uninterrupted stretches of speech, one voice each.
-
-    Attributes:
-        spans: float64 [S, 2], seconds.
-        vectors: float64 [S, 256], unit vectors of the voice.
-    """
-
-    spans: np.ndarray
-    vectors: np.ndarray
-
-    @property
-    def seconds(self) -> np.ndarray:
-        """How long each is, float64 [S]."""
-        return self.spans[:, 1] - self.spans[:, 0]
+_GAP = 0.35  # seconds between stretches of one speaker that are still one turn
 
 
 def voice_turns(
@@ -58,7 +35,7 @@ def voice_turns(
     spans = list(speech) if speech is not None else heard_speech(blocks)
     stretches = find_stretches(blocks)
     groups = group_voices(stretches, count)
-    return cut_turns(spans, stretches.spans, groups)
+    return name_turns(cut_speech(spans, stretches.spans, groups))
 
 
 def heard_speech(blocks: Sequence[VoiceBlock]) -> list[Span]:
@@ -93,28 +70,19 @@ def find_stretches(blocks: Sequence[VoiceBlock]) -> Stretches:
     lasts = np.r_[firsts[1:], len(windows)]
     spans = np.array([(windows[a, 0], ends[b - 1]) for a, b in zip(firsts, lasts, strict=True)])
     means = np.array([voices[a:b].mean(0) for a, b in zip(firsts, lasts, strict=True)])
-    return Stretches(spans, _unit(means))
+    return Stretches(spans, unit(means))
 
 
-def group_voices(stretches: Stretches, count: int | None = None) -> np.ndarray:
-    """The speaker of each stretch, int [S], from 0."""
-    total = len(stretches.spans)
-    if total < 2:
-        return np.zeros(total, int)
-    # What all voices of a recording share tells none of them apart.
-    middle = np.average(stretches.vectors, axis=0, weights=stretches.seconds)
-    centred = _unit(stretches.vectors - middle)
-    model = AgglomerativeClustering(
-        n_clusters=min(count, total) if count else None,
-        metric="cosine",
-        linkage="average",
-        distance_threshold=None if count else _APART,
-    )
-    return model.fit_predict(centred)
+def cut_speech(
+    spans: Sequence[Span], stretches: np.ndarray, groups: np.ndarray
+) -> list[tuple[float, float, int]]:
+    """Start, end and speaker of each turn; a moment is the speaker's whose stretch is nearest.
 
-
-def cut_turns(spans: Sequence[Span], stretches: np.ndarray, groups: np.ndarray) -> list[Turn]:
-    """Turns where somebody speaks; each moment is the speaker's whose stretch is nearest to it."""
+    Args:
+        spans: where somebody speaks.
+        stretches: float64 [S, 2], seconds.
+        groups: int [S], the speaker of each stretch.
+    """
     order = np.argsort(stretches[:, 0], kind="stable")
     stretches, groups = stretches[order], groups[order]
     pieces: list[tuple[float, float, int]] = []
@@ -124,6 +92,11 @@ def cut_turns(spans: Sequence[Span], stretches: np.ndarray, groups: np.ndarray) 
                 pieces[-1] = (pieces[-1][0], end, group)
             else:
                 pieces.append((start, end, group))
+    return pieces
+
+
+def name_turns(pieces: Sequence[tuple[float, float, int]]) -> list[Turn]:
+    """Turns with names: A, B, ... in the order in which speakers first speak."""
     names: dict[int, str] = {}
     for _, _, group in pieces:
         names.setdefault(group, person_name(len(names)))
@@ -157,7 +130,3 @@ def person_name(index: int) -> str:
         index, letter = divmod(index - 1, 26)
         name = chr(ord("A") + letter) + name
     return name
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
