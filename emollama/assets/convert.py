@@ -189,6 +189,17 @@ def mtcnn(source: Path, out: Path) -> None:
     save_file(state, out / WEIGHTS)
 
 
+def resemblyzer(source: Path, out: Path) -> None:
+    """The network of a training checkpoint; optimizer and similarity scale are left behind."""
+    import torch
+    from safetensors.torch import save_file
+
+    # weights_only: tensors are read, nothing in the pickle is executed.
+    loaded = torch.load(source / "pretrained.pt", map_location="cpu", weights_only=True)
+    kept = {n: t for n, t in loaded["model_state"].items() if n.startswith(("lstm.", "linear."))}
+    save_file({name: tensor.contiguous() for name, tensor in kept.items()}, out / WEIGHTS)
+
+
 def mini_xception(source: Path, out: Path) -> None:
     """Keras HDF5 to safetensors; each batch normalisation is folded into the layer before it."""
     import h5py

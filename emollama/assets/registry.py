@@ -175,6 +175,23 @@ ASSETS: dict[str, Asset] = {
             megabytes=30,
         ),
         Asset(
+            name="resemblyzer",
+            about="Resemblyzer's encoder, tells voices apart (Wan et al. 2018, Jemine 2019)",
+            licence="Apache-2.0",
+            wheels=(
+                Wheel(
+                    "resemblyzer",
+                    "0.1.4",
+                    "8f12eb2f1a9982d32e8db7856de754709b59c93a77bcf0ff536584b619a9dd1f",
+                    {"pretrained.pt": "resemblyzer/pretrained.pt"},
+                ),
+            ),
+            convert=convert.resemblyzer,
+            version=1,
+            megabytes=50,
+            embedded=False,
+        ),
+        Asset(
             name="all-minilm-l6-v2",
             about="MiniLM sentence vectors, English (Wang et al. 2020, Reimers and Gurevych 2019)",
             licence="Apache-2.0",

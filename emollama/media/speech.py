@@ -18,6 +18,9 @@ from emollama.assets import fetch
 from emollama.assets.convert import WEIGHTS
 from emollama.media.clip import SAMPLE_RATE
 
+CHUNK_SECONDS = 0.032
+"""Time that one probability of speech stands for."""
+
 _CHUNK, _CONTEXT = 512, 64  # samples that are judged, and those before them that are seen as well
 _WINDOW, _HOP = 256, 128  # samples of the spectrum
 _WIDTH = 128
@@ -88,10 +91,16 @@ class SpeechActivity(nn.Module):
         return speech_spans(self.chances(audio), len(audio) / SAMPLE_RATE)
 
 
-def speech_spans(chances: np.ndarray, seconds: float) -> list[Span]:
+def speech_spans(
+    chances: np.ndarray,
+    seconds: float,
+    pause: float = _LEAST_PAUSE,
+    around: tuple[float, float] = (_AROUND, _AROUND),
+) -> list[Span]:
     """Stretches of speech from the probability [n] of each 32-ms chunk.
 
-    Pauses below 0.3 s do not end a stretch; anything shorter than 0.25 s is a click.
+    Pauses below `pause` seconds do not end a stretch; anything shorter than 0.25 s is a click.
+    Stretches are widened by the seconds of `around`, before and after.
     """
     step = _CHUNK / SAMPLE_RATE
     found: list[list[float]] = []
@@ -100,7 +109,7 @@ def speech_spans(chances: np.ndarray, seconds: float) -> list[Span]:
         time = index * step
         if not speaking and chance >= _ON:
             speaking = True
-            if found and time - found[-1][1] < _LEAST_PAUSE:
+            if found and time - found[-1][1] < pause:
                 continue
             found.append([time, time])
         elif speaking and chance < _OFF:
@@ -110,7 +119,7 @@ def speech_spans(chances: np.ndarray, seconds: float) -> list[Span]:
         found[-1][1] = len(chances) * step
     # Reopened stretches end where they were closed last.
     return [
-        Span(max(0.0, start - _AROUND), min(seconds, end + _AROUND))
+        Span(max(0.0, start - around[0]), min(seconds, end + around[1]))
         for start, end in found
         if end - start >= _LEAST_SPEECH
     ]
