@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 
@@ -102,7 +102,7 @@ def read_picture(frames: Frames, start: float, tools: PictureTools) -> PictureBl
         start: seconds of the block's beginning in the recording.
         tools: the networks.
     """
-    kept = np.flatnonzero(np.diff(frames.times, prepend=-np.inf) > 1e-6)
+    kept = _once(frames)
     images, times = frames.images[kept], frames.times[kept] + start
     thumbs = [thumbnail(image) for image in images]
     changes = [np.nan, *(change(a, b) for a, b in pairwise(thumbs))]
@@ -113,7 +113,7 @@ def read_picture(frames: Frames, start: float, tools: PictureTools) -> PictureBl
     faces = [face for _, here in found for face in here]
     at = [frame for frame, here in found for _ in here]
     lip_frames, lip_faces, lips = _lips(images, found)
-    return PictureBlock(
+    block = PictureBlock(
         times=times.astype(np.float64),
         changes=np.array(changes[: len(times)], np.float32),
         ends=np.array(ends, np.uint8),
@@ -126,25 +126,36 @@ def read_picture(frames: Frames, start: float, tools: PictureTools) -> PictureBl
         lip_frames=lip_frames,
         lip_faces=lip_faces,
         lips=lips,
-        looks=_looks(images, found),
+        looks=None,
     )
+    return replace(block, looks=_looks(images, block))
 
 
 def with_looks(block: PictureBlock, frames: Frames) -> PictureBlock:
-    """A stored block with its appearance vectors measured again from the same `frames`."""
-    kept = np.flatnonzero(np.diff(frames.times, prepend=-np.inf) > 1e-6)
-    images = frames.images[kept]
+    """A stored block with its appearance vectors measured again from the same `frames`.
+
+    They are the same to the last bit: `read_picture` too measures where the stored boxes are.
+    """
+    return replace(block, looks=_looks(frames.images[_once(frames)], block))
+
+
+def _looks(images: np.ndarray, block: PictureBlock) -> np.ndarray:
+    """Appearance vectors float32 [D, K]."""
     size = np.array(images.shape[2:0:-1], np.float32)
     boxes, points = block.boxes * np.tile(size, 2), block.points * size
-    found = []
+    parts = [np.zeros((0, WIDTH), np.float32)]
     for frame in np.unique(block.frames).tolist():
-        own = np.flatnonzero(block.frames == frame).tolist()
-        faces = [
-            Face(tuple(boxes[i].tolist()), float(block.scores[i]), points[i])  # type: ignore[arg-type]
-            for i in own
-        ]
-        found.append((frame, faces))
-    return replace(block, looks=_looks(images, found))
+        faces = []
+        for i in np.flatnonzero(block.frames == frame).tolist():
+            left, top, right, bottom = boxes[i].tolist()
+            faces.append(Face((left, top, right, bottom), float(block.scores[i]), points[i]))
+        parts.append(appearance(images[frame], faces))
+    return np.concatenate(parts)
+
+
+def _once(frames: Frames) -> np.ndarray:
+    """Frames that are not shown already: a slow film repeats some."""
+    return np.flatnonzero(np.diff(frames.times, prepend=-np.inf) > 1e-6)
 
 
 _Found = list[tuple[int, list[Face]]]
@@ -167,30 +178,17 @@ def _faces(images: np.ndarray, searched: np.ndarray, detector: FaceDetector) -> 
     return found
 
 
-def _each(images: np.ndarray, found: _Found) -> Iterator[tuple[np.ndarray, list[Face]]]:
-    """Pictures with the faces in them."""
-    for frame, faces in found:
-        if faces:
-            yield images[frame], faces
-
-
 def _expressions(images: np.ndarray, found: _Found, net: MiniXception) -> np.ndarray:
     """Probabilities float32 [D, 7]."""
     crops = [
         square_crops(np.broadcast_to(image, (len(faces), *image.shape)), faces, _CROP, _MARGIN)
-        for image, faces in _each(images, found)
+        for image, faces in ((images[frame], faces) for frame, faces in found if faces)
     ]
     if not crops:
         return np.zeros((0, len(CLASSES)), np.float32)
     joined = np.concatenate(crops)
     parts = [net.look(joined[i : i + 64])[0].softmax(1).numpy() for i in range(0, len(joined), 64)]
     return np.concatenate(parts).astype(np.float32)
-
-
-def _looks(images: np.ndarray, found: _Found) -> np.ndarray:
-    """Appearance vectors float32 [D, K]."""
-    parts = [appearance(image, faces) for image, faces in _each(images, found)]
-    return np.concatenate([np.zeros((0, WIDTH), np.float32), *parts])
 
 
 def _lips(images: np.ndarray, found: _Found) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
