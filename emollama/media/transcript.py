@@ -152,7 +152,9 @@ class Transcriber:
 
     def prompt(self, language: Language | None) -> list[int]:
         """Tokens that tell a multilingual Whisper what to do; none for one that knows English."""
-        return [] if language is None else [self.languages[language.code], *self._task]
+        if language is None or not self.languages:
+            return []
+        return [self.languages[language.code], *self._task]
 
     @property
     def start_token(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from emollama.media.speech import Span
 from emollama.recording.parts import FACE_RATE, Person, Segment, Turn, Word
-from emollama.recording.views import view_of
+from emollama.recording.views import Faces, view_of
 
 LONGEST, SHORTEST = 15.0, 1.0
 """Seconds of a segment."""
@@ -63,13 +64,15 @@ def cut_segments(
     """
     owners = word_owners(words, turns)
     found: list[Segment] = []
+    faces = {person.name: Faces.of(person) for person in people}
     for person in people:
+        besides = [faces[name] for name in faces if name != person.name]
         own = [Span(max(0.0, t.start), min(duration, t.end)) for t in turns
                if t.speaker == person.name and t.start < duration and t.end > 0]  # fmt: skip
-        own.sort(key=lambda turn: turn.start)
+        own = _union(own)
         said = [w for w, owner in zip(words, owners, strict=True)
                 if owner is not None and turns[owner].speaker == person.name]  # fmt: skip
-        others = [Span(t.start, t.end) for t in turns if t.speaker != person.name]
+        others = _union([Span(t.start, t.end) for t in turns if t.speaker != person.name])
         inside = sorted({float(cut) for cut in cuts if 0 < cut < duration}) if person.tracks else []
         shots = [Span(a, b) for a, b in pairwise([0.0, *inside, duration])]
         speaking = _speaking(own, said, others, shots)
@@ -77,12 +80,12 @@ def cut_segments(
         silent = [_hundredths(span) for span in _listening(person, speaking, shots)]
         words_of = dict(zip(spoken, _shared(said, spoken), strict=True))
         for span in (*spoken, *silent):
-            view, seen = view_of(person, people, span)
+            view, seen = view_of(faces[person.name], besides, span)
             found.append(
                 Segment(
                     f"{stem}-{person.name}-{round(span.start * 100):07d}",
                     person.name, span.start, span.end,
-                    round(sum(_common(span, turn) for turn in _union(own)), 2),
+                    round(sum(_common(span, t) for t in _within(own, span.start, span.end)), 2),
                     view, tuple(words_of.get(span, ())),
                     min(1.0, seen / max(1, round((span.end - span.start) * FACE_RATE))),
                 )
@@ -118,7 +121,7 @@ def _speaking(
     found: list[Span] = []
     for shot in shots:
         pieces: list[Span] = []
-        for turn in _union(turns):
+        for turn in _within(turns, shot.start, shot.end):
             piece = Span(max(turn.start, shot.start), min(turn.end, shot.end))
             length, whole = piece.end - piece.start, turn.end - turn.start
             if length > 0 and not (length < _SLIVER and length < whole / 2):
@@ -130,7 +133,9 @@ def _speaking(
 
 def _split(piece: Span, words: Sequence[Word]) -> list[Span]:
     """A turn cut at long pauses and then at 15 s."""
-    mine = [word for word in words if piece.start <= (word.start + word.end) / 2 <= piece.end]
+    middles = (piece.start, piece.end)
+    low, high = (bisect_left(words, at, key=lambda w: (w.start + w.end) / 2) for at in middles)
+    mine = words[low:high]
     pauses = [Span(a.end, max(a.end, b.start)) for a, b in pairwise(mine)]
     edges = [(p.start + p.end) / 2 for p in pauses if p.end - p.start >= _PAUSE]
     parts = [Span(a, b) for a, b in pairwise([piece.start, *edges, piece.end]) if b > a]
@@ -159,7 +164,7 @@ def _joined(pieces: Sequence[Span], others: Sequence[Span]) -> list[Span]:
             gap = Span(last.end, piece.start)
             short = min(last.end - last.start, piece.end - piece.start) < _SHORT
             near = gap.end - gap.start <= _JOINED_GAP and piece.end - last.start <= LONGEST
-            if short and near and not any(_common(gap, other) for other in others):
+            if short and near and not _within(others, gap.start, gap.end):
                 found[-1] = Span(last.start, piece.end)
                 continue
         found.append(piece)
@@ -173,7 +178,9 @@ def _widened(pieces: Sequence[Span], others: Sequence[Span], shot: Span) -> list
     while place < len(found):
         piece = found[place]
         if piece.end - piece.start < SHORTEST:
-            around = found[place - 1 : place] + found[place + 1 : place + 2] + list(others)
+            low, high = piece.start - SHORTEST, piece.end + SHORTEST
+            around = [*found[max(0, place - 1) : place], *found[place + 1 : place + 2],
+                      *_within(others, low, high)]  # fmt: skip
             piece = found[place] = _wider(piece, around, shot)
         beside = [p for p in (place - 1, place + 1) if 0 <= p < len(found)]
         beside = [p for p in beside if _away(found[p], piece) < SHORTEST
@@ -207,12 +214,13 @@ def _wider(piece: Span, around: Sequence[Span], shot: Span) -> Span:
 def _listening(person: Person, speaking: Sequence[Span], shots: Sequence[Span]) -> list[Span]:
     """Segments of somebody who is seen and silent."""
     found: list[Span] = []
+    tracks = sorted((Span(track.start, track.end) for track in person.tracks), key=_start)
     for shot in shots:
         seen = [Span(max(track.start, shot.start), min(track.end, shot.end))
-                for track in person.tracks]  # fmt: skip
-        for stretch in _union([span for span in seen if span.end > span.start], _LOST):
+                for track in _within(tracks, shot.start, shot.end)]  # fmt: skip
+        for stretch in _union(seen, _LOST):
             free = [_to_edges(stretch, shot)]
-            for busy in speaking:
+            for busy in _within(speaking, stretch.start, stretch.end):
                 free = [part for whole in free
                         for part in (Span(whole.start, min(whole.end, busy.start)),
                                      Span(max(whole.start, busy.end), whole.end))
@@ -249,12 +257,22 @@ def _shared(words: Sequence[Word], spans: Sequence[Span]) -> list[list[Word]]:
 def _union(spans: Sequence[Span], gap: float = 0.0) -> list[Span]:
     """Sorted spans; those at most `gap` seconds apart are one."""
     found: list[Span] = []
-    for span in sorted(spans, key=lambda span: span.start):
+    for span in sorted(spans, key=_start):
         if found and span.start - found[-1].end <= gap:
             found[-1] = Span(found[-1].start, max(found[-1].end, span.end))
         else:
             found.append(span)
     return found
+
+
+def _start(span: Span) -> float:
+    return span.start
+
+
+def _within(spans: Sequence[Span], low: float, high: float) -> Sequence[Span]:
+    """Those of sorted spans that do not overlap which have something between two times."""
+    first = bisect_right(spans, low, key=lambda span: span.end)
+    return spans[first : bisect_left(spans, high, key=_start)]
 
 
 def _common(one: Span, other: Span) -> float:

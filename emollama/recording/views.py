@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,7 +14,29 @@ _SIDES, _ABOVE, _BELOW = 0.4, 0.5, 0.35  # of the face's size: ears, hair and ch
 _OUTLIERS = 5  # per cent of the frames in which an edge may lie further out
 
 
-def view_of(person: Person, people: Sequence[Person], span: Span) -> tuple[Box | None, int]:
+@dataclass(frozen=True)
+class Faces:
+    """All of a person's faces: times float64 [N], sorted, and boxes [N, 4]."""
+
+    times: np.ndarray
+    boxes: np.ndarray
+
+    @classmethod
+    def of(cls, person: Person) -> Faces:
+        """Those of their tracks."""
+        if not person.tracks:
+            return cls(np.zeros(0), np.zeros((0, 4), np.float32))
+        times = np.concatenate([track.times for track in person.tracks])
+        order = np.argsort(times, kind="stable")
+        return cls(times[order], np.concatenate([t.boxes for t in person.tracks])[order])
+
+    def within(self, span: Span) -> np.ndarray:
+        """Boxes [N, 4] of the frames in a span."""
+        low, high = np.searchsorted(self.times, (span.start, span.end))
+        return self.boxes[low:high]
+
+
+def view_of(faces: Faces, others: Sequence[Faces], span: Span) -> tuple[Box | None, int]:
     """The view of a person over a span, and the number of frames in which their face is found.
 
     The box holds the face wherever it is in 95 % of the frames (by edge), and beside it two fifths
@@ -21,27 +44,19 @@ def view_of(person: Person, people: Sequence[Person], span: Span) -> tuple[Box |
     that is given up which shows the face of somebody else; where faces cross it cannot be. None
     where the face is not seen in the span.
     """
-    boxes = _boxes(person, span)
+    boxes = faces.within(span)
     if not len(boxes):
         return None, 0
     face = _around(boxes)
-    width = float(np.median(boxes[:, 2] - boxes[:, 0]))
-    height = float(np.median(boxes[:, 3] - boxes[:, 1]))
+    width, height = (float(side) for side in np.median(boxes[:, 2:] - boxes[:, :2], axis=0))
     view = [face[0] - _SIDES * width, face[1] - _ABOVE * height,
             face[2] + _SIDES * width, face[3] + _BELOW * height]  # fmt: skip
-    for other in people:
-        theirs = _boxes(other, span) if other.name != person.name else boxes[:0]
+    for other in others:
+        theirs = other.within(span)
         if len(theirs):
             _give_way(view, face, _around(theirs))
     left, top, right, bottom = (min(1.0, max(0.0, edge)) for edge in view)
     return (round(left, 4), round(top, 4), round(right, 4), round(bottom, 4)), len(boxes)
-
-
-def _boxes(person: Person, span: Span) -> np.ndarray:
-    """Boxes [N, 4] of the frames in a span."""
-    parts = [t.boxes[(t.times >= span.start) & (t.times < span.end)] for t in person.tracks
-             if t.start < span.end and t.end > span.start]  # fmt: skip
-    return np.concatenate(parts) if parts else np.zeros((0, 4), np.float32)
 
 
 def _around(boxes: np.ndarray) -> list[float]:
