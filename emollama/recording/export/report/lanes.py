@@ -15,7 +15,7 @@ from emollama.base.colours import EXPRESSION_COLOURS
 from emollama.encoders.expression import CLASSES
 from emollama.recording.export.marks import Mark
 from emollama.recording.export.report.words import clock, percent
-from emollama.recording.parts import Analysis, Segment, SegmentAnswer, Timeline
+from emollama.recording.parts import FACE_RATE, Analysis, Segment, SegmentAnswer, Timeline
 
 MOST_STRETCHES = 1500
 """Stretches of time that a person's curves are thinned to, at most."""
@@ -111,9 +111,12 @@ def _stretches(people: int) -> int:
 
 
 def thinned(values: np.ndarray, times: np.ndarray, length: float, count: int) -> np.ndarray:
-    """Means [count, ...] over equal stretches of time, NaN where nothing is known."""
-    count = max(1, min(count, len(times)))
-    place = np.clip((times / length * count).astype(int), 0, count - 1)
+    """Means [count, ...] over equal stretches of time, NaN where nothing is known.
+
+    Fewer than `count` where a stretch would be shorter than a row of the timeline.
+    """
+    count = max(1, min(count, int(length * FACE_RATE)))
+    place = np.clip(((times + 0.5 / FACE_RATE) / length * count).astype(int), 0, count - 1)
     flat = np.asarray(values, np.float64).reshape(len(times), -1)
     known = np.isfinite(flat)
     sums, counts = np.zeros((count, flat.shape[1])), np.zeros((count, flat.shape[1]))
@@ -165,34 +168,32 @@ def _expressions(line: Timeline, length: float, count: int) -> str:
 def _curves(line: Timeline, analysis: Analysis, length: float, count: int) -> list[str]:
     """Valence and arousal where a model of them is given, and the voice."""
     everyone = analysis.timelines.values()
-    values = dict(zip(line.values, VALUE_COLOURS * len(line.values), strict=False))
-    voice = {"loudness": line.loudness, "pitch": line.pitch}
     found = []
-    if values:
+    if line.values:
         all_of = [other.values[name] for other in everyone for name in other.values]
         low, high = _range(all_of)
         if low >= -1 and high <= 1:
             low, high = -1.0, 1.0
-        shapes = f'<line class="zero" x1="0" x2="{count}" y1="50" y2="50"/>' if low == -1 else ""
+        curves = [thinned(own, line.times, length, count) for own in line.values.values()]
+        colours = VALUE_COLOURS * len(curves)
+        zero = f'<line class="zero" x1="0" x2="{len(curves[0])}" y1="50" y2="50"/>'
+        shapes = zero if low == -1 else ""
         shapes += "".join(
-            _curve(thinned(line.values[name], line.times, length, count), low, high, colour)
-            for name, colour in values.items()
+            _curve(c, low, high, colour) for c, colour in zip(curves, colours, strict=False)
         )
-        said = f"{' and '.join(values)}: {low:.3g} to {high:.3g}"
-        found.append(_picture("curve", min(count, len(line.times)), shapes, said))
-    shapes, told = "", []
-    for name, own in voice.items():
+        said = f"{' and '.join(line.values)}: {low:.3g} to {high:.3g}"
+        found.append(_picture("curve", len(curves[0]), shapes, said))
+    shapes, told, width = "", [], 1
+    for name, own in (("loudness", line.loudness), ("pitch", line.pitch)):
         low, high = _range([getattr(other, name) for other in everyone])
         if np.isfinite(own).any():
-            shapes += _curve(
-                thinned(own, line.times, length, count), low, high, VOICE_COLOURS[name]
-            )
+            curve = thinned(own, line.times, length, count)
+            width = len(curve)
+            shapes += _curve(curve, low, high, VOICE_COLOURS[name])
             unit = "Hz" if name == "pitch" else "dB re full scale"
             told.append(f"{name} {low:.0f} to {high:.0f} {unit}")
     if told:
-        found.append(
-            _picture("curve", min(count, len(line.times)), shapes, f"voice: {', '.join(told)}")
-        )
+        found.append(_picture("curve", width, shapes, f"voice: {', '.join(told)}"))
     return found
 
 

@@ -169,7 +169,8 @@ def _legend(analysis: Analysis, places: Mapping[str, int]) -> str:
     rows.append(f"<b>Lines</b> {lines}{voice}")
     rows.append(
         '<b>Marks</b> <span><span class="change">◆</span> change</span>'
-        '<span><span class="conflict">✕</span> conflict</span><span>dark bar: speaks</span>'
+        '<span><span class="conflict">✕</span> conflict</span>'
+        "<span>bar below the labels: speaks</span>"
     )
     return "".join(f'<p class="legend">{row}</p>' for row in rows)
 

@@ -87,8 +87,9 @@ def _segment(segment: Segment, answer: SegmentAnswer, places: Mapping[str, int])
             f"{percent(answer.scores[answer.label])}</span>"
         )
     more = []
-    if answer.label_set is not None and len(answer.label_set) > 1:
-        more.append(f"or: {', '.join(x for x in answer.label_set if x != answer.label)}")
+    others = [label for label in answer.label_set or () if label != answer.label]
+    if others:
+        more.append(f"or {', '.join(others)}")
     if answer.without_norm and likeliest(answer.without_norm) != answer.label:
         more.append(f"without the person's norm: {_best(answer.without_norm)}")
     alone = [f"{c} {_best(answer.by_channel[c])}" for c in CHANNELS if answer.by_channel.get(c)]
