@@ -10,12 +10,9 @@ from html import escape
 
 import numpy as np
 
+from emollama.base.colours import EXPRESSION_COLOURS
 from emollama.session import ClipView, Frames, Measurement, Timeline
 
-EXPRESSION_COLOURS = {
-    "angry": "#D55E00", "disgust": "#009E73", "fear": "#CC79A7", "happy": "#F0C000",
-    "sad": "#0072B2", "surprise": "#56B4E9", "neutral": "#b4b4b4",
-}  # fmt: skip
 _LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 _WIDTH, _HEIGHT = 1000, 100  # of a lane's own units
 

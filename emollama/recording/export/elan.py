@@ -6,6 +6,7 @@ Format: EAF 2.8 (Max Planck Institute for Psycholinguistics, EAF_Annotation_Form
 from __future__ import annotations
 
 import mimetypes
+import os
 from pathlib import Path
 from urllib.parse import quote
 from xml.etree import ElementTree
@@ -62,4 +63,8 @@ def media_address(media: Path, file: Path) -> str:
     Absolute (file:///...) where the two have no folder in common.
     """
     written = path_in_manifest(media, file)
-    return Path(written).as_uri() if Path(written).is_absolute() else quote(f"./{written}")
+    return (
+        Path(written).as_uri()
+        if Path(written).is_absolute()
+        else quote(os.fsencode(f"./{written}"))
+    )

@@ -8,6 +8,7 @@ from pathlib import Path
 from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.recording.export.elan import write_eaf
 from emollama.recording.export.praat import write_textgrid
+from emollama.recording.export.report.page import write_report
 from emollama.recording.export.rttm import write_rttm
 from emollama.recording.export.subtitles import write_srt, write_vtt
 from emollama.recording.export.tables import write_segments, write_timeline
@@ -22,7 +23,7 @@ _PLAIN: dict[str, tuple[tuple[str, Callable[[Analysis, Path], None]], ...]] = {
     "textgrid": (("recording.TextGrid", write_textgrid),),
 }
 
-FORMATS = tuple(_PLAIN)
+FORMATS = (*_PLAIN, "html")
 """What `write_all` can write; "csv" is two tables, "html" the report."""
 
 
@@ -51,4 +52,7 @@ def write_all(
         for file, write in _PLAIN.get(name, ()):
             write(analysis, out / file)
             written.append(out / file)
+        if name == "html":
+            write_report(analysis, out / "report.html", show_faces)
+            written.append(out / "report.html")
     return written

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from emollama.base.files import write_text
+from emollama.recording.export.tiers import clean
 from emollama.recording.parts import Analysis
 
 
@@ -15,7 +15,7 @@ def write_rttm(analysis: Analysis, path: Path) -> None:
     The file is the recording's name without its suffix; blanks in it become underscores, since
     fields are separated by blanks.
     """
-    name = re.sub(r"\s+", "_", analysis.recording.stem)
+    name = clean(analysis.recording.stem).replace(" ", "_") or "recording"
     lines = (
         f"SPEAKER {name} 1 {turn.start:.3f} {turn.end - turn.start:.3f} <NA> <NA> {turn.speaker} "
         "<NA> <NA>\n"
