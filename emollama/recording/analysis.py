@@ -27,10 +27,10 @@ from emollama.media.transcript import Transcriber
 from emollama.media.whispers import Whisper
 from emollama.recording.answers import Asked
 from emollama.recording.asking import Asker
-from emollama.recording.blocks import Block, Tools, clock, read_blocks
+from emollama.recording.blocks import Block, Tools, read_blocks
 from emollama.recording.export import FORMATS, write_all
 from emollama.recording.notice import NOTICE
-from emollama.recording.parts import Analysis
+from emollama.recording.parts import Analysis, clock
 from emollama.recording.people import find_people
 from emollama.recording.samples import segment_samples, write_samples
 from emollama.recording.segments import cut_segments

@@ -20,7 +20,7 @@ from emollama.inputs.person import ClipMoments
 from emollama.inputs.person import Person as Norm
 from emollama.manifest.sample import Manifest, Sample
 from emollama.recording.parts import Segment, SegmentAnswer
-from emollama.session.answer import Answer
+from emollama.session.answer import of_another_label
 from emollama.session.base import Session
 from emollama.session.clip_view import ClipView
 from emollama.session.coverage import with_coverage
@@ -119,26 +119,29 @@ def answer_segment(
         EmollamaError: a coverage of a model that was not calibrated.
     """
     known = session.known_as(view, norm)
-    found = session.answer(known, asked.reasons, coverage=asked.coverage)
-    others = [known.only([channel]) for channel in known.used]
-    if norm is not None:
-        others.append(view)
-    rest = [_probabilities(session, one) for one in session.answers(others)]
+    # One channel alone is the answer itself where there is no other.
+    alone = [known.only([channel]) for channel in known.used] if len(known.used) > 1 else []
+    looks = [known, *alone] if norm is None else [known, view, *alone]
+    first, *rest = session.answers(looks)
+    found = with_coverage(session.calibration, first, asked.coverage)
+    scores = found.calibrated or found.scores
+    others = [with_coverage(session.calibration, one, None) for one in rest]
+    told = [one.calibrated or one.scores for one in others]
+    plain = None if norm is None else told.pop(0)
+    reason = session.reason(known) if asked.reasons else None
+    odd = of_another_label(found.label, reason, session.labels)
+    notes = (*found.notes, odd) if odd else found.notes
     session.forget(view)
     return SegmentAnswer(
         label=found.label or max(found.scores, key=lambda label: found.scores[label]),
-        scores=found.calibrated or found.scores,
+        scores=scores,
         label_set=found.label_set,
-        without_norm=None if norm is None else rest[-1],
-        by_channel=dict(zip(map(str, known.used), rest, strict=False)),
-        reason=found.reason,
+        without_norm=plain,
+        by_channel=dict(zip(map(str, known.used), told or [scores], strict=True)),
+        reason=reason,
         clues=found.clues,
-        notes=tuple(note for note in found.notes if not note.startswith(_MEASURED)),
+        notes=tuple(note for note in notes if not note.startswith(_MEASURED)),
     )
-
-
-def _probabilities(session: Session, answer: Answer) -> dict[str, float]:
-    return with_coverage(session.calibration, answer, None).calibrated or answer.scores
 
 
 def failed(why: EmollamaError | str) -> SegmentAnswer:

@@ -81,6 +81,8 @@ class Asker:
 
     def observation(self, sample: Sample) -> Observation | str:
         """The evidence of a segment; why there is none where it cannot be decoded."""
+        if sample.mute and "face" not in self.session.channels:
+            return "the person listens, and the model reads no face"
         name = f"{self.role}-{_key(sample)}"
         kept = self.work.arrays(name)
         if kept is None:

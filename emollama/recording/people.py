@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from emollama.recording.blocks import Block
 from emollama.recording.parts import Person, Timeline, Turn
-from emollama.recording.people_seen import group_tracks
+from emollama.recording.people_seen import MOST, group_tracks
+from emollama.recording.speaking import identify
+from emollama.recording.timelines import timelines
 from emollama.recording.tracks import face_tracks, shot_changes
-from emollama.recording.turns import voice_turns
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class PeopleFound:
 
 
 def find_people(blocks: Sequence[Block], duration: float, count: int | None = None) -> PeopleFound:
-    """Who is seen and heard.
+    """Who is seen and heard; of a crowd those who are seen longest.
 
     Args:
         blocks: of the whole recording, in order, with vectors.
@@ -41,29 +42,20 @@ def find_people(blocks: Sequence[Block], duration: float, count: int | None = No
     """
     heard = [block.voice for block in blocks if block.voice is not None]
     seen = [block.picture for block in blocks if block.picture is not None]
-    turns = voice_turns(heard, count)
     tracks = face_tracks(seen)
     groups = group_tracks(tracks)
-    # TODO stand-in until speaking.identify is there
-    people = []
-    names = {}
-    for g in groups:
-        name = chr(65 + len(people))
-        people.append(Person(name, tuple(tracks[i] for i in g), True))
-    for speaker in dict.fromkeys(t.speaker for t in turns):
-        best = 0.0
-        for person in people:
-            common = sum(
-                max(0.0, min(t.end, k.end) - max(t.start, k.start))
-                for t in turns
-                if t.speaker == speaker
-                for k in person.tracks
-            )
-            if common > best:
-                best, names[speaker] = common, person.name
-        if speaker not in names:
-            names[speaker] = chr(65 + len(people))
-            people.append(Person(names[speaker], (), True))
-    turns = [Turn(t.start, t.end, names[t.speaker]) for t in turns]
-    cuts = tuple(shot_changes(seen).tolist()) if seen else ()
-    return PeopleFound(tuple(people), tuple(turns), cuts, {})
+    people, turns = identify(heard, tracks, groups[:MOST], count)
+    notes = []
+    if len(groups) > MOST:
+        notes.append(
+            f"{len(groups)} faces are told apart: the {MOST} who are seen longest are followed"
+        )
+    if seen and not groups:
+        notes.append("no face is seen long enough to be followed")
+    return PeopleFound(
+        tuple(people),
+        tuple(turns),
+        tuple(shot_changes(seen).tolist()),
+        timelines(people, turns, heard, duration),
+        tuple(notes),
+    )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,10 +17,16 @@ from emollama.media.transcript import Transcriber
 from emollama.recording.blocks import BLOCK, Block
 from emollama.recording.parts import Word
 from emollama.recording.turns import heard_speech
-from emollama.recording.words import Passage, hear_words, recording_windows
+from emollama.recording.words import (
+    Passage,
+    hear_words,
+    known_words,
+    recording_windows,
+    spoken_language,
+)
 from emollama.recording.work import Work
 
-_WORDS = "words"
+_WORDS, _LANGUAGE = "words", "language"
 
 
 @dataclass(frozen=True)
@@ -70,16 +77,25 @@ def hear(
         sure = np.nan if row["certainty"] is None else row["certainty"]
         passages.append(Passage(windows[i], words, sure))
     done = sum(one.window.end - one.window.start for one in passages)
+    language = _language(work.row(_WORDS, _LANGUAGE))
     with recorded("minutes of speech heard") as advance:
         advance(done, total)
         if len(passages) < len(windows):
             whisper = transcriber()
-            for passage in hear_words(whisper, audio_of, spans, None, len(passages)):
+            if language is None:
+                language = spoken_language(whisper, audio_of, windows)
+                work.keep_row(_WORDS, _LANGUAGE, {} if language is None else vars(language))
+            for passage in hear_words(whisper, audio_of, spans, language, len(passages)):
                 work.keep_row(_WORDS, str(len(passages)), _row(passage))
                 passages.append(passage)
                 done += passage.window.end - passage.window.start
                 advance(done, total)
-    return Said(tuple(word for passage in passages for word in passage.words))
+    words, note = known_words(passages, spans, language)
+    return Said(words, language, () if note is None else (note,))
+
+
+def _language(row: Mapping[str, Any] | None) -> Language | None:
+    return Language(row["code"], row["probability"]) if row else None
 
 
 def _row(passage: Passage) -> dict[str, object]:
