@@ -1,0 +1,84 @@
+"""Tracks and people of made-up faces: they cross, leave and return."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from emollama.recording.parts import FaceTrack
+from emollama.recording.people_seen import group_tracks
+from emollama.recording.picture import PictureBlock
+from emollama.recording.tracks import face_tracks
+
+RATE = 12.5
+LOOKS = np.eye(8, dtype=np.float32) * 0.2
+"""People who are 0.28 apart, the median of two people of Java-SED (`recording.appearance`)."""
+
+
+def block(start: float, seen: dict[float, list[tuple[int, float]]]) -> PictureBlock:
+    """A block in which, at these times, these people's faces (of width .1) are at these places."""
+    generator = np.random.default_rng(round(start))
+    times = np.array(sorted(seen))
+    frames = [i for i, time in enumerate(times.tolist()) for _ in seen[time]]
+    faces = [face for time in times.tolist() for face in seen[time]]
+    boxes = np.array([(x, 0.3, x + 0.1, 0.5) for _, x in faces], np.float32).reshape(-1, 4)
+    looks = np.array([LOOKS[who] for who, _ in faces], np.float32).reshape(-1, 8)
+    looks += generator.normal(0, 0.04, looks.shape).astype(np.float32)  # 0.16 from face to face
+    count = len(faces)
+    return PictureBlock(
+        times, np.zeros(len(times), np.float32), np.zeros((2, 36, 64, 3), np.uint8),
+        np.ones(len(times), bool), np.array(frames, np.int32), boxes,
+        np.ones(count, np.float32), np.zeros((count, 5, 2), np.float32),
+        np.full((count, 7), 1 / 7, np.float32), np.zeros(0, np.int32), np.zeros(0, np.int32),
+        np.zeros(0, np.float32), looks,
+    )  # fmt: skip
+
+
+def who(track: FaceTrack) -> int:
+    return int(np.argmax(track.appearance))
+
+
+@pytest.mark.parametrize("seconds", [2.0, 3.0, 4.0])
+def test_faces_that_cross_do_not_swap(seconds: float) -> None:
+    """One walks behind the other, hidden while they overlap by half, and both walk back."""
+    seen: dict[float, list[tuple[int, float]]] = {}
+    for i in range(60):
+        time = i / 5
+        share = np.clip((time - 2) / seconds, 0, 1) - np.clip((time - 7) / seconds, 0, 1)
+        one, two = 0.1 + 0.6 * float(share), 0.7 - 0.6 * float(share)
+        seen[time] = [(0, one)] if abs(one - two) < 0.05 else [(0, one), (1, two)]
+    tracks = face_tracks([block(0, seen)])
+    for track in tracks:
+        centres = (track.boxes[:, 0] + track.boxes[:, 2]) / 2 - 0.05
+        own = [dict(seen[t]).get(who(track), -1.0) for t in track.times.tolist()]
+        np.testing.assert_allclose(centres, own, atol=1e-6)
+    assert len(tracks) == 2
+
+
+def test_a_track_goes_on_over_a_block_and_a_short_gap_and_not_over_a_long_one() -> None:
+    first = block(0, {i / 5: [(0, 0.2)] for i in range(10)})
+    second = block(2, {i / 5: [] if 12 <= i < 16 else [(0, 0.2)] for i in range(10, 20)})
+    third = block(4, {i / 5: [] if i < 27 else [(0, 0.2)] for i in range(20, 40)})
+    tracks = face_tracks([first, second, third])
+    assert [(t.start, round(t.end, 1)) for t in tracks] == [(0.0, 3.9), (5.4, 7.9)]
+
+
+def test_a_glimpse_and_an_uncertain_face_are_no_tracks() -> None:
+    seen = block(0, {i / 5: [(0, 0.2)] if i == 3 or i > 20 else [] for i in range(40)})
+    assert len(face_tracks([seen])) == 1
+    seen.scores[:] = 0.75
+    assert face_tracks([seen]) == []
+
+
+def test_who_returns_is_the_same_and_who_is_there_at_once_is_not() -> None:
+    def track(start: float, end: float, look: int) -> FaceTrack:
+        times = np.arange(start, end, 0.2)
+        n = len(times)
+        return FaceTrack(
+            times, np.zeros((n, 4), np.float32), np.ones(n, np.float32),
+            np.zeros((n, 7), np.float32), times, np.zeros(n, np.float32), LOOKS[look],
+        )  # fmt: skip
+
+    twins = [track(0, 10, 0), track(0, 20, 1), track(5, 9, 0), track(30, 40, 0), track(30, 35, 1)]
+    assert group_tracks(twins) in ([[1, 4], [0, 3], [2]], [[1, 4], [2, 3], [0]])
+    assert group_tracks([]) == []
