@@ -4,7 +4,8 @@ Some heads of the decoder's cross-attention follow the sound; which ones is publ
 weights (`alignment_heads` of the generation settings). The text is written once more with the sound
 before it; the attention of those heads gives each token a likeness to each 20 ms of sound, and
 dynamic time warping the likeliest order-keeping path through it, as openai/whisper does it
-(whisper/timing.py). Then words are joined from tokens and cut to the speech around them.
+(whisper/timing.py); unlike there, the path goes through speech only. Then words are joined from
+tokens.
 """
 
 from __future__ import annotations
@@ -45,9 +46,9 @@ def timed_words(
         states: encoder's states [windows, 1500, width].
         said: tokens of each window; time tokens among them do not matter.
         parts: the windows, in seconds.
-        speech: stretches of speech. A word that dynamic time warping stretches over a pause is cut
-            to the stretch that most of it is in, one wholly in a pause is at the stretch next to
-            it.
+        speech: stretches of speech. What is between them is left out of the path, for attention
+            wanders where nobody speaks. A word that the path spreads over two stretches is in the
+            one that holds most of it.
         language: of the words, for a multilingual transcriber.
 
     Returns:
@@ -66,12 +67,17 @@ def timed_words(
         seconds = parts[row].end - parts[row].start
         steps = max(1, round(seconds / _STEP))
         # The place before a token decides it: from the last of the beginning to the last token.
-        likeness = _likeness(look[:, len(begin) - 1 : len(begin) + len(texts[row]), :steps],
-                             int(transcriber.model.config.median_filter_width))  # fmt: skip
-        times = parts[row].start + path_starts(likeness) * _STEP
+        tokens = slice(len(begin) - 1, len(begin) + len(texts[row]))
+        width = int(transcriber.model.config.median_filter_width)
+        likeness = _likeness(look[:, tokens, :steps], width)
+        near = _near(speech, parts[row])
+        spoken = _spoken_steps(near, parts[row], steps)
+        times = parts[row].start + spoken[path_starts(likeness[:, spoken])] * _STEP
         words = join_tokens(pieces(transcriber, texts[row]))
-        edges = [times[word.first] for word in words] + [times[len(texts[row])]]
-        found[row] = _placed([word.text for word in words], edges, parts[row], speech)
+        edges = [
+            float(times[place]) for place in (*(word.first for word in words), len(texts[row]))
+        ]
+        found[row] = _placed([word.text for word in words], edges, parts[row], near)
     return found
 
 
@@ -184,11 +190,12 @@ def join_tokens(pieces: Sequence[Piece]) -> list[Piece]:
     """
     words: list[Piece] = []
     waiting: Piece | None = None
+    spaced = True
     for piece in pieces:
         bare = piece.text.strip()
+        spaced = spaced or piece.text[:1].isspace()
         if not bare:
             continue
-        spaced = piece.text[0].isspace() or (not words and waiting is None)
         if waiting is not None:
             words.append(Piece(waiting.first, waiting.text + bare))
             waiting = None
@@ -198,6 +205,7 @@ def join_tokens(pieces: Sequence[Piece]) -> list[Piece]:
             words[-1] = Piece(words[-1].first, words[-1].text + bare)
         else:
             words.append(Piece(piece.first, bare))
+        spaced = piece.text[-1].isspace()
     if waiting is not None and words:
         words[-1] = Piece(words[-1].first, words[-1].text + waiting.text)
     return [word for word in words if not _no_word(word.text)]
@@ -207,12 +215,23 @@ def _no_word(text: str) -> bool:
     return not any(letter.isalnum() for letter in text)
 
 
+def _near(speech: Sequence[Span], part: Span) -> list[Span]:
+    """The speech in a window; the whole window where there is none."""
+    near = [Span(max(span.start, part.start), min(span.end, part.end)) for span in speech]
+    return [span for span in near if span.end - span.start > _STEP] or [part]
+
+
+def _spoken_steps(near: Sequence[Span], part: Span, steps: int) -> np.ndarray:
+    """The steps of a window whose middle is in speech."""
+    middles = part.start + (np.arange(steps) + 0.5) * _STEP
+    inside = np.any([(span.start <= middles) & (middles < span.end) for span in near], axis=0)
+    return np.flatnonzero(inside) if inside.any() else np.arange(steps)
+
+
 def _placed(
-    texts: Sequence[str], edges: Sequence[float], part: Span, speech: Sequence[Span]
+    texts: Sequence[str], edges: Sequence[float], part: Span, near: Sequence[Span]
 ) -> list[Phrase]:
-    """Words at their times, cut to speech, none before the one before it."""
-    near = [Span(max(span.start, part.start), min(span.end, part.end)) for span in speech
-            if span.start < part.end and span.end > part.start] or [part]  # fmt: skip
+    """Words at their times, each in one stretch of speech, none before the one before it."""
     found: list[Phrase] = []
     low = part.start
     for text, start, end in zip(texts, edges[:-1], edges[1:], strict=True):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from emollama.media import transcript
 from emollama.media.decode import decode_clip
 from emollama.media.languages import Language
 from emollama.media.speech import Span
@@ -35,7 +37,7 @@ def noise_of(start: float, end: float) -> np.ndarray:
 @pytest.fixture
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Transcriber:
     found: Any = Transcriber(save_whisper(tmp_path / "w"), None)  # type: ignore[arg-type]
-    monkeypatch.setattr(heard_words, "_MOST", 20, raising=False)
+    monkeypatch.setattr(transcript, "_MOST_TOKENS", 12)
     found.unsure = lambda heard: False
     return found
 
@@ -98,11 +100,11 @@ def test_real_words_are_where_they_are_spoken() -> None:
     )
     said = [
         " ".join(w.text for w in passage.words if low <= (w.start + w.end) / 2 < high).lower()
-        for low, high in zip(edges[:-1], edges[1:], strict=True)
+        for low, high in itertools.pairwise(edges)
     ]
     kids, dogs = "kids are talking by the door", "dogs are sitting by the door"
     assert [text.strip(".!?") for text in said] == [kids, dogs, dogs, kids]
-    for clip, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for clip, (low, high) in enumerate(itertools.pairwise(edges)):
         mine = passage.words[clip * 6 : clip * 6 + 6]
         assert all(low - 0.3 <= word.start < word.end <= high + 0.3 for word in mine)
     assert known_words([passage], spans, None)[0] == passage.words
