@@ -6,7 +6,7 @@ frame are decoded.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import av
@@ -49,7 +49,7 @@ def decode_frames(
     starts = [_group_start(packets, time) for time in wanted]
     best: list[_Shown | None] = [None] * len(wanted)
     settled = [False] * len(wanted)
-    make = _Maker(max_side, view)
+    make = _Maker(len(wanted), max_side, view)
     damaged = 0
     with open_media(path) as container:
         stream = video_stream(container, path)
@@ -72,7 +72,7 @@ def decode_frames(
                         old = best[i] = shown
                     settled[i] = time >= target - 1e-6
                     if settled[i]:  # made at once: a long span holds more frames than memory does
-                        make.image(old, stream)
+                        make.put(i, old, stream)
 
         decoding = False
         index = -1
@@ -102,8 +102,10 @@ def decode_frames(
         b if b is not None else min(found, key=lambda f: abs(f.time - target))
         for b, target in zip(best, wanted, strict=True)
     ]
-    images = np.stack([make.image(one, stream) for one in chosen])
-    return Frames(images, np.array([one.time for one in chosen], np.float64)), damaged
+    for i, (one, done) in enumerate(zip(chosen, settled, strict=True)):
+        if not done:
+            make.put(i, one, stream)
+    return Frames(make.images, np.array([one.time for one in chosen], np.float64)), damaged
 
 
 def _group_start(packets: PacketTimes, time: float) -> int:
@@ -121,37 +123,46 @@ def _group_start(packets: PacketTimes, time: float) -> int:
 
 @dataclass
 class _Shown:
-    """A decoded frame that may be wanted, with its time; its picture replaces it when it is."""
+    """A decoded frame that may be wanted, and its time; `row` of its picture once that is made."""
 
     time: float
     frame: VideoFrame | None
-    image: np.ndarray | None = None
+    row: int | None = None
 
 
 @dataclass
 class _Maker:
-    """Makes upright pictures of one size, cut to a view, of decoded frames."""
+    """Makes `count` upright pictures of one size, cut to a view, of decoded frames."""
 
+    count: int
     max_side: int | None
     view: Box | None
-    size: tuple[int, int] | None = None
-    shape: tuple[int, ...] | None = None
+    images: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 0, 3), np.uint8))
+    _size: tuple[int, int] | None = None
+    _shape: tuple[int, ...] | None = None
 
-    def image(self, shown: _Shown, stream: VideoStream) -> np.ndarray:
-        """The picture of a frame, made once."""
-        if shown.image is None:
-            frame = shown.frame
-            assert frame is not None, "a frame stays until its picture is made"
-            matrix = _matrix(frame)
-            self.size = self.size or _size(frame, stream, self.max_side, self.view, matrix)
-            scaled = frame.reformat(*self.size, format="rgb24", interpolation="AREA")
-            whole = upright(scaled.to_ndarray(), matrix)
-            # A rotation that changes within a file would change the shape: keep the first's.
-            self.shape = self.shape or whole.shape
-            if whole.shape != self.shape:
-                whole = np.ascontiguousarray(np.rot90(whole))
-            shown.image, shown.frame = cut_to(whole, self.view), None
-        return shown.image
+    def put(self, row: int, shown: _Shown, stream: VideoStream) -> None:
+        """Have `images[row]` show a frame."""
+        if shown.row is None:
+            assert shown.frame is not None, "a frame stays until its picture is made"
+            image = self._made(shown.frame, stream)
+            if not len(self.images):
+                self.images = np.empty((self.count, *image.shape), np.uint8)
+            self.images[row] = image
+            shown.row, shown.frame = row, None
+        else:
+            self.images[row] = self.images[shown.row]
+
+    def _made(self, frame: VideoFrame, stream: VideoStream) -> np.ndarray:
+        matrix = _matrix(frame)
+        self._size = self._size or _size(frame, stream, self.max_side, self.view, matrix)
+        scaled = frame.reformat(*self._size, format="rgb24", interpolation="AREA")
+        whole = upright(scaled.to_ndarray(), matrix)
+        # A rotation that changes within a file would change the shape: keep the first's.
+        self._shape = self._shape or whole.shape
+        if whole.shape != self._shape:
+            whole = np.ascontiguousarray(np.rot90(whole))
+        return cut_to(whole, self.view)
 
 
 def _size(

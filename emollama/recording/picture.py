@@ -154,9 +154,10 @@ def _looks(images: np.ndarray, block: PictureBlock) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _once(frames: Frames) -> np.ndarray:
-    """Frames that are not shown already: a slow film repeats some."""
-    return np.flatnonzero(np.diff(frames.times, prepend=-np.inf) > 1e-6)
+def _once(frames: Frames) -> np.ndarray | slice:
+    """Frames that are not shown already: a slow film repeats some. All of them are not copied."""
+    new = np.diff(frames.times, prepend=-np.inf) > 1e-6
+    return slice(None) if new.all() else np.flatnonzero(new)
 
 
 _Found = list[tuple[int, list[Face]]]
