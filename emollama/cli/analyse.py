@@ -80,6 +80,8 @@ def analyse(
     whisper = chosen(transcriber, language, transcribe)
     share = shard_of(shard)
     single = len(recordings) == 1 and not recordings[0].is_dir()
+    if single and shard is not None:
+        raise EmollamaError("--shard is for several recordings or a folder of them")
     found = find_recordings(recordings)
     model = model_or_shipped(model)
     if values is not None:
@@ -105,8 +107,6 @@ def analyse(
     )  # fmt: skip
     analyst = Analyst(options)
     if single:
-        if share != (0, 1):
-            raise EmollamaError("--shard is for several recordings or a folder of them")
         analyst.analyse(found[0].path, out, found[0].path.stem)
         return
     mine = [one for i, one in enumerate(found) if i % share[1] == share[0]]

@@ -175,6 +175,7 @@ class Analyst:
             if work is None:
                 _say(f"{out}: was analysed before, nothing to do")
                 return dict(_read_record(out))
+            _say(f"{recording}: {_about(lengths)}")
             found, blocks = self._found(recording, lengths, out, name, work)
             told = _summary(found)
             if self.options.keep_vectors:
@@ -183,6 +184,8 @@ class Analyst:
             record = {"run": self.options.run(recording), "notice": NOTICE, "found": told}
             write_json(out / RECORD, record)
             work.remove()
+        for note in found.notes:
+            _say(f"note: {note}")
         _say(f"{out}: {told['people']} people, {told['segments']} segments")
         return told
 
@@ -262,6 +265,12 @@ def picture_shape(recording: Path, lengths: TrackLengths) -> tuple[int, int] | N
         return None
     height, width = clip.frames.images.shape[1:3]
     return width, height
+
+
+def _about(lengths: TrackLengths) -> str:
+    kinds = {"picture": lengths.picture, "sound": lengths.sound}
+    what = " and ".join(name for name, track in kinds.items() if track is not None)
+    return f"{clock(lengths.end)} of {what}, read in blocks; a run that ends early can be resumed"
 
 
 def _notes(lengths: TrackLengths) -> list[str]:

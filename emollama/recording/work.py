@@ -128,7 +128,7 @@ def _same(out: Path, before: Any, now: Mapping[str, Any]) -> None:
     if not isinstance(before, dict):
         raise EmollamaError(f"{out}: is not the folder of an analysis; give another --out")
     other = [
-        f"{key} ({_told(before.get(key))}, now {_told(now.get(key))})"
+        f"{key} ({_both(before.get(key), now.get(key))})"
         for key in dict.fromkeys([*before, *now])
         if before.get(key) != now.get(key)
     ]
@@ -137,6 +137,11 @@ def _same(out: Path, before: Any, now: Mapping[str, Any]) -> None:
             f"{out}: holds an analysis that differs in {', '.join(other)}; give another --out, "
             "or remove it"
         )
+
+
+def _both(before: Any, now: Any) -> str:
+    old, new = _told(before), _told(now)
+    return f"{old}, which was changed since" if old == new else f"{old}, now {new}"
 
 
 def _told(value: Any) -> str:

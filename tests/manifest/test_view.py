@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,9 +14,11 @@ from emollama.base.errors import EmollamaError
 from emollama.encoders.base import FeatureTrack
 from emollama.features.extract import extract
 from emollama.features.store import read_record
+from emollama.manifest.channels import Channel
 from emollama.manifest.labels import get_label_set
 from emollama.manifest.sample import Sample, read_manifest, write_manifest
 from emollama.manifest.signature import signature
+from emollama.media.clip import Clip
 from emollama.session.asked import asked_clips
 from emollama.workers.worker import decode_views, job_of
 from tests.media.recording import record
@@ -22,7 +26,7 @@ from tests.media.recording import record
 WHITE, GREY = (0.0, 0.0, 0.5, 0.5), (0.5, 0.5, 1.0, 1.0)
 
 
-def written(path: Path, **more: object) -> Path:
+def written(path: Path, **more: Any) -> Path:
     write_manifest(path, "made", get_label_set("mer2023"), [Sample(id="a", video="a.mp4", **more)])
     return path
 
@@ -64,6 +68,13 @@ def test_two_people_in_one_picture_are_two_clips(tmp_path: Path) -> None:
         assert clip.frames is not None
         bright.append(clip.frames.images.mean())
     assert bright[0] > 200 > bright[1]
+    listens = people[1].model_copy(update={"mute": True})
+    (heard, unheard) = (
+        decode_views(job_of(manifest, s, ()), [Brightness()], want_audio=True).popitem()[1]
+        for s in (people[1], listens)
+    )
+    assert heard.audio is not None and unheard.audio is None
+    assert signature(manifest, listens) != signature(manifest, people[1])
     extract(manifest, [Brightness()], tmp_path / "store", workers=0, build=lambda _: Brightness())
     assert read_record(tmp_path / "store" / "brightness") is not None
 
@@ -71,13 +82,17 @@ def test_two_people_in_one_picture_are_two_clips(tmp_path: Path) -> None:
 class Brightness:
     """An encoder of the mean grey level."""
 
-    key, channel, width, frames, columns, fingerprint = "brightness", "face", 1, 2, (), "1"
+    key, width, frames, fingerprint = "brightness", 1, 2, "1"
+    channel: Channel = "face"
+    columns: tuple[str, ...] = ()
 
-    def encode(self, clips):  # type: ignore[no-untyped-def]
+    def encode(self, clips: Sequence[Clip]) -> list[FeatureTrack | None]:
+        """One step a frame."""
         return [
             FeatureTrack(
                 c.frames.images.mean((1, 2, 3), dtype=np.float32)[:, None],
                 c.frames.times.astype(np.float32),
             )
             for c in clips
+            if c.frames is not None
         ]

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 
 from emollama.base.errors import EmollamaError
+from emollama.fusion import artefact
+from emollama.manifest.labels import LabelSet
 from emollama.manifest.sample import read_manifest
 from emollama.media.clip import SAMPLE_RATE
 from emollama.recording import analysis, work
@@ -23,9 +25,11 @@ from emollama.recording.parts import Analysis
 from emollama.session import open_session
 from tests import warm
 from tests.features.made import write_wav
+from tests.fusion.systems_made import LABELS, model_of, section
 from tests.media.recording import record
+from tests.media.small_whisper import save_whisper
 from tests.media.vowels import vowels
-from tests.session.people_made import fusion_of_people
+from tests.session.people_made import ENCODER, fusion_of_people
 
 TURNS = ((1, 110), (5, 215), (9, 112), (36, 218), (42, 115), (50, 222), (56, 118))
 """Start in seconds and pitch of each turn, of 2.5 s."""
@@ -68,7 +72,10 @@ def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def command(talk: Path, out: Path, model: Path) -> list[object]:
-    return ["analyse", talk, "--out", out, "--model", model, "--language", "en"]
+    whisper = talk.parent / "whisper"
+    if not whisper.exists():
+        save_whisper(whisper)
+    return ["analyse", talk, "--out", out, "--model", model, "--transcriber", whisper]
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -140,6 +147,25 @@ def analysed(
     options = Options(model, transcribe=False, **more)
     Analyst(options).analyse(recording, out, recording.stem)
     return caught[0]
+
+
+def test_values_follow_a_person_over_time(
+    talk: Path, model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    one = section("voice") | {"source": ENCODER.key, "width": ENCODER.width,
+                              "fingerprint": ENCODER.fingerprint}  # fmt: skip
+    frames = model_of("va_fclstm", {"width": 8, "regressor": [8]}, [one], "frames")
+    about = artefact.About(labels=LabelSet("made", tuple(LABELS)))
+    artefact.save({artefact.MAIN: frames}, about, tmp_path / "values", {}, "# card\n")
+    found = analysed(talk, tmp_path / "out", model, monkeypatch, values=tmp_path / "values")
+    for name, line in found.timelines.items():
+        inside = np.zeros(len(line.times), bool)
+        for segment in (s for s in found.segments if s.person == name):
+            inside |= (segment.start <= line.times) & (line.times < segment.end)
+        for values in line.values.values():
+            assert (np.isfinite(values) == inside).all() and np.ptp(values[inside]) > 0
+    with pytest.raises(EmollamaError, match=r"answers with values; give a model of labels"):
+        Analyst(Options(tmp_path / "values")).analyse(talk, tmp_path / "other", "talk")
 
 
 def test_a_film_without_faces_whose_sound_goes_on_longer(
