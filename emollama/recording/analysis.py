@@ -41,6 +41,7 @@ from emollama.recording.work import RECORD, Work, opened
 from emollama.session import Session, open_session
 from emollama.session.answers_table import model_signature
 
+_MOST_NOTES = 5  # about stretches that cannot be decoded
 _SHORTFALL = 1.0  # seconds that a file may be shorter than it says, or a track than another
 
 
@@ -199,6 +200,8 @@ class Analyst:
             for block in read_blocks(recording, lengths, Tools.of(lengths), work):
                 blocks.append(block)
                 advance(block.end, lengths.end)
+        if all(block.picture is None and block.voice is None for block in blocks):
+            raise MediaError(f"{recording}: nothing in it can be decoded", "unreadable")
         said = Said()
         if options.transcribe and lengths.sound is not None:
             said = hear(recording, blocks, lambda: self.transcriber, work)
@@ -222,7 +225,7 @@ class Analyst:
                 timelines = add_values(timelines, other, segments, advance)
         write_samples(manifest)
         notes = [
-            *_notes(lengths), *(note for block in blocks for note in block.notes), *said.notes,
+            *_notes(lengths), *_of_blocks(blocks), *said.notes,
             *found.notes, *_of_norms(session),
         ]  # fmt: skip
         analysis = Analysis(
@@ -258,9 +261,12 @@ def picture_shape(recording: Path, lengths: TrackLengths) -> tuple[int, int] | N
     if lengths.picture is None:
         return None
     start = lengths.picture[0]
-    clip = decode_clip(
-        recording, start=start, end=start + 1, opening=True, max_side=None, want_audio=False
-    )
+    try:
+        clip = decode_clip(
+            recording, start=start, end=start + 1, opening=True, max_side=None, want_audio=False
+        )
+    except MediaError:  # which the notes of the first block tell
+        return None
     if clip.frames is None:
         return None
     height, width = clip.frames.images.shape[1:3]
@@ -290,6 +296,13 @@ def _notes(lengths: TrackLengths) -> list[str]:
         if abs(seen - heard) > _SHORTFALL:
             notes.append(f"the picture ends at {clock(seen)}, the sound at {clock(heard)}")
     return notes
+
+
+def _of_blocks(blocks: Sequence[Block]) -> list[str]:
+    """Remarks about stretches that cannot be decoded, not all of a file that is full of them."""
+    notes = [note for block in blocks for note in block.notes]
+    more = len(notes) - _MOST_NOTES
+    return notes if more <= 1 else [*notes[:_MOST_NOTES], f"{more} more remarks of this kind"]
 
 
 def _of_norms(session: Session) -> list[str]:
