@@ -26,18 +26,17 @@ from emollama.media.lengths import TrackLengths, track_lengths
 from emollama.media.pictures import is_still
 from emollama.media.transcript import Transcriber
 from emollama.media.whispers import Whisper
-from emollama.recording.answers import Asked
-from emollama.recording.asking import Asker
+from emollama.recording.answering.answers import Asked
+from emollama.recording.answering.asking import Asker
+from emollama.recording.answering.samples import segment_samples, write_samples
+from emollama.recording.answering.values import ROLE, add_values, require_values
 from emollama.recording.blocks import Block, Tools, read_blocks
 from emollama.recording.export import FORMATS, write_all
 from emollama.recording.notice import NOTICE
 from emollama.recording.parts import Analysis, clock
-from emollama.recording.people import find_people
-from emollama.recording.samples import segment_samples, write_samples
+from emollama.recording.people import find_people, write_vectors
 from emollama.recording.segments import cut_segments
 from emollama.recording.speech import Said, hear
-from emollama.recording.values import ROLE, add_values, require_values
-from emollama.recording.vectors import write_vectors
 from emollama.recording.work import RECORD, Work, opened
 from emollama.session import Session, open_session
 from emollama.session.answers_table import model_signature

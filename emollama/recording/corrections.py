@@ -13,8 +13,8 @@ from emollama.corpora.tables.tiers import Interval, Timed, overlaps, read_tiers
 from emollama.manifest.labels import LabelSet
 from emollama.manifest.paths import path_in_manifest
 from emollama.manifest.sample import Manifest, Sample, read_manifest, write_manifest
+from emollama.recording.answering.samples import MANIFEST
 from emollama.recording.parts import segment_id
-from emollama.recording.samples import MANIFEST
 
 ANSWERS = "segments.csv"
 """The table of an analysis from which is told how many labels were changed."""

@@ -15,8 +15,8 @@ import numpy as np
 from emollama.base.errors import EmollamaError
 from emollama.inputs.person import ClipMoments
 from emollama.manifest.sample import Manifest, Sample
-from emollama.recording import evidence
-from emollama.recording.answers import (
+from emollama.recording.answering import evidence
+from emollama.recording.answering.answers import (
     Asked,
     answer_segment,
     failed,

@@ -10,8 +10,8 @@ import numpy as np
 
 from emollama.base.errors import EmollamaError
 from emollama.manifest.sample import Sample
-from emollama.recording.answers import view_of
-from emollama.recording.asking import Advance, Asker
+from emollama.recording.answering.answers import view_of
+from emollama.recording.answering.asking import Advance, Asker
 from emollama.recording.parts import Segment, Timeline
 from emollama.session.base import Session
 

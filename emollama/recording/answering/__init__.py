@@ -1,0 +1,1 @@
+"""What a model answers about the segments of a recording."""
