@@ -1,0 +1,1 @@
+"""Recordings of several people: scenes with known truth, and what the analysis gets right."""

@@ -1,0 +1,163 @@
+"""The truth of a scene: who speaks when, who is seen where, and which emotion is shown.
+
+A scene is a recording of several people. `NAME.truth.json` beside it holds its `SceneTruth`; times
+are seconds from the beginning, boxes left, top, right, bottom as shares of the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from emollama.base.errors import EmollamaError
+from emollama.base.files import read_json, write_json
+
+SUFFIX = ".truth.json"
+VERSION = 1
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class TrueTurn:
+    """A stretch of one person's speech; its pauses are shorter than `turn_taking.BREATH`."""
+
+    start: float
+    end: float
+    person: str
+
+
+@dataclass(frozen=True)
+class TrueSegment:
+    """One utterance.
+
+    Attributes:
+        start, end: of the speech.
+        person: one of the scene's people.
+        emotion: a label of the scene's set.
+        native: the corpus's own word for it.
+        clip: what was played: a clip of the corpus, or a sentence.
+        channels: the emotion that each channel shows ("voice", "face", "words"); a channel that
+            shows nothing is left out.
+        text: the words, where they are known.
+    """
+
+    start: float
+    end: float
+    person: str
+    emotion: str
+    native: str
+    clip: str
+    channels: Mapping[str, str] = field(default_factory=dict)
+    text: str | None = None
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A stretch in which a part of the picture shows this person's face, and nobody else's."""
+
+    start: float
+    end: float
+    person: str
+    box: Box
+
+
+@dataclass(frozen=True)
+class SceneTruth:
+    """The truth of one scene.
+
+    Attributes:
+        media: name of the file beside the truth.
+        source: "ravdess", "emodb", "javased" or "probe".
+        layout: "sound", "side by side" or "cut".
+        duration: seconds.
+        people: ids, in the order in which they first speak.
+        labels: name of the label set that `TrueSegment.emotion` is from.
+        turns: sorted by start.
+        segments: sorted by start.
+        cuts: times at which the whole picture changes.
+        shown: where each person is seen; empty without a picture.
+    """
+
+    media: str
+    source: str
+    layout: str
+    duration: float
+    people: tuple[str, ...]
+    labels: str
+    turns: tuple[TrueTurn, ...]
+    segments: tuple[TrueSegment, ...]
+    cuts: tuple[float, ...] = ()
+    shown: tuple[Shown, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The stem of the file."""
+        return Path(self.media).stem
+
+
+def truth_path(media: Path) -> Path:
+    """The path of the truth of a scene."""
+    return media.with_name(media.stem + SUFFIX)
+
+
+def write_truth(media: Path, truth: SceneTruth) -> None:
+    """Write the truth beside its scene, numbers to a thousandth."""
+    write_json(truth_path(media), {"version": VERSION, **_rounded(asdict(truth))})
+
+
+def read_truth(path: Path) -> SceneTruth:
+    """Read a truth file.
+
+    Raises:
+        EmollamaError: the file cannot be read, or is not the truth of a scene.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict) or content.pop("version", None) != VERSION:
+        raise EmollamaError(f"{path}: is not the truth of a scene, version {VERSION}")
+    try:
+        content["turns"] = tuple(TrueTurn(**turn) for turn in content["turns"])
+        content["segments"] = tuple(TrueSegment(**segment) for segment in content["segments"])
+        shown = ({**row, "box": tuple(row["box"])} for row in content["shown"])
+        content["shown"] = tuple(Shown(**row) for row in shown)
+        content["people"], content["cuts"] = tuple(content["people"]), tuple(content["cuts"])
+        return SceneTruth(**content)
+    except (KeyError, TypeError) as error:
+        raise EmollamaError(f"{path}: is not the truth of a scene: {error}") from None
+
+
+def read_truths(folder: Path) -> list[SceneTruth]:
+    """The truths of all scenes in a folder, sorted by name.
+
+    Raises:
+        EmollamaError: the folder holds none, or one cannot be read.
+    """
+    paths = sorted(folder.glob(f"*{SUFFIX}"))
+    if not paths:
+        raise EmollamaError(f"{folder}: holds no scenes (NAME{SUFFIX} beside NAME.mp4 or .flac)")
+    return [read_truth(path) for path in paths]
+
+
+def joined_turns(segments: Sequence[TrueSegment], longest: float) -> tuple[TrueTurn, ...]:
+    """Utterances of one person that follow each other after at most `longest` seconds, as turns."""
+    turns: list[TrueTurn] = []
+    for segment in sorted(segments, key=lambda s: s.start):
+        own = [n for n, turn in enumerate(turns) if turn.person == segment.person]
+        if own and segment.start - turns[own[-1]].end <= longest:
+            last = turns[own[-1]]
+            turns[own[-1]] = TrueTurn(last.start, max(last.end, segment.end), last.person)
+        else:
+            turns.append(TrueTurn(segment.start, segment.end, segment.person))
+    return tuple(sorted(turns, key=lambda turn: turn.start))
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 3)
+    if isinstance(value, Mapping):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_rounded(item) for item in value]
+    return value
