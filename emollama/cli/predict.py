@@ -111,7 +111,7 @@ def predict(
     whole = {
         clip.video.resolve(): clip
         for clip in asked
-        if clip.video is not None and clip.start is None and clip.end is None
+        if clip.video is not None and (clip.start, clip.end, clip.view) == (None, None, None)
     }
 
     def enrolled(path: Path) -> ClipView:
@@ -166,7 +166,9 @@ def _look(session: Session, clip: AskedClip, transcribe: bool) -> ClipView:
         from emollama.session.observation import nothing_seen
 
         return session.look_at(nothing_seen(), clip.text, clip.name)
-    return session.look(clip.video, clip.text, clip.start, clip.end, transcribe, clip.audio)
+    return session.look(
+        clip.video, clip.text, clip.start, clip.end, transcribe, clip.audio, clip.view
+    )
 
 
 def _write(

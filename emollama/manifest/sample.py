@@ -67,7 +67,9 @@ class Sample(BaseModel):
     `video` is the file that frames come from, `audio` the one the voice comes from; where
     `audio` is None the voice is the audio track of `video`. `start` and `end` are seconds in
     the file. `fps` is the rate of a `video` that is a folder of numbered pictures (None: 25 a
-    second). `group` is the unit that a split must keep whole (a speaker, a session). `context`
+    second). `view` is the part of the upright picture that shows the person, left, top, right and
+    bottom as shares of its width and height; frames are cut to it (None: the whole picture).
+    `group` is the unit that a split must keep whole (a speaker, a session). `context`
     holds the earlier turns of the same conversation, oldest first, as "SPEAKER: words". `clues` are
     descriptions of a channel that come with the corpus, e.g. {"voice": "speaks calmly"}. `truth`
     holds what a synthetic corpus knows about each channel, e.g. {"voice": "sad"}.
@@ -81,6 +83,7 @@ class Sample(BaseModel):
     start: float | None = Field(default=None, ge=0)
     end: float | None = Field(default=None, gt=0)
     fps: float | None = Field(default=None, gt=0, le=1000, allow_inf_nan=False)
+    view: tuple[float, float, float, float] | None = None
     text: str | None = None
     context: tuple[str, ...] = Field(default=(), max_length=LONGEST_CONTEXT)
     speaker: str | None = None
@@ -250,8 +253,18 @@ def _parse_sample(path: Path, number: int, row: dict[str, Any], labels: LabelSet
             raise EmollamaError(f"{path}:{number}: '{key}' must be a finite number of seconds")
     if sample.start is not None and sample.end is not None and sample.end <= sample.start:
         raise EmollamaError(f"{path}:{number}: 'end' {sample.end} is not after 'start'")
+    if sample.view is not None and not _is_box(sample.view):
+        raise EmollamaError(
+            f"{path}:{number}: 'view' {list(sample.view)} is no part of a picture: it must be "
+            "[left, top, right, bottom] with 0 <= left < right <= 1 and 0 <= top < bottom <= 1"
+        )
     targets = _with_labels(sample.targets, labels, f"{path}:{number}: targets")
     return sample if targets == sample.targets else sample.model_copy(update={"targets": targets})
+
+
+def _is_box(view: tuple[float, float, float, float]) -> bool:
+    left, top, right, bottom = view
+    return 0 <= left < right <= 1 and 0 <= top < bottom <= 1
 
 
 def _with_labels(targets: Targets, labels: LabelSet, where: str) -> Targets:

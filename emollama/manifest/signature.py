@@ -9,10 +9,13 @@ from emollama.manifest.sample import Manifest, Sample
 
 
 def signature(manifest: Manifest, sample: Sample) -> str:
-    """Identifies a sample's media: paths as in the manifest, span, size, modification time."""
+    """Identifies a sample's media: paths as in the manifest, span, part of the
+    picture, size, modification time."""
     facts: list[object] = [sample.start, sample.end]
     if sample.fps is not None:  # signatures made before there were folders of frames stay valid
         facts.append(sample.fps)
+    if sample.view is not None:  # likewise
+        facts.append(list(sample.view))
     for name in (sample.video, sample.audio):
         if name is None:
             facts.append(None)

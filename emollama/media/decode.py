@@ -7,7 +7,7 @@ sound stay in sync in files whose tracks begin late. Needs no ffmpeg program, on
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import av
@@ -26,6 +26,7 @@ from emollama.media.container import (
     time_zero,
     video_stream,
 )
+from emollama.media.cutting import Box
 from emollama.media.packets import PacketTimes, pick_times
 from emollama.media.pictures import decode_stills, is_still, picture_size, still_times
 from emollama.media.sound import SoundTrack
@@ -55,6 +56,7 @@ def decode_clip(
     want_audio: bool = True,
     max_seconds: float = MAX_SECONDS,
     fps: float | None = None,
+    view: Box | None = None,
 ) -> Clip:
     """Decode a clip.
 
@@ -73,6 +75,7 @@ def decode_clip(
         want_audio: False decodes no sound (`Clip.audio` is None).
         max_seconds: a longer span is cut to its first `max_seconds`, with a note.
         fps: frames a second of a folder of pictures; None for 25.
+        view: the part of the upright picture that frames are cut to, before `max_side` counts.
 
     Raises:
         MediaError: a file is missing, unreadable, without any picture or sound, or the span
@@ -85,13 +88,16 @@ def decode_clip(
     cut = end is None or end > high
     if video is None and audio is None:
         raise MediaError("a clip needs a video or an audio file", "missing")
-    count = 0 if opening else frames
+    pictures = _Pictures(0 if opening else frames, max_side, view) if want_video else None
+    wanted = _Wanted(low, high, pictures, want_audio, fps)
     if video is None or audio is None or video == audio:
-        parts = [_read(video or audio, low, high, count, max_side, want_video, want_audio, fps)]
+        one = video or audio
+        assert one is not None
+        parts = [_read(one, wanted)]
     else:
         parts = [
-            _read(video, low, high, count, max_side, want_video, False, fps),
-            _read(audio, low, high, count, max_side, False, want_audio, fps),
+            _read(video, replace(wanted, sound=False)),
+            _read(audio, replace(wanted, pictures=None)),
         ]
     notes = [note for part in parts for note in part.notes]
     longest = max(part.length for part in parts)
@@ -119,6 +125,26 @@ def need_media(path: Path) -> None:
 
 
 @dataclass(frozen=True)
+class _Pictures:
+    """The frames to decode: `count` spread over the span (0: its first one), and how."""
+
+    count: int
+    max_side: int | None
+    view: Box | None
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What is wanted of [low, high) of a file; `pictures` None for no frames."""
+
+    low: float
+    high: float
+    pictures: _Pictures | None
+    sound: bool
+    fps: float | None
+
+
+@dataclass(frozen=True)
 class _Part:
     """The decoded content of one file; `length` is the file's in seconds, if known."""
 
@@ -130,35 +156,26 @@ class _Part:
     damaged: int
 
 
-def _read(
-    path: Path | None,
-    low: float,
-    high: float,
-    count: int,
-    max_side: int | None,
-    want_video: bool,
-    want_audio: bool,
-    fps: float | None,
-) -> _Part:
-    """Decode [low, high) of one file; a `count` of 0 is its first frame."""
-    assert path is not None
+def _read(path: Path, wanted: _Wanted) -> _Part:
+    """Decode the span of one file."""
     if is_still(path):
-        return _read_stills(path, low, high, count, max_side, want_video, want_audio, fps)
+        return _read_stills(path, wanted)
+    low, high, pictures = wanted.low, wanted.high, wanted.pictures
     seek = low - _WARM_UP if low > _SEEK_FROM else None
     notes: list[str] = []
     with open_media(path) as container:
         picture, sound = video_stream(container, path), audio_stream(container)
         if picture is None and sound is None:
             raise MediaError(f"{path}: holds neither a video nor an audio track", "no streams")
-        if want_video and picture is None:
+        if pictures is not None and picture is None:
             notes.append("no video track")
-        if want_audio and sound is None:
+        if wanted.sound and sound is None:
             notes.append("no audio track")
         zero, stated = time_zero(container), header_seconds(container)
         if seek is not None:
             seek_before(container, seek + zero)
         packets, track = PacketTimes(), SoundTrack(zero)
-        decoded_sound = sound if want_audio or picture is None else None
+        decoded_sound = sound if wanted.sound or picture is None else None
         ended = _demux(container, picture, decoded_sound, packets, track, high)
     actual = max(packets.end, track.end)
     if ended and stated is not None and actual < min(high, stated) - _SHORTFALL:
@@ -170,47 +187,41 @@ def _read(
         raise _beyond(path, low, high, length)
 
     images, broken = None, track.damaged
-    wanted = _wanted(packets, low, high, count) if want_video else []
-    if wanted:
-        images, more = decode_frames(path, packets, wanted, seek, max_side)
+    times = _times(packets, low, high, pictures.count) if pictures is not None else []
+    if pictures is not None and times:
+        images, more = decode_frames(path, packets, times, seek, pictures.max_side, pictures.view)
         broken += more
-    if want_video and picture is not None and images is None:
+    if pictures is not None and picture is not None and images is None:
         notes.append("no picture can be decoded")
-    heard = track.between(low, high) if want_audio else None
-    if want_audio and sound is not None and heard is None:
+    heard = track.between(low, high) if wanted.sound else None
+    if wanted.sound and sound is not None and heard is None:
         notes.append("no sound can be decoded")
     if broken:
         notes.append(f"{broken} damaged packets were skipped")
-    if images is None and heard is None and (want_video or want_audio) and broken:
+    asked = pictures is not None or wanted.sound
+    if images is None and heard is None and asked and broken:
         raise MediaError(f"{path}: nothing in it can be decoded; it is damaged", "unreadable")
     if images is not None:
         images = Frames(images.images, images.times - low)
     return _Part(images, heard, min(high, actual) - low, length, tuple(notes), broken)
 
 
-def _read_stills(
-    path: Path,
-    low: float,
-    high: float,
-    count: int,
-    max_side: int | None,
-    want_video: bool,
-    want_audio: bool,
-    fps: float | None,
-) -> _Part:
+def _read_stills(path: Path, wanted: _Wanted) -> _Part:
     """`_read` of a picture or a folder of frames."""
-    packets = still_times(path, fps)
+    low, high, pictures = wanted.low, wanted.high, wanted.pictures
+    packets = still_times(path, wanted.fps)
     if packets.end <= low:
         raise _beyond(path, low, high, packets.end)
     images = None
-    if want_video:
-        images = decode_stills(path, packets, _wanted(packets, low, high, count), max_side)
+    if pictures is not None:
+        times = _times(packets, low, high, pictures.count)
+        images = decode_stills(path, packets, times, pictures.max_side, pictures.view)
         images = Frames(images.images, images.times - low)
-    notes = ("no audio track",) if want_audio else ()
+    notes = ("no audio track",) if wanted.sound else ()
     return _Part(images, None, min(high, packets.end) - low, packets.end, notes, 0)
 
 
-def _wanted(packets: PacketTimes, low: float, high: float, count: int) -> list[float]:
+def _times(packets: PacketTimes, low: float, high: float, count: int) -> list[float]:
     """Times of the frames of [low, high) to decode; a `count` of 0 is its first frame."""
     shown = packets.within(low, high)
     if not shown:

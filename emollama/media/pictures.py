@@ -17,6 +17,7 @@ from PIL import Image, ImageOps, features
 
 from emollama.media.clip import Frames, MediaError
 from emollama.media.container import MAX_SIDE_IN_FILE
+from emollama.media.cutting import Box, cut_to, scale_within
 from emollama.media.packets import PacketTimes
 from emollama.media.suffixes import PICTURE
 
@@ -101,7 +102,11 @@ def picture_size(path: Path) -> tuple[int, int]:
 
 
 def decode_stills(
-    path: Path, times: PacketTimes, wanted: list[float], max_side: int | None
+    path: Path,
+    times: PacketTimes,
+    wanted: list[float],
+    max_side: int | None,
+    view: Box | None = None,
 ) -> Frames:
     """The pictures at the `wanted` times out of `times`; upright, all of the first one's size.
 
@@ -110,29 +115,37 @@ def decode_stills(
         times: `still_times` of it.
         wanted: sorted times in seconds.
         max_side: larger pictures are scaled down to this many pixels; None keeps them as stored.
+        view: the part of the upright picture to cut out, which is then what `max_side` is of.
 
     Raises:
         MediaError: a picture cannot be decoded.
     """
     files, made = frame_files(path), dict[int, np.ndarray]()
     images: list[np.ndarray] = []
+    size: tuple[int, int] | None = None
     for time in wanted:
         index = times.times.index(time)
         if index not in made:
-            size = (images[0].shape[1], images[0].shape[0]) if images else None
-            made[index] = _decode(files[index], max_side, size)
+            whole = _decode(files[index], max_side, view, size)
+            size = size or (whole.shape[1], whole.shape[0])
+            made[index] = cut_to(whole, view)
         images.append(made[index])
     return Frames(np.stack(images), np.array(wanted, np.float64))
 
 
-def _decode(file: Path, max_side: int | None, size: tuple[int, int] | None) -> np.ndarray:
-    """uint8 [H, W, 3] RGB of one picture, of the given width and height or within `max_side`."""
+def _decode(
+    file: Path, max_side: int | None, view: Box | None, size: tuple[int, int] | None
+) -> np.ndarray:
+    """uint8 [H, W, 3] RGB of one picture, of the given width and height.
+
+    Without them, such that what `view` is of it is within `max_side`.
+    """
     with _opened(file) as opened:
         try:
             image = _rgb(ImageOps.exif_transpose(opened))
         except _DAMAGE as error:
             raise _unreadable(file, error) from error
-    scale = 1.0 if max_side is None else min(1.0, max_side / max(image.size))
+    scale = scale_within(*image.size, max_side, view)
     width, height = (max(1, round(side * scale)) for side in image.size)
     if (size or (width, height)) != image.size:
         image = image.resize(size or (width, height), Image.Resampling.BOX)

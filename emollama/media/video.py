@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 
 from emollama.media.clip import Frames
 from emollama.media.container import open_media, seek_before, time_zero, video_stream
+from emollama.media.cutting import Box, cut_to, scale_within
 from emollama.media.packets import PacketTimes
 
 _SPARE_PACKETS = 64  # read on behind the known ones when frames wanted are damaged
@@ -27,6 +28,7 @@ def decode_frames(
     wanted: list[float],
     seek: float | None,
     max_side: int | None,
+    view: Box | None = None,
 ) -> tuple[Frames | None, int]:
     """Decode the frames at the `wanted` times (sorted, seconds from the file's zero).
 
@@ -37,6 +39,7 @@ def decode_frames(
         seek: seconds that were sought to before `packets` were read, or None.
         max_side: larger pictures are scaled down to this many pixels; None keeps every pixel as it
             is stored, also where pixels are not square.
+        view: the part of the upright picture to cut out, which is then what `max_side` is of.
 
     Returns:
         The frames (None where nothing could be decoded) with times from the file's zero, and
@@ -94,7 +97,7 @@ def decode_frames(
         b if b is not None else min(found, key=lambda f: abs(f[0] - target))
         for b, target in zip(best, wanted, strict=True)
     ]
-    return _to_frames(chosen, stream, max_side), damaged
+    return _to_frames(chosen, stream, max_side, view), damaged
 
 
 def _group_start(packets: PacketTimes, time: float) -> int:
@@ -111,33 +114,49 @@ def _group_start(packets: PacketTimes, time: float) -> int:
 
 
 def _to_frames(
-    chosen: list[tuple[float, VideoFrame]], stream: VideoStream, max_side: int | None
+    chosen: list[tuple[float, VideoFrame]],
+    stream: VideoStream,
+    max_side: int | None,
+    view: Box | None,
 ) -> Frames:
     images: list[np.ndarray] = []
     made: dict[int, np.ndarray] = {}
     size: tuple[int, int] | None = None
+    shape: tuple[int, ...] | None = None
     for _, frame in chosen:
         if id(frame) not in made:
-            size = size or _size(frame, stream, max_side)
+            matrix = _matrix(frame)
+            size = size or _size(frame, stream, max_side, view, matrix)
             scaled = frame.reformat(*size, format="rgb24", interpolation="AREA")
-            made[id(frame)] = upright(scaled.to_ndarray(), _matrix(frame))
-        image = made[id(frame)]
-        # A rotation that changes within a file would change the shape: keep the first's.
-        if images and image.shape != images[0].shape:
-            image = np.ascontiguousarray(np.rot90(image))
-        images.append(image)
+            whole = upright(scaled.to_ndarray(), matrix)
+            # A rotation that changes within a file would change the shape: keep the first's.
+            shape = shape or whole.shape
+            if whole.shape != shape:
+                whole = np.ascontiguousarray(np.rot90(whole))
+            made[id(frame)] = cut_to(whole, view)
+        images.append(made[id(frame)])
     times = np.array([time for time, _ in chosen], np.float64)
     return Frames(np.stack(images), times)
 
 
-def _size(frame: VideoFrame, stream: VideoStream, max_side: int | None) -> tuple[int, int]:
-    """Width and height to scale to: square pixels, no side above `max_side`, never enlarged."""
+def _size(
+    frame: VideoFrame,
+    stream: VideoStream,
+    max_side: int | None,
+    view: Box | None,
+    matrix: np.ndarray | None,
+) -> tuple[int, int]:
+    """Width and height to scale to: square pixels, no side above `max_side`, never enlarged.
+
+    It is the picture as stored; the sides that count are those of the `view` once it is upright.
+    """
     if max_side is None:
         return frame.width, frame.height
     ratio = stream.sample_aspect_ratio
     stretch = float(ratio) if ratio and 0.2 < ratio < 5 else 1.0
     width, height = frame.width * stretch, float(frame.height)
-    scale = min(1.0, max_side / max(width, height))
+    shown = (height, width) if _lies(matrix) else (width, height)
+    scale = scale_within(*shown, max_side, view)
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
@@ -163,6 +182,14 @@ def _turn(degrees: int) -> np.ndarray | None:
     return np.array([[cosine, -sine], [sine, cosine]]) if quarter else None
 
 
+def _lies(matrix: np.ndarray | None) -> bool:
+    """Whether a display matrix turns columns into rows."""
+    if matrix is None:
+        return False
+    (a, b), (c, d) = np.abs(matrix).tolist()
+    return bool(a + d < b + c)
+
+
 def upright(image: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
     """Apply a display matrix in quarter turns and mirrorings; [H, W, 3] in and out.
 
@@ -171,7 +198,7 @@ def upright(image: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
     if matrix is None:
         return image
     (a, b), (c, d) = matrix.tolist()
-    if abs(a) + abs(d) >= abs(b) + abs(c):
+    if not _lies(matrix):
         mirrored = (a < 0, d < 0)
     else:
         image, mirrored = image.transpose(1, 0, 2), (c < 0, b < 0)

@@ -12,6 +12,7 @@ from emollama.base.csv_rows import read_rows
 from emollama.base.errors import EmollamaError
 from emollama.corpora.readers.nce_list import read_sentences
 from emollama.manifest.sample import read_manifest, require_name
+from emollama.media.cutting import Box
 
 VIDEO = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".flv", ".m4v", ".mpg")
 SOUND = (".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".aac")
@@ -28,6 +29,7 @@ class Source:
         text: transcript, if supplied.
         speaker: speaker, if supplied.
         split: of the manifest, if any.
+        view: part of the picture that shows the person, if a manifest says so.
         fault: why it is not a usable clip, whatever its content.
     """
 
@@ -40,6 +42,7 @@ class Source:
     speaker: str | None = None
     split: str | None = None
     fault: str | None = None
+    view: Box | None = None
 
 
 def find_clips(
@@ -97,7 +100,7 @@ def _of_manifest(path: Path) -> Iterator[Source]:
             raise EmollamaError(f"{path}: '{sample.id}' has neither video nor audio")
         yield Source(
             sample.id, video, audio, sample.start, sample.end, sample.text, sample.speaker,
-            sample.split,
+            sample.split, view=sample.view,
         )  # fmt: skip
 
 

@@ -55,7 +55,7 @@ def run_visual(build: Build) -> Counts:
     def question(item: Item) -> list[Message]:
         clip = item.rows[CLIPS]
         time = (clip.get("start") or 0.0) + item.rows[PEAK]["time"]
-        picture = picture_url(peak_image(build.media(clip["video"]), time))
+        picture = picture_url(peak_image(build.media(clip["video"]), time, clip.get("view")))
         return _messages(VISUAL, {"type": "image_url", "image_url": {"url": picture}})
 
     reads = (CLIPS, UNITS, EMOTION, PEAK)

@@ -168,6 +168,7 @@ def sample_of(item: Item) -> Sample:
         audio=clip.get("audio"),
         start=clip.get("start"),
         end=clip.get("end"),
+        view=clip.get("view"),
         text=item.rows[TRANSCRIPT]["text"] or None,
         speaker=clip.get("speaker"),
         split=item.rows[SELECT]["split"],

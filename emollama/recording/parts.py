@@ -11,9 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from emollama.media.cutting import Box as Box
 from emollama.media.languages import Language
-
-Box = tuple[float, float, float, float]
 
 FACE_RATE = 5.0
 """Frames a second that are searched for faces; also the rate of a `Timeline`."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from emollama.base.errors import EmollamaError
 from emollama.base.paths import need_clip
 from emollama.manifest.paths import need_manifest
+from emollama.media.cutting import Box
 
 _MANIFEST = ".jsonl"
 
@@ -25,6 +26,7 @@ class AskedClip:
         audio: the file of the voice, where it is another one.
         start, end: seconds in the files.
         text: what is said; None to transcribe it.
+        view: the part of the picture to look at; None for all of it.
     """
 
     name: str
@@ -33,11 +35,14 @@ class AskedClip:
     start: float | None = None
     end: float | None = None
     text: str | None = None
+    view: Box | None = None
 
     @property
     def key(self) -> str:
-        """Equal for the same files, unchanged, with the same span and words."""
+        """Equal for the same files, unchanged, with the same span, view and words."""
         facts: list[object] = [self.name, self.start, self.end, self.text]
+        if self.view is not None:  # keys made before clips had one stay valid
+            facts.append(list(self.view))
         for path in (self.video, self.audio):
             try:
                 status = None if path is None else path.stat()
@@ -109,5 +114,7 @@ def _of_manifest(path: Path, text: str | None) -> list[AskedClip]:
         files = [manifest.media(name) for name in (sample.video, sample.audio) if name]
         video, voice = (*files, None, None)[:2]
         words = sample.text if text is None else text
-        found.append(AskedClip(sample.id, video, voice, sample.start, sample.end, words))
+        found.append(
+            AskedClip(sample.id, video, voice, sample.start, sample.end, words, sample.view)
+        )
     return found

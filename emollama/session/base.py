@@ -22,6 +22,7 @@ from emollama.llm.decoding import Reply, Sampling
 from emollama.llm.inference import REASON_TOKENS
 from emollama.llm.processing import CHANNELS, LONGEST_TEXT, Turn, cut_text
 from emollama.manifest.channels import Channel
+from emollama.media.cutting import Box
 from emollama.runs.artefact import Artefact, Family
 from emollama.runs.shapley import attribution, subset_scores
 from emollama.runs.subject import Subject
@@ -99,6 +100,7 @@ class Session(ABC):
         end: float | None = None,
         transcribe: bool = True,
         voice: Path | None = None,
+        view: Box | None = None,
     ) -> ClipView:
         """Decode, encode and describe a clip, by the same code as extraction.
 
@@ -110,12 +112,13 @@ class Session(ABC):
             transcribe: whether to transcribe speech, if the model reads words or the clip is
                 described; silence yields no words.
             voice: the file of its sound, if it is another.
+            view: the part of the picture to look at; None for all of it.
 
         Raises:
             EmollamaError: the file cannot be read, or has none of the model's channels.
         """
         listen = self.listens(text, transcribe)
-        seen = self.observer.watch(video, start, end, listen, voice)
+        seen = self.observer.watch(video, start, end, listen, voice, view)
         return self.look_at(seen, text, str(video))
 
     def listens(self, text: str | None, transcribe: bool = True) -> bool:

@@ -22,6 +22,7 @@ from emollama.encoders.expression import CLASSES, ExpressionEncoder
 from emollama.encoders.presence import Absent, encode, why_absent
 from emollama.encoders.prosody import Contour, measure
 from emollama.media.clip import SAMPLE_RATE, Clip
+from emollama.media.cutting import Box
 from emollama.media.faces import prominence
 from emollama.media.presence import speaks
 from emollama.media.transcript import Transcriber, Transcript
@@ -86,8 +87,11 @@ class Observer:
         end: float | None = None,
         transcribe: bool = True,
         voice: Path | None = None,
+        view: Box | None = None,
     ) -> Observation:
         """Observe a clip, or a span of one; `voice` is the file of its sound, if another.
+
+        `view` is the part of the picture to look at.
 
         A missing asset for the description is noted; the tracks are made in any case.
 
@@ -99,7 +103,7 @@ class Observer:
         wanted = [*encoders, self._expression] if self.describe else encoders
         raw_voice = any(tool.channel == "voice" for tool in self.tools.values())
         listen = transcribe or self.describe or raw_voice
-        job = Job("", video, voice, start, end, None, ())
+        job = Job("", video, voice, start, end, None, (), view=view)
         clips = decode_views(job, wanted, want_audio=listen)
         clip = next(iter(clips.values()))
         tracks: dict[str, FeatureTrack | None] = {}

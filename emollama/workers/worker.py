@@ -18,13 +18,17 @@ from emollama.encoders.base import Encoder, FeatureTrack, View, view_of
 from emollama.encoders.presence import Absent, encode
 from emollama.manifest.sample import Manifest, Sample
 from emollama.media.clip import Clip, MediaError
+from emollama.media.cutting import Box
 from emollama.media.decode import decode_clip
 from emollama.media.presence import speaks
 
 
 @dataclass(frozen=True)
 class Job:
-    """A clip to decode once, and the keys of the tools that need it; `fps` is of a frame folder."""
+    """A clip to decode once, and the keys of the tools that need it.
+
+    `fps` is of a frame folder; `view` the part of the picture that is looked at, None for all.
+    """
 
     id: str
     video: Path | None
@@ -34,6 +38,7 @@ class Job:
     text: str | None
     keys: tuple[str, ...]
     fps: float | None = None
+    view: Box | None = None
 
 
 def job_of(manifest: Manifest, sample: Sample, keys: tuple[str, ...]) -> Job:
@@ -41,7 +46,10 @@ def job_of(manifest: Manifest, sample: Sample, keys: tuple[str, ...]) -> Job:
     video, audio = (
         None if name is None else manifest.media(name) for name in (sample.video, sample.audio)
     )
-    return Job(sample.id, video, audio, sample.start, sample.end, sample.text, keys, sample.fps)
+    return Job(
+        sample.id, video, audio, sample.start, sample.end, sample.text, keys, sample.fps,
+        sample.view,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -121,6 +129,7 @@ def decode_views(
             want_video=view.frames > 0,
             want_audio=want_audio and i == 0,
             fps=job.fps,
+            view=job.view,
         )
         for i, view in enumerate(views)
     }

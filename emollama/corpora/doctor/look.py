@@ -124,6 +124,7 @@ class View:
                 want_video=want_video,
                 want_audio=want_audio,
                 fps=self.job.fps,
+                view=self.job.view,
             )
         except MediaError as error:
             return Failure(error.reason, str(error))

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from emollama.base.errors import EmollamaError
 from emollama.media.clip import SAMPLE_RATE
+from emollama.media.cutting import Box
 from emollama.media.decode import MAX_SECONDS, decode_clip
 from emollama.media.lengths import track_lengths
 
@@ -133,10 +134,12 @@ def clip_thumbnails(
     per_second: float = 1.0,
     side: int = SIDE,
     fps: float | None = None,
+    view: Box | None = None,
 ) -> RawTrack | None:
     """Pictures of a clip: of `per_second` frames a second, `count` from the first on.
 
-    `fps` is the rate of a video that is a folder of pictures.
+    `fps` is the rate of a video that is a folder of pictures, `view` the part of the picture to
+    look at.
 
     Returns:
         uint8 [count, 3, side, side]; None if the file has no video.
@@ -152,7 +155,7 @@ def clip_thumbnails(
     available = max(1, int(seconds * per_second))
     clip = decode_clip(
         video, start=start, end=end, frames=available, max_side=max(FRAME_SIDE, side),
-        want_audio=False, fps=fps,
+        want_audio=False, fps=fps, view=view,
     )  # fmt: skip
     if clip.frames is None:
         return None

@@ -76,8 +76,9 @@ class MediaTool:
             if job.video is None:
                 return None
             return clip_thumbnails(
-                job.video, job.start, job.end, self.count, self.per_second, self.side, job.fps
-            )
+                job.video, job.start, job.end, self.count, self.per_second, self.side, job.fps,
+                job.view,
+            )  # fmt: skip
         clip = decode_clip(
             job.video, job.audio, start=job.start, end=job.end, want_video=False
         )  # fmt: skip

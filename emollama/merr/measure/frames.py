@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from emollama.media.cutting import Box
 from emollama.media.decode import decode_clip
 from emollama.media.lengths import picture_packets
 
@@ -51,15 +52,15 @@ def frames_wanted(seconds: float, per_second: float, shown: int) -> int:
     return max(1, min(round(seconds * per_second), shown, MOST_FRAMES))
 
 
-def peak_image(path: Path, time: float, max_side: int = 480) -> np.ndarray:
-    """The picture shown at `time` seconds of the file, uint8 [H, W, 3] RGB.
+def peak_image(path: Path, time: float, view: Box | None = None, max_side: int = 480) -> np.ndarray:
+    """The picture, or that part of it, shown at `time` seconds of the file, uint8 [H, W, 3] RGB.
 
     Raises:
         MediaError: it cannot be decoded.
     """
     clip = decode_clip(
         path, start=max(time - 1e-4, 0.0), end=time + 0.5, opening=True, max_side=max_side,
-        want_audio=False,
+        want_audio=False, view=view,
     )  # fmt: skip
     assert clip.frames is not None, "a clip with a peak has pictures"
     return np.asarray(clip.frames.images[0])

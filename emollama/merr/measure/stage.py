@@ -148,6 +148,8 @@ def _wanted(build: Build, prints: dict[str, str]) -> Iterator[_Wanted]:
     for item in build.items(CLIPS):
         clip = item.rows[CLIPS]
         content = [str(clip["content"]), str(clip.get("start")), str(clip.get("end"))]
+        if "view" in clip:
+            content.append(str(clip["view"]))
         keys = {}
         for name, fingerprint in prints.items():
             more = [_given(build, item) or ""] if name == TRANSCRIPT else []
@@ -214,9 +216,9 @@ def _handed_in(source: Source, beside: Path) -> Row:
         path = getattr(source, name)
         if path is not None:
             row[name] = path_in_manifest(path, beside)
-    for name in ("start", "end", "text", "speaker", "split"):
+    for name in ("start", "end", "text", "speaker", "split", "view"):
         if (value := getattr(source, name)) is not None:
-            row[name] = value
+            row[name] = list(value) if name == "view" else value
     return row
 
 
@@ -236,8 +238,9 @@ def _identity(source: Source, beside: Path) -> list[str]:
 
 def _job(source: Source) -> Job:
     return Job(
-        source.id, source.video, source.audio, source.start, source.end, source.text, (CLIPS,)
-    )
+        source.id, source.video, source.audio, source.start, source.end, source.text, (CLIPS,),
+        view=source.view,
+    )  # fmt: skip
 
 
 def _item_job(build: Build, item: Item) -> Job:
@@ -246,7 +249,8 @@ def _item_job(build: Build, item: Item) -> Job:
         build.media(clip[name]) if clip.get(name) else None for name in ("video", "audio")
     )
     start, end = clip.get("start"), clip.get("end")
-    return Job(item.id, video, audio, start, end, _given(build, item), ())
+    view = tuple(clip["view"]) if "view" in clip else None
+    return Job(item.id, video, audio, start, end, _given(build, item), (), view=view)
 
 
 def _given(build: Build, item: Item) -> str | None:

@@ -59,6 +59,7 @@ class View:
             want_video=pictures,
             want_audio=VOICE in self.job.keys or TRANSCRIPT in self.job.keys,
             max_seconds=self._settings.longest,
+            view=self.job.view,
         )
 
 

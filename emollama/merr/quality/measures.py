@@ -12,6 +12,7 @@ from typing import Any
 
 from emollama.base.errors import EmollamaError
 from emollama.manifest.labels import LabelSet
+from emollama.media.cutting import Box
 from emollama.merr.contradiction import (
     Evidence,
     contradictions,
@@ -39,7 +40,7 @@ class MeasuredClip:
         reason: fine-grained, or "".
         caption: coarse.
         rejected: why the refinement was rejected, or "".
-        video: path and time of the peak frame for a picture, or None.
+        video: path, time and part of the picture of the peak frame, or None.
     """
 
     id: str
@@ -50,7 +51,7 @@ class MeasuredClip:
     reason: str
     caption: str
     rejected: str
-    video: tuple[str, float] | None
+    video: tuple[str, float, Box | None] | None
 
 
 def agreement(clips: Sequence[MeasuredClip]) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from emollama.endpoints.answers import write_ledger
 from emollama.manifest.labels import get_label_set
 from emollama.manifest.sample import Manifest
 from emollama.media.clip import MediaError
+from emollama.media.cutting import Box
 from emollama.merr.build import RECORD, Build, Item
 from emollama.merr.caption import CAPTION
 from emollama.merr.describe import TONE
@@ -125,11 +126,11 @@ def _one(item: Item) -> MeasuredClip:
         reason=refined["text"] if refined is not None and accepted else "",
         caption=item.rows[CAPTION]["text"],
         rejected="" if refined is None or accepted else str(refined["reason"]),
-        video=(clip["video"], time) if clip.get("video") else None,
+        video=(clip["video"], time, clip.get("view")) if clip.get("video") else None,
     )
 
 
-def _picture(build: Build, where: tuple[str, float] | None) -> bytes | None:
+def _picture(build: Build, where: tuple[str, float, Box | None] | None) -> bytes | None:
     """A small JPEG of a clip's peak frame; None if it is no longer available."""
     if where is None:
         return None
@@ -138,7 +139,7 @@ def _picture(build: Build, where: tuple[str, float] | None) -> bytes | None:
     from PIL import Image
 
     try:
-        image = peak_image(build.media(where[0]), where[1], max_side=240)
+        image = peak_image(build.media(where[0]), *where[1:], max_side=240)
     except MediaError:
         return None
     out = BytesIO()
