@@ -91,8 +91,18 @@ def drawn_frames(
     units: Sequence[Mapping[str, float]],
     opening: np.ndarray,
     seconds: float,
+    wanted: Iterable[int] | None = None,
 ) -> Iterator[np.ndarray]:
-    """As `draw_frames`, one uint8 [224, 224, 3] after the other; `opening` [N] is the lips'."""
+    """As `draw_frames`, one uint8 [224, 224, 3] after the other.
+
+    Args:
+        generator: see `draw_frames`.
+        face: see `draw_frames`.
+        units: see `draw_frames`.
+        opening: float [N], how far speech opens the mouth in each frame, 0..1.
+        seconds: length of the film.
+        wanted: numbers of the frames to draw; None for all.
+    """
     times = frame_times(seconds)
     painter = FacePainter(make_identity(face))
     blink = _blinks(generator, times, seconds)
@@ -103,7 +113,7 @@ def drawn_frames(
     tiles = generator.normal(0, generator.uniform(2.0, 5.0), (_GRAIN_TILES, SIZE, SIZE, 1))
     tiles = np.rint(tiles).astype(np.int16)
     rolls = generator.integers(0, SIZE, (times.size, 2))
-    for i in range(times.size):
+    for i in range(times.size) if wanted is None else wanted:
         drawn = painter.draw(
             units[i],
             speech=float(opening[i]),

@@ -13,6 +13,7 @@ from typing import Any
 
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json, write_json
+from emollama.manifest.sample import Sample, Targets
 
 SUFFIX = ".truth.json"
 VERSION = 1
@@ -151,6 +152,47 @@ def joined_turns(segments: Sequence[TrueSegment], longest: float) -> tuple[TrueT
         else:
             turns.append(TrueTurn(segment.start, segment.end, segment.person))
     return tuple(sorted(turns, key=lambda turn: turn.start))
+
+
+def view_samples(truth: SceneTruth, media: str, split: str | None = None) -> list[Sample]:
+    """The utterances as samples: span, view and person are the true ones.
+
+    Args:
+        truth: of the scene.
+        media: its path as the manifest names it.
+        split: of all samples.
+    """
+    samples = []
+    for segment in truth.segments:
+        number = truth.people.index(segment.person)
+        files = {"video": media} if truth.shown else {"audio": media}
+        samples.append(
+            Sample(
+                id=f"{truth.name}-{number}-{round(segment.start * 100):07d}",
+                **files,
+                view=_view(truth, segment),
+                start=round(segment.start, 3),
+                end=round(segment.end, 3),
+                text=segment.text,
+                speaker=f"{truth.name}-{segment.person}",
+                group=segment.person,
+                split=split,
+                targets=Targets(emotion=segment.emotion, native=segment.native),
+                truth=dict(segment.channels),
+            )
+        )
+    return samples
+
+
+def _view(truth: SceneTruth, segment: TrueSegment) -> Box | None:
+    """Where the person is seen for the longest part of an utterance; None where they are not."""
+    seen = [
+        (min(part.end, segment.end) - max(part.start, segment.start), part.box)
+        for part in truth.shown
+        if part.person == segment.person
+    ]
+    longest, box = max(seen, default=(0.0, None))
+    return box if longest > 0 else None
 
 
 def _rounded(value: Any) -> Any:
