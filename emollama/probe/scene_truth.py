@@ -165,11 +165,11 @@ def view_samples(truth: SceneTruth, media: str, split: str | None = None) -> lis
     samples = []
     for segment in truth.segments:
         number = truth.people.index(segment.person)
-        files = {"video": media} if truth.shown else {"audio": media}
         samples.append(
             Sample(
                 id=f"{truth.name}-{number}-{round(segment.start * 100):07d}",
-                **files,
+                video=media if truth.shown else None,
+                audio=None if truth.shown else media,
                 view=_view(truth, segment),
                 start=round(segment.start, 3),
                 end=round(segment.end, 3),
