@@ -104,9 +104,34 @@ def truth_path(media: Path) -> Path:
     return media.with_name(media.stem + SUFFIX)
 
 
+def truth_row(truth: SceneTruth) -> dict[str, Any]:
+    """A truth as plain data, numbers to a thousandth."""
+    return {"version": VERSION, **_rounded(asdict(truth))}
+
+
+def truth_of(row: Mapping[str, Any], where: str) -> SceneTruth:
+    """The truth of `truth_row`.
+
+    Raises:
+        EmollamaError: it is none; the message begins with `where`.
+    """
+    content = dict(row)
+    if content.pop("version", None) != VERSION:
+        raise EmollamaError(f"{where}: is not the truth of a scene, version {VERSION}")
+    try:
+        content["turns"] = tuple(TrueTurn(**turn) for turn in content["turns"])
+        content["segments"] = tuple(TrueSegment(**segment) for segment in content["segments"])
+        shown = ({**part, "box": tuple(part["box"])} for part in content["shown"])
+        content["shown"] = tuple(Shown(**part) for part in shown)
+        content["people"], content["cuts"] = tuple(content["people"]), tuple(content["cuts"])
+        return SceneTruth(**content)
+    except (KeyError, TypeError) as error:
+        raise EmollamaError(f"{where}: is not the truth of a scene: {error}") from None
+
+
 def write_truth(media: Path, truth: SceneTruth) -> None:
-    """Write the truth beside its scene, numbers to a thousandth."""
-    write_json(truth_path(media), {"version": VERSION, **_rounded(asdict(truth))})
+    """Write the truth beside its scene."""
+    write_json(truth_path(media), truth_row(truth))
 
 
 def read_truth(path: Path) -> SceneTruth:
@@ -116,17 +141,7 @@ def read_truth(path: Path) -> SceneTruth:
         EmollamaError: the file cannot be read, or is not the truth of a scene.
     """
     content = read_json(path)
-    if not isinstance(content, dict) or content.pop("version", None) != VERSION:
-        raise EmollamaError(f"{path}: is not the truth of a scene, version {VERSION}")
-    try:
-        content["turns"] = tuple(TrueTurn(**turn) for turn in content["turns"])
-        content["segments"] = tuple(TrueSegment(**segment) for segment in content["segments"])
-        shown = ({**row, "box": tuple(row["box"])} for row in content["shown"])
-        content["shown"] = tuple(Shown(**row) for row in shown)
-        content["people"], content["cuts"] = tuple(content["people"]), tuple(content["cuts"])
-        return SceneTruth(**content)
-    except (KeyError, TypeError) as error:
-        raise EmollamaError(f"{path}: is not the truth of a scene: {error}") from None
+    return truth_of(content if isinstance(content, dict) else {}, str(path))
 
 
 def read_truths(folder: Path) -> list[SceneTruth]:
@@ -170,7 +185,7 @@ def view_samples(truth: SceneTruth, media: str, split: str | None = None) -> lis
                 id=f"{truth.name}-{number}-{round(segment.start * 100):07d}",
                 video=media if truth.shown else None,
                 audio=None if truth.shown else media,
-                view=_view(truth, segment),
+                view=view_of(truth, segment),
                 start=round(segment.start, 3),
                 end=round(segment.end, 3),
                 text=segment.text,
@@ -184,7 +199,7 @@ def view_samples(truth: SceneTruth, media: str, split: str | None = None) -> lis
     return samples
 
 
-def _view(truth: SceneTruth, segment: TrueSegment) -> Box | None:
+def view_of(truth: SceneTruth, segment: TrueSegment) -> Box | None:
     """Where the person is seen for the longest part of an utterance; None where they are not."""
     seen = [
         (min(part.end, segment.end) - max(part.start, segment.start), part.box)
