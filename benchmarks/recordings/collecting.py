@@ -69,7 +69,7 @@ def _true_answers(
         )
         for number, s in enumerate(truth.segments)
     ]  # fmt: skip
-    manifest = segment_samples(segments, path, out, "true", True)
+    manifest = segment_samples(segments, path, out, path.stem, analyst.session.labels, True)
     asker = Asker(analyst.session, manifest, work, "true")
     moments = asker.look(segments, _quiet)
     return segments, asker.answer(segments, moments, Asked(), _quiet)
@@ -96,7 +96,7 @@ def _spans(turns: Sequence[Turn]) -> tuple[tuple[float, float, str], ...]:
 
 def _faces(person: Person) -> tuple[tuple[float, float, float], ...]:
     """The centre of the face, once a second."""
-    places = {}
+    places: dict[int, tuple[float, float, float]] = {}
     for track in person.tracks:
         for time, (left, top, right, bottom) in zip(track.times, track.boxes, strict=True):
             places.setdefault(

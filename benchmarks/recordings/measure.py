@@ -3,9 +3,9 @@
 python -m benchmarks.recordings.measure [results/recordings/NAME.jsonl ...]
     [--emotion-of 03,09,14,20]
 
-The tables of docs/recordings_measured.md, from committed cells alone: nothing is analysed. Intervals
-are 95 % over scenes. `--emotion-of` names the people whose emotions are scored: those that the
-model was not trained on.
+The tables of docs/recordings_measured.md, from committed cells alone: nothing is analysed.
+Intervals are 95 % over scenes. `--emotion-of` names the people whose emotions are scored: those
+that the model was not trained on.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ def turns_table(cells: dict[str, Cell]) -> Table:
         ("scenes", "n", "error", "missed", "false alarm", "confused", "number given",
          "true speech given", "number found right"),
         tuple(rows),
-        "pyannote.metrics 4.2's diarisation error rate, collar .25 (.125 s to each side), speech at "
-        "once counted. True speech given: by voices alone, number unknown.",
+        "pyannote.metrics 4.2's diarisation error rate, collar .25 (.125 s to each side), speech "
+        "at once counted. True speech given: by voices alone, number unknown.",
     )  # fmt: skip
 
 
@@ -85,8 +85,8 @@ def faces_table(cells: dict[str, Cell]) -> Table:
         ("scenes", "n", "identity switches in 10 minutes", "active speaker right",
          "boundaries, F1 at .5 s"),
         tuple(rows),
-        "Active speaker: share of visible people's speech in which the right face is said to speak. "
-        "Boundaries are the starts and ends of utterances.",
+        "Active speaker: share of visible people's speech in which the right face is said to "
+        "speak. Boundaries are the starts and ends of utterances.",
     )  # fmt: skip
 
 
@@ -110,8 +110,8 @@ def emotion_table(cells: dict[str, Cell], of: Sequence[str] | None) -> Table:
          "true segments, without", "one label for all", "UAR, true segments, with norm", "without",
          "norm's difference"),
         tuple(rows),
-        "Of people whom the model was not trained on. One label for all: the most frequent true one, "
-        "true segments given.",
+        "Of people whom the model was not trained on. One label for all: the most frequent true "
+        "one, true segments given.",
     )  # fmt: skip
 
 

@@ -43,7 +43,7 @@ from emollama.probe.turn_taking import BREATH, Placed, take_turns
 from emollama.probe.videos import blended
 from emollama.probe.voice import Speaker
 
-SHORTEST, LONGEST = 20, 3600
+SHORTEST, LONGEST = 10, 3600
 PEOPLE = (2, 3)
 
 _DRAWN_EVERY = 2  # frames
