@@ -161,7 +161,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         recording = a.recording
         if a.minutes:
-            recording = Path(folder) / a.recording.name
+            recording = Path(folder) / f"{a.recording.stem}.mkv"
             repeated(a.recording, recording, a.minutes * 60)
         found = measure(recording, options)
     memory = found.pop("memory")

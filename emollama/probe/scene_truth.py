@@ -23,7 +23,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class TrueTurn:
-    """A stretch of one person's speech; its pauses are shorter than `turn_taking.BREATH`."""
+    """A stretch of one person's speech; its pauses are at most `turn_taking.BREATH`."""
 
     start: float
     end: float

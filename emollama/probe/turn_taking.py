@@ -8,13 +8,12 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-BREATH = 0.35
-"""Longest pause within a turn, seconds; between turns of one person others speak."""
+BREATH = 0.3
+"""Longest pause, in seconds, that still counts as speech of who pauses."""
 
 _AT_ONCE = 0.12  # share of turns that begin before the last one has ended
 _OVERLAP = (0.5, 1.5)  # seconds
-_PAUSE = (0.2, 1.0)  # seconds between turns
-_WITHIN = (0.1, 0.3)  # seconds between utterances of a turn
+_PAUSE = (0.2, 1.0)  # seconds between utterances, of one person or two
 _MARGIN = 0.5  # seconds of silence at both ends of a scene
 
 Said = TypeVar("Said")
@@ -56,7 +55,7 @@ def take_turns(
         start, length = begin, 0.0
         for number in range(int(generator.integers(1, 4))):
             if number:
-                start += length + float(generator.uniform(*_WITHIN))
+                start += length + float(generator.uniform(*_PAUSE))
             said, length = say(spoke)
             if start + length > seconds - _MARGIN:
                 return sorted(placed, key=lambda p: p.start)
