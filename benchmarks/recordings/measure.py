@@ -1,7 +1,7 @@
 """Score what was found in scenes against their truth.
 
 python -m benchmarks.recordings.measure [results/recordings/NAME.jsonl ...]
-    [--emotion-of 03,09,14,20]
+    [--emotion-of 03,09,14,20] [--out results/recordings/scores.md]
 
 The tables of docs/recordings_measured.md, from committed cells alone: nothing is analysed.
 Intervals are 95 % over scenes. `--emotion-of` names the people whose emotions are scored: those
@@ -30,6 +30,7 @@ from benchmarks.recordings.scores import (
     turn_errors,
 )
 from emollama.base.errors import EmollamaError, one_line_errors
+from emollama.base.files import write_text
 from emollama.scoring.metrics.diarization import SpanErrors
 from emollama.scoring.report.tables import Table, table_markdown
 
@@ -39,6 +40,18 @@ NOT_TRAINED_ON = {
     "javased": ("08",),
 }
 """People kept back from the model that ships (models/people/README.md)."""
+
+
+def scores_page(cells: dict[str, Cell], of: Sequence[str] | None = None) -> str:
+    """All tables as Markdown.
+
+    Args:
+        cells: by the name that a row has.
+        of: people whose emotions are scored; None for those of `NOT_TRAINED_ON`.
+    """
+    tables = (turns_table(cells), faces_table(cells), emotion_table(cells, of))
+    parts = [f"## {t.title}\n\n{table_markdown(t)}\n\n{t.note}\n" for t in tables]
+    return "\n".join(parts)
 
 
 def turns_table(cells: dict[str, Cell]) -> Table:
@@ -138,16 +151,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cells", type=Path, nargs="*")
     parser.add_argument("--emotion-of")
+    parser.add_argument("--out", type=Path)
     a = parser.parse_args()
     paths = a.cells or sorted(RESULTS.glob("*.jsonl"))
     if not paths:
         raise EmollamaError(
             f"{RESULTS}: holds no scenes; make them by benchmarks.recordings.collecting"
         )
-    cells = {path.stem: read_cell(path) for path in paths}
     of = tuple(a.emotion_of.split(",")) if a.emotion_of else None
-    for table in (turns_table(cells), faces_table(cells), emotion_table(cells, of)):
-        print(f"{table_markdown(table)}\n\n{table.note}\n")
+    page = scores_page({path.stem: read_cell(path) for path in paths}, of)
+    print(page)
+    if a.out:
+        write_text(a.out, page)
 
 
 if __name__ == "__main__":
