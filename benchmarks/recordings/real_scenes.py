@@ -39,6 +39,7 @@ from emollama.probe.render import write_film
 from emollama.probe.scene_truth import (
     SceneTruth,
     TrueSegment,
+    TrueTurn,
     joined_turns,
     truth_path,
     write_truth,
@@ -167,7 +168,12 @@ def scene_truth(
         for p in placed
     )  # fmt: skip
     people = tuple(dict.fromkeys(segment.person for segment in segments))
-    turns = joined_turns(segments, BREATH)
+    spoken = [
+        TrueTurn(p.start + start, p.start + end, cast[p.person])
+        for p in placed
+        for start, end in p.said.spoken
+    ]
+    turns = joined_turns(spoken, BREATH)
     return SceneTruth(media, corpus, "sound", seconds, people, LABELS, turns, segments)
 
 

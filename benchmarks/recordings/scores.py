@@ -82,13 +82,14 @@ def true_turns(truth: SceneTruth) -> list[Span]:
 def boundaries(cell: Cell) -> list[tuple[float, float]]:
     """Twice the boundaries met, and the number of both sides: their ratio is F1.
 
-    A boundary is the start or end of an utterance, and of a segment that was found; one that two
-    of a side share counts once.
+    A boundary is the start or end of an utterance, and of a found segment in which its person
+    speaks; one that two of a side share counts once.
     """
     parts = []
     for truth, found in cell:
         true = {round(time, 2) for s in truth.segments for time in (s.start, s.end)}
-        guessed = {round(time, 2) for a in found.answers for time in (a.start, a.end)}
+        spoken = [a for a in found.answers if _common(found.turns, [(a.start, a.end, a.person)])]
+        guessed = {round(time, 2) for a in spoken for time in (a.start, a.end)}
         met = boundaries_met(sorted(true), sorted(guessed), TOLERANCE)
         parts.append((2.0 * met, float(len(true) + len(guessed))))
     return parts
@@ -202,12 +203,14 @@ def _true_rows(
 
 
 def _true_labels(truth: SceneTruth, found: Found, of: Sequence[str] | None) -> list[Span]:
+    """True speech with its labels; pauses within an utterance are nobody's."""
     known = _labels(found.answers)
-    return [
-        (s.start, s.end, _both(s.person, _label(s.emotion, known)))
-        for s in truth.segments
-        if of is None or s.person in of
-    ]
+    scored = [s for s in truth.segments if of is None or s.person in of]
+    return _common(
+        true_turns(truth),
+        [(s.start, s.end, s.person) for s in scored],
+        [_label(s.emotion, known) for s in scored],
+    )
 
 
 def _labels(answers: Sequence[Answer]) -> set[str]:

@@ -13,6 +13,7 @@ from emollama.base.errors import EmollamaError
 from emollama.manifest.labels import get_label_set
 from emollama.media.clip import SAMPLE_RATE
 from emollama.media.decode import decode_clip
+from emollama.probe.turn_taking import BREATH
 
 LABELS = "people"
 LEVEL = 0.05
@@ -50,11 +51,13 @@ class Speech:
     Attributes:
         sound: float32 [n] at 16 kHz.
         start: seconds in the clip at which it begins.
+        spoken: start and end in seconds from there of what is said without a long pause.
     """
 
     clip: Clip
     sound: np.ndarray
     start: float
+    spoken: tuple[tuple[float, float], ...]
 
     @property
     def seconds(self) -> float:
@@ -99,18 +102,27 @@ def read_speech(clip: Clip) -> Speech:
     part = sound[first:last]
     loud = np.abs(part) > 0.02 * np.abs(part).max()
     part = part * (LEVEL / float(np.sqrt(np.mean(part[loud] ** 2))))
-    return Speech(clip, _limited(part).astype(np.float32), first / SAMPLE_RATE)
+    return Speech(clip, _limited(part).astype(np.float32), first / SAMPLE_RATE, spoken_spans(part))
 
 
 def speech_span(sound: np.ndarray) -> tuple[int, int]:
     """First and last sample, exclusive, of what is loud enough to be speech, to 20 ms."""
-    steps = sound[: sound.size // _STEP * _STEP].reshape(-1, _STEP)
-    rms = np.sqrt((steps**2).mean(axis=1))
-    loud = np.flatnonzero(rms > _QUIET * rms.max())
+    loud = np.flatnonzero(_loud(sound))
     # A click beside the speech is not its beginning: two loud steps in a row are needed.
     pairs = loud[:-1][np.diff(loud) == 1] if loud.size > 1 else loud
     pairs = pairs if pairs.size else loud
     return int(pairs[0]) * _STEP, int(pairs[-1] + 2) * _STEP
+
+
+def spoken_spans(sound: np.ndarray) -> tuple[tuple[float, float], ...]:
+    """Start and end in seconds of stretches of speech between pauses of more than `BREATH`."""
+    loud = np.flatnonzero(_loud(sound)) * _STEP / SAMPLE_RATE
+    length = _STEP / SAMPLE_RATE
+    breaks = np.flatnonzero(np.diff(loud) > BREATH + length)
+    firsts, lasts = np.r_[0, breaks + 1], np.r_[breaks, loud.size - 1]
+    return tuple(
+        (float(loud[a]), float(loud[b] + length)) for a, b in zip(firsts, lasts, strict=True)
+    )
 
 
 def dealt(generator: np.random.Generator, clips: list[Clip]) -> Iterator[Clip]:
@@ -118,6 +130,13 @@ def dealt(generator: np.random.Generator, clips: list[Clip]) -> Iterator[Clip]:
     while True:
         for number in generator.permutation(len(clips)):
             yield clips[int(number)]
+
+
+def _loud(sound: np.ndarray) -> np.ndarray:
+    """Whether each 20 ms are loud enough to be speech."""
+    steps = sound[: sound.size // _STEP * _STEP].reshape(-1, _STEP)
+    rms = np.sqrt((steps**2).mean(axis=1))
+    return np.asarray(rms > _QUIET * rms.max())
 
 
 def _limited(sound: np.ndarray) -> np.ndarray:

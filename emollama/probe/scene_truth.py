@@ -35,7 +35,7 @@ class TrueSegment:
     """One utterance.
 
     Attributes:
-        start, end: of the speech.
+        start, end: from the first to the last word.
         person: one of the scene's people.
         emotion: a label of the scene's set.
         native: the corpus's own word for it.
@@ -156,17 +156,16 @@ def read_truths(folder: Path) -> list[SceneTruth]:
     return [read_truth(path) for path in paths]
 
 
-def joined_turns(segments: Sequence[TrueSegment], longest: float) -> tuple[TrueTurn, ...]:
-    """Utterances of one person that follow each other after at most `longest` seconds, as turns."""
-    turns: list[TrueTurn] = []
-    for segment in sorted(segments, key=lambda s: s.start):
-        own = [n for n, turn in enumerate(turns) if turn.person == segment.person]
-        if own and segment.start - turns[own[-1]].end <= longest:
-            last = turns[own[-1]]
-            turns[own[-1]] = TrueTurn(last.start, max(last.end, segment.end), last.person)
-        else:
-            turns.append(TrueTurn(segment.start, segment.end, segment.person))
-    return tuple(sorted(turns, key=lambda turn: turn.start))
+def joined_turns(spoken: Sequence[TrueTurn], longest: float) -> tuple[TrueTurn, ...]:
+    """Stretches of one person that follow each other after at most `longest` seconds, as turns."""
+    turns: dict[str, list[TrueTurn]] = {}
+    for part in sorted(spoken, key=lambda turn: turn.start):
+        own = turns.setdefault(part.person, [])
+        if own and part.start - own[-1].end <= longest:
+            last = own.pop()
+            part = TrueTurn(last.start, max(last.end, part.end), part.person)
+        own.append(part)
+    return tuple(sorted((turn for own in turns.values() for turn in own), key=lambda t: t.start))
 
 
 def view_samples(truth: SceneTruth, media: str, split: str | None = None) -> list[Sample]:

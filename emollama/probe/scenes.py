@@ -28,7 +28,14 @@ from emollama.probe.render import (
     lip_opening,
     write_film,
 )
-from emollama.probe.scene_truth import SceneTruth, Shown, TrueSegment, joined_turns, write_truth
+from emollama.probe.scene_truth import (
+    SceneTruth,
+    Shown,
+    TrueSegment,
+    TrueTurn,
+    joined_turns,
+    write_truth,
+)
 from emollama.probe.staging import (
     CUT,
     SIDE_BY_SIDE,
@@ -183,7 +190,7 @@ def _truth(plan: ScenePlan, media: str, placed: Sequence[Placed[_Said]]) -> Scen
         for p in placed
     )  # fmt: skip
     people = tuple(dict.fromkeys(segment.person for segment in segments))
-    turns = joined_turns(segments, BREATH)
+    turns = joined_turns([TrueTurn(s.start, s.end, s.person) for s in segments], BREATH)
     cut = plan.layout == CUT
     shown = cut_between(turns, plan.seconds) if cut else side_by_side(people, plan.seconds)
     return SceneTruth(

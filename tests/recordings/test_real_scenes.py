@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.recordings.actors import fitted
 from benchmarks.recordings.real_scenes import make_scenes
-from benchmarks.recordings.utterances import speech_span
+from benchmarks.recordings.utterances import speech_span, spoken_spans
 from emollama.base.errors import EmollamaError
 from emollama.media.clip import SAMPLE_RATE
 from emollama.media.decode import decode_clip
@@ -25,6 +25,14 @@ def test_speech_begins_and_ends_where_two_steps_are_loud() -> None:
     first, last = speech_span(sound)
     assert first == SAMPLE_RATE
     assert last == 2 * SAMPLE_RATE
+
+
+def test_a_pause_within_a_clip_is_not_speech_when_it_is_long() -> None:
+    sound = np.full(4 * SAMPLE_RATE, 0.3, np.float32)
+    for start, seconds in ((0.5, 0.2), (2.0, 0.6)):
+        first = round(start * SAMPLE_RATE)
+        sound[first : first + round(seconds * SAMPLE_RATE)] = 1e-4
+    assert np.allclose(spoken_spans(sound), [(0.0, 2.0), (2.6, 4.0)], atol=0.03)
 
 
 def test_a_narrow_frame_has_bars_and_a_wide_one_is_cut() -> None:
