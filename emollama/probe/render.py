@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
 
 from emollama.base.files import atomic_path
 from emollama.probe.faces import SIZE, FacePainter
@@ -79,9 +81,30 @@ def draw_frames(
         uint8 [N, 224, 224, 3].
     """
     seconds = sound.size / rate
+    opening = lip_opening(sound, rate, frame_times(seconds))
+    return np.stack(list(drawn_frames(generator, face, units, opening, seconds)))
+
+
+def drawn_frames(
+    generator: np.random.Generator,
+    face: int,
+    units: Sequence[Mapping[str, float]],
+    opening: np.ndarray,
+    seconds: float,
+    wanted: Iterable[int] | None = None,
+) -> Iterator[np.ndarray]:
+    """As `draw_frames`, one uint8 [224, 224, 3] after the other.
+
+    Args:
+        generator: see `draw_frames`.
+        face: see `draw_frames`.
+        units: see `draw_frames`.
+        opening: float [N], how far speech opens the mouth in each frame, 0..1.
+        seconds: length of the film.
+        wanted: numbers of the frames to draw; None for all.
+    """
     times = frame_times(seconds)
     painter = FacePainter(make_identity(face))
-    opening = _lip_opening(sound, rate, times)
     blink = _blinks(generator, times, seconds)
     pose = np.stack(
         [_drift(generator, times, size) for size in (4.0, 3.0, 2.2, 0.02)], axis=1
@@ -90,8 +113,7 @@ def draw_frames(
     tiles = generator.normal(0, generator.uniform(2.0, 5.0), (_GRAIN_TILES, SIZE, SIZE, 1))
     tiles = np.rint(tiles).astype(np.int16)
     rolls = generator.integers(0, SIZE, (times.size, 2))
-    frames = np.empty((times.size, SIZE, SIZE, 3), np.uint8)
-    for i in range(times.size):
+    for i in range(times.size) if wanted is None else wanted:
         drawn = painter.draw(
             units[i],
             speech=float(opening[i]),
@@ -100,8 +122,7 @@ def draw_frames(
             pose=(float(pose[i, 0]), float(pose[i, 1]), float(pose[i, 2]), 1 + float(pose[i, 3])),
         )
         grain = np.roll(tiles[i % _GRAIN_TILES], tuple(rolls[i]), axis=(0, 1))
-        frames[i] = np.clip(drawn.astype(np.int16) + grain, 0, 255)
-    return frames
+        yield np.clip(drawn.astype(np.int16) + grain, 0, 255).astype(np.uint8)
 
 
 def expression_envelope(
@@ -115,7 +136,7 @@ def expression_envelope(
     return np.clip(up * down * (1 + _drift(generator, times, 0.06)), 0, 1)
 
 
-def _lip_opening(sound: np.ndarray, rate: int, times: np.ndarray) -> np.ndarray:
+def lip_opening(sound: np.ndarray, rate: int, times: np.ndarray) -> np.ndarray:
     """How far speech opens the mouth in each frame, from the sound's RMS around it, 0..1."""
     window = int(0.05 * rate)
     power = np.concatenate([[0.0], np.cumsum(sound.astype(np.float64) ** 2)])
@@ -148,25 +169,40 @@ def _smooth(x: np.ndarray) -> np.ndarray:
     return np.asarray(x * x * (3 - 2 * x))
 
 
-def write_film(path: Path, frames: np.ndarray, sound: np.ndarray, rate: int) -> None:
-    """Write uint8 frames [N, H, W, 3] of even sides and sound [n] as an mp4."""
+def write_film(path: Path, frames: Iterable[np.ndarray], sound: np.ndarray, rate: int) -> None:
+    """Write uint8 frames [H, W, 3] of even sides, `FPS` a second, and sound [n] as an mp4.
+
+    Frames may be made as they are written. Sound is written along with the pictures that it
+    belongs to, so that a long film can be read from the middle.
+    """
     with av.open(str(path), "w", format="mp4") as container:
         picture = container.add_stream("libx264", rate=FPS, options=_H264)
-        picture.height, picture.width = frames.shape[1:3]
         picture.pix_fmt = "yuv420p"
         # One thread each: clips are rendered side by side, and the bytes stay the same anywhere.
         picture.codec_context.thread_count = 1
         voice = container.add_stream("aac", rate=rate, bit_rate=64_000, layout="mono")
-        for image in frames:
+        written = 0
+        for number, image in enumerate(frames):
+            if number == 0:
+                picture.height, picture.width = image.shape[:2]
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             container.mux(picture.encode(frame))
+            due = min(int((number + 1) / FPS * rate), sound.size)
+            while written + _AUDIO_FRAME <= due:
+                written = _mux_sound(container, voice, sound, rate, written)
         container.mux(picture.encode())
-        for start in range(0, sound.size, _AUDIO_FRAME):
-            chunk = sound[None, start : start + _AUDIO_FRAME]
-            block = av.AudioFrame.from_ndarray(
-                np.ascontiguousarray(chunk), format="fltp", layout="mono"
-            )
-            block.sample_rate, block.pts = rate, start
-            block.time_base = Fraction(1, rate)
-            container.mux(voice.encode(block))
+        while written < sound.size:
+            written = _mux_sound(container, voice, sound, rate, written)
         container.mux(voice.encode())
+
+
+def _mux_sound(
+    container: OutputContainer, voice: AudioStream, sound: np.ndarray, rate: int, start: int
+) -> int:
+    """Write `_AUDIO_FRAME` samples from `start` on; returns where the next ones begin."""
+    chunk = sound[None, start : start + _AUDIO_FRAME]
+    block = av.AudioFrame.from_ndarray(np.ascontiguousarray(chunk), format="fltp", layout="mono")
+    block.sample_rate, block.pts = rate, start
+    block.time_base = Fraction(1, rate)
+    container.mux(voice.encode(block))
+    return start + chunk.shape[1]

@@ -14,10 +14,13 @@ from emollama.base.processors import processor_count
 from emollama.base.progress import Bar, bar, silent
 from emollama.corpora.readers.aff_wild2 import read_frame_rows
 from emollama.manifest.sample import Manifest, Sample, Targets, read_manifest, write_manifest
+from emollama.probe.cast import Split
 from emollama.probe.emotions import LABELS
 from emollama.probe.plan import ClipPlan, Settings, plan_clip, split_sizes, truth
 from emollama.probe.reasons import reference_reason
 from emollama.probe.render import render_clip
+from emollama.probe.scene_truth import read_truth, truth_path, view_samples
+from emollama.probe.scenes import ScenePlan, plan_scene, render_scene, require_scene, scene_sizes
 from emollama.probe.videos import (
     VideoPlan,
     frames_path,
@@ -33,7 +36,7 @@ CORPUS = "probe"
 RECIPE_VERSION = 1
 """Increased whenever the same settings would give different clips."""
 
-Plan = ClipPlan | VideoPlan
+Plan = ClipPlan | VideoPlan | ScenePlan
 
 _CHUNK = 4  # clips that a worker takes at a time
 
@@ -50,6 +53,7 @@ def synthesize(
     voice_noise: float = Settings.voice_noise,
     face_noise: float = Settings.face_noise,
     seconds: int = 0,
+    people: int = 0,
     progress: bool = True,
 ) -> Manifest:
     """Write `out`/manifest.jsonl and `out`/clips/<id>.mp4, and return the manifest.
@@ -71,6 +75,9 @@ def synthesize(
         face_noise: see `plan.Settings`.
         seconds: above 0, make videos of this length with several turns instead of clips, with
             valence and arousal of every frame in `out`/frames/<id>.txt.
+        people: above 0, make scenes of this many people and of `seconds`, half of them train and
+            half test, with the truth in `out`/clips/<id>.truth.json; the manifest holds their
+            utterances.
         progress: show clips a second and time left on stderr.
 
     Raises:
@@ -82,35 +89,53 @@ def synthesize(
     )
     if workers < 0:
         raise EmollamaError(f"workers {workers} must not be negative")
-    if seconds:
+    if people:
+        require_scene(seconds, people)
+    elif seconds:
         require_length(seconds)
-    places = [(split, i) for split, size in split_sizes(clips).items() for i in range(size)]
+    sizes = scene_sizes(clips) if people else split_sizes(clips)
+    places = [(split, i) for split, size in sizes.items() for i in range(size)]
     require_espeak()
-    _claim(out, settings, seconds)
-    plans: list[Plan] = [
-        plan_video(settings, split, i, seconds) if seconds else plan_clip(settings, split, i)
-        for split, i in places
-    ]
+    _claim(out, settings, seconds, people)
+    plans = [_plan(settings, split, i, seconds, people) for split, i in places]
     missing = [plan for plan in plans if not _clip_path(out, plan).exists()]
-    _render_all(out, missing, workers or processor_count(), bar if progress else silent)
+    what = "scenes" if people else "clips"
+    _render_all(out, missing, workers or processor_count(), what, bar if progress else silent)
     path = out / "manifest.jsonl"
-    samples = [
-        _video_sample(out, plan) if isinstance(plan, VideoPlan) else _sample(plan, settings)
-        for plan in plans
-    ]
+    samples = [sample for plan in plans for sample in _samples(out, plan, settings)]
     write_manifest(path, CORPUS, LABELS, samples)
     return read_manifest(path)
+
+
+def _plan(settings: Settings, split: Split, index: int, seconds: int, people: int) -> Plan:
+    if people:
+        return plan_scene(settings, split, index, seconds, people)
+    if seconds:
+        return plan_video(settings, split, index, seconds)
+    return plan_clip(settings, split, index)
+
+
+def _samples(out: Path, plan: Plan, settings: Settings) -> list[Sample]:
+    """The sample of a clip, or those of a scene's utterances."""
+    if isinstance(plan, ScenePlan):
+        path = _clip_path(out, plan)
+        return view_samples(read_truth(truth_path(path)), f"clips/{path.name}", plan.split)
+    if isinstance(plan, VideoPlan):
+        return [_video_sample(out, plan)]
+    return [_sample(plan, settings)]
 
 
 def _clip_path(out: Path, plan: Plan) -> Path:
     return out / "clips" / f"{plan.clip_id}.mp4"
 
 
-def _claim(out: Path, settings: Settings, seconds: int) -> None:
+def _claim(out: Path, settings: Settings, seconds: int, people: int) -> None:
     """Record the settings beside the clips, so that clips of other settings are never reused."""
     record: dict[str, Any] = {"recipe": RECIPE_VERSION, **asdict(settings)}
     if seconds:
         record["seconds"] = seconds
+    if people:
+        record["people"] = people
     path = out / "settings.json"
     if path.exists():
         if read_json(path) != record:
@@ -161,11 +186,12 @@ def _video_sample(out: Path, plan: VideoPlan) -> Sample:
     )
 
 
-def _render_all(out: Path, plans: list[Plan], workers: int, shown: Bar) -> None:
-    chunks = [plans[i : i + _CHUNK] for i in range(0, len(plans), _CHUNK)]
+def _render_all(out: Path, plans: list[Plan], workers: int, what: str, shown: Bar) -> None:
+    size = 1 if what == "scenes" else _CHUNK
+    chunks = [plans[i : i + size] for i in range(0, len(plans), size)]
     if not chunks:
         return
-    with shown("clips") as advance:
+    with shown(what) as advance:
         advance(0, len(plans))
         if workers == 1 or len(chunks) == 1:
             with Speaker() as speaker:
@@ -197,7 +223,9 @@ def _renderer(out: Path) -> tuple[None, Callable[[list[Plan]], list[Path]]]:
 
 def _render(plan: Plan, speaker: Speaker, out: Path) -> Path:
     path = _clip_path(out, plan)
-    if isinstance(plan, VideoPlan):
+    if isinstance(plan, ScenePlan):
+        render_scene(plan, speaker, path)
+    elif isinstance(plan, VideoPlan):
         render_video(plan, speaker, path)
     else:
         render_clip(plan, speaker, path)

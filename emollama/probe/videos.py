@@ -126,12 +126,12 @@ def _acted(
         sounds.append(sound)
         units.append(envelope * np.array([turn.units[u] for u in UNITS]))
         truth.append(envelope * np.array(VALENCE_AROUSAL[turn.intended]))
-    blended = [_blended(np.concatenate(part)[:frames]) for part in (units, truth)]
+    smooth = [blended(np.concatenate(part)[:frames]) for part in (units, truth)]
     whole = np.concatenate(sounds)[: plan.seconds * rate]
-    return whole, rate, blended[0], blended[1]
+    return whole, rate, smooth[0], smooth[1]
 
 
-def _blended(track: np.ndarray) -> np.ndarray:
+def blended(track: np.ndarray) -> np.ndarray:
     """The mean over `_BLEND` frames around each, fewer at the ends: [N, K] to [N, K]."""
     kernel = np.ones(_BLEND)
     count = np.convolve(np.ones(len(track)), kernel, mode="same")[:, None]

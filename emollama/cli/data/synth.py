@@ -10,31 +10,59 @@ import typer
 
 from emollama.base.errors import EmollamaError
 
+CLIPS, SCENES, SCENE_SECONDS, SCENE_PEOPLE = 600, 10, 600, 2
+
 
 def synth(
     out: Annotated[Path, typer.Option(help="Folder of the corpus.")],
-    clips: Annotated[int, typer.Option(help="Number of clips.")] = 600,
+    clips: Annotated[
+        int | None, typer.Option(help="Number of clips (600 when not given), or of scenes (10).")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 7,
     workers: Annotated[int, typer.Option(help="Processes; 0 for one per core.")] = 0,
     seconds: Annotated[
         int,
         typer.Option(
             help="Make videos of this length with valence and arousal of every frame; "
-            "0 for clips of one emotion."
+            "0 for clips of one emotion, or scenes of 600 s."
         ),
     ] = 0,
+    scene: Annotated[
+        bool,
+        typer.Option(
+            "--scene",
+            help="Make recordings of several people who speak in turn and at once, with the truth "
+            "of who, when, where and which emotion beside each.",
+        ),
+    ] = False,
+    people: Annotated[
+        int | None, typer.Option(help="People of a scene: 2 (when not given) or 3.")
+    ] = None,
     sheet: Annotated[
         Path | None, typer.Option(help="PNG to write, with one row of faces per emotion.")
     ] = None,
 ) -> None:
     """Make the probe corpus: drawn talking faces whose channels may disagree."""
-    if seconds and sheet is not None:
-        raise EmollamaError("--sheet shows clips of one emotion; it does not go with --seconds")
+    if (seconds or scene) and sheet is not None:
+        raise EmollamaError(
+            "--sheet shows clips of one emotion; it does not go with --seconds or --scene"
+        )
+    if people is not None and not scene:
+        raise EmollamaError("--people goes with --scene; a clip shows one person")
     from emollama.probe import contact_sheet, synthesize
 
     started = time.monotonic()
-    manifest = synthesize(out, clips, seed, workers, seconds=seconds)
-    rate = clips / (time.monotonic() - started)
+    if scene:
+        who = SCENE_PEOPLE if people is None else people
+        count = SCENES if clips is None else clips
+        seconds = seconds or SCENE_SECONDS
+        manifest = synthesize(out, count, seed, workers, seconds=seconds, people=who)
+        rate = count * seconds / (time.monotonic() - started)
+        print(f"{manifest.path}: {count} scenes of {seconds} s, {rate:.1f} times real time")
+        return
+    count = CLIPS if clips is None else clips
+    manifest = synthesize(out, count, seed, workers, seconds=seconds)
+    rate = count / (time.monotonic() - started)
     print(f"{manifest.path}: {len(manifest.samples)} clips, {rate:.1f} clips/s")
     if sheet is not None:
         contact_sheet(manifest, sheet)
