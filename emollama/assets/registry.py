@@ -176,7 +176,7 @@ ASSETS: dict[str, Asset] = {
         ),
         Asset(
             name="resemblyzer",
-            about="Resemblyzer's speaker encoder, tells voices apart (Wan et al. 2018, Jemine 2019)",
+            about="Resemblyzer's encoder, tells voices apart (Wan et al. 2018, Jemine 2019)",
             licence="Apache-2.0",
             wheels=(
                 Wheel(

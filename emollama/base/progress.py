@@ -54,7 +54,7 @@ def recorded(what: str) -> Iterator[Callable[[float, float], None]]:
     The speed is of what is done after the first call, which may report a resumed recording.
     """
     with bar(what, times_real_time) as advance:
-        yield lambda done, total: advance(round(done / 60, 1), round(total / 60, 1))
+        yield lambda done, total: advance(done / 60, total / 60)
 
 
 @contextmanager
@@ -84,7 +84,7 @@ def bar(what: str, speed_of: Callable[..., str] = pace) -> Iterator[Callable[...
             now = time.monotonic()
             if total and (now - shown >= PLAIN_SECONDS or done == total):
                 shown = now
-                print(f"{done}/{total} {what}, {text}", file=sys.stderr, flush=True)
+                print(f"{_shown(done)}/{_shown(total)} {what}, {text}", file=sys.stderr, flush=True)
 
         yield line
         return
@@ -99,6 +99,10 @@ def bar(what: str, speed_of: Callable[..., str] = pace) -> Iterator[Callable[...
             progress.update(task, completed=done, total=total, speed=speed(done, total))
 
         yield advance
+
+
+def _shown(number: float) -> str:
+    return str(number) if isinstance(number, int) else f"{number:.1f}"
 
 
 def _span(seconds: float) -> str:

@@ -53,6 +53,8 @@ COMMANDS = (
           "Check that two models give the same logits.", RESULTS),
     Entry("predict", f"{_CLI}.predict:predict",
           "Answer clips with label probabilities and a reason.", CLIPS),
+    Entry("analyse", f"{_CLI}.analyse:analyse",
+          "Find out who speaks when in a recording, with which emotion, and why.", CLIPS),
     Entry("chat", f"{_CLI}.chat:chat", "Ask about a clip in the terminal.", CLIPS),
     Entry("person", f"{_CLI}.person:app", "List, show and remove stored people.", CLIPS),
     Entry("explain", f"{_CLI}.explain:explain",

@@ -167,7 +167,7 @@ def _look(session: Session, clip: AskedClip, transcribe: bool) -> ClipView:
 
         return session.look_at(nothing_seen(), clip.text, clip.name)
     return session.look(
-        clip.video, clip.text, clip.start, clip.end, transcribe, clip.audio, clip.view
+        clip.video, clip.text, clip.start, clip.end, transcribe, clip.audio, clip.view, clip.mute
     )
 
 

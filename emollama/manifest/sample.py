@@ -69,6 +69,7 @@ class Sample(BaseModel):
     the file. `fps` is the rate of a `video` that is a folder of numbered pictures (None: 25 a
     second). `view` is the part of the upright picture that shows the person, left, top, right and
     bottom as shares of its width and height; frames are cut to it (None: the whole picture).
+    `mute` says that the sound is of others, as where the person listens: it is not decoded.
     `group` is the unit that a split must keep whole (a speaker, a session). `context`
     holds the earlier turns of the same conversation, oldest first, as "SPEAKER: words". `clues` are
     descriptions of a channel that come with the corpus, e.g. {"voice": "speaks calmly"}. `truth`
@@ -84,6 +85,7 @@ class Sample(BaseModel):
     end: float | None = Field(default=None, gt=0)
     fps: float | None = Field(default=None, gt=0, le=1000, allow_inf_nan=False)
     view: tuple[float, float, float, float] | None = None
+    mute: bool = False
     text: str | None = None
     context: tuple[str, ...] = Field(default=(), max_length=LONGEST_CONTEXT)
     speaker: str | None = None

@@ -16,6 +16,8 @@ def signature(manifest: Manifest, sample: Sample) -> str:
         facts.append(sample.fps)
     if sample.view is not None:  # likewise
         facts.append(list(sample.view))
+    if sample.mute:
+        facts.append("mute")
     for name in (sample.video, sample.audio):
         if name is None:
             facts.append(None)

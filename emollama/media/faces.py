@@ -253,9 +253,13 @@ def _square(image: np.ndarray, left: float, top: float, side: float, size: int) 
     height, width = image.shape[:2]
     x, y = int(np.floor(left)), int(np.floor(top))
     far_x, far_y = int(np.ceil(left + side)), int(np.ceil(top + side))
-    columns = np.clip(np.arange(x, far_x), 0, width - 1)
-    rows = np.clip(np.arange(y, far_y), 0, height - 1)
-    patch = Image.fromarray(image[rows[:, None], columns[None]])
+    if min(x, y) >= 0 and far_x <= width and far_y <= height:
+        cut = image[y:far_y, x:far_x]
+    else:
+        columns = np.clip(np.arange(x, far_x), 0, width - 1)
+        rows = np.clip(np.arange(y, far_y), 0, height - 1)
+        cut = image[rows][:, columns]
+    patch = Image.fromarray(cut)
     box = (left - x, top - y, left - x + side, top - y + side)
     resized = patch.resize((size, size), Image.Resampling.BILINEAR, box=box)
     return np.asarray(resized)

@@ -36,6 +36,9 @@ _LEVEL = 10 ** (-30 / 20)  # root mean square that the network was trained at
 class SpeakerEncoder(nn.Module):
     """Resemblyzer's voice encoder for 16 kHz: spectra in, unit vectors without negatives out."""
 
+    bank: Tensor
+    window: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.lstm = nn.LSTM(_BANDS, SPEAKER_WIDTH, 3, batch_first=True)
@@ -77,7 +80,9 @@ class SpeakerEncoder(nn.Module):
         found = [np.zeros((0, SPEAKER_WIDTH), np.float32)]
         for first in range(0, len(sounds), _AT_ONCE):
             batch = sounds[first : first + _AT_ONCE]
-            found.append(self(torch.stack([self.mels(levelled(s))[:PARTIAL] for s in batch])).numpy())
+            found.append(
+                self(torch.stack([self.mels(levelled(s))[:PARTIAL] for s in batch])).numpy()
+            )
         return np.concatenate(found)
 
 

@@ -63,6 +63,14 @@ class Transcript:
     language: Language | None = None
 
 
+@dataclass(frozen=True)
+class Heard:
+    """Tokens of one window, time tokens included, and their mean log-probability."""
+
+    ids: tuple[int, ...]
+    certainty: float
+
+
 class Transcriber:
     """Whisper behind voice activity. Words are in the language that is spoken, one a clip.
 
@@ -114,11 +122,13 @@ class Transcriber:
         if not parts:
             return Transcript()
         language, known = self._language_of(audio, parts)
-        prompt = [self.languages[language.code], *self._task] if language is not None else []
+        prompt = self.prompt(language)
         phrases: list[Phrase] = []
         for part in parts:
-            states = known[part] if part in known else self._states(audio, part)
-            phrases += self._understood(states, part, prompt)
+            states = known[part] if part in known else self.states([_cut(audio, part)])
+            (heard,) = self.tokens(states, [part], prompt)
+            if not self.unsure(heard):
+                phrases += self._phrases(heard.ids, part)
         return Transcript(tuple(phrases), language)
 
     def _language_of(
@@ -130,37 +140,51 @@ class Transcriber:
         if self.language is not None:
             return Language(self.language), {}
         longest = max(parts, key=lambda part: part.end - part.start)
-        states = self._states(audio, longest)
-        scores, _ = self._next([self._start], states, None)
-        codes = list(self.languages)
-        chances = scores[0, [self.languages[code] for code in codes]].softmax(-1)
+        states = self.states([_cut(audio, longest)])
+        chances = self.language_chances(states)[0]
         best = int(chances.argmax())
-        return Language(codes[best], float(chances[best])), {longest: states}
+        return Language(list(self.languages)[best], float(chances[best])), {longest: states}
+
+    def language_chances(self, states: Tensor) -> Tensor:
+        """Probability [windows, languages] of each of `languages`, in their order."""
+        scores, _ = self._next([[self.start_token]] * len(states), states, None)
+        return scores[:, list(self.languages.values())].softmax(-1)
+
+    def prompt(self, language: Language | None) -> list[int]:
+        """Tokens that tell a multilingual Whisper what to do; none for one that knows English."""
+        if language is None or not self.languages:
+            return []
+        return [self.languages[language.code], *self._task]
 
     @property
-    def _start(self) -> int:
+    def start_token(self) -> int:
+        """What every sequence of tokens begins with."""
         return int(self.model.generation_config.decoder_start_token_id)
 
-    def _states(self, audio: np.ndarray, span: Span) -> Tensor:
-        part = audio[round(span.start * SAMPLE_RATE) : round(span.end * SAMPLE_RATE)]
-        inputs = self.processor(part, sampling_rate=SAMPLE_RATE, return_tensors="pt")
+    def states(self, sounds: Sequence[np.ndarray]) -> Tensor:
+        """The encoder's states [sounds, 1500, width] of sounds [n] of up to 30 s at 16 kHz."""
+        inputs = self.processor(list(sounds), sampling_rate=SAMPLE_RATE, return_tensors="pt")
         states: Tensor = self.model.get_encoder()(inputs.input_features).last_hidden_state
         return states
 
-    def _understood(self, states: Tensor, span: Span, prompt: Sequence[int]) -> list[Phrase]:
-        seconds = span.end - span.start
+    def tokens(
+        self, states: Tensor, parts: Sequence[Span], prompt: Sequence[int] = ()
+    ) -> list[Heard]:
+        """The likeliest tokens of windows whose states [windows, 1500, width] are given."""
         rate = _TOKENS_OF_ANY_SCRIPT if self.languages else _TOKENS_A_SECOND
-        longest = int(min(_MOST_TOKENS, _LEAST_TOKENS + rate * seconds))
-        ids, certainty = self._greedy(states, longest, prompt)
-        text = self._text(ids)
-        if not text or certainty < _LEAST_CERTAIN or repeats(text):
-            return []
-        return self._phrases(ids, span)
+        seconds = [part.end - part.start for part in parts]
+        most = [int(min(_MOST_TOKENS, _LEAST_TOKENS + rate * length)) for length in seconds]
+        return self._greedy(states, most, prompt)
 
-    def _next(self, ids: Sequence[int], states: Tensor, cache: Any) -> tuple[Tensor, Any]:
-        """Scores [1, tokens] of what follows, and the cache with `ids` in it."""
+    def unsure(self, heard: Heard) -> bool:
+        """Whether nothing is said, the transcriber is uncertain of it, or loops."""
+        text = self.text(heard.ids)
+        return not text or heard.certainty < _LEAST_CERTAIN or repeats(text)
+
+    def _next(self, ids: Sequence[Sequence[int]], states: Tensor, cache: Any) -> tuple[Tensor, Any]:
+        """Scores [rows, tokens] of what follows, and the cache with `ids` in it."""
         out = self.model.model.decoder(
-            input_ids=torch.tensor([list(ids)]),
+            input_ids=torch.tensor(ids),
             encoder_hidden_states=states,
             past_key_values=cache,
             use_cache=True,
@@ -181,30 +205,42 @@ class Transcriber:
         return LogitsProcessorList([*rules, WhisperTimeStampLogitsProcessor(settings, begin)])
 
     def _greedy(
-        self, states: Tensor, longest: int, prompt: Sequence[int] = ()
-    ) -> tuple[list[int], float]:
-        """The likeliest tokens one by one, time tokens included, and their mean log-probability.
+        self, states: Tensor, most: Sequence[int], prompt: Sequence[int] = ()
+    ) -> list[Heard]:
+        """The likeliest tokens one by one, time tokens included, of each row of states.
 
-        `prompt` stands between the start token and them: language and task.
+        `prompt` stands between the start token and them: language and task. A row has up to `most`
+        tokens, and leaves the batch when it ends.
         """
-        begin = [self._start, *prompt]
+        begin = [self.start_token, *prompt]
         rules = self._rules(len(begin))
-        sequence = torch.tensor([begin])
-        new: Sequence[int] = begin
+        end = self.model.generation_config.eos_token_id
+        ids: list[list[int]] = [[] for _ in most]
+        logs: list[list[float]] = [[] for _ in most]
+        rows = list(range(len(most)))
+        new: list[list[int]] = [begin for _ in rows]
         cache: Any = None
-        ids: list[int] = []
-        logs: list[float] = []
-        while len(ids) < longest:
+        while rows:
             scores, cache = self._next(new, states, cache)
-            chances = rules(sequence, scores).log_softmax(-1)[0]
-            token = int(chances.argmax())
-            logs.append(float(chances[token]))
-            if token == self.model.generation_config.eos_token_id:
-                break
-            ids.append(token)
-            new = [token]
-            sequence = torch.cat([sequence, torch.tensor([new])], dim=1)
-        return ids, float(np.mean(logs))
+            sequences = torch.tensor([begin + ids[row] for row in rows])
+            best, tokens = rules(sequences, scores).log_softmax(-1).max(-1)
+            for row, log, token in zip(rows, best.tolist(), tokens.tolist(), strict=True):
+                logs[row].append(log)
+                if token != end:
+                    ids[row].append(token)
+            going = [
+                place
+                for place, (row, token) in enumerate(zip(rows, tokens.tolist(), strict=True))
+                if token != end and len(ids[row]) < most[row]
+            ]
+            if len(going) < len(rows):
+                states = states[going]
+                cache.batch_select_indices(torch.tensor(going, dtype=torch.long))
+            rows = [rows[place] for place in going]
+            new = [[ids[row][-1]] for row in rows]
+        return [
+            Heard(tuple(row), float(np.mean(logged))) for row, logged in zip(ids, logs, strict=True)
+        ]
 
     def _phrases(self, ids: Sequence[int], span: Span) -> list[Phrase]:
         """Cut at time tokens, which enclose each phrase."""
@@ -219,16 +255,21 @@ class Transcriber:
             length = span.end - span.start
             end = (token - self.first_stamp) * _STAMP if token is not None else length
             end = min(end, length)
-            text = self._text(words)
+            text = self.text(words)
             if text:
                 low, high = span.start + min(start, end), span.start + end
                 found.append(Phrase(round(low, 2), round(high, 2), text))
             start, words = end, []
         return found
 
-    def _text(self, ids: Sequence[int]) -> str:
+    def text(self, ids: Sequence[int]) -> str:
+        """What tokens say, without the times among them."""
         plain = [i for i in ids if i < self.first_stamp]
         return str(self.processor.tokenizer.decode(plain, skip_special_tokens=True)).strip()
+
+
+def _cut(audio: np.ndarray, span: Span) -> np.ndarray:
+    return audio[round(span.start * SAMPLE_RATE) : round(span.end * SAMPLE_RATE)]
 
 
 def windows(spans: Sequence[Span]) -> list[Span]:

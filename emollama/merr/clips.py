@@ -30,6 +30,7 @@ class Source:
         speaker: speaker, if supplied.
         split: of the manifest, if any.
         view: part of the picture that shows the person, if a manifest says so.
+        mute: whether the sound is of others, if a manifest says so.
         fault: why it is not a usable clip, whatever its content.
     """
 
@@ -43,6 +44,7 @@ class Source:
     split: str | None = None
     fault: str | None = None
     view: Box | None = None
+    mute: bool = False
 
 
 def find_clips(
@@ -100,7 +102,7 @@ def _of_manifest(path: Path) -> Iterator[Source]:
             raise EmollamaError(f"{path}: '{sample.id}' has neither video nor audio")
         yield Source(
             sample.id, video, audio, sample.start, sample.end, sample.text, sample.speaker,
-            sample.split, view=sample.view,
+            sample.split, view=sample.view, mute=sample.mute,
         )  # fmt: skip
 
 

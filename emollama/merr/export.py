@@ -169,6 +169,7 @@ def sample_of(item: Item) -> Sample:
         start=clip.get("start"),
         end=clip.get("end"),
         view=clip.get("view"),
+        mute=clip.get("mute", False),
         text=item.rows[TRANSCRIPT]["text"] or None,
         speaker=clip.get("speaker"),
         split=item.rows[SELECT]["split"],

@@ -20,11 +20,15 @@ from emollama.inputs.person import ClipMoments
 from emollama.inputs.person import Person as Norm
 from emollama.manifest.sample import Manifest, Sample
 from emollama.recording.parts import Segment, SegmentAnswer
+from emollama.session.answer import of_another_label
 from emollama.session.base import Session
 from emollama.session.clip_view import ClipView
+from emollama.session.coverage import with_coverage
 from emollama.session.enrolling import moments_of_view
 from emollama.session.observation import Observation
 from emollama.workers.worker import job_of
+
+_MEASURED = "measured against "  # a remark that every segment of a person has
 
 LEAST_SEGMENTS = 2
 """Segments of a person from which they have a norm; of one, the norm would be the segment."""
@@ -52,7 +56,7 @@ def observe(session: Session, manifest: Manifest, sample: Sample) -> Observation
     job = job_of(manifest, sample, ())
     video, voice = (*(path for path in (job.video, job.audio) if path is not None), None)[:2]
     assert video is not None, "a segment's sample names the recording"
-    return session.observer.watch(video, job.start, job.end, False, voice, job.view)
+    return session.observer.watch(video, job.start, job.end, False, voice, job.view, job.mute)
 
 
 def view_of(session: Session, observation: Observation, sample: Sample) -> ClipView:
@@ -115,21 +119,28 @@ def answer_segment(
         EmollamaError: a coverage of a model that was not calibrated.
     """
     known = session.known_as(view, norm)
-    found = session.answer(known, asked.reasons, coverage=asked.coverage)
-    plain = None if norm is None else session.answer(view, False)
-    alone: dict[str, dict[str, float]] = {
-        channel: session.answer(known.only([channel]), False).scores for channel in known.used
-    }
+    # One channel alone is the answer itself where there is no other.
+    alone = [known.only([channel]) for channel in known.used] if len(known.used) > 1 else []
+    looks = [known, *alone] if norm is None else [known, view, *alone]
+    first, *rest = session.answers(looks)
+    found = with_coverage(session.calibration, first, asked.coverage)
+    scores = found.calibrated or found.scores
+    others = [with_coverage(session.calibration, one, None) for one in rest]
+    told = [one.calibrated or one.scores for one in others]
+    plain = None if norm is None else told.pop(0)
+    reason = session.reason(known) if asked.reasons else None
+    odd = of_another_label(found.label, reason, session.labels)
+    notes = (*found.notes, odd) if odd else found.notes
     session.forget(view)
     return SegmentAnswer(
-        label=found.label,
-        scores=found.calibrated or found.scores,
+        label=found.label or max(found.scores, key=lambda label: found.scores[label]),
+        scores=scores,
         label_set=found.label_set,
-        without_norm=None if plain is None else plain.calibrated or plain.scores,
-        by_channel=alone,
-        reason=found.reason,
+        without_norm=plain,
+        by_channel=dict(zip(map(str, known.used), told or [scores], strict=True)),
+        reason=reason,
         clues=found.clues,
-        notes=found.notes,
+        notes=tuple(note for note in notes if not note.startswith(_MEASURED)),
     )
 
 

@@ -81,6 +81,8 @@ class Asker:
 
     def observation(self, sample: Sample) -> Observation | str:
         """The evidence of a segment; why there is none where it cannot be decoded."""
+        if sample.mute and "face" not in self.session.channels:
+            return "the person listens, and the model reads no face"
         name = f"{self.role}-{_key(sample)}"
         kept = self.work.arrays(name)
         if kept is None:
@@ -139,5 +141,5 @@ class Asker:
 
 def _key(sample: Sample) -> str:
     """Equal for the same span, part of the picture and words."""
-    facts = [sample.id, sample.start, sample.end, sample.view, sample.text]
+    facts = [sample.id, sample.start, sample.end, sample.view, sample.mute, sample.text]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]

@@ -17,7 +17,7 @@ import numpy as np
 from emollama.media.clip import Clip, Frames, MediaError
 from emollama.media.decode import decode_clip
 from emollama.media.lengths import TrackLengths
-from emollama.recording.parts import LIP_RATE
+from emollama.recording.parts import LIP_RATE, clock
 from emollama.recording.picture import PictureBlock, PictureTools, read_picture, with_looks
 from emollama.recording.voices import LEAD, Ears, VoiceBlock, read_voices, with_vectors
 from emollama.recording.work import Arrays, Work
@@ -83,10 +83,11 @@ def read_blocks(path: Path, lengths: TrackLengths, tools: Tools, work: Work) -> 
         name = f"block-{i:05d}"
         kept = work.arrays(name)
         if kept is None:
-            kept = _to_arrays(_read(source, tools))
-            work.keep_arrays(name, kept)
-        # Vectors are measured on what is kept, so that a resumed analysis has the same.
-        yield _with_vectors(_from_arrays(kept, start, end), source, tools)
+            block = _read(source, tools)
+            work.keep_arrays(name, _to_arrays(block))
+        else:
+            block = _from_arrays(kept, start, end)
+        yield _with_vectors(block, source, tools)
 
 
 @dataclass
@@ -164,12 +165,13 @@ def _read(source: _Source, tools: Tools) -> Block:
 
 
 def _with_vectors(block: Block, source: _Source, tools: Tools) -> Block:
+    """The block with the vectors that it lacks; they are the same whenever they are measured."""
     picture, voice = block.picture, block.voice
-    if picture is not None:
+    if picture is not None and picture.looks is None:
         frames = source.frames()
         assert frames is not None, "they were there when the block was read"
         picture = with_looks(picture, frames)
-    if voice is not None and tools.ears is not None:
+    if voice is not None and voice.vectors is None and tools.ears is not None:
         sound = source.sound()
         assert sound is not None, "it was there when the block was read"
         voice = with_vectors(voice, sound, tools.ears, source.lead)
@@ -196,10 +198,3 @@ def _from_arrays(arrays: Arrays, start: float, end: float) -> Block:
         VoiceBlock.from_arrays(voice) if voice else None,
         tuple(json.loads(str(arrays[_ABOUT]))),
     )
-
-
-def clock(seconds: float) -> str:
-    """A time of a recording for people: 1:02:03, or 2:03 below an hour."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

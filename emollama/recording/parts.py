@@ -209,3 +209,10 @@ class Analysis:
     language: Language | None = None
     coverage: float | None = None
     notes: tuple[str, ...] = ()
+
+
+def clock(time: float) -> str:
+    """A time of a recording for people: 1:02:03, or 2:03 below an hour."""
+    minutes, seconds = divmod(int(time), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

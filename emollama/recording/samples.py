@@ -15,17 +15,24 @@ CORPUS = "recording"
 
 
 def segment_samples(
-    segments: Sequence[Segment], recording: Path, out: Path, name: str, transcribed: bool
+    segments: Sequence[Segment],
+    recording: Path,
+    out: Path,
+    name: str,
+    labels: Sequence[str],
+    transcribed: bool,
 ) -> Manifest:
     """The manifest of a recording's segments, as it will lie in `out`; nothing is written.
 
-    A segment whose person is not seen is a sample of sound alone.
+    A segment whose person is not seen is a sample of sound alone; one in which they do not speak is
+    mute.
 
     Args:
         segments: of the recording.
         recording: the media file.
         out: folder of the manifest.
         name: of the recording in ids, speakers and groups.
+        labels: that the model answers with.
         transcribed: whether words were looked for: then a segment without any says so ("").
     """
     path = out / MANIFEST
@@ -38,22 +45,23 @@ def segment_samples(
             start=segment.start,
             end=segment.end,
             view=segment.view,
-            text=(segment.text or "") if transcribed else None,
+            mute=segment.view is not None and not segment.spoken,
+            text=(segment.text or "") if transcribed or not segment.spoken else None,
             speaker=f"{name}-{segment.person}",
             group=name,
         )
         for segment in segments
     ]
-    return Manifest(path, CORPUS, label_set("none"), tuple(samples))
+    return Manifest(path, CORPUS, _set_of(labels), tuple(samples))
 
 
-def write_samples(manifest: Manifest, labels: Sequence[str]) -> None:
-    """Write the manifest, with the labels that the model answers with and no targets.
+def write_samples(manifest: Manifest) -> None:
+    """Write the manifest; its samples have no targets.
 
     Raises:
         EmollamaError: it cannot be written.
     """
-    write_manifest(manifest.path, manifest.corpus, _set_of(labels), manifest.samples)
+    write_manifest(manifest.path, manifest.corpus, manifest.labels, manifest.samples)
 
 
 def _set_of(labels: Sequence[str]) -> LabelSet:

@@ -88,7 +88,7 @@ class VoiceBlock:
 
 
 def read_voices(audio: np.ndarray, start: float, ears: Ears, lead: float = 0.0) -> VoiceBlock:
-    """Listen to a block of a recording.
+    """Listen to a block of a recording; the vectors are left to `with_vectors`.
 
     Args:
         audio: float32 [n] at 16 kHz; its first `lead` seconds lie before the block.
@@ -112,14 +112,17 @@ def read_voices(audio: np.ndarray, start: float, ears: Ears, lead: float = 0.0) 
         windows=windows + zero,
         loudness=loudness,
         pitch=pitch,
-        vectors=_vectors(heard, windows, ears),
     )
 
 
 def with_vectors(block: VoiceBlock, audio: np.ndarray, ears: Ears, lead: float = 0.0) -> VoiceBlock:
-    """A block that was read back, with the vectors measured again on the same sound."""
-    zero = block.start - lead
-    return replace(block, vectors=_vectors(audio, block.windows - zero, ears))
+    """A block with the vectors of its windows, measured on the sound that it was read from."""
+    pieces = []
+    places = np.round((block.windows - (block.start - lead)) * SAMPLE_RATE).astype(int)
+    for first, last in places.tolist():
+        # A shorter window is said again until it is as long as the network was trained on.
+        pieces.append(np.resize(audio[max(0, first) : last], PARTIAL * HOP))
+    return replace(block, vectors=ears.speakers.vectors(pieces))
 
 
 def _windows(chances: np.ndarray, seconds: float) -> np.ndarray:
@@ -136,15 +139,6 @@ def _windows(chances: np.ndarray, seconds: float) -> np.ndarray:
         firsts = span.start + np.linspace(0, length - _LENGTH, count)
         found.extend((first, first + _LENGTH) for first in firsts.tolist())
     return np.array(found, np.float64).reshape(-1, 2)
-
-
-def _vectors(heard: np.ndarray, windows: np.ndarray, ears: Ears) -> np.ndarray:
-    """Unit vectors [K, 256] of windows in seconds of the sound."""
-    pieces = []
-    for first, last in np.round(windows * SAMPLE_RATE).astype(int).tolist():
-        # A shorter window is said again until it is as long as the network was trained on.
-        pieces.append(np.resize(heard[max(0, first) : last], PARTIAL * HOP))
-    return ears.speakers.vectors(pieces)
 
 
 def _contour(audio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -27,6 +27,7 @@ class AskedClip:
         start, end: seconds in the files.
         text: what is said; None to transcribe it.
         view: the part of the picture to look at; None for all of it.
+        mute: whether the sound is of others, and is left out.
     """
 
     name: str
@@ -36,6 +37,7 @@ class AskedClip:
     end: float | None = None
     text: str | None = None
     view: Box | None = None
+    mute: bool = False
 
     @property
     def key(self) -> str:
@@ -43,6 +45,8 @@ class AskedClip:
         facts: list[object] = [self.name, self.start, self.end, self.text]
         if self.view is not None:  # keys made before clips had one stay valid
             facts.append(list(self.view))
+        if self.mute:
+            facts.append("mute")
         for path in (self.video, self.audio):
             try:
                 status = None if path is None else path.stat()
@@ -115,6 +119,8 @@ def _of_manifest(path: Path, text: str | None) -> list[AskedClip]:
         video, voice = (*files, None, None)[:2]
         words = sample.text if text is None else text
         found.append(
-            AskedClip(sample.id, video, voice, sample.start, sample.end, words, sample.view)
+            AskedClip(
+                sample.id, video, voice, sample.start, sample.end, words, sample.view, sample.mute
+            )
         )
     return found

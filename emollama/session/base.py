@@ -101,6 +101,7 @@ class Session(ABC):
         transcribe: bool = True,
         voice: Path | None = None,
         view: Box | None = None,
+        mute: bool = False,
     ) -> ClipView:
         """Decode, encode and describe a clip, by the same code as extraction.
 
@@ -113,12 +114,13 @@ class Session(ABC):
                 described; silence yields no words.
             voice: the file of its sound, if it is another.
             view: the part of the picture to look at; None for all of it.
+            mute: whether the sound is of others, and is left out with all words.
 
         Raises:
             EmollamaError: the file cannot be read, or has none of the model's channels.
         """
-        listen = self.listens(text, transcribe)
-        seen = self.observer.watch(video, start, end, listen, voice, view)
+        listen = self.listens(text, transcribe) and not mute
+        seen = self.observer.watch(video, start, end, listen, voice, view, mute)
         return self.look_at(seen, text, str(video))
 
     def listens(self, text: str | None, transcribe: bool = True) -> bool:

@@ -88,10 +88,11 @@ class Observer:
         transcribe: bool = True,
         voice: Path | None = None,
         view: Box | None = None,
+        mute: bool = False,
     ) -> Observation:
         """Observe a clip, or a span of one; `voice` is the file of its sound, if another.
 
-        `view` is the part of the picture to look at.
+        `view` is the part of the picture to look at; `mute` leaves out the sound.
 
         A missing asset for the description is noted; the tracks are made in any case.
 
@@ -103,7 +104,7 @@ class Observer:
         wanted = [*encoders, self._expression] if self.describe else encoders
         raw_voice = any(tool.channel == "voice" for tool in self.tools.values())
         listen = transcribe or self.describe or raw_voice
-        job = Job("", video, voice, start, end, None, (), view=view)
+        job = Job("", video, voice, start, end, None, (), view=view, mute=mute)
         clips = decode_views(job, wanted, want_audio=listen)
         clip = next(iter(clips.values()))
         tracks: dict[str, FeatureTrack | None] = {}

@@ -27,7 +27,8 @@ from emollama.media.presence import speaks
 class Job:
     """A clip to decode once, and the keys of the tools that need it.
 
-    `fps` is of a frame folder; `view` the part of the picture that is looked at, None for all.
+    `fps` is of a frame folder; `view` the part of the picture that is looked at, None for all;
+    `mute` leaves out the sound.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Job:
     keys: tuple[str, ...]
     fps: float | None = None
     view: Box | None = None
+    mute: bool = False
 
 
 def job_of(manifest: Manifest, sample: Sample, keys: tuple[str, ...]) -> Job:
@@ -48,7 +50,7 @@ def job_of(manifest: Manifest, sample: Sample, keys: tuple[str, ...]) -> Job:
     )
     return Job(
         sample.id, video, audio, sample.start, sample.end, sample.text, keys, sample.fps,
-        sample.view,
+        sample.view, sample.mute,
     )  # fmt: skip
 
 
@@ -116,7 +118,7 @@ def decode_views(
     """
     views = list(dict.fromkeys(view_of(e) for e in encoders if e.frames)) or [View()]
     judged = any(e.channel == "voice" for e in encoders)
-    want_audio = want_audio or judged
+    want_audio = (want_audio or judged) and not job.mute
     clips = {
         view: decode_clip(
             job.video,

@@ -13,8 +13,9 @@ def test_words_that_whisper_is_unsure_of_are_left_out() -> None:
     transcriber = Transcriber.open()
     noise = np.random.default_rng(0).normal(scale=0.1, size=32_000).astype(np.float32)
     with torch.inference_mode():
-        ids, certainty = transcriber._greedy(transcriber._states(noise, Span(0.0, 2.0)), 60)
-    assert transcriber._text(ids) == "I'm going to go to the next one." and certainty < -1.5
+        (heard,) = transcriber._greedy(transcriber.states([noise]), [60])
+    assert transcriber.text(heard.ids) == "I'm going to go to the next one."
+    assert heard.certainty < -1.5
     assert transcriber.hear(noise, [Span(0.0, 2.0)]) == Transcript()
 
 

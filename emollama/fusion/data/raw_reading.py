@@ -79,6 +79,8 @@ class MediaTool:
                 job.video, job.start, job.end, self.count, self.per_second, self.side, job.fps,
                 job.view,
             )  # fmt: skip
+        if job.mute:
+            return None
         clip = decode_clip(
             job.video, job.audio, start=job.start, end=job.end, want_video=False
         )  # fmt: skip

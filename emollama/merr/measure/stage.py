@@ -150,6 +150,8 @@ def _wanted(build: Build, prints: dict[str, str]) -> Iterator[_Wanted]:
         content = [str(clip["content"]), str(clip.get("start")), str(clip.get("end"))]
         if "view" in clip:
             content.append(str(clip["view"]))
+        if "mute" in clip:
+            content.append("mute")
         keys = {}
         for name, fingerprint in prints.items():
             more = [_given(build, item) or ""] if name == TRANSCRIPT else []
@@ -219,6 +221,8 @@ def _handed_in(source: Source, beside: Path) -> Row:
     for name in ("start", "end", "text", "speaker", "split", "view"):
         if (value := getattr(source, name)) is not None:
             row[name] = list(value) if name == "view" else value
+    if source.mute:
+        row["mute"] = True
     return row
 
 
@@ -239,7 +243,7 @@ def _identity(source: Source, beside: Path) -> list[str]:
 def _job(source: Source) -> Job:
     return Job(
         source.id, source.video, source.audio, source.start, source.end, source.text, (CLIPS,),
-        view=source.view,
+        view=source.view, mute=source.mute,
     )  # fmt: skip
 
 
@@ -250,7 +254,10 @@ def _item_job(build: Build, item: Item) -> Job:
     )
     start, end = clip.get("start"), clip.get("end")
     view = tuple(clip["view"]) if "view" in clip else None
-    return Job(item.id, video, audio, start, end, _given(build, item), (), view=view)
+    return Job(
+        item.id, video, audio, start, end, _given(build, item), (), view=view,
+        mute="mute" in clip,
+    )  # fmt: skip
 
 
 def _given(build: Build, item: Item) -> str | None:

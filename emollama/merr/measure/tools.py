@@ -57,7 +57,8 @@ class View:
             end=self.job.end,
             frames=frames_wanted(seconds, self._settings.faces.per_second, len(self.shown)),
             want_video=pictures,
-            want_audio=VOICE in self.job.keys or TRANSCRIPT in self.job.keys,
+            want_audio=(VOICE in self.job.keys or TRANSCRIPT in self.job.keys)
+            and not self.job.mute,
             max_seconds=self._settings.longest,
             view=self.job.view,
         )
@@ -103,7 +104,7 @@ class ClipTool:
             "content": ("" if job.video else "sound:") + "+".join(h[:20] for h in hashes),
             "seconds": round(max(high - low, 0.0), 3),
             "pictures": len(view.shown),
-            "sound": any(length.has_sound for length in lengths[-1:]),
+            "sound": not job.mute and any(length.has_sound for length in lengths[-1:]),
         }
         longest = self.settings.longest
         if row["seconds"] > longest:  # what is trained on is what is described

@@ -14,8 +14,8 @@ import numpy as np
 from emollama.base.colours import EXPRESSION_COLOURS
 from emollama.encoders.expression import CLASSES
 from emollama.recording.export.marks import Mark
-from emollama.recording.export.report.words import clock, percent
-from emollama.recording.parts import FACE_RATE, Analysis, Segment, SegmentAnswer, Timeline
+from emollama.recording.export.report.words import percent
+from emollama.recording.parts import FACE_RATE, Analysis, Segment, SegmentAnswer, Timeline, clock
 
 MOST_STRETCHES = 1500
 """Stretches of time that a person's curves are thinned to, at most."""

@@ -22,9 +22,8 @@ from emollama.recording.export.report.colours import label_colours
 from emollama.recording.export.report.lanes import VALUE_COLOURS, VOICE_COLOURS, axis, lane
 from emollama.recording.export.report.tables import marks_list, time_table, transcript
 from emollama.recording.export.report.thumbnails import thumbnails
-from emollama.recording.export.report.words import clock
 from emollama.recording.notice import NOTICE
-from emollama.recording.parts import Analysis
+from emollama.recording.parts import Analysis, clock
 
 _HERE = Path(__file__).parent
 

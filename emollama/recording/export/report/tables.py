@@ -8,9 +8,9 @@ from html import escape
 
 from emollama.manifest.channels import CHANNELS
 from emollama.recording.export.marks import RULES, Kind, Mark
-from emollama.recording.export.report.words import clock, percent
+from emollama.recording.export.report.words import percent
 from emollama.recording.export.tables import likeliest
-from emollama.recording.parts import Analysis, Segment, SegmentAnswer
+from emollama.recording.parts import Analysis, Segment, SegmentAnswer, clock
 
 
 def time_table(analysis: Analysis) -> str:
