@@ -141,3 +141,9 @@ def test_an_unknown_format_is_told(tmp_path: Path) -> None:
     with pytest.raises(EmollamaError, match=r"^format 'elan' is unknown"):
         write_all(analysis(tmp_path / "a.mp4"), tmp_path / "out", ["elan"])
     assert "eaf" in FORMATS and not (tmp_path / "out").exists()
+
+
+def test_a_name_that_is_no_unicode_is_no_obstacle(tmp_path: Path) -> None:
+    write_all(analysis(tmp_path / "tal\udcffk.mp4"), tmp_path / "out")
+    assert (tmp_path / "out/recording.rttm").read_text().startswith("SPEAKER tal_k 1 0.500 ")
+    assert 'src="./../tal%FFk.mp4"' in (tmp_path / "out/report.html").read_text()
