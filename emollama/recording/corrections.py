@@ -143,6 +143,8 @@ def _sample(
         text = ""  # words were looked for, and none is in this interval
     if text is not None:
         changed["text"] = text
+    if text:
+        changed["mute"] = False  # who has words is heard
     changed["targets"] = base.targets.model_copy(update={"emotion": label})
     return base.model_copy(update=changed)
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from emollama.media.speech import Span
-from emollama.recording.parts import FACE_RATE, Person, Segment, Turn, Word
+from emollama.recording.parts import FACE_RATE, Person, Segment, Turn, Word, segment_id
 from emollama.recording.views import Faces, view_of
 
 LONGEST, SHORTEST = 15.0, 1.0
@@ -83,7 +83,7 @@ def cut_segments(
             view, seen = view_of(faces[person.name], besides, span)
             found.append(
                 Segment(
-                    f"{stem}-{person.name}-{round(span.start * 100):07d}",
+                    segment_id(stem, person.name, span.start),
                     person.name, span.start, span.end,
                     round(sum(_common(span, t) for t in _within(own, span.start, span.end)), 2),
                     view, tuple(words_of.get(span, ())),

@@ -51,9 +51,10 @@ def _of(person: Person, analysis: Analysis) -> Iterable[Tier]:
 
 
 def apart(intervals: Iterable[Interval], duration: float) -> tuple[Interval, ...]:
-    """Intervals in order, in whole thousandths of a second, each cut where the next begins.
+    """Intervals in order, in whole thousandths of a second, none of which overlap.
 
-    What is then shorter than `SHORTEST` is left out.
+    One that begins before another has ended cuts it off there; of two that begin together the
+    longer begins where the shorter ends. What is then shorter than `SHORTEST` is left out.
     """
     rounded = sorted(
         (
@@ -66,11 +67,16 @@ def apart(intervals: Iterable[Interval], duration: float) -> tuple[Interval, ...
     for one in rounded:
         if one.end - one.start < SHORTEST / 2:
             continue
-        if kept and kept[-1].end > one.start:
+        start = one.start
+        if kept and kept[-1].end > start:
             last = kept.pop()
-            if one.start - last.start >= SHORTEST / 2:
-                kept.append(Interval(last.start, one.start, last.words))
-        kept.append(one)
+            if start > last.start:
+                last = Interval(last.start, start, last.words)
+            else:
+                start = last.end
+            kept.append(last)
+        if one.end - start >= SHORTEST / 2:
+            kept.append(Interval(start, one.end, one.words))
     return tuple(kept)
 
 

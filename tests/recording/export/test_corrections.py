@@ -37,7 +37,7 @@ def eaf(tmp_path: Path) -> Path:
 
 
 def corrected(file: Path) -> tuple[dict[str, Sample], str]:
-    out = file.parent.parent / "train" / "m.jsonl"
+    out = file.parent.parent / "train/one/m.jsonl"
     report = prepare_corrected([file], out)
     return {s.id: s for s in read_manifest(out).samples}, "\n".join(report.lines())
 
@@ -63,7 +63,7 @@ def test_a_corrected_label_keeps_id_view_person_and_words(eaf: Path) -> None:
     assert (one.view, one.start, one.end, one.speaker, one.group) == (
         kept.view, kept.start, kept.end, f"{STEM}-A", STEM,
     )  # fmt: skip
-    assert one.video == f"../media/{STEM}.mp4" and one.audio is None
+    assert one.video == f"../../media/{STEM}.mp4" and one.audio is None
     # The segment without an answer was not labelled by the researcher either.
     assert set(first) - set(found) == {f"{STEM}-A-0001200"}
     assert "1 labels differ from the model's answers, 0 intervals are new" in told

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -13,9 +14,11 @@ from praatio import textgrid
 from pympi import Elan
 
 from emollama.base.errors import EmollamaError
-from emollama.corpora.tables.tiers import read_subtitles
+from emollama.corpora.tables.tiers import Interval, read_subtitles
 from emollama.recording.export import FORMATS, write_all
-from tests.recording.export.made import LABELS, NASTY, STEM, analysis
+from emollama.recording.export.subtitles import LONGEST_CUE, cues
+from emollama.recording.export.tiers import apart
+from tests.recording.export.made import LABELS, NASTY, STEM, analysis, answered, segment
 
 
 @pytest.fixture
@@ -104,9 +107,33 @@ def test_praat_reads_the_same_tiers(out: Path) -> None:
     assert grid.getTier("B text").entries[0].label == f"{NASTY} & --> so"
 
 
+def test_long_sentences_are_several_cues_and_silence_is_none(tmp_path: Path) -> None:
+    said = " ".join(f"word{i}" for i in range(40))
+    made = replace(
+        analysis(tmp_path / "a.mp4"),
+        segments=(segment("A", 1, 13, said), segment("B", 5, 9)),
+        answers=(answered("sad", 0.9), answered("happy", 0.9)),
+    )
+    found = cues(made)
+    assert " ".join(cue.words for cue in found) == said and {c.person for c in found} == {"A"}
+    assert len(found) == 4 and all(len(cue.words) <= LONGEST_CUE for cue in found)
+    ends = [found[0].start, *(cue.end for cue in found)]
+    assert ends[0] == 1 and ends[-1] == 13 and ends[1:-1] == [cue.start for cue in found[1:]]
+
+
+def test_intervals_of_a_tier_never_overlap() -> None:
+    found = apart([Interval(2.0004, 3, "b"), Interval(0, 2.5, "a"), Interval(2.9, 9, "c"),
+                   Interval(4, 4.0002, "no time"), Interval(-1, 0.5, "first")], 8)  # fmt: skip
+    # Both begin at 0 when the recording does: the longer one begins behind the shorter.
+    assert [(i.start, i.end, i.words) for i in found] == [
+        (0, 0.5, "first"), (0.5, 2, "a"), (2, 2.9, "b"), (2.9, 8, "c"),
+    ]  # fmt: skip
+
+
 def test_the_same_analysis_gives_the_same_bytes(out: Path, tmp_path: Path) -> None:
     first = {file.name: file.read_bytes() for file in out.iterdir()}
     write_all(analysis(tmp_path / f"{STEM}.mp4"), out)
+    assert b'DATE="1970-01-01T00:00:00+00:00"' in first["recording.eaf"]
     assert first == {file.name: file.read_bytes() for file in out.iterdir()}
 
 
@@ -114,3 +141,9 @@ def test_an_unknown_format_is_told(tmp_path: Path) -> None:
     with pytest.raises(EmollamaError, match=r"^format 'elan' is unknown"):
         write_all(analysis(tmp_path / "a.mp4"), tmp_path / "out", ["elan"])
     assert "eaf" in FORMATS and not (tmp_path / "out").exists()
+
+
+def test_a_name_that_is_no_unicode_is_no_obstacle(tmp_path: Path) -> None:
+    write_all(analysis(tmp_path / "tal\udcffk.mp4"), tmp_path / "out")
+    assert (tmp_path / "out/recording.rttm").read_text().startswith("SPEAKER tal_k 1 0.500 ")
+    assert 'src="./../tal%FFk.mp4"' in (tmp_path / "out/report.html").read_text()

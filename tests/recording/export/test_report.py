@@ -173,6 +173,8 @@ def test_in_a_browser(made: Analysis, tmp_path: Path, width: int) -> None:
         assert view.evaluate(f"{media}.currentTime") == 7.5
         assert view.inner_text("#transcript li.now .said") == "but why"
         assert view.evaluate("document.getElementById('playhead').style.left") == "37.5%"
+        silent = view.locator("#transcript li.listens")
+        assert silent.count() == 1 and not silent.is_visible()
         view.keyboard.press("p")
         assert view.evaluate(f"{media}.currentTime") == 4.0  # the conflict before
         view.keyboard.press("ArrowRight")
@@ -181,6 +183,8 @@ def test_in_a_browser(made: Analysis, tmp_path: Path, width: int) -> None:
         lane.scroll_into_view_if_needed()
         lane.click(position={"x": lane.bounding_box()["width"] / 2, "y": 14}, force=True)
         assert view.evaluate(f"{media}.currentTime") == pytest.approx(10, abs=0.1)
+        view.get_by_label("also who listens").check()
+        assert silent.is_visible()
         view.locator("#play").click()
         until(view, f"{media}.currentTime > 10.3")
         view.locator("#play").click()

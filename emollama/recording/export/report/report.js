@@ -28,7 +28,7 @@
     for (const { row, start, end } of rows) {
       const current = start <= now && now < end;
       row.classList.toggle("now", current);
-      if (current && first === null) first = row;
+      if (current && first === null && row.offsetParent !== null) first = row;
     }
     if (!follow) return;
     if (first !== null) list.scrollTop = first.offsetTop - list.clientHeight / 3;
@@ -84,6 +84,9 @@
     lanes.scrollLeft = (now / length) * wide.clientWidth - lanes.clientWidth / 2;
     show(false);
   });
+  const listeners = find("listeners");
+  listeners.addEventListener("change", () => list.classList.toggle("all", listeners.checked));
+  list.classList.toggle("all", listeners.checked);
   wide.addEventListener("click", (e) => {
     const box = wide.getBoundingClientRect();
     seek(((e.clientX - box.left) / box.width) * length);

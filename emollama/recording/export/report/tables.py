@@ -69,13 +69,18 @@ def marks_list(marks: Sequence[Mark]) -> str:
 def transcript(analysis: Analysis, places: Mapping[str, int]) -> str:
     """All segments in order of time: who, label, words, reason and remarks.
 
+    Those in which their person only listens are shown where the box is ticked, or nobody speaks.
     `places` are numbers of the labels' colours in the style sheet.
     """
     items = "".join(
         _segment(segment, answer, places)
         for segment, answer in zip(analysis.segments, analysis.answers, strict=True)
     )
-    return f'<ol id="transcript" tabindex="0" aria-label="Transcript">{items}</ol>'
+    ticked = "" if any(segment.spoken for segment in analysis.segments) else " checked"
+    return (
+        f'<p><label><input type="checkbox" id="listeners"{ticked}> also who listens</label></p>'
+        f'<ol id="transcript" tabindex="0" aria-label="Transcript">{items}</ol>'
+    )
 
 
 def _segment(segment: Segment, answer: SegmentAnswer, places: Mapping[str, int]) -> str:
@@ -98,14 +103,19 @@ def _segment(segment: Segment, answer: SegmentAnswer, places: Mapping[str, int])
     more += answer.notes
     if answer.error:
         more.append(answer.error)
-    said = escape(segment.text) if segment.text else "<em>without words</em>"
+    said = (
+        escape(segment.text)
+        if segment.text
+        else f"<em>{'speaks' if segment.spoken else 'listens'}</em>"
+    )
     small = f'<p class="small">{escape("; ".join(more))}</p>' if more else ""
     why = f"<p>{escape(answer.reason)}</p>" if answer.reason else ""
     reason = f"<details><summary>reason</summary>{why}</details>" if why else ""
+    listens = "" if segment.spoken else ' class="listens"'
     return (
-        f'<li data-start="{segment.start:.2f}" data-end="{segment.end:.2f}">{_button(segment)} '
-        f'<b>{escape(segment.person)}</b> {label} <span class="said">{said}</span>'
-        f"{small}{reason}</li>"
+        f'<li{listens} data-start="{segment.start:.2f}" data-end="{segment.end:.2f}">'
+        f'{_button(segment)} <b>{escape(segment.person)}</b> {label} <span class="said">{said}'
+        f"</span>{small}{reason}</li>"
     )
 
 
