@@ -67,9 +67,9 @@ def voice_space(folder: Path) -> dict[str, list[float] | list[list[float]]]:
             people.setdefault(row["actor"], []).append(vector)
     means = {person: np.mean(vectors, axis=0) for person, vectors in people.items()}
     moved = np.concatenate([np.array(people[p]) - means[p] for p in sorted(people)])
-    found = np.linalg.svd(moved, full_matrices=False)[2][:DIRECTIONS]
+    found = np.linalg.svd(moved.astype(np.float64), full_matrices=False)[2][:DIRECTIONS]
     found = found * np.where(found.sum(1, keepdims=True) < 0, -1, 1)
-    middle = np.mean([means[person] for person in sorted(means)], axis=0)
+    middle = np.mean([means[person] for person in sorted(means)], axis=0, dtype=np.float64)
     return {"middle": middle.round(6).tolist(), "directions": found.round(6).tolist()}
 
 

@@ -56,7 +56,7 @@ def track(
         inside = (moments >= low) & (moments < high)
         lips[inside] += 0.3 + 0.1 * np.sin(9 * moments[inside])
     return FaceTrack(
-        times, np.tile(np.float32([0.4, 0.2, 0.6, 0.5]), (len(times), 1)),
+        times, np.tile(np.array([0.4, 0.2, 0.6, 0.5], np.float32), (len(times), 1)),
         np.ones(len(times), np.float32), np.full((len(times), 7), 1 / 7, np.float32), moments,
         lips.astype(np.float32), np.zeros(4, np.float32),
     )  # fmt: skip
