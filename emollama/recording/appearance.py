@@ -17,20 +17,21 @@ _BUST = 24  # pixels of the crop that shows hair, face and shoulders
 _BUST_MARGIN = 0.55  # around the face, as a share of its longer side
 _BUST_DOWN = 0.25  # how far its centre lies below the face's, as a share of the face's height
 _CELLS = 8  # cells across and down whose colours are read
+_ROWS = (1.0, 1.0, 1.0, 1.0, 1.0, 0.7, 0.5, 0.4)  # weights: a close-up shows no clothes
 _FACE = 48  # pixels of the crop that shapes are read from
 _TILES, _ANGLES = 6, 8  # tiles across and down, directions of an edge
-_SHAPE = 0.4  # weight of shapes beside colours
+_SHAPE = 0.35  # weight of shapes beside colours
 
-WIDTH = _CELLS * _CELLS * 3 + _TILES * _TILES * _ANGLES
+WIDTH = _CELLS * (_CELLS - 2) * 3 + _TILES * _TILES * _ANGLES
 """Numbers in an appearance vector."""
 
 
 def appearance(image: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
     """Vectors float32 [K, WIDTH] of the faces of one picture, uint8 [H, W, 3].
 
-    Mean vectors over 2 s lie 0.11 to 0.15 apart for one person (19 of 20 pairs: below 0.23), and
-    0.28 to 0.38 for two (99 of 100: above 0.2), where light and size change from one to the other;
-    6 people of Java-SED and 10 drawn ones.
+    Where light and size change, medians over 2 s of one person lie about 0.12 apart, those of two
+    people 0.25; at 0.18 as many pairs of one are taken for two as the other way round: 6 to 8 of
+    100 (6 people of Java-SED before one wall, `tests/recording/test_picture.py` for drawn ones).
     """
     if not faces:
         return np.zeros((0, WIDTH), np.float32)
@@ -47,17 +48,20 @@ def _lowered(face: Face) -> Face:
 
 
 def _colours(busts: np.ndarray) -> np.ndarray:
-    """Colour of each cell, [K, cells * cells * 3], where the whole crop is a medium grey.
+    """Brightness, red-green and yellow-blue of each cell, [K, cells * (cells - 2) * 3].
 
-    Brightness, red against green, yellow against blue.
+    The light is taken off: the crop as a whole is made a medium grey. The outermost columns are
+    left out: they show the wall, or a neighbour.
     """
     side = _BUST // _CELLS
     cells = busts.reshape(len(busts), _CELLS, side, _CELLS, side, 3).mean((2, 4))
     grey = np.maximum(cells.mean((1, 2), keepdims=True), 1)
-    red, green, blue = np.moveaxis(np.clip(cells / grey / 2, 0, 1), -1, 0)
+    cells = np.clip(cells / grey / 2, 0, 1)[:, :, 1:-1]
+    red, green, blue = np.moveaxis(cells, -1, 0)
     light = (red + green + blue) / 3
     light = light - 0.5 * light.mean((1, 2), keepdims=True)
     opposed = np.stack([light, 2 * (red - green), red + green - 2 * blue], axis=-1)
+    opposed = opposed * np.array(_ROWS)[:, None, None]
     return opposed.reshape(len(busts), -1) / _CELLS
 
 

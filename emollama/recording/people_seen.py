@@ -14,7 +14,7 @@ from emollama.recording.parts import FACE_RATE, FaceTrack
 
 MOST = 8
 """People that are kept in a crowd: those who are seen longest."""
-ALIKE = 0.21
+ALIKE = 0.18
 """Distance of appearance up to which two groups of tracks are one person."""
 
 _TOGETHER = 1.0 / FACE_RATE  # seconds that tracks of one person may overlap by rounding

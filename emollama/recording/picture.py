@@ -18,7 +18,7 @@ from emollama.recording.lips import lip_motion
 from emollama.recording.parts import FACE_RATE
 from emollama.recording.shots import THUMB, change, thumbnail
 
-SMALLEST, SEARCHED = 0.1, 480
+SMALLEST, SEARCHED = 0.12, 360
 """Smallest face as a share of the shorter side, and pixels that a picture is scaled down to."""
 
 _BATCH = 16  # frames searched at once

@@ -27,8 +27,8 @@ CERTAIN = 0.9
 
 _REACH, _FASTER = 0.6, 1.0  # face widths that a face may jump, at once and a second
 _GROWTH = 1.6  # ratio of sizes
-_LOOK = 0.25  # distance of appearance that is as bad as a jump to the edge of the reach
-_LIMIT = 1.3  # a dearer pair is two faces
+_LOOK = 0.17  # distance of appearance that is as bad as a jump to the edge of the reach
+_LIMIT = 1.4  # a dearer pair is two faces
 _LEARN = 0.1  # how fast a track's appearance follows its latest faces
 _STEADY = 0.6  # how fast a track's motion follows its latest steps
 

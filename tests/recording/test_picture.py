@@ -42,7 +42,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
         one = here.draw({}, speech=float(speech))
         sway = (5 * np.sin(2 * np.pi * 0.8 * time), 0.0, 4 * np.sin(2 * np.pi * 0.8 * time), 1.0)
         two = there.draw({}, pose=sway) * (0.9 + 0.1 * np.sin(2 * np.pi * 1.5 * time))
-        pair = [one, two.astype(np.uint8)] if time < CUT else [two.astype(np.uint8), one // 2 * 2]
+        pair = [one, two.astype(np.uint8)] if time < CUT else [two.astype(np.uint8), one]
         frame = np.concatenate(pair, axis=1)
         frames.append(frame if time < CUT else np.roll(frame, 20, axis=0))
     path = tmp_path_factory.mktemp("film") / "two.mp4"
@@ -68,7 +68,7 @@ def blocks(film: Path) -> list[PictureBlock]:
 def test_both_faces_are_found_at_5_a_second_and_read(blocks: list[PictureBlock]) -> None:
     for block in blocks:
         assert block.searched.sum() == 8 and len(block.times) == 20
-        assert np.bincount(block.frames)[block.searched].tolist() == [2] * 8
+        assert np.bincount(block.frames, minlength=20)[block.searched].tolist() == [2] * 8
         assert block.boxes.min() > 0 and block.boxes.max() < 1
         np.testing.assert_allclose(block.expressions.sum(1), 1, rtol=1e-5)
     assert blocks[1].times[0] == pytest.approx(CUT, abs=0.05)
