@@ -16,20 +16,19 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from emollama.recording.analysis import Analyst, Options, tracks_of
-from emollama.recording.answers import Asked
-from emollama.recording.asking import Asker
-from emollama.recording.people import find_people
-from emollama.recording.samples import segment_samples
-from emollama.recording.turns import voice_turns
-from emollama.recording.work import Work, opened
-
 from benchmarks.recordings.found import RESULTS, Answer, Cell, Found, read_cell, write_cell
 from emollama.assets.people import model_or_shipped
 from emollama.base.errors import one_line_errors
 from emollama.media.speech import Span
 from emollama.probe.scene_truth import SceneTruth, read_truths, view_of
+from emollama.recording.analysis import Analyst, Options, tracks_of
+from emollama.recording.answering.answers import Asked
+from emollama.recording.answering.asking import Asker
+from emollama.recording.answering.samples import segment_samples
 from emollama.recording.parts import Person, Segment, SegmentAnswer, Turn, Word
+from emollama.recording.people import find_people
+from emollama.recording.turns import voice_turns
+from emollama.recording.work import Work, opened
 
 
 def scene_found(analyst: Analyst, path: Path, truth: SceneTruth, out: Path) -> Found:

@@ -24,11 +24,11 @@ from typing import Any
 
 import av
 import psutil
-from emollama.recording.analysis import Analyst, Options, tracks_of
 
 from benchmarks.measure import show
 from emollama.assets.people import model_or_shipped
 from emollama.base.errors import one_line_errors
+from emollama.recording.analysis import Analyst, Options, tracks_of
 
 STAGES = {
     "decoding blocks": ("emollama.recording.blocks", "decode_clip"),
@@ -39,8 +39,8 @@ STAGES = {
     "words": ("emollama.recording.analysis", "hear"),
     "people and turns": ("emollama.recording.analysis", "find_people"),
     "segments": ("emollama.recording.analysis", "cut_segments"),
-    "decoding and encoding segments": ("emollama.recording.asking", "observe"),
-    "answers": ("emollama.recording.asking", "answer_segment"),
+    "decoding and encoding segments": ("emollama.recording.answering.asking", "observe"),
+    "answers": ("emollama.recording.answering.asking", "answer_segment"),
     "files and report": ("emollama.recording.analysis", "write_all"),
 }
 """Of each stage: the module that calls it, and the name it calls it by."""
