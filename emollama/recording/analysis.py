@@ -177,7 +177,7 @@ class Analyst:
                 _say(f"{out}: was analysed before, nothing to do")
                 return dict(_read_record(out))
             _say(f"{recording}: {_about(lengths)}")
-            found, blocks = self._found(recording, lengths, out, name, work)
+            found, blocks = self.found(recording, lengths, out, name, work)
             told = _summary(found)
             if self.options.keep_vectors:
                 write_vectors(out / "vectors.npz", blocks, found.people)
@@ -190,9 +190,21 @@ class Analyst:
         _say(f"{out}: {told['people']} people, {told['segments']} segments")
         return told
 
-    def _found(
+    def found(
         self, recording: Path, lengths: TrackLengths, out: Path, name: str, work: Work
     ) -> tuple[Analysis, list[Block]]:
+        """What is found in a recording, and its blocks with all vectors; only the manifest is written.
+
+        Args:
+            recording: a video or sound file.
+            lengths: its tracks.
+            out: folder that the manifest lies in.
+            name: of the recording in ids, speakers and groups.
+            work: what was done before.
+
+        Raises:
+            EmollamaError: see `analyse`.
+        """
         options, session, values = self.options, self.session, self.values
         blocks: list[Block] = []
         with recorded("minutes read") as advance:
