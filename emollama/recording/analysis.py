@@ -193,7 +193,7 @@ class Analyst:
     def found(
         self, recording: Path, lengths: TrackLengths, out: Path, name: str, work: Work
     ) -> tuple[Analysis, list[Block]]:
-        """What is found in a recording, and its blocks with all vectors; only the manifest is written.
+        """What is found in a recording, and its blocks; only the manifest is written.
 
         Args:
             recording: a video or sound file.
