@@ -3,8 +3,8 @@
 A language model tuned on voice and face together answers less well than a regression when it is
 given only one of them. A channel head is that regression: multinomial, on the means of the
 channel's tracks, each clip seen several times with its person known by a new draw of clips. The
-label scores are then the product of experts log p_lm + weight * mean over present channels of
-log p_head, renormalised. What the language model writes does not change.
+label scores are then a weighted geometric mean: log p_lm counts 1 and the mean over present
+channels of log p_head counts `weight`. What the language model writes does not change.
 """
 
 from __future__ import annotations
@@ -96,7 +96,8 @@ class ChannelHeads:
                 and (log := head.log_probabilities(one.tracks)) is not None
             ]
             if logs:
-                scores = np.log(np.maximum(found[i], _FLOOR)) + self.weight * np.mean(logs, axis=0)
+                own = np.log(np.maximum(found[i], _FLOOR))
+                scores = (own + self.weight * np.mean(logs, axis=0)) / (1 + self.weight)
                 chances = np.exp(scores - scores.max())
                 found[i] = chances / chances.sum()
         return found
