@@ -20,6 +20,14 @@ def enrolment(
     baseline: Annotated[
         bool, typer.Option(help="Fit the regression on the same inputs beside the model.")
     ] = True,
+    scored: Annotated[
+        int,
+        typer.Option(
+            help="Clips of each person that a draw scores at most, spread over the labels; 0 for "
+            "all that are not enrolled.",
+            min=0,
+        ),
+    ] = 0,
     score: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Show the curve of a finished run's enrolment.jsonl.",
@@ -47,7 +55,7 @@ def enrolment(
     from emollama.evaluation.enrolment import enrolment_curve
     from emollama.scoring.enrolment.curve import write_curve
 
-    curve = enrolment_curve(settings, draws, baseline)
+    curve = enrolment_curve(settings, draws, baseline, scored)
     out = settings.output / ANSWERS_FILE
     write_curve(curve, out)
     _show(out, settings.output / FIGURE_FILE)

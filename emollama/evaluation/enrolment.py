@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,20 +57,23 @@ EPOCHS = 6
 
 @dataclass(frozen=True)
 class Draw:
-    """One draw of a case: who is known by what, and which clips were enrolled."""
+    """One draw of a case: who is known by what, and which clips are not scored."""
 
     case: str
     clips: int
     number: int
     known: Known
-    enrolled: frozenset[str]
+    left_out: frozenset[str]
 
 
-def enrolment_curve(config: EvalConfig, draws: int, baseline: bool = True) -> Curve:
+def enrolment_curve(
+    config: EvalConfig, draws: int, baseline: bool = True, scored: int = 0
+) -> Curve:
     """Answers of a model to a split, by how many clips of each person are known.
 
     Enrolled clips are not scored. The estimate of a person sees no label, except that of clips
-    which are told to be neutral.
+    which are told to be neutral. `scored`: how many clips of a person each draw scores at most, as
+    evenly over the labels as can be; 0 for all that are not enrolled.
 
     Raises:
         EmollamaError: the model does not measure people, or the split has no labelled clips of
@@ -88,7 +92,7 @@ def enrolment_curve(config: EvalConfig, draws: int, baseline: bool = True) -> Cu
     loaded = model.load_samples(manifest, samples, split, config.data.store, config.data.features)
     loaded.channels -= manifest.lacks
     people = enrolment(prior, loaded.readers, loaded.samples)
-    plan = list(planned(people, loaded.samples, draws, config.seed))
+    plan = list(planned(people, loaded.samples, draws, config.seed, scored))
     if not any(draw.case == ANY for draw in plan):
         raise EmollamaError(
             f"{config.data.manifest}: split '{split}' has no person with two clips; people are "
@@ -129,8 +133,13 @@ def enrolment_curve(config: EvalConfig, draws: int, baseline: bool = True) -> Cu
     )
 
 
-def planned(people: Enrolment, samples: Sequence[Sample], draws: int, seed: int) -> Iterator[Draw]:
-    """The draws of every case that some person has the clips for; each leaves a clip to score."""
+def planned(
+    people: Enrolment, samples: Sequence[Sample], draws: int, seed: int, scored: int = 0
+) -> Iterator[Draw]:
+    """The draws of every case that some person has the clips for; each leaves a clip to score.
+
+    `scored`: see `enrolment_curve`.
+    """
     emotions = {s.id: s.targets.emotion for s in samples}
     for case, clips in CASES:
         if case in (NOBODY, ALL):
@@ -151,7 +160,26 @@ def planned(people: Enrolment, samples: Sequence[Sample], draws: int, seed: int)
                 break
             # People without so many clips are not scored in this case.
             others = {i for i in emotions if people.people[i] not in found}
-            yield Draw(case, clips, number, _known(people, found), frozenset(enrolled | others))
+            left_out = enrolled | others
+            if scored:
+                draw = random.Random(f"{seed}/{case}/{clips}/{number}/scored")
+                for person in found:
+                    rest = [i for i in people.clips[person] if i not in enrolled]
+                    left_out |= set(rest) - set(_spread(rest, emotions, scored, draw))
+            yield Draw(case, clips, number, _known(people, found), frozenset(left_out))
+
+
+def _spread(
+    ids: Sequence[str], emotions: Mapping[str, str | None], count: int, draw: random.Random
+) -> list[str]:
+    """`count` of these clips, drawn label by label in turn."""
+    shuffled = draw.sample(list(ids), len(ids))
+    seen: Counter[str | None] = Counter()
+    rounds = {}
+    for name in shuffled:
+        rounds[name] = seen[emotions[name]]
+        seen[emotions[name]] += 1
+    return sorted(shuffled, key=rounds.__getitem__)[:count]
 
 
 def _known(people: Enrolment, found: Mapping[str, Person | None]) -> Known:
@@ -207,7 +235,7 @@ def _training(
 def _asked(
     loaded: LoadedSamples, draw: Draw, batch_size: int, own: Sequence[int]
 ) -> dict[str, int]:
-    """The numbers of the labels that the model answers to clips that were not enrolled.
+    """The numbers of the labels that the model answers to the clips that are scored.
 
     `own`: places of the corpus's labels among the model's.
     """
@@ -215,7 +243,7 @@ def _asked(
     channels = sorted(loaded.channels)
     found: dict[str, int] = {}
     for chunk in loaded.chunks(batch_size):
-        ids = [i for i in chunk if i not in draw.enrolled]
+        ids = [i for i in chunk if i not in draw.left_out]
         answers = loaded.answers(ids, channels, batch_size) if ids else []
         for name, answer in zip(ids, answers, strict=True):
             assert answer.scores is not None
@@ -247,7 +275,7 @@ def _regression(
     numbers = [i for i, label in enumerate(labels) if label in places]
 
     def ask(draw: Draw) -> dict[str, int]:
-        ids = [i for i in people.moments if i not in draw.enrolled]
+        ids = [i for i in people.moments if i not in draw.left_out]
         if not ids:
             return {}
         asked = np.stack([_columns(prior, people.moments[i], draw.known.person(i)) for i in ids])

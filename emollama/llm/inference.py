@@ -28,6 +28,7 @@ def label_probabilities(
     """Distribution over the label set [N, K] for each piece of evidence.
 
     Prompts are batched by length, so that little is padded; results do not depend on batch mates.
+    A model's channel heads are combined with what the language model says.
     """
     question = processor.instruction("emotion")
     prompts = [processor.encode_prompt(processor.for_label(e), question) for e in evidence]
@@ -39,7 +40,7 @@ def label_probabilities(
         result[rows] = label_distribution(scores).double().cpu().numpy()
         if progress:
             progress(len(rows))
-    return result
+    return processor.combined(result, evidence)
 
 
 def written(

@@ -25,6 +25,7 @@ from emollama.encoders.base import FeatureTrack
 from emollama.inputs.segments import fit_steps
 from emollama.llm import batch
 from emollama.llm.batch import Encoded
+from emollama.llm.channel_heads import ChannelHeads, read_heads, write_heads
 from emollama.llm.configuration import StreamConfig
 from emollama.llm.instructions import instruction, instruction_pool
 from emollama.llm.layout import FIELD, Layout
@@ -109,6 +110,7 @@ class EmotionLlamaProcessor:
         self.labels = labels
         self.clues = clues
         self.context = context
+        self.heads: ChannelHeads | None = None
         end = tokenizer.eos_token_id
         if end is None:
             raise EmollamaError("the tokenizer has no end-of-sequence token, which answers need")
@@ -270,6 +272,14 @@ class EmotionLlamaProcessor:
         clues = evidence.clues if self.clues == "always" else {}
         return replace(evidence, clues=clues, channels=evidence.channels & frozenset(channels))
 
+    def combined(self, distributions: np.ndarray, evidence: Sequence[Evidence]) -> np.ndarray:
+        """The language model's distributions [n, K] with the channel heads, if the model has them
+        and is asked for its own labels.
+        """
+        if self.heads is None:
+            return distributions
+        return self.heads.combined(distributions, evidence)
+
     def _track(self, stream: StreamConfig, evidence: Evidence) -> np.ndarray | None:
         track = evidence.tracks.get(stream.name)
         if track is None or stream.channel not in evidence.channels:
@@ -362,6 +372,8 @@ class EmotionLlamaProcessor:
                 "context": self.context,
             },
         )
+        if self.heads is not None:
+            write_heads(self.heads, folder)
 
     @classmethod
     def from_pretrained(cls, folder: Path) -> EmotionLlamaProcessor:
@@ -380,4 +392,6 @@ class EmotionLlamaProcessor:
             context = int(saved.get("context", 0))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise EmollamaError(f"{folder / PROCESSOR_FILE}: lacks {error}") from error
-        return cls(tokenizer, layout, streams, labels, clues, context)
+        processor = cls(tokenizer, layout, streams, labels, clues, context)
+        processor.heads = read_heads(folder, streams, len(labels.labels))
+        return processor

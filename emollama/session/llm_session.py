@@ -80,6 +80,7 @@ class LlmSession(Session):
         for group in by_count([len(p.input_ids) for p in prompts], BATCH):
             prefixes = [kept[looks[i].cache_key] for i in group]
             rows[group] = self._scores(processor, [prompts[i] for i in group], prefixes)
+        rows = processor.combined(rows, [x.evidence for x in looks])
         seconds = (time.monotonic() - started) / max(1, len(looks))
         return [
             replace(self._as_answer(look, processor, row), seconds=seconds)
@@ -92,7 +93,7 @@ class LlmSession(Session):
         prompts: Sequence[Encoded],
         prefixes: Sequence[Prefix | None],
     ) -> np.ndarray:
-        """Distributions [n, K] over the labels."""
+        """The language model's distributions [n, K] over the labels."""
         model = self.artefact.model
         known = [(p, p.shared(q)) for p, q in zip(prefixes, prompts, strict=True) if p is not None]
         read = None
@@ -169,6 +170,7 @@ class LlmSession(Session):
             return self.artefact.processor
         processor = copy.copy(self.artefact.processor)
         processor.labels = LabelSet("chosen", tuple(labels))
+        processor.heads = None
         return processor
 
     def _as_answer(

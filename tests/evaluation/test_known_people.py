@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,18 @@ def test_the_curve(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
         assert left == 4 * row.clips  # of each of four people, and never scored
     enrolment_command(score=tmp_path / "curve" / "enrolment.jsonl")
     assert capsys.readouterr().out.splitlines()[1:] == shown.splitlines()[1:-1]
+
+
+def test_a_curve_may_score_some_clips_of_each_draw(folder: Path, tmp_path: Path) -> None:
+    path = config(folder, "llm", tmp_path / "curve")
+    curve = enrolment_curve(load_config(EvalConfig, path, []), draws=1, baseline=False, scored=4)
+    for row in curve.rows:
+        answered = [i for i, code in enumerate(row.answers) if code >= 0]
+        if row.case in (NOBODY, ALL):
+            assert len(answered) == len(curve.ids)
+            continue
+        of_each = Counter((curve.people[i], curve.truth[i]) for i in answered)
+        assert len(of_each) == 16 and set(of_each.values()) == {1}  # four labels of four people
 
 
 def test_mistakes(folder: Path, tmp_path: Path) -> None:

@@ -26,7 +26,9 @@ class ModelSection(Strict):
     (bitsandbytes, on a GPU; QLoRA, Dettmers et al. 2023). `streams`: none for words alone.
     `context`: number of earlier turns of a conversation to read. `probe_strength`: C of the
     regression for `initial_weights: probe`; use a small value for few speakers. `probe_alone`: fit
-    that regression also on every channel alone.
+    that regression also on every channel alone. `channel_heads`: weight of a regression of each
+    channel beside the language model's label scores, with the same C; 0 for none
+    (`emollama.llm.channel_heads`).
     """
 
     llm: str = "smollm2-135m-instruct"
@@ -39,12 +41,13 @@ class ModelSection(Strict):
     context: int = Field(default=0, ge=0, le=LONGEST_CONTEXT)
     probe_strength: float = Field(default=0.01, gt=0)
     probe_alone: bool = False
+    channel_heads: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     lora: LoraSection = LoraSection()
 
     @model_serializer(mode="wrap")
     def _as_given(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without `probe_alone` where it is off, so that earlier runs are gone on with."""
-        return without_unused(values(self), {"probe_alone": False})
+        """Without what is off, so that earlier runs are gone on with."""
+        return without_unused(values(self), {"probe_alone": False, "channel_heads": 0.0})
 
     @model_validator(mode="after")
     def _one_beginning(self) -> ModelSection:

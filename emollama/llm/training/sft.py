@@ -27,6 +27,7 @@ from emollama.inputs.mixture import (
     tell_mixture,
 )
 from emollama.llm import artefact
+from emollama.llm.channel_heads import fit_heads
 from emollama.llm.evidence import (
     EvidenceReader,
     fit_clues,
@@ -146,6 +147,13 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
         )
         held_out = len(next(iter(shifts.values())))
         say(f"projectors start from a probe; {held_out} samples are presented as if held out of it")
+    if config.model.channel_heads:
+        processor.heads = fit_heads(
+            streams, readers, samples, manifest.labels.labels, people,
+            weight=config.model.channel_heads,
+            strength=config.model.probe_strength,
+            seed=config.seed,
+        )  # fmt: skip
     clues = fit_clues(readers, samples, config.tasks.reason.voice_rules)
     shown = EvidenceReader(readers, clues, shifts)
     schedule = InstructionSchedule(
