@@ -22,13 +22,15 @@ from emollama.scoring.enrolment.curve import (
 )
 
 ROOT = Path(__file__).parents[2]
-CURVES = sorted((ROOT / "results/people").glob("ravdess-?-enrolment.jsonl"))
+RESULTS = ROOT / "results/people"
 
 
-def test_the_table_of_the_page() -> None:
+@pytest.mark.parametrize("curves", ["ravdess-?-enrolment.jsonl", "ravdess-llm-?-enrolment.jsonl"])
+def test_the_table_of_the_page(curves: str) -> None:
     found: dict[tuple[str, int], dict[str, list[CurvePoint]]] = {}
-    assert len(CURVES) == 3
-    for path in CURVES:
+    paths = sorted(RESULTS.glob(curves))
+    assert len(paths) == 3
+    for path in paths:
         for point in points(read_curve(path), resamples=2):
             systems = found.setdefault((point.case, point.clips), {})
             systems.setdefault(point.system, []).append(point)
