@@ -14,7 +14,7 @@ from PIL import Image
 THUMB = (64, 36)
 """Width and height that a picture is scaled to before it is compared."""
 
-_LEAST = 9.0  # mean change of a cut, of 255; two people before the same wall differ by 10
+_LEAST = 8.0  # mean change of a cut, of 255; two people before the same wall differ by 9
 _TIMES = 3.0  # a cut changes this many times as much as the frames around it
 _AROUND = 2  # frames on either side that it is compared with
 

@@ -49,10 +49,21 @@ def test_faces_that_cross_do_not_swap(seconds: float) -> None:
         seen[time] = [(0, one)] if abs(one - two) < 0.05 else [(0, one), (1, two)]
     tracks = face_tracks([block(0, seen)])
     for track in tracks:
-        centres = (track.boxes[:, 0] + track.boxes[:, 2]) / 2 - 0.05
         own = [dict(seen[t]).get(who(track), -1.0) for t in track.times.tolist()]
-        np.testing.assert_allclose(centres, own, atol=1e-6)
+        np.testing.assert_allclose(track.boxes[:, 0], own, atol=1e-6)
     assert len(tracks) == 2
+
+
+def test_faces_that_meet_and_turn_back_do_not_swap() -> None:
+    """Motion alone would say that they passed each other: looks decide."""
+    seen: dict[float, list[tuple[int, float]]] = {}
+    for i in range(40):
+        share = max(0.0, abs(i / 5 - 4) - 0.3)
+        one, two = 0.4 - 0.08 * share, 0.4 + 0.08 * share
+        seen[i / 5] = [(0, one)] if share < 0.25 else [(0, one), (1, two)]
+    for track in face_tracks([block(0, seen)]):
+        own = [dict(seen[t]).get(who(track), -1.0) for t in track.times.tolist()]
+        np.testing.assert_allclose(track.boxes[:, 0], own, atol=1e-6)
 
 
 def test_a_track_goes_on_over_a_block_and_a_short_gap_and_not_over_a_long_one() -> None:
