@@ -26,7 +26,7 @@ from emollama.media.lengths import TrackLengths, track_lengths
 from emollama.media.pictures import is_still
 from emollama.media.transcript import Transcriber
 from emollama.media.whispers import Whisper
-from emollama.recording.answering.answers import Asked
+from emollama.recording.answering.answers import Asked, common_notes
 from emollama.recording.answering.asking import Asker
 from emollama.recording.answering.samples import segment_samples, write_samples
 from emollama.recording.answering.values import ROLE, add_values, require_values
@@ -229,7 +229,7 @@ class Analyst:
             moments = asker.look(segments, advance)
         with recorded("minutes of segments answered") as advance:
             asked = Asked(options.reasons, options.coverage)
-            answers = asker.answer(segments, moments, asked, advance)
+            answers, shared = common_notes(asker.answer(segments, moments, asked, advance))
         timelines = found.timelines
         if values is not None:
             with recorded("minutes of values") as advance:
@@ -238,12 +238,12 @@ class Analyst:
         write_samples(manifest)
         notes = [
             *_notes(lengths), *_of_blocks(blocks), *said.notes,
-            *found.notes, *_of_norms(session),
+            *found.notes, *_of_norms(session), *shared,
         ]  # fmt: skip
         analysis = Analysis(
             recording=recording, duration=lengths.end, size=picture_shape(recording, lengths),
             people=tuple(found.people), turns=tuple(found.turns), cuts=tuple(found.cuts),
-            segments=tuple(segments), answers=tuple(answers), timelines=timelines,
+            segments=tuple(segments), answers=answers, timelines=timelines,
             labels=session.labels, model=session.name, language=said.language,
             coverage=options.coverage, notes=tuple(dict.fromkeys(notes)),
         )  # fmt: skip

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ from emollama.session.observation import Observation
 from emollama.workers.worker import job_of
 
 _MEASURED = "measured against "  # a remark that every segment of a person has
+_ENROLLED, _OTHERS = "the clips enrolled", "this person's other segments"
 
 LEAST_SEGMENTS = 2
 """Segments of a person from which they have a norm; of one, the norm would be the segment."""
@@ -140,8 +141,23 @@ def answer_segment(
         by_channel=dict(zip(map(str, known.used), told or [scores], strict=True)),
         reason=reason,
         clues=found.clues,
-        notes=tuple(note for note in notes if not note.startswith(_MEASURED)),
+        notes=tuple(
+            note.replace(_ENROLLED, _OTHERS) for note in notes if not note.startswith(_MEASURED)
+        ),
     )
+
+
+def common_notes(
+    answers: Sequence[SegmentAnswer],
+) -> tuple[tuple[SegmentAnswer, ...], tuple[str, ...]]:
+    """The answers without the notes that each of several has, and these notes."""
+    given = [answer for answer in answers if answer.error is None]
+    shared = [n for n in given[0].notes if all(n in a.notes for a in given)] if given[1:] else []
+    rest = tuple(
+        replace(answer, notes=tuple(note for note in answer.notes if note not in shared))
+        for answer in answers
+    )
+    return rest, tuple(shared)
 
 
 def failed(why: EmollamaError | str) -> SegmentAnswer:

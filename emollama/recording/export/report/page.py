@@ -66,7 +66,7 @@ def page(
 {_notes(analysis)}</header>
 <main>
 {_player(media, show_faces, analysis)}
-<section aria-label="Timeline"><h2>Who feels what when</h2>
+<section aria-label="Timeline"><h2>Who shows what, and when</h2>
 {_legend(analysis, places)}
 <div id="lanes"><div id="wide"><div id="playhead"></div>{lanes}{axis(analysis)}
 </div></div></section>
