@@ -9,12 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from emollama.recording.blocks import Block
-from emollama.recording.parts import Person, Timeline, Turn
+from emollama.recording.parts import FACE_RATE, Person, Timeline, Turn
 from emollama.recording.people_seen import MOST, group_tracks
 from emollama.recording.speaking import identify
 from emollama.recording.timelines import timelines
 from emollama.recording.tracks import face_tracks, shot_changes
 from emollama.recording.work import write_arrays
+
+LEAST_SEEN = 2.0
+"""Seconds; a face that is seen for less in all is nobody's."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,12 @@ def find_people(blocks: Sequence[Block], duration: float, count: int | None = No
     heard = [block.voice for block in blocks if block.voice is not None]
     seen = [block.picture for block in blocks if block.picture is not None]
     tracks = face_tracks(seen)
-    groups = group_tracks(tracks)
+    cuts = shot_changes(seen).tolist()
+    groups = [
+        group
+        for group in group_tracks(tracks, cuts)
+        if sum(len(tracks[i].times) for i in group) >= LEAST_SEEN * FACE_RATE
+    ]
     people, turns = identify(heard, tracks, groups[:MOST], count)
     notes = []
     if len(groups) > MOST:
@@ -59,7 +67,7 @@ def find_people(blocks: Sequence[Block], duration: float, count: int | None = No
     return PeopleFound(
         tuple(people),
         tuple(turns),
-        tuple(shot_changes(seen).tolist()),
+        tuple(cuts),
         timelines(people, turns, heard, duration),
         tuple(notes),
     )

@@ -93,3 +93,33 @@ def test_who_returns_is_the_same_and_who_is_there_at_once_is_not() -> None:
     twins = [track(0, 10, 0), track(0, 20, 1), track(5, 9, 0), track(30, 40, 0), track(30, 35, 1)]
     assert group_tracks(twins) in ([[1, 4], [0, 3], [2]], [[1, 4], [2, 3], [0]])
     assert group_tracks([]) == []
+
+
+def still(start: float, end: float, look: float, place: float = 0.1) -> FaceTrack:
+    """A face that stays at a place; looks that differ by .1 lie .1 apart."""
+    times = np.arange(start, end, 0.2)
+    count = len(times)
+    box = (place, 0.3, place + 0.2, 0.7)
+    nothing = np.zeros(0, np.float32)
+    return FaceTrack(
+        times, np.tile(np.array(box, np.float32), (count, 1)), np.ones(count, np.float32),
+        np.zeros((count, 7), np.float32), nothing, nothing, np.array([look, 0], np.float32),
+    )  # fmt: skip
+
+
+def test_nobody_jumps_while_the_picture_goes_on() -> None:
+    changed = [still(0, 5, 0.0), still(5, 10, 0.24)]
+    assert group_tracks(changed) == [[0, 1]]
+    assert group_tracks(changed, cuts=[5.0]) == [[0], [1]]
+    # Somebody beside them stays across the cut: it is a jump cut, not another picture.
+    beside = [still(0, 5, 0.9, 0.6), still(5, 10, 0.95, 0.6)]
+    both = [changed[0], beside[0], changed[1], beside[1]]
+    assert group_tracks(both, cuts=[5.0]) == [[0, 2], [1, 3]]
+    elsewhere = [still(0, 5, 0.0), still(5, 10, 0.24, 0.6)]
+    assert group_tracks(elsewhere) == [[0], [1]]
+
+
+def test_one_face_followed_twice_for_a_moment_is_one_person() -> None:
+    doubled = [still(0, 5, 0.0), still(4.4, 10, 0.1)]
+    assert group_tracks(doubled) == [[0, 1]]
+    assert group_tracks([doubled[0], still(4.4, 10, 0.1, 0.6)]) == [[1], [0]]
