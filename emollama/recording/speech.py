@@ -13,6 +13,7 @@ from emollama.base.progress import recorded
 from emollama.media.clip import MediaError
 from emollama.media.decode import decode_clip
 from emollama.media.languages import Language
+from emollama.media.speech import Span
 from emollama.media.transcript import Transcriber
 from emollama.recording.blocks import BLOCK, Block
 from emollama.recording.parts import Word
@@ -27,6 +28,7 @@ from emollama.recording.words import (
 from emollama.recording.work import Work
 
 _WORDS, _LANGUAGE = "words", "language"
+_TRIED = 180.0  # seconds heard after which a language that is not known is given up
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def hear(
     language = _language(work.row(_WORDS, _LANGUAGE))
     with recorded("minutes of speech heard") as advance:
         advance(done, total)
-        if len(passages) < len(windows):
+        if len(passages) < len(windows) and not _given_up(passages, done, spans, language):
             whisper = transcriber()
             if language is None:
                 language = spoken_language(whisper, audio_of, windows)
@@ -90,8 +92,24 @@ def hear(
                 passages.append(passage)
                 done += passage.window.end - passage.window.start
                 advance(done, total)
-    words, note = known_words(passages, spans, language)
+                if _given_up(passages, done, spans, language):
+                    break
+    words, note = known_words(passages, _until(spans, passages), language)
     return Said(words, language, () if note is None else (note,))
+
+
+def _given_up(
+    passages: Sequence[Passage], done: float, spans: Sequence[Span], language: Language | None
+) -> bool:
+    """Whether what was heard says that the rest will not be understood either."""
+    note = known_words(passages, _until(spans, passages), language)[1]
+    return done >= _TRIED and note is not None
+
+
+def _until(spans: Sequence[Span], passages: Sequence[Passage]) -> list[Span]:
+    """The speech up to the end of what was heard."""
+    end = passages[-1].window.end if passages else 0.0
+    return [Span(s.start, min(s.end, end)) for s in spans if s.start < end]
 
 
 def _language(row: Mapping[str, Any] | None) -> Language | None:
