@@ -30,7 +30,7 @@ _DARK = -55.0  # dB below which sound does not count
 _SEEN = 0.5  # share of a stretch in which a face must be seen to be judged
 _PER_GROUP = 12.0  # seconds of speech for which voices are grouped more finely than by person
 _MOST_GROUPS = 16
-_SPEAKS = 0.15  # mean evidence from which a group of voices is a visible person's
+_SPEAKS = 0.05  # mean evidence from which a group of voices is a visible person's
 _VOICE = 1.0  # weight of the voice against the evidence of one stretch
 
 
