@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import errno
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +19,9 @@ from emollama.fusion import artefact
 from emollama.manifest.labels import LabelSet
 from emollama.manifest.sample import read_manifest
 from emollama.media.clip import SAMPLE_RATE
-from emollama.recording import analysis, work
+from emollama.recording import analysis, blocks, work
 from emollama.recording.analysis import Analyst, Options, tracks_of
+from emollama.recording.answering import asking
 from emollama.recording.blocks import block_spans
 from emollama.recording.parts import Analysis
 from emollama.session import open_session
@@ -240,6 +242,40 @@ def test_several_recordings_share_a_table_and_failures_are_counted(
     assert (out / "two-short.wav" / "manifest.jsonl").is_file()
 
 
+def test_a_recording_that_is_removed_meanwhile_is_told_and_nothing_wrong_is_kept(
+    talk: Path, model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for module, name, kept in (
+        (blocks, "decode_clip", "block-00000.npz"), (asking, "observe", "block-00001.npz"),
+    ):  # fmt: skip
+        copy, out = tmp_path / f"{name}.wav", tmp_path / name
+        shutil.copyfile(talk, copy)
+        calls = iter((1, 2))  # a block is decoded once
+        real = getattr(module, name)
+
+        def removing(*args: Any, copy: Path = copy, real: Any = real, calls: Any = calls,
+                     **more: Any) -> Any:  # fmt: skip
+            if next(calls, 2) == 2:
+                copy.unlink(missing_ok=True)
+            return real(*args, **more)
+
+        monkeypatch.setattr(module, name, removing)
+        with pytest.raises(EmollamaError, match=rf"{name}\.wav: cannot be read: No such file"):
+            analysed(copy, out, model, monkeypatch)
+        measured = sorted(path.name for path in (out / ".work").glob("*.npz"))
+        assert [n for n in measured if n.startswith("block")][-1] == kept
+        assert sum(n.startswith("segment") for n in measured) == (name == "observe")
+
+
+def test_a_damaged_file_of_the_work_folder_is_named(tmp_path: Path) -> None:
+    work.Work(tmp_path).keep_arrays("block-00000", {"a": np.zeros(3)})
+    path = tmp_path / "block-00000.npz"
+    for damaged in (b"", path.read_bytes()[:100]):  # after a power cut
+        path.write_bytes(damaged)
+        with pytest.raises(EmollamaError, match=r"block-00000\.npz: cannot be read .* remove"):
+            work.Work(tmp_path).arrays("block-00000")
+
+
 def test_mistakes_are_one_line(model: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     wav = tmp_path / "a.wav"
@@ -252,6 +288,9 @@ def test_mistakes_are_one_line(model: Path, tmp_path: Path) -> None:
         Analyst(Options(model)).analyse(wav, tmp_path / "out", "a")
     with pytest.raises(EmollamaError, match="is a picture or a folder, no recording"):
         tracks_of(tmp_path)
+    with pytest.raises(EmollamaError, match="writes no reasons; leave out --explain"):
+        Analyst(Options(model, reasons=True)).analyse(wav, tmp_path / "new", "a")
+    assert not (tmp_path / "new").exists(), "else the folder refuses the command put right"
     told = warm.run("-m", "emollama", "analyse", wav, "--out", tmp_path / "o", "--model", "no")
     assert told.returncode == 2 and told.stderr.startswith("error: no: is not a folder")
     assert told.stderr.count("\n") == 1
