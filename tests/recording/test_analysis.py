@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import errno
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from emollama.recording.analysis import Analyst, Options, tracks_of
 from emollama.recording.answering import asking
 from emollama.recording.blocks import block_spans
 from emollama.recording.parts import Analysis
+from emollama.recording.table import Named, RecordingsTable
 from emollama.session import open_session
 from tests import warm
 from tests.features.made import write_wav
@@ -276,12 +278,38 @@ def test_a_damaged_file_of_the_work_folder_is_named(tmp_path: Path) -> None:
             work.Work(tmp_path).arrays("block-00000")
 
 
+def test_what_a_killed_run_left_half_written_is_removed(tmp_path: Path) -> None:
+    draft = tmp_path / ".vectors.npz.x1y2z3.tmp"  # as `atomic_path` names it
+    draft.write_bytes(b"half of somebody's face")
+    (tmp_path / "mine.tmp").write_text("another's")
+    with work.opened(tmp_path, {}):
+        assert not draft.exists() and (tmp_path / "mine.tmp").exists()
+
+
+def test_a_name_that_is_not_unicode_is_told(talk: Path, tmp_path: Path) -> None:
+    named = tmp_path / os.fsdecode(b"caf\xe9.wav")  # Latin-1, as old archives unpack
+    shutil.copyfile(talk, named)
+    with pytest.raises(EmollamaError, match=r"name is not Unicode.*rename it"):
+        tracks_of(named)
+    RecordingsTable(tmp_path, []).add(Named(named, named.stem), {"error": str(named)})
+    assert "caf?.wav" in (tmp_path / "recordings.csv").read_text("utf-8")
+
+
+def test_a_shard_without_recordings_says_so(talk: Path, model: Path, tmp_path: Path) -> None:
+    told = warm.run("-m", "emollama", "analyse", talk.parent, "--out", tmp_path / "out",
+                    "--model", model, "--shard", "98/99")  # fmt: skip
+    assert told.returncode == 0, told.stderr
+    assert "no recording falls to --shard 98/99" in told.stderr and not told.stdout
+
+
 def test_mistakes_are_one_line(model: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     wav = tmp_path / "a.wav"
     write_wav(wav, vowels(120, 1.0))
     with pytest.raises(EmollamaError, match=r"file/out: cannot be written: Not a directory"):
         Analyst(Options(model)).analyse(wav, tmp_path / "file" / "out", "a")
+    with pytest.raises(EmollamaError, match=r"x: cannot be written: File name too long"):
+        Analyst(Options(model)).analyse(wav, tmp_path / ("x" * 300), "a")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "record.json").write_text(json.dumps({"other": 1}))
     with pytest.raises(EmollamaError, match="is not the folder of an analysis"):
