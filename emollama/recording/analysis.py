@@ -172,7 +172,10 @@ class Analyst:
                 another analysis.
         """
         lengths = tracks_of(recording)
-        with opened(out, self.options.run(recording)) as work:
+        run = self.options.run(recording)
+        if not (out / RECORD).is_file():
+            _ = self.session, self.values  # what is wrong with them is told before `out` is made
+        with opened(out, run) as work:
             if work is None:
                 _say(f"{out}: was analysed before, nothing to do")
                 return dict(_read_record(out))
@@ -182,7 +185,7 @@ class Analyst:
             if self.options.keep_vectors:
                 write_vectors(out / "vectors.npz", blocks, found.people)
             write_all(found, out, self.options.formats, self.options.show_faces)
-            record = {"run": self.options.run(recording), "notice": NOTICE, "found": told}
+            record = {"run": run, "notice": NOTICE, "found": told}
             write_json(out / RECORD, record)
             work.remove()
         for note in found.notes:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from emollama.base.paths import need_file
 from emollama.media.clip import Clip, Frames, MediaError
 from emollama.media.decode import decode_clip
 from emollama.media.lengths import TrackLengths
@@ -76,7 +77,8 @@ def read_blocks(path: Path, lengths: TrackLengths, tools: Tools, work: Work) -> 
     """The blocks of a recording in order; of those that were read before, only what is not kept.
 
     Raises:
-        EmollamaError: a block cannot be kept, e.g. because the disk is full.
+        EmollamaError: a block cannot be kept, e.g. because the disk is full, or the recording was
+            removed.
     """
     for i, (start, end) in enumerate(block_spans(lengths.end)):
         source = _Source(path, lengths, start, end)
@@ -134,10 +136,14 @@ class _Source:
         return self._sound
 
     def _decoded(self, low: float, high: float, frames: int) -> Clip:
-        clip = decode_clip(
-            self.path, start=low, end=high, frames=frames or 1, max_side=_MAX_SIDE,
-            want_video=frames > 0, want_audio=not frames, max_seconds=2 * BLOCK,
-        )  # fmt: skip
+        try:
+            clip = decode_clip(
+                self.path, start=low, end=high, frames=frames or 1, max_side=_MAX_SIDE,
+                want_video=frames > 0, want_audio=not frames, max_seconds=2 * BLOCK,
+            )  # fmt: skip
+        except MediaError:
+            need_file(self.path)  # one that was removed is not damaged
+            raise
         self.damaged += clip.damaged
         return clip
 

@@ -99,7 +99,7 @@ class Segment:
         person: a `Person.name`.
         start: seconds.
         end: seconds.
-        spoken: seconds in it in which this person speaks.
+        spoken: seconds in it in which this person speaks; 0 where they listen.
         view: the part of the picture around their face; None where they are not seen.
         words: what this person says in it.
         face: share of the segment's picture times in which their face is found.

@@ -50,6 +50,7 @@ def cut_segments(
       shot that is less than 1 s away; else it stays shorter than 1 s.
     - Where a person is seen and has no segment for 2 s or more, equal parts of about 5 s are
       segments of somebody who listens. A face that is lost for up to 1 s in a shot is still seen.
+      What of a turn was left out is in none of them: they have spoken nothing.
     - A word belongs to the turn that its middle is in; in several to the one that the word before
       it belongs to, then to the one that began first; in none to the nearest at most 1 s away.
       Words that are nobody's are in no segment.
@@ -79,13 +80,14 @@ def cut_segments(
         spoken = [span for span in map(_hundredths, speaking) if span.end > span.start]
         silent = [_hundredths(span) for span in _listening(person, speaking, shots)]
         words_of = dict(zip(spoken, _shared(said, spoken), strict=True))
-        for span in (*spoken, *silent):
+        for span, speaks in (*((s, True) for s in spoken), *((s, False) for s in silent)):
+            turns_in = _within(own, span.start, span.end) if speaks else ()
             view, seen = view_of(faces[person.name], besides, span)
             found.append(
                 Segment(
                     segment_id(stem, person.name, span.start),
                     person.name, span.start, span.end,
-                    round(sum(_common(span, t) for t in _within(own, span.start, span.end)), 2),
+                    round(sum(_common(span, turn) for turn in turns_in), 2),
                     view, tuple(words_of.get(span, ())),
                     min(1.0, seen / max(1, round((span.end - span.start) * FACE_RATE))),
                 )

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from emollama.base.paths import need_file
 from emollama.base.progress import recorded
 from emollama.media.clip import MediaError
 from emollama.media.decode import decode_clip
@@ -52,7 +53,8 @@ def hear(
         work: what was heard before.
 
     Raises:
-        EmollamaError: the transcriber cannot be loaded, or what is heard cannot be kept.
+        EmollamaError: the transcriber cannot be loaded, or what is heard cannot be kept, or
+            the recording was removed.
     """
     spans = heard_speech([block.voice for block in blocks if block.voice is not None])
     if not spans:
@@ -65,6 +67,7 @@ def hear(
                 recording, start=low, end=end, want_video=False, max_seconds=2 * BLOCK
             )
         except MediaError:  # damaged, which the blocks' notes tell
+            need_file(recording)
             return np.zeros(0, np.float32)
         return np.zeros(0, np.float32) if clip.audio is None else clip.audio
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -42,7 +43,7 @@ class Work:
         try:
             with np.load(path, allow_pickle=False) as kept:
                 return dict(kept)
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
             raise EmollamaError(
                 f"{path}: cannot be read ({error}); remove {self.folder} to start again"
             ) from error

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import errno
 import json
+import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,10 +20,12 @@ from emollama.fusion import artefact
 from emollama.manifest.labels import LabelSet
 from emollama.manifest.sample import read_manifest
 from emollama.media.clip import SAMPLE_RATE
-from emollama.recording import analysis, work
+from emollama.recording import analysis, blocks, work
 from emollama.recording.analysis import Analyst, Options, tracks_of
+from emollama.recording.answering import asking
 from emollama.recording.blocks import block_spans
 from emollama.recording.parts import Analysis
+from emollama.recording.table import Named, RecordingsTable
 from emollama.session import open_session
 from tests import warm
 from tests.features.made import write_wav
@@ -240,18 +244,81 @@ def test_several_recordings_share_a_table_and_failures_are_counted(
     assert (out / "two-short.wav" / "manifest.jsonl").is_file()
 
 
+def test_a_recording_that_is_removed_meanwhile_is_told_and_nothing_wrong_is_kept(
+    talk: Path, model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for module, name, kept in (
+        (blocks, "decode_clip", "block-00000.npz"), (asking, "observe", "block-00001.npz"),
+    ):  # fmt: skip
+        copy, out = tmp_path / f"{name}.wav", tmp_path / name
+        shutil.copyfile(talk, copy)
+        calls = iter((1, 2))  # a block is decoded once
+        real = getattr(module, name)
+
+        def removing(*args: Any, copy: Path = copy, real: Any = real, calls: Any = calls,
+                     **more: Any) -> Any:  # fmt: skip
+            if next(calls, 2) == 2:
+                copy.unlink(missing_ok=True)
+            return real(*args, **more)
+
+        monkeypatch.setattr(module, name, removing)
+        with pytest.raises(EmollamaError, match=rf"{name}\.wav: cannot be read: No such file"):
+            analysed(copy, out, model, monkeypatch)
+        measured = sorted(path.name for path in (out / ".work").glob("*.npz"))
+        assert [n for n in measured if n.startswith("block")][-1] == kept
+        assert sum(n.startswith("segment") for n in measured) == (name == "observe")
+
+
+def test_a_damaged_file_of_the_work_folder_is_named(tmp_path: Path) -> None:
+    work.Work(tmp_path).keep_arrays("block-00000", {"a": np.zeros(3)})
+    path = tmp_path / "block-00000.npz"
+    for damaged in (b"", path.read_bytes()[:100]):  # after a power cut
+        path.write_bytes(damaged)
+        with pytest.raises(EmollamaError, match=r"block-00000\.npz: cannot be read .* remove"):
+            work.Work(tmp_path).arrays("block-00000")
+
+
+def test_what_a_killed_run_left_half_written_is_removed(tmp_path: Path) -> None:
+    draft = tmp_path / ".vectors.npz.x1y2z3.tmp"  # as `atomic_path` names it
+    draft.write_bytes(b"half of somebody's face")
+    (tmp_path / "mine.tmp").write_text("another's")
+    with work.opened(tmp_path, {}):
+        assert not draft.exists() and (tmp_path / "mine.tmp").exists()
+
+
+def test_a_name_that_is_not_unicode_is_told(talk: Path, tmp_path: Path) -> None:
+    named = tmp_path / os.fsdecode(b"caf\xe9.wav")  # Latin-1, as old archives unpack
+    shutil.copyfile(talk, named)
+    with pytest.raises(EmollamaError, match=r"name is not Unicode.*rename it"):
+        tracks_of(named)
+    RecordingsTable(tmp_path, []).add(Named(named, named.stem), {"error": str(named)})
+    assert "caf?.wav" in (tmp_path / "recordings.csv").read_text("utf-8")
+
+
+def test_a_shard_without_recordings_says_so(talk: Path, model: Path, tmp_path: Path) -> None:
+    told = warm.run("-m", "emollama", "analyse", talk.parent, "--out", tmp_path / "out",
+                    "--model", model, "--shard", "98/99")  # fmt: skip
+    assert told.returncode == 0, told.stderr
+    assert "no recording falls to --shard 98/99" in told.stderr and not told.stdout
+
+
 def test_mistakes_are_one_line(model: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     wav = tmp_path / "a.wav"
     write_wav(wav, vowels(120, 1.0))
     with pytest.raises(EmollamaError, match=r"file/out: cannot be written: Not a directory"):
         Analyst(Options(model)).analyse(wav, tmp_path / "file" / "out", "a")
+    with pytest.raises(EmollamaError, match=r"x: cannot be written: File name too long"):
+        Analyst(Options(model)).analyse(wav, tmp_path / ("x" * 300), "a")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "record.json").write_text(json.dumps({"other": 1}))
     with pytest.raises(EmollamaError, match="is not the folder of an analysis"):
         Analyst(Options(model)).analyse(wav, tmp_path / "out", "a")
     with pytest.raises(EmollamaError, match="is a picture or a folder, no recording"):
         tracks_of(tmp_path)
+    with pytest.raises(EmollamaError, match="writes no reasons; leave out --explain"):
+        Analyst(Options(model, reasons=True)).analyse(wav, tmp_path / "new", "a")
+    assert not (tmp_path / "new").exists(), "else the folder refuses the command put right"
     told = warm.run("-m", "emollama", "analyse", wav, "--out", tmp_path / "o", "--model", "no")
     assert told.returncode == 2 and told.stderr.startswith("error: no: is not a folder")
     assert told.stderr.count("\n") == 1

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emollama.base.errors import EmollamaError
+from emollama.base.paths import need_file
 from emollama.inputs.person import ClipMoments
 from emollama.manifest.sample import Manifest, Sample
 from emollama.recording.answering import evidence
@@ -59,7 +60,8 @@ class Asker:
         """Decode and encode each segment; returns what each adds to its person's norm.
 
         Raises:
-            EmollamaError: the evidence cannot be kept, e.g. because the disk is full.
+            EmollamaError: the evidence cannot be kept, e.g. because the disk is full, or the
+                recording was removed.
         """
         found: list[ClipMoments | None] = []
         total = sum(segment.end - segment.start for segment in segments)
@@ -89,6 +91,7 @@ class Asker:
             try:
                 kept = evidence.to_arrays(observe(self.session, self.manifest, sample))
             except EmollamaError as error:
+                need_file(self.manifest.media(sample.video or sample.audio or ""))
                 kept = {"error": np.array(str(error))}
             self.work.keep_arrays(name, kept)
         return str(kept["error"]) if "error" in kept else evidence.from_arrays(kept)
