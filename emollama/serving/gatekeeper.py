@@ -120,7 +120,9 @@ class Gatekeeper:
         if length.isdigit() and int(length) > most:
             raise Refusal(413, message)
         if counted and self.inside > self.settings.queue:
-            raise Refusal(429, f"{self.settings.queue} requests are open; try again soon")
+            raise Refusal(
+                429, f"{self.settings.queue} requests are open; try again soon", retry_after=1
+            )
 
     def _most(self, scope: MutableMapping[str, Any]) -> tuple[int, str]:
         """Largest body in bytes: a form with the clip, or JSON with base64; both with text."""
@@ -191,8 +193,7 @@ def _name(host: str) -> str:
 async def _refuse(send: Send, refusal: Refusal, request_id: str) -> None:
     data = json.dumps(body_of(refusal.status, refusal.message, request_id, refusal.param)).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(data))]
-    if refusal.status == 429:
-        headers.append((b"retry-after", b"1"))
+    headers += [(k.encode(), v.encode()) for k, v in refusal.headers.items()]
     if refusal.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
     await send(
