@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from emollama.serving.refusal import Refusal
+from emollama.serving.settings import Settings
 
 _BEFORE = 0.05  # share of the deadline that is kept for sending the answer
 T = TypeVar("T")
@@ -108,11 +109,11 @@ class Admission:
     """The door: two lines and the deadline.
 
     Args:
-        deadline: seconds that a request may take.
+        settings: with the seconds that a request may take.
     """
 
-    def __init__(self, deadline: float) -> None:
-        self.deadline = deadline
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
         self.reading, self.writing = Line(), Line()
 
     @contextmanager
@@ -128,11 +129,11 @@ class Admission:
             Refusal: its turn would come after the deadline (429).
         """
         for line, wanted in ((self.reading, reads), (self.writing, writes)):
-            if wanted and line.wait > self.deadline:
+            if wanted and line.wait > self.settings.deadline:
                 raise self._full(line)
         admitted = Admitted(
-            ends - self.deadline * _BEFORE,
-            ends - self.deadline * _BEFORE / 2,
+            ends - self.settings.deadline * _BEFORE,
+            ends - self.settings.deadline * _BEFORE / 2,
             self.reading.join() if reads else None,
             self.writing.join() if writes else None,
         )
@@ -159,11 +160,11 @@ class Admission:
         behind = max((p.line for p in (admitted.reading, admitted.writing) if p), key=len,
                      default=None)  # fmt: skip
         if behind is None or len(behind) < 2:
-            return Refusal(504, f"not done after {self.deadline:g} s")
+            return Refusal(504, f"not done after {self.settings.deadline:g} s")
         return Refusal(
             429,
-            f"its turn did not come within {self.deadline:g} s: {len(behind) - 1} other requests "
-            "are open; try again later",
+            f"its turn did not come within {self.settings.deadline:g} s: {len(behind) - 1} other "
+            "requests are open; try again later",
             retry_after=max(1, math.ceil(behind.wait)),
         )
 
@@ -171,6 +172,7 @@ class Admission:
         return Refusal(
             429,
             f"{len(line)} requests wait, and the turn of another would come in about "
-            f"{line.wait:.0f} s, after the deadline of {self.deadline:g} s; try again later",
-            retry_after=max(1, math.ceil(line.wait - self.deadline)),
+            f"{line.wait:.0f} s, after the deadline of {self.settings.deadline:g} s; try again "
+            "later",
+            retry_after=max(1, math.ceil(line.wait - self.settings.deadline)),
         )

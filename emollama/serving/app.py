@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, File, Form, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from emollama import __version__
 from emollama.serving import wire
 from emollama.serving.admission import Admission
-from emollama.serving.asking import asking_routes, no_other
 from emollama.serving.clips import Clips
 from emollama.serving.decoders import DecoderPool
 from emollama.serving.description import DescribedApp
 from emollama.serving.engine import Engine
-from emollama.serving.gatekeeper import Gatekeeper
+from emollama.serving.gatekeeper import OPEN_PATHS, Gatekeeper
 from emollama.serving.invalid import told
+from emollama.serving.jobs import Jobs
 from emollama.serving.leaving import while_there
+from emollama.serving.metrics import CONTENT_TYPE, Metrics
 from emollama.serving.refusal import ErrorResponse, Refusal, body_of
+from emollama.serving.routes.asking import asking_routes, no_other
+from emollama.serving.routes.pages import page_routes
+from emollama.serving.routes.recordings import recording_routes
 from emollama.serving.settings import Settings
 from emollama.serving.uploads import Upload, Uploads, chunks_of
 from emollama.session import Session
@@ -47,21 +53,26 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
         (421, "The Host header does not name this machine"),
         (422, "The request or the clip cannot be read"),
         (429, "Too many open requests"),
+        (503, "The server takes no request at present"),
         (500, "An internal error"),
         (504, "The deadline has passed"),
     )
 }
 
 
-def create_app(session: Session, settings: Settings, folder: Path | None = None) -> FastAPI:
+def create_app(
+    session: Session, settings: Settings, folder: Path | None = None, jobs: Jobs | None = None
+) -> FastAPI:
     """Build the application around an open session.
 
     Args:
         session: the model.
         settings: limits.
         folder: parent of the private folder of uploads; the system's temporary folder when None.
+        jobs: analyses of recordings, closed with the application; none are offered when None.
     """
     session.limit_memory(settings.prefix_memory)
+    metrics = Metrics()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -70,15 +81,20 @@ def create_app(session: Session, settings: Settings, folder: Path | None = None)
         engine = Engine(session, settings)
         clips = Clips(uploads, decoders, engine)
         app.state.clips, app.state.engine, app.state.uploads = clips, engine, uploads
-        app.state.admission = Admission(settings.deadline)
+        app.state.admission = admission = Admission(settings)
+        _watch(metrics, admission, uploads)
         sweeping = asyncio.create_task(_sweep(clips))
         try:
             await asyncio.to_thread(decoders.start)
+            if jobs is not None:
+                jobs.start()
             yield
         finally:
             sweeping.cancel()
             with suppress(asyncio.CancelledError):
                 await sweeping
+            if jobs is not None:
+                await asyncio.to_thread(jobs.close)
             await asyncio.to_thread(decoders.close)
             await asyncio.to_thread(engine.close)
             uploads.close()
@@ -97,8 +113,21 @@ def create_app(session: Session, settings: Settings, folder: Path | None = None)
     _model_routes(app, session)
     _file_routes(app)
     asking_routes(app)
-    app.add_middleware(Gatekeeper, settings=settings)
+    if jobs is not None:
+        recording_routes(app, session, settings, jobs)
+    _watching_routes(app, session, settings, metrics)
+    page_routes(app, bool(settings.all_keys))
+    app.add_middleware(Gatekeeper, settings=settings, metrics=metrics)
     return app
+
+
+def _watch(metrics: Metrics, admission: Admission, uploads: Uploads) -> None:
+    metrics.watch("uploads", "Uploads kept", lambda: len(uploads.all()))
+    for name, line in (("reading", admission.reading), ("writing", admission.writing)):
+        metrics.watch(f"{name}_requests", f"Requests in the line for {name}", line.__len__)
+        metrics.watch(
+            f"{name}_wait_seconds", f"Estimated wait for {name}", partial(getattr, line, "wait")
+        )
 
 
 async def _sweep(clips: Clips) -> None:
@@ -144,11 +173,6 @@ def _model_routes(app: FastAPI, session: Session) -> None:
             labels=list(session.labels), channels=list(session.channels),
         )  # fmt: skip
 
-    @app.get("/healthz")
-    async def healthz(request: Request) -> wire.Health:
-        """Health check; needs no API key."""
-        return wire.Health(model=session.name, in_hand=request.state.gatekeeper.inside)
-
     @app.get("/v1/models")
     async def models() -> wire.Models:
         """The served model."""
@@ -160,6 +184,34 @@ def _model_routes(app: FastAPI, session: Session) -> None:
         if name != session.name:
             raise Refusal(404, f"there is no model '{name[:80]}'; this is '{session.name}'")
         return model()
+
+
+def _watching_routes(app: FastAPI, session: Session, settings: Settings, metrics: Metrics) -> None:
+    @app.get("/healthz")
+    async def healthz(request: Request) -> wire.Health:
+        """Health check; needs no API key."""
+        return wire.Health(model=session.name, in_hand=request.state.gatekeeper.inside)
+
+    @app.get("/readyz")
+    async def readyz(request: Request) -> wire.Ready:
+        """Whether a request that comes now would be taken (else 503); needs no API key."""
+        admission: Admission = app.state.admission
+        inside = request.state.gatekeeper.inside
+        wait = max(admission.reading.wait, admission.writing.wait)
+        if inside >= settings.queue or wait > settings.deadline:
+            raise Refusal(
+                503, f"{inside} requests are open, and the wait is about {wait:.0f} s",
+                retry_after=max(1, math.ceil(wait - settings.deadline)),
+            )  # fmt: skip
+        return wire.Ready(
+            model=session.name, in_hand=inside, reading=len(admission.reading),
+            writing=len(admission.writing), wait_seconds=round(wait, 3),
+        )  # fmt: skip
+
+    @app.get("/metrics", include_in_schema=False)
+    async def figures() -> Response:
+        """Counters for Prometheus."""
+        return Response(metrics.text(), media_type=CONTENT_TYPE)
 
 
 def _file_routes(app: FastAPI) -> None:
@@ -203,7 +255,7 @@ def _file_routes(app: FastAPI) -> None:
 
 async def _no_query(request: Request) -> None:
     """Refuse query parameters: no route takes any."""
-    if request.query_params and request.url.path != "/healthz":
+    if request.query_params and request.url.path not in OPEN_PATHS:
         name = next(iter(request.query_params))
         raise Refusal(422, f"'{name[:40]}' is not known: no route takes query parameters")
 

@@ -23,7 +23,7 @@ def told(errors: Sequence[Mapping[str, Any]], body: Any) -> tuple[str, str]:
         body: the request's body as parsed.
     """
     # Of several alternatives the one is meant into which the request fits furthest.
-    found = max(errors, key=lambda error: len(_place(error, body)))
+    found = max(errors, key=lambda e: (len(_place(e, body)), not e["type"].endswith("_type")))
     where = ".".join(_place(found, body))
     said = _sentence(found)
     return where, f"{where}: {said}" if where else said

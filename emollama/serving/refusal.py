@@ -57,8 +57,15 @@ class ErrorResponse(BaseModel):
     error: ErrorBody
 
 
-def body_of(status: int, message: str, request_id: str, param: str | None = None) -> dict[str, Any]:
-    """An error as plain data."""
+def response_of(
+    status: int, message: str, request_id: str, param: str | None = None
+) -> ErrorResponse:
+    """An error in OpenAI's format."""
     kind = _KINDS.get(status, "server_error")
     body = ErrorBody(message=message, type=kind, param=param, code=None, request_id=request_id)
-    return ErrorResponse(error=body).model_dump()
+    return ErrorResponse(error=body)
+
+
+def body_of(status: int, message: str, request_id: str, param: str | None = None) -> dict[str, Any]:
+    """An error as plain data."""
+    return response_of(status, message, request_id, param).model_dump()

@@ -10,6 +10,7 @@ from emollama.inputs.stored_people import LONGEST_NAME
 from emollama.llm.decoding import LONGEST_ANSWER
 from emollama.serving.clips import DATA_URL
 from emollama.serving.people import MOST_ENROLLED
+from emollama.serving.refusal import ErrorResponse
 
 ChannelName = Literal["voice", "face", "words"]
 LONGEST_TEXT = 20_000
@@ -361,6 +362,24 @@ class EmotionAnswer(BaseModel):
     weights: WeightsOut | None
     notes: list[str]
     seconds: float
+
+
+class Batch(BaseModel):
+    """Answers about several clips in the order in which they were given: clips, then ids."""
+
+    object: Literal["list"] = "list"
+    data: list[EmotionAnswer | ErrorResponse]
+
+
+class Ready(BaseModel):
+    """Whether a request that comes now would be taken, and what is before it."""
+
+    status: Literal["ready"] = "ready"
+    model: str
+    in_hand: int
+    reading: int
+    writing: int
+    wait_seconds: float
 
 
 class Health(BaseModel):

@@ -40,7 +40,7 @@ def test_a_line_learns_from_those_it_served_and_not_from_idle_time() -> None:
 
 
 def test_who_would_wait_past_the_deadline_is_told_when_to_come_again() -> None:
-    admission = Admission(deadline=10)
+    admission = Admission(Settings(deadline=10))
     admission.writing.seconds = 7.0
     with admission.admit(0, False, True), admission.admit(0, False, True):
         late = admission.admit(0, False, True)
@@ -72,7 +72,6 @@ def test_at_the_deadline_the_label_goes_out_without_its_reason(
         whole = ask(server, **data).json()
         assert whole["reason"] is not None and not [n for n in whole["notes"] if "deadline" in n]
         monkeypatch.setattr(Reply, "_tokens", endless)
-        server.app.state.admission.deadline = 3.0
         object.__setattr__(settings, "deadline", 3.0)
         with ThreadPoolExecutor(3) as pool:
             late = list(pool.map(lambda _: ask(server, **data), range(3)))

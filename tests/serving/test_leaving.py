@@ -264,8 +264,9 @@ def test_odd_origins_hosts_keys_queries_fields_and_methods(
     assert answer.status_code == 422 and "must be a file" in error(answer)
     settings = Settings(host="127.0.0.2", port=0, watchers=1, api_key="schlüssel")
     from emollama.serving.gatekeeper import Gatekeeper
+    from emollama.serving.metrics import Metrics
 
-    gatekeeper = Gatekeeper(lambda *_: None, settings)  # type: ignore[arg-type]
+    gatekeeper = Gatekeeper(lambda *_: None, settings, Metrics())  # type: ignore[arg-type]
     headers = [
         (b"host", b"127.0.0.2:8000"), (b"authorization", "Bearer schlüssel".encode()),
     ]  # fmt: skip

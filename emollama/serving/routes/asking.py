@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-import inspect
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from typing import Annotated, Any
 
-from fastapi import FastAPI, File, Form, Request, UploadFile
+from fastapi import Depends, FastAPI, File, Form, Request, UploadFile
 from fastapi.responses import StreamingResponse
-from pydantic import StringConstraints
 from starlette.types import Receive, Scope, Send
 
-from emollama.inputs.stored_people import LONGEST_NAME
 from emollama.serving import wire
-from emollama.serving.admission import Admission, Admitted
+from emollama.serving.admission import Admission
 from emollama.serving.chat import Conversation, needs
 from emollama.serving.clips import Clips
 from emollama.serving.description import EVENT
-from emollama.serving.emotion import emotion
 from emollama.serving.leaving import while_there
-from emollama.serving.people import MOST_ENROLLED, Wanted
-from emollama.serving.refusal import Refusal
-from emollama.serving.uploads import chunks_of
+from emollama.serving.refusal import ErrorResponse, Refusal, response_of
+from emollama.serving.routes.question import FIELDS, Question, question
 
-# Spelled out, since engines of patterns do not agree on what a blank is.
-_BLANKS = r"\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-LabelWord = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=40, pattern=f"^[^,{_BLANKS}]+( [^,{_BLANKS}]+)*$"),
-]
+MOST_CLIPS = 64
+"""Largest number of clips in a batch."""
 
 
 def asking_routes(app: FastAPI) -> None:
@@ -38,77 +30,61 @@ def asking_routes(app: FastAPI) -> None:
     @app.post("/v1/emotion")
     async def ask_emotion(
         request: Request,
+        asked: Annotated[Question, Depends(question)],
         file: Annotated[UploadFile | None, File(description="A clip; or give file_id.")] = None,
         file_id: Annotated[wire.FileId | None, Form(description="Id of an upload.")] = None,
         text: Annotated[
             str | None, Form(max_length=wire.LONGEST_TEXT, description="Transcript of the clip.")
         ] = None,
-        transcribe: Annotated[bool, Form(description="Transcribe the clip.")] = True,
-        drop: Annotated[
-            list[wire.ChannelName], Form(max_length=2, description="Channels to leave out.")
-        ] = [],  # noqa: B006
-        labels: Annotated[
-            list[LabelWord] | None,
-            Form(min_length=2, max_length=50, description="Labels to choose from."),
-        ] = None,
-        reason: Annotated[bool, Form(description="Also explain.")] = True,
-        weights: Annotated[
-            bool, Form(description="Weigh each channel's share in the answer.")
-        ] = True,
-        coverage: Annotated[
-            float | None,
-            Form(gt=0, lt=1, description="Also the set of labels for this share of clips."),
-        ] = None,
-        enrol: Annotated[
-            list[wire.FileId] | None,
-            Form(
-                min_length=1,
-                max_length=MOST_ENROLLED,
-                description="Ids of uploads of the same person, to measure the clip against.",
-            ),
-        ] = None,
-        enrol_neutral: Annotated[
-            bool, Form(description="All enrolled uploads are neutral.")
-        ] = False,
-        person: Annotated[
-            str | None, Form(max_length=LONGEST_NAME, description="Name of a stored person.")
-        ] = None,
     ) -> wire.EmotionAnswer:
         """Labels with scores, the reason, and measurements of the clip."""
-        await no_other(request, *(set(inspect.signature(ask_emotion).parameters) - {"request"}))
-        if (file is None) == (file_id is None):
+        await no_other(request, "file", "file_id", "text", *FIELDS)
+        clip = file_id if file is None else file
+        if clip is None or (file is not None and file_id is not None):
             raise Refusal(400, "give either file or file_id", "file")
-        if labels is not None and len({w.lower() for w in labels}) != len(labels):
-            raise Refusal(400, "labels must be distinct", "labels")
         if text is None and "text" in await request.form():
             text = ""  # an empty field of a form: there are no words
         clips: Clips = request.app.state.clips
-        wanted = Wanted.of(enrol, enrol_neutral, person)
-        wanted.require(clips)
-
+        asked.wanted.require(clips)
         admission: Admission = request.app.state.admission
-        reads = file_id is None or clips.unread(file_id, text, transcribe)
-        writes = reason and clips.engine.session.writes
+        work = asked.answered(clips, admission, request.state.ends, clip, text)
+        return await while_there(request, work)
 
-        async def told(admitted: Admitted) -> wire.EmotionAnswer:
-            if file_id is not None:
-                look = await clips.look(file_id, text, transcribe, drop)
-            else:
-                assert file is not None
-                name = file.filename or "clip"
-                look = await clips.look_once(chunks_of(file.file), name, text, transcribe, drop)
-            admitted.read()
+    @app.post("/v1/batch")
+    async def ask_batch(
+        request: Request,
+        asked: Annotated[Question, Depends(question)],
+        file: Annotated[
+            list[UploadFile] | None, File(max_length=MOST_CLIPS, description="Clips.")
+        ] = None,
+        file_id: Annotated[
+            list[wire.FileId] | None,
+            Form(max_length=MOST_CLIPS, description="Ids of uploads, after the clips."),
+        ] = None,
+    ) -> wire.Batch:
+        """The same question about several clips; one that fails has its error in its place."""
+        await no_other(request, "file", "file_id", *FIELDS)
+        named: list[UploadFile | str] = [*(file or ()), *(file_id or ())]
+        if not 1 <= len(named) <= MOST_CLIPS:
+            raise Refusal(400, f"give 1 to {MOST_CLIPS} clips as file or file_id", "file")
+        clips: Clips = request.app.state.clips
+        asked.wanted.require(clips)
+        admission: Admission = request.app.state.admission
+
+        async def one(clip: UploadFile | str) -> wire.EmotionAnswer | ErrorResponse:
             try:
-                look = await wanted.measured(clips, look)
-                return await emotion(
-                    clips.engine, look, labels, reason, weights, coverage, admitted
+                return await asked.answered(clips, admission, request.state.ends, clip, None)
+            except Refusal as refusal:
+                return response_of(
+                    refusal.status, refusal.message, request.state.request_id, refusal.param
                 )  # fmt: skip
-            finally:
-                if file_id is None:
-                    clips.engine.session.forget(look)
 
-        with admission.admit(request.state.ends, reads, writes) as admitted:
-            return await while_there(request, admission.in_time(admitted, told(admitted)))
+        async def all_of_them() -> wire.Batch:
+            async with asyncio.TaskGroup() as group:
+                asking = [group.create_task(one(clip)) for clip in named]
+            return wire.Batch(data=[task.result() for task in asking])
+
+        return await while_there(request, all_of_them())
 
     @app.post(
         "/v1/chat/completions",
