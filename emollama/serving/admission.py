@@ -47,7 +47,7 @@ class Line:
 
     def join(self) -> Place:
         """A place at the end."""
-        place = Place(self, self._clock())
+        place = Place(self, self._clock(), len(self._places))
         self._places.add(place)
         return place
 
@@ -73,10 +73,12 @@ class Place:
 
     Attributes:
         since: when it was taken, on the line's clock; the older one goes first.
+        ahead: how many there were before it.
     """
 
     line: Line
     since: float
+    ahead: int
 
     def leave(self, served: bool = False) -> None:
         """Give it up; the second time does nothing."""
@@ -157,15 +159,15 @@ class Admission:
             raise self._too_late(admitted) from None
 
     def _too_late(self, admitted: Admitted) -> Refusal:
-        behind = max((p.line for p in (admitted.reading, admitted.writing) if p), key=len,
-                     default=None)  # fmt: skip
-        if behind is None or len(behind) < 2:
+        places = [p for p in (admitted.reading, admitted.writing) if p is not None]
+        place = max(places, key=lambda p: p.ahead, default=None)
+        if place is None or not place.ahead:
             return Refusal(504, f"not done after {self.settings.deadline:g} s")
         return Refusal(
             429,
-            f"its turn did not come within {self.settings.deadline:g} s: {len(behind) - 1} other "
-            "requests are open; try again later",
-            retry_after=max(1, math.ceil(behind.wait)),
+            f"its turn did not come within {self.settings.deadline:g} s, since {place.ahead} "
+            "others were before it; try again later",
+            retry_after=max(1, math.ceil(place.line.wait)),
         )
 
     def _full(self, line: Line) -> Refusal:

@@ -53,6 +53,28 @@ def test_who_would_wait_past_the_deadline_is_told_when_to_come_again() -> None:
         assert len(admission.writing) == 1 and len(admission.reading) == 0
 
 
+def test_where_nothing_is_known_at_the_deadline_the_first_is_late_and_the_others_come_again() -> (
+    None
+):
+    async def main() -> list[int]:
+        admission = Admission(Settings(deadline=0.2))
+        ends = asyncio.get_running_loop().time() + 0.2
+
+        async def one() -> int:
+            with admission.admit(ends, True, True) as admitted:
+                try:
+                    await admission.in_time(admitted, asyncio.sleep(60))
+                except Refusal as refusal:
+                    assert ("retry-after" in refusal.headers) == (refusal.status == 429)
+                    return refusal.status
+            return 200
+
+        return list(await asyncio.gather(*(one() for _ in range(4))))
+
+    # The last to be told is alone in the line by then, and yet it was not first.
+    assert asyncio.run(main()) == [504, 429, 429, 429]
+
+
 def ask(server: Running, **data: str) -> httpx.Response:
     return httpx.post(f"{server.address}/v1/emotion", data=data, timeout=100)
 
