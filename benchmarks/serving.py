@@ -1,13 +1,17 @@
 """Load on `emollama serve`: 32 clients against one that sends its requests one at a time.
 
 python -m benchmarks.serving [--model DIR] [--seconds 60] [--clients 32] [--clips 32] [--quick]
-                             [--hold 0] [--kill]
+                             [--hold 0] [--kill] [--reasons 64]
 
 Two kinds of request, both to /v1/emotion for label scores alone: about clips that are uploaded and
 have been seen before, and with the clip in the request, each one new to the server (a byte of it is
 changed, so that nothing kept can serve). For each, the requests a second of one client that waits
 for each answer, then of all clients at once, with p50 and p95 of how long an answer took. Requests
 that fail or are lost are counted, and end the benchmark with an error.
+
+`--reasons N` asks for reasons instead: four requests one after another, then N at once, about
+uploaded clips, raw ones and both in turn. What counts as lost is what got neither an answer nor a
+429 with `Retry-After`; answers that came without their reason at the deadline are counted apart.
 
 `--hold N` goes on with the first kind for N seconds and watches the memory of the server and its
 processes. `--kill` ends by killing the server with SIGKILL while requests run and starting it anew:
@@ -24,7 +28,9 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import quantiles
@@ -36,6 +42,7 @@ from benchmarks.session import clips, untrained
 from emollama.base.quiet import quiet_libraries
 
 Request = Callable[[httpx.Client, int], httpx.Response]
+_FIRST = 4  # requests one after another, before those at once
 
 
 @contextmanager
@@ -109,6 +116,41 @@ def compared(
     return rate / alone, failed + first
 
 
+def burst(name: str, address: str, count: int, request: Request) -> int:
+    """Print `count` requests with reasons at once against one at a time; how many were lost."""
+    with httpx.Client(base_url=address, timeout=600) as client:
+        started = time.perf_counter()
+        for number in range(_FIRST):
+            request(client, number).raise_for_status()
+        alone = _FIRST / (time.perf_counter() - started)
+
+    def one(number: int) -> tuple[str, float]:
+        started = time.perf_counter()
+        try:
+            with httpx.Client(base_url=address, timeout=600) as client:
+                answer = request(client, _FIRST + number)
+        except httpx.HTTPError:
+            return "lost", 0.0
+        seconds = time.perf_counter() - started
+        if answer.status_code == 200:
+            return ("label alone" if answer.json()["reason"] is None else "reason"), seconds
+        refused = answer.status_code == 429 and "retry-after" in answer.headers
+        return ("refused" if refused else "lost"), seconds
+
+    started = time.perf_counter()
+    with ThreadPoolExecutor(count) as pool:
+        outcomes = list(pool.map(one, range(count)))
+    kinds = Counter(kind for kind, _ in outcomes)
+    written = [seconds for kind, seconds in outcomes if kind == "reason"]
+    rate = len(written) / max(written, default=1.0)
+    print(f"{name} with reasons: {count} at once: {kinds['reason']} with their reason, "
+          f"{kinds['label alone']} with the label alone, {kinds['refused']} refused, "
+          f"{kinds['lost']} lost, in {time.perf_counter() - started:.0f} s; "
+          f"{rate:.3f} reasons/s, one at a time {alone:.3f}: {rate / alone:.2f} times",
+          flush=True)  # fmt: skip
+    return kinds["lost"]
+
+
 def memory(process: subprocess.Popen[str]) -> float:
     """MB of the server and its processes; what they share is counted once a process."""
     whole = psutil.Process(process.pid)
@@ -129,6 +171,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=32)
     parser.add_argument("--hold", type=float, default=0)
     parser.add_argument("--kill", action="store_true")
+    parser.add_argument("--reasons", type=int, default=0)
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
     if options.quick:
@@ -141,14 +184,14 @@ def main() -> None:
         temporary.mkdir()
         model = options.model or untrained(folder)
         data = [path.read_bytes() for path in clips(folder, options.clips)]
-        form = {"reason": "false", "weights": "false"}
+        form = {"weights": "false"} if options.reasons else {"reason": "false", "weights": "false"}
         with server(model, temporary) as (address, process):
             ids = []
             with httpx.Client(base_url=address, timeout=180) as client:
                 for clip in data:
                     answer = client.post("/v1/files", files={"file": ("clip.mp4", clip)})
                     ids.append(answer.raise_for_status().json()["id"])
-                    asked = {"file_id": ids[-1], **form}
+                    asked = {"file_id": ids[-1], **form, "reason": "false"}
                     client.post("/v1/emotion", data=asked).raise_for_status()
 
             def uploaded(client: httpx.Client, number: int) -> httpx.Response:
@@ -163,6 +206,17 @@ def main() -> None:
                     "/v1/emotion", files={"file": ("clip.mp4", clip)}, data=form
                 )  # fmt: skip
 
+            def mixed(client: httpx.Client, number: int) -> httpx.Response:
+                return (raw if number % 2 else uploaded)(client, number)
+
+            if options.reasons:
+                for title, request in (
+                    ("uploaded clips", uploaded), ("raw clips", raw), ("both", mixed)
+                ):  # fmt: skip
+                    failed += burst(title, address, options.reasons, request)
+                if failed:
+                    raise SystemExit(f"{failed} requests were lost")
+                return
             for title, request in (("uploaded clips", uploaded), ("raw clips", raw)):
                 failed += compared(title, address, options.clients, options.seconds, request)[1]
             if options.hold:

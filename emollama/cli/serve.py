@@ -57,6 +57,27 @@ def serve(
     people: Annotated[
         bool, typer.Option("--people", help="Let requests name the people stored here.")
     ] = False,
+    keys: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of API keys: a line is NAME KEY, or NAME KEY REQUESTS-A-MINUTE.",
+            show_default="none",
+        ),
+    ] = None,
+    origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Site whose web pages may ask, e.g. https://example.org; may be repeated.",
+            show_default="none",
+        ),
+    ] = None,
+    jobs: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder in which recordings are kept and analysed; clients fill it.",
+            show_default="no recordings",
+        ),
+    ] = None,
 ) -> None:
     """Serve a model over HTTP.
 
@@ -64,6 +85,7 @@ def serve(
 
     The API key is read from EMOLLAMA_API_KEY, so that it does not show in the list of processes.
     """
+    from emollama.serving.keys import read_keys
     from emollama.serving.settings import Settings
 
     settings = Settings(
@@ -73,12 +95,12 @@ def serve(
         max_seconds=max_seconds, max_side=max_side, max_rate=max_rate,
         keep_seconds=keep_seconds, queue=queue, deadline=deadline, watchers=watchers,
         watch_seconds=watch_seconds, watch_memory=watch_mb << 20,
-        people=people,
+        people=people, keys=() if keys is None else read_keys(keys), origins=tuple(origin or ()),
     )  # fmt: skip
-    if not settings.loopback and settings.api_key is None:
+    if not settings.loopback and not settings.all_keys:
         raise EmollamaError(
             f"--host {host} opens the server to other machines: set {KEY_VARIABLE} to a key of at "
-            "least 8 characters"
+            "least 8 characters, or give a file of --keys"
         )
     whisper = Whisper(transcriber, language)
     model = model_or_shipped(model)
@@ -86,6 +108,12 @@ def serve(
     from emollama.serving.server import serve as run
     from emollama.session import open_session
 
+    analyses = None
+    if jobs is not None:
+        from emollama.recording.analysis import Options
+        from emollama.serving.jobs import Jobs
+
+        analyses = Jobs(jobs, Options(model, whisper, dtype=dtype))
     session = open_session(model, dtype, describe, whisper)
     print(f"preparing {session.name} ({session.kind})", file=sys.stderr)
-    run(session, settings, lambda address: print(f"listening on {address}", flush=True))
+    run(session, settings, lambda address: print(f"listening on {address}", flush=True), analyses)

@@ -10,19 +10,24 @@ from typing import Any
 from uuid import uuid4
 
 from emollama.base.errors import EmollamaError
+from emollama.llm.inference import REASON_TOKENS
+from emollama.serving.admission import Admitted
 from emollama.serving.clips import Clips
 from emollama.serving.engine import Engine, Pieces
 from emollama.serving.people import Wanted
 from emollama.serving.refusal import Refusal, body_of
+from emollama.serving.shape import Shape
 from emollama.serving.wire import (
     AnswerMessage,
+    AudioPart,
     ChatAnswer,
     ChatRequest,
     Choice,
+    ClipPart,
     FilePart,
+    ImagePart,
     TextPart,
     Usage,
-    VideoPart,
 )
 from emollama.session import ClipView, Reply, Sampling, Turn
 
@@ -36,15 +41,18 @@ class Conversation:
         request: the request.
         clips: analyses clips.
         engine: runs the model.
-        deadline: time on the event loop's clock at which a stream is ended.
+        admitted: its places in line, and until when it may be answered.
     """
 
-    def __init__(self, request: ChatRequest, clips: Clips, engine: Engine, deadline: float) -> None:
+    def __init__(
+        self, request: ChatRequest, clips: Clips, engine: Engine, admitted: Admitted
+    ) -> None:
         self.request, self.clips, self.engine = request, clips, engine
-        self.deadline = deadline
+        self.admitted = admitted
         self.id = f"chatcmpl-{uuid4().hex[:24]}"
         self.created = int(time.time())
         self.model = engine.session.name
+        self.shape = _shape(request)
         self._once: ClipView | None = None
         self._pieces: Pieces | None = None
 
@@ -55,14 +63,7 @@ class Conversation:
             Refusal: the request cannot be answered.
         """
         request = self.request
-        if not self.engine.session.writes:
-            raise Refusal(
-                400, f"model '{self.model}' cannot write text; use /v1/emotion for its labels"
-            )
-        if request.model is not None and request.model != self.model:
-            raise Refusal(404, f"there is no model '{request.model}'; this is '{self.model}'")
-        if request.messages[0].role != "user" or request.messages[-1].role != "user":
-            raise Refusal(400, "a conversation must begin and end with a user turn", "messages")
+        self._checked()
         stops = [request.stop] if isinstance(request.stop, str) else request.stop or []
         tokens = request.max_completion_tokens or request.max_tokens or DEFAULT_TOKENS
         sampling = Sampling(
@@ -70,7 +71,9 @@ class Conversation:
         )  # fmt: skip
         look, turns = await self._read()
         try:
-            reply, self._pieces = await self.engine.reply(look, turns, sampling)
+            reply, self._pieces = await self.engine.reply(
+                look, turns, sampling, self.admitted.writing
+            )
         except EmollamaError as error:
             self.end()
             raise Refusal(400, str(error), "messages") from None
@@ -79,24 +82,79 @@ class Conversation:
             raise
         return reply, self._pieces
 
+    def _checked(self) -> None:
+        wanted = self.request.model
+        if not self.engine.session.writes and self.shape is None:
+            raise Refusal(
+                400, f"model '{self.model}' cannot write text; use /v1/emotion for its labels"
+            )
+        if wanted is not None and wanted != self.model:
+            raise Refusal(404, f"there is no model '{wanted}'; this is '{self.model}'")
+
     async def whole(self) -> ChatAnswer:
-        """The answer in one piece."""
+        """The answer in one piece; at the deadline as far as it is written."""
+        if self.shape is not None:
+            content = await self._filled(self.shape)
+            return self._answer(content, "stop", Usage.none())
         reply, pieces = await self.begin()
+        written: list[str] = []
         try:
-            text = await pieces.text()
+            async with asyncio.timeout_at(self.admitted.until):
+                async for piece in pieces:
+                    written.append(piece)
+        except TimeoutError:
+            if not written:
+                raise
         finally:
             self.end()
+        return self._answer("".join(written).strip(), finish(reply), usage(reply))
+
+    def _answer(self, content: str, reason: Any, tokens: Usage) -> ChatAnswer:
+        choice = Choice(message=AnswerMessage(content=content), finish_reason=reason)
         return ChatAnswer(
-            id=self.id, created=self.created, model=self.model, usage=usage(reply),
-            choices=[Choice(message=AnswerMessage(content=text), finish_reason=finish(reply))],
-        )  # fmt: skip
+            id=self.id, created=self.created, model=self.model, usage=tokens, choices=[choice]
+        )
+
+    async def _filled(self, shape: Shape) -> str:
+        """The label, its probability and the reason in the shape that the request gives."""
+        self._checked()
+        session = self.engine.session
+        if shape.reason is not None and not session.writes:
+            raise Refusal(
+                400, f"response_format: model '{self.model}' writes no text, so '{shape.reason}' "
+                "cannot be filled", "response_format",
+            )  # fmt: skip
+        look, _ = await self._read()
+        try:
+            found = await self.engine.answer(look, shape.labels)
+            assert found.label is not None
+            said = None
+            if shape.reason is not None:
+                turns = [Turn("user", session.question("reason"))]
+                sampling = Sampling(max_new_tokens=REASON_TOKENS)
+                _, self._pieces = await self.engine.reply(
+                    look, turns, sampling, self.admitted.writing
+                )
+                said = await self._pieces.text()
+        except EmollamaError as error:
+            raise Refusal(400, str(error), "response_format") from None
+        finally:
+            self.end()
+        return shape.filled(found.label, found.scores[found.label], said)
+
+    async def filled_events(self, content: str) -> AsyncIterator[str]:
+        """What `whole` gives at once in a shape, as events."""
+        yield self._event({"role": "assistant", "content": ""})
+        yield self._event({"content": content})
+        yield self._event({}, "stop")
+        yield "data: [DONE]\n\n"
 
     async def events(self, reply: Reply, pieces: Pieces, request_id: str) -> AsyncIterator[str]:
         """The answer as server-sent events; the last one is [DONE]. See `end`."""
         yield self._event({"role": "assistant", "content": ""})
         try:
             while True:
-                async with asyncio.timeout_at(self.deadline):
+                async with asyncio.timeout_at(self.admitted.until):
                     piece = await anext(pieces, None)
                 if piece is None:
                     break
@@ -137,17 +195,24 @@ class Conversation:
     async def _read(self) -> tuple[ClipView, list[Turn]]:
         """The clip and the turns about it."""
         turns: list[Turn] = []
-        found: list[FilePart | VideoPart] = []
+        found: list[ClipPart] = []
+        asked: list[str] = []
         for message in self.request.messages:
-            if isinstance(message.content, str):
-                turns.append(Turn(message.role, message.content))
-                continue
-            words = [p.text for p in message.content if isinstance(p, TextPart)]
-            turns.append(Turn(message.role, "\n".join(words)))
-            clips = [p for p in message.content if not isinstance(p, TextPart)]
+            content = message.content
+            parts = [TextPart(type="text", text=content)] if isinstance(content, str) else content
+            words = "\n".join(p.text for p in parts if isinstance(p, TextPart))
+            clips = [p for p in parts if not isinstance(p, TextPart)]
             if clips and message.role != "user":
                 raise Refusal(400, "a clip must be in a user turn", "messages")
             found += clips
+            if message.role in ("user", "assistant"):
+                turns.append(Turn(message.role, words))
+            elif turns:
+                raise Refusal(400, "a system turn must be before all others", "messages")
+            else:
+                asked.append(words)
+        if not turns or turns[0].role != "user" or turns[-1].role != "user":
+            raise Refusal(400, "a conversation must begin and end with a user turn", "messages")
         if not found:
             raise Refusal(
                 400,
@@ -155,12 +220,13 @@ class Conversation:
                 "data URL into the first turn",
                 "messages",
             )
-        named = {p.file.file_id if isinstance(p, FilePart) else p.video_url.url for p in found}
-        if len(named) > 1:
+        if len({_named(part) for part in found}) > 1:
             raise Refusal(400, "a conversation can be about one clip only", "messages")
-        if not turns[0].text.strip():
-            # A clip without a question is asked what it shows.
-            turns[0] = Turn("user", self.engine.session.question("reason"))
+        # A clip without a question is asked what it shows.
+        question = turns[0].text
+        if not question.strip() and self.engine.session.writes:
+            question = self.engine.session.question("reason")
+        turns[0] = Turn("user", "\n".join([*(a for a in asked if a.strip()), question]))
         request = self.request
         wanted = Wanted.of(request.enrol, request.enrol_neutral, request.person)
         wanted.require(self.clips)
@@ -168,7 +234,8 @@ class Conversation:
         if isinstance(found[0], FilePart):
             look = await self.clips.look(found[0].file.file_id, *how)
         else:
-            look = self._once = await self.clips.from_data(found[0].video_url.url, *how)
+            look = self._once = await self.clips.from_data(_named(found[0]), *how)
+        self.admitted.read()
         return await wanted.measured(self.clips, look), turns
 
     def end(self) -> None:
@@ -177,6 +244,46 @@ class Conversation:
             self._pieces.close()
         if self._once is not None:
             self.engine.session.forget(self._once)
+
+
+def _named(part: ClipPart) -> str:
+    """A clip's id or data URL."""
+    if isinstance(part, FilePart):
+        return part.file.file_id
+    if isinstance(part, AudioPart):
+        return f"data:audio/{part.input_audio.format};base64,{part.input_audio.data}"
+    return part.image_url.url if isinstance(part, ImagePart) else part.video_url.url
+
+
+def _shape(request: ChatRequest) -> Shape | None:
+    """The shape that a request asks for; None for text."""
+    wanted = request.response_format
+    if wanted is None or wanted.type == "text":
+        return None
+    if wanted.type == "json_object" or wanted.json_schema is None:
+        raise Refusal(
+            400, "response_format: give type 'json_schema' with a schema whose enum lists the "
+            "labels; this model writes no other JSON", "response_format",
+        )  # fmt: skip
+    return Shape.of(wanted.json_schema.schema_)
+
+
+def needs(request: ChatRequest, clips: Clips) -> tuple[bool, bool]:
+    """Whether a clip has yet to be read, and whether text is to be written.
+
+    Raises:
+        Refusal: a clip's id is unknown, or the form of the answer cannot be given.
+    """
+    shape = _shape(request)
+    return _unread(request, clips), shape is None or shape.reason is not None
+
+
+def _unread(request: ChatRequest, clips: Clips) -> bool:
+    for message in request.messages:
+        for part in message.content if isinstance(message.content, list) else ():
+            if isinstance(part, FilePart):
+                return clips.unread(part.file.file_id, request.text, request.transcribe)
+    return True
 
 
 def usage(reply: Reply) -> Usage:

@@ -23,8 +23,8 @@ from emollama.serving.refusal import Refusal
 from emollama.serving.uploads import Upload, Uploads
 from emollama.session import ClipView, Observation
 
-DATA_URL = r"^data:(video|audio)/[\w.+-]+(;[\w.+-]+=[\w.+-]+)*;base64,[A-Za-z0-9+/]+={0,2}$"
-_HEAD = re.compile(r"data:(video|audio)/[\w.+-]+(;[\w.+-]+=[\w.+-]+)*;base64,", re.ASCII)
+DATA_URL = r"^data:(video|audio|image)/[\w.+-]+(;[\w.+-]+=[\w.+-]+)*;base64,[A-Za-z0-9+/]+={0,2}$"
+_HEAD = re.compile(r"data:(video|audio|image)/[\w.+-]+(;[\w.+-]+=[\w.+-]+)*;base64,", re.ASCII)
 _KEPT = 64
 T = TypeVar("T")
 
@@ -62,6 +62,12 @@ class Clips:
 
         return _without(await self._looks.get((file_id, text, listen), make), drop)
 
+    def unread(self, file_id: str, text: str | None, transcribe: bool) -> bool:
+        """Whether an upload has to be read to be looked at; for an unknown id raise a `Refusal`."""
+        self.uploads.get(file_id)
+        listen = self.engine.session.listens(text, transcribe)
+        return (file_id, True) not in self._sights and (file_id, listen) not in self._sights
+
     async def look_once(
         self, chunks: Iterable[bytes], name: str, text: str | None, transcribe: bool,
         drop: Iterable[str], most: int | None = None,
@@ -86,9 +92,15 @@ class Clips:
         if head is None:
             if url.startswith(("http:", "https:", "ftp:", "file:")):
                 raise Refusal(
-                    400, "URLs are not fetched: upload the clip to /v1/files, or send a data URL"
+                    400,
+                    "a URL is not fetched: upload the clip to /v1/files and give its file_id, "
+                    "or send it as a data: URL",
                 )
-            raise Refusal(400, "a clip must be 'data:video/...;base64,...' or the id of an upload")
+            raise Refusal(
+                400,
+                "a clip must be the id of an upload, or 'data:video/...;base64,...' (or audio, or "
+                "image)",
+            )
         try:
             data = await asyncio.to_thread(
                 lambda: base64.b64decode(url[head.end() :], validate=True)

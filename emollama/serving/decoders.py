@@ -82,8 +82,8 @@ class DecoderPool:
     def __init__(self, session: Session, settings: Settings) -> None:
         encoders = session.observer.encoders
         sources = {source: encoder.fingerprint for source, encoder in encoders.items()}
-        # The key is of no use to a process that handles strangers' files.
-        plain = replace(settings, api_key=None)
+        # Keys are of no use to a process that handles strangers' files.
+        plain = replace(settings, api_key=None, keys=())
         observer = session.observer
         self._recipe = Recipe(
             sources, tuple(observer.tools), observer.describe, observer.whisper, plain

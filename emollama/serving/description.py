@@ -29,6 +29,7 @@ class DescribedApp(FastAPI):
             self.openapi_schema = None  # it is not described before it is mended
             _form(made, "/v1/files")
             _form(made, "/v1/emotion")["properties"]["labels"]["uniqueItems"] = True
+            _form(made, "/v1/batch")["properties"]["labels"]["uniqueItems"] = True
             self.openapi_schema = made
         return self.openapi_schema
 
@@ -44,5 +45,6 @@ def _form(made: dict[str, Any], path: str) -> dict[str, Any]:
         for choice in field.pop("anyOf", []):
             if choice != {"type": "null"}:
                 field.update(choice)
-    form["properties"]["file"].update(format=CLIP, minLength=1)
+    clip = form["properties"]["file"]
+    clip.get("items", clip).update(format=CLIP, minLength=1)
     return form

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from uuid import uuid4
 
 from emollama.base.errors import EmollamaError
 from emollama.llm.inference import REASON_TOKENS
+from emollama.serving.admission import Admitted
 from emollama.serving.engine import Engine
 from emollama.serving.refusal import Refusal
 from emollama.serving.wire import (
@@ -34,9 +37,10 @@ async def emotion(
     labels: Sequence[str] | None,
     reason: bool,
     weigh: bool,
-    coverage: float | None = None,
+    coverage: float | None,
+    admitted: Admitted,
 ) -> EmotionAnswer:
-    """Ask all questions about a clip.
+    """Ask all questions about a clip; what is not answered in time is told in a note.
 
     Args:
         engine: runs the model.
@@ -45,6 +49,7 @@ async def emotion(
         reason: also let a language model explain.
         weigh: also weigh each channel's share in the answer.
         coverage: also give the set of labels for this share of clips.
+        admitted: its place in the line, and until when the label waits for the rest.
 
     Raises:
         Refusal: labels that the model cannot choose from, or a coverage of a model that was not
@@ -62,14 +67,22 @@ async def emotion(
         raise Refusal(400, str(error), "labels") from None
     if labels is None:
         answer = with_coverage(session.calibration, answer, coverage)
-    said = None
-    if reason and session.writes:
-        turns = [Turn("user", session.question("reason"))]
-        _, pieces = await engine.reply(look, turns, _REASON)
-        said = await pieces.text()
+    said: str | None = None
     weights: Weights | None = None
-    if weigh and labels is None:
-        weights = await engine.call(lambda: session.weights(look))
+    reason, weigh = reason and session.writes, weigh and labels is None
+    try:
+        async with asyncio.timeout_at(admitted.until):
+            if reason:
+                turns = [Turn("user", session.question("reason"))]
+                _, pieces = await engine.reply(look, turns, _REASON, admitted.writing)
+                said = await pieces.text()
+            if weigh:
+                weights = await engine.call(lambda: session.weights(look))
+    except TimeoutError:
+        missing = [name for name, left in (("reason", reason and said is None), ("weights", weigh))
+                   if left]  # fmt: skip
+        why = f"no {' and no '.join(missing)}: not done within the server's deadline"
+        answer = replace(answer, notes=(*answer.notes, why))
     return _told(session.name, look, answer, said, weights, time.monotonic() - started)
 
 

@@ -1,7 +1,7 @@
 """One thread that runs the model for all requests.
 
-Waiting label questions are answered in one batch; between two batches each open answer gets its
-next token, so that a long one blocks nobody.
+Waiting label questions are answered in one batch; between two batches the open answer gets its next
+token, so that a long one delays no label. Of answers that wait, the oldest request's is next.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from emollama.serving.admission import Place
 from emollama.serving.settings import Settings
 from emollama.session import Answer, ClipView, Reply, Sampling, Session, Turn
 
-_AT_ONCE = 4  # answers that are written side by side; others wait their turn
+_AT_ONCE = 1  # answers written side by side: more take as long together, and each comes later
 
 
 @dataclass
@@ -46,8 +47,14 @@ class _CallTask(_Task):
 @dataclass
 class _ReplyTask(_Task):
     begin: Callable[[], Reply] = None  # type: ignore[assignment]
+    place: Place | None = None
     pieces: Any = None
     reply: Reply | None = None
+
+    def served(self) -> None:
+        """The answer is written, if not yet read: the next one's turn has come."""
+        if self.place is not None and not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self.place.leave, True)
 
 
 class _End:
@@ -112,10 +119,17 @@ class Engine:
         return await self._outcome(_CallTask(asyncio.get_running_loop(), call=call))
 
     async def reply(
-        self, look: ClipView, turns: Sequence[Turn], sampling: Sampling
+        self, look: ClipView, turns: Sequence[Turn], sampling: Sampling, place: Place | None
     ) -> tuple[Reply, Pieces]:
-        """An answer, once its writing has begun, with its pieces as they come."""
-        task = _ReplyTask(asyncio.get_running_loop())
+        """An answer, once its writing has begun, with its pieces as they come.
+
+        Args:
+            look: the clip.
+            turns: of the conversation.
+            sampling: how the answer is written.
+            place: in the line of those that are answered in words; left when all is written.
+        """
+        task = _ReplyTask(asyncio.get_running_loop(), place=place)
         task.begin = lambda: self.session.ask(look, turns, sampling, lambda: task.given_up)
         self._add(task)
         try:
@@ -169,7 +183,7 @@ class Engine:
         left: deque[_Task] = deque()
         alike: tuple[str, ...] | None = None
         labels = calls = 0
-        for task in self._waiting:
+        for task in sorted(self._waiting, key=_since):
             if task.given_up:
                 continue
             if isinstance(task, _LabelTask):
@@ -218,8 +232,18 @@ class Engine:
         except Exception as error:
             task.put(error)
             return False
-        task.put(_End() if piece is None else piece)
+        if piece is None:
+            task.put(_End())
+            if not task.given_up:
+                task.served()
+        else:
+            task.put(piece)
         return piece is not None
+
+
+def _since(task: _Task) -> float:
+    """When a request took its place; 0 for what keeps the order in which it came."""
+    return task.place.since if isinstance(task, _ReplyTask) and task.place is not None else 0.0
 
 
 def _raised(outcome: Any) -> Any:

@@ -6,7 +6,6 @@ Plain ASGI, so that it covers the whole request, streams included.
 from __future__ import annotations
 
 import asyncio
-import hmac
 import json
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -16,6 +15,8 @@ from uuid import uuid4
 
 from starlette.exceptions import HTTPException
 
+from emollama.serving.keys import Keyring
+from emollama.serving.metrics import Metrics
 from emollama.serving.origin import OTHER_SITE, of_another_site
 from emollama.serving.refusal import Refusal, body_of
 from emollama.serving.settings import Settings
@@ -25,6 +26,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
+OPEN_PATHS = {"/", "/docs", "/healthz", "/readyz"}
+"""What needs no key: it shows nothing of clips and does no work."""
 _LOOPBACK_NAMES = {"localhost", "127.0.0.1", "::1"}
 _OVERHEAD = 1 << 16  # bytes of a request around the clip in it
 _JSON_OVERHEAD = 1 << 20
@@ -36,17 +39,18 @@ log = logging.getLogger("emollama.serving")
 class Gatekeeper:
     """Gives each request an id, and rejects inadmissible requests.
 
-    - a wrong or missing key (401), compared in constant time;
+    - a wrong or missing key (401), compared in constant time, or one whose rate is used up (429);
     - on a loopback address, a host name that is not this machine's (421): a web page that points
       its own name here would otherwise be let in by the browser;
-    - another site's web page (403): there is no CORS, and forms are sent without asking;
+    - another site's web page (403), unless the site is allowed: forms are sent without asking;
     - a body that is too large (413), by its header or once too much has arrived; - too many open
       requests, or too many bytes in all of them (429); - a body that arrives too slowly (408), and
       a request that takes too long (504).
     """
 
-    def __init__(self, app: App, settings: Settings) -> None:
-        self.app, self.settings = app, settings
+    def __init__(self, app: App, settings: Settings, metrics: Metrics) -> None:
+        self.app, self.settings, self.metrics = app, settings, metrics
+        self.keyring = Keyring(settings.all_keys)
         self.inside = 0
         self.bytes = 0
 
@@ -57,20 +61,23 @@ class Gatekeeper:
                 await self.app(scope, receive, send)
             return
         request_id = f"req-{uuid4().hex[:20]}"
-        ends = asyncio.get_running_loop().time() + self.settings.deadline
+        began = asyncio.get_running_loop().time()
+        ends = began + self.settings.deadline
         scope.setdefault("state", {}).update(request_id=request_id, gatekeeper=self, ends=ends)
         body = _Body(self, receive, self._most(scope))
         started = False
+        status = 499  # the client has left
 
         async def named(message: Message) -> None:
-            nonlocal started
+            nonlocal started, status
             if message["type"] == "http.response.start":
-                started = True
+                started, status = True, message["status"]
                 message["headers"] = [
                     *message.get("headers", []),
                     (b"x-request-id", request_id.encode()),
                     (b"x-content-type-options", b"nosniff"),
                     (b"cache-control", b"no-store"),
+                    *self._allowed(scope),
                 ]
             await send(message)
 
@@ -79,6 +86,10 @@ class Gatekeeper:
         self.inside += counted
         try:
             self._check(scope, counted)
+            if scope["method"] == "OPTIONS" and self._allowed(scope):
+                await named({"type": "http.response.start", "status": 204, "headers": []})
+                await named({"type": "http.response.body", "body": b""})
+                return
             async with asyncio.timeout_at(ends):
                 await self.app(scope, body.receive, named)
         except Refusal as refusal:
@@ -99,6 +110,22 @@ class Gatekeeper:
         finally:
             self.inside -= counted
             self.bytes -= body.total
+            route = getattr(scope.get("route"), "path", "none")
+            seconds = asyncio.get_running_loop().time() - began
+            self.metrics.answered(route, status, seconds)
+
+    def _allowed(self, scope: MutableMapping[str, Any]) -> list[tuple[bytes, bytes]]:
+        """Headers by which a browser lets a page of an allowed site read the answer."""
+        origin = dict(scope["headers"]).get(b"origin", b"")
+        if origin.decode("latin-1") not in self.settings.origins:
+            return []
+        return [
+            (b"access-control-allow-origin", origin),
+            (b"access-control-allow-methods", b"GET, POST, DELETE"),
+            (b"access-control-allow-headers", b"authorization, content-type"),
+            (b"access-control-expose-headers", b"x-request-id, retry-after"),
+            (b"vary", b"origin"),
+        ]
 
     def _check(self, scope: MutableMapping[str, Any], counted: bool) -> None:
         headers = {k.lower(): v.decode("latin-1") for k, v in scope["headers"]}
@@ -106,26 +133,31 @@ class Gatekeeper:
         names = {*_LOOPBACK_NAMES, self.settings.host.lower()}
         if self.settings.loopback and _name(host) not in names:
             raise Refusal(421, "this server answers to localhost and 127.0.0.1 only")
-        if of_another_site(headers.get(b"origin"), host):
+        origin = headers.get(b"origin")
+        if origin not in self.settings.origins and of_another_site(origin, host):
             raise Refusal(403, OTHER_SITE)
-        key = self.settings.api_key
-        if key is not None and scope["path"] != "/healthz":
-            scheme, _, given = headers.get(b"authorization", "").partition(" ")
-            # The bytes as they were sent: a key may be any UTF-8.
-            same = hmac.compare_digest(given.strip().encode("latin-1"), key.encode())
-            if scheme.lower() != "bearer" or not same:
-                raise Refusal(401, "give the server's API key: 'Authorization: Bearer KEY'")
+        if scope.get("method") == "OPTIONS" and origin in self.settings.origins:
+            return  # a browser asks what it may do, and sends no key
+        if len(self.keyring) and scope["path"] not in OPEN_PATHS:
+            key = self.keyring.of(headers.get(b"authorization", ""))
+            if counted:
+                self.keyring.spend(key)
         length = headers.get(b"content-length", "0")
         most, message = self._most(scope)
         if length.isdigit() and int(length) > most:
             raise Refusal(413, message)
         if counted and self.inside > self.settings.queue:
-            raise Refusal(429, f"{self.settings.queue} requests are open; try again soon")
+            raise Refusal(
+                429, f"{self.settings.queue} requests are open; try again soon", retry_after=1
+            )
 
     def _most(self, scope: MutableMapping[str, Any]) -> tuple[int, str]:
         """Largest body in bytes: a form with the clip, or JSON with base64; both with text."""
         most = self.settings.max_bytes
-        if scope["path"] in ("/v1/files", "/v1/emotion"):
+        if scope["path"] == "/v1/batch":
+            whole = self.settings.max_in_hand
+            return whole, f"a batch may have at most {whole / (1 << 20):g} MiB"
+        if scope["path"] in ("/v1/files", "/v1/emotion", "/v1/recordings"):
             return most + _OVERHEAD, f"a clip may have at most {most / (1 << 20):g} MiB"
         most = min(most, self.settings.max_data_bytes)
         return most * 4 // 3 + _JSON_OVERHEAD, (
@@ -191,8 +223,7 @@ def _name(host: str) -> str:
 async def _refuse(send: Send, refusal: Refusal, request_id: str) -> None:
     data = json.dumps(body_of(refusal.status, refusal.message, request_id, refusal.param)).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(data))]
-    if refusal.status == 429:
-        headers.append((b"retry-after", b"1"))
+    headers += [(k.encode(), v.encode()) for k, v in refusal.headers.items()]
     if refusal.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
     await send(

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from emollama.base.errors import EmollamaError
+
 OTHER_SITE = "requests from other sites' web pages are refused"
 
 
@@ -18,3 +20,19 @@ def of_another_site(origin: str | None, host: str) -> bool:
         return urlsplit(origin).netloc.lower() != host.lower()
     except ValueError:
         return True
+
+
+def require_origin(origin: str) -> None:
+    """Check the name of a site as browsers send it.
+
+    Raises:
+        EmollamaError: it is none.
+    """
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}":
+        raise EmollamaError(
+            f"--origin '{origin}' must be a site such as https://example.org, without a path"
+        )

@@ -28,9 +28,17 @@ _KINDS = {
 class Refusal(Exception):  # noqa: N818  it is no error of ours
     """A request is refused."""
 
-    def __init__(self, status: int, message: str, param: str | None = None) -> None:
+    def __init__(
+        self, status: int, message: str, param: str | None = None, retry_after: int | None = None
+    ) -> None:
         super().__init__(message)
         self.status, self.message, self.param = status, message, param
+        self.retry_after = retry_after
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers of the answer: in how many seconds to try again."""
+        return {} if self.retry_after is None else {"retry-after": str(self.retry_after)}
 
 
 class ErrorBody(BaseModel):
@@ -49,8 +57,15 @@ class ErrorResponse(BaseModel):
     error: ErrorBody
 
 
-def body_of(status: int, message: str, request_id: str, param: str | None = None) -> dict[str, Any]:
-    """An error as plain data."""
+def response_of(
+    status: int, message: str, request_id: str, param: str | None = None
+) -> ErrorResponse:
+    """An error in OpenAI's format."""
     kind = _KINDS.get(status, "server_error")
     body = ErrorBody(message=message, type=kind, param=param, code=None, request_id=request_id)
-    return ErrorResponse(error=body).model_dump()
+    return ErrorResponse(error=body)
+
+
+def body_of(status: int, message: str, request_id: str, param: str | None = None) -> dict[str, Any]:
+    """An error as plain data."""
+    return response_of(status, message, request_id, param).model_dump()

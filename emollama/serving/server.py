@@ -16,6 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from emollama.base.errors import EmollamaError
 from emollama.serving.app import create_app
+from emollama.serving.jobs import Jobs
 from emollama.serving.private import private_temporaries
 from emollama.serving.settings import Settings
 from emollama.session import Session
@@ -23,13 +24,16 @@ from emollama.session import Session
 HEAD_SECONDS = 10.0
 
 
-def serve(session: Session, settings: Settings, ready: Callable[[str], None]) -> None:
+def serve(
+    session: Session, settings: Settings, ready: Callable[[str], None], jobs: Jobs | None = None
+) -> None:
     """Serve until stopped; requests accepted by then are finished.
 
     Args:
         session: the model.
         settings: limits, host and port.
         ready: called with the server's address before the first request is accepted.
+        jobs: analyses of recordings; none are offered when None.
 
     Raises:
         EmollamaError: the address is not available.
@@ -37,17 +41,20 @@ def serve(session: Session, settings: Settings, ready: Callable[[str], None]) ->
     if threading.current_thread() is threading.main_thread():
         # uvicorn raises the signal anew when all is finished; what is temporary must still go.
         signal.signal(signal.SIGTERM, _leave)
-    _run(session, settings, ready, private_temporaries())
+    _run(session, settings, ready, private_temporaries(), jobs)
 
 
 def _leave(number: int, frame: object) -> NoReturn:
     raise SystemExit(0)
 
 
-def _run(session: Session, settings: Settings, ready: Callable[[str], None], folder: Path) -> None:
+def _run(
+    session: Session, settings: Settings, ready: Callable[[str], None], folder: Path,
+    jobs: Jobs | None,
+) -> None:  # fmt: skip
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     config = uvicorn.Config(
-        create_app(session, settings, folder),
+        create_app(session, settings, folder, jobs),
         log_level="warning",
         access_log=False,
         server_header=False,

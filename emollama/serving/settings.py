@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from emollama.base.errors import EmollamaError
+from emollama.serving.keys import SHORTEST_KEY, Key
+from emollama.serving.origin import require_origin
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,9 @@ class Settings:
     Attributes:
         host: interface to listen on.
         port: 0 for any free one.
-        api_key: required from every request except /healthz; None for none.
+        api_key: required from every request but a few (`OPEN_PATHS`); None for none.
+        keys: further keys, with rates.
+        origins: sites whose web pages may ask, such as "https://example.org".
         max_bytes: of an upload.
         max_data_bytes: of a clip in a data URL, which takes several times its size in memory.
         max_in_hand: bytes of all open requests; beyond it the answer is 429.
@@ -39,7 +43,9 @@ class Settings:
 
     host: str = "127.0.0.1"
     port: int = 8000
-    api_key: str | None = None
+    api_key: str | None = field(default=None, repr=False)
+    keys: tuple[Key, ...] = ()
+    origins: tuple[str, ...] = ()
     max_bytes: int = 100 << 20
     max_data_bytes: int = 16 << 20
     max_in_hand: int = 512 << 20
@@ -60,8 +66,10 @@ class Settings:
     prefix_memory: int = 256 << 20
 
     def __post_init__(self) -> None:
-        if self.api_key is not None and len(self.api_key) < 8:
-            raise EmollamaError("an API key needs at least 8 characters")
+        if self.api_key is not None and len(self.api_key) < SHORTEST_KEY:
+            raise EmollamaError(f"an API key needs at least {SHORTEST_KEY} characters")
+        for origin in self.origins:
+            require_origin(origin)
         if not 0 <= self.port <= 65535:
             raise EmollamaError(f"--port must be 0 to 65535, not {self.port}")
         for name in ("max_bytes", "max_data_bytes", "max_in_hand", "max_kept", "max_seconds",
@@ -71,6 +79,11 @@ class Settings:
             if not (math.isfinite(value) and value > 0):
                 option = name.replace("_", "-")
                 raise EmollamaError(f"--{option} must be a number above 0, not {value}")
+
+    @property
+    def all_keys(self) -> tuple[Key, ...]:
+        """All keys; without any, everybody may ask."""
+        return (*self.keys, *([] if self.api_key is None else [Key("default", self.api_key)]))
 
     @property
     def loopback(self) -> bool:

@@ -103,7 +103,7 @@ class Uploads:
         with self._lock:
             self._expire(time.time())
             if file_id not in self._kept:
-                raise Refusal(404, f"there is no file '{shown(file_id)}'; it may have expired")
+                raise Refusal(404, f"no such file id: '{shown(file_id)}'; it may have expired")
             return self._kept[file_id]
 
     def all(self) -> list[Upload]:

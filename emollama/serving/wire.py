@@ -10,11 +10,13 @@ from emollama.inputs.stored_people import LONGEST_NAME
 from emollama.llm.decoding import LONGEST_ANSWER
 from emollama.serving.clips import DATA_URL
 from emollama.serving.people import MOST_ENROLLED
+from emollama.serving.refusal import ErrorResponse
 
 ChannelName = Literal["voice", "face", "words"]
 LONGEST_TEXT = 20_000
 """Longest turn or subtitle, in characters."""
-FileId = Annotated[str, Field(pattern=r"^file-[0-9a-f]{32}$")]
+# Told, not checked here: of an id that is none it is said that there is no such file.
+FileId = Annotated[str, Field(json_schema_extra={"pattern": r"^file-[0-9a-f]{32}$"})]
 
 
 class Strict(BaseModel):
@@ -60,17 +62,45 @@ class FilePart(Strict):
     file: UploadedFile
 
 
-Part = Annotated[TextPart | VideoPart | FilePart, Field(discriminator="type")]
+class ImageUrl(DataUrl):
+    """A picture as a data URL; `detail` is accepted, and a picture always read whole."""
+
+    detail: Literal["auto", "low", "high"] = "auto"
+
+
+class ImagePart(Strict):
+    """A picture, which is a clip of one frame."""
+
+    type: Literal["image_url"]
+    image_url: ImageUrl
+
+
+class Audio(Strict):
+    """Sound in base64."""
+
+    data: Annotated[str, Field(json_schema_extra={"pattern": "^[A-Za-z0-9+/]+={0,2}$"})]
+    format: Literal["wav", "mp3"]
+
+
+class AudioPart(Strict):
+    """A clip of sound alone."""
+
+    type: Literal["input_audio"]
+    input_audio: Audio
+
+
+ClipPart = VideoPart | FilePart | ImagePart | AudioPart
+Part = Annotated[TextPart | ClipPart, Field(discriminator="type")]
 
 
 class Message(Strict):
-    """A turn. The clip is in the first user turn; the system prompt is the model's own.
+    """A turn. The clip is in the first user turn, before which what a system turn asks is read.
 
     Further fields of OpenAI's answers are accepted if they are empty, so that an answer can be sent
     back as a turn.
     """
 
-    role: Literal["user", "assistant"]
+    role: Literal["system", "developer", "user", "assistant"]
     content: (
         Annotated[str, Field(max_length=LONGEST_TEXT)]
         | Annotated[list[Part], Field(min_length=1, max_length=8)]
@@ -86,6 +116,22 @@ class StreamOptions(Strict):
     """Options of a streamed answer."""
 
     include_usage: bool = False
+
+
+class NamedSchema(Strict):
+    """A JSON schema and what the client calls it."""
+
+    name: str = Field(max_length=64)
+    schema_: dict[str, Any] = Field(alias="schema")
+    description: str | None = None
+    strict: bool | None = None
+
+
+class ResponseFormat(Strict):
+    """The form of the answer: text, or an object with a label from an enum (see `Shape`)."""
+
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: NamedSchema | None = None
 
 
 class ChatRequest(Strict):
@@ -107,6 +153,7 @@ class ChatRequest(Strict):
     ) = None
     n: Literal[1] = 1
     user: str | None = Field(default=None, max_length=200)
+    response_format: ResponseFormat | None = None
     drop: list[ChannelName] = Field(default=[], max_length=2)
     text: str | None = Field(default=None, max_length=LONGEST_TEXT)
     transcribe: bool = True
@@ -125,6 +172,14 @@ class Usage(BaseModel):
     completion_tokens: int
     total_tokens: int
     prompt_tokens_details: dict[str, int]
+
+    @classmethod
+    def none(cls) -> Usage:
+        """Of an answer whose words were chosen, not written."""
+        return cls(
+            prompt_tokens=0, completion_tokens=0, total_tokens=0,
+            prompt_tokens_details={"cached_tokens": 0},
+        )  # fmt: skip
 
 
 class AnswerMessage(BaseModel):
@@ -307,6 +362,24 @@ class EmotionAnswer(BaseModel):
     weights: WeightsOut | None
     notes: list[str]
     seconds: float
+
+
+class Batch(BaseModel):
+    """Answers about several clips in the order in which they were given: clips, then ids."""
+
+    object: Literal["list"] = "list"
+    data: list[EmotionAnswer | ErrorResponse]
+
+
+class Ready(BaseModel):
+    """Whether a request that comes now would be taken, and what is before it."""
+
+    status: Literal["ready"] = "ready"
+    model: str
+    in_hand: int
+    reading: int
+    writing: int
+    wait_seconds: float
 
 
 class Health(BaseModel):

@@ -12,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from emollama.serving.app import create_app
+from emollama.serving.jobs import Jobs
 from emollama.serving.server import Protocol, listening
 from emollama.serving.settings import Settings
 from emollama.session import Session
@@ -35,9 +36,11 @@ class Running:
 
 
 @contextmanager
-def running(session: Session, folder: Path, settings: Settings) -> Iterator[Running]:
+def running(
+    session: Session, folder: Path, settings: Settings, jobs: Jobs | None = None
+) -> Iterator[Running]:
     folder.mkdir(exist_ok=True)
-    app = create_app(session, settings, folder)
+    app = create_app(session, settings, folder, jobs)
     server = uvicorn.Server(
         uvicorn.Config(
             app, log_level="warning", access_log=False, timeout_graceful_shutdown=60, http=Protocol

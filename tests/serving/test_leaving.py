@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from emollama.serving.admission import Admitted
 from emollama.serving.chat import Conversation
 from emollama.serving.engine import Pieces, _ReplyTask
 from emollama.serving.once import Once
@@ -202,7 +203,7 @@ def test_a_stream_says_why_it_ends_at_its_deadline(server: Running) -> None:
     async def main() -> list[str]:
         loop = asyncio.get_running_loop()
         silent = Pieces(_ReplyTask(loop))
-        one = Conversation(asked, clips, clips.engine, loop.time() + 0.05)
+        one = Conversation(asked, clips, clips.engine, Admitted(loop.time() + 0.05, 0))
         return [event async for event in one.events(None, silent, "req-1")]  # type: ignore[arg-type]
 
     first, last = asyncio.run(main())
@@ -263,8 +264,9 @@ def test_odd_origins_hosts_keys_queries_fields_and_methods(
     assert answer.status_code == 422 and "must be a file" in error(answer)
     settings = Settings(host="127.0.0.2", port=0, watchers=1, api_key="schlüssel")
     from emollama.serving.gatekeeper import Gatekeeper
+    from emollama.serving.metrics import Metrics
 
-    gatekeeper = Gatekeeper(lambda *_: None, settings)  # type: ignore[arg-type]
+    gatekeeper = Gatekeeper(lambda *_: None, settings, Metrics())  # type: ignore[arg-type]
     headers = [
         (b"host", b"127.0.0.2:8000"), (b"authorization", "Bearer schlüssel".encode()),
     ]  # fmt: skip

@@ -178,7 +178,8 @@ def test_names_are_never_paths(server: Running, clip: Path) -> None:
     [
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "user", "content": "hello"}]}, "no clip given"),
-        ({"messages": [{"role": "system", "content": "obey"}]}, "messages.0.role"),
+        ({"messages": [{"role": "system", "content": "obey"}]}, "begin and end with a user turn"),
+        ({"messages": [{"role": "tool", "content": "x"}]}, "messages.0.role"),
         ({"messages": [{"role": "user", "content": "x"}], "tools": []}, "tools"),
         ({"messages": [{"role": "user", "content": "x"}], "temperature": 9}, "temperature"),
     ],
@@ -258,7 +259,7 @@ def test_uploads_expire_and_make_room(tmp_path: Path, monkeypatch: pytest.Monkey
     uploads = Uploads(Settings(keep_seconds=10, max_uploads=2), tmp_path)
     first, same, last = (uploads.write([b"one"], name) for name in ("a/../b", "c", "d"))
     assert first.name == "b" and first.path.read_bytes() == b"one"
-    with pytest.raises(Refusal, match="there is no file"):
+    with pytest.raises(Refusal, match="no such file id"):
         uploads.get(first.id)  # not kept yet
     for one in (first, same):
         uploads.keep(one)
