@@ -27,11 +27,11 @@ from emollama.base.files import read_json, read_text, write_text
 from emollama.llm.artefact import LlmArtefact, load
 from emollama.llm.clues import ClueWords, VoiceRule
 from emollama.llm.inference import REASON_TOKENS
-from emollama.scoring.reasons.sentences import clue_reason
-from emollama.scoring.reasons.voice_words import ORDINARY
 from emollama.manifest.labels import get_label_set
 from emollama.manifest.sample import read_manifest
 from emollama.scoring.predictions.parsing import parse_words
+from emollama.scoring.reasons.sentences import clue_reason
+from emollama.scoring.reasons.voice_words import ORDINARY
 from emollama.scoring.report.tables import Table, table_markdown
 
 FILE = "reasons.jsonl"

@@ -100,7 +100,8 @@ class Conversation:
                     piece = await anext(pieces, None)
                 if piece is None:
                     break
-                yield self._event({"content": piece})
+                if piece:  # a reason comes whole, once it is checked
+                    yield self._event({"content": piece})
         except TimeoutError:
             error = body_of(504, "the answer took too long", request_id)
             yield f"data: {json.dumps(error)}\n\n"

@@ -112,11 +112,18 @@ class Engine:
         return await self._outcome(_CallTask(asyncio.get_running_loop(), call=call))
 
     async def reply(
-        self, look: ClipView, turns: Sequence[Turn], sampling: Sampling
+        self,
+        look: ClipView,
+        turns: Sequence[Turn],
+        sampling: Sampling,
+        answer: Answer | None = None,
     ) -> tuple[Reply, Pieces]:
-        """An answer, once its writing has begun, with its pieces as they come."""
+        """An answer, once its writing has begun, with its pieces as they come.
+
+        `answer` is that whose label a reason has to explain; None asks for it.
+        """
         task = _ReplyTask(asyncio.get_running_loop())
-        task.begin = lambda: self.session.ask(look, turns, sampling, lambda: task.given_up)
+        task.begin = lambda: self.session.ask(look, turns, sampling, lambda: task.given_up, answer)
         self._add(task)
         try:
             first = _raised(await task.outcomes.get())
