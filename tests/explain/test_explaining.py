@@ -33,6 +33,7 @@ from emollama.llm.subject import LlmSubject
 from emollama.manifest.labels import get_label_set
 from emollama.manifest.sample import read_manifest
 from emollama.runs.subject import View
+from emollama.scoring.reasons.check import CheckedReason
 from tests.fusion.corpus import LABELS, make
 from tests.llm.conftest import STREAMS, built, evidence, llm  # noqa: F401  fixtures
 from tests.llm.training.corpus import WIDTHS
@@ -174,6 +175,7 @@ def test_text_of_a_page_is_escaped(loaded: tuple[FusionArtefact, FusionData]) ->
     evil = '<script src="http://x.y/z.js"></script>" onload="a()'
     case = explain_row(subject, 0, evil, Settings(orders=1), text=evil, true="sad",
                        notes=(evil,))  # fmt: skip
+    case = case.because(CheckedReason(evil, "model"))
     html = page(case, [(evil, b"\x89PNG")])
     assert html.count("&lt;script") >= 5 and "<script" not in html
     assert external(html) == []

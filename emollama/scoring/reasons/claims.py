@@ -15,7 +15,7 @@ _CHANNEL_WORDS = {
     r"|cheeks?|nose|mouth|lips?|jaw|chin|grimac\w*|gaze|picture|looks?(?! like)|looking",
     "voice": r"voices?|vocal\w*|tones?|pitch\w*|intonation|prosody|melody|timbre|sounds?|speech",
     "words": r"words?|wording|say|says(?! otherwise)|said|saying|sentences?|subtitles?|transcript"
-    r"|(?:tells?|speaks?|talks?) (?:of|about)|content of",
+    r"|(?:tells?|speaks?|talks?) (?:of|about)|in content|content of",
 }
 _MENTIONS = {c: re.compile(rf"\b(?:{words})\b") for c, words in _CHANNEL_WORDS.items()}
 _ALL = re.compile(r"\ball (?:three )?(?:channels|clues)\b|\bthree channels\b")

@@ -30,6 +30,9 @@ _ADJECTIVES = {
     "anger": "angry",
     "joy": "happy",
     "sadness": "sad",
+    "worry": "worried",
+    "contempt": "contemptuous",
+    "doubt": "doubtful",
 }
 _ARTICLES = {"flat melody": "a flat melody", "lively melody": "a lively melody",
              "quiet voice": "a quiet sound", "loud voice": "a loud sound",
@@ -37,6 +40,16 @@ _ARTICLES = {"flat melody": "a flat melody", "lively melody": "a lively melody",
 _NOUNS = {**_ARTICLES, "low pitch": "a low pitch", "high pitch": "a high pitch",
           "even loudness": "an even loudness", "changing loudness": "a changing loudness",
           ORDINARY: "an ordinary tone"}  # fmt: skip
+
+
+def adjective(label: str) -> str:
+    """A label as what a person is: "afraid" for "fear"."""
+    return _ADJECTIVES.get(label, label)
+
+
+def noun(words: str) -> str:
+    """Words on a voice as a noun: "a high pitch"."""
+    return _NOUNS.get(words, words)
 
 
 def clue_reason(clues: Mapping[str, str], label: str, draw: random.Random) -> str | None:
@@ -48,7 +61,7 @@ def clue_reason(clues: Mapping[str, str], label: str, draw: random.Random) -> st
         parts.append(draw.choice(_FACE).format(clues=face))
     if not parts:
         return None
-    ending = draw.choice(_LABEL).format(label=label, adjective=_ADJECTIVES.get(label, label))
+    ending = draw.choice(_LABEL).format(label=label, adjective=adjective(label))
     return " ".join([*parts, ending])
 
 
@@ -67,7 +80,7 @@ def measured_reason(
     """
     parts = []
     if voice := clues.get("voice"):
-        named = listed([_NOUNS.get(word, word) for word in voice.replace(";", ",").split(", ")])
+        named = listed([noun(word) for word in voice.replace(";", ",").split(", ")])
         parts.append(f"Compared with {compared_with}, the voice has {named}.")
     if face := clues.get("face"):
         shows = face if face.startswith("face ") else f"face shows {face}"
