@@ -18,7 +18,7 @@ from emollama.scoring.reasons.sentences import adjective, listed
 
 MOST_WORDS = 30
 """Of a quotation."""
-_MOST_SIGNS = 3
+_MOST_SIGNS, _MOST_CLUES = 3, 4
 
 
 def varied_reason(
@@ -78,7 +78,7 @@ def _voice(
         return ""
     kind = "clues" if tone["words"] else "ordinary"
     text = str(draw.choice(table[kind])).format(
-        clues=with_article(tone["words"]) if tone["words"] else "", compared=compared_with
+        clues=with_article(tone["words"][:_MOST_CLUES]) if tone["words"] else "", compared=compared_with
     )
     return text + draw.choice(table["fits" if points == label else "points"]).format(
         sounds=adjective(points)
