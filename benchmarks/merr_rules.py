@@ -28,11 +28,12 @@ from emollama.features.store import FeatureStore
 from emollama.manifest.labels import LabelSet, get_label_set
 from emollama.manifest.sample import Sample, read_manifest
 from emollama.media.decode import decode_clip
-from emollama.merr.contradiction import Evidence, contradictions
 from emollama.merr.emotion import voice_odds
 from emollama.merr.quality.measures import MeasuredClip, faithfulness
 from emollama.merr.rules import Rules
 from emollama.scoring.metrics.formulas import accuracy, one_hot, uar, weighted_f1
+from emollama.scoring.reasons.check import contradictions
+from emollama.scoring.reasons.facts import Facts
 
 TABLES = ("merr_published", "emfacs")
 
@@ -90,10 +91,10 @@ def on_merr(folder: Path, out: Path, most: int) -> None:
     show("merr_contradictions_on_merr", rows, **faithfulness(told_rows))
 
 
-def evidence(sample: Sample) -> Evidence:
-    """What MERR lists of a clip; its tone is free text and has none of our words."""
+def evidence(sample: Sample) -> Facts:
+    """What MERR lists of a clip; its tone is free text, which our words are not held against."""
     units = frozenset((*sample.truth.get("units", ()), *sample.truth.get("peak_units", ())))
-    return Evidence(units, (), sample.text or "", str(sample.targets.emotion))
+    return Facts(str(sample.targets.emotion), units=units, tone=None, text=sample.text or "")
 
 
 def _units(rules: Rules) -> set[str]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import random
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,10 +28,13 @@ from emollama.base.files import read_json, read_text, write_text
 from emollama.llm.artefact import LlmArtefact, load
 from emollama.llm.clues import ClueWords, VoiceRule
 from emollama.llm.inference import REASON_TOKENS
-from emollama.llm.training.clue_reasons import ORDINARY, clue_reason
 from emollama.manifest.labels import get_label_set
 from emollama.manifest.sample import read_manifest
 from emollama.scoring.predictions.parsing import parse_words
+from emollama.scoring.reasons.check import CheckedReason, checked_reason
+from emollama.scoring.reasons.facts import facts_of
+from emollama.scoring.reasons.sentences import clue_reason
+from emollama.scoring.reasons.voice_words import ORDINARY
 from emollama.scoring.report.tables import Table, table_markdown
 
 FILE = "reasons.jsonl"
@@ -97,6 +101,20 @@ def write_reasons(model: LlmArtefact, corpus: str, ids: Sequence[str]) -> list[R
     return found
 
 
+def shown(reason: Reason) -> CheckedReason:
+    """What `emollama predict` shows where the model writes this reason."""
+    labels = get_label_set(LABELS)
+    clues = {"voice": ", ".join(reason.measured)} if reason.measured else {}
+    facts = facts_of(reason.label, {"voice"}, clues, None, labels)
+    return checked_reason(reason.reason, facts, labels, clues, "the training corpus")
+
+
+def read_reasons(results: Path) -> list[Reason]:
+    """The reasons that were written."""
+    rows = [json.loads(line) for line in read_text(results / FILE).splitlines()]
+    return [Reason(**{**values, "measured": tuple(values["measured"])}) for values in rows]
+
+
 def named_in(text: str, rules: Iterable[VoiceRule]) -> set[str]:
     """The clues that a text names, "a quiet sound" being a quiet voice."""
     flat = text.lower().replace(" sound", " voice")
@@ -122,11 +140,9 @@ def row(
 
 def reasons_table(results: Path, shipped: Path) -> Table | None:
     """The model's reasons beside the sentences from the measured clues; None without any."""
-    path = results / FILE
-    if not path.is_file():
+    if not (results / FILE).is_file():
         return None
-    rows = [json.loads(line) for line in read_text(path).splitlines()]
-    reasons = [Reason(**{**values, "measured": tuple(values["measured"])}) for values in rows]
+    reasons = read_reasons(results)
     clues = ClueWords.from_dict(read_json(shipped / "llm" / "clues.json"))
     rules = next(s.rules for s in clues.statistics.values() if s.columns)
     several = np.mean([len(set(r.measured) - {ORDINARY}) >= 2 for r in reasons])
@@ -156,6 +172,8 @@ def main() -> None:
     if table is None:
         raise EmollamaError(f"{RESULTS / FILE}: does not exist; leave out --score to write it")
     print(f"{table_markdown(table)}\n\n{table.note}")
+    told = Counter(shown(reason).origin for reason in read_reasons(RESULTS))
+    print(f"Shown after the check: {told['model']} by the model, {told['clues']} from the clues.")
 
 
 if __name__ == "__main__":

@@ -103,10 +103,15 @@ class Terminal:
 
     def _ask(self, question: str) -> None:
         from emollama.session import Turn
+        from emollama.session.answer import REASON_FROM
+        from emollama.session.reasons import reason_from
 
         turns = [*self.turns, Turn("user", question)]
         pieces: list[str] = []
-        reply = self.session.ask(self.look, turns, self.sampling)
+        chosen = None
+        if self.labels is not None:  # a reason has to explain the label that is shown
+            chosen = self.session.answer(self.look, False, labels=self.labels)
+        reply = self.session.ask(self.look, turns, self.sampling, answer=chosen)
         try:
             for piece in reply:
                 pieces.append(piece)
@@ -114,6 +119,8 @@ class Terminal:
         except KeyboardInterrupt:
             self.say(" (stopped)")
         self.say("\n")
+        if (whose := reason_from(reply)) is not None:
+            self.say(f"({REASON_FROM[whose]})\n")
         if reply.finish == "length":
             self.say("(cut off at the maximum length; /length N allows more)\n")
         self.turns = [*turns, Turn("assistant", "".join(pieces).strip())]

@@ -29,8 +29,10 @@ def show_answer(clip: Path, answer: Answer) -> None:
     for name, number in (answer.values or {}).items():
         console.print(f"  {name:<10} {number:+.3f}", markup=False)
     for channel, words in answer.clues.items():
-        console.print(f"  measured in the {channel}: {words}", markup=False)
+        relative = f", compared with {answer.compared_with}" if channel == "voice" else ""
+        console.print(f"  measured in the {channel}{relative}: {words}", markup=False)
     if answer.reason:
         console.print(f"  {answer.reason}", markup=False)
+        console.print(f"  ({answer.reason_in_words})", markup=False)
     for note in answer.notes:
         console.print(f"  note: {note}", markup=False)

@@ -36,6 +36,7 @@ from emollama.manifest.labels import LABEL_SETS
 from emollama.serving.decoders import DecoderPool
 from emollama.serving.refusal import Refusal
 from emollama.session import Answer, Sampling, Session, Turn
+from emollama.session.answer import REASON_FROM
 
 Changes = dict[str, Any]
 P = ParamSpec("P")
@@ -299,7 +300,7 @@ class Callbacks:
             look, started = visit.look, time.monotonic()
             turns = [*turns_of(before), Turn("user", question)]
             prompt = self.session.prompt(look, turns)
-            reply = self.session.ask(look, turns, sampling, visit.stop.is_set)
+            reply = self.session.ask(look, turns, sampling, visit.stop.is_set, visit.answer)
             one = Exchange(question, prompt, sampling, look.used)
             # From here on there is an answer, if only a beginning of one.
             visit.exchanges = [*before, one]
@@ -355,7 +356,8 @@ def messages(visit: Visit) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for one in visit.exchanges:
         found.append({"role": "user", "content": one.question})
-        found.append({"role": "assistant", "content": one.answer or "…"})
+        whose = f"\n\n*({REASON_FROM[one.reason_from]})*" if one.reason_from else ""
+        found.append({"role": "assistant", "content": (one.answer or "…") + whose})
         if one.finish is not None:
             title = f"Prompt ({how(one)})"
             found.append(

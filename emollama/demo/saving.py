@@ -14,6 +14,7 @@ from emollama.demo.style import SHEET
 from emollama.demo.timeline import lanes
 from emollama.demo.visit import Exchange, Visit
 from emollama.session import Answer, Session
+from emollama.session.answer import REASON_FROM
 from emollama.session.record import record
 
 INTENDED = (
@@ -75,8 +76,12 @@ def case_sheet(session: Session, visit: Visit, answer: Answer) -> str:
 def notes(visit: Visit) -> str:
     """Remarks for the reader of the answer: measured clues, and notes."""
     look = visit.look
-    lines = [f"measured in the {c}: {words}" for c, words in look.clues.items()
-             if words and c in look.channels]  # fmt: skip
+    lines = [
+        f"measured in the {c}{f', compared with {look.compared_with}' if c == 'voice' else ''}: "
+        f"{words}"
+        for c, words in look.clues.items()
+        if words and c in look.channels
+    ]
     lines += [f"left out: {c}" for c in sorted(visit.left_out & set(visit.whole.present))]
     lines += look.notes
     if not lines:
@@ -87,6 +92,8 @@ def notes(visit: Visit) -> str:
 def how(one: Exchange) -> str:
     """How an answer was made, in one line."""
     told = [f"from {', '.join(one.channels)}"]
+    if one.reason_from is not None:
+        told.insert(0, REASON_FROM[one.reason_from])
     if one.finish is not None:
         told.append(f"{one.prompt_tokens} prompt tokens, {one.cached_tokens} of them cached")
         told.append(f"{one.new_tokens} tokens written in {one.seconds:.1f} s")

@@ -10,7 +10,9 @@ from typing import Any
 
 from emollama.base.errors import EmollamaError
 from emollama.inputs.person import Person
+from emollama.scoring.reasons.check import Origin
 from emollama.session import Answer, ClipView, Reply, Sampling, Session, Turn, Weights
+from emollama.session.reasons import reason_from
 
 MOST_LABELS, LONGEST_LABEL = 50, 40
 LONGEST_QUESTION, LONGEST_WORDS = 2000, 5000
@@ -31,6 +33,7 @@ class Exchange:
         prompt_tokens: tokens of the prompt, `cached_tokens` of them cached.
         new_tokens: tokens of the answer.
         seconds: time to write it.
+        reason_from: whose words it is in, where it says why.
     """
 
     question: str
@@ -43,9 +46,11 @@ class Exchange:
     cached_tokens: int = 0
     new_tokens: int = 0
     seconds: float = 0.0
+    reason_from: Origin | None = None
 
     def count(self, reply: Reply) -> None:
         """Copy the details of a reply."""
+        self.reason_from = reason_from(reply)
         self.finish = reply.finish
         self.prompt_tokens, self.cached_tokens = reply.prompt_tokens, reply.cached_tokens
         self.new_tokens = reply.new_tokens
@@ -55,6 +60,7 @@ class Exchange:
         return {
             "question": self.question,
             "answer": self.answer,
+            "reason_from": self.reason_from,
             "finish": self.finish,
             "channels": list(self.channels),
             "prompt": self.prompt,

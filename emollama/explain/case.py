@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from emollama.explain.occlusion import Curve, lanes_of, occlusion_curve
 from emollama.manifest.channels import Channel
 from emollama.runs.shapley import Attribution, attribution, deletion_by_modality, subset_scores
 from emollama.runs.subject import Subject
+from emollama.scoring.reasons.check import CheckedReason, Origin
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Case:
         deletions: one per lane with two steps or more.
         by_modality: areas of the deletion of modalities, and in random order.
         maps: the system's own maps (fusion models).
-        reason: generated text (language models).
+        reason: in words (language models); `reason_from`: whose, as of `Answer`.
         notes: remarks, e.g. on missing parts.
     """
 
@@ -66,12 +67,17 @@ class Case:
     maps: tuple[Map, ...] = ()
     reason: str | None = None
     notes: tuple[str, ...] = field(default=())
+    reason_from: Origin | None = None
 
     @property
     def areas(self) -> dict[str, tuple[float, float]]:
         """By lane, the area of the explanation's deletion and of random ones."""
         found = {d.lane: (d.area, d.random_area) for d in self.deletions}
         return found | ({MODALITIES: self.by_modality} if self.by_modality else {})
+
+    def because(self, told: CheckedReason) -> Case:
+        """The same with a reason."""
+        return replace(self, reason=told.text, reason_from=told.origin)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; without maps and pictures."""
@@ -99,6 +105,7 @@ class Case:
                 for lane, (area, random) in self.areas.items()
             },
             "reason": self.reason,
+            "reason_from": self.reason_from,
             "notes": list(self.notes),
         }
 
@@ -112,7 +119,6 @@ def explain_row(
     text: str | None = None,
     true: str | None = None,
     truth: Mapping[Channel, str] | None = None,
-    reason: str | None = None,
     notes: tuple[str, ...] = (),
 ) -> Case:
     """Explain a model's answer to one of its samples.
@@ -125,7 +131,6 @@ def explain_row(
         text: its subtitle.
         true: the true label.
         truth: each channel's own emotion.
-        reason: the model's own words.
         notes: remarks, e.g. on missing parts.
     """
     table = subset_scores(subject, row)
@@ -159,7 +164,6 @@ def explain_row(
         deletions=tuple(deletions),
         by_modality=deletion_by_modality(main),
         maps=tuple(named_maps(subject.maps(row), steps, subject.tracks, subject.labels)),
-        reason=reason,
         notes=notes,
     )
 

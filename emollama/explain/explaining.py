@@ -76,10 +76,9 @@ def explain_clip(
     look = session.look(clip, text, start, end)
     subject = session.subject(look)
     assert subject is not None
-    said = session.reason(look) if reason else None
-    case = explain_row(
-        subject, 0, clip.stem, settings, text=look.text, reason=said, notes=look.notes
-    )
+    case = explain_row(subject, 0, clip.stem, settings, text=look.text, notes=look.notes)
+    if reason:
+        case = case.because(session.reason(look))
     write_case(case, out)
     return case
 
@@ -124,18 +123,18 @@ def explain_split(
     gate = gate_noise(artefact, loaded, seed=settings.seed) if noise else []
     cases = []
     for row, sample in enumerate(samples):
-        said = None
-        if reason and row < chosen.sheets:
-            said = loaded.written([sample.id], None, "reason", REASON_TOKENS, 1)[0].text
-        cases.append(
-            explain_row(
-                subject, row, sample.id, settings,
-                text=sample.text,
-                true=sample.targets.emotion,
-                truth=channel_truth(sample, manifest.labels),
-                reason=said,
-            )
+        case = explain_row(
+            subject, row, sample.id, settings,
+            text=sample.text,
+            true=sample.targets.emotion,
+            truth=channel_truth(sample, manifest.labels),
         )  # fmt: skip
+        if reason and row < chosen.sheets:
+            said = ""
+            if artefact.taught_reasons:
+                said = loaded.written([sample.id], None, "reason", REASON_TOKENS, 1)[0].text or ""
+            case = case.because(loaded.checked(sample.id, said, case.answered.label))
+        cases.append(case)
         if progress:
             progress(row + 1, len(samples))
     found = summarise(cases, gate, seed=settings.seed)

@@ -11,6 +11,7 @@ from emollama.base.files import write_text
 from emollama.explain.case import Case
 from emollama.explain.deletion import Verdict
 from emollama.runs.shapley import Attribution
+from emollama.session.answer import REASON_FROM
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1c1c1c; max-width: 62rem; margin: 2rem auto;
@@ -49,7 +50,11 @@ def page(case: Case, pictures: Sequence[tuple[str, bytes]], over: Sequence[Verdi
     if case.text:
         parts.append(f"<h2>Words</h2><blockquote>{escape(case.text)}</blockquote>")
     if case.reason is not None:
-        parts.append(f"<h2>Generated reason</h2><blockquote>{escape(case.reason)}</blockquote>")
+        whose = REASON_FROM[case.reason_from] if case.reason_from else ""
+        parts.append(
+            f"<h2>Reason</h2><blockquote>{escape(case.reason)}</blockquote>"
+            f'<p class="note">{escape(whose)}</p>'
+        )
     for title, data in pictures:
         coded = base64.b64encode(data).decode("ascii")
         parts.append(

@@ -9,13 +9,14 @@ with.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from emollama.encoders.base import FeatureTrack
+from emollama.scoring.reasons.voice_words import ORDINARY
 
 THRESHOLD = 0.6
 CLEAR_EXPRESSION = 0.5
@@ -127,20 +128,24 @@ class ClueWords:
 
 
 def _voice_words(statistics: ColumnStatistics, values: np.ndarray) -> str:
-    words = []
-    for rule in statistics.rules:
-        if rule.column not in statistics.columns:
-            continue
-        index = statistics.columns.index(rule.column)
-        deviation = statistics.deviation[index]
-        z = (values[index] - statistics.mean[index]) / deviation if deviation > 1e-6 else 0.0
-        if z < -THRESHOLD:
-            words.append(rule.low)
-        elif z > THRESHOLD:
-            words.append(rule.high)
-    if words:
+    relative = {
+        name: float(value - mean) / deviation if deviation > 1e-6 else 0.0
+        for name, value, mean, deviation in zip(
+            statistics.columns, values, statistics.mean, statistics.deviation, strict=True
+        )
+    }
+    if words := voice_words(relative, statistics.rules):
         return ", ".join(words)
-    return "ordinary tone" if any(r.column in statistics.columns for r in statistics.rules) else ""
+    return ORDINARY if any(r.column in statistics.columns for r in statistics.rules) else ""
+
+
+def voice_words(relative: Mapping[str, float], rules: Sequence[VoiceRule]) -> list[str]:
+    """Words for prosody columns that are more than `THRESHOLD` deviations away, by the rules.
+
+    The one place where a number becomes a word: `predict` and `merr` say the same of a voice.
+    """
+    found = [(rule, relative.get(rule.column, 0.0)) for rule in rules]
+    return [rule.low if z < 0 else rule.high for rule, z in found if abs(z) > THRESHOLD]
 
 
 def _face_words(statistics: ColumnStatistics, values: np.ndarray) -> str:

@@ -17,6 +17,8 @@ from emollama.llm.subject import LlmSubject
 from emollama.manifest.channels import Channel
 from emollama.manifest.sample import Sample
 from emollama.runs.artefact import LoadedSamples, ModelAnswer
+from emollama.scoring.reasons.check import CheckedReason, checked_reason
+from emollama.scoring.reasons.facts import facts_of
 
 BATCHES = 4
 """Batches per chunk: a killed process loses at most one chunk."""
@@ -71,6 +73,13 @@ class LlmSamples(LoadedSamples):
         evidence = self._evidence(ids, channels)
         texts = written(self.model, self.processor, evidence, task, max_new_tokens, batch_size)
         return [ModelAnswer(text=text) for text in texts]
+
+    def checked(self, sample_id: str, written: str, label: str) -> CheckedReason:
+        """A reason held against the sample's clues; see `LoadedSamples.checked`."""
+        (evidence,) = self._evidence([sample_id])
+        labels, used = self.processor.labels, self.processor.channels(evidence)
+        facts = facts_of(label, used, evidence.clues, evidence.text, labels)
+        return checked_reason(written, facts, labels, evidence.clues, "the training corpus")
 
     def subject(self) -> LlmSubject:
         """The samples as a subject of explanations."""

@@ -8,7 +8,7 @@ brows"), so a text is searched for what a unit does to which part of the face.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 UNIT_NAMES: dict[str, str] = {
     "AU01": "inner brow raiser",
@@ -48,12 +48,12 @@ _PATTERNS: dict[str, str] = {
     "AU04": rf"{_either(_BROW, _DOWN)}|frown\w*",
     "AU05": r"eyes? wid\w+|wid\w+(?: open)?\W+eyes?|wide-eyed|"
     + _either(r"(?:upper )?(?:eye)?lids?", _UP),
-    "AU06": _either(r"cheeks?", r"(?:rais|lift)\w*") + r"|eyes? narrow\w*|narrow\w* eyes?",
-    "AU07": _either(r"(?:eye)?lids?", r"(?:tight|tens)\w*") + r"|squint\w*|facial tightness",
+    "AU06": _either(r"cheeks?", r"(?:rais|lift)\w*") + r"|eyes? narrow\w*|narrow\w* eyes?\b",
+    "AU07": _either(r"(?:eye)?lids?", r"(?:tight|tens|narrow)\w*") + r"|squint\w*|facial tightness",
     "AU09": _either(r"nose", r"(?:wrinkl|curl|pucker|scrunch)\w*"),
     "AU10": _either(r"(?:upper )?lips?", _UP) + r"|lips? curl\w*|show\w* teeth",
     "AU12": r"smil\w*|grin\w*|"
-    + _either(r"corners?", r"(?:up|upturn|pull(?!\w*\W+down)|rais|lift)\w*"),
+    + _either(r"corners?", r"(?:up|upturn|turn\w* up|pull(?!\w*\W+down)|rais|lift)\w*"),
     "AU14": r"dimpl\w*|indentation\w*",
     "AU15": _either(
         rf"(?:corners?|{_MOUTH})",
@@ -79,4 +79,11 @@ def in_words(units: Iterable[str]) -> str:
 
 def units_in(text: str) -> set[str]:
     """The units that a text names. Raised brows without "inner" or "outer" are both."""
-    return {unit for unit, pattern in _COMPILED.items() if pattern.search(text)}
+    return {unit for unit, _, _ in unit_mentions(text)}
+
+
+def unit_mentions(text: str) -> Iterator[tuple[str, int, int]]:
+    """(unit, start, end) of each place where a text names a unit."""
+    for unit, pattern in _COMPILED.items():
+        for match in pattern.finditer(text):
+            yield unit, match.start(), match.end()

@@ -28,7 +28,7 @@ from emollama.merr.models.asking import Many, endpoint_of
 from emollama.merr.models.structured import Description, ask_structured
 from emollama.merr.norms import apex, read_norms
 from emollama.merr.peak import PEAK
-from emollama.merr.phrases import signs_in_words, voice_words, with_article
+from emollama.merr.phrases import signs_in_words, tone_words, with_article
 from emollama.merr.settings import ModelSection
 from emollama.merr.stagefile import Row
 from emollama.merr.tables import read_table
@@ -71,11 +71,13 @@ def run_tone(build: Build) -> Counts:
         prosody = item.rows[VOICE]["prosody"]
         if prosody is None:
             return {"status": "ok", "source": "measured", "words": [], "text": ""}
-        words = voice_words(norms.voice(prosody, item.rows[CLIPS].get("speaker")))
+        words = tone_words(norms.voice(prosody, item.rows[CLIPS].get("speaker")))
+        compared = norms.compared_with(item.rows[CLIPS].get("speaker"))
         text = templates["tone"].format(
-            words=with_article(words) if words else templates["ordinary"]
+            words=with_article(words) if words else templates["ordinary"], compared=compared
         )
-        return {"status": "ok", "source": "measured", "words": words, "text": text}
+        return {"status": "ok", "source": "measured", "words": words, "text": text,
+                "compared_with": compared}  # fmt: skip
 
     def question(item: Item) -> list[Message]:
         clip = item.rows[CLIPS]

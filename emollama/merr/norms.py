@@ -27,6 +27,7 @@ from emollama.merr.stagefile import Row
 from emollama.merr.words import WORDS
 
 NORMS = "norms"
+CORPUS = "the other clips"
 LEAST_CLIPS = 4
 """Clips that a speaker needs for its own means."""
 _APEX = 75  # percentile over a clip's frames that stands for the clip
@@ -105,6 +106,12 @@ class Norms:
         within = "within" if own else "voice"
         deviation = self.values[within]["deviation"]
         return {n: (v - mean[n]) / max(deviation[n], 1e-3) for n, v in prosody.items()}
+
+    def compared_with(self, speaker: str | None) -> str:
+        """What `voice` compares with, in words."""
+        return (
+            "this speaker's other clips" if (speaker or "") in self.values["speakers"] else CORPUS
+        )
 
     def words(self, similar: Mapping[str, float]) -> dict[str, float]:
         """Similarities minus their mean over the corpus."""

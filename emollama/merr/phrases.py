@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from emollama.llm.clues import THRESHOLD, VOICE_RULES
+from emollama.llm.clues import MORE_VOICE_RULES, voice_words
 from emollama.merr.measure.names import EXPRESSION_PREFIX
 from emollama.merr.rules import Rules
 from emollama.merr.tables import read_table
+from emollama.scoring.reasons.sentences import listed, noun
 
 MOST_SIGNS = 4
 
@@ -30,21 +31,11 @@ def signs_in_words(signs: Iterable[str], intensities: Mapping[str, float], rules
     return listed(named) if named else str(read_table("phrases")["still"])
 
 
-def voice_words(relative: Mapping[str, float]) -> list[str]:
-    """Words for prosody columns that deviate by more than `clues.THRESHOLD`."""
-    words = []
-    for rule in VOICE_RULES:
-        value = relative.get(rule.column, 0.0)
-        if abs(value) > THRESHOLD:
-            words.append(rule.low if value < 0 else rule.high)
-    return words
-
-
-def listed(parts: Sequence[str]) -> str:
-    """ "a", "a and b", "a, b and c"."""
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+def tone_words(relative: Mapping[str, float]) -> list[str]:
+    """Words for the prosody of a voice: those of `emollama predict`."""
+    return voice_words(relative, MORE_VOICE_RULES)
 
 
 def with_article(words: Sequence[str]) -> str:
     """Voice words as a noun phrase: "a high pitch and fast speech"."""
-    return listed([w if w.endswith("speech") else f"a {w}" for w in words])
+    return listed([noun(word) for word in words])

@@ -1,6 +1,6 @@
 """Stage `refine`: from a coarse caption to a reason, by a template, a local model or an endpoint.
 
-Every reason is checked against the measured clues (`contradiction`); one that fails is rejected
+Every reason is checked against the measured clues (`scoring.reasons`); one that fails is rejected
 with the reason, and its clip stays in the set with its coarse caption.
 """
 
@@ -18,32 +18,36 @@ from emollama.endpoints.local import LocalModel
 from emollama.manifest.labels import LabelSet, get_label_set
 from emollama.merr.build import Build, Counts, Item
 from emollama.merr.caption import CAPTION, clue_rows
-from emollama.merr.contradiction import Evidence, contradictions
 from emollama.merr.describe import TONE
-from emollama.merr.emotion import CHANNELS, EMOTION
+from emollama.merr.emotion import EMOTION
 from emollama.merr.fill import Plan, Todo, each, fill
 from emollama.merr.measure.names import EXPRESSION_PREFIX
 from emollama.merr.measure.tools import TRANSCRIPT
 from emollama.merr.models.asking import Many, endpoint_of
 from emollama.merr.models.structured import Reason, ask_structured
+from emollama.merr.norms import CORPUS
 from emollama.merr.peak import PEAK
-from emollama.merr.phrases import listed
+from emollama.merr.reason_words import varied_reason
 from emollama.merr.settings import ModelSection
 from emollama.merr.stagefile import Row
 from emollama.merr.tables import read_table
+from emollama.scoring.reasons import voice_words
+from emollama.scoring.reasons.check import contradictions
+from emollama.scoring.reasons.facts import Facts
 
 REFINE = "refine"
 _CODE = "local-2"  # raised whenever a local model would be asked in another way
+_CHECK = 2  # raised whenever a reason would be checked in another way
 _READS = (EMOTION, PEAK, TONE, TRANSCRIPT, CAPTION)
 
 
 def run_refine(build: Build) -> Counts:
     """Reasons by the model that the settings name."""
     section, labels = build.settings.refine, get_label_set(build.settings.labels)
-    prompts, templates = read_table("prompts"), read_table("templates")
-    checks = [labels.to_dict(), read_table("phrases")]
+    prompts = read_table("prompts")
+    checks = [_CHECK, labels.to_dict(), read_table("phrases")]
     if section.kind == "template":
-        plan = Plan(REFINE, _READS, 1, [*checks, templates])
+        plan = Plan(REFINE, _READS, 1, [*checks, read_table("reasons")])
         return fill(
             build, plan, each(lambda i: _checked(i, template_reason(i), i_label(i), labels, {}))
         )
@@ -75,12 +79,20 @@ def i_label(item: Item) -> str:
     return str(item.rows[EMOTION]["label"])
 
 
-def evidence_of(emotion: Row, peak: Row, tone: Row, transcript: Row) -> Evidence:
+def evidence_of(emotion: Row, peak: Row, tone: Row, transcript: Row) -> Facts:
     """The facts for checking a reason."""
     signs = {*emotion["signs"], *peak["signs"]}
     units = frozenset(s for s in signs if not s.startswith(EXPRESSION_PREFIX))
-    measured = None if any(s.startswith(EXPRESSION_PREFIX) for s in signs) else units
-    return Evidence(measured, tuple(tone["words"]), transcript["text"], emotion["label"])
+    looks = emotion["channels"]["face"]
+    there = {"face": looks, "voice": tone["text"], "words": transcript["text"]}
+    return Facts(
+        label=emotion["label"],
+        channels=frozenset(channel for channel, any_of_it in there.items() if any_of_it),
+        units=None if any(s.startswith(EXPRESSION_PREFIX) for s in signs) else units,
+        tone=tuple(tone["words"]) or ((voice_words.ORDINARY,) if tone["text"] else ()),
+        text=transcript["text"],
+        looks=frozenset({looks} if looks else ()),
+    )
 
 
 def _checked(item: Item, reason: str, label: str, labels: LabelSet, facts: Row) -> Row:
@@ -96,28 +108,12 @@ def _checked(item: Item, reason: str, label: str, labels: LabelSet, facts: Row) 
 
 
 def template_reason(item: Item) -> str:
-    """A reason from measured clues only: each channel's clue, what it points to, and the label."""
-    templates = read_table("templates")
-    emotion, told = item.rows[EMOTION], item.rows[CAPTION]["clues"]
-    label = emotion["label"]
-    sentences = [told["picture"]]
-    points = {c: emotion["channels"].get(c) for c in CHANNELS}
-    if points["face"]:
-        subject = templates["channel"]
-        sentences.append(subject.format(clues="These signs", point="point", label=points["face"]))
-    if points["voice"] and "voice" in told:
-        sentences.append(told["voice"])
-        sentences.append(f"Such a voice points to {points['voice']}.")
-    if points["words"]:
-        sentences.append(told["words"])
-        sentences.append(f"What is said points to {points['words']}.")
-    differ = [c for c, of in points.items() if of and of != label]
-    if differ:
-        say = "says" if differ in (["face"], ["voice"]) else "say"
-        sentences.append(templates["differ"].format(others=listed(differ), say=say, label=label))
-    else:
-        sentences.append(templates["agree"].format(label=label))
-    return " ".join(sentences)
+    """A reason from measured clues only; see `reason_words`."""
+    rows = item.rows
+    return varied_reason(
+        item.id, rows[EMOTION], rows[PEAK], rows[TONE], rows[TRANSCRIPT]["text"],
+        rows[TONE].get("compared_with", CORPUS),
+    )  # fmt: skip
 
 
 def _ask(item: Item, endpoint: Endpoint, answers: Answers, labels: LabelSet) -> Row:

@@ -126,7 +126,7 @@ class Settings(Strict):
     evidence: EvidenceSection = EvidenceSection()
     visual: ModelSection = ModelSection()
     tone: ModelSection = ModelSection()
-    refine: ModelSection = ModelSection(kind="local", model="smollm2-135m-instruct")
+    refine: ModelSection = ModelSection()
     select: SelectSection = SelectSection()
 
     def to_dict(self) -> dict[str, Any]:

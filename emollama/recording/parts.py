@@ -13,6 +13,7 @@ import numpy as np
 
 from emollama.media.cutting import Box as Box
 from emollama.media.languages import Language
+from emollama.scoring.reasons.check import Origin
 
 FACE_RATE = 5.0
 """Frames a second that are searched for faces; also the rate of a `Timeline`."""
@@ -137,7 +138,8 @@ class SegmentAnswer:
             used.
         by_channel: probabilities by label of each channel alone ("voice", "face", "words").
         reason: free text; None if none was asked.
-        clues: measured words by channel.
+        reason_from: "model", or "clues" for the sentence that is built from what was measured.
+        clues: measured words by channel, relative to `compared_with`.
         notes: remarks.
         error: why there is no answer; then `label` is None and `scores` empty.
     """
@@ -150,6 +152,8 @@ class SegmentAnswer:
     reason: str | None = None
     clues: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    reason_from: Origin | None = None
+    compared_with: str | None = None
     error: str | None = None
 
 

@@ -23,6 +23,7 @@ from emollama.manifest.sample import Manifest, Sample
 from emollama.runs.run_folder import CARD_FILE, read_record
 from emollama.runs.subject import Subject
 from emollama.scoring.calibration.calibration import Calibration, read_calibration
+from emollama.scoring.reasons.check import CheckedReason
 
 Family = Literal["llm", "fusion"]
 TaskKind = Literal["label", "labels", "values", "label+values", "frames"]
@@ -112,6 +113,10 @@ class LoadedSamples(ABC):
         """Text that answers the question of a task; `channels` None uses all channels."""
         raise NotImplementedError("see Artefact.writes")
 
+    def checked(self, sample_id: str, written: str, label: str) -> CheckedReason:
+        """A reason that explains the label, held against what was measured in the sample."""
+        raise NotImplementedError("see Artefact.writes")
+
     def true_values(self, sample_id: str) -> np.ndarray:
         """The true quantities, like `ModelAnswer.values`; NaN where unknown."""
         raise NotImplementedError("see Artefact.values")
@@ -197,6 +202,15 @@ class Artefact(ABC):
     def thresholds(self) -> Mapping[str, float]:
         """For several labels: the score from which each is answered."""
         return {}
+
+    @property
+    def taught_reasons(self) -> bool:
+        """Whether it learned to give reasons; one that did not would write labels or worse.
+
+        Of a model whose record does not say so, e.g. of released weights, it is taken for granted.
+        """
+        tasks = self.record.get("config", {}).get("tasks", {})
+        return self.writes and tasks.get("reason", {}).get("share") != 0
 
     @property
     def reads_clues(self) -> bool:

@@ -133,7 +133,7 @@ class Conversation:
                 turns = [Turn("user", session.question("reason"))]
                 sampling = Sampling(max_new_tokens=REASON_TOKENS)
                 _, self._pieces = await self.engine.reply(
-                    look, turns, sampling, self.admitted.writing
+                    look, turns, sampling, self.admitted.writing, found
                 )
                 said = await self._pieces.text()
         except EmollamaError as error:
@@ -158,7 +158,8 @@ class Conversation:
                     piece = await anext(pieces, None)
                 if piece is None:
                     break
-                yield self._event({"content": piece})
+                if piece:  # a reason comes whole, once it is checked
+                    yield self._event({"content": piece})
         except TimeoutError:
             error = body_of(504, "the answer took too long", request_id)
             yield f"data: {json.dumps(error)}\n\n"

@@ -27,6 +27,7 @@ from emollama.serving.wire import (
 )
 from emollama.session import Answer, ClipView, Frames, Sampling, Turn, Weights
 from emollama.session.coverage import with_coverage
+from emollama.session.reasons import reason_from
 
 _REASON = Sampling(max_new_tokens=REASON_TOKENS)
 
@@ -67,28 +68,29 @@ async def emotion(
         raise Refusal(400, str(error), "labels") from None
     if labels is None:
         answer = with_coverage(session.calibration, answer, coverage)
-    said: str | None = None
     weights: Weights | None = None
     reason, weigh = reason and session.writes, weigh and labels is None
+    written = False
     try:
         async with asyncio.timeout_at(admitted.until):
             if reason:
                 turns = [Turn("user", session.question("reason"))]
-                _, pieces = await engine.reply(look, turns, _REASON, admitted.writing)
+                reply, pieces = await engine.reply(look, turns, _REASON, admitted.writing, answer)
                 said = await pieces.text()
+                origin, written = reason_from(reply), True
+                answer = replace(answer, reason=said if origin else None, reason_from=origin)
             if weigh:
                 weights = await engine.call(lambda: session.weights(look))
     except TimeoutError:
-        missing = [name for name, left in (("reason", reason and said is None), ("weights", weigh))
+        missing = [name for name, left in (("reason", reason and not written), ("weights", weigh))
                    if left]  # fmt: skip
         why = f"no {' and no '.join(missing)}: not done within the server's deadline"
         answer = replace(answer, notes=(*answer.notes, why))
-    return _told(session.name, look, answer, said, weights, time.monotonic() - started)
+    return _told(session.name, look, answer, weights, time.monotonic() - started)
 
 
 def _told(
-    model: str, look: ClipView, answer: Answer, reason: str | None, weights: Weights | None,
-    seconds: float,
+    model: str, look: ClipView, answer: Answer, weights: Weights | None, seconds: float
 ) -> EmotionAnswer:  # fmt: skip
     observation, peak = look.observation, look.observation.peak
     return EmotionAnswer(
@@ -105,7 +107,8 @@ def _told(
         label_set=None if answer.label_set is None else list(answer.label_set),
         undecided=None if answer.label_set is None else answer.undecided,
         person=None if answer.person is None else PersonOut(**answer.person.to_dict()),
-        reason=reason,
+        reason=answer.reason,
+        reason_from=answer.reason_from,
         text=answer.text,
         text_source=look.text_source,
         language=None if look.language is None else LanguageOut(**look.language.to_dict()),
@@ -117,6 +120,7 @@ def _told(
         else PeakOut(size=[peak.image.shape[1], peak.image.shape[0]], **peak.to_dict()),
         told=[ToldOut(**told.to_dict()) for told in observation.measurements],
         clues=answer.clues,
+        compared_with=answer.compared_with,
         timeline=observation.timeline.to_dict(),
         absent=dict(answer.absent),
         channels=list(answer.channels),  # type: ignore[arg-type]

@@ -119,7 +119,12 @@ class Engine:
         return await self._outcome(_CallTask(asyncio.get_running_loop(), call=call))
 
     async def reply(
-        self, look: ClipView, turns: Sequence[Turn], sampling: Sampling, place: Place | None
+        self,
+        look: ClipView,
+        turns: Sequence[Turn],
+        sampling: Sampling,
+        place: Place | None,
+        answer: Answer | None = None,
     ) -> tuple[Reply, Pieces]:
         """An answer, once its writing has begun, with its pieces as they come.
 
@@ -128,9 +133,10 @@ class Engine:
             turns: of the conversation.
             sampling: how the answer is written.
             place: in the line of those that are answered in words; left when all is written.
+            answer: that whose label a reason has to explain; None asks for it.
         """
         task = _ReplyTask(asyncio.get_running_loop(), place=place)
-        task.begin = lambda: self.session.ask(look, turns, sampling, lambda: task.given_up)
+        task.begin = lambda: self.session.ask(look, turns, sampling, lambda: task.given_up, answer)
         self._add(task)
         try:
             first = _raised(await task.outcomes.get())

@@ -349,6 +349,7 @@ class EmotionAnswer(BaseModel):
     undecided: bool | None = None
     person: PersonOut | None = None
     reason: str | None
+    reason_from: Literal["model", "clues"] | None = None
     text: str | None
     text_source: Literal["given", "heard"] | None
     language: LanguageOut | None = None
@@ -356,6 +357,7 @@ class EmotionAnswer(BaseModel):
     peak: PeakOut | None
     told: list[ToldOut]
     clues: dict[str, str]
+    compared_with: str | None = None
     timeline: dict[str, Any]
     channels: list[ChannelName]
     absent: dict[str, str]

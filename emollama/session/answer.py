@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from emollama.manifest.labels import label_set
 from emollama.media.languages import Language
-from emollama.scoring.predictions.parsing import parse_words
+from emollama.scoring.reasons.check import Origin
+
+REASON_FROM: dict[Origin, str] = {
+    "model": "in the model's own words, which agree with what was measured",
+    "clues": "built from what was measured; these are not the model's own words",
+}
+"""Who wrote a reason, in plain words."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,9 @@ class Answer:
     """The answer of a model to a clip.
 
     `scores` are probabilities over the label set; `label` the most probable; `clues` measured
-    words by channel; `reason` free text, or None if it was not requested. A model with several
+    words by channel, relative to `compared_with`; `reason` free text, or None if it was not
+    requested, and `reason_from` whose: "model", or "clues" for the sentence that is built from what
+    was measured where the model's own words do not agree with it. A model with several
     labels answers with `labels` (independent scores) instead of one, a model of quantities with
     `values`; for frames, those are means over the clip, and `frames` holds them over time. `absent`
     says why a channel of the model that the clip lacks is not used. `person` says whom the clip was
@@ -66,6 +73,13 @@ class Answer:
     absent: Mapping[str, str] = field(default_factory=dict)
     person: PersonSummary | None = None
     language: Language | None = None
+    reason_from: Origin | None = None
+    compared_with: str | None = None
+
+    @property
+    def reason_in_words(self) -> str:
+        """Who wrote the reason, in plain words; "" without one."""
+        return "" if self.reason_from is None else REASON_FROM[self.reason_from]
 
     @property
     def undecided(self) -> bool:
@@ -110,8 +124,10 @@ class Answer:
             "channels": list(self.channels),
             "absent": dict(self.absent),
             "clues": self.clues,
+            "compared_with": self.compared_with,
             "text": self.text,
             "reason": self.reason,
+            "reason_from": self.reason_from,
             "notes": list(self.notes),
             "seconds": round(self.seconds, 3),
         }
@@ -163,13 +179,3 @@ class Weights:
             "channels": {k: round(v, 6) for k, v in self.channels.items()},
             "carried_by": self.carrier,
         }
-
-
-def of_another_label(label: str | None, reason: str | None, labels: Sequence[str]) -> str | None:
-    """A note where a reason speaks for another label than the scores do; else None."""
-    if label is None or reason is None:
-        return None
-    found = parse_words(reason, label_set("of the model", *labels)).label
-    if found is None or found == label:
-        return None
-    return f"the reason speaks for {found}, the scores for {label}: go by the scores"

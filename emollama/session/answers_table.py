@@ -21,8 +21,8 @@ SUFFIXES = (".csv", ".jsonl")
 
 _FIRST = ("clip", "file", "start", "end", "text", "label", "probability")
 _LAST = (
-    "labels", "values", "label_set", "channels", "clues", "absent", "language", "reason", "notes",
-    "seconds",
+    "labels", "values", "label_set", "channels", "clues", "absent", "language", "reason",
+    "reason_from", "notes", "seconds",
     "error", "key",
 )  # fmt: skip
 

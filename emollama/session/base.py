@@ -11,12 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emollama.base.device import default_device
 from emollama.base.errors import EmollamaError
-from emollama.encoders.base import Encoder
 from emollama.encoders.presence import note
-from emollama.encoders.table import encoder_of
-from emollama.features.same_encoder import require_same_encoder
 from emollama.inputs.person import Person, PersonPrior
 from emollama.llm.decoding import Reply, Sampling
 from emollama.llm.inference import REASON_TOKENS
@@ -27,12 +23,14 @@ from emollama.runs.artefact import Artefact, Family
 from emollama.runs.shapley import attribution, subset_scores
 from emollama.runs.subject import Subject
 from emollama.scoring.calibration.conformal import require_coverage
-from emollama.session.answer import Answer, Weights, of_another_label
+from emollama.scoring.reasons.check import CheckedReason
+from emollama.session.answer import Answer, Weights
 from emollama.session.clip_view import ClipView, TextSource
 from emollama.session.coverage import with_coverage
 from emollama.session.enrolling import enrolled, enrolment_warnings, measured
 from emollama.session.observation import Observation, Track
-from emollama.session.observing import Observer, channel_encoders, tracks_of
+from emollama.session.observing import Observer, channel_encoders, open_encoders, tracks_of
+from emollama.session.reasons import CheckedReply
 
 if TYPE_CHECKING:
     from emollama.fusion.data.raw_reading import MediaTool
@@ -274,10 +272,10 @@ class Session(ABC):
         (found,) = self.answers([look], labels)
         if labels is None:
             found = with_coverage(self.calibration, found, coverage)
-        reason = self.reason(look, sampling) if explain and self.writes else None
-        odd = of_another_label(found.label, reason, labels or self.labels)
-        notes = (*found.notes, odd) if odd else found.notes
-        return replace(found, reason=reason, notes=notes, seconds=time.monotonic() - started)
+        if explain and self.writes:
+            told = self.reason(look, sampling, found)
+            found = replace(found, reason=told.text, reason_from=told.origin)
+        return replace(found, seconds=time.monotonic() - started)
 
     def require_calibrated(
         self, coverage: float | None, labels: Sequence[str] | None = None
@@ -315,31 +313,37 @@ class Session(ABC):
         turns: Sequence[Turn],
         sampling: Sampling | None = None,
         stopped: Callable[[], bool] = lambda: False,
+        answer: Answer | None = None,
     ) -> Reply:
         """The answer to the last user turn, as a `Reply` to iterate over.
 
-        The clip is in the first user turn, before the first question; the rest are turns.
+        Where it asks why, it is checked and comes whole (`reasons.CheckedReply`).
 
         Args:
             look: the clip.
             turns: of the conversation; the first and the last are the user's.
             sampling: how the answer is written; greedy, at most 128 tokens, when None.
             stopped: called before each token; True ends the answer.
+            answer: whose label a reason has to explain; None asks for it.
 
         Raises:
             EmollamaError: the model cannot write text, or the order of turns is wrong.
         """
         raise self._writes_no_text()
 
-    def reason(self, look: ClipView, sampling: Sampling | None = None) -> str:
-        """Why the model answers as it does, in words.
+    def reason(
+        self, look: ClipView, sampling: Sampling | None = None, answer: Answer | None = None
+    ) -> CheckedReason:
+        """Why the model answers as it does, in words that agree with what was measured.
 
         Raises:
             EmollamaError: the model writes no text.
         """
         sampling = sampling or Sampling(max_new_tokens=REASON_TOKENS)
         question = Turn("user", self.question("reason"))
-        return "".join(self.ask(look, [question], sampling)).strip()
+        reply = self.ask(look, [question], sampling, answer=answer)
+        assert isinstance(reply, CheckedReply)
+        return reply.whole()
 
     def prompt(self, look: ClipView, turns: Sequence[Turn]) -> str:
         """The full prompt, with visible special tokens, and ⟨name × n⟩ for a stream."""
@@ -381,20 +385,3 @@ class Session(ABC):
     @abstractmethod
     def subject(self, look: ClipView) -> Subject | None:
         """The clip as the subject of an explanation; None for a model without labels."""
-
-
-def open_encoders(artefact: Artefact) -> dict[str, Encoder]:
-    """The encoders, by source, of inputs whose tracks can be made from a clip.
-
-    Raises:
-        EmollamaError: an encoder differs from the one in training.
-    """
-    device = str(default_device())
-    found: dict[str, Encoder] = {}
-    for one in artefact.inputs:
-        if not one.cached or not one.online:
-            continue
-        if one.source not in found:
-            found[one.source] = encoder_of(one.source, one.fingerprint, device)
-        require_same_encoder(one, found[one.source].fingerprint, str(artefact.folder))
-    return found

@@ -30,7 +30,8 @@ class ClipView:
         tracks: by input of the model; None if missing.
         text: the words that the model reads, or None.
         text_source: whether they were given or transcribed.
-        clues: measured words by channel, relative to the model's training clips.
+        clues: measured words by channel, relative to what `compared_with` says.
+        compared_with: "the training corpus", or "4 clips of this person".
         present: the model's channels that the clip has.
         channels: channels to use; see `without`.
         notes: remarks for the reader of an answer.
@@ -54,6 +55,7 @@ class ClipView:
     person: Person | None = None
     person_name: str | None = None
     unmeasured: ClipView | None = None
+    compared_with: str = "the training corpus"
 
     @property
     def sight(self) -> Observation:

@@ -6,6 +6,7 @@ import copy
 import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 
 from emollama.base.errors import EmollamaError
 from emollama.base.precision import Precision
+from emollama.inputs.person import Person
 from emollama.llm.artefact import LlmArtefact
 from emollama.llm.batch import Encoded, by_count, to_device
 from emollama.llm.decoding import Reply, Sampling
@@ -23,9 +25,11 @@ from emollama.llm.scoring import label_distribution, score_labels
 from emollama.llm.subject import LlmSubject
 from emollama.manifest.labels import LabelSet
 from emollama.runs.subject import Subject
+from emollama.scoring.reasons.check import CheckedReason
 from emollama.session.answer import Answer
 from emollama.session.base import Session
 from emollama.session.clip_view import ClipView
+from emollama.session.reasons import CheckedReply, asks_why, check_of
 
 BATCH = 16
 
@@ -47,6 +51,20 @@ class LlmSession(Session):
     def _complete(self, look: ClipView) -> ClipView:
         look = replace(look, clues=self.artefact.clues.describe(look.evidence.tracks))
         return replace(look, present=self.artefact.processor.channels(look.evidence))
+
+    def known_as(self, look: ClipView, person: Person | None, name: str | None = None) -> ClipView:
+        """The clip measured against a person; its clues too, where they are for reasons only."""
+        found = super().known_as(look, person, name)
+        named = self.artefact.clues.statistics
+        raw = found.unmeasured
+        if raw is None or person is None or self.artefact.reads_clues:
+            return found
+        if all(found.tracks.get(name) is raw.tracks.get(name) for name in named):
+            return found
+        clips = f"{person.clips} clip{'s' if person.clips > 1 else ''}"
+        who = "this person" if found.person_name is None else f"'{found.person_name}'"
+        clues = self.artefact.clues.describe(found.evidence.tracks)
+        return replace(found, clues=clues, compared_with=f"{clips} of {who}")
 
     def forget(self, look: ClipView) -> None:
         """Release the keys and values of a clip, for all choices of channels and persons."""
@@ -113,9 +131,30 @@ class LlmSession(Session):
         turns: Sequence[Turn],
         sampling: Sampling | None = None,
         stopped: Callable[[], bool] = lambda: False,
+        answer: Answer | None = None,
     ) -> Reply:
         """The answer to the last user turn; see `Session.ask`."""
-        prompt, sampling = self._encode(look, turns), sampling or Sampling()
+        prompt = self._encode(look, turns)
+        if not asks_why(turns[-1].text, self._whys):
+            return self._reply(look, prompt, sampling or Sampling(), stopped)
+
+        def check(written: str) -> CheckedReason:
+            return check_of(look, answer or self.answers([look])[0], written)
+
+        if not self.artefact.taught_reasons:
+            return CheckedReply(None, check)
+        return CheckedReply(self._reply(look, prompt, sampling or Sampling(), stopped), check)
+
+    @cached_property
+    def _whys(self) -> frozenset[str]:
+        """The questions for a reason that the model was trained on."""
+        processor = self.artefact.processor
+        count = processor.instruction_count("reason")
+        return frozenset(processor.instruction("reason", i).strip() for i in range(count))
+
+    def _reply(
+        self, look: ClipView, prompt: Encoded, sampling: Sampling, stopped: Callable[[], bool]
+    ) -> Reply:
         room = getattr(self.artefact.model.config.text_config, "max_position_embeddings", None)
         if room and len(prompt.input_ids) + sampling.max_new_tokens > room:
             raise EmollamaError(
@@ -182,6 +221,7 @@ class LlmSession(Session):
             scores=dict(zip(names, row.tolist(), strict=True)),
             channels=look.used,
             clues={c: words for c, words in look.clues.items() if c in look.channels},
+            compared_with=look.compared_with,
             text=look.text if "words" in look.channels else None,
             reason=None,
             notes=look.notes,

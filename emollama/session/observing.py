@@ -15,18 +15,22 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from emollama.base.device import default_device
 from emollama.base.errors import EmollamaError
 from emollama.encoders.base import Encoder, FeatureTrack
 from emollama.encoders.crops import FaceFinder, spread
 from emollama.encoders.expression import CLASSES, ExpressionEncoder
 from emollama.encoders.presence import Absent, encode, why_absent
 from emollama.encoders.prosody import Contour, measure
+from emollama.encoders.table import encoder_of
+from emollama.features.same_encoder import require_same_encoder
 from emollama.media.clip import SAMPLE_RATE, Clip
 from emollama.media.cutting import Box
 from emollama.media.faces import prominence
 from emollama.media.presence import speaks
 from emollama.media.transcript import Transcriber, Transcript
 from emollama.media.whispers import Whisper
+from emollama.runs.artefact import Artefact
 from emollama.session.observation import Measurement, Observation, Peak, Timeline, Track
 from emollama.workers.worker import Job, clip_for, decode_views
 
@@ -295,3 +299,20 @@ def tracks_of(encoders: dict[str, Encoder], text: str | None) -> dict[str, Track
     """Tracks of the words by source, from text encoders."""
     clip = Clip(None, None, 0.0, text=text)
     return {source: encoder.encode([clip])[0] for source, encoder in encoders.items()}
+
+
+def open_encoders(artefact: Artefact) -> dict[str, Encoder]:
+    """The encoders, by source, of inputs whose tracks can be made from a clip.
+
+    Raises:
+        EmollamaError: an encoder differs from the one in training.
+    """
+    device = str(default_device())
+    found: dict[str, Encoder] = {}
+    for one in artefact.inputs:
+        if not one.cached or not one.online:
+            continue
+        if one.source not in found:
+            found[one.source] = encoder_of(one.source, one.fingerprint, device)
+        require_same_encoder(one, found[one.source].fingerprint, str(artefact.folder))
+    return found

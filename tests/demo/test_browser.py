@@ -88,7 +88,7 @@ def _visit(page: playwright.Page, address: str, clip: Path, folder: Path) -> Non
     page.get_by_label("number input for Maximum length in tokens").fill("12")
     page.get_by_role("button", name="Which emotion?").click()
     page.get_by_text("Prompt (").first.wait_for()
-    page.get_by_label("Your question").fill("And why?")
+    page.get_by_label("Your question").fill("And now?")
     page.get_by_role("button", name="Ask", exact=True).click()
     page.get_by_text("Prompt (").nth(1).wait_for()
     page.get_by_text("Prompt (").nth(1).click()
@@ -106,11 +106,11 @@ def _visit(page: playwright.Page, address: str, clip: Path, folder: Path) -> Non
     download.value.save_as(folder / "visit.json")
     saved = json.loads((folder / "visit.json").read_text(encoding="utf-8"))
     assert saved["left_out"] == ["voice"]
-    assert [one["question"] for one in saved["exchanges"]][1:] == ["And why?"]
+    assert [one["question"] for one in saved["exchanges"]][1:] == ["And now?"]
     with page.expect_download() as download:
         page.get_by_role("button", name="Save as case sheet").click()
     download.value.save_as(folder / "sheet.html")
-    assert "And why?" in (folder / "sheet.html").read_text(encoding="utf-8")
+    assert "And now?" in (folder / "sheet.html").read_text(encoding="utf-8")
 
 
 def test_awkward_clips_and_an_answer_that_is_stopped(

@@ -95,16 +95,16 @@ def test_a_conversation_keeps_its_turns_prompts_and_settings(page: Callbacks, cl
     desk, visit, _ = opened(page, clip)
     steps = list(page.ask_task(desk, "emotion", *HOW))
     assert len(steps) > 3  # it was streamed
-    found = last(page.ask(desk, "And why?", 0.5, 0.9, 9))
+    found = last(page.ask(desk, "And now?", 0.5, 0.9, 9))
     first, second = visit.exchanges
     assert second.new_tokens <= 9 and second.sampling.top_p == 0.9
-    assert first.question in second.prompt and "And why?" in second.prompt
+    assert first.question in second.prompt and "And now?" in second.prompt
     assert second.cached_tokens > 0 and [m["role"] for m in found["chat"]].count("user") == 2
     folded = [m for m in found["chat"] if "metadata" in m]
     assert [m["content"] for m in folded] == [first.prompt, second.prompt]
     last(page.use(desk, True, True))
     last(page.retry(desk, *HOW))
-    assert len(visit.exchanges) == 2 and visit.exchanges[1].question == "And why?"
+    assert len(visit.exchanges) == 2 and visit.exchanges[1].question == "And now?"
     assert last(page.forget(desk))["chat"] == [] and visit.exchanges == []
 
 

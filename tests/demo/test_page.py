@@ -68,7 +68,7 @@ def test_a_visit_by_a_program(address: str, config: dict[str, Any], clip: Path) 
     first = shown["answer"]
     assert visitor.does("reword", "They broke it.")["answer"] != first
     shown = visitor.does("ask_emotion", *HOW)
-    shown = visitor.does("ask", "And why?", *HOW)
+    shown = visitor.does("ask", "And now?", *HOW)
     assert [m["role"] for m in shown["chat"]].count("user") == 2
     worded = shown["answer"]
     shown = visitor.does("use", False, True)
@@ -76,7 +76,7 @@ def test_a_visit_by_a_program(address: str, config: dict[str, Any], clip: Path) 
     saved = json.loads(Path(visitor.does("save_json")["saved"]).read_text(encoding="utf-8"))
     assert saved["left_out"] == ["voice"] and len(saved["exchanges"]) == 2
     # Another visitor has a visit of their own.
-    assert "choose a clip first" in Visitor(address).does("ask", "And why?", *HOW)["state"]
+    assert "choose a clip first" in Visitor(address).does("ask", "And now?", *HOW)["state"]
 
 
 def test_a_file_that_is_too_large_or_no_clip_is_refused(address: str, tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ from emollama.llm.subject import LlmSubject
 from emollama.manifest.labels import get_label_set
 from emollama.manifest.sample import read_manifest
 from emollama.runs.subject import View
+from emollama.scoring.reasons.check import CheckedReason
 from tests.fusion.corpus import LABELS, make
 from tests.llm.conftest import STREAMS, built, evidence, llm  # noqa: F401  fixtures
 from tests.llm.training.corpus import WIDTHS
@@ -172,8 +173,9 @@ def test_text_of_a_page_is_escaped(loaded: tuple[FusionArtefact, FusionData]) ->
     model, data = loaded
     subject = FusionSubject(model, rows_of([data.batch([0])]))
     evil = '<script src="http://x.y/z.js"></script>" onload="a()'
-    case = explain_row(subject, 0, evil, Settings(orders=1), text=evil, reason=evil, true="sad",
+    case = explain_row(subject, 0, evil, Settings(orders=1), text=evil, true="sad",
                        notes=(evil,))  # fmt: skip
+    case = case.because(CheckedReason(evil, "model"))
     html = page(case, [(evil, b"\x89PNG")])
     assert html.count("&lt;script") >= 5 and "<script" not in html
     assert external(html) == []
@@ -206,7 +208,7 @@ def test_a_split_of_a_language_model(spoken: Path, tmp_path: Path) -> None:
     assert words["words"] == ["This", "is", "sentence", "0."] and len(words["drop"]) == 4
     assert case["reason"] is not None and other["id"] == "clip-004"
     html = (tmp_path / "cases/clip-000.html").read_text()
-    assert "Generated reason" in html and external(html) == []
+    assert "<h2>Reason</h2>" in html and external(html) == []
 
 
 def test_views_of_a_language_model(built) -> None:  # type: ignore[no-untyped-def]  # noqa: F811

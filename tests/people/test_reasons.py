@@ -6,8 +6,10 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.people.reasons import FILE, Reason, reasons_table
+from benchmarks.people.reasons import FILE, LABELS, Reason, read_reasons, reasons_table, shown
 from benchmarks.people.results import RESULTS, SHIPPED
+from emollama.manifest.labels import get_label_set
+from emollama.scoring.predictions.parsing import parse_words
 
 MEASURED = ("low pitch", "quiet voice", "few pauses")
 
@@ -32,3 +34,13 @@ def test_the_committed_reasons_name_measured_clues() -> None:
     model, template = table.rows
     for kind in (model, template):
         assert float(kind[1]) >= 0.9 and kind[3].startswith("0 of ")
+
+
+def test_no_reason_that_is_shown_speaks_for_another_label() -> None:
+    """Eleven of the 100 did; the others stay as the model wrote them."""
+    reasons = read_reasons(RESULTS)
+    told = [shown(reason) for reason in reasons]
+    for reason, checked in zip(reasons, told, strict=True):
+        assert parse_words(checked.text or "", get_label_set(LABELS)).label == reason.label
+        assert (checked.text == reason.reason) == (checked.origin == "model")
+    assert [checked.origin for checked in told].count("model") == 89

@@ -198,7 +198,7 @@ def test_who_leaves_frees_the_place_and_the_model(
 
 def test_a_stream_says_why_it_ends_at_its_deadline(server: Running) -> None:
     clips = server.app.state.clips
-    asked = ChatRequest(messages=[{"role": "user", "content": "Why?"}])  # type: ignore[list-item]
+    asked = ChatRequest(messages=[{"role": "user", "content": "And now?"}])  # type: ignore[list-item]
 
     async def main() -> list[str]:
         loop = asyncio.get_running_loop()

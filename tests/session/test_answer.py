@@ -1,31 +1,94 @@
-"""What is said where a reason and the scores disagree."""
+"""Reasons of a session agree with what is shown beside them, and say whose they are."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
-from emollama.session.answer import of_another_label
+from emollama.llm.decoding import Reply
+from emollama.session import LlmSession, Turn
+from emollama.session.answer import REASON_FROM
+from emollama.session.reasons import CheckedReply, asks_why, reason_from
+from tests.features.made import voice
+from tests.session.made import tiny_artefact
 
-LABELS = ("neutral", "fear", "disgust")
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("clips") / "voice.wav"
+    voice(path, 180, 1.5)
+    return path
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> LlmSession:
+    return LlmSession.open(tiny_artefact(tmp_path_factory.mktemp("why")), describe=False)
 
 
 @pytest.mark.parametrize(
-    ("label", "reason", "named"),
+    ("question", "why"),
     [
-        ("disgust", "The voice has a slow speech. So the person seems neutral.", "neutral"),
-        ("disgust", "So the person seems afraid.", "fear"),  # by a synonym
-        ("fear", "So the person seems afraid.", None),
-        ("fear", "It may be fear or disgust.", None),  # names no single label
-        ("fear", "The voice is loud.", None),
-        ("fear", None, None),
-        (None, "So the person seems neutral.", None),
+        ("Why does she look sad?", True),
+        ("How do you know?", True),
+        ("Explain your answer.", True),
+        ("What does he say?", False),
+        ("Is she happy?", False),
     ],
 )
-def test_a_reason_of_another_label_is_noted(
-    label: str | None, reason: str | None, named: str | None
+def test_a_question_for_a_reason_is_known(question: str, why: bool) -> None:
+    assert asks_why(question) is why
+
+
+class Written(Reply):
+    """A reply of a model that writes what it is told to."""
+
+    def __init__(self, text: str) -> None:
+        self.text, self.prompt_tokens, self.cached_tokens, self.new_tokens = text, 9, 0, 0
+        self.finish = "stop"
+
+    def __iter__(self):  # type: ignore[no-untyped-def]
+        yield from self.text.split(" ")
+
+
+def test_what_the_model_writes_is_checked_before_it_is_shown(
+    session: LlmSession, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    note = of_another_label(label, reason, LABELS)
-    if named is None:
-        assert note is None
-    else:
-        assert note == f"the reason speaks for {named}, the scores for {label}: go by the scores"
+    """A tiny random model writes noise, and one made to contradict the screen is not shown."""
+    look = replace(session.look(clip, "We lost."), clues={"voice": "low pitch"})
+    answer = session.answer(look)
+    assert (answer.reason_from, answer.compared_with) == ("clues", "the training corpus")
+    assert answer.reason is not None and answer.label is not None
+    assert answer.reason.startswith("Compared with the training corpus, the voice has a low pitch.")
+    assert answer.reason.endswith(f"By the scores the emotion is {answer.label}.")
+    assert answer.to_dict()["reason_from"] == "clues"
+    assert answer.reason_in_words == REASON_FROM["clues"]
+
+    good = f"The voice has a low pitch in this clip. So the emotion is {answer.label}."
+    for written, shown, origin in (
+        (good, good, "model"),
+        (f"The face shows raised inner brows. {good}", good, "model"),
+        (good.replace("low", "high"), answer.reason, "clues"),
+    ):
+        told = written.replace(" ", "\n ")  # the stand-in writes word by word
+        monkeypatch.setattr(session, "_reply", lambda *_, told=told: Written(told))
+        reply = session.ask(look, [Turn("user", "Why?")])
+        pieces = list(reply)
+        assert isinstance(reply, CheckedReply)
+        assert (" ".join("".join(pieces).split()), reason_from(reply)) == (shown, origin)
+        assert not any(pieces[:-1]), "nothing is shown before it is checked"
+
+
+def test_a_model_that_was_never_taught_reasons_gives_none_of_its_own(
+    session: LlmSession, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert session.artefact.taught_reasons, "a record that does not say"
+    untaught = {"config": {"tasks": {"reason": {"share": 0.0}}}}
+    monkeypatch.setattr(type(session.artefact), "record", untaught)
+    assert not session.artefact.taught_reasons
+    monkeypatch.setattr(session, "_reply", lambda *_: pytest.fail("the model was asked"))
+    look = replace(session.look(clip, ""), clues={"voice": "low pitch"})
+    assert session.reason(look).origin == "clues"
+    nothing = session.answer(replace(look, clues={}))
+    assert (nothing.reason, nothing.reason_from) == (None, None)

@@ -15,10 +15,10 @@ from emollama.inputs.enrolment import Enrolment
 from emollama.llm.batch import Encoded, by_count
 from emollama.llm.evidence import EvidenceReader
 from emollama.llm.processing import CHANNELS, EmotionLlamaProcessor
-from emollama.llm.training.clue_reasons import clue_reason
 from emollama.llm.training.config import TasksSection
 from emollama.llm.training.packing import by_tokens
 from emollama.manifest.sample import Sample
+from emollama.scoring.reasons.sentences import clue_reason
 
 
 class InstructionSchedule(Dataset[list[list[Encoded]]]):

@@ -13,15 +13,10 @@ from typing import Any
 from emollama.base.errors import EmollamaError
 from emollama.manifest.labels import LabelSet
 from emollama.media.cutting import Box
-from emollama.merr.contradiction import (
-    Evidence,
-    contradictions,
-    named_units,
-    quoted_share,
-    quotes_in,
-    tone_words_in,
-)
 from emollama.scoring.metrics.faithfulness import clue_faithfulness, derangement
+from emollama.scoring.reasons.check import contradictions, named_units, tone_words_in
+from emollama.scoring.reasons.claims import quoted_share, quotes_in
+from emollama.scoring.reasons.facts import Facts
 
 SOURCES = ("face", "voice", "words", "final")
 _WINDOW = 50  # words over which types are counted
@@ -47,7 +42,7 @@ class MeasuredClip:
     label: str
     channels: Mapping[str, str | None]
     confidence: float
-    known: Evidence
+    known: Facts
     reason: str
     caption: str
     rejected: str
@@ -84,9 +79,9 @@ def clues_named(reason: str) -> set[str]:
     return {*named_units(reason), *tone_words_in(reason)}
 
 
-def clues_measured(known: Evidence) -> set[str]:
+def clues_measured(known: Facts) -> set[str]:
     """The measured clues in the same vocabulary. Inner and outer raised brows both count."""
-    return {*(known.units or ()), *known.tone}
+    return {*(known.units or ()), *(known.tone or ())}
 
 
 def faithfulness(clips: Sequence[MeasuredClip], seed: int = 0) -> dict[str, Any]:

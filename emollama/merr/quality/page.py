@@ -20,7 +20,8 @@ Table = tuple[str, Sequence[str], list[Sequence[Any]]]
 
 def markdown(report: Mapping[str, Any]) -> str:
     """The tables, and the worst clips as a list."""
-    parts = ["# Quality report", _summary(report)]
+    first, *rest = report["may one train on this"]
+    parts = ["# Quality report", f"**{first}** {' '.join(rest)}".strip(), _summary(report)]
     for title, header, rows in _tables(report):
         parts.append(f"## {title}")
         parts.append(
@@ -39,7 +40,11 @@ def markdown(report: Mapping[str, Any]) -> str:
 
 def page(report: Mapping[str, Any], pictures: Mapping[str, bytes | None]) -> str:
     """The same as a page, with a sheet of the worst clips and their peak frames."""
-    parts = ["<h1>Quality report</h1>", f"<p>{escape(_summary(report))}</p>"]
+    first, *rest = map(escape, report["may one train on this"])
+    parts = [
+        f"<h1>Quality report</h1><p><b>{first}</b> {' '.join(rest)}</p>",
+        f"<p>{escape(_summary(report))}</p>",
+    ]
     for title, header, rows in _tables(report):
         head = "".join(f"<th>{escape(h)}</th>" for h in header)
         body = "".join(

@@ -23,6 +23,7 @@ from emollama.merr.peak import PEAK
 from emollama.merr.quality.against import compare
 from emollama.merr.quality.measures import MeasuredClip, agreement, diversity, faithfulness, worst
 from emollama.merr.quality.page import markdown, page
+from emollama.merr.quality.verdict import verdict
 from emollama.merr.refine import REFINE, evidence_of
 from emollama.merr.select import SELECT
 
@@ -80,6 +81,7 @@ def run_report(build: Build, truth: Manifest | None = None) -> dict[str, Any]:
     }
     if truth is not None:
         report["against the truth"] = compare(build, truth)
+    report = {"may one train on this": verdict(report), **report}
     bad = worst(clips, labels)
     report["worst"] = [{k: v for k, v in row.items() if k != "picture"} for row in bad]
     folder = build.out / REPORT
@@ -88,6 +90,8 @@ def run_report(build: Build, truth: Manifest | None = None) -> dict[str, Any]:
     pictures = {str(row["id"]): _picture(build, row["picture"]) for row in bad}
     write_text(folder / "report.html", page(report, pictures))
     build.echo(f"report: {folder / 'report.html'}")
+    for line in report["may one train on this"]:
+        build.echo(line)
     return report
 
 

@@ -20,7 +20,6 @@ from emollama.inputs.person import ClipMoments
 from emollama.inputs.person import Person as Norm
 from emollama.manifest.sample import Manifest, Sample
 from emollama.recording.parts import Segment, SegmentAnswer
-from emollama.session.answer import of_another_label
 from emollama.session.base import Session
 from emollama.session.clip_view import ClipView
 from emollama.session.coverage import with_coverage
@@ -129,9 +128,7 @@ def answer_segment(
     others = [with_coverage(session.calibration, one, None) for one in rest]
     told = [one.calibrated or one.scores for one in others]
     plain = None if norm is None else told.pop(0)
-    reason = session.reason(known) if asked.reasons else None
-    odd = of_another_label(found.label, reason, session.labels)
-    notes = (*found.notes, odd) if odd else found.notes
+    why = session.reason(known, answer=found) if asked.reasons else None
     session.forget(view)
     return SegmentAnswer(
         label=found.label or max(found.scores, key=lambda label: found.scores[label]),
@@ -139,10 +136,14 @@ def answer_segment(
         label_set=found.label_set,
         without_norm=plain,
         by_channel=dict(zip(map(str, known.used), told or [scores], strict=True)),
-        reason=reason,
+        reason=None if why is None else why.text,
+        reason_from=None if why is None else why.origin,
         clues=found.clues,
+        compared_with=found.compared_with,
         notes=tuple(
-            note.replace(_ENROLLED, _OTHERS) for note in notes if not note.startswith(_MEASURED)
+            note.replace(_ENROLLED, _OTHERS)
+            for note in found.notes
+            if not note.startswith(_MEASURED)
         ),
     )
 

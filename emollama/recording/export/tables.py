@@ -59,6 +59,7 @@ def _cells(
         "change": marks.get((segment.id, "change")),
         "conflict": marks.get((segment.id, "conflict")),
         "reason": answer.reason,
+        "reason_from": answer.reason_from,
         "notes": "; ".join(answer.notes),
         "error": answer.error,
     }

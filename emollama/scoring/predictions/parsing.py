@@ -57,12 +57,21 @@ def named_labels(text: str, labels: LabelSet) -> set[str]:
 
 def _named(text: str, labels: LabelSet) -> tuple[set[str], bool]:
     """The labels named, and whether any was denied."""
-    plain = without_harmless(text.lower().translate(_APOSTROPHES))
+    places = label_places(without_harmless(text.lower().translate(_APOSTROPHES)), labels)
+    return {p[0] for p in places if not p[3]}, any(p[3] for p in places)
+
+
+def label_places(plain: str, labels: LabelSet) -> list[tuple[str, int, int, bool]]:
+    """(label, start, end, denied) of each label word of a text, in order.
+
+    `plain` is in lower case, as `without_harmless` leaves it.
+    """
     pattern, meant = _pattern(labels)
     found = list(pattern.finditer(plain))
     denied = denials(plain, [m.span() for m in found])
-    named = {meant[" ".join(m[0].split())] for m, no in zip(found, denied, strict=True) if not no}
-    return named, any(denied)
+    return [
+        (meant[" ".join(m[0].split())], *m.span(), no) for m, no in zip(found, denied, strict=True)
+    ]
 
 
 def parse_set(text: str) -> tuple[str, ...]:

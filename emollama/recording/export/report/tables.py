@@ -11,6 +11,7 @@ from emollama.recording.export.marks import RULES, Kind, Mark
 from emollama.recording.export.report.words import percent
 from emollama.recording.export.tables import likeliest
 from emollama.recording.parts import Analysis, Segment, SegmentAnswer, clock
+from emollama.session.answer import REASON_FROM
 
 
 def time_table(analysis: Analysis) -> str:
@@ -109,7 +110,8 @@ def _segment(segment: Segment, answer: SegmentAnswer, places: Mapping[str, int])
         else f"<em>{'speaks' if segment.spoken else 'listens'}</em>"
     )
     small = f'<p class="small">{escape("; ".join(more))}</p>' if more else ""
-    why = f"<p>{escape(answer.reason)}</p>" if answer.reason else ""
+    whose = f" ({REASON_FROM[answer.reason_from]})" if answer.reason_from else ""
+    why = f"<p>{escape(answer.reason + whose)}</p>" if answer.reason else ""
     reason = f"<details><summary>reason</summary>{why}</details>" if why else ""
     listens = "" if segment.spoken else ' class="listens"'
     return (

@@ -1,0 +1,131 @@
+"""What the sentences of a text claim besides clues: channels, looks, quotations, a conclusion."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from emollama.manifest.labels import LabelSet
+from emollama.scoring.predictions.denial import denials
+from emollama.scoring.predictions.parsing import label_places
+from emollama.scoring.reasons.lexicon import QUOTE, clues_in, plain
+
+_CHANNEL_WORDS = {
+    "face": r"fac(?:e|es|ial|ially)|(?<!vocal )expressions?|(?:eye)?brows?|eyes?|(?:eye)?lids?"
+    r"|cheeks?|nose|mouth|lips?|jaw|chin|grimac\w*|gaze|picture|looks?(?! like)|looking",
+    "voice": r"voices?|vocal\w*|tones?|pitch\w*|intonation|prosody|melody|timbre|sounds?|speech",
+    "words": r"words?|wording|say|says(?! otherwise)|said|saying|sentences?|subtitles?|transcript"
+    r"|(?:tells?|speaks?|talks?) (?:of|about)|in content|content of",
+}
+_MENTIONS = {c: re.compile(rf"\b(?:{words})\b") for c, words in _CHANNEL_WORDS.items()}
+_ALL = re.compile(r"\ball (?:three )?(?:channels|clues)\b|\bthree channels\b")
+_NOTHING = re.compile(r"\b(?:nothing|nobody|no one|absent|missing)\b")
+_ASSERTS = re.compile(
+    r"\b(?:emotions?|person|speaker|subject|man|woman|he|she|they|taken together|overall|on the"
+    r" whole|so|therefore|thus)\b"
+)
+_CLAUSE = re.compile(r"[,;:()]|\b(?:but|although|though|while|whereas|because|which)\b")
+_LOOKS = re.compile(
+    r"\b(?:(?:face|expression|features)\b(?:\s+[\w']+){0,6}?"
+    r"|looks?(?: like)?(?:\s+[\w']+){0,2}?)\s+$"
+)
+_BEFORE = re.compile(r"^\s*(?:face|(?:facial )?expression)\b")
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a text; a full stop within a quotation ends none."""
+    found, begin, quoted = [], 0, False
+    for match in re.finditer(r"[\"“”]|[.!?]+(?=\s|$|[\"”])", text):
+        if match[0] in '"“”':
+            quoted = not quoted if match[0] == '"' else match[0] == "“"
+            rest = text[match.end() :]
+            closed = match.start() > 0 and text[match.start() - 1] in ".!?" and not quoted
+            if not (closed and re.match(r"\s+[A-Z]|\s*$", rest)):
+                continue
+        elif quoted:
+            continue
+        if piece := text[begin : match.end()].strip():
+            found.append(piece)
+        begin = match.end()
+    if rest := text[begin:].strip():
+        found.append(rest)
+    return found
+
+
+def channels_in(sentence: str) -> set[str]:
+    """Channels that a sentence tells of; that a channel is missing tells nothing of it."""
+    flat = plain(sentence)
+    if _NOTHING.search(flat):
+        return set()
+    found = {clue.channel for clue in clues_in(sentence)}
+    told: set[str] = {str(c) for c in found}
+    for channel, pattern in _MENTIONS.items():
+        spans = [m.span() for m in pattern.finditer(flat)]
+        if spans and not all(denials(flat, spans)):
+            told.add(channel)
+    if _ALL.search(flat):
+        told |= set(_MENTIONS)
+    if quotes_in(sentence):
+        told.add("words")
+    return told
+
+
+def looks_in(sentence: str, labels: LabelSet) -> set[str]:
+    """Emotions that a sentence says the face looks like."""
+    found = set()
+    flat = plain(sentence)
+    for label, start, end, denied in label_places(flat, labels):
+        if denied:
+            continue
+        if _LOOKS.search(_clause_before(flat, start)) or _BEFORE.match(flat[end:]):
+            found.add(label)
+    return found
+
+
+def _clause_before(flat: str, start: int) -> str:
+    ends = [m.end() for m in _CLAUSE.finditer(flat, 0, start)]
+    return flat[ends[-1] if ends else 0 : start]
+
+
+def quotes_in(text: str) -> list[str]:
+    """Quotations of two words or more in a text."""
+    return [q for q in QUOTE.findall(text) if len(q.split()) >= 2]
+
+
+def quoted_share(quote: str, said: str) -> float:
+    """Share of a quotation's words that are in the transcript."""
+    words = re.findall(r"[\w']+", quote.lower())
+    heard = set(re.findall(r"[\w']+", said.lower()))
+    return sum(w in heard for w in words) / len(words) if words else 1.0
+
+
+def labels_in(text: str, labels: LabelSet) -> list[str]:
+    """Labels that a text names and does not deny, by word or synonym, in order."""
+    return [label for label, _, _, denied in label_places(plain(text), labels) if not denied]
+
+
+def conclusion(text: str, labels: LabelSet) -> tuple[int, str] | None:
+    """(place of the sentence, label) that a text comes to; None without a label.
+
+    It is the last label said of the person, the emotion, or of nobody. What a single channel
+    points to is no conclusion, unless there is no other.
+    """
+    last: tuple[int, str] | None = None
+    concluded: tuple[int, str] | None = None
+    for place, sentence in enumerate(sentences(text)):
+        for clause in _clauses(plain(sentence)):
+            named = labels_in(clause, labels)
+            if not named:
+                continue
+            last = (place, named[-1])
+            if _ASSERTS.search(clause) or not channels_in(clause):
+                concluded = last
+    return concluded or last
+
+
+def _clauses(flat: str) -> Iterator[str]:
+    begin = 0
+    for match in _CLAUSE.finditer(flat):
+        yield flat[begin : match.start()]
+        begin = match.start() if match[0].isalpha() else match.end()
+    yield flat[begin:]

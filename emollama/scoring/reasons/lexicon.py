@@ -1,0 +1,77 @@
+"""The clues that a text names: of the voice and the face, affirmed or denied.
+
+A clue of the voice goes by the words of the measure ("high pitch"), one of the face by its action
+unit ("AU12"). Quotations are of what was said, and name no clue.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from emollama.manifest.action_units import unit_mentions
+from emollama.scoring.predictions.denial import denials, without_harmless
+from emollama.scoring.reasons.voice_words import FEWER, NOT, OPPOSITE, PATTERNS
+
+QUOTE = re.compile(r"[\"“]([^\"“”]{3,})[\"”]")
+_INSIDE = re.compile(rf"\b{NOT}\b")
+_FREELY_DENIED = frozenset({"few pauses", "flat melody", "quiet voice"})
+"""Whose own words deny: "hardly any pauses", "without melody", "barely audible"."""
+
+
+@dataclass(frozen=True)
+class Clue:
+    """A clue that a text names.
+
+    Attributes:
+        channel: "voice" or "face".
+        name: the words of a measure of the voice, or an action unit.
+        denied: whether the text says that it is not so.
+        start, end: place in the text of `plain`.
+    """
+
+    channel: Literal["voice", "face"]
+    name: str
+    denied: bool
+    start: int
+    end: int
+
+
+def plain(text: str) -> str:
+    """A text in lower case without quotations and without denials that deny nothing."""
+    flat = QUOTE.sub(" ", text).lower().translate(str.maketrans("’‘", "''"))
+    return without_harmless(flat)
+
+
+def clues_in(text: str) -> list[Clue]:
+    """The clues of a text in their order."""
+    flat = plain(text)
+    found = {*_voice(flat), *_face(flat)}
+    return sorted(found, key=lambda clue: (clue.start, clue.end, clue.name))
+
+
+def _voice(flat: str) -> Iterator[Clue]:
+    for name, pattern in PATTERNS.items():
+        for match in pattern.finditer(flat):
+            start, end = match.span()
+            before = flat[max(0, start - 24) : start]
+            fewer = re.search(r"\bless(?: \w+)?\s*$", before) or re.search(r"\bless\b", match[0])
+            own = name in _FREELY_DENIED and _INSIDE.match(match[0])
+            if fewer and name in OPPOSITE:
+                yield Clue("voice", OPPOSITE[name], False, start, end)
+            elif FEWER.search(match[0]) and not own:
+                yield Clue("voice", name, True, start, end)
+            else:
+                yield Clue("voice", name, not own and _denied(flat, start, end), start, end)
+
+
+def _face(flat: str) -> Iterator[Clue]:
+    for unit, start, end in unit_mentions(flat):
+        yield Clue("face", unit, _denied(flat, start, end), start, end)
+
+
+def _denied(flat: str, start: int, end: int) -> bool:
+    """Whether a phrase is denied, before it or between its own words."""
+    return bool(_INSIDE.search(flat[start:end])) or denials(flat, [(start, end)])[0]

@@ -1,0 +1,103 @@
+"""Sentences over a clip's measured clues: to learn from, and in place of a reason that is untrue.
+
+A sentence names exactly the clues that were measured, so it is true of its clip as far as the
+measures are, and ends in the label. It says nothing about a channel that is absent.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+
+from emollama.scoring.reasons.voice_words import ORDINARY
+
+_VOICE = (
+    "The voice has {clues}.",
+    "One hears {clues}.",
+    "In the voice there is {clues}.",
+)
+_ORDINARY = ("The voice has an ordinary tone.", "Nothing in the voice stands out.")
+_FACE = ("The {clues}.", "The picture shows that the {clues}.")
+_LABEL = (
+    "This points to {label}.",
+    "Taken together, the emotion is most likely {label}.",
+    "So the person seems {adjective}.",
+)
+_ADJECTIVES = {
+    "fear": "afraid",
+    "disgust": "disgusted",
+    "surprise": "surprised",
+    "anger": "angry",
+    "joy": "happy",
+    "sadness": "sad",
+    "worry": "worried",
+    "contempt": "contemptuous",
+    "doubt": "doubtful",
+}
+_ARTICLES = {"flat melody": "a flat melody", "lively melody": "a lively melody",
+             "quiet voice": "a quiet sound", "loud voice": "a loud sound",
+             "soft timbre": "a soft timbre", "sharp timbre": "a sharp timbre"}  # fmt: skip
+_NOUNS = {**_ARTICLES, "low pitch": "a low pitch", "high pitch": "a high pitch",
+          "even loudness": "an even loudness", "changing loudness": "a changing loudness",
+          ORDINARY: "an ordinary tone"}  # fmt: skip
+
+
+def adjective(label: str) -> str:
+    """A label as what a person is: "afraid" for "fear"."""
+    return _ADJECTIVES.get(label, label)
+
+
+def noun(words: str) -> str:
+    """Words on a voice as a noun: "a high pitch"."""
+    return _NOUNS.get(words, words)
+
+
+def clue_reason(clues: Mapping[str, str], label: str, draw: random.Random) -> str | None:
+    """A reason from clue words by channel, as `ClueWords.describe` gives them; None without any."""
+    parts = []
+    if voice := clues.get("voice"):
+        parts.append(draw.choice(_ORDINARY) if voice == ORDINARY else _voice(voice, draw))
+    if face := clues.get("face"):
+        parts.append(draw.choice(_FACE).format(clues=face))
+    if not parts:
+        return None
+    ending = draw.choice(_LABEL).format(label=label, adjective=adjective(label))
+    return " ".join([*parts, ending])
+
+
+def measured_reason(
+    clues: Mapping[str, str], text: str | None, label: str, compared_with: str
+) -> str | None:
+    """What was measured, and the label of the scores; None where nothing was measured.
+
+    Unlike `clue_reason` it does not claim that one follows from the other.
+
+    Args:
+        clues: words by channel, as `ClueWords.describe` gives them.
+        text: what is said, where the answer uses the words.
+        label: of the scores.
+        compared_with: what the words on the voice are relative to.
+    """
+    parts = []
+    if voice := clues.get("voice"):
+        named = listed([noun(word) for word in voice.replace(";", ",").split(", ")])
+        parts.append(f"Compared with {compared_with}, the voice has {named}.")
+    if face := clues.get("face"):
+        shows = face if face.startswith("face ") else f"face shows {face}"
+        parts.append(f"The {shows}.")
+    if text:
+        said = " ".join(text.replace('"', "'").split())
+        parts.append(f'The words are: "{said}"')
+    if not parts:
+        return None
+    return " ".join([*parts, f"By the scores the emotion is {label}."])
+
+
+def _voice(words: str, draw: random.Random) -> str:
+    named = listed([_ARTICLES.get(word, word) for word in words.split(", ")])
+    return draw.choice(_VOICE).format(clues=named)
+
+
+def listed(parts: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

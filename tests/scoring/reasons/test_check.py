@@ -1,0 +1,146 @@
+"""What a reason may say of a clip, and what takes the place of one that says more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from emollama.manifest.labels import get_label_set, label_set
+from emollama.scoring.reasons.check import checked_reason, contradictions
+from emollama.scoring.reasons.claims import (
+    channels_in,
+    conclusion,
+    labels_in,
+    quoted_share,
+    sentences,
+)
+from emollama.scoring.reasons.facts import Facts, facts_of
+
+LABELS = get_label_set("merr")
+PEOPLE = get_label_set("people")
+SMILE = Facts(
+    "happy", units=frozenset({"AU06", "AU12"}), tone=("high pitch", "loud voice"),
+    text="We won the prize.",
+)  # fmt: skip
+FAIR = (
+    "The raised cheeks and lip corners pulled up, with a high pitch and the words "
+    '"we won the prize", show that the person is happy.'
+)
+HEARD = Facts("angry", frozenset({"voice"}), tone=("high pitch", "fast speech"))
+"""What predict knows of a voice."""
+
+
+def test_a_reason_of_measured_clues_stands() -> None:
+    assert contradictions(FAIR, SMILE, LABELS) == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "against"),
+    [
+        (FAIR.replace("raised cheeks", "furrowed brows").replace("lip corners pulled up",
+         "lips pressed together"), "names units that were not measured"),
+        (FAIR.replace("high pitch", "low pitch"), "says the opposite of the voice"),
+        (FAIR.replace("a high pitch", "a low-pitched voice"), "says the opposite of the voice"),
+        (FAIR.replace("a high pitch", "a soft voice"), "says the opposite of the voice"),
+        (FAIR.replace("high pitch", "fast speech"),
+         "names a clue of the voice that was not measured"),
+        (FAIR.replace("with a high", "without a high"), "denies what was measured"),
+        (FAIR + " She is not smiling.", "denies what was measured"),
+        (FAIR.replace("we won the prize", "they stole my car"), "quotes what was not said"),
+        (FAIR.replace("happy", "furious"), "names another emotion"),
+        (FAIR.replace("happy", "here"), "names no emotion"),
+        ("The person is happy.", "too short"),
+        ("The person is happy " * 12, "repeats itself"),
+        ("The person is surely very happy, and it is easy to see why that must be so.",
+         "names no measured clue"),
+        ("At first sad, then the person seems happy and in the end quite angry about it all.",
+         "concludes another emotion"),
+    ],
+)  # fmt: skip
+def test_what_contradicts_the_clip_is_found(reason: str, against: str) -> None:
+    assert against in contradictions(reason, SMILE, LABELS)
+
+
+def test_without_measured_units_no_unit_may_be_named() -> None:
+    """The seven of 30 of the issue: 'raised inner brows' where nothing measures brows."""
+    looked = replace(SMILE, units=None, looks=frozenset({"happy"}))
+    assert "names units that were not measured" in contradictions(FAIR, looked, LABELS)
+    unseen = Facts("happy", units=None, tone=("low pitch",), looks=frozenset({"happy"}))
+    shown = "An expression that a classifier takes for joy, and nothing said, points to happy."
+    assert contradictions(shown, unseen, LABELS) == []
+    other = "The face looks sad, but with its low pitch the voice sounds happy, so it is happy."
+    assert contradictions(other, unseen, LABELS) == ["says another expression than the face's"]
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "The face looks angry.",
+        "One sees raised inner brows.",
+        "The person looks tense.",
+        "The words tell of a loss and are sad in content.",
+        'The person says "get out of here".',
+        "All three channels point the same way.",
+    ],
+)
+def test_a_channel_that_is_absent_or_switched_off_is_not_told_of(sentence: str) -> None:
+    reason = f"{sentence} The voice has a high pitch and fast speech, so the person seems angry."
+    assert "tells of an absent channel" in contradictions(reason, HEARD, PEOPLE)
+    assert channels_in("No face is seen, and nothing is said.") == set()
+    kept = checked_reason(reason, HEARD, PEOPLE, {}, "the training corpus")
+    assert (kept.text, kept.origin) == (
+        "The voice has a high pitch and fast speech, so the person seems angry.", "model",
+    )  # fmt: skip
+
+
+def test_a_reason_of_another_label_gives_way_to_the_clues() -> None:
+    """Eleven of 100 reasons of the model that ships."""
+    written = "One hears high pitch and fast speech. So the person seems afraid."
+    clues = {"voice": "high pitch, fast speech"}
+    found = checked_reason(written, HEARD, PEOPLE, clues, "4 clips of this person")
+    assert found.origin == "clues"
+    assert found.faults == ("names another emotion",)
+    assert found.text == (
+        "Compared with 4 clips of this person, the voice has a high pitch and fast speech. "
+        "By the scores the emotion is angry."
+    )
+    assert contradictions(found.text, HEARD, PEOPLE) == []
+    agrees = written.replace("afraid", "furious")
+    assert checked_reason(agrees, HEARD, PEOPLE, clues, "").text == agrees
+    nothing = checked_reason(None, replace(HEARD, tone=()), PEOPLE, {}, "")
+    assert (nothing.text, nothing.origin) == (None, None)
+
+
+def test_clues_in_words_are_read_as_facts() -> None:
+    labels = label_set("own", "happy", "sad", "neutral")
+    clues = {"voice": "ordinary tone", "face": "face between sad and neutral"}
+    facts = facts_of("sad", {"voice", "face"}, clues, "We lost.", labels)
+    assert facts.tone == ("ordinary tone",)
+    assert facts.looks == {"sad", "neutral"}
+    assert (facts.units, facts.text) == (None, "")
+    units = facts_of("sad", {"face"}, {"face": "raised cheeks, lip corners pulled up"}, "", labels)
+    assert {"AU06", "AU12"} <= (units.units or set())
+
+
+def test_the_conclusion_is_what_is_said_of_the_person() -> None:
+    for text, label in (
+        ("The face looks happy, but taken together the emotion is sad.", "sad"),
+        ("The emotion is sad, although the face looks happy.", "sad"),
+        ("The person feels sad because the voice is low. The words are happy.", "sad"),
+        ("The voice has high pitch. This points to happy.", "happy"),
+        ("The face looks happy.", "happy"),
+    ):
+        found = conclusion(text, LABELS)
+        assert found is not None and found[1] == label, text
+    assert conclusion("The voice is not sad at all.", LABELS) is None
+
+
+def test_labels_sentences_and_quotations() -> None:
+    assert labels_in('Sad, then joy; "angry" is only quoted.', LABELS) == ["sad", "happy"]
+    assert quoted_share("won the PRIZE", "We won the prize.") == 1.0
+    assert quoted_share("lost the prize", "We won the prize.") == pytest.approx(2 / 3)
+    said = 'The person says: "Stop it. Go away!" The voice is loud at 0.5 s. So'
+    assert sentences(said) == [
+        'The person says: "Stop it. Go away!"', "The voice is loud at 0.5 s.", "So",
+    ]  # fmt: skip

@@ -1,0 +1,37 @@
+"""The check understands what English says of voices and faces."""
+
+from __future__ import annotations
+
+from emollama.llm.clues import MORE_VOICE_RULES
+from emollama.scoring.reasons.lexicon import clues_in
+from emollama.scoring.reasons.voice_words import OPPOSITE, OPPOSITES
+from tests.scoring.reasons.phrases import PHRASES
+
+
+def test_a_hundred_phrases_are_understood() -> None:
+    assert len(PHRASES) >= 100
+    wrong = {}
+    for phrase, name, said in PHRASES:
+        found = {(c.name, "no" if c.denied else "yes") for c in clues_in(f"One notices: {phrase}.")}
+        against = {(OPPOSITE[name], "yes"), (name, {"no": "yes", "yes": "no"}[said])} if (
+            name in OPPOSITE) else {(name, {"no": "yes", "yes": "no"}[said])}  # fmt: skip
+        if (name, said) not in found or found & against:
+            wrong[phrase] = (name, said, found)
+    assert wrong == {}
+
+
+def test_every_clue_word_of_the_rules_is_understood_and_has_its_opposite() -> None:
+    assert {(r.low, r.high) for r in MORE_VOICE_RULES} == set(OPPOSITES)
+    for pair in OPPOSITES:
+        for words in pair:
+            assert [(c.name, c.denied) for c in clues_in(words)] == [(words, False)]
+
+
+def test_a_text_without_clues_names_none() -> None:
+    for text in (
+        "So the person seems sad.",
+        "High energy and a good mood.",
+        'She says "I shout".',
+        "The person is happy because it is a funny caption about a birthday party.",
+    ):
+        assert clues_in(text) == [], text
