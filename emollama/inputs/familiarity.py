@@ -1,0 +1,227 @@
+"""How far a clip lies from those that a model was trained on, by channel.
+
+Of a channel the columns of all its inputs stand side by side. A clip is the mean over its steps;
+its distance is the root mean square of its columns in deviations of the training clips. It is given
+as times the usual one, which is the median of clips of training people that were left out when
+means and deviations were taken; 99 % of those clips lie below `limit` times.
+
+Inputs with `standardise: person` have a second yardstick for clips that are measured against their
+person: the training clips, each measured against its own. The one that is passed further counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from emollama.base.errors import EmollamaError
+from emollama.encoders.base import FeatureTrack
+from emollama.inputs.person import moments_of
+from emollama.inputs.person_file import read_arrays, write_arrays
+from emollama.inputs.standardiser import MOST
+
+Against = Literal["corpus", "person"]
+
+FEW_PEOPLE = 5
+"""Training people below which the limit says little, and the answer says so."""
+
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """What clips of a channel are compared with.
+
+    Attributes:
+        mean, deviation: float64 [D], of the training clips.
+        usual: distance of the median clip of people who were left out.
+        limit: times the usual distance below which 99 % of those clips lie.
+    """
+
+    mean: np.ndarray
+    deviation: np.ndarray
+    usual: float
+    limit: float
+
+    def distance(self, clips: np.ndarray) -> np.ndarray:
+        """Root mean square deviation [n] of clips [n, D]; NaN columns are left out."""
+        apart = np.clip((clips - self.mean) / self.deviation, -MOST, MOST) ** 2
+        known = ~np.isnan(apart)
+        total = np.where(known, apart, 0.0).sum(axis=1)
+        return np.asarray(np.sqrt(total / np.maximum(known.sum(axis=1), 1)))
+
+
+@dataclass(frozen=True)
+class Distance:
+    """How far a clip lies from the training clips in one channel.
+
+    Attributes:
+        times: of the usual distance.
+        limit: times from which the clip is unlike the training clips.
+    """
+
+    times: float
+    limit: float
+
+    @property
+    def familiar(self) -> bool:
+        """Whether it is like the training clips."""
+        return self.times <= self.limit
+
+
+@dataclass(frozen=True)
+class Familiar:
+    """How far a clip lies from the training clips, by channel; `people` of them gave the limit."""
+
+    channels: Mapping[str, Distance]
+    people: int
+
+    def only(self, channels: Iterable[str]) -> Familiar:
+        """The same for these channels."""
+        kept = set(channels)
+        return replace(self, channels={c: d for c, d in self.channels.items() if c in kept})
+
+    @property
+    def overall(self) -> bool | None:
+        """Whether all channels are like the training clips; None where none was measured."""
+        return all(d.familiar for d in self.channels.values()) if self.channels else None
+
+    @property
+    def warning(self) -> str | None:
+        """The sentence above an answer about a clip that is unlike the training clips."""
+        far = [f"{c} {d.times:.1f}" for c, d in self.channels.items() if not d.familiar]
+        if not far:
+            return None
+        few = (
+            f" (the usual distance is of {self.people or 'no'} known people only)"
+            if self.people < FEW_PEOPLE
+            else ""
+        )
+        return (
+            "This clip is unlike those the model was trained on "
+            f"({', '.join(far)} times the usual distance): do not trust the answer.{few}"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "overall": self.overall,
+            "channels": {
+                channel: {
+                    "familiar": one.familiar,
+                    "times_usual": round(one.times, 2),
+                    "limit": round(one.limit, 2),
+                }
+                for channel, one in self.channels.items()
+            },
+        }
+
+
+@dataclass(frozen=True)
+class Familiarity:
+    """The measure of an artefact.
+
+    Attributes:
+        widths: by channel, the width of each of its inputs in the order of the columns.
+        yardsticks: by channel, against the corpus, and against people where it has one.
+        clips: number of training clips.
+        people: number of training people, 0 where they are not known.
+    """
+
+    widths: Mapping[str, Mapping[str, int]]
+    yardsticks: Mapping[str, Mapping[Against, Yardstick]]
+    clips: int
+    people: int
+
+    def of(self, tracks: Mapping[str, Any], measured: Mapping[str, Any] | None = None) -> Familiar:
+        """How far a clip lies from the training clips; channels that it lacks are left out.
+
+        Args:
+            tracks: its features by input, as they are; what is no `FeatureTrack` is missing.
+            measured: the same against the clip's person.
+        """
+        found: dict[str, Distance] = {}
+        for channel, yardsticks in self.yardsticks.items():
+            distances = []
+            for against, yardstick in yardsticks.items():
+                given = measured if against == "person" else tracks
+                clip = None if given is None else self._clip(channel, given)
+                if clip is not None:
+                    times = float(yardstick.distance(clip[None])[0]) / yardstick.usual
+                    distances.append(Distance(times, yardstick.limit))
+            if distances:
+                found[channel] = max(distances, key=lambda one: one.times / one.limit)
+        return Familiar(found, self.people)
+
+    def _clip(self, channel: str, tracks: Mapping[str, Any]) -> np.ndarray | None:
+        widths = self.widths[channel]
+        parts = [t if isinstance(t := tracks.get(n), FeatureTrack) else None for n in widths]
+        if all(part is None for part in parts):
+            return None
+        return moments_of(parts, list(widths.values())).mean
+
+
+def write_familiarity(found: Familiarity, path: Path) -> None:
+    """Write a measure; it is read back as the float32 of what it was."""
+    arrays = {
+        f"{channel}.{against}.{name}": getattr(yardstick, name)
+        for channel, yardsticks in found.yardsticks.items()
+        for against, yardstick in yardsticks.items()
+        for name in ("mean", "deviation")
+    }
+    about = {
+        "version": _VERSION,
+        "clips": found.clips,
+        "people": found.people,
+        "channels": {
+            channel: {
+                "widths": list(found.widths[channel].items()),
+                "yardsticks": {
+                    against: {"usual": one.usual, "limit": one.limit}
+                    for against, one in yardsticks.items()
+                },
+            }
+            for channel, yardsticks in found.yardsticks.items()
+        },
+    }
+    write_arrays(path, arrays, about)
+
+
+def read_familiarity(path: Path) -> Familiarity:
+    """Read the measure of an artefact.
+
+    Raises:
+        EmollamaError: the file is missing or corrupt, or of a later release.
+    """
+    arrays, about = read_arrays(path, None, "a measure of familiarity")
+    try:
+        if about["version"] != _VERSION:
+            raise EmollamaError(
+                f"{path}: version {about['version']} is not supported; this release reads "
+                f"version {_VERSION}"
+            )
+        channels = about["channels"].items()
+        widths = {c: {str(n): int(w) for n, w in part["widths"]} for c, part in channels}
+        yardsticks = {
+            c: {a: _yardstick(arrays, f"{c}.{a}", one) for a, one in part["yardsticks"].items()}
+            for c, part in channels
+        }
+        found = Familiarity(widths, yardsticks, int(about["clips"]), int(about["people"]))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise EmollamaError(f"{path}: is not a measure of familiarity: {error!r}") from error
+    for channel, parts in yardsticks.items():
+        for one in parts.values():
+            if {one.mean.shape, one.deviation.shape} != {(sum(widths[channel].values()),)}:
+                raise EmollamaError(f"{path}: {channel} has other widths than its inputs")
+    return found
+
+
+def _yardstick(arrays: Mapping[str, np.ndarray], name: str, about: Mapping[str, Any]) -> Yardstick:
+    usual, limit = float(about["usual"]), float(about["limit"])
+    if not (usual > 0 and limit > 0):
+        raise ValueError(f"{name}: usual {usual}, limit {limit}")
+    return Yardstick(arrays[f"{name}.mean"], arrays[f"{name}.deviation"], usual, limit)
