@@ -12,7 +12,7 @@ from emollama.features.same_encoder import require_same_encoder
 from emollama.features.tracks import TrackReader
 from emollama.inputs.config import DataSection
 from emollama.inputs.enrolment import clip_moments, enrolment, person_of
-from emollama.inputs.familiarity import Against, Familiarity, Yardstick
+from emollama.inputs.familiarity import Against, Familiarity, Spread, Yardstick
 from emollama.inputs.mixture import read_corpora, store_of
 from emollama.inputs.opening import open_inputs
 from emollama.inputs.person import PersonPrior
@@ -24,6 +24,11 @@ FOLDS = 5
 """Parts of the training people that are left out in turn."""
 SHARE = 0.99
 """Share of the clips of people left out that lie within the limit."""
+
+DIRECTIONS = 48
+"""Directions with a variance of their own; 24 to 96 are about as good."""
+CLIPS_PER_DIRECTION = 8
+"""Fewest training clips for each of them."""
 
 _LEAST = 1e-6
 
@@ -125,26 +130,40 @@ def _shifts(
 def _fit(clips: np.ndarray, people: Sequence[str | None]) -> Yardstick:
     """The yardstick of clips [n, D], with the distances of people left out in turn."""
     named = sorted({person for person in people if person is not None})
-    keys = np.arange(len(clips)) if len(named) < 2 else np.array(
-        [-1 if person is None else named.index(person) for person in people]
-    )  # fmt: skip
-    folds = min(FOLDS, len(clips) if len(named) < 2 else len(named))
+    if len(named) < 2:
+        keys, count = np.arange(len(clips)), len(clips)
+    else:
+        # Clips of nobody known are always among those that are fitted to.
+        keys = np.array([-1 if person is None else named.index(person) for person in people])
+        count = len(named)
+    folds = min(FOLDS, count)
     held = []
     for fold in range(folds):
         out = (keys % folds == fold) & (keys >= 0)
-        held.append(_of_clips(clips[~out]).distance(clips[out]))
+        held.append(_spread(clips[~out]).distance(clips[out]))
     distances = np.concatenate(held)
-    whole = _of_clips(clips)
     usual = max(float(np.median(distances)), _LEAST)
     limit = float(np.quantile(distances, SHARE, method="higher")) / usual
-    return Yardstick(whole.mean, whole.deviation, usual, max(limit, 1.0))
+    return Yardstick(_spread(clips), usual, max(limit, 1.0))
 
 
-def _of_clips(clips: np.ndarray) -> Yardstick:
-    """Mean and deviation of clips [n, D]; a constant or unknown column is only centred."""
+def _spread(clips: np.ndarray) -> Spread:
+    """How clips [n, D] are spread; a constant or unknown column is only centred."""
+    from sklearn.decomposition import PCA
+
     known = ~np.isnan(clips)
     count = np.maximum(known.sum(axis=0), 1)
     mean = np.where(known, clips, 0.0).sum(axis=0) / count
     square = np.where(known, (clips - mean) ** 2, 0.0).sum(axis=0) / count
-    deviation = np.sqrt(square)
-    return Yardstick(mean, np.where(deviation > _LEAST, deviation, 1.0), 1.0, 1.0)
+    deviation = np.where(square > _LEAST**2, np.sqrt(square), 1.0)
+    apart = np.where(known, (clips - mean) / deviation, 0.0)
+    few = min(DIRECTIONS, len(clips) // CLIPS_PER_DIRECTION, clips.shape[1] - 1)
+    none = np.zeros((0, clips.shape[1]))
+    if few < 1:
+        return Spread(mean, deviation, none, np.zeros(0), max(float((apart**2).mean()), _LEAST))
+    found = PCA(few, svd_solver="randomized", random_state=0).fit(apart)
+    varies = found.explained_variance_ > _LEAST
+    return Spread(
+        mean, deviation, found.components_[varies], found.explained_variance_[varies],
+        max(float(found.noise_variance_), _LEAST),
+    )  # fmt: skip
