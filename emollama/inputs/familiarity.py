@@ -250,7 +250,8 @@ def read_familiarity(path: Path) -> Familiarity:
 
 def _yardstick(arrays: Mapping[str, np.ndarray], name: str, about: Mapping[str, Any]) -> Yardstick:
     usual, limit, rest = (float(about[key]) for key in ("usual", "limit", "rest"))
-    spread = Spread(*(arrays[f"{name}.{one}"] for one in _ARRAYS), rest=rest)
+    mean, deviation, directions, variances = (arrays[f"{name}.{one}"] for one in _ARRAYS)
+    spread = Spread(mean, deviation, directions, variances, rest)
     if not (usual > 0 and limit > 0 and rest > 0 and (spread.variances > 0).all()):
         raise ValueError(f"{name}: usual {usual}, limit {limit}, rest {rest}")
     return Yardstick(spread, usual, limit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from emollama.serving.engine import Engine
 from emollama.serving.refusal import Refusal
 from emollama.serving.wire import (
     EmotionAnswer,
+    FamiliarOut,
     FramesOut,
     LanguageOut,
     PeakOut,
@@ -24,6 +26,7 @@ from emollama.serving.wire import (
 )
 from emollama.session import Answer, ClipView, Frames, Sampling, Turn, Weights
 from emollama.session.coverage import with_coverage
+from emollama.session.disagreement import channels_alone, with_disagreement
 
 _REASON = Sampling(max_new_tokens=REASON_TOKENS)
 
@@ -57,7 +60,9 @@ async def emotion(
     except EmollamaError as error:
         raise Refusal(400, str(error), "coverage") from None
     try:
-        answer = await engine.answer(look, labels)
+        asked = [engine.answer(view, labels) for view in (look, *channels_alone(look))]
+        answer, *alone = await asyncio.gather(*asked)
+        answer = with_disagreement(answer, look, alone)
     except EmollamaError as error:
         raise Refusal(400, str(error), "labels") from None
     if labels is None:
@@ -96,6 +101,12 @@ def _told(
         text=answer.text,
         text_source=look.text_source,
         language=None if look.language is None else LanguageOut(**look.language.to_dict()),
+        speech_seconds=None if answer.speech_seconds is None else round(answer.speech_seconds, 2),
+        familiar=None
+        if answer.familiar is None
+        else FamiliarOut.model_validate(answer.familiar.to_dict()),
+        alone=answer.alone,  # type: ignore[arg-type]
+        face_reader=answer.face_reader,
         transcript=None
         if observation.transcript is None
         else [PhraseOut(**phrase.to_dict()) for phrase in observation.transcript],
