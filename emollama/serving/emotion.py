@@ -60,8 +60,8 @@ async def emotion(
     except EmollamaError as error:
         raise Refusal(400, str(error), "coverage") from None
     try:
-        asked = [engine.answer(view, labels) for view in (look, *channels_alone(look))]
-        answer, *alone = await asyncio.gather(*asked)
+        views = [look, *channels_alone(look, session.artefact.task)]
+        answer, *alone = await asyncio.gather(*(engine.answer(view, labels) for view in views))
         answer = with_disagreement(answer, look, alone)
     except EmollamaError as error:
         raise Refusal(400, str(error), "labels") from None

@@ -283,7 +283,7 @@ class Session(ABC):
         """
         started = time.monotonic()
         self.require_calibrated(coverage, labels)
-        found, *alone = self.answers([look, *channels_alone(look)], labels)
+        found, *alone = self.answers([look, *channels_alone(look, self.artefact.task)], labels)
         found = with_disagreement(found, look, alone)
         if labels is None:
             found = with_coverage(self.calibration, found, coverage)

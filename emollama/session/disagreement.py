@@ -9,6 +9,7 @@ import numpy as np
 
 from emollama.manifest.labels import label_set
 from emollama.media.presence import LEAST_FACES
+from emollama.runs.artefact import TaskKind
 from emollama.scoring.predictions.parsing import parse_words
 from emollama.session.answer import Answer
 from emollama.session.clip_view import ClipView
@@ -18,9 +19,11 @@ _CLEAR = 0.5  # mean probability from which the face reader says something
 _NONE = "neutral"  # of an expression: shows nothing
 
 
-def channels_alone(look: ClipView) -> list[ClipView]:
-    """The clip with each of its channels alone; [] where it has one channel."""
-    return [look.only([channel]) for channel in look.used] if len(look.used) > 1 else []
+def channels_alone(look: ClipView, task: TaskKind) -> list[ClipView]:
+    """The clip with each of its channels alone; [] where it has one, or one label is not asked."""
+    if len(look.used) < 2 or task not in ("label", "label+values"):
+        return []
+    return [look.only([channel]) for channel in look.used]
 
 
 def with_disagreement(answer: Answer, look: ClipView, alone: Sequence[Answer]) -> Answer:
@@ -29,7 +32,7 @@ def with_disagreement(answer: Answer, look: ClipView, alone: Sequence[Answer]) -
     Args:
         answer: of one label; another kind stays as it is.
         look: the clip.
-        alone: the answers to `channels_alone(look)`.
+        alone: the answers to `channels_alone` of it.
     """
     if answer.label is None:
         return answer

@@ -23,7 +23,7 @@ from emollama.inputs.spec import InputSpec
 from emollama.manifest.sample import Sample, read_manifest
 from tests.inputs.people import LABELS, WIDTHS, make_people
 
-SPECS = [InputSpec(c, c, c, width, standardise="person") for c, width in WIDTHS.items()]
+SPECS = [InputSpec(c, c, c, width=width, standardise="person") for c, width in WIDTHS.items()]
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def fitted(manifest: Path, known: bool = True) -> tuple[Familiarity, list[Sample
     readers = {c: open_tracks(manifest.parent / "store", c) for c in WIDTHS}
     train = found.split("train")
     if not known:
-        train = [replace(one, speaker=None, group=None) for one in train]
+        train = [one.model_copy(update={"speaker": None, "group": None}) for one in train]
     people = fit_people(SPECS, readers, train, LABELS.labels) if known else None
     made = fit_familiarity(SPECS, readers, train, people.prior if people else None)
     assert made is not None
