@@ -22,6 +22,9 @@ CALIBRATION_FILE = "calibration.json"
 PRIOR_FILE = "people.safetensors"
 """The file of an artefact whose inputs are measured against people."""
 
+FAMILIARITY_FILE = "familiarity.safetensors"
+"""The file of an artefact that tells how far a clip lies from its training clips."""
+
 
 def need_file(path: Path | None) -> None:
     """Raise an error if a file cannot be read; None is accepted.

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from emollama.base.errors import EmollamaError
-from emollama.base.paths import CALIBRATION_FILE, RECORD_FILE, need_artefact, need_file
+from emollama.base.paths import (
+    CALIBRATION_FILE,
+    FAMILIARITY_FILE,
+    RECORD_FILE,
+    need_artefact,
+    need_file,
+)
 
 if TYPE_CHECKING:
     from emollama.scoring.calibration.calibration import Calibration
@@ -19,8 +25,9 @@ if TYPE_CHECKING:
 
 def calibrate(
     predictions: Annotated[
-        Path, typer.Option(help="The model's predictions of validation people.")
-    ],
+        Path | None,
+        typer.Option(help="The model's predictions of validation people.", show_default=False),
+    ] = None,
     model: Annotated[
         Path | None, typer.Argument(help="Folder of the model.", show_default=False)
     ] = None,
@@ -34,12 +41,29 @@ def calibrate(
         Path | None,
         typer.Option(help="File to write.", show_default="calibration.json in the model's folder"),
     ] = None,
+    familiarity: Annotated[
+        bool,
+        typer.Option(
+            "--familiarity",
+            help="Instead: measure anew how far clips lie from the training clips.",
+        ),
+    ] = False,
 ) -> None:
     """Calibrate a model's probabilities, and sets of labels, on validation people.
 
     Use people that the model was neither trained nor tested on. The result lies beside the model as
-    calibration.json, where predict, chat, serve and the page find it.
+    calibration.json, where predict, chat, serve and the page find it. With --familiarity the model
+    learns instead which clips are unlike its training clips, whose features its record names;
+    training does the same at its end.
     """
+    if familiarity:
+        if model is None or predictions is not None:
+            raise EmollamaError("--familiarity takes the folder of a MODEL and no --predictions")
+        need_artefact(model)
+        _measure_familiarity(model, out)
+        return
+    if predictions is None:
+        raise EmollamaError("give --predictions of validation people, or --familiarity")
     if model is None and out is None:
         raise EmollamaError("give the folder of the MODEL to calibrate, or --out FILE")
     if model is not None:
@@ -68,6 +92,26 @@ def calibrate(
     if whole.unseen:
         print(f"no clip of {', '.join(whole.unseen)} was calibrated on")
     print(f"calibration in {path}")
+
+
+def _measure_familiarity(model: Path, out: Path | None) -> None:
+    """Write the measure of a finished model, and say what it is."""
+    from emollama.inputs.familiarity import write_familiarity
+    from emollama.inputs.familiarity_fit import familiarity_of_record
+    from emollama.session.family import open_artefact
+
+    artefact = open_artefact(model)
+    try:
+        found = familiarity_of_record(artefact.record, artefact.inputs, artefact.prior)
+    except EmollamaError as error:
+        raise EmollamaError(f"{model / RECORD_FILE}: {error}") from error
+    path = out if out is not None else model / FAMILIARITY_FILE
+    write_familiarity(found, path)
+    for channel, yardsticks in found.yardsticks.items():
+        for against, one in yardsticks.items():
+            print(f"{channel} against the {against}: familiar up to {one.limit:.2f} times the "
+                  "usual distance")  # fmt: skip
+    print(f"{found.clips} training clips of {found.people or 'unknown'} people; {path}")
 
 
 def _people(manifest: Path | None) -> dict[str, str] | None:

@@ -10,9 +10,10 @@ CHANNEL_COLOURS = {"voice": "#0072B2", "face": "#E69F00", "words": "#009E73"}
 
 
 def answer_bars(answer: Answer) -> str:
-    """The answer as a headline, with a bar for each label or a number for each value."""
+    """What to mistrust, the answer as a headline, and a bar a label or a number a value."""
     used = ", ".join(answer.channels) or "nothing"
-    parts = [f'<p class="headline">{escape(headline(answer))}</p>', f"<p>from {escape(used)}</p>"]
+    parts = [f'<p class="warning" role="note">{escape(line)}</p>' for line in answer.leading]
+    parts.append(f'<p class="headline">{escape(headline(answer))}</p><p>from {escape(used)}</p>')
     if answer.scores:
         taken = set(answer.labels or ()) | {answer.label}
         rows = sorted(answer.scores.items(), key=lambda item: -item[1])
@@ -49,13 +50,12 @@ def carried(weights: Weights) -> str:
         told = f"No channel supported {weights.label}."
     else:
         told = f"The {weights.carrier} contributed most to the answer {weights.label}."
-    most = max((abs(share) for share in weights.channels.values()), default=0) or 1.0
     rows = []
     for channel, share in weights.channels.items():
-        half = 50 * abs(share) / most
+        half = 50 * min(abs(share), 1.0)  # always of 100 points, so that clips can be compared
         left = 50 if share >= 0 else 50 - half
         style = f"left:{left:.1f}%;width:{half:.1f}%;background:{CHANNEL_COLOURS[channel]}"
-        rows.append(_row(channel, f'<i style="{style}"></i><b></b>', f"{100 * share:+.1f}"))
+        rows.append(_row(channel, f'<i style="{style}"></i><b></b>', f"{100 * share:+.1f} points"))
     return (
         f"<p>{escape(told)}</p>{_bars('Share of each channel in points of probability', rows)}"
         f"<p class='small'>Shapley values: with none of the channels the probability of "

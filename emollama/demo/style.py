@@ -4,7 +4,7 @@ from __future__ import annotations
 
 PIECES = """
 .bars { display: grid; gap: .3rem; margin: .4rem 0; }
-.bars > div { display: grid; grid-template-columns: 6.5rem 1fr 4rem; gap: .6rem;
+.bars > div { display: grid; grid-template-columns: 6.5rem 1fr 6rem; gap: .6rem;
   align-items: center; }
 .bars .name { overflow-wrap: anywhere; }
 .bars .track { position: relative; display: block; height: .85rem; border-radius: 3px;
@@ -14,6 +14,8 @@ PIECES = """
   background: currentColor; opacity: .6; }
 .bars .number { text-align: right; font-variant-numeric: tabular-nums; }
 .headline { font-size: 1.35rem; font-weight: 650; margin: .2rem 0 0; }
+.warning { border-left: 4px solid #D55E00; padding: .2rem .7rem; margin: .3rem 0;
+  font-weight: 600; }
 .small { font-size: .9rem; opacity: .9; margin: .3rem 0; }
 .lane { margin: 0 0 .5rem; }
 .lane p, .legend, .axis { margin: 0 0 .15rem; font-size: .9rem; }

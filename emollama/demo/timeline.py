@@ -25,18 +25,18 @@ def lanes(look: ClipView, frames: Frames | None = None) -> str:
         frames: valence, arousal or other quantities over time, from a model that predicts them.
     """
     timeline, length = look.observation.timeline, max(look.duration, 1e-3)
-    peak = look.observation.peak
+    peak, absent = look.observation.peak, look.observation.absent
     at = None if peak is None else peak.time / length
     parts: list[str] = []
     if np.isfinite(timeline.expressions).any():
         parts.append(_expressions(timeline, length, at))
     else:
-        parts.append(_empty("Facial expression", "no face was found"))
+        parts.append(_empty("Facial expression", absent.get("face", "no face was found")))
     if len(timeline.voice_times):
         parts.append(_curve("Voice energy", "dB re full scale", timeline.voice_times,
                             {"energy": timeline.energy}, length, at))  # fmt: skip
     else:
-        parts.append(_empty("Voice energy", "no sound was found"))
+        parts.append(_empty("Voice energy", absent.get("voice", "no sound was found")))
     if np.isfinite(timeline.pitch).any():
         parts.append(_curve("Voice pitch", "Hz", timeline.voice_times,
                             {"pitch": timeline.pitch}, length, at))  # fmt: skip

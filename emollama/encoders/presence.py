@@ -57,6 +57,7 @@ def why_absent(channel: Channel, clip: Clip) -> str:
 
 def note(channel: str, reason: str | None) -> str:
     """The remark about an absent channel for the reader of an answer."""
-    if reason in (NO_SPEECH, NO_FACE):
-        return f"{reason}: the {channel} is not used"
-    return f"no {channel} in this clip"
+    if reason is None or reason == _MISSING.get(channel, reason):
+        return f"no {channel} in this clip"
+    # Of what is said, but not known, the reason tells all.
+    return reason if channel == "words" else f"{reason}: the {channel} is not used"

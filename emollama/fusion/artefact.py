@@ -19,7 +19,7 @@ import torch
 from emollama.base.device import default_device
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json, write_json, write_text, written_whole
-from emollama.base.paths import FUSION_FILE
+from emollama.base.paths import FAMILIARITY_FILE, FUSION_FILE
 from emollama.fusion.data.data import read_data
 from emollama.fusion.modeling import FusionModel
 from emollama.fusion.samples import FusionSamples, input_of
@@ -27,6 +27,7 @@ from emollama.fusion.trainable import TrainableEncoder
 from emollama.fusion.trained import TOKENIZERS, About, TrainedFusion
 from emollama.fusion.weights import MAIN, WEIGHTS_FILE, load_weights, new_model, read_config
 from emollama.fusion.weights import save_models as save_models
+from emollama.inputs.familiarity import Familiarity, write_familiarity
 from emollama.inputs.opening import reopen_inputs
 from emollama.inputs.person import PersonPrior
 from emollama.inputs.person_file import PRIOR_FILE, write_prior
@@ -101,10 +102,11 @@ def save(
     record: dict[str, Any],
     card: str,
     prior: PersonPrior | None = None,
+    familiarity: Familiarity | None = None,
 ) -> None:
     """Write an artefact atomically; an older one at `folder` is replaced.
 
-    `prior`: where an input is measured against people.
+    `prior`: where an input is measured against people. `familiarity`: where one is a feature track.
     """
     with written_whole(folder) as draft:
         save_models(models, draft)
@@ -127,6 +129,8 @@ def save(
         write_text(draft / CARD_FILE, card)
         if prior is not None:
             write_prior(prior, draft / PRIOR_FILE)
+        if familiarity is not None:
+            write_familiarity(familiarity, draft / FAMILIARITY_FILE)
 
 
 def load(folder: Path, device: torch.device | str = "cpu") -> FusionArtefact:

@@ -28,7 +28,7 @@ def write_prior(prior: PersonPrior, path: Path) -> None:
         "labels": list(prior.labels),
         "noisiest": prior.noisiest,
     }
-    _write(path, {name: getattr(prior, name) for name in _PRIOR}, about)
+    write_arrays(path, {name: getattr(prior, name) for name in _PRIOR}, about)
 
 
 def read_prior(path: Path) -> PersonPrior:
@@ -37,7 +37,7 @@ def read_prior(path: Path) -> PersonPrior:
     Raises:
         EmollamaError: the file is missing or corrupt.
     """
-    arrays, about = _read(path, _PRIOR, "a prior of people")
+    arrays, about = read_arrays(path, _PRIOR, "a prior of people")
     try:
         widths = {str(name): int(width) for name, width in about["widths"]}
         labels = tuple(map(str, about["labels"]))
@@ -57,7 +57,7 @@ def read_prior(path: Path) -> PersonPrior:
 def write_person(person: Person, path: Path) -> None:
     """Write a person for their eyes only: mode 0600."""
     about = {"clips": person.clips, "prior": person.prior, "variety": person.variety}
-    _write(path, {"mean": person.mean, "deviation": person.deviation}, about, mode=0o600)
+    write_arrays(path, {"mean": person.mean, "deviation": person.deviation}, about, mode=0o600)
 
 
 def read_person(path: Path) -> Person:
@@ -66,7 +66,7 @@ def read_person(path: Path) -> Person:
     Raises:
         EmollamaError: the file is missing or corrupt.
     """
-    arrays, about = _read(path, _PERSON, "a stored person")
+    arrays, about = read_arrays(path, _PERSON, "a stored person")
     try:
         return Person(
             clips=int(about["clips"]),
@@ -79,21 +79,31 @@ def read_person(path: Path) -> Person:
         raise EmollamaError(f"{path}: is not a stored person: {error!r}") from error
 
 
-def _write(path: Path, arrays: dict[str, Any], about: dict[str, Any], mode: int = 0o666) -> None:
+def write_arrays(
+    path: Path, arrays: dict[str, Any], about: dict[str, Any], mode: int = 0o666
+) -> None:
+    """Write arrays as float32, with their description as metadata."""
     values = {k: np.ascontiguousarray(v, dtype=np.float32) for k, v in arrays.items()}
     with atomic_path(path, mode) as draft:
         save_file(values, draft, metadata={"emollama": json.dumps(about, sort_keys=True)})
 
 
-def _read(
-    path: Path, names: tuple[str, ...], what: str
+def read_arrays(
+    path: Path, names: tuple[str, ...] | None, what: str
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Arrays as float64 by name (None: all that there are), and their description.
+
+    Raises:
+        EmollamaError: the file is missing or corrupt; `what` says what was expected.
+    """
     if not path.is_file():
         raise EmollamaError(f"{path}: does not exist; expected {what}")
     try:
         with safe_open(os.fspath(path), framework="numpy") as file:
             about = json.loads((file.metadata() or {})["emollama"])
-            arrays = {name: file.get_tensor(name).astype(np.float64) for name in names}
+            arrays = {
+                name: file.get_tensor(name).astype(np.float64) for name in names or file.keys()
+            }
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise EmollamaError(f"{path}: is not {what}: {error}") from error
     if not isinstance(about, dict) or not all(np.isfinite(v).all() for v in arrays.values()):

@@ -25,8 +25,9 @@ from emollama.assets.fingerprint import weights_fingerprint
 from emollama.base.device import default_device, resolve_dtype
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json, read_text, written_whole
-from emollama.base.paths import CALIBRATION_FILE, PROCESSOR_FILE
+from emollama.base.paths import CALIBRATION_FILE, FAMILIARITY_FILE, PROCESSOR_FILE
 from emollama.features.tracks import usable
+from emollama.inputs.familiarity import Familiarity, write_familiarity
 from emollama.inputs.opening import reopen_inputs
 from emollama.inputs.person import PersonPrior
 from emollama.inputs.person_file import PRIOR_FILE, write_prior
@@ -203,11 +204,12 @@ def save(
     card: str,
     weights: Path | None = None,
     prior: PersonPrior | None = None,
+    familiarity: Familiarity | None = None,
 ) -> None:
     """Write an artefact atomically; an older one at `folder` is replaced.
 
     `weights`: adapters and projectors to write instead of those in memory. `prior`: where an input
-    is measured against people.
+    is measured against people. `familiarity`: where an input is a feature track.
     """
     with written_whole(folder) as draft:
         model.save_pretrained(str(draft))
@@ -215,6 +217,8 @@ def save(
             shutil.copyfile(weights, draft / ADAPTER_FILE)
         bare(model).config.save_pretrained(draft)
         save_rest(processor, clues, draft, record, card, prior)
+        if familiarity is not None:
+            write_familiarity(familiarity, draft / FAMILIARITY_FILE)
 
 
 def merge(source: Path, folder: Path) -> None:
@@ -229,8 +233,9 @@ def merge(source: Path, folder: Path) -> None:
     with written_whole(folder) as draft:
         artefact.model.save_pretrained(draft)
         save_rest(artefact.processor, artefact.clues, draft, record, card, artefact.prior)
-        if (source / CALIBRATION_FILE).is_file():
-            shutil.copyfile(source / CALIBRATION_FILE, draft / CALIBRATION_FILE)
+        for name in (CALIBRATION_FILE, FAMILIARITY_FILE):
+            if (source / name).is_file():
+                shutil.copyfile(source / name, draft / name)
 
 
 def load(folder: Path, dtype: torch.dtype, device: torch.device | None = None) -> LlmArtefact:

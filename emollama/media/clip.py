@@ -56,6 +56,7 @@ class Clip:
         notes: remarks for the reader of a result, e.g. "no audio track".
         damaged: number of packets that could not be decoded and were skipped.
         spoken: whether somebody speaks in the sound; None where nobody has listened.
+        speech_seconds: for how long.
     """
 
     frames: Frames | None
@@ -65,3 +66,4 @@ class Clip:
     text: str | None = None
     damaged: int = 0
     spoken: bool | None = None
+    speech_seconds: float | None = None

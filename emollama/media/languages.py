@@ -46,10 +46,14 @@ class Language:
     code: str
     probability: float | None = None
 
+    @property
+    def name(self) -> str:
+        """In English."""
+        return LANGUAGES.get(self.code, self.code)
+
     def __str__(self) -> str:
-        name = LANGUAGES.get(self.code, self.code)
         how = "as set" if self.probability is None else f"detected, {self.probability:.0%}"
-        return f"{name} ({how})"
+        return f"{self.name} ({how})"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""

@@ -52,13 +52,18 @@ def speech_seconds(activity: SpeechActivity, audio: np.ndarray) -> float:
     return activity.seconds(slower) / _SLOWER
 
 
-def speaks(audio: np.ndarray) -> bool:
-    """Whether somebody speaks in float32 sound [n] at 16 kHz.
+def speech_in(audio: np.ndarray) -> float:
+    """Seconds of speech in float32 sound [n] at 16 kHz; see `speech_seconds`.
 
     Raises:
         EmollamaError: asset "silero-vad" is not there and cannot be fetched.
     """
-    return speech_seconds(_activity(), audio) >= LEAST_SPEECH
+    return speech_seconds(_activity(), audio)
+
+
+def speaks(audio: np.ndarray) -> bool:
+    """Whether somebody speaks in float32 sound [n] at 16 kHz; raises as `speech_in`."""
+    return speech_in(audio) >= LEAST_SPEECH
 
 
 def enough_faces(found: Sequence[object | None]) -> bool:

@@ -35,6 +35,7 @@ _WINDOW = 28.0  # seconds that are heard at once; Whisper's own window is 30
 _TOKENS_A_SECOND, _LEAST_TOKENS, _MOST_TOKENS = 8, 16, 220
 _TOKENS_OF_ANY_SCRIPT = 16  # a second: in Hindi a letter is a token
 _LEAST_CERTAIN = -1.0  # mean log-probability of a token
+_LEAST_ENGLISH = -0.7  # the same, of a transcriber that knows only English: see `Transcriber.hear`
 _MOST_REPEATED = 2.4  # length over compressed length: a loop compresses well
 _STAMP = 0.02  # seconds a time token counts
 
@@ -117,17 +118,26 @@ class Transcriber:
 
     @torch.inference_mode()
     def hear(self, audio: np.ndarray, spans: Sequence[Span]) -> Transcript:
-        """What the stretches of speech say."""
+        """What the stretches of speech say.
+
+        A transcriber that knows only English makes English of other languages, and is not quite
+        sure of it. Unless English is set, such windows have no words. With whisper-tiny.en words
+        are kept of 21 of 21 clips of RAVDESS (English, certain to -0.29 to -0.59), of none of 34 of
+        EMO-DB (German; of 10 at -1, all made up, certain to -0.76 to -0.98), of none of 21 of
+        Java-SED (of one at -1), and of 9 of 12 synthetic English voices (of all at -1).
+        """
         parts = windows(spans)
         if not parts:
             return Transcript()
         language, known = self._language_of(audio, parts)
         prompt = self.prompt(language)
+        english = not self.languages and self.language is None
         phrases: list[Phrase] = []
         for part in parts:
             states = known[part] if part in known else self.states([_cut(audio, part)])
             (heard,) = self.tokens(states, [part], prompt)
-            if not self.unsure(heard):
+            foreign = english and heard.certainty < _LEAST_ENGLISH
+            if not foreign and not self.unsure(heard):
                 phrases += self._phrases(heard.ids, part)
         return Transcript(tuple(phrases), language)
 

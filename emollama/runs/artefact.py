@@ -12,9 +12,10 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 
 from emollama.base.files import read_text
-from emollama.base.paths import CALIBRATION_FILE
+from emollama.base.paths import CALIBRATION_FILE, FAMILIARITY_FILE
 from emollama.features.tracks import TrackReader
 from emollama.inputs.enrolment import Known, person_inputs
+from emollama.inputs.familiarity import Familiarity, read_familiarity
 from emollama.inputs.person import PersonPrior
 from emollama.inputs.person_file import PRIOR_FILE, read_prior
 from emollama.inputs.spec import InputSpec
@@ -187,6 +188,16 @@ class Artefact(ABC):
         """
         named = person_inputs(self.inputs)
         return read_prior(self.folder / PRIOR_FILE) if named else None
+
+    @cached_property
+    def familiarity(self) -> Familiarity | None:
+        """How far clips lie from its training clips; None for an artefact without the file.
+
+        Raises:
+            EmollamaError: the file is corrupt.
+        """
+        path = self.folder / FAMILIARITY_FILE
+        return read_familiarity(path) if path.is_file() else None
 
     @property
     def task(self) -> TaskKind:

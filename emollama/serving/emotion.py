@@ -16,6 +16,7 @@ from emollama.serving.engine import Engine
 from emollama.serving.refusal import Refusal
 from emollama.serving.wire import (
     EmotionAnswer,
+    FamiliarOut,
     FramesOut,
     LanguageOut,
     PeakOut,
@@ -27,6 +28,7 @@ from emollama.serving.wire import (
 )
 from emollama.session import Answer, ClipView, Frames, Sampling, Turn, Weights
 from emollama.session.coverage import with_coverage
+from emollama.session.disagreement import channels_alone, with_disagreement
 from emollama.session.reasons import reason_from
 
 _REASON = Sampling(max_new_tokens=REASON_TOKENS)
@@ -63,7 +65,9 @@ async def emotion(
     except EmollamaError as error:
         raise Refusal(400, str(error), "coverage") from None
     try:
-        answer = await engine.answer(look, labels)
+        views = [look, *channels_alone(look, session.artefact.task)]
+        answer, *alone = await asyncio.gather(*(engine.answer(view, labels) for view in views))
+        answer = with_disagreement(answer, look, alone)
     except EmollamaError as error:
         raise Refusal(400, str(error), "labels") from None
     if labels is None:
@@ -112,6 +116,12 @@ def _told(
         text=answer.text,
         text_source=look.text_source,
         language=None if look.language is None else LanguageOut(**look.language.to_dict()),
+        speech_seconds=None if answer.speech_seconds is None else round(answer.speech_seconds, 2),
+        familiar=None
+        if answer.familiar is None
+        else FamiliarOut.model_validate(answer.familiar.to_dict()),
+        alone=answer.alone,  # type: ignore[arg-type]
+        face_reader=answer.face_reader,
         transcript=None
         if observation.transcript is None
         else [PhraseOut(**phrase.to_dict()) for phrase in observation.transcript],

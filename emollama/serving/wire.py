@@ -332,6 +332,21 @@ class LanguageOut(BaseModel):
     probability: float | None = None
 
 
+class DistanceOut(BaseModel):
+    """How far a channel lies from the training clips, in times of the usual distance."""
+
+    familiar: bool
+    times_usual: float
+    limit: float
+
+
+class FamiliarOut(BaseModel):
+    """Whether the clip is like the training clips; `overall` is null where nothing is measured."""
+
+    overall: bool | None
+    channels: dict[ChannelName, DistanceOut]
+
+
 class EmotionAnswer(BaseModel):
     """The emotion of a clip, and the evidence."""
 
@@ -353,6 +368,10 @@ class EmotionAnswer(BaseModel):
     text: str | None
     text_source: Literal["given", "heard"] | None
     language: LanguageOut | None = None
+    speech_seconds: float | None = None
+    familiar: FamiliarOut | None = None
+    alone: dict[ChannelName, str] = {}
+    face_reader: str | None = None
     transcript: list[PhraseOut] | None
     peak: PeakOut | None
     told: list[ToldOut]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from emollama.inputs.familiarity import Familiar
 from emollama.media.languages import Language
 from emollama.scoring.reasons.check import Origin
 
@@ -48,8 +49,10 @@ class Answer:
     labels answers with `labels` (independent scores) instead of one, a model of quantities with
     `values`; for frames, those are means over the clip, and `frames` holds them over time. `absent`
     says why a channel of the model that the clip lacks is not used. `person` says whom the clip was
-    measured against, if it was; `language` is that of transcribed words, where the transcriber
-    knows several.
+    measured against, if it was; `language` is that of what is said, where the transcriber knows
+    several, `speech_seconds` how long somebody speaks. `familiar` says how far the clip lies from
+    the model's training clips; `alone` what each channel alone answers, where there are several,
+    `face_reader` the expression that the face shows, if any is clear.
 
     Of a calibrated model `calibrated` are the probabilities after its temperature; `scores` stay
     what the model says. If a `coverage` was asked for, `label_set` holds the labels that the clip
@@ -80,6 +83,33 @@ class Answer:
     def reason_in_words(self) -> str:
         """Who wrote the reason, in plain words; "" without one."""
         return "" if self.reason_from is None else REASON_FROM[self.reason_from]
+
+    speech_seconds: float | None = None
+    familiar: Familiar | None = None
+    alone: Mapping[str, str] = field(default_factory=dict)
+    face_reader: str | None = None
+
+    @property
+    def disagreement(self) -> str | None:
+        """A sentence where the channels alone, or the face reader, answer otherwise; else None."""
+        found = []
+        if len(set(self.alone.values())) > 1:
+            each = ", ".join(f"the {c} alone says {label}" for c, label in self.alone.items())
+            found.append(f"The channels disagree: {each}; together they say {self.label}.")
+        if None not in (self.face_reader, self.label) and self.face_reader != self.label:
+            found.append(f"The face reader says {self.face_reader}, the model says {self.label}.")
+        return " ".join(found) or None
+
+    @property
+    def leading(self) -> tuple[str, ...]:
+        """What is said above the answer: that it cannot be trusted, or that channels disagree."""
+        warning = None if self.familiar is None else self.familiar.warning
+        return tuple(line for line in (warning, self.disagreement) if line is not None)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The notes that are not `leading`."""
+        return tuple(note for note in self.notes if note not in self.leading)
 
     @property
     def undecided(self) -> bool:
@@ -117,12 +147,19 @@ class Answer:
             more["person"] = self.person.to_dict()
         if self.language is not None:
             more["language"] = self.language.to_dict()
+        if self.speech_seconds is not None:
+            more["speech_seconds"] = round(self.speech_seconds, 2)
+        if self.alone:
+            more["alone"] = dict(self.alone)
+        if self.face_reader is not None:
+            more["face_reader"] = self.face_reader
         return {
             **more,
             "label": self.label,
             "scores": {k: round(v, 6) for k, v in self.scores.items()},
             "channels": list(self.channels),
             "absent": dict(self.absent),
+            "familiar": None if self.familiar is None else self.familiar.to_dict(),
             "clues": self.clues,
             "compared_with": self.compared_with,
             "text": self.text,

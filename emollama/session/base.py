@@ -27,9 +27,11 @@ from emollama.scoring.reasons.check import CheckedReason
 from emollama.session.answer import Answer, Weights
 from emollama.session.clip_view import ClipView, TextSource
 from emollama.session.coverage import with_coverage
+from emollama.session.disagreement import channels_alone, with_disagreement
+from emollama.session.encoders import open_encoders
 from emollama.session.enrolling import enrolled, enrolment_warnings, measured
 from emollama.session.observation import Observation, Track
-from emollama.session.observing import Observer, channel_encoders, open_encoders, tracks_of
+from emollama.session.observing import Observer, channel_encoders, tracks_of
 from emollama.session.reasons import CheckedReply
 
 if TYPE_CHECKING:
@@ -158,19 +160,33 @@ class Session(ABC):
             mine = [i.name for i in self.inputs if i.channel == channel]
             has_words = channel == "words" and self.artefact.reads_text and words is not None
             if not has_words and all(tracks[name] is None for name in mine):
-                absent[channel] = observation.absent.get(channel, f"no {channel}")
-                notes.append(note(channel, observation.absent.get(channel)))
+                why = dict(observation.absent)
+                if channel == "words" and text is not None:
+                    why.pop("words", None)  # the user says that there are none
+                absent[channel] = why.get(channel, f"no {channel}")
+                notes.append(note(channel, why.get(channel)))
         if words and cut_text(words) != words:
             notes.append(f"only the first {LONGEST_TEXT} words are read")
-        look = self._complete(
-            ClipView(
-                observation, tracks, words, source, notes=tuple(dict.fromkeys(notes)), absent=absent
+        look = self._compared(
+            self._complete(
+                ClipView(
+                    observation, tracks, words, source, notes=tuple(dict.fromkeys(notes)),
+                    absent=absent,
+                )
             )
         )  # fmt: skip
         if not look.present:
             known = ", ".join(f"{c}: {absent[c]}" if c in absent else c for c in self.channels)
             raise EmollamaError(f"{where}: has none of this model's channels ({known})")
         return look
+
+    def _compared(self, look: ClipView) -> ClipView:
+        """The view with its distance from the training clips, if the model keeps the measure."""
+        known, raw = self.artefact.familiarity, look.unmeasured
+        if known is None:
+            return look
+        found = known.of(look.tracks) if raw is None else known.of(raw.tracks, look.tracks)
+        return replace(look, familiar=found)
 
     def reworded(self, look: ClipView, text: str) -> ClipView:
         """The same clip with other words; "" for none. Channels left out stay so, as does the
@@ -246,7 +262,7 @@ class Session(ABC):
         if person is None:
             raw = look.unmeasured
             return look if raw is None else replace(raw, channels=look.channels)
-        return measured(self.person_prior, look, person, self.person_channels, name)
+        return self._compared(measured(self.person_prior, look, person, self.person_channels, name))
 
     # --- asking --------------------------------------------------------------------------------
 
@@ -269,7 +285,8 @@ class Session(ABC):
         """
         started = time.monotonic()
         self.require_calibrated(coverage, labels)
-        (found,) = self.answers([look], labels)
+        found, *alone = self.answers([look, *channels_alone(look, self.artefact.task)], labels)
+        found = with_disagreement(found, look, alone)
         if labels is None:
             found = with_coverage(self.calibration, found, coverage)
         if explain and self.writes:

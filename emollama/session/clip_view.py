@@ -10,6 +10,7 @@ from warnings import warn
 
 from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.encoders.base import FeatureTrack
+from emollama.inputs.familiarity import Familiar
 from emollama.inputs.person import Person
 from emollama.llm.processing import CHANNELS, Evidence
 from emollama.manifest.channels import Channel
@@ -40,6 +41,7 @@ class ClipView:
         person: whom the tracks are measured against; None for the training corpus.
         person_name: of a stored person.
         unmeasured: the clip as it is, where `person` is set.
+        familiar: how far it lies from the model's training clips; None where that is not known.
     """
 
     observation: Observation
@@ -56,6 +58,7 @@ class ClipView:
     person_name: str | None = None
     unmeasured: ClipView | None = None
     compared_with: str = "the training corpus"
+    familiar: Familiar | None = None
 
     @property
     def sight(self) -> Observation:
@@ -70,13 +73,25 @@ class ClipView:
 
     @property
     def language(self) -> Language | None:
-        """Of the words, where they were transcribed in one of many languages."""
-        return self.observation.language if self.text_source == "heard" else None
+        """Of what is said, where the transcriber knows many languages, understood or not."""
+        return None if self.text_source == "given" else self.observation.language
 
     @property
     def used(self) -> tuple[Channel, ...]:
         """Channels of the clip that are in use."""
         return tuple(c for c in self.present if c in self.channels)
+
+    @property
+    def familiar_used(self) -> Familiar | None:
+        """`familiar` of the channels in use."""
+        return None if self.familiar is None else self.familiar.only(self.used)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The notes of an answer: first of all whether the clip is unlike the training clips."""
+        found = self.familiar_used
+        warning = None if found is None else found.warning
+        return self.notes if warning is None else (warning, *self.notes)
 
     @property
     def evidence(self) -> Evidence:

@@ -120,6 +120,7 @@ class Observation:
         absent: by channel that was looked for in vain, why it is absent.
         language: of the transcript; None where its transcriber knows only one.
         transcriber: the name of the transcriber.
+        speech_seconds: seconds in which somebody speaks; None where nobody has listened.
     """
 
     duration: float
@@ -132,6 +133,7 @@ class Observation:
     absent: Mapping[str, str] = field(default_factory=dict)
     language: Language | None = None
     transcriber: str = WHISPER
+    speech_seconds: float | None = None
 
     @property
     def told(self) -> tuple[Measurement, ...]:

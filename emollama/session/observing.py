@@ -15,23 +15,20 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from emollama.base.device import default_device
 from emollama.base.errors import EmollamaError
 from emollama.encoders.base import Encoder, FeatureTrack
 from emollama.encoders.crops import FaceFinder, spread
 from emollama.encoders.expression import CLASSES, ExpressionEncoder
-from emollama.encoders.presence import Absent, encode, why_absent
+from emollama.encoders.presence import NO_FACE, Absent, encode, why_absent
 from emollama.encoders.prosody import Contour, measure
-from emollama.encoders.table import encoder_of
-from emollama.features.same_encoder import require_same_encoder
 from emollama.media.clip import SAMPLE_RATE, Clip
 from emollama.media.cutting import Box
 from emollama.media.faces import prominence
-from emollama.media.presence import speaks
+from emollama.media.presence import LEAST_SPEECH, speech_in
 from emollama.media.transcript import Transcriber, Transcript
 from emollama.media.whispers import Whisper
-from emollama.runs.artefact import Artefact
 from emollama.session.observation import Measurement, Observation, Peak, Timeline, Track
+from emollama.session.second_look import look_again
 from emollama.workers.worker import Job, clip_for, decode_views
 
 if TYPE_CHECKING:
@@ -113,8 +110,14 @@ class Observer:
         clip = next(iter(clips.values()))
         tracks: dict[str, FeatureTrack | None] = {}
         absent: dict[str, str] = {}
+        longer: dict[str, Clip] = {}  # where a longer look found the face
         for source, encoder in self.encoders.items():
             (made,) = encode(encoder, [clip_for(encoder, clips)])
+            if made == Absent(NO_FACE):
+                again = look_again(job, encoder, self._faces)
+                if not isinstance(again, Absent):
+                    longer[source] = again[1]
+                made = again if isinstance(again, Absent) else again[0]
             if isinstance(made, Absent):
                 absent[encoder.channel] = made.reason
             tracks[source] = None if isinstance(made, Absent) else made
@@ -123,14 +126,29 @@ class Observer:
             absent.setdefault(channel, why_absent(channel, clip))
         notes = list(clip.notes)
         transcript: Transcript | None = None
+        speech = self._speech(clip, notes) if transcribe or self.describe else clip.speech_seconds
         if transcribe:
             transcript = _try(lambda: self._hear(clip), notes, "speech is not transcribed")
+        if (
+            speech is not None
+            and speech >= LEAST_SPEECH
+            and not (transcript and transcript.phrases)
+        ):
+            absent["words"] = self._unknown(speech, transcript)
+            if transcript is not None:
+                notes.append(absent["words"])
         peak, timeline = None, _timeline(None, None)
         measurements: tuple[Measurement, ...] = ()
         if self.describe:
-            seen = clip_for(self._expression, clips)
-            track = _try(lambda: self._look(seen, tracks), notes, "faces are not described")
-            contour = _contour(clip) if self._speaks(clip, notes) else None
+            seen = longer.get(self._expression.key) or clip_for(self._expression, clips)
+            looked = _try(lambda: self._look(seen, tracks, job), notes, "faces are not described")
+            track = None
+            if isinstance(looked, Absent):
+                absent.setdefault("face", looked.reason)
+            elif looked is not None:
+                track, seen = looked
+            # What cannot be told is described.
+            contour = _contour(clip) if speech is None or speech >= LEAST_SPEECH else None
             timeline = _timeline(track, contour)
             measurements = (*_voice_in_words(contour), *_face_in_words(timeline, clip.duration))
             if track is not None:
@@ -143,7 +161,7 @@ class Observer:
         return Observation(
             clip.duration, {**tracks, **raw}, transcript.phrases if transcript else None, peak,
             timeline, measurements, tuple(dict.fromkeys(notes)), absent,
-            transcript.language if transcript else None, self.whisper.title,
+            transcript.language if transcript else None, self.whisper.title, speech,
         )  # fmt: skip
 
     def prepare(self, clip: Clip) -> None:
@@ -157,16 +175,34 @@ class Observer:
     def _hear(self, clip: Clip) -> Transcript:
         return Transcript() if clip.audio is None else self._transcriber.transcribe(clip.audio)
 
-    def _speaks(self, clip: Clip, notes: list[str]) -> bool:
-        """Whether there is a voice to describe; what cannot be told is described."""
-        if clip.spoken is not None or clip.audio is None:
-            return bool(clip.spoken)
+    def _speech(self, clip: Clip, notes: list[str]) -> float | None:
+        """Seconds in which somebody speaks; None where that cannot be told."""
         audio = clip.audio
-        return _try(lambda: speaks(audio), notes, "speech is not detected") is not False
+        if clip.speech_seconds is not None or audio is None:
+            return clip.speech_seconds or 0.0
+        return _try(lambda: speech_in(audio), notes, "speech is not detected")
 
-    def _look(self, clip: Clip, tracks: dict[str, FeatureTrack | None]) -> FeatureTrack | None:
+    def _unknown(self, speech: float, transcript: Transcript | None) -> str:
+        """What is said of speech without words."""
+        said = f"someone speaks for {speech:.1f} s, not "
+        if transcript is None:
+            return f"{said}transcribed"
+        if transcript.language is not None:
+            return f"{said}understood (language: {transcript.language.name}?)"
+        return f"{said}understood (language: not English?)"
+
+    def _look(
+        self, clip: Clip, tracks: dict[str, FeatureTrack | None], job: Job
+    ) -> tuple[FeatureTrack, Clip] | Absent | None:
+        """The expressions and the frames they are of; None where the model looked in vain."""
         made = next((s for s, e in self.encoders.items() if e is self._expression), None)
-        return tracks[made] if made is not None else self._expression.encode([clip])[0]
+        if made is not None:
+            track = tracks[made]
+            return None if track is None else (track, clip)
+        (found,) = encode(self._expression, [clip])
+        if found == Absent(NO_FACE):
+            return look_again(job, self._expression, self._faces)
+        return found if isinstance(found, Absent) else (found, clip)
 
     def _peak(self, clip: Clip, timeline: Timeline) -> Peak | None:
         shown = 1 - timeline.expressions[:, CLASSES.index("neutral")]
@@ -299,20 +335,3 @@ def tracks_of(encoders: dict[str, Encoder], text: str | None) -> dict[str, Track
     """Tracks of the words by source, from text encoders."""
     clip = Clip(None, None, 0.0, text=text)
     return {source: encoder.encode([clip])[0] for source, encoder in encoders.items()}
-
-
-def open_encoders(artefact: Artefact) -> dict[str, Encoder]:
-    """The encoders, by source, of inputs whose tracks can be made from a clip.
-
-    Raises:
-        EmollamaError: an encoder differs from the one in training.
-    """
-    device = str(default_device())
-    found: dict[str, Encoder] = {}
-    for one in artefact.inputs:
-        if not one.cached or not one.online:
-            continue
-        if one.source not in found:
-            found[one.source] = encoder_of(one.source, one.fingerprint, device)
-        require_same_encoder(one, found[one.source].fingerprint, str(artefact.folder))
-    return found

@@ -20,7 +20,7 @@ from emollama.manifest.sample import Manifest, Sample
 from emollama.media.clip import Clip, MediaError
 from emollama.media.cutting import Box
 from emollama.media.decode import decode_clip
-from emollama.media.presence import speaks
+from emollama.media.presence import LEAST_SPEECH, speech_in
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,9 @@ def decode_views(
     }
     first = next(iter(clips.values()))
     if judged and first.audio is not None:
-        clips[views[0]] = replace(first, spoken=speaks(first.audio))
+        seconds = speech_in(first.audio)
+        spoken = seconds >= LEAST_SPEECH
+        clips[views[0]] = replace(first, spoken=spoken, speech_seconds=seconds)
     return clips
 
 

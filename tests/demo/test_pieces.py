@@ -62,9 +62,9 @@ def test_several_labels_none_and_values_have_headlines() -> None:
 
 def test_a_channel_that_spoke_against_is_drawn_to_the_left() -> None:
     html = carried(Weights("sad", 0.75, 0.15, {"voice": 0.8, "face": -0.2}))
-    assert "The voice contributed most" in html and "+80.0" in html and "-20.0" in html
+    assert "The voice contributed most" in html and "+80.0 points" in html and "-20.0" in html
     voice, face = re.findall(r"left:([\d.]+)%;width:([\d.]+)%", html)
-    assert voice == ("50.0", "50.0") and face == ("37.5", "12.5")
+    assert voice == ("50.0", "40.0") and face == ("40.0", "10.0")  # of 100 points to each side
     nobody = carried(Weights("sad", 0.1, 0.15, {"voice": -0.05}))
     assert "No channel supported sad" in nobody
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from emollama.media.speech import Span
-from emollama.media.transcript import Transcriber, Transcript, repeats
+from emollama.media.transcript import Heard, Transcriber, Transcript, repeats
 
 
 def test_words_that_whisper_is_unsure_of_are_left_out() -> None:
@@ -28,3 +29,21 @@ def test_a_script_of_three_bytes_a_letter_is_no_loop() -> None:
     )
     assert not repeats(tamil)
     assert repeats("அவர்கள் சகலரும் " * 8) and repeats("and then " * 8)
+
+
+def test_english_that_whisper_is_half_sure_of_is_another_language(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # EMO-DB's 03a01Fa, "Der Lappen liegt auf dem Eisschrank", as whisper-tiny.en hears it (-0.98),
+    # and RAVDESS's second sentence at its least certain (-0.59).
+    transcriber = Transcriber.open()
+    spoken = "Tell us, leave of them ice skunk!"
+    ids = tuple(transcriber.processor.tokenizer.encode(spoken, add_special_tokens=False))
+    sound, spans = np.zeros(32_000, np.float32), [Span(0.0, 2.0)]
+    for certainty, kept in ((-0.98, ""), (-0.76, ""), (-0.59, spoken)):
+        heard = [Heard(ids, certainty)]
+        monkeypatch.setattr(transcriber, "tokens", lambda *_, heard=heard: heard)
+        assert "".join(p.text for p in transcriber.hear(sound, spans).phrases) == kept
+    transcriber.language = "en"  # set, so all that is likely enough is kept
+    monkeypatch.setattr(transcriber, "tokens", lambda *_: [Heard(ids, -0.98)])
+    assert transcriber.hear(sound, spans).phrases[0].text == spoken

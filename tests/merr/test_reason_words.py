@@ -35,7 +35,8 @@ def clips(count: int, expressions: bool) -> list[tuple[str, Any, Any, Any, str]]
         said = draw.choice(SAID)
         emotion = {
             "label": label, "signs": signs,
-            "channels": {"face": face if expressions else draw.choice((face, label)), "voice": voice if i % 5 else None,
+            "channels": {"face": face if expressions else draw.choice((face, label)),
+                         "voice": voice if i % 5 else None,
                          "words": words if said and i % 3 else None},
         }  # fmt: skip
         peak = {"time": draw.randrange(40) / 10, "signs": dict.fromkeys(signs, 1.0)}

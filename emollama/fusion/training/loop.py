@@ -44,6 +44,7 @@ from emollama.fusion.training.strategies.base import Plan, Strategy
 from emollama.fusion.training.strategies.table import strategy_class
 from emollama.fusion.training.validation import Validation, selected, validate_corpora
 from emollama.fusion.weights import MAIN
+from emollama.inputs.familiarity_fit import fit_familiarity
 from emollama.inputs.mixture import balance_of, corpora_sha256, mixture_record, tell_mixture
 from emollama.manifest.sample import Manifest
 from emollama.runs.card import model_card
@@ -341,7 +342,11 @@ class FusionRun:
         card = _card(config, manifest, self.strategy.model.config, record)
         people = self.setup.people
         prior = people.prior if people else None
-        artefact.save(self.strategy.models, self.about(best), folder, record, card, prior)
+        sections = self.strategy.model.config.sections
+        familiarity = fit_familiarity(sections, self.setup.readers, train.samples, prior)
+        artefact.save(
+            self.strategy.models, self.about(best), folder, record, card, prior, familiarity
+        )
         kept = f"epoch {best['epoch']}" if best else "the last epoch"
         self.say(f"artefact of {kept} written to {folder}")
 

@@ -36,13 +36,15 @@ from emollama.runs.run_folder import tell_left_out
 class Setup:
     """The splits and the model to train; the test split is not read.
 
-    `people`: of the training split, where an input has `standardise: person`.
+    `readers`: of feature tracks, by modality. `people`: of the training split, where an input has
+    `standardise: person`.
     """
 
     manifest: Manifest
     train: FusionData
     validation: FusionData | None
     model: FusionModel
+    readers: Readers
     people: Enrolment | None = None
 
 
@@ -102,7 +104,7 @@ def assembled(
     if config.fusion.initialise_from is None:
         require_raw(manifest, train)
         fit_standardisers(model, train)
-    return Setup(manifest, train, validation, model, people)
+    return Setup(manifest, train, validation, model, readers, people)
 
 
 def seed_weights(seed: int, name: str) -> None:

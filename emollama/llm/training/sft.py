@@ -18,6 +18,7 @@ from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json, write_json, written_whole
 from emollama.base.paths import PROCESSOR_FILE
 from emollama.inputs.enrolment import enrolment, fit_people
+from emollama.inputs.familiarity_fit import fit_familiarity
 from emollama.inputs.mixture import (
     balance_of,
     corpora_sha256,
@@ -223,7 +224,10 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
             )
             card = _card(config, manifest, record)
             weights = config.output / "best" / artefact.ADAPTER_FILE if best else None
-            artefact.save(model, processor, clues, folder, record, card, weights, prior)
+            familiarity = fit_familiarity(config.model.streams, readers, samples, prior)
+            artefact.save(
+                model, processor, clues, folder, record, card, weights, prior, familiarity
+            )
             say(f"artefact written to {folder}")
     _leave_process_group(world)
     return folder

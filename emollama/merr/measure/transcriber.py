@@ -33,7 +33,7 @@ class TranscriptRows:
         else:
             own = self.whisper.fingerprint()
         hashes = [own, weights_hash(fetch("silero-vad"))]
-        return hashlib.sha256(f"transcript-2:{hashes}".encode()).hexdigest()[:16]
+        return hashlib.sha256(f"transcript-3:{hashes}".encode()).hexdigest()[:16]
 
     @cached_property
     def _activity(self) -> SpeechActivity:
