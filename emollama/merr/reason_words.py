@@ -78,7 +78,8 @@ def _voice(
         return ""
     kind = "clues" if tone["words"] else "ordinary"
     text = str(draw.choice(table[kind])).format(
-        clues=with_article(tone["words"][:_MOST_CLUES]) if tone["words"] else "", compared=compared_with
+        clues=with_article(tone["words"][:_MOST_CLUES]) if tone["words"] else "",
+        compared=compared_with,
     )
     return text + draw.choice(table["fits" if points == label else "points"]).format(
         sounds=adjective(points)
