@@ -29,14 +29,15 @@ def clips(count: int, expressions: bool) -> list[tuple[str, Any, Any, Any, str]]
     found = []
     for i in range(count):
         label, face, voice, words = draw.choices(LABELS.labels, k=4)
+        if not expressions:
+            face = draw.choice((face, label))
         signs = [EXPRESSION_PREFIX + face] if expressions else draw.sample(UNITS, draw.randrange(4))
         relative = {r.column: draw.choice((-1.0, 0.0, 0.0, 1.0)) for r in MORE_VOICE_RULES}
         tone = tone_words(relative) if draw.random() < 0.7 else []
         said = draw.choice(SAID)
         emotion = {
             "label": label, "signs": signs,
-            "channels": {"face": face if expressions else draw.choice((face, label)),
-                         "voice": voice if i % 5 else None,
+            "channels": {"face": face, "voice": voice if i % 5 else None,
                          "words": words if said and i % 3 else None},
         }  # fmt: skip
         peak = {"time": draw.randrange(40) / 10, "signs": dict.fromkeys(signs, 1.0)}
