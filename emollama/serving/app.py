@@ -28,7 +28,7 @@ from emollama.serving.gatekeeper import OPEN_PATHS, Gatekeeper
 from emollama.serving.invalid import told
 from emollama.serving.jobs import Jobs
 from emollama.serving.leaving import while_there
-from emollama.serving.metrics import CONTENT_TYPE, Metrics
+from emollama.serving.metrics import CONTENT_TYPE, Health, Metrics, Ready
 from emollama.serving.refusal import ErrorResponse, Refusal, body_of
 from emollama.serving.routes.asking import asking_routes, no_other
 from emollama.serving.routes.pages import page_routes
@@ -188,12 +188,12 @@ def _model_routes(app: FastAPI, session: Session) -> None:
 
 def _watching_routes(app: FastAPI, session: Session, settings: Settings, metrics: Metrics) -> None:
     @app.get("/healthz")
-    async def healthz(request: Request) -> wire.Health:
+    async def healthz(request: Request) -> Health:
         """Health check; needs no API key."""
-        return wire.Health(model=session.name, in_hand=request.state.gatekeeper.inside)
+        return Health(model=session.name, in_hand=request.state.gatekeeper.inside)
 
     @app.get("/readyz")
-    async def readyz(request: Request) -> wire.Ready:
+    async def readyz(request: Request) -> Ready:
         """Whether a request that comes now would be taken (else 503); needs no API key."""
         admission: Admission = app.state.admission
         inside = request.state.gatekeeper.inside
@@ -203,7 +203,7 @@ def _watching_routes(app: FastAPI, session: Session, settings: Settings, metrics
                 503, f"{inside} requests are open, and the wait is about {wait:.0f} s",
                 retry_after=max(1, math.ceil(wait - settings.deadline)),
             )  # fmt: skip
-        return wire.Ready(
+        return Ready(
             model=session.name, in_hand=inside, reading=len(admission.reading),
             writing=len(admission.writing), wait_seconds=round(wait, 3),
         )  # fmt: skip

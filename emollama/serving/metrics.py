@@ -1,8 +1,9 @@
-"""/metrics: what the server does, in Prometheus' text format."""
+"""How the server is: /metrics in Prometheus' text format, /healthz and /readyz."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 from prometheus_client import (
     CollectorRegistry,
@@ -14,9 +15,29 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from pydantic import BaseModel
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 120, 240)
+
+
+class Ready(BaseModel):
+    """Whether a request that comes now would be taken, and what is before it."""
+
+    status: Literal["ready"] = "ready"
+    model: str
+    in_hand: int
+    reading: int
+    writing: int
+    wait_seconds: float
+
+
+class Health(BaseModel):
+    """Result of the health check."""
+
+    status: Literal["ok"] = "ok"
+    model: str
+    in_hand: int
 
 
 class Metrics:

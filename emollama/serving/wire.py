@@ -390,22 +390,3 @@ class Batch(BaseModel):
 
     object: Literal["list"] = "list"
     data: list[EmotionAnswer | ErrorResponse]
-
-
-class Ready(BaseModel):
-    """Whether a request that comes now would be taken, and what is before it."""
-
-    status: Literal["ready"] = "ready"
-    model: str
-    in_hand: int
-    reading: int
-    writing: int
-    wait_seconds: float
-
-
-class Health(BaseModel):
-    """Result of the health check."""
-
-    status: Literal["ok"] = "ok"
-    model: str
-    in_hand: int

@@ -90,8 +90,6 @@ class Session(ABC):
         mine = {i.channel for i in self.inputs} | ({"words"} if self.artefact.reads_text else set())
         return tuple(c for c in CHANNELS if c in mine)
 
-    # --- looking at clips ----------------------------------------------------------------------
-
     def look(
         self,
         video: Path,
@@ -203,8 +201,6 @@ class Session(ABC):
     def _complete(self, look: ClipView) -> ClipView:
         """The view with `present` and, if the model has them, `clues`."""
 
-    # --- people --------------------------------------------------------------------------------
-
     @property
     def person_prior(self) -> PersonPrior:
         """What the model knows of people.
@@ -263,8 +259,6 @@ class Session(ABC):
             raw = look.unmeasured
             return look if raw is None else replace(raw, channels=look.channels)
         return self._compared(measured(self.person_prior, look, person, self.person_channels, name))
-
-    # --- asking --------------------------------------------------------------------------------
 
     def answer(
         self,
