@@ -17,7 +17,6 @@ from typing import Protocol
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
-from sklearn.linear_model import LogisticRegression
 
 from emollama.base.errors import EmollamaError
 from emollama.base.files import atomic_path
@@ -167,6 +166,8 @@ def _fit(
         raise EmollamaError(
             f"model.channel_heads: the training clips with a {channel} show one label only"
         )
+    from sklearn.linear_model import LogisticRegression  # an artefact opens without it
+
     mean = np.nan_to_num(np.nanmean(x, axis=0)).astype(np.float32)
     deviation = np.nan_to_num(np.nanstd(x, axis=0)).astype(np.float32)
     deviation[deviation == 0] = 1
