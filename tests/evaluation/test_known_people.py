@@ -14,12 +14,15 @@ import yaml
 
 from emollama.base.config import load_config
 from emollama.base.errors import EmollamaError
+from emollama.base.paths import FAMILIARITY_FILE
+from emollama.cli.calibrate import calibrate
 from emollama.cli.enrolment import enrolment as enrolment_command
 from emollama.evaluation.config import EvalConfig
 from emollama.evaluation.enrolment import enrolment_curve
 from emollama.evaluation.evaluate import evaluate
 from emollama.evaluation.known_people import SETTING
 from emollama.inputs.enrolment import Known, enrolment
+from emollama.inputs.familiarity import read_familiarity
 from emollama.inputs.person_file import PRIOR_FILE
 from emollama.manifest.sample import read_manifest
 from emollama.scoring.enrolment.curve import ALL, NOBODY, points, read_curve
@@ -75,6 +78,20 @@ def config(folder: Path, family: str, output: Path, **data: Any) -> Path:
 
 def evaluated(folder: Path, family: str, output: Path, **data: Any) -> Any:
     return evaluate(load_config(EvalConfig, config(folder, family, output, **data), [])).report
+
+
+@pytest.mark.parametrize("family", ["fusion", "llm"])
+def test_training_measures_what_is_familiar_and_calibrate_does_so_again(
+    folder: Path, tmp_path: Path, family: str
+) -> None:
+    model = folder / family / "model"
+    found = read_familiarity(model / FAMILIARITY_FILE)
+    assert found.people == 7 and set(found.yardsticks["voice"]) == {"corpus", "person"}
+    calibrate(None, model, out=tmp_path / "again", familiarity=True)
+    again = read_familiarity(tmp_path / "again")
+    for against, one in found.yardsticks["voice"].items():
+        other = again.yardsticks["voice"][against]
+        assert (other.usual, other.limit) == pytest.approx((one.usual, one.limit), rel=1e-3)
 
 
 @pytest.mark.parametrize("family", ["llm", "fusion"])
