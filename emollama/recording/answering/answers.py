@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -147,6 +147,14 @@ def answer_segment(
 def failed(why: EmollamaError | str) -> SegmentAnswer:
     """The answer to a segment that has none."""
     return SegmentAnswer(None, {}, error=" ".join(str(why).split()))
+
+
+def told_once(answers: Sequence[SegmentAnswer]) -> tuple[list[SegmentAnswer], tuple[str, ...]]:
+    """Answers without the remarks that all of several share, and these."""
+    given = [answer.notes for answer in answers if answer.error is None]
+    common = tuple(n for n in given[0] if all(n in notes for notes in given)) if given[1:] else ()
+    kept = [replace(a, notes=tuple(n for n in a.notes if n not in common)) for a in answers]
+    return kept, common
 
 
 def to_row(answer: SegmentAnswer) -> dict[str, Any]:
