@@ -110,6 +110,10 @@ def analyse(
         analyst.analyse(found[0].path, out, found[0].path.stem)
         return
     mine = [one for i, one in enumerate(found) if i % share[1] == share[0]]
+    if not mine:
+        print(f"note: no recording falls to --shard {shard}: there are {len(found)}",
+              file=sys.stderr)  # fmt: skip
+        return
     _all(analyst, mine, out, RecordingsTable(out, found))
 
 

@@ -26,7 +26,7 @@ from emollama.media.lengths import TrackLengths, track_lengths
 from emollama.media.pictures import is_still
 from emollama.media.transcript import Transcriber
 from emollama.media.whispers import Whisper
-from emollama.recording.answering.answers import Asked, common_notes
+from emollama.recording.answering.answers import Asked, told_once
 from emollama.recording.answering.asking import Asker
 from emollama.recording.answering.samples import segment_samples, write_samples
 from emollama.recording.answering.values import ROLE, add_values, require_values
@@ -37,7 +37,7 @@ from emollama.recording.parts import Analysis, clock
 from emollama.recording.people import find_people, write_vectors
 from emollama.recording.segments import cut_segments
 from emollama.recording.speech import Said, hear
-from emollama.recording.work import RECORD, Work, opened
+from emollama.recording.work import RECORD, Work, finished, opened
 from emollama.session import Session, open_session
 from emollama.session.answers_table import model_signature
 
@@ -173,7 +173,7 @@ class Analyst:
         """
         lengths = tracks_of(recording)
         run = self.options.run(recording)
-        if not (out / RECORD).is_file():
+        if not finished(out):
             _ = self.session, self.values  # what is wrong with them is told before `out` is made
         with opened(out, run) as work:
             if work is None:
@@ -232,7 +232,7 @@ class Analyst:
             moments = asker.look(segments, advance)
         with recorded("minutes of segments answered") as advance:
             asked = Asked(options.reasons, options.coverage)
-            answers, shared = common_notes(asker.answer(segments, moments, asked, advance))
+            answers, shared = told_once(asker.answer(segments, moments, asked, advance))
         timelines = found.timelines
         if values is not None:
             with recorded("minutes of values") as advance:
@@ -246,7 +246,7 @@ class Analyst:
         analysis = Analysis(
             recording=recording, duration=lengths.end, size=picture_shape(recording, lengths),
             people=tuple(found.people), turns=tuple(found.turns), cuts=tuple(found.cuts),
-            segments=tuple(segments), answers=answers, timelines=timelines,
+            segments=tuple(segments), answers=tuple(answers), timelines=timelines,
             labels=session.labels, model=session.name, language=said.language,
             coverage=options.coverage, notes=tuple(dict.fromkeys(notes)),
         )  # fmt: skip
@@ -257,8 +257,17 @@ def tracks_of(recording: Path) -> TrackLengths:
     """The tracks of a recording.
 
     Raises:
-        MediaError: it is a picture, has neither picture nor sound, or cannot be read.
+        MediaError: it is a picture, has neither picture nor sound, or cannot be read, or a manifest
+            cannot name it.
     """
+    try:
+        str(recording.absolute()).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise MediaError(
+            f"{str(recording)!a}: its name is not Unicode, so that no manifest can hold it; "
+            "rename it",
+            "unreadable",
+        ) from error
     if is_still(recording):
         raise MediaError(
             f"{recording}: is a picture or a folder, no recording; ask about it with `emollama "

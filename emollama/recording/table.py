@@ -80,7 +80,7 @@ class RecordingsTable:
 
     def __init__(self, out: Path, recordings: Sequence[Named]) -> None:
         self.path = out / TABLE
-        self._order = {one.name: i for i, one in enumerate(recordings)}
+        self._order = {_cell(one.name): i for i, one in enumerate(recordings)}
 
     def add(self, one: Named, row: Mapping[str, Any]) -> None:
         """Write the row of a recording, in place of an earlier one.
@@ -94,7 +94,7 @@ class RecordingsTable:
             with locked(self.path.with_name(f".{TABLE}.lock"), busy, _PATIENCE):
                 rows = {cells["folder"]: cells for cells in self._read()}
                 told = {"recording": str(one.path), "folder": one.name, **row}
-                rows[one.name] = {name: _cell(told.get(name)) for name in COLUMNS}
+                rows[_cell(one.name)] = {name: _cell(told.get(name)) for name in COLUMNS}
                 last = len(self._order)
                 ranked = sorted(rows.values(), key=lambda r: self._order.get(r["folder"], last))
                 self._write(ranked)
@@ -120,4 +120,6 @@ class RecordingsTable:
 
 
 def _cell(value: Any) -> str:
-    return "" if value is None else " ".join(str(value).split())
+    """One line; a file's name need not be Unicode."""
+    text = "" if value is None else " ".join(str(value).split())
+    return text.encode("utf-8", "replace").decode("utf-8")

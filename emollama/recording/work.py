@@ -19,7 +19,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from emollama.base.errors import EmollamaError
-from emollama.base.files import atomic_path, read_json, sole_writer, write_json
+from emollama.base.files import DRAFT, atomic_path, read_json, sole_writer, write_json
 from emollama.base.journal import Journal
 
 WORK, RECORD, RUN = ".work", "record.json", "run.json"
@@ -105,7 +105,7 @@ def opened(out: Path, run: Mapping[str, Any]) -> Iterator[Work | None]:
     """
     plain = json.loads(json.dumps(run))
     folder = out / WORK
-    if (out / RECORD).is_file():
+    if finished(out):
         _same(out, read_json(out / RECORD).get("run"), plain)
         shutil.rmtree(folder, ignore_errors=True)  # of a run that ended while removing it
         yield None
@@ -121,7 +121,21 @@ def opened(out: Path, run: Mapping[str, Any]) -> Iterator[Work | None]:
             _same(out, read_json(folder / RUN), plain)
         else:
             write_json(folder / RUN, plain)
+        for draft in out.glob(f".*{DRAFT}"):  # of a run that was killed while it wrote a file
+            draft.unlink(missing_ok=True)
         yield Work(folder)
+
+
+def finished(out: Path) -> bool:
+    """Whether a folder holds an analysis that came to its end.
+
+    Raises:
+        EmollamaError: it cannot be looked into.
+    """
+    try:
+        return (out / RECORD).is_file()
+    except OSError as error:  # its name is too long, or it is another's
+        raise EmollamaError(f"{out}: cannot be written: {error.strerror or error}") from error
 
 
 def _same(out: Path, before: Any, now: Mapping[str, Any]) -> None:

@@ -23,8 +23,9 @@ from emollama.media.clip import SAMPLE_RATE
 from emollama.recording import analysis, blocks, work
 from emollama.recording.analysis import Analyst, Options, tracks_of
 from emollama.recording.answering import asking
+from emollama.recording.answering.answers import failed, told_once
 from emollama.recording.blocks import block_spans
-from emollama.recording.parts import Analysis
+from emollama.recording.parts import Analysis, SegmentAnswer
 from emollama.recording.table import Named, RecordingsTable
 from emollama.session import open_session
 from tests import warm
@@ -65,7 +66,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two voices in turn, 62 s: three blocks are two, for the last is short."""
+    """Two voices in turn, 62 s: three blocks, the last of them short."""
     sound = np.zeros(62 * SAMPLE_RATE, np.float32)
     for start, pitch in TURNS:
         voice = vowels(pitch, 2.5)
@@ -248,7 +249,7 @@ def test_a_recording_that_is_removed_meanwhile_is_told_and_nothing_wrong_is_kept
     talk: Path, model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for module, name, kept in (
-        (blocks, "decode_clip", "block-00000.npz"), (asking, "observe", "block-00001.npz"),
+        (blocks, "decode_clip", "block-00000.npz"), (asking, "observe", "block-00002.npz"),
     ):  # fmt: skip
         copy, out = tmp_path / f"{name}.wav", tmp_path / name
         shutil.copyfile(talk, copy)
@@ -300,6 +301,15 @@ def test_a_shard_without_recordings_says_so(talk: Path, model: Path, tmp_path: P
                     "--model", model, "--shard", "98/99")  # fmt: skip
     assert told.returncode == 0, told.stderr
     assert "no recording falls to --shard 98/99" in told.stderr and not told.stdout
+
+
+def test_a_remark_that_all_answers_share_is_told_once() -> None:
+    about, odd = "90% coverage is not promised for a new person", "the face is small"
+    notes = ((about, odd), (about,))
+    answers = [SegmentAnswer("sad", {"sad": 1.0}, notes=some) for some in notes]
+    kept, shared = told_once([*answers, failed("cannot be decoded")])
+    assert shared == (about,) and [a.notes for a in kept] == [(odd,), (), ()]
+    assert told_once(answers[:1]) == (answers[:1], ()), "of one it is no less told there"
 
 
 def test_mistakes_are_one_line(model: Path, tmp_path: Path) -> None:

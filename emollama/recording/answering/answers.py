@@ -148,22 +148,17 @@ def answer_segment(
     )
 
 
-def common_notes(
-    answers: Sequence[SegmentAnswer],
-) -> tuple[tuple[SegmentAnswer, ...], tuple[str, ...]]:
-    """The answers without the notes that each of several has, and these notes."""
-    given = [answer for answer in answers if answer.error is None]
-    shared = [n for n in given[0].notes if all(n in a.notes for a in given)] if given[1:] else []
-    rest = tuple(
-        replace(answer, notes=tuple(note for note in answer.notes if note not in shared))
-        for answer in answers
-    )
-    return rest, tuple(shared)
-
-
 def failed(why: EmollamaError | str) -> SegmentAnswer:
     """The answer to a segment that has none."""
     return SegmentAnswer(None, {}, error=" ".join(str(why).split()))
+
+
+def told_once(answers: Sequence[SegmentAnswer]) -> tuple[list[SegmentAnswer], tuple[str, ...]]:
+    """Answers without the remarks that all of several share, and these."""
+    given = [answer.notes for answer in answers if answer.error is None]
+    common = tuple(n for n in given[0] if all(n in notes for notes in given)) if given[1:] else ()
+    kept = [replace(a, notes=tuple(n for n in a.notes if n not in common)) for a in answers]
+    return kept, common
 
 
 def to_row(answer: SegmentAnswer) -> dict[str, Any]:

@@ -50,7 +50,9 @@ def lane(person: str, analysis: Analysis, colours: Mapping[str, str], marks: Seq
     line = analysis.timelines.get(person)
     if line is not None:
         count = _stretches(len(analysis.timelines))
-        parts += [_expressions(line, length, count), *_curves(line, analysis, length, count)]
+        if analysis.size is not None:
+            parts.append(_expressions(line, length, count))
+        parts += _curves(line, analysis, length, count)
     return "".join(parts)
 
 

@@ -99,7 +99,7 @@ def _segment(segment: Segment, answer: SegmentAnswer, places: Mapping[str, int])
     if answer.without_norm and likeliest(answer.without_norm) != answer.label:
         more.append(f"without the person's norm: {_best(answer.without_norm)}")
     alone = [f"{c} {_best(answer.by_channel[c])}" for c in CHANNELS if answer.by_channel.get(c)]
-    if alone:
+    if alone[1:]:
         more.append(f"alone: {', '.join(alone)}")
     more += answer.notes
     if answer.error:
