@@ -191,13 +191,16 @@ class Familiarity:
 
 
 def write_familiarity(found: Familiarity, path: Path) -> None:
-    """Write a measure; it is read back as the float32 of what it was."""
+    """Write a measure; it is read back as the float32 of what it was, directions as float16."""
     arrays = {
         f"{channel}.{against}.{name}": getattr(yardstick.spread, name)
         for channel, yardsticks in found.yardsticks.items()
         for against, yardstick in yardsticks.items()
         for name in _ARRAYS
     }
+    for name in arrays:
+        if name.endswith(".directions"):  # most of the file; three digits are enough
+            arrays[name] = arrays[name].astype(np.float16)
     about = {
         "version": _VERSION,
         "clips": found.clips,

@@ -82,8 +82,11 @@ def read_person(path: Path) -> Person:
 def write_arrays(
     path: Path, arrays: dict[str, Any], about: dict[str, Any], mode: int = 0o666
 ) -> None:
-    """Write arrays as float32, with their description as metadata."""
-    values = {k: np.ascontiguousarray(v, dtype=np.float32) for k, v in arrays.items()}
+    """Write arrays as float32 (float16 stays), with their description as metadata."""
+    values = {
+        name: np.ascontiguousarray(v, np.float16 if v.dtype == np.float16 else np.float32)
+        for name, v in arrays.items()
+    }
     with atomic_path(path, mode) as draft:
         save_file(values, draft, metadata={"emollama": json.dumps(about, sort_keys=True)})
 
