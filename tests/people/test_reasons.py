@@ -37,10 +37,10 @@ def test_the_committed_reasons_name_measured_clues() -> None:
 
 
 def test_no_reason_that_is_shown_speaks_for_another_label() -> None:
-    """Eleven of the 100 did; the others stay as the model wrote them."""
+    """Nineteen of the 100 did; the others stay as the model wrote them."""
     reasons = read_reasons(RESULTS)
     told = [shown(reason) for reason in reasons]
     for reason, checked in zip(reasons, told, strict=True):
         assert parse_words(checked.text or "", get_label_set(LABELS)).label == reason.label
         assert (checked.text == reason.reason) == (checked.origin == "model")
-    assert [checked.origin for checked in told].count("model") == 89
+    assert [checked.origin for checked in told].count("model") == 81
