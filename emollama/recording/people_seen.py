@@ -92,6 +92,10 @@ def _staying(
 ) -> list[tuple[int, int]]:
     """Pairs of tracks the second of which goes on where the first ended, the most alike first."""
     found: list[tuple[float, int, int, bool]] = []
+    starts, ends = (np.array([getattr(t, n) for t in tracks]) for n in ("start", "end"))
+    gaps = starts - ends[:, None]
+    # Of two who could go on here, it is the one who looks more like it.
+    near = np.where((gaps >= -_DOUBLED) & (gaps <= _WAIT), distances, np.inf)
     sure: list[tuple[int, int]] = []
     for second, later in enumerate(tracks):
         for first, before in enumerate(tracks):
@@ -100,7 +104,7 @@ def _staying(
                 continue
             alike = float(distances[first, second])
             cut = bool(((cuts > before.end - 1.0) & (cuts <= later.start + 1e-6)).any())
-            if alike <= _STAYS:
+            if alike <= _STAYS and alike <= min(near[first].min(), near[:, second].min()):
                 found.append((alike, first, second, cut))
             if cut and alike <= ALIKE:
                 sure.append((first, second))

@@ -83,6 +83,7 @@ def test_a_cut_on_the_border_of_two_blocks_ends_the_tracks(blocks: list[PictureB
 
 def test_those_who_change_places_stay_themselves(blocks: list[PictureBlock]) -> None:
     tracks = face_tracks(blocks)  # left and right before the cut, left and right behind it
+    assert sorted(group_tracks(tracks, shot_changes(blocks).tolist())) == [[0, 3], [1, 2]]
     assert sorted(group_tracks(tracks)) == [[0, 3], [1, 2]]
 
 
