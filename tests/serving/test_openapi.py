@@ -37,6 +37,7 @@ CHECKS = [
     positive_data_acceptance, response_headers_conformance, response_schema_conformance,
     status_code_conformance, unsupported_method, use_after_free,
 ]  # fmt: skip
+SIZED = [check for check in CHECKS if check is not negative_data_rejection]
 EXAMPLES = 8
 FREE_TEXTS = ("text", "purpose")
 
@@ -73,7 +74,10 @@ def test_the_description_is_true(server: Running, clip: Path, mode: GenerationMo
             elif isinstance(case.body, dict) and "messages" not in case.body:
                 # In a form a number is a text, too: nothing is wrong with it.
                 assume(all(isinstance(case.body.get(name, ""), str) for name in FREE_TEXTS))
-            case.call_and_validate(checks=CHECKS, timeout=300)
+            answer = case.call(timeout=300)
+            # Whatever is wrong with it, a body beyond the limit is refused unread, by 413.
+            too_large = answer.status_code == 413
+            case.validate_response(answer, checks=SIZED if too_large else CHECKS)
             asked.add(case.operation.label)
 
         # Of some there is nothing that would be wrong: any text may be a model's name.
