@@ -239,9 +239,10 @@ class Engine:
             task.put(error)
             return False
         if piece is None:
-            task.put(_End())
+            # Before the end is told: whoever has read it gives the task up.
             if not task.given_up:
                 task.served()
+            task.put(_End())
         else:
             task.put(piece)
         return piece is not None
