@@ -23,7 +23,7 @@ from emollama.base.files import atomic_path
 from emollama.encoders.base import FeatureTrack
 from emollama.features.tracks import TrackReader
 from emollama.inputs.enrolment import Enrolment
-from emollama.inputs.segments import pooled
+from emollama.inputs.person import moments_of
 from emollama.llm.configuration import StreamConfig
 from emollama.manifest.channels import Channel
 from emollama.manifest.sample import Sample
@@ -106,13 +106,10 @@ def means(
     streams: Mapping[str, int], tracks: Mapping[str, FeatureTrack | None]
 ) -> np.ndarray | None:
     """The means [D] of a channel's tracks, NaN where one is absent; None without any."""
-    if all(tracks.get(name) is None for name in streams):
+    own = [tracks.get(name) for name in streams]
+    if all(track is None for track in own):
         return None
-    parts = []
-    for name, width in streams.items():
-        track = tracks.get(name)
-        parts.append(np.full(width, np.nan) if track is None else pooled(track.values, False))
-    return np.concatenate(parts)
+    return moments_of(own, list(streams.values())).mean
 
 
 def fit_heads(

@@ -94,20 +94,20 @@ def _staying(
     found: list[tuple[float, int, int, bool]] = []
     starts, ends = (np.array([getattr(t, n) for t in tracks]) for n in ("start", "end"))
     gaps = starts - ends[:, None]
+    soon = (gaps >= -_DOUBLED) & (gaps <= _WAIT)
     # Of two who could go on here, it is the one who looks more like it.
-    near = np.where((gaps >= -_DOUBLED) & (gaps <= _WAIT), distances, np.inf)
+    near = np.where(soon, distances, np.inf)
     sure: list[tuple[int, int]] = []
-    for second, later in enumerate(tracks):
-        for first, before in enumerate(tracks):
-            gap = later.start - before.end
-            if not -_DOUBLED <= gap <= _WAIT or not _same_place(before.boxes[-1], later.boxes[0]):
-                continue
-            alike = float(distances[first, second])
-            cut = bool(((cuts > before.end - 1.0) & (cuts <= later.start + 1e-6)).any())
-            if alike <= _STAYS and alike <= min(near[first].min(), near[:, second].min()):
-                found.append((alike, first, second, cut))
-            if cut and alike <= ALIKE:
-                sure.append((first, second))
+    for first, second in np.argwhere(soon).tolist():
+        before, later = tracks[first], tracks[second]
+        if not _same_place(before.boxes[-1], later.boxes[0]):
+            continue
+        alike = float(distances[first, second])
+        cut = bool(((cuts > before.end - 1.0) & (cuts <= later.start + 1e-6)).any())
+        if alike <= _STAYS and alike <= min(near[first].min(), near[:, second].min()):
+            found.append((alike, first, second, cut))
+        if cut and alike <= ALIKE:
+            sure.append((first, second))
     return [
         (first, second)
         for alike, first, second, cut in sorted(found)

@@ -105,8 +105,9 @@ def _given_up(
     passages: Sequence[Passage], done: float, spans: Sequence[Span], language: Language | None
 ) -> bool:
     """Whether what was heard says that the rest will not be understood either."""
-    note = known_words(passages, _until(spans, passages), language)[1]
-    return done >= _TRIED and note is not None
+    if done < _TRIED:
+        return False
+    return known_words(passages, _until(spans, passages), language)[1] is not None
 
 
 def _until(spans: Sequence[Span], passages: Sequence[Passage]) -> list[Span]:
