@@ -30,7 +30,7 @@ def render_clip(plan: ClipPlan, speaker: Speaker, path: Path) -> None:
     generator = np.random.default_rng(plan.drawing)
     speech, rate = speaker.speak(plan.casting.voice, plan.casting.sentence.text, plan.prosody)
     sound = with_room_tone(generator, speech, rate)
-    frames = _clip_frames(generator, plan, sound, rate)
+    frames = clip_frames(generator, plan, sound, rate)
     with atomic_path(path) as temporary:
         write_film(temporary, frames, sound, rate)
 
@@ -45,7 +45,7 @@ def with_room_tone(generator: np.random.Generator, speech: np.ndarray, rate: int
     return np.clip(sound, -1, 1).astype(np.float32)
 
 
-def _clip_frames(
+def clip_frames(
     generator: np.random.Generator, plan: ClipPlan, sound: np.ndarray, rate: int
 ) -> np.ndarray:
     """All frames of a clip, uint8 [N, 224, 224, 3]."""

@@ -21,6 +21,7 @@ from emollama.probe.reasons import reference_reason
 from emollama.probe.render import render_clip
 from emollama.probe.scene_truth import read_truth, truth_path, view_samples
 from emollama.probe.scenes import ScenePlan, plan_scene, render_scene, require_scene, scene_sizes
+from emollama.probe.twins import TwinPlan, plan_twins, render_twin, twin_truth
 from emollama.probe.videos import (
     VideoPlan,
     frames_path,
@@ -36,7 +37,7 @@ CORPUS = "probe"
 RECIPE_VERSION = 1
 """Increased whenever the same settings would give different clips."""
 
-Plan = ClipPlan | VideoPlan | ScenePlan
+Plan = ClipPlan | TwinPlan | VideoPlan | ScenePlan
 
 _CHUNK = 4  # clips that a worker takes at a time
 
@@ -54,6 +55,7 @@ def synthesize(
     face_noise: float = Settings.face_noise,
     seconds: int = 0,
     people: int = 0,
+    twins: bool = False,
     progress: bool = True,
 ) -> Manifest:
     """Write `out`/manifest.jsonl and `out`/clips/<id>.mp4, and return the manifest.
@@ -78,6 +80,7 @@ def synthesize(
         people: above 0, make scenes of this many people and of `seconds`, half of them train and
             half test, with the truth in `out`/clips/<id>.truth.json; the manifest holds their
             utterances.
+        twins: make `clips` pairs of clips that are the same but for one cue.
         progress: show clips a second and time left on stderr.
 
     Raises:
@@ -96,8 +99,11 @@ def synthesize(
     sizes = scene_sizes(clips) if people else split_sizes(clips)
     places = [(split, i) for split, size in sizes.items() for i in range(size)]
     require_espeak()
-    _claim(out, settings, seconds, people)
-    plans = [_plan(settings, split, i, seconds, people) for split, i in places]
+    _claim(out, settings, seconds, people, twins)
+    if twins:
+        plans: list[Plan] = [p for split, i in places for p in plan_twins(settings, split, i)]
+    else:
+        plans = [_plan(settings, split, i, seconds, people) for split, i in places]
     missing = [plan for plan in plans if not _clip_path(out, plan).exists()]
     what = "scenes" if people else "clips"
     _render_all(out, missing, workers or processor_count(), what, bar if progress else silent)
@@ -122,20 +128,24 @@ def _samples(out: Path, plan: Plan, settings: Settings) -> list[Sample]:
         return view_samples(read_truth(truth_path(path)), f"clips/{path.name}", plan.split)
     if isinstance(plan, VideoPlan):
         return [_video_sample(out, plan)]
-    return [_sample(plan, settings)]
+    if isinstance(plan, TwinPlan):
+        return [_sample(plan.clip, twin_truth(plan, settings))]
+    return [_sample(plan, truth(plan, settings))]
 
 
 def _clip_path(out: Path, plan: Plan) -> Path:
     return out / "clips" / f"{plan.clip_id}.mp4"
 
 
-def _claim(out: Path, settings: Settings, seconds: int, people: int) -> None:
+def _claim(out: Path, settings: Settings, seconds: int, people: int, twins: bool) -> None:
     """Record the settings beside the clips, so that clips of other settings are never reused."""
     record: dict[str, Any] = {"recipe": RECIPE_VERSION, **asdict(settings)}
     if seconds:
         record["seconds"] = seconds
     if people:
         record["people"] = people
+    if twins:
+        record["twins"] = True
     path = out / "settings.json"
     if path.exists():
         if read_json(path) != record:
@@ -150,8 +160,7 @@ def _claim(out: Path, settings: Settings, seconds: int, people: int) -> None:
         write_json(path, record)
 
 
-def _sample(plan: ClipPlan, settings: Settings) -> Sample:
-    known = truth(plan, settings)
+def _sample(plan: ClipPlan, known: dict[str, Any]) -> Sample:
     return Sample(
         id=plan.clip_id,
         video=f"clips/{plan.clip_id}.mp4",
@@ -227,6 +236,8 @@ def _render(plan: Plan, speaker: Speaker, out: Path) -> Path:
         render_scene(plan, speaker, path)
     elif isinstance(plan, VideoPlan):
         render_video(plan, speaker, path)
+    elif isinstance(plan, TwinPlan):
+        render_twin(plan, speaker, path)
     else:
         render_clip(plan, speaker, path)
     return path
