@@ -91,6 +91,11 @@ class Questions:
         more = {"latency_ms": answer["ms"], "fold": self._fold}
         return self._rows.worded(sample, channels, str(answer["text"]), more)
 
+    def template(self, sample: Sample, label: str) -> dict[str, Any]:
+        """The sentence of a clip's measured clues as a reason for `label`; {} without clues."""
+        text = self.loaded.checked(sample.id, "", label).text
+        return {} if text is None else self._reason(sample, text)
+
     def _reason(self, sample: Sample, text: str) -> dict[str, Any]:
         """The reason, and the true clues if the corpus knows them."""
         known = KNOWN_CLUES.get(self.manifest.corpus)

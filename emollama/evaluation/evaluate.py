@@ -24,6 +24,7 @@ from emollama.evaluation.results import (
     BASELINE_FILE,
     PREDICTIONS_FILE,
     Evaluated,
+    Template,
     header_of,
     read_results,
     say,
@@ -116,7 +117,10 @@ def evaluate(config: EvalConfig) -> Evaluated:
         header = header.model_copy(update={"settings": header.settings | more})
         # A file that cannot be read is reported before hours are spent on those that can.
         loaded.check([s.id for s in loaded.samples[ranks.rank :: ranks.world]])
-        baseline = _baseline(config, model, manifest, loaded, header, people, ranks.rank == 0)
+        template = questions.template if model.writes and config.reasons.count else None
+        baseline = _baseline(
+            config, model, manifest, loaded, header, people, template, ranks.rank == 0
+        )
         identity = _identity(config, manifest, folder, loaded) | (
             {"enrolled": sorted(left)} if left else {}
         )
@@ -166,6 +170,7 @@ def _baseline(
     loaded: LoadedSamples,
     header: Header,
     people: KnownPeople | None,
+    template: Template | None,
     writes: bool,
 ) -> Path | None:
     """The file of the classical baselines' predictions, of single labels; one process writes it."""
@@ -181,7 +186,7 @@ def _baseline(
         try:
             write_baseline(
                 config, features_of, manifest, loaded.samples, loaded.readers, header,
-                partial(true_values, model, loaded),
+                partial(true_values, model, loaded), template,
             )  # fmt: skip
         except NothingToLearn as error:
             # The file may be that of an earlier evaluation.

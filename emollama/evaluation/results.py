@@ -24,6 +24,7 @@ from emollama.scoring.metrics.choosing import fitting
 from emollama.scoring.metrics.context import Context
 from emollama.scoring.predictions.prediction import Quantity, channel_sets
 from emollama.scoring.predictions.predictions import Header, read_predictions, write_predictions
+from emollama.scoring.predictions.systems import JOINT
 from emollama.scoring.report.report import report_from_files
 from emollama.scoring.report.scoring import (
     METRICS_FILE,
@@ -35,6 +36,8 @@ from emollama.scoring.wheels.wheel_tables import read_wheel_tables
 
 PREDICTIONS_FILE = "predictions.jsonl"
 BASELINE_FILE = "baseline.jsonl"
+Template = Callable[[Sample, str], dict[str, Any]]
+"""From a sample and a label to the fields of a prediction that give a reason for it."""
 
 
 @dataclass(frozen=True)
@@ -102,11 +105,13 @@ def write_baseline(
     readers: Mapping[str, TrackReader],
     header: Header,
     true_values: Callable[[Sample], dict[str, Quantity] | None],
+    template: Template | None = None,
 ) -> Path:
     """Fit the classical baselines on the same split; returns the file of their predictions.
 
     `features_of` returns the features of all training, validation and test samples, `true_values`
-    the quantities beside a sample's label in the model's predictions.
+    the quantities beside a sample's label in the model's predictions. `template` returns fields
+    with a reason for a sample and a label, which the joint regression gives beside its label.
     """
     train, _ = usable(manifest.split(config.data.train_split), readers)
     validation: list[Sample] = []
@@ -121,9 +126,14 @@ def write_baseline(
     settings = {**header.settings, **result.settings}
     path = config.output / BASELINE_FILE
     known = {s.id: true_values(s) for s in test}
-    rows = [
-        row.model_copy(update={"reference_values": known[row.id]}) for row in result.predictions
-    ]
+    most = max((len(row.channels) for row in result.predictions), default=0)
+    clips = {s.id: s for s in test}
+    rows = []
+    for row in result.predictions:
+        fields: dict[str, Any] = {"reference_values": known[row.id]}
+        if template and row.label and (row.system, len(row.channels)) == (JOINT, most):
+            fields |= template(clips[row.id], row.label)
+        rows.append(row.model_copy(update=fields))
     write_predictions(path, header.model_copy(update={"settings": settings}), rows)
     return path
 

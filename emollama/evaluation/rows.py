@@ -17,7 +17,7 @@ from emollama.runs.artefact import Artefact, LoadedSamples, ModelAnswer
 from emollama.scoring.metrics.thresholds import THRESHOLD
 from emollama.scoring.predictions.checks import NO_WORDS
 from emollama.scoring.predictions.parsing import Parsed, parse_set
-from emollama.scoring.predictions.prediction import Prediction, Quantity, channel_truth
+from emollama.scoring.predictions.prediction import Prediction, Quantity, channel_truth, twin_of
 
 Parser = Callable[[str, LabelSet], Parsed]
 
@@ -102,6 +102,7 @@ class RowMaker:
             channels=tuple(channels),
             truth=channel_truth(sample, self.labels),
             group=sample.group,
+            **twin_of(sample),
             **fields,
         )
 

@@ -19,7 +19,7 @@ from emollama.probe.cast import Split, cast_clip
 from emollama.probe.emotions import EMOTIONS, UNITS, Prosody
 from emollama.probe.plan import ClipPlan, Settings, plan_clip, truth
 from emollama.probe.render import clip_frames, with_room_tone, write_film
-from emollama.probe.vocabulary import PROSODY_THRESHOLDS, UNIT_THRESHOLD
+from emollama.probe.vocabulary import PROSODY_THRESHOLDS, UNIT_THRESHOLD, level
 from emollama.probe.voice import Speaker
 
 CUES = ("unit", *PROSODY_THRESHOLDS, "words")
@@ -100,10 +100,11 @@ def _other_unit(generator: np.random.Generator, plan: ClipPlan) -> tuple[str, Cl
 
 def _other_level(generator: np.random.Generator, prosody: Prosody, name: str) -> Prosody:
     """The prosody with another level of one dimension."""
-    threshold = PROSODY_THRESHOLDS[name]
-    now = getattr(prosody, name) / threshold
+    threshold, now = PROSODY_THRESHOLDS[name], getattr(prosody, name)
     values = [
-        round(step * threshold, 3) for step in (-_LEVEL, 0.0, _LEVEL) if abs(step - now) >= _STEP
+        value
+        for value in (round(step * threshold, 3) for step in (-_LEVEL, 0.0, _LEVEL))
+        if abs(value - now) >= _STEP * threshold and level(name, value) != level(name, now)
     ]
     return replace(prosody, **{name: values[int(generator.integers(len(values)))]})
 

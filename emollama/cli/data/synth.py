@@ -16,7 +16,8 @@ CLIPS, PAIRS, SCENES, SCENE_SECONDS, SCENE_PEOPLE = 600, 150, 10, 600, 2
 def synth(
     out: Annotated[Path, typer.Option(help="Folder of the corpus.")],
     clips: Annotated[
-        int | None, typer.Option(help="Number of clips (600 when not given), pairs (150) or scenes (10).")
+        int | None,
+        typer.Option(help="Number of clips (600 when not given), pairs (150) or scenes (10)."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 7,
     workers: Annotated[int, typer.Option(help="Processes; 0 for one per core.")] = 0,

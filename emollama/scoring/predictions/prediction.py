@@ -58,6 +58,8 @@ class Prediction(BaseModel):
         words: emotion words answered freely, as written; they need not be labels.
         reference_words: the true words.
         fold: of the cross-validation that the row belongs to.
+        pair: what a clip and its twin are called, which are the same but for one cue.
+        differs: that cue.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -86,6 +88,8 @@ class Prediction(BaseModel):
     words: tuple[str, ...] | None = None
     reference_words: tuple[str, ...] | None = None
     fold: str | None = None
+    pair: str | None = None
+    differs: str | None = None
 
     @field_validator("channels")
     @classmethod
@@ -125,6 +129,7 @@ class Prediction(BaseModel):
             reference_reason=sample.targets.reason if "reason" in more else None,
             truth=channel_truth(sample, labels),
             group=sample.group,
+            **twin_of(sample),
             **more,
         )
 
@@ -138,3 +143,8 @@ def channel_truth(sample: Sample, labels: LabelSet) -> dict[Channel, str] | None
         if label is not None:
             found[channel] = label
     return found or None
+
+
+def twin_of(sample: Sample) -> dict[str, str]:
+    """The fields `pair` and `differs` of a clip that has a twin."""
+    return {k: str(sample.truth[k]) for k in ("pair", "differs") if k in sample.truth}

@@ -17,6 +17,7 @@ import numpy as np
 
 from emollama.base.errors import EmollamaError
 from emollama.base.files import write_json, write_text
+from emollama.manifest.channels import Channel
 from emollama.manifest.labels import LabelSet
 from emollama.scoring.metrics.bootstrap import LEVEL, RESAMPLES, Draws
 from emollama.scoring.metrics.faithfulness import (
@@ -34,6 +35,7 @@ from emollama.scoring.metrics.label_scores import (
     reliability,
 )
 from emollama.scoring.metrics.scores import evaluate, paired_difference, require_metric
+from emollama.scoring.metrics.twins import twins
 from emollama.scoring.predictions.parsing import named_labels
 from emollama.scoring.predictions.prediction import MODEL, Prediction
 from emollama.scoring.predictions.predictions import Predictions, read_predictions
@@ -148,6 +150,11 @@ def build_report(
         "faithfulness": _faithfulness(rows, clues_in, draws),
         "label_naming": _label_naming(rows, labels, draws),
     }
+    systems = {system: every.select(full, system) for system in compared}
+    if rows_of := _template(every, full, rows, compared):
+        report["template"] = _faithfulness(rows_of, clues_in, draws)
+    if (paired := twins(systems, clues_in, **draws)) is not None:
+        report["twins"] = paired
     made: dict[str, Any] = json.loads(json.dumps(plain(report), allow_nan=False))
     made["findings"] = findings(made)
     return made
@@ -196,6 +203,18 @@ def _faithfulness(
         return None
     groups = {r.id: r.group for r in rows}
     return clue_faithfulness(reasons, rendered, clues_in, groups, **draws)
+
+
+def _template(
+    every: Predictions,
+    channels: Sequence[Channel],
+    rows: Sequence[Prediction],
+    beside: Sequence[str],
+) -> list[Prediction]:
+    """The regression's rows with reasons of the clips whose reasons are scored."""
+    told = {r.id for r in rows if r.reason is not None}
+    found = every.select(tuple(channels), JOINT) if JOINT in beside else []
+    return [r for r in found if r.reason is not None and r.id in told]
 
 
 def _label_naming(rows: Sequence[Prediction], labels: LabelSet, draws: Draws) -> LabelNaming | None:

@@ -13,6 +13,7 @@ from rich.table import Table as RichTable
 from emollama.base.errors import EmollamaError
 from emollama.scoring.metrics.registry import COMPARED, METRICS, REPORTED
 from emollama.scoring.predictions.prediction import set_name
+from emollama.scoring.predictions.systems import JOINT
 
 METRIC_NAMES = {name: METRICS[name].title for name in REPORTED}
 
@@ -70,6 +71,8 @@ def report_tables(report: dict[str, Any]) -> Iterator[Table]:
         yield _faithfulness(report)
     if report["label_naming"] is not None:
         yield _label_naming(report)
+    if "twins" in report:
+        yield from _twins(report["twins"])
     if report["failures"]:
         rows = tuple((kind, str(n)) for kind, n in report["failures"].items())
         yield Table("Answers without a label, by reason", ("reason", "n"), rows)
@@ -207,9 +210,13 @@ def _faithfulness(report: dict[str, Any]) -> Table:
         (name, *(score_text(found[key][m]) for m in ("precision", "recall", "f1")))
         for name, key in (
             ("reasons", "own"),
-            ("the same reasons assigned to other clips", "shuffled"),
+            (_ASSIGNED, "shuffled"),
         )
     ]
+    if (template := report.get("template")) is not None:
+        its = template["own"]
+        cells = (score_text(its[m]) for m in ("precision", "recall", "f1"))
+        rows.append((f"{JOINT}, template of the measured clues", *cells))
     f1 = found["own"]["f1"]
     return Table(
         "Clues in the reasons against the clues in the clip",
@@ -235,6 +242,30 @@ def _label_naming(report: dict[str, Any]) -> Table:
         rows,
         f"Difference: {difference_text(found['difference'])}. "
         f"{own['n_scored']} of {own['n_total']} clips.",
+    )
+
+
+def _twins(found: dict[str, Any]) -> Iterator[Table]:
+    reasons = dict(found["reasons"])
+    if found["shuffled"] is not None:
+        reasons[_ASSIGNED] = found["shuffled"]
+    rows = [
+        (name, *(score_text(its[m]) for m in ("recall", "specificity")))
+        for name, its in reasons.items()
+    ]
+    rows += [(f"by what changes: {kind}", score_text(s), "") for kind, s in found["kinds"].items()]
+    if rows:
+        yield Table(
+            "Twins: reasons when one cue changes",
+            ("reasons of", "change mentioned", "the rest unchanged"),
+            tuple(rows),
+            f"Model minus shuffled, changes mentioned: {difference_text(found['difference'])}. "
+            "Each pair is two clips that are the same but for one cue.",
+        )
+    yield Table(
+        "Twins: labels when one cue changes",
+        ("system", "pairs whose labels differ"),
+        tuple((system, score_text(s)) for system, s in found["labels"].items()),
     )
 
 
