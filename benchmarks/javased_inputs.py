@@ -19,7 +19,8 @@ from sklearn.linear_model import LogisticRegression
 from emollama.base.errors import EmollamaError, one_line_errors
 from emollama.features.store import open_tracks
 from emollama.manifest.sample import Sample, read_manifest
-from emollama.scoring.report.tables import Table, table_markdown
+from emollama.scoring.report.cells import Table
+from emollama.scoring.report.tables import table_markdown
 
 STRENGTH = 0.01
 """C of the regression, fixed beforehand."""

@@ -12,7 +12,7 @@ from emollama.scoring.calibration.set_metrics import Sets
 from emollama.scoring.metrics.context import Context
 from emollama.scoring.metrics.registry import METRICS
 from emollama.scoring.predictions.prediction import set_name
-from emollama.scoring.report.tables import Table, number
+from emollama.scoring.report.cells import Table, number
 
 
 def calibration_table(folder: Path, shipped: Path) -> Table | None:

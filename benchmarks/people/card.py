@@ -27,7 +27,8 @@ from benchmarks.people.scores import corpus_tables, sex_tables
 from emollama.base.errors import EmollamaError, one_line_errors
 from emollama.base.files import read_text, write_text
 from emollama.runs.card import INTENDED_USE
-from emollama.scoring.report.tables import Table, table_markdown
+from emollama.scoring.report.cells import Table
+from emollama.scoring.report.tables import table_markdown
 
 CARD = "README.md"
 

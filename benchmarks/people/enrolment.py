@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.people.results import CORPORA, REGRESSION, Corpus, read_curves
 from emollama.scoring.enrolment.curve import ALL, NOBODY, CurvePoint, curve_table, points
-from emollama.scoring.report.tables import Table
+from emollama.scoring.report.cells import Table
 
 ALLOWED = 0.01
 """No way of enrolling may fall further below measuring nobody than this."""

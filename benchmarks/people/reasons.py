@@ -35,7 +35,8 @@ from emollama.scoring.reasons.check import CheckedReason, checked_reason
 from emollama.scoring.reasons.facts import facts_of
 from emollama.scoring.reasons.sentences import clue_reason
 from emollama.scoring.reasons.voice_words import ORDINARY
-from emollama.scoring.report.tables import Table, table_markdown
+from emollama.scoring.report.cells import Table
+from emollama.scoring.report.tables import table_markdown
 
 FILE = "reasons.jsonl"
 CLIPS = 100

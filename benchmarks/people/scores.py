@@ -11,7 +11,7 @@ from emollama.scoring.metrics.formulas import uar
 from emollama.scoring.metrics.label_scores import label_cases
 from emollama.scoring.metrics.measure import Measure, paired, scored
 from emollama.scoring.predictions.prediction import Prediction
-from emollama.scoring.report.tables import Table, number
+from emollama.scoring.report.cells import Table, number
 
 LABELS = "people"
 COLUMNS = ("known", "people", "clips", "model", "regression", "difference")

@@ -24,7 +24,8 @@ from emollama.scoring.metrics.label_scores import label_cases
 from emollama.scoring.metrics.measure import Measure, paired, scored
 from emollama.scoring.predictions.prediction import Prediction, set_name
 from emollama.scoring.predictions.predictions import read_predictions
-from emollama.scoring.report.tables import Table, table_markdown
+from emollama.scoring.report.cells import Table
+from emollama.scoring.report.tables import table_markdown
 
 SPLITS = "abc"
 SAID = {"all": "all their clips (transductive)", "4": "4 of their clips"}

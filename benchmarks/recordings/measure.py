@@ -32,7 +32,8 @@ from benchmarks.recordings.scores import (
 from emollama.base.errors import EmollamaError, one_line_errors
 from emollama.base.files import write_text
 from emollama.scoring.metrics.diarization import SpanErrors
-from emollama.scoring.report.tables import Table, table_markdown
+from emollama.scoring.report.cells import Table
+from emollama.scoring.report.tables import table_markdown
 
 NOT_TRAINED_ON = {
     "ravdess": ("03", "09", "14", "20"),

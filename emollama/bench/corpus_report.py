@@ -7,7 +7,7 @@ from typing import Any
 
 from emollama.bench.tested_people import told
 from emollama.scoring.metrics.tasks import TITLES
-from emollama.scoring.report.tables import Table, difference_text
+from emollama.scoring.report.cells import Table, difference_text
 
 
 def corpus_tables(result: Mapping[str, Any]) -> list[Table]:

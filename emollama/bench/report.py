@@ -17,8 +17,9 @@ from emollama.bench.corpus_scores import CORPUS, scored_corpora
 from emollama.bench.scores import scored
 from emollama.bench.tested_people import told
 from emollama.scoring.metrics.tasks import TITLES
+from emollama.scoring.report.cells import Table, difference_text
 from emollama.scoring.report.report import plain
-from emollama.scoring.report.tables import Table, difference_text, table_markdown
+from emollama.scoring.report.tables import table_markdown
 
 COLOURS = {"model": BLUE, "ensemble": GREEN, "baseline": GREY, "llm": PURPLE, "unimodal": ORANGE}
 KINDS = {

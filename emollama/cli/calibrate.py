@@ -20,7 +20,7 @@ from emollama.base.paths import (
 if TYPE_CHECKING:
     from emollama.scoring.calibration.calibration import Calibration
     from emollama.scoring.predictions.predictions import Predictions
-    from emollama.scoring.report.tables import Table
+    from emollama.scoring.report.cells import Table
 
 
 def calibrate(
@@ -150,7 +150,7 @@ def _check_model(model: Path, held: Predictions, path: Path) -> None:
 def _table(found: Calibration) -> Table:
     from emollama.scoring.calibration.conformal import percent
     from emollama.scoring.predictions.prediction import set_name
-    from emollama.scoring.report.tables import Table, number
+    from emollama.scoring.report.cells import Table, number
 
     rows = []
     for one in found.sets:

@@ -102,8 +102,7 @@ class RowMaker:
             channels=tuple(channels),
             truth=channel_truth(sample, self.labels),
             group=sample.group,
-            **twin_of(sample),
-            **fields,
+            **{**twin_of(sample), **fields},
         )
 
     def _several(self, sample: Sample, scores: np.ndarray) -> dict[str, Any]:

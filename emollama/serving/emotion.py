@@ -121,6 +121,8 @@ def _told(
         if answer.familiar is None
         else FamiliarOut.model_validate(answer.familiar.to_dict()),
         alone=answer.alone,  # type: ignore[arg-type]
+        follows=list(answer.follows),  # type: ignore[arg-type]
+        conflict=answer.conflict,
         face_reader=answer.face_reader,
         transcript=None
         if observation.transcript is None

@@ -371,6 +371,8 @@ class EmotionAnswer(BaseModel):
     speech_seconds: float | None = None
     familiar: FamiliarOut | None = None
     alone: dict[ChannelName, str] = {}
+    follows: list[ChannelName] = []
+    conflict: float | None = None
     face_reader: str | None = None
     transcript: list[PhraseOut] | None
     peak: PeakOut | None

@@ -9,6 +9,7 @@ from typing import Any
 
 from emollama.inputs.familiarity import Familiar
 from emollama.media.languages import Language
+from emollama.scoring.metrics.referee import followed
 from emollama.scoring.reasons.check import Origin
 
 REASON_FROM: dict[Origin, str] = {
@@ -52,7 +53,8 @@ class Answer:
     measured against, if it was; `language` is that of what is said, where the transcriber knows
     several, `speech_seconds` how long somebody speaks. `familiar` says how far the clip lies from
     the model's training clips; `alone` what each channel alone answers, where there are several,
-    `face_reader` the expression that the face shows, if any is clear.
+    `face_reader` the expression that the face shows, if any is clear; `conflict` (0..1) is how
+    likely, by their scores, two channels show different emotions.
 
     Of a calibrated model `calibrated` are the probabilities after its temperature; `scores` stay
     what the model says. If a `coverage` was asked for, `label_set` holds the labels that the clip
@@ -88,6 +90,13 @@ class Answer:
     familiar: Familiar | None = None
     alone: Mapping[str, str] = field(default_factory=dict)
     face_reader: str | None = None
+    conflict: float | None = None
+
+    @property
+    def follows(self) -> tuple[str, ...]:
+        """The channels that alone give the same label, where channels disagree; else ()."""
+        several = len(set(self.alone.values())) > 1
+        return followed(self.label, self.alone) if several else ()
 
     @property
     def disagreement(self) -> str | None:
@@ -95,7 +104,8 @@ class Answer:
         found = []
         if len(set(self.alone.values())) > 1:
             each = ", ".join(f"the {c} alone says {label}" for c, label in self.alone.items())
-            found.append(f"The channels disagree: {each}; together they say {self.label}.")
+            follows = f", as the {' and the '.join(self.follows)}" if self.follows else ""
+            found.append(f"The channels disagree: {each}; together they say {self.label}{follows}.")
         if None not in (self.face_reader, self.label) and self.face_reader != self.label:
             found.append(f"The face reader says {self.face_reader}, the model says {self.label}.")
         return " ".join(found) or None
@@ -151,6 +161,9 @@ class Answer:
             more["speech_seconds"] = round(self.speech_seconds, 2)
         if self.alone:
             more["alone"] = dict(self.alone)
+            more["follows"] = list(self.follows)
+        if self.conflict is not None:
+            more["conflict"] = round(self.conflict, 3)
         if self.face_reader is not None:
             more["face_reader"] = self.face_reader
         return {

@@ -10,6 +10,7 @@ import numpy as np
 from emollama.manifest.labels import label_set
 from emollama.media.presence import LEAST_FACES
 from emollama.runs.artefact import TaskKind
+from emollama.scoring.metrics.referee import conflict
 from emollama.scoring.predictions.parsing import parse_words
 from emollama.session.answer import Answer
 from emollama.session.clip_view import ClipView
@@ -39,7 +40,12 @@ def with_disagreement(answer: Answer, look: ClipView, alone: Sequence[Answer]) -
     said: dict[str, str] = {
         c: one.label for c, one in zip(look.used, alone, strict=False) if one.label
     }
-    found = replace(answer, alone=said, face_reader=_shown(look, tuple(answer.scores)))
+    found = replace(
+        answer,
+        alone=said,
+        conflict=conflict([one.scores for one in alone]),
+        face_reader=_shown(look, tuple(answer.scores)),
+    )
     if found.disagreement is None:
         return found
     first = [note for note in found.notes if note in found.leading]

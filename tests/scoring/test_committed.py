@@ -19,9 +19,10 @@ from emollama.evaluation.known_clues import KNOWN_CLUES
 from emollama.scoring.metrics.context import Context
 from emollama.scoring.metrics.offsets import with_offsets
 from emollama.scoring.predictions.predictions import read_predictions
+from emollama.scoring.report.cells import difference_text, score_text
 from emollama.scoring.report.report import build_report
 from emollama.scoring.report.scoring import score_predictions
-from emollama.scoring.report.tables import difference_text, markdown, score_text
+from emollama.scoring.report.tables import markdown
 
 from .golden_rows import GOLDEN, LABELLED, MERR_BUILT, RESULTS, scores
 

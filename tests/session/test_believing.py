@@ -17,6 +17,7 @@ from emollama.inputs.familiarity import Familiarity, write_familiarity
 from emollama.inputs.familiarity_fit import _fit
 from emollama.media.clip import Clip
 from emollama.media.transcript import Transcriber, Transcript
+from emollama.scoring.metrics.referee import conflict
 from emollama.session import open_session
 from emollama.session.answer import Answer
 from emollama.session.disagreement import clear_expression
@@ -78,10 +79,18 @@ def test_a_sentence_says_who_disagrees() -> None:
     found = answer("sad", {"voice": "sad", "face": "happy"}, "happy")
     assert found.disagreement == (
         "The channels disagree: the voice alone says sad, the face alone says happy; together they "
-        "say sad. The face reader says happy, the model says sad."
+        "say sad, as the voice. The face reader says happy, the model says sad."
     )
     assert answer("sad", {"voice": "sad", "face": "sad"}, "sad").disagreement is None
     assert answer("sad", {}, None).disagreement is None
+    assert found.follows == ("voice",) and answer("sad", {"voice": "sad"}, None).follows == ()
+
+
+def test_conflict_is_how_likely_two_channels_show_different_emotions() -> None:
+    sure, unsure = {"sad": 1.0, "happy": 0.0}, {"sad": 0.5, "happy": 0.5}
+    assert conflict([sure, sure]) == 0 and conflict([sure]) is None
+    assert conflict([sure, sure, unsure]) == 0.5
+    assert conflict([sure, {"sad": 0.0, "happy": 1.0}]) == 1
 
 
 def test_only_a_clear_expression_is_one() -> None:

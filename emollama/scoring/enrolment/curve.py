@@ -20,7 +20,7 @@ from emollama.base.files import parse_row, read_lines, write_jsonl
 from emollama.scoring.metrics.bootstrap import Draws
 from emollama.scoring.metrics.formulas import one_hot, uar
 from emollama.scoring.metrics.measure import ends, estimates
-from emollama.scoring.report.tables import Table
+from emollama.scoring.report.cells import Table
 
 NOBODY, ANY, NEUTRAL, TOLD, MIXED, ALL = (
     "none", "any", "neutral", "neutral, told", "mixed", "all"

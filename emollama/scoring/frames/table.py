@@ -13,7 +13,7 @@ from emollama.scoring.metrics.continuous import concordance
 from emollama.scoring.metrics.measure import Measure, paired, scored
 from emollama.scoring.predictions.prediction import Prediction
 from emollama.scoring.predictions.predictions import read_predictions
-from emollama.scoring.report.tables import Table, difference_text, score_text
+from emollama.scoring.report.cells import Table, difference_text, score_text
 
 SPLITS = ("val", "test")
 Rows = Sequence[Prediction]

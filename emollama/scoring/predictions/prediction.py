@@ -145,6 +145,6 @@ def channel_truth(sample: Sample, labels: LabelSet) -> dict[Channel, str] | None
     return found or None
 
 
-def twin_of(sample: Sample) -> dict[str, str]:
+def twin_of(sample: Sample) -> dict[str, Any]:
     """The fields `pair` and `differs` of a clip that has a twin."""
     return {k: str(sample.truth[k]) for k in ("pair", "differs") if k in sample.truth}

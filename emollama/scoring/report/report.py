@@ -34,6 +34,7 @@ from emollama.scoring.metrics.label_scores import (
     probability_cases,
     reliability,
 )
+from emollama.scoring.metrics.referee import Referee, referee
 from emollama.scoring.metrics.scores import evaluate, paired_difference, require_metric
 from emollama.scoring.metrics.twins import twins
 from emollama.scoring.predictions.parsing import named_labels
@@ -150,10 +151,12 @@ def build_report(
         "faithfulness": _faithfulness(rows, clues_in, draws),
         "label_naming": _label_naming(rows, labels, draws),
     }
-    systems = {system: every.select(full, system) for system in compared}
+    by_system = {system: every.select(full, system) for system in compared}
     if rows_of := _template(every, full, rows, compared):
         report["template"] = _faithfulness(rows_of, clues_in, draws)
-    if (paired := twins(systems, clues_in, **draws)) is not None:
+    if judged := _referee(every, full, compared, draws):
+        report["referee"] = judged
+    if (paired := twins(by_system, clues_in, **draws)) is not None:
         report["twins"] = paired
     made: dict[str, Any] = json.loads(json.dumps(plain(report), allow_nan=False))
     made["findings"] = findings(made)
@@ -215,6 +218,18 @@ def _template(
     told = {r.id for r in rows if r.reason is not None}
     found = every.select(tuple(channels), JOINT) if JOINT in beside else []
     return [r for r in found if r.reason is not None and r.id in told]
+
+
+def _referee(
+    every: Predictions, channels: Sequence[Channel], systems: Sequence[str], draws: Draws
+) -> dict[str, Referee]:
+    """Of each system that answered with all channels and with each alone."""
+    found = {}
+    for system in systems:
+        alone = [every.select((channel,), system) for channel in channels]
+        if len(alone) > 1 and all(alone):
+            found[system] = referee(every.select(channels, system), alone, **draws)
+    return {system: one for system, one in found.items() if one is not None}
 
 
 def _label_naming(rows: Sequence[Prediction], labels: LabelSet, draws: Draws) -> LabelNaming | None:

@@ -17,7 +17,8 @@ from emollama.scoring.metrics.offsets import DECISION
 from emollama.scoring.metrics.registry import METRICS, NEEDS
 from emollama.scoring.predictions.prediction import Prediction, set_name
 from emollama.scoring.predictions.predictions import Predictions
-from emollama.scoring.report.tables import Table, markdown, table_markdown
+from emollama.scoring.report.cells import Table
+from emollama.scoring.report.tables import markdown, table_markdown
 
 SCORES_VERSION = 1
 REPORT_FILE, METRICS_FILE = "report.json", "metrics.json"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
@@ -13,41 +12,10 @@ from rich.table import Table as RichTable
 from emollama.base.errors import EmollamaError
 from emollama.scoring.metrics.registry import COMPARED, METRICS, REPORTED
 from emollama.scoring.predictions.prediction import set_name
-from emollama.scoring.predictions.systems import JOINT
+from emollama.scoring.report.cells import Table, difference_text, number, score_text
+from emollama.scoring.report.reason_tables import faithfulness_table, naming_table, twin_tables
 
 METRIC_NAMES = {name: METRICS[name].title for name in REPORTED}
-
-_ASSIGNED = "the same reasons assigned to other clips"
-
-
-@dataclass(frozen=True)
-class Table:
-    """Cells as text; the first column is left-aligned, the others right-aligned."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
-
-
-def number(value: float | None, digits: int = 3) -> str:
-    """A number in a cell; an en dash where there is none."""
-    return "–" if value is None else f"{value:.{digits}f}"
-
-
-def score_text(score: dict[str, Any] | None) -> str:
-    """'0.712 [0.653, 0.766]'."""
-    if score is None or score["value"] is None:
-        return "–"
-    return f"{score['value']:.3f} [{score['ci_low']:.3f}, {score['ci_high']:.3f}]"
-
-
-def difference_text(difference: dict[str, Any] | None) -> str:
-    """'+0.061 [+0.012, +0.110], p 0.012'."""
-    if difference is None or difference["value"] is None:
-        return "–"
-    low, high = difference["ci_low"], difference["ci_high"]
-    return f"{difference['value']:+.3f} [{low:+.3f}, {high:+.3f}], p {difference['p']:.3f}"
 
 
 def report_title(report: dict[str, Any]) -> str:
@@ -65,14 +33,16 @@ def report_tables(report: dict[str, Any]) -> Iterator[Table]:
     if report["others"]:
         yield _systems(report)
     yield from _conflicts(report)
+    if "referee" in report:
+        yield _referee(report["referee"])
     yield _classes(report)
     yield _confusion(report)
     if report["faithfulness"] is not None:
-        yield _faithfulness(report)
+        yield faithfulness_table(report)
     if report["label_naming"] is not None:
-        yield _label_naming(report)
+        yield naming_table(report)
     if "twins" in report:
-        yield from _twins(report["twins"])
+        yield from twin_tables(report["twins"])
     if report["failures"]:
         rows = tuple((kind, str(n)) for kind, n in report["failures"].items())
         yield Table("Answers without a label, by reason", ("reason", "n"), rows)
@@ -204,69 +174,14 @@ def _confusion(report: dict[str, Any]) -> Table:
     )
 
 
-def _faithfulness(report: dict[str, Any]) -> Table:
-    found = report["faithfulness"]
-    rows = [
-        (name, *(score_text(found[key][m]) for m in ("precision", "recall", "f1")))
-        for name, key in (
-            ("reasons", "own"),
-            (_ASSIGNED, "shuffled"),
-        )
-    ]
-    if (template := report.get("template")) is not None:
-        its = template["own"]
-        cells = (score_text(its[m]) for m in ("precision", "recall", "f1"))
-        rows.append((f"{JOINT}, template of the measured clues", *cells))
-    f1 = found["own"]["f1"]
+def _referee(found: dict[str, Any]) -> Table:
+    columns = ("detection", "agreeing", "conflicting", "all", "covered")
     return Table(
-        "Clues in the reasons against the clues in the clip",
-        ("", "precision", "recall", "F1"),
-        tuple(rows),
-        f"Difference in F1: {difference_text(found['difference'])}. "
-        f"{f1['n_scored']} of {f1['n_total']} clips; "
-        f"{found['without_clue']} reasons name no clue and score 0.",
-    )
-
-
-def _label_naming(report: dict[str, Any]) -> Table:
-    found = report["label_naming"]
-    rows = (
-        ("reasons", score_text(found["own"])),
-        (_ASSIGNED, score_text(found["shuffled"])),
-        ("reasons that name it and no other label", score_text(found["only"])),
-    )
-    own = found["own"]
-    return Table(
-        "Reasons that name the clip's label",
-        ("", "share"),
-        rows,
-        f"Difference: {difference_text(found['difference'])}. "
-        f"{own['n_scored']} of {own['n_total']} clips.",
-    )
-
-
-def _twins(found: dict[str, Any]) -> Iterator[Table]:
-    reasons = dict(found["reasons"])
-    if found["shuffled"] is not None:
-        reasons[_ASSIGNED] = found["shuffled"]
-    rows = [
-        (name, *(score_text(its[m]) for m in ("recall", "specificity")))
-        for name, its in reasons.items()
-    ]
-    rows += [(f"by what changes: {kind}", score_text(s), "") for kind, s in found["kinds"].items()]
-    if rows:
-        yield Table(
-            "Twins: reasons when one cue changes",
-            ("reasons of", "change mentioned", "the rest unchanged"),
-            tuple(rows),
-            f"Model minus shuffled, changes mentioned: {difference_text(found['difference'])}. "
-            "Each pair is two clips that are the same but for one cue.",
-        )
-    yield Table(
-        "Twins: labels when one cue changes",
-        ("system", "pairs whose labels differ"),
-        tuple((system, score_text(s)) for system, s in found["labels"].items()),
-    )
+        "Channels that contradict each other, from what each says alone",
+        ("system", "AUROC of noticing it", "accuracy: channels agree", "they conflict", "all",
+         "the surest 80 %"),
+        tuple((s, *(score_text(its[c]) for c in columns)) for s, its in found.items()),
+    )  # fmt: skip
 
 
 _CONVENTIONS = """\
