@@ -187,8 +187,8 @@ def answer(model: Path, manifest: Path, quantise: str, tokens: int) -> None:
 class Steps:
     """The steps by name: each a command, and the estimate of its peak."""
 
-    def __init__(self, work: Path, config: Path) -> None:
-        self.work, self.config = work, config
+    def __init__(self, work: Path, config: Path, training: int) -> None:
+        self.work, self.config, self.training = work, config, training
         self.run = work / "run"
         self.model, self.exported = self.run / "model", work / "exported"
 
@@ -206,7 +206,9 @@ class Steps:
             shutil.rmtree(self.exported, ignore_errors=True)
         return {
             "plan": self._emollama("plan", self.config, "--json"),
-            "train": self._emollama("train", self.config),
+            "train": self._emollama(
+                "train", self.config, f"training.max_steps={self.training}"
+            ),
             "train-4bit": self._emollama("train", self.config, *quantised),
             "predict": [*me, "--quantise", "none", "--tokens", "8"],
             "predict-4bit": [*me, "--quantise", "4bit", "--tokens", "1"],
@@ -238,6 +240,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("/tmp/full_size"))
     parser.add_argument("--steps", default=",".join(STEPS), help="some of them, in this order")
     parser.add_argument("--limit", type=float, default=1200.0, help="seconds a step may take")
+    parser.add_argument("--training-steps", type=int, default=2)
     parser.add_argument("--answer", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--quantise", default="none", help=argparse.SUPPRESS)
     parser.add_argument("--tokens", type=int, default=8, help=argparse.SUPPRESS)
@@ -250,7 +253,7 @@ def main() -> None:
         raise EmollamaError(f"--steps {unknown[0]}: known are {', '.join(STEPS)}")
     work = options.work / options.size
     config = make_corpus(work, make_llm(work / "llm", options.size))
-    steps, plan, rows = Steps(work, config), {}, []
+    steps, plan, rows = Steps(work, config, options.training_steps), {}, []
     kept = work / "plan.json"
     if kept.is_file():
         plan = read_json(kept)

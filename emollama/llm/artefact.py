@@ -70,6 +70,7 @@ class LlmArtefact(Artefact):
     processor: EmotionLlamaProcessor
     clues: ClueWords
     folder: Path = Path()
+    quantise: Quantisation = "none"
 
     family = "llm"
     title = "a language model"
@@ -309,7 +310,7 @@ def load(
     names = [s.name for s in model.config.stream_configs]
     if names != [s.name for s in processor.streams]:
         raise EmollamaError(f"{folder}: config.json and {PROCESSOR_FILE} name different streams")
-    return LlmArtefact(model.eval(), processor, clues, folder)
+    return LlmArtefact(model.eval(), processor, clues, folder, quantise)
 
 
 def read_processor(folder: Path) -> EmotionLlamaProcessor:

@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from emollama.base import memory
 from emollama.base.config import load_config
 from emollama.base.errors import EmollamaError
+from emollama.evaluation.compare import Way, compare
 from emollama.llm import artefact, backbone, room
 from emollama.llm.backbone import load_llm
 from emollama.llm.inference import label_probabilities
@@ -171,3 +172,14 @@ def test_without_the_library_it_is_one_line(trained, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(backbone, "find_spec", lambda _: None)
     with pytest.raises(EmollamaError, match="pip install bitsandbytes"):
         artefact.load_as(model)
+
+
+def test_compare_shows_what_another_way_costs(trained, config: Path) -> None:
+    kind, model = trained
+    manifest = config.parent / "manifest.jsonl"
+    ways = Way("float32", "none"), Way("float32", kind)
+    found = compare(model, model, manifest, None, split="val", ways=ways)
+    assert found.largest > 0
+    assert found.settings == (f"held in: float32 against {kind}",)
+    first, second = (float(cost.split()[1]) for cost in found.costs)
+    assert second < first
