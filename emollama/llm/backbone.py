@@ -125,7 +125,7 @@ def settle_layout(model: torch.nn.Module, dtype: torch.dtype, trained: bool) -> 
     """
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
-            layer = cast(torch.nn.Linear, module)
+            layer = cast(Any, module)
             fits = not (layer.in_features % NF4_BLOCK or layer.out_features % (NF4_BLOCK // 2))
             fast = not trained and dtype == torch.bfloat16 and fits
-            module.support_avx512bf16_for_cpu = fast and module.support_avx512bf16_for_cpu
+            layer.support_avx512bf16_for_cpu = fast and layer.support_avx512bf16_for_cpu
