@@ -11,7 +11,7 @@ import typer
 from emollama.assets.people import model_or_shipped
 from emollama.base.errors import EmollamaError
 from emollama.base.paths import need_artefact, need_calibration
-from emollama.base.precision import Precision
+from emollama.base.precision import Precision, Quantise
 from emollama.base.quiet import quiet_libraries
 from emollama.media.whispers import WHISPER, LanguageCode, TranscriberName, chosen
 from emollama.recording.notice import NOTICE
@@ -70,6 +70,7 @@ def analyse(
         ),
     ] = False,
     dtype: Annotated[Precision, typer.Option(help="Precision of a language model.")] = "auto",
+    quantise: Quantise = None,
 ) -> None:
     """Find out who speaks when in a recording, with which emotion, and why.
 
@@ -103,7 +104,7 @@ def analyse(
 
     options = Options(
         model, whisper, transcribe, explain, coverage, people, values, formats_of(formats),
-        show_faces, keep_vectors, dtype,
+        show_faces, keep_vectors, dtype, quantise,
     )  # fmt: skip
     analyst = Analyst(options)
     if single:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,8 +19,8 @@ from typing import Any, Self, cast
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from safetensors import SafetensorError
 from transformers import AutoConfig
+from transformers.integrations import is_deepspeed_zero3_enabled
 
 from emollama.assets.fingerprint import weights_fingerprint
 from emollama.base.device import default_device, resolve_dtype
@@ -32,21 +33,33 @@ from emollama.inputs.opening import reopen_inputs
 from emollama.inputs.person import PersonPrior
 from emollama.inputs.person_file import PRIOR_FILE, write_prior
 from emollama.inputs.spec import InputSpec
-from emollama.llm.backbone import load_llm, require_vocabulary, resolve_llm
+from emollama.llm.backbone import (
+    load_llm,
+    require_vocabulary,
+    resolve_llm,
+    settle_layout,
+    told_slow,
+)
 from emollama.llm.clues import ClueWords
-from emollama.llm.configuration import EmotionLlamaConfig, StreamConfig
+from emollama.llm.configuration import EmotionLlamaConfig, StreamConfig, read_config
+from emollama.llm.folding import ADAPTER_FILE as ADAPTER_FILE
+from emollama.llm.folding import (
+    CPU,
+    base_dtype,
+)
+from emollama.llm.folding import MERGED_FILE as MERGED_FILE
 from emollama.llm.layout import get_layout
+from emollama.llm.loading import load_model
 from emollama.llm.modeling import EmotionLlama
 from emollama.llm.options import Attention, Clues, LoraSection, Quantisation
 from emollama.llm.processing import EmotionLlamaProcessor, load_tokenizer
+from emollama.llm.room import TRAINING, require_room, size_of_files
 from emollama.llm.samples import LlmSamples
+from emollama.llm.weight_files import WeightFiles
 from emollama.manifest.labels import LabelSet
 from emollama.manifest.sample import Manifest, Sample
 from emollama.runs.artefact import Artefact
 from emollama.runs.run_folder import CARD_FILE, RECORD_FILE
-
-ADAPTER_FILE = "adapter_model.safetensors"
-MERGED_FILE = "model.safetensors"
 
 
 @dataclass
@@ -57,16 +70,18 @@ class LlmArtefact(Artefact):
     processor: EmotionLlamaProcessor
     clues: ClueWords
     folder: Path = Path()
+    quantise: Quantisation = "none"
 
     family = "llm"
     title = "a language model"
     writes = True
 
     @classmethod
-    def open(cls, folder: Path, dtype: str = "auto") -> LlmArtefact:
+    def open(
+        cls, folder: Path, dtype: str = "auto", quantise: Quantisation | None = None
+    ) -> LlmArtefact:
         """Load it onto the accelerator, if there is one."""
-        device = default_device()
-        return load(folder, resolve_dtype(dtype, device), device)
+        return load_as(folder, dtype, quantise)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -149,12 +164,17 @@ def build(
         tokenizer, get_layout(layout), streams, labels, clues, context
     )
     require_vocabulary(folder, tokenizer)
+    if not is_deepspeed_zero3_enabled():  # which reads each process's part
+        size = size_of_files(WeightFiles.of_folder(folder))
+        require_room(folder, size, dtype, quantise, device or CPU, TRAINING)
     language_model = load_llm(folder, dtype, attention, quantise, device)
+    settle_layout(language_model, dtype, trained=True)
     config = EmotionLlamaConfig(
         text_config=language_model.config,
         streams=[asdict(s) for s in streams],
         llm=llm,
         llm_sha256=fingerprint,
+        quantise=quantise,
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -228,6 +248,7 @@ def merge(source: Path, folder: Path) -> None:
         if not folder.is_dir() or any(folder.iterdir()):
             raise EmollamaError(f"{folder}: holds {what}; choose another folder")
     artefact = load(source, torch.float32)
+    artefact.model.config.quantise = "none"  # of the weights that are written
     record = read_json(source / RECORD_FILE)
     card = read_text(source / CARD_FILE)
     with written_whole(folder) as draft:
@@ -238,8 +259,35 @@ def merge(source: Path, folder: Path) -> None:
                 shutil.copyfile(source / name, draft / name)
 
 
-def load(folder: Path, dtype: torch.dtype, device: torch.device | None = None) -> LlmArtefact:
-    """Load an artefact, with its adapter merged into the weights in memory, in evaluation mode.
+def load_as(folder: Path, dtype: str = "auto", quantise: Quantisation | None = None) -> LlmArtefact:
+    """Load an artefact onto the accelerator, if there is one, as a command's options say.
+
+    Args:
+        folder: the artefact.
+        dtype: a `Precision`.
+        quantise: how the frozen language model is held; None as it was in training.
+
+    Raises:
+        EmollamaError: as `load`, or it does not fit into the memory that is free.
+    """
+    device = default_device()
+    if quantise is None and (folder / ADAPTER_FILE).is_file():
+        quantise = read_config(folder).quantise
+    quantise = quantise or "none"
+    if slow := told_slow(quantise, device):
+        print(slow, file=sys.stderr)
+    return load(folder, resolve_dtype(dtype, device, base_dtype(folder)), device, quantise)
+
+
+def load(
+    folder: Path,
+    dtype: torch.dtype,
+    device: torch.device = CPU,
+    quantise: Quantisation = "none",
+) -> LlmArtefact:
+    """Load an artefact in evaluation mode.
+
+    In full precision the adapter is folded into the weights; in 8 or 4 bits it stays beside them.
 
     Raises:
         EmollamaError: a file is missing or corrupt, the language model is not the one that the
@@ -255,20 +303,14 @@ def load(folder: Path, dtype: torch.dtype, device: torch.device | None = None) -
                 f"{folder}: is not a language model: {name} is missing; for a fusion "
                 "model use `emollama predict`"
             )
-    config = _read_config(folder)
+    config = read_config(folder)
     clues = _read_clues(folder)
     processor = EmotionLlamaProcessor.from_pretrained(folder)
-    if (folder / ADAPTER_FILE).is_file():
-        model = _load_adapter(folder, config, dtype)
-    elif (folder / MERGED_FILE).is_file():
-        model = _load_merged(folder, dtype)
-    else:
-        raise EmollamaError(f"{folder}: holds neither {ADAPTER_FILE} nor {MERGED_FILE}")
+    model = load_model(folder, config, dtype, device, quantise)
     names = [s.name for s in model.config.stream_configs]
     if names != [s.name for s in processor.streams]:
         raise EmollamaError(f"{folder}: config.json and {PROCESSOR_FILE} name different streams")
-    cast(torch.nn.Module, model).to(device or torch.device("cpu"))
-    return LlmArtefact(model.eval(), processor, clues, folder)
+    return LlmArtefact(model.eval(), processor, clues, folder, quantise)
 
 
 def read_processor(folder: Path) -> EmotionLlamaProcessor:
@@ -276,76 +318,6 @@ def read_processor(folder: Path) -> EmotionLlamaProcessor:
     if not (folder / PROCESSOR_FILE).is_file():
         raise EmollamaError(f"{folder}: is not an artefact: {PROCESSOR_FILE} is missing")
     return EmotionLlamaProcessor.from_pretrained(folder)
-
-
-def _load_adapter(folder: Path, config: EmotionLlamaConfig, dtype: torch.dtype) -> EmotionLlama:
-    llm = resolve_llm(config.llm)
-    if config.llm_sha256 and weights_fingerprint(llm) != config.llm_sha256:
-        raise EmollamaError(
-            f"{folder}: the adapter was trained on other weights than those of "
-            f"'{config.llm}' on this machine"
-        )
-    # Folded in float32: adding a small product to bfloat16 weights would round much of it away.
-    model = EmotionLlama(config, load_llm(llm, torch.float32))
-    expected = _adapter_keys(folder, model)
-    try:
-        wrapped = PeftModel.from_pretrained(model, str(folder))
-    except (OSError, ValueError, RuntimeError, SafetensorError, KeyError) as error:
-        raise EmollamaError(f"{folder / ADAPTER_FILE}: cannot be loaded: {error}") from error
-    if missing := expected(wrapped):
-        raise EmollamaError(f"{folder / ADAPTER_FILE}: does not match the model: {missing}")
-    merged = wrapped.merge_and_unload()
-    cast(torch.nn.Module, merged.language_model).to(dtype)
-    return merged
-
-
-def _adapter_keys(folder: Path, model: EmotionLlama) -> Any:
-    """Check that file and model hold the same tensors: peft itself ignores differences."""
-    from peft import get_peft_model_state_dict
-    from safetensors import safe_open
-
-    try:
-        with safe_open(folder / ADAPTER_FILE, framework="pt") as file:
-            stored = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise EmollamaError(f"{folder / ADAPTER_FILE}: is corrupt: {error}") from error
-
-    def check(wrapped: PeftModel) -> str:
-        wanted = {k: tuple(v.shape) for k, v in get_peft_model_state_dict(wrapped).items()}
-        for key in sorted(wanted.keys() | stored.keys()):
-            if wanted.get(key) != stored.get(key):
-                return f"{key} is {stored.get(key, 'missing')}, expected {wanted.get(key, 'none')}"
-        return ""
-
-    return check
-
-
-def _load_merged(folder: Path, dtype: torch.dtype) -> EmotionLlama:
-    try:
-        loaded: Any = EmotionLlama.from_pretrained(
-            folder, dtype=torch.float32, output_loading_info=True, local_files_only=True
-        )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise EmollamaError(f"{folder / MERGED_FILE}: cannot be loaded: {error}") from error
-    model: EmotionLlama = loaded[0]
-    info = loaded[1]
-    for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
-        if info[kind]:
-            first = sorted(map(str, info[kind]))[0]
-            raise EmollamaError(f"{folder / MERGED_FILE}: {kind}: {first}")
-    cast(torch.nn.Module, model.language_model).to(dtype)
-    return model
-
-
-def _read_config(folder: Path) -> EmotionLlamaConfig:
-    path = folder / "config.json"
-    values = read_json(path)
-    if not isinstance(values, dict) or values.get("model_type") != EmotionLlamaConfig.model_type:
-        raise EmollamaError(f"{path}: is not a configuration of an EmotionLlama")
-    try:
-        return EmotionLlamaConfig(**{k: v for k, v in values.items() if k != "model_type"})
-    except (KeyError, TypeError, ValueError) as error:
-        raise EmollamaError(f"{path}: cannot be used: {error}") from error
 
 
 def _read_clues(folder: Path) -> ClueWords:
