@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from emollama import __version__
 from emollama.base.errors import one_line_errors
 from emollama.base.processors import settle_threads
 from emollama.base.typer_app import run_app
+from emollama.base.version import __version__
 from emollama.cli.lazy import Entry, lazy_group
 
 START, DATA, TRAINING, RESULTS = "Start", "Data", "Training", "Results"

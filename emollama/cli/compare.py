@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from emollama.base.paths import need_artefact, need_file, need_store
+from emollama.assets.hub import artefact_folder
+from emollama.base.paths import need_file, need_store
 from emollama.base.precision import Precision
 from emollama.base.quiet import quiet_libraries
 
@@ -25,8 +26,7 @@ def compare(
 
     Where they differ, prints by how much; the exit code is then 1.
     """
-    need_artefact(first)
-    need_artefact(second)
+    first, second = artefact_folder(first), artefact_folder(second)
     need_file(manifest)
     need_store(store)
     quiet_libraries()

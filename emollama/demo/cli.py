@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
+from emollama.assets.hub import artefact_folder
 from emollama.assets.people import model_or_shipped
 from emollama.base.errors import EmollamaError, one_line_errors
-from emollama.base.paths import need_artefact
 from emollama.base.precision import Precision
 from emollama.base.processors import settle_threads
 from emollama.base.typer_app import run_app
@@ -49,8 +49,8 @@ def demo(
     Ctrl-C ends it. With EMOLLAMA_API_KEY set, visitors log in as 'emollama' with
     the key as password.
     """
-    if model is not None and not model.is_dir():
-        need_artefact(model)
+    if model is not None:
+        model = artefact_folder(model)
     from emollama.serving.settings import Settings
 
     key = os.environ.pop(KEY_VARIABLE, None) or None

@@ -19,9 +19,9 @@ from typing import Any, Self, cast
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors import SafetensorError
-from transformers import AutoConfig
 
 from emollama.assets.fingerprint import weights_fingerprint
+from emollama.assets.hub import pinned_name
 from emollama.base.device import default_device, resolve_dtype
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json, read_text, written_whole
@@ -153,7 +153,7 @@ def build(
     config = EmotionLlamaConfig(
         text_config=language_model.config,
         streams=[asdict(s) for s in streams],
-        llm=llm,
+        llm=pinned_name(folder) or llm,
         llm_sha256=fingerprint,
     )
     with torch.random.fork_rng():
@@ -371,6 +371,3 @@ def save_rest(
     (folder / "clues.json").write_text(json.dumps(clues.to_dict(), indent=2), encoding="utf-8")
     (folder / RECORD_FILE).write_text(json.dumps(record, indent=2), encoding="utf-8")
     (folder / CARD_FILE).write_text(card, encoding="utf-8")
-
-
-AutoConfig.register("emotion_llama", EmotionLlamaConfig)

@@ -137,3 +137,6 @@ class EmotionLlamaConfig(PreTrainedConfig):
     def stream_configs(self) -> tuple[StreamConfig, ...]:
         """The streams in order."""
         return tuple(StreamConfig.from_dict(s) for s in self.streams)
+
+
+AutoConfig.register(EmotionLlamaConfig.model_type, EmotionLlamaConfig)

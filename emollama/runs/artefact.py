@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
+from emollama.assets.hub import pinned_name
 from emollama.base.files import read_text
 from emollama.base.paths import CALIBRATION_FILE, FAMILIARITY_FILE
 from emollama.features.tracks import TrackReader
@@ -178,6 +179,14 @@ class Artefact(ABC):
     @abstractmethod
     def inputs(self) -> tuple[InputSpec, ...]:
         """What it reads."""
+
+    @property
+    def name(self) -> str:
+        """Name of the model: of its hub repository, its folder, or the run that holds it."""
+        if (pinned := pinned_name(self.folder)) is not None:
+            return pinned.partition("@")[0]
+        folder = self.folder.resolve()
+        return folder.parent.name if folder.name == "model" else folder.name
 
     @cached_property
     def prior(self) -> PersonPrior | None:

@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from emollama.assets.hub import artefact_folder
 from emollama.assets.registry import need_llm
 from emollama.base.config import load_config, need_data, read_values
 from emollama.base.errors import EmollamaError
@@ -146,12 +147,13 @@ def open_artefact(folder: Path, dtype: Precision = "auto") -> Artefact:
     """Open an artefact of any kind, on the accelerator if there is one.
 
     Args:
-        folder: folder from training.
+        folder: folder from training, or the name of a hub repository.
         dtype: of a language model.
 
     Raises:
         EmollamaError: the folder is not an artefact, or cannot be read.
     """
+    folder = artefact_folder(folder)
     return kind_of_artefact(folder).open(folder, dtype)
 
 
@@ -177,7 +179,7 @@ def open_session(
     """Open an artefact with its encoders, ready to answer questions about clips.
 
     Args:
-        folder: the artefact.
+        folder: the artefact, or the name of a hub repository.
         dtype: of a language model.
         describe: whether to describe clips as well (peak frame, timeline), which needs the face
             assets; otherwise clips are only encoded.
@@ -186,6 +188,7 @@ def open_session(
     Raises:
         EmollamaError: for every mistake the user can fix.
     """
+    folder = artefact_folder(folder)
     kind = kind_of_artefact(folder)
     session = kind.session(kind.open(folder, dtype), describe)
     session.observer.transcribe_by(whisper, session.listens(None))
