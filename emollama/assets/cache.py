@@ -22,7 +22,7 @@ from typing import Any
 
 from emollama.assets.convert import WEIGHTS
 from emollama.assets.home import asset_home
-from emollama.assets.hub import SECONDS, hub_answers
+from emollama.assets.hub import SECONDS, endpoint, hub_answers
 from emollama.assets.registry import ASSETS, Asset, Wheel, get_asset
 from emollama.base.errors import EmollamaError
 from emollama.base.files import DRAFT, file_sha256, locked, read_json, write_json, written_whole
@@ -295,12 +295,10 @@ def from_hub(
     Returns what a record says of the source; None, and `out` empty, where there is no hub to ask
     or it has no safetensors of that name.
     """
-    if hub is None:
+    if hub is None or not hub_answers():
         return None
-    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub import snapshot_download
 
-    if not hub_answers(constants.ENDPOINT):
-        return None
     say(f"{name}: downloading {hub} from the model hub")
     try:
         with _temporary(name, out.parent) as work:
@@ -308,6 +306,7 @@ def from_hub(
                 snapshot_download(
                     hub,
                     cache_dir=work,
+                    endpoint=endpoint(),
                     allow_patterns=list(_HUB_PATTERNS),
                     etag_timeout=SECONDS,
                 )

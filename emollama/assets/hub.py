@@ -31,6 +31,11 @@ SECONDS = 3.0
 """How long a hub may take to answer at all."""
 
 
+def is_name(text: str) -> bool:
+    """Whether a text has the form of a repository's name."""
+    return _NAME.fullmatch(text) is not None
+
+
 def repository(path: str | Path) -> tuple[str, str | None] | None:
     """The repository and revision that a path names; None where it is a path on this machine."""
     found = _NAME.fullmatch(str(path))
@@ -72,18 +77,20 @@ def local_folder(path: Path) -> Path:
 @cache
 def _snapshot(path: Path) -> Path:
     import huggingface_hub
-    from huggingface_hub import constants, errors
+    from huggingface_hub import errors
 
+    address = endpoint()
     name, revision = repository(path) or ("", None)
-    offline = not hub_answers(constants.ENDPOINT)
+    offline = not hub_answers()
     if not offline:
-        print(f"{path}: from {constants.ENDPOINT}", file=sys.stderr, flush=True)
+        print(f"{path}: from {address}", file=sys.stderr, flush=True)
     if not sys.stderr.isatty():
         huggingface_hub.utils.disable_progress_bars()
     try:
         folder = huggingface_hub.snapshot_download(
             name,
             revision=revision,
+            endpoint=address,
             allow_patterns=list(FILES),
             ignore_patterns=list(_LEFT),
             etag_timeout=SECONDS,
@@ -91,45 +98,50 @@ def _snapshot(path: Path) -> Path:
         )
     except errors.GatedRepoError as error:
         raise EmollamaError(
-            f"{path}: its owner lets in who accepts the terms at {constants.ENDPOINT}/{name}; "
+            f"{path}: its owner lets in who accepts the terms at {address}/{name}; "
             "then log in with 'hf auth login'"
         ) from error
     except errors.RevisionNotFoundError as error:
         raise EmollamaError(f"{path}: {name} has no revision '{revision}'") from error
     except errors.RepositoryNotFoundError as error:
         raise EmollamaError(
-            f"{path}: is neither a folder here nor a repository on {constants.ENDPOINT}; "
+            f"{path}: is neither a folder here nor a repository on {address}; "
             "for a private one log in with 'hf auth login'"
         ) from error
     except Exception as error:
         # Whatever a hub or a proxy in its place answers.
         if offline:
             raise EmollamaError(
-                f"{path}: is no folder here, {constants.ENDPOINT} does not answer, and its cache "
+                f"{path}: is no folder here, {address} does not answer, and its cache "
                 "holds no whole copy"
             ) from error
-        raise EmollamaError(f"{path}: {constants.ENDPOINT} failed: {_short(error)}") from error
+        raise EmollamaError(f"{path}: {address} failed: {short(error)}") from error
     if not any(Path(folder).glob("*.safetensors")):
         raise EmollamaError(f"{path}: holds no *.safetensors; pickled weights are not fetched")
     return Path(folder)
 
 
-def hub_answers(endpoint: str) -> bool:
-    """Whether a hub may be asked and answers within a few seconds; it is tried once a process."""
+def endpoint() -> str:
+    """The hub's address: that of HF_ENDPOINT, as for every program that uses huggingface_hub."""
+    return os.environ.get("HF_ENDPOINT", "").rstrip("/") or "https://huggingface.co"
+
+
+def hub_answers() -> bool:
+    """Whether the hub may be asked and answers within a few seconds; it is tried once a process."""
     if os.environ.get("HF_HUB_OFFLINE", "") in ("1", "true", "True", "YES", "ON"):
         return False
     if os.environ.get("EMOLLAMA_NO_HUB", "") not in ("", "0"):
         return False
-    return _answers(endpoint)
+    return _answers(endpoint())
 
 
 @cache
-def _answers(endpoint: str) -> bool:
+def _answers(address: str) -> bool:
     answers: list[bool] = []
 
     def ask() -> None:
         try:
-            request = urllib.request.Request(endpoint, method="HEAD")
+            request = urllib.request.Request(address, method="HEAD")
             with urllib.request.urlopen(request, timeout=SECONDS):
                 answers.append(True)
         except Exception:
@@ -142,5 +154,6 @@ def _answers(endpoint: str) -> bool:
     return bool(answers and answers[0])
 
 
-def _short(error: Exception) -> str:
+def short(error: Exception) -> str:
+    """An error of a library in one line."""
     return " ".join(str(error).split())[:200] or type(error).__name__
