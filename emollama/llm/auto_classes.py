@@ -30,11 +30,14 @@ class AutoEmotionLlama:
 
         Args:
             folder: the artefact, or the name of a hub repository.
-            settings: `dtype` (or "auto") and `revision` are used.
+            settings: `dtype` ("auto" for that of the base) and `revision` are used.
         """
         from emollama.llm.artefact import load
+        from emollama.llm.folding import base_dtype
 
-        return load(_artefact(folder, settings), _dtype(settings.get("dtype"))).model
+        path = _artefact(folder, settings)
+        asked = settings.get("dtype") or settings.get("torch_dtype") or "auto"
+        return load(path, base_dtype(path) if asked == "auto" else _dtype(asked)).model
 
     @classmethod
     def _from_config(cls, config: Any, **_: Any) -> EmotionLlama:
@@ -69,7 +72,7 @@ def _dtype(dtype: Any) -> Any:
 
     if isinstance(dtype, torch.dtype):
         return dtype
-    return resolve_dtype(dtype or "auto", torch.device("cpu"))
+    return resolve_dtype(dtype, torch.device("cpu"))
 
 
 def _add_configuration() -> None:
