@@ -1,7 +1,7 @@
 """emollama: from a clip of a person to an emotion and the reasons for it."""
 
 from emollama.base.version import __version__
-from emollama.llm.auto_classes import register_on_import
+from emollama.llm.interop.auto_classes import register_on_import
 
 __all__ = ["__version__"]
 

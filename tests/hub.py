@@ -100,7 +100,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self.hub.fetched.append(f"{name}/{file}")
             content = repository.files[file]
             etag = hashlib.sha256(content).hexdigest()
-            return self._send(200, content, {"ETag": f'"{etag}"', "X-Repo-Commit": repository.commit})
+            return self._send(
+                200, content, {"ETag": f'"{etag}"', "X-Repo-Commit": repository.commit}
+            )
         self._error(404, "")
 
     def do_POST(self) -> None:

@@ -14,6 +14,7 @@ from emollama.base.errors import EmollamaError, one_line_errors
 from emollama.base.precision import Precision
 from emollama.base.processors import settle_threads
 from emollama.base.typer_app import run_app
+from emollama.endpoints.vllm import EngineUrl, need_loopback
 from emollama.media.whispers import WHISPER, LanguageCode, TranscriberName, Whisper
 
 KEY_VARIABLE = "EMOLLAMA_API_KEY"
@@ -35,6 +36,7 @@ def demo(
     no_examples: Annotated[bool, typer.Option("--no-examples", help="Show no examples.")] = False,
     transcriber: TranscriberName = WHISPER,
     language: LanguageCode = None,
+    engine: EngineUrl = None,
     people: Annotated[
         bool, typer.Option("--people", help="Let visitors choose the people stored here.")
     ] = False,
@@ -63,6 +65,8 @@ def demo(
             f"--host {settings.host} opens the page to other machines: set {KEY_VARIABLE} to a "
             f"password of at least 8 characters (the user is {USER})"
         )
+    if engine is not None:
+        engine = need_loopback(engine)
     whisper = Whisper(transcriber, language)
     model = model_or_shipped(model)
     from emollama.serving.server import listening
@@ -80,7 +84,7 @@ def demo(
 
     print(f"opening {model}", flush=True)
     serve(
-        open_session(model, dtype, whisper=whisper),
+        open_session(model, dtype, whisper=whisper, engine=engine),
         settings,
         None if no_examples else examples,
         USER,

@@ -8,6 +8,7 @@ artefact (`merge`) holds `model.safetensors` instead of an adapter and needs not
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import shutil
@@ -17,15 +18,16 @@ from pathlib import Path
 from typing import Any, Self, cast
 
 import torch
+from accelerate import init_empty_weights
 from peft import LoraConfig, PeftModel, get_peft_model
-from safetensors import SafetensorError
+from transformers import AutoModelForCausalLM
 
 from emollama.assets.fingerprint import weights_fingerprint
 from emollama.assets.hub import pinned_name
 from emollama.base.device import default_device, resolve_dtype
 from emollama.base.errors import EmollamaError
-from emollama.base.files import read_json, read_text, written_whole
-from emollama.base.paths import CALIBRATION_FILE, FAMILIARITY_FILE, PROCESSOR_FILE
+from emollama.base.files import read_json, written_whole
+from emollama.base.paths import FAMILIARITY_FILE, PROCESSOR_FILE
 from emollama.features.tracks import usable
 from emollama.inputs.familiarity import Familiarity, write_familiarity
 from emollama.inputs.opening import reopen_inputs
@@ -34,7 +36,11 @@ from emollama.inputs.person_file import PRIOR_FILE, write_prior
 from emollama.inputs.spec import InputSpec
 from emollama.llm.backbone import load_llm, require_vocabulary, resolve_llm
 from emollama.llm.clues import ClueWords
-from emollama.llm.configuration import EmotionLlamaConfig, StreamConfig
+from emollama.llm.configuration import EmotionLlamaConfig, StreamConfig, read_config
+from emollama.llm.folding import ADAPTER_FILE as ADAPTER_FILE
+from emollama.llm.folding import MERGED_FILE as MERGED_FILE
+from emollama.llm.folding import folded
+from emollama.llm.interop.engine import PromptEngine
 from emollama.llm.layout import get_layout
 from emollama.llm.modeling import EmotionLlama
 from emollama.llm.options import Attention, Clues, LoraSection, Quantisation
@@ -45,9 +51,6 @@ from emollama.manifest.sample import Manifest, Sample
 from emollama.runs.artefact import Artefact
 from emollama.runs.run_folder import CARD_FILE, RECORD_FILE
 
-ADAPTER_FILE = "adapter_model.safetensors"
-MERGED_FILE = "model.safetensors"
-
 
 @dataclass
 class LlmArtefact(Artefact):
@@ -57,6 +60,7 @@ class LlmArtefact(Artefact):
     processor: EmotionLlamaProcessor
     clues: ClueWords
     folder: Path = Path()
+    engine: PromptEngine | None = None
 
     family = "llm"
     title = "a language model"
@@ -93,6 +97,10 @@ class LlmArtefact(Artefact):
         """Folder of the frozen language model under it."""
         return resolve_llm(self.model.config.llm)
 
+    def write_by(self, engine: str) -> None:
+        """Let a vLLM server on this machine write the text; see `Artefact.write_by`."""
+        self.engine = PromptEngine(engine, self.model, self.processor)
+
     def asking(self, corpus: str) -> Self:
         """Itself; in the layouts of the released Emotion-LLaMA with its question on `corpus`."""
         self.processor.layout = self.processor.layout.asking(corpus)
@@ -121,7 +129,9 @@ class LlmArtefact(Artefact):
                 f"{manifest.path}: no sample of split '{split}' has a target (a label, "
                 f"or a reason) and features in {store}"
             )
-        return LlmSamples(self.model, self.processor, self.clues, kept, readers, left_out)
+        return LlmSamples(
+            self.model, self.processor, self.clues, kept, readers, left_out, self.engine
+        )
 
 
 def build(
@@ -221,23 +231,6 @@ def save(
             write_familiarity(familiarity, draft / FAMILIARITY_FILE)
 
 
-def merge(source: Path, folder: Path) -> None:
-    """Merge the adapter into the language model's weights, as a self-contained folder."""
-    if folder.exists() and not (folder / MERGED_FILE).is_file():
-        what = "an unmerged artefact" if (folder / ADAPTER_FILE).is_file() else "other files"
-        if not folder.is_dir() or any(folder.iterdir()):
-            raise EmollamaError(f"{folder}: holds {what}; choose another folder")
-    artefact = load(source, torch.float32)
-    record = read_json(source / RECORD_FILE)
-    card = read_text(source / CARD_FILE)
-    with written_whole(folder) as draft:
-        artefact.model.save_pretrained(draft)
-        save_rest(artefact.processor, artefact.clues, draft, record, card, artefact.prior)
-        for name in (CALIBRATION_FILE, FAMILIARITY_FILE):
-            if (source / name).is_file():
-                shutil.copyfile(source / name, draft / name)
-
-
 def load(folder: Path, dtype: torch.dtype, device: torch.device | None = None) -> LlmArtefact:
     """Load an artefact, with its adapter merged into the weights in memory, in evaluation mode.
 
@@ -255,19 +248,13 @@ def load(folder: Path, dtype: torch.dtype, device: torch.device | None = None) -
                 f"{folder}: is not a language model: {name} is missing; for a fusion "
                 "model use `emollama predict`"
             )
-    config = _read_config(folder)
+    config = read_config(folder)
     clues = _read_clues(folder)
     processor = EmotionLlamaProcessor.from_pretrained(folder)
-    if (folder / ADAPTER_FILE).is_file():
-        model = _load_adapter(folder, config, dtype)
-    elif (folder / MERGED_FILE).is_file():
-        model = _load_merged(folder, dtype)
-    else:
-        raise EmollamaError(f"{folder}: holds neither {ADAPTER_FILE} nor {MERGED_FILE}")
+    model = _load_folded(folder, config, dtype, device or torch.device("cpu"))
     names = [s.name for s in model.config.stream_configs]
     if names != [s.name for s in processor.streams]:
         raise EmollamaError(f"{folder}: config.json and {PROCESSOR_FILE} name different streams")
-    cast(torch.nn.Module, model).to(device or torch.device("cpu"))
     return LlmArtefact(model.eval(), processor, clues, folder)
 
 
@@ -278,74 +265,21 @@ def read_processor(folder: Path) -> EmotionLlamaProcessor:
     return EmotionLlamaProcessor.from_pretrained(folder)
 
 
-def _load_adapter(folder: Path, config: EmotionLlamaConfig, dtype: torch.dtype) -> EmotionLlama:
-    llm = resolve_llm(config.llm)
-    if config.llm_sha256 and weights_fingerprint(llm) != config.llm_sha256:
-        raise EmollamaError(
-            f"{folder}: the adapter was trained on other weights than those of "
-            f"'{config.llm}' on this machine"
+def _load_folded(
+    folder: Path, config: EmotionLlamaConfig, dtype: torch.dtype, device: torch.device
+) -> EmotionLlama:
+    """The model with its adapter folded in, never larger than its weights and one layer."""
+    tensors = folded(folder, dtype, device)
+    with init_empty_weights(include_buffers=False):
+        language_model = AutoModelForCausalLM.from_config(
+            copy.deepcopy(config.text_config), dtype=dtype, attn_implementation="sdpa"
         )
-    # Folded in float32: adding a small product to bfloat16 weights would round much of it away.
-    model = EmotionLlama(config, load_llm(llm, torch.float32))
-    expected = _adapter_keys(folder, model)
-    try:
-        wrapped = PeftModel.from_pretrained(model, str(folder))
-    except (OSError, ValueError, RuntimeError, SafetensorError, KeyError) as error:
-        raise EmollamaError(f"{folder / ADAPTER_FILE}: cannot be loaded: {error}") from error
-    if missing := expected(wrapped):
-        raise EmollamaError(f"{folder / ADAPTER_FILE}: does not match the model: {missing}")
-    merged = wrapped.merge_and_unload()
-    cast(torch.nn.Module, merged.language_model).to(dtype)
-    return merged
-
-
-def _adapter_keys(folder: Path, model: EmotionLlama) -> Any:
-    """Check that file and model hold the same tensors: peft itself ignores differences."""
-    from peft import get_peft_model_state_dict
-    from safetensors import safe_open
-
-    try:
-        with safe_open(folder / ADAPTER_FILE, framework="pt") as file:
-            stored = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise EmollamaError(f"{folder / ADAPTER_FILE}: is corrupt: {error}") from error
-
-    def check(wrapped: PeftModel) -> str:
-        wanted = {k: tuple(v.shape) for k, v in get_peft_model_state_dict(wrapped).items()}
-        for key in sorted(wanted.keys() | stored.keys()):
-            if wanted.get(key) != stored.get(key):
-                return f"{key} is {stored.get(key, 'missing')}, expected {wanted.get(key, 'none')}"
-        return ""
-
-    return check
-
-
-def _load_merged(folder: Path, dtype: torch.dtype) -> EmotionLlama:
-    try:
-        loaded: Any = EmotionLlama.from_pretrained(
-            folder, dtype=torch.float32, output_loading_info=True, local_files_only=True
-        )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise EmollamaError(f"{folder / MERGED_FILE}: cannot be loaded: {error}") from error
-    model: EmotionLlama = loaded[0]
-    info = loaded[1]
-    for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
-        if info[kind]:
-            first = sorted(map(str, info[kind]))[0]
-            raise EmollamaError(f"{folder / MERGED_FILE}: {kind}: {first}")
-    cast(torch.nn.Module, model.language_model).to(dtype)
-    return model
-
-
-def _read_config(folder: Path) -> EmotionLlamaConfig:
-    path = folder / "config.json"
-    values = read_json(path)
-    if not isinstance(values, dict) or values.get("model_type") != EmotionLlamaConfig.model_type:
-        raise EmollamaError(f"{path}: is not a configuration of an EmotionLlama")
-    try:
-        return EmotionLlamaConfig(**{k: v for k, v in values.items() if k != "model_type"})
-    except (KeyError, TypeError, ValueError) as error:
-        raise EmollamaError(f"{path}: cannot be used: {error}") from error
+        model = EmotionLlama(config, language_model)
+    for name, tensor in tensors:
+        owner, _, leaf = name.rpartition(".")
+        model.get_submodule(owner).load_state_dict({leaf: tensor}, strict=False, assign=True)
+    language_model.tie_weights()
+    return cast(torch.nn.Module, model).to(device).requires_grad_(False)
 
 
 def _read_clues(folder: Path) -> ClueWords:

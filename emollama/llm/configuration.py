@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 from transformers import AutoConfig, PreTrainedConfig
 
 from emollama.base.errors import EmollamaError, did_you_mean
+from emollama.base.files import read_json
 from emollama.inputs.spec import InputSpec, Standardise
 from emollama.manifest.channels import Channel
 
@@ -137,6 +138,22 @@ class EmotionLlamaConfig(PreTrainedConfig):
     def stream_configs(self) -> tuple[StreamConfig, ...]:
         """The streams in order."""
         return tuple(StreamConfig.from_dict(s) for s in self.streams)
+
+
+def read_config(folder: Path) -> EmotionLlamaConfig:
+    """The configuration of an artefact.
+
+    Raises:
+        EmollamaError: the file is missing, corrupt, or another model's.
+    """
+    path = folder / "config.json"
+    values = read_json(path)
+    if not isinstance(values, dict) or values.get("model_type") != EmotionLlamaConfig.model_type:
+        raise EmollamaError(f"{path}: is not a configuration of an EmotionLlama")
+    try:
+        return EmotionLlamaConfig(**{k: v for k, v in values.items() if k != "model_type"})
+    except (KeyError, TypeError, ValueError) as error:
+        raise EmollamaError(f"{path}: cannot be used: {error}") from error
 
 
 AutoConfig.register(EmotionLlamaConfig.model_type, EmotionLlamaConfig)

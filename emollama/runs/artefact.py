@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 
 from emollama.assets.hub import pinned_name
+from emollama.base.errors import EmollamaError
 from emollama.base.files import read_text
 from emollama.base.paths import CALIBRATION_FILE, FAMILIARITY_FILE
 from emollama.features.tracks import TrackReader
@@ -268,6 +269,16 @@ class Artefact(ABC):
         if not (self.folder / CALIBRATION_FILE).is_file():
             return None
         return read_calibration(self.folder, self.labels)
+
+    def write_by(self, engine: str) -> None:
+        """Let a vLLM server on this machine write the text.
+
+        Raises:
+            EmollamaError: the model writes none, or the server is another model's.
+        """
+        raise EmollamaError(
+            f"{self.folder}: is {self.title}, which writes no text: leave the engine {engine} out"
+        )
 
     def asking(self, corpus: str) -> Self:
         """Itself, with the question that the release of its weights asks on `corpus`.

@@ -1,4 +1,4 @@
-"""Pushing an artefact to a model hub: its files, its card, its licence, and no path of this machine."""
+"""Pushing an artefact to a model hub: files, card and licence, and no path of this machine."""
 
 from __future__ import annotations
 

@@ -175,6 +175,7 @@ def open_session(
     dtype: Precision = "auto",
     describe: bool = True,
     whisper: Whisper = Whisper(),  # noqa: B008  it is frozen
+    engine: str | None = None,
 ) -> Session:
     """Open an artefact with its encoders, ready to answer questions about clips.
 
@@ -184,13 +185,17 @@ def open_session(
         describe: whether to describe clips as well (peak frame, timeline), which needs the face
             assets; otherwise clips are only encoded.
         whisper: the transcriber; one that was chosen is fetched where the words are read.
+        engine: address of a vLLM server on this machine that writes the text.
 
     Raises:
         EmollamaError: for every mistake the user can fix.
     """
     folder = artefact_folder(folder)
     kind = kind_of_artefact(folder)
-    session = kind.session(kind.open(folder, dtype), describe)
+    artefact = kind.open(folder, dtype)
+    if engine is not None:
+        artefact.write_by(engine)
+    session = kind.session(artefact, describe)
     session.observer.transcribe_by(whisper, session.listens(None))
     return session
 

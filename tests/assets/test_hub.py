@@ -108,9 +108,10 @@ def test_push_carries_card_and_licence_and_is_private(
     pushed = hub.repositories["alice/people"]
     assert not pushed.public
     assert pushed.files.keys() == {*files_of(SHIPPED / "llm"), "LICENSE"}
-    assert pushed.files["adapter_model.safetensors"] == files_of(SHIPPED / "llm")[
-        "adapter_model.safetensors"
-    ]
+    assert (
+        pushed.files["adapter_model.safetensors"]
+        == files_of(SHIPPED / "llm")["adapter_model.safetensors"]
+    )
     _, head, body = pushed.files["README.md"].decode().split("---\n", 2)
     values = OmegaConf.to_container(OmegaConf.create(head))
     assert values["license"] == "cc-by-nc-sa-4.0"
@@ -135,7 +136,7 @@ def test_push_names_no_folder_of_this_machine(
     }  # fmt: skip
     assert b"license: other" in pushed.files["README.md"]
     assert json.loads((mine / "training_record.json").read_text()) == record
-    with pytest.raises(EmollamaError, match="is public on .*; add --public"):
+    with pytest.raises(EmollamaError, match=r"is public on .*; add --public"):
         push(mine, "alice/mine")
 
 

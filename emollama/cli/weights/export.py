@@ -36,7 +36,7 @@ def export(
     model = artefact_folder(model)
     quiet_libraries()
     from emollama.base.device import default_device, resolve_dtype
-    from emollama.llm.export import export as run
+    from emollama.llm.interop.export import export as run
 
     wanted = None if dtype is None else resolve_dtype(dtype, default_device())
     run(model, out, wanted, max_shard, form)

@@ -28,9 +28,9 @@ from emollama.base.paths import (
 from emollama.llm.backbone import resolve_llm
 from emollama.llm.configuration import EmotionLlamaConfig, read_config
 from emollama.llm.folding import ADAPTER_FILE, LANGUAGE_MODEL, base_dtype, folded
+from emollama.llm.interop.prompt_embeddings import PROJECTORS_FILE, STREAMS_FOLDER
+from emollama.llm.interop.shards import SHARD, size_in_bytes, write_shards
 from emollama.llm.processing import EmotionLlamaProcessor
-from emollama.llm.prompt_embeddings import PROJECTORS_FILE, STREAMS_FOLDER
-from emollama.llm.shards import SHARD, size_in_bytes, write_shards
 from emollama.runs.run_folder import CARD_FILE
 
 Form = Literal["emollama", "llm"]
@@ -42,7 +42,7 @@ _PLAIN = """
 
 The adapter is folded into the weights in this folder, which hold a language model of its own
 family. `{folder}/` has the projectors and the processor, which turn the evidence of a clip into
-prompt embeddings: `emollama.llm.prompt_embeddings.PromptEmbeddings`.
+prompt embeddings: `emollama.llm.interop.prompt_embeddings.PromptEmbeddings`.
 """
 
 
