@@ -76,8 +76,8 @@ def local_folder(path: Path) -> Path:
 
 @cache
 def _snapshot(path: Path) -> Path:
-    import huggingface_hub
-    from huggingface_hub import errors
+    from huggingface_hub import errors, snapshot_download
+    from huggingface_hub.utils import disable_progress_bars
 
     address = endpoint()
     name, revision = repository(path) or ("", None)
@@ -85,9 +85,9 @@ def _snapshot(path: Path) -> Path:
     if not offline:
         print(f"{path}: from {address}", file=sys.stderr, flush=True)
     if not sys.stderr.isatty():
-        huggingface_hub.utils.disable_progress_bars()
+        disable_progress_bars()
     try:
-        folder = huggingface_hub.snapshot_download(
+        folder = snapshot_download(
             name,
             revision=revision,
             endpoint=address,

@@ -38,12 +38,13 @@ def push(folder: Path, name: str, public: bool = False) -> str:
     if not is_name(name):
         raise EmollamaError(f"'{name}' does not name a hub repository; give owner/name")
     _require_base(folder)
-    from huggingface_hub import HfApi, errors, utils
+    from huggingface_hub import HfApi, errors
+    from huggingface_hub.utils import disable_progress_bars
 
     address = endpoint()
     if not hub_answers():
         raise EmollamaError(f"{name}: {address} does not answer, or may not be asked")
-    utils.disable_progress_bars()
+    disable_progress_bars()
     api = HfApi(address)
     try:
         made = api.create_repo(name, private=not public, exist_ok=True)
@@ -129,7 +130,7 @@ def _hub_card(text: str, licence: str, address: str) -> str:
     from huggingface_hub import ModelCard
 
     card = ModelCard(text)
-    data = card.data
+    data: Any = card.data
     if data.license is None:
         data.license = licence
         if licence == "other":

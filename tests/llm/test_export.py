@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +21,9 @@ from emollama.llm.clues import ClueWords
 from emollama.llm.inference import label_probabilities
 from emollama.llm.interop.export import export
 from emollama.llm.interop.prompt_embeddings import PromptEmbeddings
-from emollama.llm.interop.shards import size_in_bytes
+from emollama.llm.interop.shards import size_in_bytes, write_shards
 from emollama.llm.scoring import label_distribution
+from emollama.llm.weight_files import WeightFiles
 from tests.llm.conftest import evidence
 
 CLIPS = [evidence(0), evidence(1, voice=True), evidence(2, text=None, face=True)]
@@ -138,6 +141,23 @@ def test_an_export_replaces_only_exports(folder: Path, llm: Path, tmp_path: Path
     assert not (tmp_path / "out/emollama").exists()
     with pytest.raises(EmollamaError, match=r"holds no emollama/processor.json; make it with"):
         PromptEmbeddings.open(tmp_path / "out")
+
+
+def test_no_more_than_a_shard_is_held(tmp_path: Path) -> None:
+    made: list[weakref.ref[torch.Tensor]] = []
+
+    def tensors() -> Iterator[tuple[str, torch.Tensor]]:
+        for i in range(9):
+            assert sum(tensor() is not None for tensor in made) <= 3  # two, and the last one given
+            tensor = torch.full((100,), float(i))
+            made.append(weakref.ref(tensor))
+            yield f"t{i}", tensor
+            del tensor
+
+    write_shards(tensors(), tmp_path, 800)
+    assert len(list(tmp_path.glob("model-*-of-00005.safetensors"))) == 5
+    files = WeightFiles.of_folder(tmp_path)
+    assert [float(files.read(f"t{i}")[0]) for i in range(9)] == list(range(9))
 
 
 @pytest.mark.parametrize(("text", "size"), [("5GB", 5 * 10**9), ("1.5 MiB", 3 << 19)])

@@ -27,14 +27,15 @@ class Served:
         self.url = ""
 
     @torch.inference_mode()
-    def greedy(self, asked: dict[str, Any]) -> Iterator[tuple[int, float]]:
+    def greedy(self, asked: dict[str, Any]) -> Iterator[tuple[int, dict[str, float]]]:
         file = io.BytesIO(base64.b64decode(asked["prompt_embeds"]))
         prompt = torch.load(file, weights_only=True)
         assert prompt.ndim == 2 and asked["temperature"] == 0
         for _ in range(asked["max_tokens"]):
             logs = self.model(inputs_embeds=prompt[None]).logits[0, -1].float().log_softmax(-1)
             token = int(logs.argmax())
-            yield token, float(logs[token])
+            wanted = asked.get("logprob_token_ids", ())
+            yield token, {f"token_id:{i}": float(logs[i]) for i in (token, *wanted)}
             if token in asked["stop_token_ids"]:
                 return
             more = self.model.get_input_embeddings()(torch.tensor([token]))
@@ -74,7 +75,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.served.asked.append(asked)
         steps = list(self.served.greedy(asked))
         if not asked.get("stream"):
-            logs = {"token_logprobs": [log for _, log in steps]}
+            logs = {"top_logprobs": [log for _, log in steps]}
             choice = {"token_ids": [token for token, _ in steps], "logprobs": logs}
             return self._send(json.dumps({"choices": [choice]}))
         events = [{"choices": [{"text": "", "token_ids": [token]}]} for token, _ in steps]

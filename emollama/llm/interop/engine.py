@@ -98,6 +98,24 @@ class PromptEngine:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             return list(pool.map(answer, prompts))
 
+    def next_logs(self, prompt: Encoded, tokens: Sequence[int]) -> dict[int, float]:
+        """Log-probabilities of these tokens as the first of the answer."""
+        asked = self._request(prompt, 1) | {
+            "temperature": 0.0,
+            "logprobs": 1,
+            "logprob_token_ids": list(tokens),
+            "return_tokens_as_token_ids": True,
+        }
+        with self._answering(asked) as response:
+            text = response.read()
+        try:
+            (found,) = json.loads(text)["choices"][0]["logprobs"]["top_logprobs"]
+            return {token: float(found[f"token_id:{token}"]) for token in tokens}
+        except (KeyError, TypeError, ValueError) as error:
+            raise EmollamaError(
+                f"engine {self.url}: gives no logprob_token_ids; vLLM 0.32 does"
+            ) from error
+
     def _request(self, prompt: Encoded, length: int) -> dict[str, Any]:
         """The common part of a request; its other fields undo what a model's folder may set."""
         embeddings = self._embeddings.embed(prompt)
@@ -135,9 +153,7 @@ class PromptEngine:
                 raise EmollamaError(f"engine {self.url}: {_said(event)}")
             return [int(t) for choice in event["choices"] for t in choice["token_ids"] or ()]
         except (KeyError, TypeError, ValueError) as error:
-            raise EmollamaError(
-                f"engine {self.url}: gives no token_ids; vLLM 0.11 or newer does"
-            ) from error
+            raise EmollamaError(f"engine {self.url}: gives no token_ids; vLLM 0.32 does") from error
 
     @contextmanager
     def _answering(self, asked: dict[str, Any]) -> Iterator[httpx.Response]:
@@ -181,17 +197,14 @@ class PromptEngine:
                 )
 
     def _require_same_answer(self) -> None:
-        """Ask one token about nothing, and hold its log-probability against ours."""
+        """Hold the log-probability of a first token against ours, in a prompt about nothing."""
         model, processor = self._embeddings.model, self._embeddings.processor
         prompt = processor.encode_prompt(Evidence({}), processor.instruction("emotion"))
-        asked = self._request(prompt, 1) | {"temperature": 0.0, "logprobs": 1}
-        with self._answering(asked) as response:
-            choice = json.loads(response.read())["choices"][0]
         with torch.inference_mode():
             hidden, _ = read_on(model, processor, [prompt], None, 0)
             logs = model.get_output_embeddings()(hidden[0, -1]).float().log_softmax(-1)
-        found = float(choice["logprobs"]["token_logprobs"][0])
-        if abs(found - float(logs[choice["token_ids"][0]])) > CLOSE:
+        likeliest = int(logs.argmax())
+        if abs(self.next_logs(prompt, [likeliest])[likeliest] - float(logs[likeliest])) > CLOSE:
             raise EmollamaError(
                 f"engine {self.url}: answers otherwise than this model; serve the folder that "
                 "'emollama export --as llm' writes of it"

@@ -67,6 +67,10 @@ def export(
         EmollamaError: the artefact cannot be read, or the folder holds something else.
     """
     limit = size_in_bytes(shard)
+    if not (source / PROCESSOR_FILE).is_file():
+        raise EmollamaError(
+            f"{source}: is not a language model, which alone has an adapter and a base to export"
+        )
     _require_free(folder)
     config = read_config(source)
     processor = EmotionLlamaProcessor.from_pretrained(source)
