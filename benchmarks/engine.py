@@ -60,7 +60,7 @@ def main() -> None:
         session = LlmSession.open(options.model, "float32", describe=False)
         synthesize(work / "clips", options.clips, 7, 1)
         samples = read_manifest(work / "clips/manifest.jsonl").samples
-        evidence = [session.look(work / "clips" / s.video, s.text).evidence for s in samples]
+        evidence = [session.look(work / "clips" / str(s.video), s.text).evidence for s in samples]
         export(options.model, work / "llm", torch.float32, form="llm")
         with served(options.vllm, work / "llm") as url:
             model, processor = session.artefact.model, session.artefact.processor

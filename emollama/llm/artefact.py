@@ -40,7 +40,7 @@ from emollama.llm.configuration import EmotionLlamaConfig, StreamConfig, read_co
 from emollama.llm.folding import ADAPTER_FILE as ADAPTER_FILE
 from emollama.llm.folding import MERGED_FILE as MERGED_FILE
 from emollama.llm.folding import folded
-from emollama.llm.interop.engine import PromptEngine
+from emollama.llm.interop.engine import AT_ONCE, PromptEngine
 from emollama.llm.layout import get_layout
 from emollama.llm.modeling import EmotionLlama
 from emollama.llm.options import Attention, Clues, LoraSection, Quantisation
@@ -100,6 +100,7 @@ class LlmArtefact(Artefact):
     def write_by(self, engine: str) -> None:
         """Let a vLLM server on this machine write the text; see `Artefact.write_by`."""
         self.engine = PromptEngine(engine, self.model, self.processor)
+        self.at_once = AT_ONCE
 
     def asking(self, corpus: str) -> Self:
         """Itself; in the layouts of the released Emotion-LLaMA with its question on `corpus`."""

@@ -155,12 +155,15 @@ class Artefact(ABC):
         family: the kind of model; for display only.
         title: the same in words.
         writes: whether it writes reasons and can chat.
+        at_once: answers to write side by side. By our own loop more than one take as long
+            together, and each comes later.
     """
 
     folder: Path
     family: ClassVar[Family]
     title: ClassVar[str]
     writes: ClassVar[bool] = False
+    at_once = 1
 
     @classmethod
     @abstractmethod

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import httpx
 
 AT_ONCE = 16
-"""Prompts of a batch that are open at the engine."""
+"""Prompts that are open at the engine."""
 CLOSE = 0.25
 """How far the log-probability of a token may lie from ours: bfloat16 moves it by less."""
 _SHAPE = ("model_type", "hidden_size", "num_hidden_layers", "vocab_size")

@@ -10,7 +10,7 @@ import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, cast
+from typing import Self
 
 import torch
 from accelerate import init_empty_weights
@@ -62,7 +62,7 @@ class PromptEmbeddings:
                 copy.deepcopy(config.text_config), dtype=config.text_config.dtype
             )
             model = EmotionLlama(config, language_model)
-        table = cast(nn.Module, model.get_input_embeddings())
+        table = model.get_input_embeddings()
         (name,) = (n for n, module in language_model.named_modules() if module is table)
         _fill(table, WeightFiles.of_folder(folder), f"{name}.")
         files = WeightFiles.of_file(streams / PROJECTORS_FILE)
