@@ -61,7 +61,7 @@ def written(
     prompts = [processor.encode_prompt(e, question) for e in evidence]
     sampling = Sampling(max_new_tokens=max_new_tokens)
     if engine is not None:
-        return [processor.decode(ids) for ids in engine.generate(prompts, sampling)]
+        return [processor.decode(ids) for ids in engine.answers(prompts, sampling)]
     answers = [""] * len(prompts)
     for rows in by_count([len(p.input_ids) for p in prompts], batch_size):
         ids = generate(model, processor, [prompts[i] for i in rows], sampling)

@@ -89,7 +89,7 @@ class PromptEngine:
                         return
                     yield token
 
-    def generate(self, prompts: Sequence[Encoded], sampling: Sampling) -> list[list[int]]:
+    def answers(self, prompts: Sequence[Encoded], sampling: Sampling) -> list[list[int]]:
         """Token ids of the answer to each prompt, without its end; `AT_ONCE` at a time."""
 
         def answer(prompt: Encoded) -> list[int]:
