@@ -51,7 +51,7 @@ def demo(
     Ctrl-C ends it. With EMOLLAMA_API_KEY set, visitors log in as 'emollama' with
     the key as password.
     """
-    if model is not None:
+    if model is not None and not model.is_dir():
         model = artefact_folder(model)
     from emollama.serving.settings import Settings
 
