@@ -1,6 +1,6 @@
 """Clips answered by vLLM and by our own loop: the same greedy text, the same label probabilities?
 
-python -m benchmarks.engine --python .venv-engine/bin/python [--model models/people/llm] [--clips 20]
+python -m benchmarks.engine --python .venv-engine/bin/python [--model FOLDER] [--clips 20]
 
 `make engine-test` installs vLLM and runs this. The probe corpus is made, the model exported as a
 plain language model, and vLLM started with it on a free port of this machine, all in float32. Of
