@@ -11,11 +11,16 @@ from __future__ import annotations
 import difflib
 import functools
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable
 from typing import ParamSpec, TypeVar
 
 EXIT_CODE = 2
+
+_NO_MEMORY = re.compile(
+    r"(?:not enough memory|can.t allocate memory): you tried to allocate (\d+)", re.IGNORECASE
+)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -50,6 +55,23 @@ def require_known(what: str, word: str, known: Iterable[str]) -> None:
         raise EmollamaError(f"{what} '{word}' is unknown{did_you_mean(word, options)}")
 
 
+def out_of_memory(error: BaseException) -> str:
+    """One line for an error that says memory is used up, as torch raises it; else ""."""
+    said = " ".join(str(error).split())
+    if type(error).__name__ == "OutOfMemoryError":
+        sizes = ". ".join(said.split(". ")[:3]).rstrip(".")
+    elif isinstance(error, MemoryError):
+        sizes = said or "the system gives no more"
+    elif found := _NO_MEMORY.search(said):
+        sizes = f"{int(found[1]) / 1e9:.2f} GB more were asked for"
+    else:
+        return ""
+    return (
+        f"out of memory: {sizes}; hold the model in less (--dtype bfloat16, --quantise 4bit) or "
+        "take smaller batches"
+    )
+
+
 def one_line_errors(main: Callable[P, R]) -> Callable[P, R]:
     """Wrap an entry point: an `EmollamaError` becomes one line on stderr and exit code 2."""
 
@@ -59,6 +81,11 @@ def one_line_errors(main: Callable[P, R]) -> Callable[P, R]:
             return main(*args, **kwargs)
         except EmollamaError as error:
             print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+            raise SystemExit(EXIT_CODE) from None
+        except (MemoryError, RuntimeError) as error:
+            if not (said := out_of_memory(error)):
+                raise
+            print(f"error: {said}", file=sys.stderr)
             raise SystemExit(EXIT_CODE) from None
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)

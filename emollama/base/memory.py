@@ -4,6 +4,41 @@ from __future__ import annotations
 
 import ctypes
 from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import torch
+
+CGROUP = Path("/sys/fs/cgroup")
+"""Limits of a container, where there are any."""
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Bytes that can still be taken on a device; None where that is not known.
+
+    On a CPU what the system calls available (the page cache counts), or what a container's limit
+    leaves if that is less.
+    """
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    if device.type != "cpu":
+        return None
+    available = int(psutil.virtual_memory().available)
+    left = _left_in_container()
+    return available if left is None else min(available, left)
+
+
+def _left_in_container() -> int | None:
+    try:
+        limit = (CGROUP / "memory.max").read_text(encoding="ascii").strip()
+        if limit == "max":
+            return None
+        used = int((CGROUP / "memory.current").read_text(encoding="ascii"))
+        rows = (CGROUP / "memory.stat").read_text(encoding="ascii").splitlines()
+        cache = next((int(r.split()[1]) for r in rows if r.startswith("inactive_file ")), 0)
+        return max(0, int(limit) - used + cache)
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def give_back_freed_memory() -> None:

@@ -21,5 +21,5 @@ def quiet_libraries() -> None:
     warnings.filterwarnings("ignore", category=FutureWarning, module="torch")
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-    for name in ("DeepSpeed", "deepspeed", "accelerate"):
+    for name in ("DeepSpeed", "deepspeed", "accelerate", "bitsandbytes"):
         logging.getLogger(name).setLevel(logging.ERROR)

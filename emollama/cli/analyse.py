@@ -12,7 +12,7 @@ from emollama.assets.hub import artefact_folder
 from emollama.assets.people import model_or_shipped
 from emollama.base.errors import EmollamaError
 from emollama.base.paths import need_calibration
-from emollama.base.precision import Precision
+from emollama.base.precision import Precision, Quantise
 from emollama.base.quiet import quiet_libraries
 from emollama.media.whispers import WHISPER, LanguageCode, TranscriberName, chosen
 from emollama.recording.notice import NOTICE
@@ -71,6 +71,7 @@ def analyse(
         ),
     ] = False,
     dtype: Annotated[Precision, typer.Option(help="Precision of a language model.")] = "auto",
+    quantise: Quantise = None,
 ) -> None:
     """Find out who speaks when in a recording, with which emotion, and why.
 
@@ -104,7 +105,7 @@ def analyse(
 
     options = Options(
         model, whisper, transcribe, explain, coverage, people, values, formats_of(formats),
-        show_faces, keep_vectors, dtype,
+        show_faces, keep_vectors, dtype, quantise,
     )  # fmt: skip
     analyst = Analyst(options)
     if single:

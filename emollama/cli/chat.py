@@ -14,7 +14,7 @@ import typer
 from emollama.assets.people import model_or_shipped
 from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.base.paths import need_clip
-from emollama.base.precision import Precision
+from emollama.base.precision import Precision, Quantise
 from emollama.base.quiet import quiet_libraries
 from emollama.cli.enrolling import (
     Enrol,
@@ -272,6 +272,7 @@ def chat(
     save_person: SavePerson = None,
     engine: EngineUrl = None,
     dtype: Annotated[Precision, typer.Option(help="Precision of the language model.")] = "auto",
+    quantise: Quantise = None,
 ) -> None:
     """Ask about a clip in the terminal.
 
@@ -286,7 +287,7 @@ def chat(
     quiet_libraries()
     from emollama.session import LlmSession, Sampling
 
-    session = LlmSession.open(model, dtype)
+    session = LlmSession.open(model, dtype, quantise=quantise)
     if engine is not None:
         session.artefact.write_by(engine)
     session.observer.transcribe_by(whisper)

@@ -10,7 +10,7 @@ import typer
 from emollama.assets.people import model_or_shipped
 from emollama.base.errors import EmollamaError
 from emollama.base.paths import need_clip, need_file, need_folder
-from emollama.base.precision import Precision
+from emollama.base.precision import Precision, Quantise
 from emollama.base.quiet import quiet_libraries
 from emollama.media.whispers import WHISPER, LanguageCode, TranscriberName, Whisper
 
@@ -65,6 +65,7 @@ def explain(
     ] = False,
     seed: Annotated[int, typer.Option(help="Seed of the draws.", min=0)] = 0,
     dtype: Annotated[Precision, typer.Option(help="Precision of a language model.")] = "auto",
+    quantise: Quantise = None,
 ) -> None:
     """Explain answers by channel and over time, and check that they are faithful."""
     if (clip is None) == (manifest is None):
@@ -93,7 +94,8 @@ def explain(
     settings = Settings(window, orders, seed)
     if clip is not None:
         case = explain_clip(model, clip, out, settings, text=text, start=start, end=end,
-                            reason=reason, dtype=dtype, whisper=whisper)  # fmt: skip
+                            reason=reason, dtype=dtype, quantise=quantise,
+                            whisper=whisper)  # fmt: skip
         print(f"{case.id}: {case.answered.label}  page in {out / case.id}.html")
         return
     assert manifest is not None
@@ -101,7 +103,7 @@ def explain(
                     tuple(filter(None, (ids or "").split(","))), count or 0, sheets)  # fmt: skip
     with bar("clips explained") as advance:
         found = explain_split(model, chosen, out, settings, reason=reason, noise=noise,
-                              dtype=dtype, progress=advance)  # fmt: skip
+                              dtype=dtype, quantise=quantise, progress=advance)  # fmt: skip
     for verdict in found.verdicts:
         print(verdict.line())
     if found.agreement is not None:

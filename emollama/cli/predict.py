@@ -13,7 +13,7 @@ import typer
 from emollama.assets.people import model_or_shipped
 from emollama.base.errors import EmollamaError
 from emollama.base.paths import need_calibration
-from emollama.base.precision import Precision
+from emollama.base.precision import Precision, Quantise
 from emollama.base.progress import bar
 from emollama.base.quiet import quiet_libraries
 from emollama.cli.enrolling import (
@@ -76,6 +76,7 @@ def predict(
     person: PersonName = None,
     save_person: SavePerson = None,
     dtype: Annotated[Precision, typer.Option(help="Precision of a language model.")] = "auto",
+    quantise: Quantise = None,
 ) -> None:
     """Answer clips with label probabilities and a reason.
 
@@ -103,7 +104,7 @@ def predict(
         need_media(asked[0].video)  # no media file is told before the model is loaded
     from emollama.session import open_session
 
-    session = open_session(model, dtype, describe=False, whisper=whisper)
+    session = open_session(model, dtype, describe=False, whisper=whisper, quantise=quantise)
     if not whisper.embedded and not session.listens(None):
         print(f"note: model '{session.name}' reads no words: none are transcribed", file=sys.stderr)
     session.require_calibrated(coverage)
@@ -137,7 +138,7 @@ def predict(
             "transcriber": [transcriber, language],
             "coverage": coverage, "dtype": dtype, "person": name,
             "enrolled": [str(path) for path in wish.clips],
-        }  # fmt: skip
+        } | ({} if quantise is None else {"quantise": quantise})  # fmt: skip
         _write(asked, AnswersTable(out, session.labels, run), answered)
         return
     failed = 0

@@ -11,7 +11,7 @@ import typer
 
 from emollama.assets.people import model_or_shipped
 from emollama.base.errors import EmollamaError
-from emollama.base.precision import Precision
+from emollama.base.precision import Precision, Quantise
 from emollama.base.quiet import quiet_libraries
 from emollama.endpoints.vllm import EngineUrl, need_loopback
 from emollama.media.whispers import WHISPER, LanguageCode, TranscriberName, Whisper
@@ -27,6 +27,7 @@ def serve(
     host: Annotated[str, typer.Option(help="Interface to listen on.")] = ("127.0.0.1"),
     port: Annotated[int, typer.Option(help="Port; 0 for any free one.")] = 8000,
     dtype: Annotated[Precision, typer.Option(help="Precision of a language model.")] = "auto",
+    quantise: Quantise = None,
     max_mb: Annotated[int, typer.Option(help="Largest clip, in MiB.", min=1)] = 100,
     max_data_mb: Annotated[
         int, typer.Option(help="Largest clip in a data URL, in MiB.", min=1)
@@ -117,7 +118,7 @@ def serve(
         from emollama.recording.analysis import Options
         from emollama.serving.jobs import Jobs
 
-        analyses = Jobs(jobs, Options(model, whisper, dtype=dtype))
-    session = open_session(model, dtype, describe, whisper, engine)
+        analyses = Jobs(jobs, Options(model, whisper, dtype=dtype, quantise=quantise))
+    session = open_session(model, dtype, describe, whisper, quantise, engine)
     print(f"preparing {session.name} ({session.kind})", file=sys.stderr)
     run(session, settings, lambda address: print(f"listening on {address}", flush=True), analyses)

@@ -11,7 +11,7 @@ import typer
 from emollama.assets.hub import artefact_folder
 from emollama.assets.people import model_or_shipped
 from emollama.base.errors import EmollamaError, one_line_errors
-from emollama.base.precision import Precision
+from emollama.base.precision import Precision, Quantise
 from emollama.base.processors import settle_threads
 from emollama.base.typer_app import run_app
 from emollama.endpoints.vllm import EngineUrl, need_loopback
@@ -29,6 +29,7 @@ def demo(
     host: Annotated[str, typer.Option(help="Interface to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 for any free one.")] = 7860,
     dtype: Annotated[Precision, typer.Option(help="Precision of a language model.")] = "auto",
+    quantise: Quantise = None,
     examples: Annotated[
         Path,
         typer.Option(metavar="DIR", help="Folder of the example clips, created on first use."),
@@ -84,7 +85,7 @@ def demo(
 
     print(f"opening {model}", flush=True)
     serve(
-        open_session(model, dtype, whisper=whisper, engine=engine),
+        open_session(model, dtype, whisper=whisper, quantise=quantise, engine=engine),
         settings,
         None if no_examples else examples,
         USER,

@@ -6,23 +6,38 @@ prompt and reference answer, and the label scores.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import torch
+from torch import nn
 
 from emollama.base.device import default_device
 from emollama.base.errors import EmollamaError
+from emollama.base.precision import Precision, Quantisation
 from emollama.inputs.opening import reopen_inputs
 from emollama.llm import artefact
 from emollama.llm.batch import to_device
 from emollama.llm.evidence import EvidenceReader, usable
+from emollama.llm.folding import base_dtype
 from emollama.llm.inference import label_probabilities
 from emollama.manifest.sample import Sample, read_manifest
 
-TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.25}
+TOLERANCE = {torch.float32: 1e-3, torch.float16: 0.05, torch.bfloat16: 0.25}
 """Tolerance of logits. Merging an adapter changes the order of sums, and so their rounding."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a model is opened: its precision (None: float32 if it is stored so, else bfloat16), and
+    how its language model is held (None: as in training).
+    """
+
+    dtype: Precision | None = None
+    quantise: Quantisation | None = None
 
 
 @dataclass(frozen=True)
@@ -36,6 +51,7 @@ class Comparison:
         probability: largest difference of a label's probability.
         disagreements: samples whose most probable label differs.
         settings: differences in layout, streams or labels, in words.
+        costs: memory and time of each model, in words.
         tolerance: limit of `largest` for equal models.
     """
 
@@ -47,6 +63,7 @@ class Comparison:
     disagreements: int
     settings: tuple[str, ...]
     tolerance: float
+    costs: tuple[str, ...] = ()
 
     @property
     def same(self) -> bool:
@@ -66,6 +83,7 @@ class Comparison:
             f"{self.samples} samples",
             f"label probabilities differ by up to {self.probability:.2g}; "
             f"{self.disagreements} of {self.samples} samples get another label",
+            *self.costs,
         ]
 
 
@@ -76,6 +94,8 @@ class _Seen:
     logits: list[torch.Tensor]
     probabilities: torch.Tensor
     settings: dict[str, str]
+    dtype: torch.dtype
+    cost: str
 
 
 def compare(
@@ -86,7 +106,7 @@ def compare(
     *,
     split: str = "test",
     count: int = 8,
-    dtype: torch.dtype = torch.float32,
+    ways: tuple[Way, Way] = (Way(), Way()),
 ) -> Comparison:
     """Run both artefacts, one after the other, over the first samples of a split.
 
@@ -97,7 +117,7 @@ def compare(
         store: where their features are.
         split: of the manifest.
         count: samples that are compared.
-        dtype: of the language models.
+        ways: how the first and the second are opened.
 
     Raises:
         EmollamaError: an artefact or a feature cannot be read, or vocabularies or prompt lengths
@@ -110,7 +130,7 @@ def compare(
         if not samples:
             raise EmollamaError(f"{folder}: no sample has the features of its streams in {store}")
     chosen = samples[:count]
-    a, b = (_look(folder, chosen, store, dtype) for folder in (first, second))
+    a, b = (_look(f, chosen, store, way) for f, way in zip((first, second), ways, strict=True))
     settings = tuple(
         f"{key}: {a.settings[key]} against {b.settings[key]}"
         for key in a.settings
@@ -132,13 +152,15 @@ def compare(
         probability=float((a.probabilities - b.probabilities).abs().max()),
         disagreements=int((a.probabilities.argmax(1) != b.probabilities.argmax(1)).sum()),
         settings=settings,
-        tolerance=TOLERANCE[dtype],
+        tolerance=max(TOLERANCE[a.dtype], TOLERANCE[b.dtype]),
+        costs=(f"first: {a.cost}", f"second: {b.cost}"),
     )
 
 
 @torch.inference_mode()
-def _look(folder: Path, samples: Sequence[Sample], store: Path | None, dtype: torch.dtype) -> _Seen:
-    found = artefact.load(folder, dtype, default_device())
+def _look(folder: Path, samples: Sequence[Sample], store: Path | None, way: Way) -> _Seen:
+    stored = "float32" if base_dtype(folder) == torch.float32 else "bfloat16"
+    found = artefact.load_as(folder, way.dtype or stored, way.quantise)
     processor, device = found.processor, default_device()
     reader = EvidenceReader(reopen_inputs(store, processor.streams), found.clues)
     evidence = [reader.read(s) for s in samples]
@@ -149,11 +171,23 @@ def _look(folder: Path, samples: Sequence[Sample], store: Path | None, dtype: to
         batch = to_device(processor.collate([processor.with_answer(prompt, answer)]), device)
         del batch["labels"]
         logits.append(found.model(**batch).logits[0].float().cpu())
+    started = time.perf_counter()
     probabilities = torch.from_numpy(label_probabilities(found.model, processor, evidence))
+    seconds = (time.perf_counter() - started) / len(samples)
+    dtype = cast(torch.dtype, found.model.language_model.dtype)
+    size = held_bytes(found.model)
+    name = str(dtype).removeprefix("torch.") if found.quantise == "none" else found.quantise
+    cost = f"{size / 1e9:.3g} GB of weights in {name}, {seconds:.2g} s for a sample's label scores"
     settings = {
         "layout": processor.layout.name,
         "labels": ", ".join(processor.labels.labels),
         "streams": ", ".join(f"{s.name} ({s.source})" for s in processor.streams),
         "language model": found.model.config.llm,
+        "held in": name,
     }
-    return _Seen(logits, probabilities, settings)
+    return _Seen(logits, probabilities, settings, dtype, cost)
+
+
+def held_bytes(model: nn.Module) -> int:
+    """Memory of a model's weights; those in 4 or 8 bits are stored in bytes."""
+    return sum(p.numel() * p.element_size() for p in model.parameters())

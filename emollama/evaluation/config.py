@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from emollama.base.config import Seed, Strict, without_unused
-from emollama.base.precision import Precision
+from emollama.base.precision import Precision, Quantisation
 from emollama.llm.released.keys import translate_evaluation
 from emollama.manifest.channels import Channel
 
@@ -96,6 +96,9 @@ class EvalConfig(Strict):
     `task`: "emotion" answers every sample with a label, "reason" with an explanation, from which a
     label is parsed if the corpus has one, "words" with a list of words of any vocabulary.
 
+    `quantise`: hold the frozen language model in "8bit" or "4bit", or "none"; as in training where
+    it is not given.
+
     `wheel`: folder of the emotion-wheel tables, which lists of words are scored by.
 
     `metrics`: further metrics of `emollama score --metric`, besides the report.
@@ -115,6 +118,7 @@ class EvalConfig(Strict):
     data: EvalData
     batch_size: int = Field(default=8, ge=1)
     dtype: Precision = "auto"
+    quantise: Quantisation | None = None
     engine: str | None = None
     modality_report: Literal["all", "singles", "none"] = "all"
     baseline: bool = True
@@ -130,8 +134,8 @@ class EvalConfig(Strict):
 
     @model_serializer(mode="wrap")
     def _as_given(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without `wheel` and `engine` where there is none, so that earlier runs are resumed."""
-        return without_unused(values(self), {"wheel": None, "engine": None})
+        """Without what is not given, so that earlier evaluations are gone on with."""
+        return without_unused(values(self), {"wheel": None, "quantise": None, "engine": None})
 
     @classmethod
     def translated(

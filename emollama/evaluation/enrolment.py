@@ -79,7 +79,7 @@ def enrolment_curve(
         EmollamaError: the model does not measure people, or the split has no labelled clips of
             people with two clips or more.
     """
-    model = open_artefact(config.model, config.dtype)
+    model = open_artefact(config.model, config.dtype, config.quantise)
     prior = require_prior(model, config)
     manifest = read_with_splits(config.data.manifest, config.data.split_file)
     manifest, _ = as_trained(

@@ -78,7 +78,7 @@ def evaluate(config: EvalConfig) -> Evaluated:
             _artefact_folder(config, manifest)
         ranks.barrier()
         folder = _artefact_folder(config, manifest)
-        model = open_artefact(folder, config.dtype)
+        model = open_artefact(folder, config.dtype, config.quantise)
         require_writes(config, model)
         if config.engine is not None:
             model.write_by(config.engine)

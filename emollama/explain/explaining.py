@@ -8,7 +8,7 @@ from pathlib import Path
 
 from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.base.files import write_json, write_text
-from emollama.base.precision import Precision
+from emollama.base.precision import Precision, Quantisation
 from emollama.evaluation.results import say
 from emollama.explain.case import Case, Settings, explain_row
 from emollama.explain.figures import draw_case, draw_maps
@@ -64,6 +64,7 @@ def explain_clip(
     end: float | None = None,
     reason: bool = False,
     dtype: Precision = "auto",
+    quantise: Quantisation | None = None,
     whisper: Whisper = Whisper(),  # noqa: B008  it is frozen
 ) -> Case:
     """Explain the answer to a raw clip; writes OUT/NAME.png, .html and .json.
@@ -71,7 +72,7 @@ def explain_clip(
     Raises:
         EmollamaError: the clip cannot be read, or a reason is requested from a model without text.
     """
-    session = open_session(model, dtype, describe=False, whisper=whisper)
+    session = open_session(model, dtype, describe=False, whisper=whisper, quantise=quantise)
     _require_able(session.artefact, reason)
     look = session.look(clip, text, start, end)
     subject = session.subject(look)
@@ -92,6 +93,7 @@ def explain_split(
     reason: bool = False,
     noise: bool = False,
     dtype: Precision = "auto",
+    quantise: Quantisation | None = None,
     progress: Progress | None = None,
 ) -> Summary:
     """Explain samples of a split; writes cases/, summary.json and summary.md into `out`.
@@ -104,13 +106,14 @@ def explain_split(
         reason: also write a reason for each clip with a page (LLM only).
         noise: also add noise to each modality and measure the gate (fusion only).
         dtype: of a language model.
+        quantise: how a language model is held; None as in training.
         progress: called with the number of explained clips.
 
     Raises:
         EmollamaError: for mistakes of the user.
     """
     manifest = read_with_splits(chosen.manifest, chosen.split_file)
-    artefact = open_artefact(model, dtype)
+    artefact = open_artefact(model, dtype, quantise)
     manifest, _ = as_trained(manifest, artefact.labels, artefact.record)
     samples = _samples(manifest, chosen, settings.seed)
     _require_able(artefact, reason)

@@ -20,6 +20,7 @@ from emollama.base.device import default_device
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json, write_json, write_text, written_whole
 from emollama.base.paths import FAMILIARITY_FILE, FUSION_FILE
+from emollama.base.precision import Quantisation
 from emollama.fusion.data.data import read_data
 from emollama.fusion.modeling import FusionModel
 from emollama.fusion.samples import FusionSamples, input_of
@@ -47,9 +48,13 @@ class FusionArtefact(TrainedFusion, Artefact):
     title = "a fusion model"
 
     @classmethod
-    def open(cls, folder: Path, dtype: str = "auto") -> FusionArtefact:
+    def open(
+        cls, folder: Path, dtype: str = "auto", quantise: Quantisation | None = None
+    ) -> FusionArtefact:
         """Load it onto the accelerator, if there is one; `dtype` is for language models."""
         del dtype
+        if quantise not in (None, "none"):
+            raise EmollamaError(f"{folder}: is a fusion model; --quantise is for language models")
         return load(folder, default_device())
 
     @property

@@ -8,19 +8,18 @@ artefact (`merge`) holds `model.safetensors` instead of an adapter and needs not
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self, cast
 
 import torch
-from accelerate import init_empty_weights
 from peft import LoraConfig, PeftModel, get_peft_model
-from transformers import AutoModelForCausalLM
+from transformers.integrations import is_deepspeed_zero3_enabled
 
 from emollama.assets.fingerprint import weights_fingerprint
 from emollama.assets.hub import pinned_name
@@ -34,18 +33,30 @@ from emollama.inputs.opening import reopen_inputs
 from emollama.inputs.person import PersonPrior
 from emollama.inputs.person_file import PRIOR_FILE, write_prior
 from emollama.inputs.spec import InputSpec
-from emollama.llm.backbone import load_llm, require_vocabulary, resolve_llm
+from emollama.llm.backbone import (
+    load_llm,
+    require_vocabulary,
+    resolve_llm,
+    settle_layout,
+    told_slow,
+)
 from emollama.llm.clues import ClueWords
 from emollama.llm.configuration import EmotionLlamaConfig, StreamConfig, read_config
 from emollama.llm.folding import ADAPTER_FILE as ADAPTER_FILE
+from emollama.llm.folding import (
+    CPU,
+    base_dtype,
+)
 from emollama.llm.folding import MERGED_FILE as MERGED_FILE
-from emollama.llm.folding import folded
 from emollama.llm.interop.engine import AT_ONCE, PromptEngine
 from emollama.llm.layout import get_layout
+from emollama.llm.loading import load_model
 from emollama.llm.modeling import EmotionLlama
 from emollama.llm.options import Attention, Clues, LoraSection, Quantisation
 from emollama.llm.processing import EmotionLlamaProcessor, load_tokenizer
+from emollama.llm.room import TRAINING, require_room, size_of_files
 from emollama.llm.samples import LlmSamples
+from emollama.llm.weight_files import WeightFiles
 from emollama.manifest.labels import LabelSet
 from emollama.manifest.sample import Manifest, Sample
 from emollama.runs.artefact import Artefact
@@ -60,6 +71,7 @@ class LlmArtefact(Artefact):
     processor: EmotionLlamaProcessor
     clues: ClueWords
     folder: Path = Path()
+    quantise: Quantisation = "none"
     engine: PromptEngine | None = None
 
     family = "llm"
@@ -67,10 +79,11 @@ class LlmArtefact(Artefact):
     writes = True
 
     @classmethod
-    def open(cls, folder: Path, dtype: str = "auto") -> LlmArtefact:
+    def open(
+        cls, folder: Path, dtype: str = "auto", quantise: Quantisation | None = None
+    ) -> LlmArtefact:
         """Load it onto the accelerator, if there is one."""
-        device = default_device()
-        return load(folder, resolve_dtype(dtype, device), device)
+        return load_as(folder, dtype, quantise)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -160,12 +173,17 @@ def build(
         tokenizer, get_layout(layout), streams, labels, clues, context
     )
     require_vocabulary(folder, tokenizer)
+    if not is_deepspeed_zero3_enabled():  # which reads each process's part
+        size = size_of_files(WeightFiles.of_folder(folder))
+        require_room(folder, size, dtype, quantise, device or CPU, TRAINING)
     language_model = load_llm(folder, dtype, attention, quantise, device)
+    settle_layout(language_model, dtype, trained=True)
     config = EmotionLlamaConfig(
         text_config=language_model.config,
         streams=[asdict(s) for s in streams],
         llm=pinned_name(folder) or llm,
         llm_sha256=fingerprint,
+        quantise=quantise,
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -232,8 +250,35 @@ def save(
             write_familiarity(familiarity, draft / FAMILIARITY_FILE)
 
 
-def load(folder: Path, dtype: torch.dtype, device: torch.device | None = None) -> LlmArtefact:
-    """Load an artefact, with its adapter merged into the weights in memory, in evaluation mode.
+def load_as(folder: Path, dtype: str = "auto", quantise: Quantisation | None = None) -> LlmArtefact:
+    """Load an artefact onto the accelerator, if there is one, as a command's options say.
+
+    Args:
+        folder: the artefact.
+        dtype: a `Precision`.
+        quantise: how the frozen language model is held; None as it was in training.
+
+    Raises:
+        EmollamaError: as `load`, or it does not fit into the memory that is free.
+    """
+    device = default_device()
+    if quantise is None and (folder / ADAPTER_FILE).is_file():
+        quantise = read_config(folder).quantise
+    quantise = quantise or "none"
+    if slow := told_slow(quantise, device):
+        print(slow, file=sys.stderr)
+    return load(folder, resolve_dtype(dtype, device, base_dtype(folder)), device, quantise)
+
+
+def load(
+    folder: Path,
+    dtype: torch.dtype,
+    device: torch.device = CPU,
+    quantise: Quantisation = "none",
+) -> LlmArtefact:
+    """Load an artefact in evaluation mode.
+
+    In full precision the adapter is folded into the weights; in 8 or 4 bits it stays beside them.
 
     Raises:
         EmollamaError: a file is missing or corrupt, the language model is not the one that the
@@ -252,11 +297,11 @@ def load(folder: Path, dtype: torch.dtype, device: torch.device | None = None) -
     config = read_config(folder)
     clues = _read_clues(folder)
     processor = EmotionLlamaProcessor.from_pretrained(folder)
-    model = _load_folded(folder, config, dtype, device or torch.device("cpu"))
+    model = load_model(folder, config, dtype, device, quantise)
     names = [s.name for s in model.config.stream_configs]
     if names != [s.name for s in processor.streams]:
         raise EmollamaError(f"{folder}: config.json and {PROCESSOR_FILE} name different streams")
-    return LlmArtefact(model.eval(), processor, clues, folder)
+    return LlmArtefact(model.eval(), processor, clues, folder, quantise)
 
 
 def read_processor(folder: Path) -> EmotionLlamaProcessor:
@@ -264,23 +309,6 @@ def read_processor(folder: Path) -> EmotionLlamaProcessor:
     if not (folder / PROCESSOR_FILE).is_file():
         raise EmollamaError(f"{folder}: is not an artefact: {PROCESSOR_FILE} is missing")
     return EmotionLlamaProcessor.from_pretrained(folder)
-
-
-def _load_folded(
-    folder: Path, config: EmotionLlamaConfig, dtype: torch.dtype, device: torch.device
-) -> EmotionLlama:
-    """The model with its adapter folded in, never larger than its weights and one layer."""
-    tensors = folded(folder, dtype, device)
-    with init_empty_weights(include_buffers=False):
-        language_model = AutoModelForCausalLM.from_config(
-            copy.deepcopy(config.text_config), dtype=dtype, attn_implementation="sdpa"
-        )
-        model = EmotionLlama(config, language_model)
-    for name, tensor in tensors:
-        owner, _, leaf = name.rpartition(".")
-        model.get_submodule(owner).load_state_dict({leaf: tensor}, strict=False, assign=True)
-    language_model.tie_weights()
-    return cast(torch.nn.Module, model).to(device).requires_grad_(False)
 
 
 def _read_clues(folder: Path) -> ClueWords:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import torch
 from safetensors import SafetensorError
@@ -20,6 +21,9 @@ from emollama.assets.registry import ASSETS, need_llm
 from emollama.base.errors import EmollamaError, require_known
 from emollama.base.files import read_json
 from emollama.llm.options import Attention, Quantisation
+
+NF4_BLOCK = 64
+"""Weights that share a scale in 4 bits."""
 
 
 def resolve_llm(name: str) -> Path:
@@ -40,7 +44,7 @@ def load_llm(
         model = AutoModelForCausalLM.from_pretrained(
             folder, dtype=dtype, local_files_only=True, trust_remote_code=False,
             use_safetensors=True, attn_implementation=attention,
-            **_quantised(quantise, dtype, device),
+            **bitsandbytes_settings(quantise, dtype, device, []),
         )  # fmt: skip
     except (OSError, ValueError, ImportError, SafetensorError) as error:
         raise EmollamaError(f"{folder}: the language model cannot be loaded: {error}") from error
@@ -65,23 +69,64 @@ def require_vocabulary(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None
         )
 
 
-def _quantised(
-    quantise: Quantisation, dtype: torch.dtype, device: torch.device | None
+def bitsandbytes_settings(
+    quantise: Quantisation, dtype: torch.dtype, device: torch.device | None, whole: list[str]
 ) -> dict[str, Any]:
-    """bitsandbytes' settings: LLM.int8() or NF4 with double quantisation, on a GPU only."""
+    """Arguments of `from_pretrained` for LLM.int8(), or NF4 with double quantisation.
+
+    Args:
+        quantise: the kind; none for "none".
+        dtype: in which products are computed.
+        device: where the weights are held.
+        whole: modules left as they are, besides the head.
+
+    Raises:
+        EmollamaError: the kind is unknown, or the library is not installed.
+    """
     require_known("quantise", quantise, get_args(Quantisation))
     if quantise == "none":
         return {}
-    if device is None or device.type != "cuda":
-        raise EmollamaError(f"model.quantise: {quantise} needs a GPU; use 'none' on a CPU")
+    if find_spec("bitsandbytes") is None:
+        raise EmollamaError(
+            f"quantise: {quantise} needs the package bitsandbytes: pip install bitsandbytes"
+        )
     from transformers import BitsAndBytesConfig
 
     four = quantise == "4bit"
     settings = BitsAndBytesConfig(
         load_in_8bit=not four,
         load_in_4bit=four,
+        llm_int8_skip_modules=[*whole, "lm_head"] if whole else None,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=dtype,
     )
-    return {"quantization_config": settings, "device_map": {"": device}}
+    return {
+        "quantization_config": settings,
+        "device_map": {"": device or torch.device("cpu")},
+    }
+
+
+def told_slow(quantise: Quantisation, device: torch.device) -> str:
+    """A line for who computes with quantised weights on a CPU; empty for others."""
+    if quantise == "none" or device.type != "cpu":
+        return ""
+    return (
+        f"note: {quantise} on a CPU saves memory, not time: without a GPU it is slower than "
+        "bfloat16 or float32"
+    )
+
+
+def settle_layout(model: torch.nn.Module, dtype: torch.dtype, trained: bool) -> None:
+    """Decide which 4-bit layers bitsandbytes may repack, as it does on CPUs with AVX512-BF16.
+
+    At the first forward in evaluation mode it repacks weights for a faster kernel, and leaves them
+    so. That kernel has no backward (after a validation nothing would be learned), computes in
+    bfloat16 only, and fails on rows that are no multiple of a block.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            layer = cast(Any, module)
+            fits = not (layer.in_features % NF4_BLOCK or layer.out_features % (NF4_BLOCK // 2))
+            fast = not trained and dtype == torch.bfloat16 and fits
+            layer.support_avx512bf16_for_cpu = fast and layer.support_avx512bf16_for_cpu

@@ -9,8 +9,9 @@ from typing import Any, Literal, get_args
 
 from transformers import AutoConfig, PreTrainedConfig
 
-from emollama.base.errors import EmollamaError, did_you_mean
+from emollama.base.errors import EmollamaError, did_you_mean, require_known
 from emollama.base.files import read_json
+from emollama.base.precision import Quantisation
 from emollama.inputs.spec import InputSpec, Standardise
 from emollama.manifest.channels import Channel
 
@@ -100,6 +101,7 @@ class EmotionLlamaConfig(PreTrainedConfig):
         streams: `StreamConfig`s as dictionaries, in the order of their indices.
         llm: where the frozen language model came from: an asset name, hub id or folder.
         llm_sha256: hash of its weights, so that an adapter is never put on another model.
+        quantise: how it was held in training, and is held again when the artefact is opened.
     """
 
     model_type = "emotion_llama"
@@ -111,6 +113,7 @@ class EmotionLlamaConfig(PreTrainedConfig):
         streams: list[dict[str, Any]] | None = None,
         llm: str = "",
         llm_sha256: str = "",
+        quantise: Quantisation = "none",
         **kwargs: Any,
     ) -> None:
         if isinstance(text_config, dict):
@@ -124,6 +127,8 @@ class EmotionLlamaConfig(PreTrainedConfig):
             text_config = copy.deepcopy(text_config)
         # The name without its folder, which says where somebody's home is.
         text_config.name_or_path = Path(text_config.name_or_path or "").name
+        if hasattr(text_config, "quantization_config"):
+            del text_config.quantization_config  # of the weights in memory, not of those on disk
         self.text_config = text_config
         self.streams = [asdict(StreamConfig.from_dict(dict(s))) for s in streams or []]
         names = [s["name"] for s in self.streams]
@@ -131,6 +136,8 @@ class EmotionLlamaConfig(PreTrainedConfig):
             raise EmollamaError(f"streams: names must be distinct, got {', '.join(names)}")
         self.llm = llm
         self.llm_sha256 = llm_sha256
+        require_known("quantise", quantise, get_args(Quantisation))
+        self.quantise = quantise
         kwargs.setdefault("tie_word_embeddings", text_config.tie_word_embeddings)
         super().__init__(**kwargs)
 

@@ -66,9 +66,20 @@ def folded(
 
 def base_dtype(folder: Path) -> torch.dtype:
     """The format in which the language model of an artefact is stored."""
-    if not (folder / ADAPTER_FILE).is_file():
-        return WeightFiles.of_folder(folder).dtype
-    return WeightFiles.of_folder(resolve_llm(read_config(folder).llm)).dtype
+    return base_files(folder, read_config(folder)).dtype
+
+
+def base_files(folder: Path, config: EmotionLlamaConfig) -> WeightFiles:
+    """The weights that an artefact's language model is read from: its own if it is merged.
+
+    Raises:
+        EmollamaError: there are none, or a file is corrupt.
+    """
+    if (folder / ADAPTER_FILE).is_file():
+        return WeightFiles.of_folder(resolve_llm(config.llm))
+    if not (folder / MERGED_FILE).is_file() and not (folder / INDEX_FILE).is_file():
+        raise EmollamaError(f"{folder}: holds neither {ADAPTER_FILE} nor {MERGED_FILE}")
+    return WeightFiles.of_folder(folder)
 
 
 def own_names(model: EmotionLlama) -> dict[str, tuple[int, ...]]:
@@ -158,9 +169,17 @@ def _with_adapter(
 def _as_stored(
     folder: Path, config: EmotionLlamaConfig, dtype: torch.dtype, device: torch.device
 ) -> Iterator[tuple[str, Tensor]]:
-    if not (folder / MERGED_FILE).is_file() and not (folder / INDEX_FILE).is_file():
-        raise EmollamaError(f"{folder}: holds neither {ADAPTER_FILE} nor {MERGED_FILE}")
-    weights = WeightFiles.of_folder(folder)
+    weights = require_merged(folder, config)
+    return ((n, _copied(weights.read(n), device, _kept_in(n, dtype))) for n in weights.entries)
+
+
+def require_merged(folder: Path, config: EmotionLlamaConfig) -> WeightFiles:
+    """The tensors of a merged artefact, in the order of the model's modules.
+
+    Raises:
+        EmollamaError: a file is missing or corrupt, or a tensor missing, unknown or misshapen.
+    """
+    weights = base_files(folder, config)
     with torch.device("meta"):
         model = EmotionLlama(config)
     names, known, stored = own_names(model), model.state_dict().keys(), weights.shapes
@@ -172,7 +191,7 @@ def _as_stored(
             raise EmollamaError(
                 f"{folder / MERGED_FILE}: {key} is {stored[key]}, expected {names[key]}"
             )
-    return ((n, _copied(weights.read(n), device, _kept_in(n, dtype))) for n in names)
+    return WeightFiles({name: weights.entries[name] for name in names})
 
 
 def read_peft_config(folder: Path) -> PeftConfig:

@@ -7,9 +7,9 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from emollama.base.config import Strict
+from emollama.base.precision import Quantisation as Quantisation
 from emollama.inputs.spec import InputSpec, Standardise
 
-Quantisation = Literal["none", "8bit", "4bit"]
 Attention = Literal["sdpa", "eager", "flash_attention_2"]
 Clues = Literal["reasons", "always", "never"]
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.base.files import write_json
-from emollama.base.precision import Precision
+from emollama.base.precision import Precision, Quantisation
 from emollama.base.progress import recorded
 from emollama.media.clip import MediaError
 from emollama.media.decode import decode_clip
@@ -61,6 +61,7 @@ class Options:
         show_faces: whether the report shows faces that can be recognised.
         keep_vectors: whether to write the vectors that people are told apart by.
         dtype: precision of a language model.
+        quantise: how a language model is held; None as in training.
     """
 
     model: Path
@@ -74,6 +75,7 @@ class Options:
     show_faces: bool = False
     keep_vectors: bool = False
     dtype: Precision = "auto"
+    quantise: Quantisation | None = None
 
     def run(self, recording: Path) -> dict[str, Any]:
         """What is analysed how, as plain data by words for messages."""
@@ -93,7 +95,7 @@ class Options:
             "--formats": ",".join(self.formats),
             "--show-faces": self.show_faces,
             "--keep-vectors": self.keep_vectors,
-        }
+        } | ({} if self.quantise is None else {"--quantise": self.quantise})
 
 
 def _digest(model: Path) -> str:
@@ -131,7 +133,9 @@ class Analyst:
             EmollamaError: it cannot be opened, or does not answer with labels.
         """
         options = self.options
-        session = open_session(options.model, options.dtype, describe=False)
+        session = open_session(
+            options.model, options.dtype, describe=False, quantise=options.quantise
+        )
         if not session.labels:
             raise EmollamaError(
                 f"{options.model}: answers with values; give a model of labels as --model, and "

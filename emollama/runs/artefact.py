@@ -15,6 +15,7 @@ from emollama.assets.hub import pinned_name
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_text
 from emollama.base.paths import CALIBRATION_FILE, FAMILIARITY_FILE
+from emollama.base.precision import Quantisation
 from emollama.features.tracks import TrackReader
 from emollama.inputs.enrolment import Known, person_inputs
 from emollama.inputs.familiarity import Familiarity, read_familiarity
@@ -167,8 +168,13 @@ class Artefact(ABC):
 
     @classmethod
     @abstractmethod
-    def open(cls, folder: Path, dtype: str = "auto") -> Self:
+    def open(cls, folder: Path, dtype: str = "auto", quantise: Quantisation | None = None) -> Self:
         """Load it onto the accelerator, if there is one.
+
+        Args:
+            folder: of the artefact.
+            dtype: precision of a language model.
+            quantise: how a language model is held; None as in training.
 
         Raises:
             EmollamaError: a file is missing or corrupt, or does not fit.

@@ -21,7 +21,7 @@ from emollama.base.config import load_config, need_data, read_values
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json, read_text
 from emollama.base.paths import FUSION_FILE, PROCESSOR_FILE, need_artefact
-from emollama.base.precision import Precision
+from emollama.base.precision import Precision, Quantisation
 from emollama.base.quiet import quiet_libraries
 from emollama.media.whispers import Whisper
 
@@ -47,7 +47,7 @@ class Kind(Protocol):
     mark: str
     section: str
 
-    def open(self, folder: Path, dtype: Precision) -> Artefact:
+    def open(self, folder: Path, dtype: Precision, quantise: Quantisation | None) -> Artefact:
         """The artefact of a folder."""
 
     def session(self, artefact: Any, describe: bool) -> Session:
@@ -68,10 +68,10 @@ class _LanguageModel:
     mark = PROCESSOR_FILE
     section = "model"
 
-    def open(self, folder: Path, dtype: Precision) -> LlmArtefact:
+    def open(self, folder: Path, dtype: Precision, quantise: Quantisation | None) -> LlmArtefact:
         from emollama.llm.artefact import LlmArtefact
 
-        return LlmArtefact.open(folder, dtype)
+        return LlmArtefact.open(folder, dtype, quantise)
 
     def session(self, artefact: LlmArtefact, describe: bool) -> Session:
         from emollama.session.llm_session import LlmSession
@@ -101,10 +101,10 @@ class _FusionModel:
     mark = FUSION_FILE
     section = "fusion"
 
-    def open(self, folder: Path, dtype: Precision) -> FusionArtefact:
+    def open(self, folder: Path, dtype: Precision, quantise: Quantisation | None) -> FusionArtefact:
         from emollama.fusion.artefact import FusionArtefact
 
-        return FusionArtefact.open(folder, dtype)
+        return FusionArtefact.open(folder, dtype, quantise)
 
     def session(self, artefact: FusionArtefact, describe: bool) -> Session:
         from emollama.session.fusion_session import FusionSession
@@ -143,18 +143,21 @@ def kind_of_artefact(folder: Path) -> Kind:
     return next(kind for kind in KINDS if (folder / kind.mark).is_file())
 
 
-def open_artefact(folder: Path, dtype: Precision = "auto") -> Artefact:
+def open_artefact(
+    folder: Path, dtype: Precision = "auto", quantise: Quantisation | None = None
+) -> Artefact:
     """Open an artefact of any kind, on the accelerator if there is one.
 
     Args:
         folder: folder from training, or the name of a hub repository.
         dtype: of a language model.
+        quantise: how a language model is held; None as in training.
 
     Raises:
         EmollamaError: the folder is not an artefact, or cannot be read.
     """
     folder = artefact_folder(folder)
-    return kind_of_artefact(folder).open(folder, dtype)
+    return kind_of_artefact(folder).open(folder, dtype, quantise)
 
 
 def stored_labels(folder: Path) -> tuple[str, ...]:
@@ -175,6 +178,7 @@ def open_session(
     dtype: Precision = "auto",
     describe: bool = True,
     whisper: Whisper = Whisper(),  # noqa: B008  it is frozen
+    quantise: Quantisation | None = None,
     engine: str | None = None,
 ) -> Session:
     """Open an artefact with its encoders, ready to answer questions about clips.
@@ -185,6 +189,7 @@ def open_session(
         describe: whether to describe clips as well (peak frame, timeline), which needs the face
             assets; otherwise clips are only encoded.
         whisper: the transcriber; one that was chosen is fetched where the words are read.
+        quantise: how a language model is held; None as in training.
         engine: address of a vLLM server on this machine that writes the text.
 
     Raises:
@@ -192,7 +197,7 @@ def open_session(
     """
     folder = artefact_folder(folder)
     kind = kind_of_artefact(folder)
-    artefact = kind.open(folder, dtype)
+    artefact = kind.open(folder, dtype, quantise)
     if engine is not None:
         artefact.write_by(engine)
     session = kind.session(artefact, describe)

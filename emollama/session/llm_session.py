@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from emollama.base.errors import EmollamaError
-from emollama.base.precision import Precision
+from emollama.base.precision import Precision, Quantisation
 from emollama.inputs.person import Person
 from emollama.llm.artefact import LlmArtefact
 from emollama.llm.batch import Encoded, by_count, to_device
@@ -45,9 +45,15 @@ class LlmSession(Session):
         self.prefixes = PrefixCache(artefact.model, artefact.processor)
 
     @classmethod
-    def open(cls, folder: Path, dtype: Precision = "auto", describe: bool = True) -> LlmSession:
+    def open(
+        cls,
+        folder: Path,
+        dtype: Precision = "auto",
+        describe: bool = True,
+        quantise: Quantisation | None = None,
+    ) -> LlmSession:
         """Load an artefact and build the encoders that its streams name."""
-        return cls(LlmArtefact.open(folder, dtype), describe)
+        return cls(LlmArtefact.open(folder, dtype, quantise), describe)
 
     def _complete(self, look: ClipView) -> ClipView:
         look = replace(look, clues=self.artefact.clues.describe(look.evidence.tracks))

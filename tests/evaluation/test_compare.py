@@ -6,13 +6,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-import torch
 from typer.testing import CliRunner
 
 from emollama.base.config import load_config
 from emollama.base.errors import EmollamaError
 from emollama.cli.app import app
-from emollama.evaluation.compare import compare
+from emollama.evaluation.compare import Way, compare
 from emollama.llm.interop.export import export
 from emollama.llm.training.config import TrainConfig
 from emollama.llm.training.sft import train
@@ -52,7 +51,7 @@ def test_samples_are_those_that_both_can_read(trained: tuple[Path, Path], tmp_pa
     missing.unlink()
     found = compare(
         folder / "a/model", tmp_path / "d/model", folder / "manifest.jsonl", None, split="val",
-        count=6, dtype=torch.bfloat16,
+        count=6, ways=(Way("bfloat16"), Way("bfloat16")),
     )  # fmt: skip
     assert found.samples == 5 and found.worst != missing.stem
     assert found.same and found.tolerance == 0.25

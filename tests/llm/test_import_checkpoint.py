@@ -37,7 +37,10 @@ def reference():
 
 def imported(tmp_path_factory, layout: str) -> artefact.LlmArtefact:
     out = tmp_path_factory.mktemp("imported") / layout
-    report = run(DATA / "checkpoint_29.pth", str(DATA / "llama"), layout, LABELS, out)
+    report = run(
+        DATA / "checkpoint_29.pth", str(DATA / "llama"), layout, LABELS, out, quantise="4bit"
+    )
+    assert artefact.read_config(out).quantise == "4bit"  # held so unless told otherwise
     assert (len(report.matched), len(report.dropped), report.missing) == (26, 40, [])
     return artefact.load(out, torch.float32)
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from emollama.base.paths import need_file, need_folder
+from emollama.base.precision import Quantisation
 from emollama.base.quiet import quiet_libraries
 
 
@@ -19,6 +20,9 @@ def import_checkpoint(
     out: Annotated[Path, typer.Option(help="Folder of the model to write.")],
     layout: Annotated[str, typer.Option(help="Prompt layout.")] = "emotion-llama-v1",
     labels: Annotated[str, typer.Option(help="Name of the label set.")] = "mer2023",
+    quantise: Annotated[
+        Quantisation, typer.Option(help="How the language model is held when the model is opened.")
+    ] = "none",
     features: Annotated[
         Path | None,
         typer.Option(
@@ -40,7 +44,8 @@ def import_checkpoint(
 
     found = relocated_sources(list(v1.SOURCES.values()), features)
     sources = dict(zip(v1.SOURCES, found, strict=True))
-    report = run(checkpoint, llm, layout, get_label_set(labels), out, sources=sources)
+    report = run(checkpoint, llm, layout, get_label_set(labels), out,
+                 sources=sources, quantise=quantise)  # fmt: skip
     for line in report.lines():
         print(line)
     print(f"model in {out}")

@@ -77,6 +77,7 @@ def export(
     dtype = dtype or base_dtype(source)
     tensors = folded(source, dtype)
     config.architectures = ["EmotionLlama"]
+    config.quantise = "none"  # of the weights that are written
     config.dtype = config.text_config.dtype = dtype
     with written_whole(folder) as draft:
         if form == "emollama":

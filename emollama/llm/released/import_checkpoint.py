@@ -23,6 +23,7 @@ from emollama.assets.fingerprint import weights_fingerprint
 from emollama.assets.pickled import read_tensors
 from emollama.base.errors import EmollamaError
 from emollama.base.files import file_sha256, written_whole
+from emollama.base.precision import Quantisation
 from emollama.base.version import __version__
 from emollama.llm import artefact
 from emollama.llm.backbone import empty_llm, resolve_llm
@@ -84,6 +85,7 @@ def import_checkpoint(
     sources: dict[str, str] | None = None,
     alpha: int = 16,
     seed: int = 42,
+    quantise: Quantisation = "none",
 ) -> ImportReport:
     """Write an artefact with the weights of a released checkpoint.
 
@@ -99,6 +101,7 @@ def import_checkpoint(
         sources: other sources of the streams' features, by stream.
         alpha: LoRA's alpha, which checkpoints do not hold; 16 in the released system.
         seed: of projectors that the checkpoint lacks.
+        quantise: how the language model is held when the artefact is opened.
 
     Raises:
         EmollamaError: the checkpoint cannot be read or belongs to another model, or an adapter or a
@@ -124,6 +127,7 @@ def import_checkpoint(
         streams=[vars(s) for s in streams],
         llm=llm,
         llm_sha256=weights_fingerprint(folder),
+        quantise=quantise,
     )
     torch.manual_seed(seed)
     wrapped = artefact.add_lora(

@@ -31,6 +31,7 @@ from emollama.llm.layout import get_layout
 from emollama.llm.modeling import IGNORED, EmotionLlama
 from emollama.llm.options import Attention
 from emollama.llm.processing import EmotionLlamaProcessor, load_tokenizer
+from emollama.llm.room import Size
 from emollama.llm.training.activations import activation_bytes
 from emollama.llm.training.arguments import micro_batch, zero_stage
 from emollama.llm.training.config import TrainConfig
@@ -42,9 +43,6 @@ STEPS_LOOKED_AT = 512
 
 ALONE = "no"
 """Parallelism without sharding: one GPU, or DistributedDataParallel on several."""
-
-BYTES = {"float32": 4.0, "bfloat16": 2.0, "8bit": 1.0, "4bit": 0.53}
-"""Bytes per weight of the LLM's linear layers; NF4 with double quantisation adds 0.03."""
 
 CONTEXT = 1e9
 """Bytes taken by a CUDA context, its libraries and fragmentation."""
@@ -263,8 +261,8 @@ class _Estimate:
         self._trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
         frozen = [p for p in base.language_model.parameters() if not p.requires_grad]
         decoder = cast(nn.Module, base.language_model.get_decoder())
-        self._linear = _linear_weights(decoder)
-        self._other = sum(p.numel() for p in frozen) - self._linear
+        linear = _linear_weights(decoder)
+        self._size = Size(linear, sum(p.numel() for p in frozen) - linear, 0)
         self._lengths = lengths
         self._vocabulary = base.config.text_config.vocab_size
         self._kept = activation_bytes(base, lengths.rows, lengths.longest, attention)
@@ -274,7 +272,7 @@ class _Estimate:
         parts = self._gpus if parallelism.startswith("ZeRO") else 1
         whole = parts if parallelism == "ZeRO-3" else 1
         other = 4.0 if precision == "float32" else 2.0
-        weights = (self._linear * BYTES[precision] + self._other * other) / whole
+        weights = self._size.bytes_in(precision, other) / whole
         # ZeRO-1 keeps gradients whole.
         gradients = 4 / (1 if parallelism == "ZeRO-1" else parts)
         trained = self._trained * (4 / whole + gradients + 8 / parts)

@@ -28,6 +28,7 @@ from emollama.inputs.mixture import (
     tell_mixture,
 )
 from emollama.llm import artefact
+from emollama.llm.backbone import told_slow
 from emollama.llm.channel_heads import fit_heads
 from emollama.llm.evidence import (
     EvidenceReader,
@@ -128,6 +129,8 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
         device=device,
     )
     people = fit_people(config.model.streams, readers, samples, manifest.labels.labels)
+    if slow := told_slow(config.model.quantise, device):
+        say(slow)
     shifts: Shifts = {}
     if config.model.initialise_from is not None:
         # A checkpoint of this run holds everything; what it started from may be gone by now.
@@ -172,7 +175,7 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
     say(
         f"{len(samples)} samples, {epochs:.1f} epochs of {config.training.max_steps} steps x "
         f"{config.training.batch_size}; {trainable:,} trainable parameters on {device.type}, "
-        f"language model in {str(artefact.bare(model).language_model.dtype)[6:]}"
+        f"language model in {_held(config, model)}"
     )
 
     prior = people.prior if people else None
@@ -275,6 +278,11 @@ def _keeper(
         return float(record["weighted_f1"]) if record else -np.inf
 
     return KeepBest(every, score, save if config.training.keep_best else None, so_far, say)
+
+
+def _held(config: TrainConfig, model: PeftModel) -> str:
+    dtype = str(artefact.bare(model).language_model.dtype).removeprefix("torch.")
+    return dtype if config.model.quantise == "none" else f"{config.model.quantise} and {dtype}"
 
 
 def _card(config: TrainConfig, manifest: Manifest, record: dict[str, Any]) -> str:

@@ -79,7 +79,6 @@ def test_a_run_goes_on_when_what_it_started_from_is_gone(stage1: Path, tmp_path:
             ["model.initialise_from=nowhere"],
             "nowhere: is neither an artefact's folder nor a released",
         ),
-        (["model.quantise=4bit"], "needs a GPU"),
         (["training.deepspeed=train_configs/deepspeed/zero2.json"], "start the run with torchrun"),
         (["training.deepspeed={f}/stage7.json"], "stage must be 1, 2 or 3, not 7"),
         (["training.deepspeed={f}/list.json"], "list.json: is not a JSON object"),

@@ -1,0 +1,116 @@
+"""The model of an artefact in memory: in full, its adapter folded in, or quantised beside it."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import cast
+
+import torch
+from accelerate import init_empty_weights
+from peft import PeftModel
+from safetensors import SafetensorError
+from torch import nn
+from transformers import AutoModelForCausalLM
+
+from emollama.base.errors import EmollamaError
+from emollama.base.precision import Quantisation
+from emollama.llm.backbone import bitsandbytes_settings, load_llm, settle_layout
+from emollama.llm.configuration import EmotionLlamaConfig
+from emollama.llm.folding import (
+    ADAPTER_FILE,
+    folded,
+    require_base,
+    require_merged,
+    require_same_keys,
+)
+from emollama.llm.modeling import EmotionLlama
+from emollama.llm.room import require_room, size_of
+from emollama.llm.weight_files import WeightFiles
+
+
+def load_model(
+    folder: Path,
+    config: EmotionLlamaConfig,
+    dtype: torch.dtype,
+    device: torch.device,
+    quantise: Quantisation,
+) -> EmotionLlama:
+    """The model of an artefact; see `artefact.load`.
+
+    Raises:
+        EmollamaError: as `artefact.load`, or it does not fit into the memory that is free.
+    """
+    require_room(folder, size_of(folder, config), dtype, quantise, device)
+    if quantise == "none":
+        return _load_folded(folder, config, dtype, device)
+    if (folder / ADAPTER_FILE).is_file():
+        model = _load_beside(folder, config, dtype, device, quantise)
+    else:
+        model = _load_quantised(folder, config, dtype, device, quantise)
+    settle_layout(model, dtype, trained=False)
+    return model
+
+
+def _load_folded(
+    folder: Path, config: EmotionLlamaConfig, dtype: torch.dtype, device: torch.device
+) -> EmotionLlama:
+    """The model with its adapter folded in, never larger than its weights and one layer."""
+    tensors = folded(folder, dtype, device)
+    with init_empty_weights(include_buffers=False):
+        language_model = AutoModelForCausalLM.from_config(
+            copy.deepcopy(config.text_config), dtype=dtype, attn_implementation="sdpa"
+        )
+        model = EmotionLlama(config, language_model)
+    for name, tensor in tensors:
+        owner, _, leaf = name.rpartition(".")
+        model.get_submodule(owner).load_state_dict({leaf: tensor}, strict=False, assign=True)
+    language_model.tie_weights()
+    return cast(EmotionLlama, cast(nn.Module, model).to(device).requires_grad_(False))
+
+
+def _load_beside(
+    folder: Path,
+    config: EmotionLlamaConfig,
+    dtype: torch.dtype,
+    device: torch.device,
+    quantise: Quantisation,
+) -> EmotionLlama:
+    """The language model in 8 or 4 bits, and the adapter's layers beside it in float32."""
+    llm = require_base(folder, config)
+    model = EmotionLlama(config, load_llm(llm, dtype, quantise=quantise, device=device))
+    try:
+        wrapped = PeftModel.from_pretrained(model, str(folder))
+    except (OSError, ValueError, RuntimeError, SafetensorError, KeyError) as error:
+        raise EmollamaError(f"{folder / ADAPTER_FILE}: cannot be loaded: {error}") from error
+    require_same_keys(folder, wrapped, WeightFiles.of_file(folder / ADAPTER_FILE))
+    _projectors_to(model, device)
+    return cast(EmotionLlama, wrapped.get_base_model())
+
+
+def _load_quantised(
+    folder: Path,
+    config: EmotionLlamaConfig,
+    dtype: torch.dtype,
+    device: torch.device,
+    quantise: Quantisation,
+) -> EmotionLlama:
+    """A merged artefact in 8 or 4 bits; its projectors in float32."""
+    weights = require_merged(folder, config)
+    projectors = [f"projector_{s.name}" for s in config.stream_configs]
+    model: EmotionLlama = EmotionLlama.from_pretrained(
+        folder, config=config, dtype=dtype, local_files_only=True, use_safetensors=True,
+        **bitsandbytes_settings(quantise, dtype, device, projectors),
+    )  # fmt: skip
+    for name in weights.entries:
+        if name.startswith("projector_"):
+            owner, _, leaf = name.rpartition(".")
+            exact = {leaf: weights.read(name).float()}
+            model.get_submodule(owner).load_state_dict(exact, strict=False, assign=True)
+    _projectors_to(model, device)
+    return model
+
+
+def _projectors_to(model: EmotionLlama, device: torch.device) -> None:
+    for stream in model.config.stream_configs:
+        getattr(model, f"projector_{stream.name}").to(device)
