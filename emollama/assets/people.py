@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from emollama.assets.home import asset_home
+from emollama.assets.hub import artefact_folder
 from emollama.base.errors import EmollamaError
 from emollama.base.paths import need_artefact
 
@@ -40,7 +41,7 @@ def model_or_shipped(model: Path | None) -> Path:
         EmollamaError: the folder is not an artefact; or see `shipped_model`.
     """
     if model is not None:
-        need_artefact(model)
+        model = artefact_folder(model)
         if (model.resolve().parent / SUMS).is_file():
             check_sums(model.resolve().parent)
         return model

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emollama.assets import convert
+from emollama.assets.hub import repository
 from emollama.base.errors import EmollamaError, did_you_mean
 
 
@@ -231,12 +232,14 @@ def get_asset(name: str) -> Asset:
 
 
 def need_llm(name: str) -> None:
-    """Raise an error if a name is neither an asset's nor a folder of a language model's weights.
+    """Raise an error if a name is neither an asset's, a folder of a language model's weights nor
+    that of a hub repository, which is not asked for here.
 
     Raises:
         EmollamaError: naming it.
     """
-    if name not in ASSETS and not (Path(name) / "config.json").is_file():
+    here = name in ASSETS or (Path(name) / "config.json").is_file()
+    if not here and repository(name) is None:
         raise EmollamaError(
             f"language model '{name}': is neither an asset nor a folder with a config.json"
             f"{did_you_mean(name, ASSETS)}"

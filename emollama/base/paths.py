@@ -16,6 +16,9 @@ PROCESSOR_FILE, FUSION_FILE = "processor.json", "fusion.json"
 RECORD_FILE = "training_record.json"
 """The training record of an artefact."""
 
+CLUES_FILE = "clues.json"
+"""The file of a language model's artefact with the words for measured values."""
+
 CALIBRATION_FILE = "calibration.json"
 """The file of an artefact that `emollama calibrate` adds."""
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from emollama.assets.hub import artefact_folder
 from emollama.assets.people import model_or_shipped
 from emollama.base.errors import EmollamaError
-from emollama.base.paths import need_artefact, need_calibration
+from emollama.base.paths import need_calibration
 from emollama.base.precision import Precision, Quantise
 from emollama.base.quiet import quiet_libraries
 from emollama.media.whispers import WHISPER, LanguageCode, TranscriberName, chosen
@@ -86,7 +87,7 @@ def analyse(
     found = find_recordings(recordings)
     model = model_or_shipped(model)
     if values is not None:
-        need_artefact(values)
+        values = artefact_folder(values)
     if coverage is not None:
         from emollama.scoring.calibration.conformal import require_coverage
 

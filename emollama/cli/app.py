@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from emollama import __version__
 from emollama.base.errors import one_line_errors
 from emollama.base.processors import settle_threads
 from emollama.base.typer_app import run_app
+from emollama.base.version import __version__
 from emollama.cli.lazy import Entry, lazy_group
 
 START, DATA, TRAINING, RESULTS = "Start", "Data", "Training", "Results"
@@ -63,6 +63,7 @@ COMMANDS = (
     Entry("serve", f"{_CLI}.serve:serve", "Serve a model over HTTP.", CLIPS),
     Entry("export", f"{_CLI}.weights.export:export",
           "Merge the adapter into the weights, as one transformers folder.", WEIGHTS),
+    Entry("push", f"{_CLI}.weights.push:push", "Push a model to the Hugging Face hub.", WEIGHTS),
     Entry("import-checkpoint", f"{_CLI}.weights.import_checkpoint:import_checkpoint",
           "Import a released Emotion-LLaMA or MiniGPT-v2 checkpoint.", WEIGHTS),
     Entry("import-vision", f"{_CLI}.weights.import_vision:import_vision",

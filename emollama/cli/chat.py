@@ -28,6 +28,7 @@ from emollama.cli.enrolling import (
     wanted,
 )
 from emollama.cli.show import show_answer
+from emollama.endpoints.vllm import EngineUrl, need_loopback
 from emollama.media.whispers import WHISPER, LanguageCode, TranscriberName, chosen
 
 if TYPE_CHECKING:
@@ -269,6 +270,7 @@ def chat(
     enrol_neutral: EnrolNeutral = False,
     person: PersonName = None,
     save_person: SavePerson = None,
+    engine: EngineUrl = None,
     dtype: Annotated[Precision, typer.Option(help="Precision of the language model.")] = "auto",
     quantise: Quantise = None,
 ) -> None:
@@ -277,6 +279,8 @@ def chat(
     /help lists the commands; an empty line ends the conversation.
     """
     need_clip(clip)
+    if engine is not None:
+        engine = need_loopback(engine)
     whisper = chosen(transcriber, language, transcribe)
     model = model_or_shipped(model)
     wish = wanted(model, enrol, enrol_neutral, person, save_person)
@@ -284,6 +288,8 @@ def chat(
     from emollama.session import LlmSession, Sampling
 
     session = LlmSession.open(model, dtype, quantise=quantise)
+    if engine is not None:
+        session.artefact.write_by(engine)
     session.observer.transcribe_by(whisper)
     look = session.look(clip, text, transcribe=transcribe)
 

@@ -8,8 +8,9 @@ from typing import Annotated, Any, get_args
 
 import typer
 
+from emollama.assets.hub import artefact_folder
 from emollama.base.errors import EmollamaError, require_known
-from emollama.base.paths import need_artefact, need_file, need_store
+from emollama.base.paths import need_file, need_store
 from emollama.base.precision import Precision, Quantisation
 from emollama.base.quiet import quiet_libraries
 
@@ -43,8 +44,7 @@ def compare(
     Where they differ, prints by how much; the exit code is then 1. What 4 bits cost a model:
     compare it with itself, --quantise none --quantise 4bit.
     """
-    need_artefact(first)
-    need_artefact(second)
+    first, second = artefact_folder(first), artefact_folder(second)
     need_file(manifest)
     need_store(store)
     dtypes = _two("--dtype", dtype, get_args(Precision))

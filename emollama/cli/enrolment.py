@@ -43,12 +43,13 @@ def enrolment(
         _show(score, None)
         return
     path, values = configuration("enrolment", "evaluate", config, overrides, None, None)
+    from emollama.assets.hub import artefact_folder
     from emollama.base.config import load_config
-    from emollama.base.paths import need_artefact, need_file, need_store
+    from emollama.base.paths import need_file, need_store
     from emollama.evaluation.config import EvalConfig
 
     settings = load_config(EvalConfig, path, values)
-    need_artefact(settings.model)
+    artefact_folder(settings.model)
     need_file(settings.data.manifest)
     need_store(settings.data.store)
     quiet_libraries()

@@ -43,14 +43,15 @@ def run_evaluation(
 
     `n_samples` takes the place of `data.limit`.
     """
+    from emollama.assets.hub import artefact_folder
     from emollama.base.config import load_config
-    from emollama.base.paths import need_artefact, need_file, need_store
+    from emollama.base.paths import need_file, need_store
     from emollama.evaluation.config import EvalConfig
 
     limit = [] if n_samples is None else [f"data.limit={n_samples}"]
     config = load_config(EvalConfig, path, [*overrides, *limit], dataset)
     if not config.model.is_file():  # a released checkpoint is a file
-        need_artefact(config.model)
+        artefact_folder(config.model)
     need_file(config.data.manifest)
     need_file(config.data.split_file)
     need_store(config.data.store)

@@ -13,6 +13,7 @@ from emollama.assets.people import model_or_shipped
 from emollama.base.errors import EmollamaError
 from emollama.base.precision import Precision, Quantise
 from emollama.base.quiet import quiet_libraries
+from emollama.endpoints.vllm import EngineUrl, need_loopback
 from emollama.media.whispers import WHISPER, LanguageCode, TranscriberName, Whisper
 
 KEY_VARIABLE = "EMOLLAMA_API_KEY"
@@ -55,6 +56,7 @@ def serve(
     describe: Annotated[bool, typer.Option(help="Also return peak frame and timeline.")] = True,
     transcriber: TranscriberName = WHISPER,
     language: LanguageCode = None,
+    engine: EngineUrl = None,
     people: Annotated[
         bool, typer.Option("--people", help="Let requests name the people stored here.")
     ] = False,
@@ -103,6 +105,8 @@ def serve(
             f"--host {host} opens the server to other machines: set {KEY_VARIABLE} to a key of at "
             "least 8 characters, or give a file of --keys"
         )
+    if engine is not None:
+        engine = need_loopback(engine)
     whisper = Whisper(transcriber, language)
     model = model_or_shipped(model)
     quiet_libraries()
@@ -115,6 +119,6 @@ def serve(
         from emollama.serving.jobs import Jobs
 
         analyses = Jobs(jobs, Options(model, whisper, dtype=dtype, quantise=quantise))
-    session = open_session(model, dtype, describe, whisper, quantise)
+    session = open_session(model, dtype, describe, whisper, quantise, engine)
     print(f"preparing {session.name} ({session.kind})", file=sys.stderr)
     run(session, settings, lambda address: print(f"listening on {address}", flush=True), analyses)

@@ -8,12 +8,13 @@ from typing import Annotated
 
 import typer
 
+from emollama.assets.hub import artefact_folder
 from emollama.assets.people import model_or_shipped
 from emollama.base.errors import EmollamaError, one_line_errors
-from emollama.base.paths import need_artefact
 from emollama.base.precision import Precision, Quantise
 from emollama.base.processors import settle_threads
 from emollama.base.typer_app import run_app
+from emollama.endpoints.vllm import EngineUrl, need_loopback
 from emollama.media.whispers import WHISPER, LanguageCode, TranscriberName, Whisper
 
 KEY_VARIABLE = "EMOLLAMA_API_KEY"
@@ -36,6 +37,7 @@ def demo(
     no_examples: Annotated[bool, typer.Option("--no-examples", help="Show no examples.")] = False,
     transcriber: TranscriberName = WHISPER,
     language: LanguageCode = None,
+    engine: EngineUrl = None,
     people: Annotated[
         bool, typer.Option("--people", help="Let visitors choose the people stored here.")
     ] = False,
@@ -51,7 +53,7 @@ def demo(
     the key as password.
     """
     if model is not None and not model.is_dir():
-        need_artefact(model)
+        model = artefact_folder(model)
     from emollama.serving.settings import Settings
 
     key = os.environ.pop(KEY_VARIABLE, None) or None
@@ -64,6 +66,8 @@ def demo(
             f"--host {settings.host} opens the page to other machines: set {KEY_VARIABLE} to a "
             f"password of at least 8 characters (the user is {USER})"
         )
+    if engine is not None:
+        engine = need_loopback(engine)
     whisper = Whisper(transcriber, language)
     model = model_or_shipped(model)
     from emollama.serving.server import listening
@@ -81,7 +85,7 @@ def demo(
 
     print(f"opening {model}", flush=True)
     serve(
-        open_session(model, dtype, whisper=whisper, quantise=quantise),
+        open_session(model, dtype, whisper=whisper, quantise=quantise, engine=engine),
         settings,
         None if no_examples else examples,
         USER,

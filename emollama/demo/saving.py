@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from emollama import __version__
+from emollama.base.version import __version__
 from emollama.demo.bars import answer_bars, carried
 from emollama.demo.peak import peak_figure
 from emollama.demo.style import SHEET

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from emollama.assets import fetch
+from emollama.assets.hub import local_folder, repository
 from emollama.assets.registry import ASSETS
 from emollama.base.errors import EmollamaError
 from emollama.endpoints.client import Reply
@@ -29,13 +30,14 @@ class LocalModel:
     """Answers prompts; loaded at the first prompt.
 
     Args:
-        source: an asset ("smollm2-135m-instruct") or a folder in the transformers layout.
+        source: an asset ("smollm2-135m-instruct"), a folder in the transformers layout, or the
+            name of a hub repository.
         where: key of the configuration, for messages.
         dtype: of the weights; "auto" is the checkpoint's own.
         repetition_penalty: as transformers defines it; None for the model's own setting.
 
     Raises:
-        EmollamaError: `source` is neither an asset nor a folder.
+        EmollamaError: `source` is none of them.
     """
 
     def __init__(
@@ -45,7 +47,8 @@ class LocalModel:
         dtype: Literal["auto", "float32"] = "auto",
         repetition_penalty: float | None = None,
     ) -> None:
-        if source not in ASSETS and not (Path(source) / "config.json").is_file():
+        here = source in ASSETS or (Path(source) / "config.json").is_file()
+        if not here and repository(source) is None:
             raise EmollamaError(
                 f"{where}: '{source}' is neither an asset nor a folder: it holds no config.json"
             )
@@ -56,7 +59,7 @@ class LocalModel:
 
     @cached_property
     def _folder(self) -> Path:
-        return fetch(self._source) if self._source in ASSETS else Path(self._source)
+        return fetch(self._source) if self._source in ASSETS else local_folder(Path(self._source))
 
     @cached_property
     def fingerprint(self) -> str:

@@ -91,6 +91,8 @@ class EvalConfig(Strict):
     `model`: an artefact, or a released `.pth` checkpoint; `llm` and `layout` are for the latter; an
     artefact has its own.
 
+    `engine`: address of a vLLM server on this machine that writes reasons and other text.
+
     `task`: "emotion" answers every sample with a label, "reason" with an explanation, from which a
     label is parsed if the corpus has one, "words" with a list of words of any vocabulary.
 
@@ -117,6 +119,7 @@ class EvalConfig(Strict):
     batch_size: int = Field(default=8, ge=1)
     dtype: Precision = "auto"
     quantise: Quantisation | None = None
+    engine: str | None = None
     modality_report: Literal["all", "singles", "none"] = "all"
     baseline: bool = True
     baseline_words: str | None = None
@@ -132,7 +135,7 @@ class EvalConfig(Strict):
     @model_serializer(mode="wrap")
     def _as_given(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Without what is not given, so that earlier evaluations are gone on with."""
-        return without_unused(values(self), {"wheel": None, "quantise": None})
+        return without_unused(values(self), {"wheel": None, "quantise": None, "engine": None})
 
     @classmethod
     def translated(

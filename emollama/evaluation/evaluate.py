@@ -81,6 +81,8 @@ def evaluate(config: EvalConfig) -> Evaluated:
         folder = _artefact_folder(config, manifest)
         model = open_artefact(folder, config.dtype, config.quantise)
         require_writes(config, model)
+        if config.engine is not None:
+            model.write_by(config.engine)
         if config.answers.question is not None:
             model = model.asking(config.answers.question)
         split = config.data.split

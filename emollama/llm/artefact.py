@@ -19,14 +19,14 @@ from typing import Any, Self, cast
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from transformers import AutoConfig
 from transformers.integrations import is_deepspeed_zero3_enabled
 
 from emollama.assets.fingerprint import weights_fingerprint
+from emollama.assets.hub import pinned_name
 from emollama.base.device import default_device, resolve_dtype
 from emollama.base.errors import EmollamaError
-from emollama.base.files import read_json, read_text, written_whole
-from emollama.base.paths import CALIBRATION_FILE, FAMILIARITY_FILE, PROCESSOR_FILE
+from emollama.base.files import read_json, written_whole
+from emollama.base.paths import FAMILIARITY_FILE, PROCESSOR_FILE
 from emollama.features.tracks import usable
 from emollama.inputs.familiarity import Familiarity, write_familiarity
 from emollama.inputs.opening import reopen_inputs
@@ -48,6 +48,7 @@ from emollama.llm.folding import (
     base_dtype,
 )
 from emollama.llm.folding import MERGED_FILE as MERGED_FILE
+from emollama.llm.interop.engine import AT_ONCE, PromptEngine
 from emollama.llm.layout import get_layout
 from emollama.llm.loading import load_model
 from emollama.llm.modeling import EmotionLlama
@@ -71,6 +72,7 @@ class LlmArtefact(Artefact):
     clues: ClueWords
     folder: Path = Path()
     quantise: Quantisation = "none"
+    engine: PromptEngine | None = None
 
     family = "llm"
     title = "a language model"
@@ -108,6 +110,11 @@ class LlmArtefact(Artefact):
         """Folder of the frozen language model under it."""
         return resolve_llm(self.model.config.llm)
 
+    def write_by(self, engine: str) -> None:
+        """Let a vLLM server on this machine write the text; see `Artefact.write_by`."""
+        self.engine = PromptEngine(engine, self.model, self.processor)
+        self.at_once = AT_ONCE
+
     def asking(self, corpus: str) -> Self:
         """Itself; in the layouts of the released Emotion-LLaMA with its question on `corpus`."""
         self.processor.layout = self.processor.layout.asking(corpus)
@@ -136,7 +143,9 @@ class LlmArtefact(Artefact):
                 f"{manifest.path}: no sample of split '{split}' has a target (a label, "
                 f"or a reason) and features in {store}"
             )
-        return LlmSamples(self.model, self.processor, self.clues, kept, readers, left_out)
+        return LlmSamples(
+            self.model, self.processor, self.clues, kept, readers, left_out, self.engine
+        )
 
 
 def build(
@@ -172,7 +181,7 @@ def build(
     config = EmotionLlamaConfig(
         text_config=language_model.config,
         streams=[asdict(s) for s in streams],
-        llm=llm,
+        llm=pinned_name(folder) or llm,
         llm_sha256=fingerprint,
         quantise=quantise,
     )
@@ -239,24 +248,6 @@ def save(
         save_rest(processor, clues, draft, record, card, prior)
         if familiarity is not None:
             write_familiarity(familiarity, draft / FAMILIARITY_FILE)
-
-
-def merge(source: Path, folder: Path) -> None:
-    """Merge the adapter into the language model's weights, as a self-contained folder."""
-    if folder.exists() and not (folder / MERGED_FILE).is_file():
-        what = "an unmerged artefact" if (folder / ADAPTER_FILE).is_file() else "other files"
-        if not folder.is_dir() or any(folder.iterdir()):
-            raise EmollamaError(f"{folder}: holds {what}; choose another folder")
-    artefact = load(source, torch.float32)
-    artefact.model.config.quantise = "none"  # of the weights that are written
-    record = read_json(source / RECORD_FILE)
-    card = read_text(source / CARD_FILE)
-    with written_whole(folder) as draft:
-        artefact.model.save_pretrained(draft)
-        save_rest(artefact.processor, artefact.clues, draft, record, card, artefact.prior)
-        for name in (CALIBRATION_FILE, FAMILIARITY_FILE):
-            if (source / name).is_file():
-                shutil.copyfile(source / name, draft / name)
 
 
 def load_as(folder: Path, dtype: str = "auto", quantise: Quantisation | None = None) -> LlmArtefact:
@@ -343,6 +334,3 @@ def save_rest(
     (folder / "clues.json").write_text(json.dumps(clues.to_dict(), indent=2), encoding="utf-8")
     (folder / RECORD_FILE).write_text(json.dumps(record, indent=2), encoding="utf-8")
     (folder / CARD_FILE).write_text(card, encoding="utf-8")
-
-
-AutoConfig.register("emotion_llama", EmotionLlamaConfig)

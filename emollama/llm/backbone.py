@@ -16,6 +16,7 @@ from transformers import (
 )
 
 from emollama.assets import fetch
+from emollama.assets.hub import local_folder
 from emollama.assets.registry import ASSETS, need_llm
 from emollama.base.errors import EmollamaError, require_known
 from emollama.base.files import read_json
@@ -26,9 +27,9 @@ NF4_BLOCK = 64
 
 
 def resolve_llm(name: str) -> Path:
-    """The folder of a language model: an asset's name, or a folder in the transformers format."""
+    """The folder of a language model: of an asset, in the transformers format, or of a hub."""
     need_llm(name)
-    return fetch(name) if name in ASSETS else Path(name)
+    return fetch(name) if name in ASSETS else local_folder(Path(name))
 
 
 def load_llm(

@@ -161,3 +161,6 @@ def read_config(folder: Path) -> EmotionLlamaConfig:
         return EmotionLlamaConfig(**{k: v for k, v in values.items() if k != "model_type"})
     except (KeyError, TypeError, ValueError) as error:
         raise EmollamaError(f"{path}: cannot be used: {error}") from error
+
+
+AutoConfig.register(EmotionLlamaConfig.model_type, EmotionLlamaConfig)

@@ -111,17 +111,21 @@ class Reply:
             yield text[told:]
 
     def _tokens(self) -> Iterator[int]:
-        steps = token_steps(
-            self._model, self._processor, [self._prompt], self._sampling, self._prefix,
-            self._stopped,
-        )  # fmt: skip
-        for (token,) in steps:
+        for token in self._steps():
             if token is None:
                 self.finish = "stop"
                 return
             yield token
         ended = self.new_tokens >= self._sampling.max_new_tokens
         self.finish = "length" if ended else "stopped"
+
+    def _steps(self) -> Iterator[int | None]:
+        """The tokens of the answer; None where it ends by itself."""
+        steps = token_steps(
+            self._model, self._processor, [self._prompt], self._sampling, self._prefix,
+            self._stopped,
+        )  # fmt: skip
+        return (token for (token,) in steps)
 
 
 def generate(

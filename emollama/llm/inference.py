@@ -8,6 +8,7 @@ import numpy as np
 
 from emollama.llm.batch import by_count, to_device
 from emollama.llm.decoding import Sampling, generate
+from emollama.llm.interop.engine import PromptEngine
 from emollama.llm.modeling import EmotionLlama
 from emollama.llm.processing import EmotionLlamaProcessor, Evidence
 from emollama.llm.scoring import Method, label_distribution, score_labels
@@ -50,11 +51,17 @@ def written(
     task: str = "reason",
     max_new_tokens: int = REASON_TOKENS,
     batch_size: int = 8,
+    engine: PromptEngine | None = None,
 ) -> list[str]:
-    """The greedy answer to a task's question for each piece of evidence."""
+    """The greedy answer to a task's question for each piece of evidence.
+
+    `engine`: writes in place of our own loop.
+    """
     question = processor.instruction(task)
     prompts = [processor.encode_prompt(e, question) for e in evidence]
     sampling = Sampling(max_new_tokens=max_new_tokens)
+    if engine is not None:
+        return [processor.decode(ids) for ids in engine.answers(prompts, sampling)]
     answers = [""] * len(prompts)
     for rows in by_count([len(p.input_ids) for p in prompts], batch_size):
         ids = generate(model, processor, [prompts[i] for i in rows], sampling)

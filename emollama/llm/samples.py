@@ -11,6 +11,7 @@ from emollama.llm.batch import by_count
 from emollama.llm.clues import ClueWords
 from emollama.llm.evidence import EvidenceReader
 from emollama.llm.inference import label_probabilities, written
+from emollama.llm.interop.engine import PromptEngine
 from emollama.llm.modeling import EmotionLlama
 from emollama.llm.processing import EmotionLlamaProcessor, Evidence
 from emollama.llm.subject import LlmSubject
@@ -34,6 +35,7 @@ class LlmSamples(LoadedSamples):
     samples: Sequence[Sample]
     readers: Mapping[str, TrackReader]
     left_out: Mapping[str, str]
+    engine: PromptEngine | None = None
 
     def __post_init__(self) -> None:
         known: set[Channel] = {s.channel for s in self.processor.streams}
@@ -71,7 +73,9 @@ class LlmSamples(LoadedSamples):
     ) -> list[ModelAnswer]:
         """Text that answers the question of a task; see `LoadedSamples.written`."""
         evidence = self._evidence(ids, channels)
-        texts = written(self.model, self.processor, evidence, task, max_new_tokens, batch_size)
+        texts = written(
+            self.model, self.processor, evidence, task, max_new_tokens, batch_size, self.engine
+        )
         return [ModelAnswer(text=text) for text in texts]
 
     def checked(self, sample_id: str, written: str, label: str) -> CheckedReason:

@@ -11,6 +11,8 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
+from emollama.assets.hub import pinned_name
+from emollama.base.errors import EmollamaError
 from emollama.base.files import read_text
 from emollama.base.paths import CALIBRATION_FILE, FAMILIARITY_FILE
 from emollama.base.precision import Quantisation
@@ -154,12 +156,15 @@ class Artefact(ABC):
         family: the kind of model; for display only.
         title: the same in words.
         writes: whether it writes reasons and can chat.
+        at_once: answers to write side by side. By our own loop more than one take as long
+            together, and each comes later.
     """
 
     folder: Path
     family: ClassVar[Family]
     title: ClassVar[str]
     writes: ClassVar[bool] = False
+    at_once = 1
 
     @classmethod
     @abstractmethod
@@ -184,6 +189,14 @@ class Artefact(ABC):
     @abstractmethod
     def inputs(self) -> tuple[InputSpec, ...]:
         """What it reads."""
+
+    @property
+    def name(self) -> str:
+        """Name of the model: of its hub repository, its folder, or the run that holds it."""
+        if (pinned := pinned_name(self.folder)) is not None:
+            return pinned.partition("@")[0]
+        folder = self.folder.resolve()
+        return folder.parent.name if folder.name == "model" else folder.name
 
     @cached_property
     def prior(self) -> PersonPrior | None:
@@ -265,6 +278,16 @@ class Artefact(ABC):
         if not (self.folder / CALIBRATION_FILE).is_file():
             return None
         return read_calibration(self.folder, self.labels)
+
+    def write_by(self, engine: str) -> None:
+        """Let a vLLM server on this machine write the text.
+
+        Raises:
+            EmollamaError: the model writes none, or the server is another model's.
+        """
+        raise EmollamaError(
+            f"{self.folder}: is {self.title}, which writes no text: leave the engine {engine} out"
+        )
 
     def asking(self, corpus: str) -> Self:
         """Itself, with the question that the release of its weights asks on `corpus`.

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from pydantic import BaseModel
 
-from emollama import __version__
 from emollama.base import paths
 from emollama.base.files import read_json
+from emollama.base.version import __version__
 from emollama.manifest.sample import Manifest
 
 RECORD_FILE = paths.RECORD_FILE

@@ -17,7 +17,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from emollama import __version__
+from emollama.base.version import __version__
 from emollama.serving import wire
 from emollama.serving.admission import Admission
 from emollama.serving.clips import Clips

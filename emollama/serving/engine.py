@@ -17,8 +17,6 @@ from emollama.serving.admission import Place
 from emollama.serving.settings import Settings
 from emollama.session import Answer, ClipView, Reply, Sampling, Session, Turn
 
-_AT_ONCE = 1  # answers written side by side: more take as long together, and each comes later
-
 
 @dataclass
 class _Task:
@@ -197,7 +195,7 @@ class Engine:
                 if fits:
                     alike, labels = task.labels, labels + 1
             elif isinstance(task, _ReplyTask):
-                fits = writing < _AT_ONCE
+                fits = writing < self.session.artefact.at_once
                 writing += fits
             else:
                 fits = calls == 0

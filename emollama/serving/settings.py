@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 import math
 from dataclasses import dataclass, field
 
 from emollama.base.errors import EmollamaError
+from emollama.base.loopback import is_loopback
 from emollama.serving.keys import SHORTEST_KEY, Key
 from emollama.serving.origin import require_origin
 
@@ -88,9 +88,4 @@ class Settings:
     @property
     def loopback(self) -> bool:
         """Whether only this machine can reach the server."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)

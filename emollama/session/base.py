@@ -80,9 +80,8 @@ class Session(ABC):
 
     @property
     def name(self) -> str:
-        """Name of the model: that of its folder, or of the run that holds it."""
-        folder = self.folder.resolve()
-        return folder.parent.name if folder.name == "model" else folder.name
+        """Name of the model, see `Artefact.name`."""
+        return self.artefact.name
 
     @property
     def channels(self) -> tuple[Channel, ...]:

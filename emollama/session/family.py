@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from emollama.assets.hub import artefact_folder
 from emollama.assets.registry import need_llm
 from emollama.base.config import load_config, need_data, read_values
 from emollama.base.errors import EmollamaError
@@ -148,13 +149,14 @@ def open_artefact(
     """Open an artefact of any kind, on the accelerator if there is one.
 
     Args:
-        folder: folder from training.
+        folder: folder from training, or the name of a hub repository.
         dtype: of a language model.
         quantise: how a language model is held; None as in training.
 
     Raises:
         EmollamaError: the folder is not an artefact, or cannot be read.
     """
+    folder = artefact_folder(folder)
     return kind_of_artefact(folder).open(folder, dtype, quantise)
 
 
@@ -177,22 +179,28 @@ def open_session(
     describe: bool = True,
     whisper: Whisper = Whisper(),  # noqa: B008  it is frozen
     quantise: Quantisation | None = None,
+    engine: str | None = None,
 ) -> Session:
     """Open an artefact with its encoders, ready to answer questions about clips.
 
     Args:
-        folder: the artefact.
+        folder: the artefact, or the name of a hub repository.
         dtype: of a language model.
         describe: whether to describe clips as well (peak frame, timeline), which needs the face
             assets; otherwise clips are only encoded.
         whisper: the transcriber; one that was chosen is fetched where the words are read.
         quantise: how a language model is held; None as in training.
+        engine: address of a vLLM server on this machine that writes the text.
 
     Raises:
         EmollamaError: for every mistake the user can fix.
     """
+    folder = artefact_folder(folder)
     kind = kind_of_artefact(folder)
-    session = kind.session(kind.open(folder, dtype, quantise), describe)
+    artefact = kind.open(folder, dtype, quantise)
+    if engine is not None:
+        artefact.write_by(engine)
+    session = kind.session(artefact, describe)
     session.observer.transcribe_by(whisper, session.listens(None))
     return session
 

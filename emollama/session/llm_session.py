@@ -18,6 +18,7 @@ from emollama.inputs.person import Person
 from emollama.llm.artefact import LlmArtefact
 from emollama.llm.batch import Encoded, by_count, to_device
 from emollama.llm.decoding import Reply, Sampling
+from emollama.llm.interop.engine import EngineReply
 from emollama.llm.modeling import TEXT
 from emollama.llm.prefix import Prefix, PrefixCache, joined, part
 from emollama.llm.processing import EmotionLlamaProcessor, Evidence, Turn
@@ -167,14 +168,11 @@ class LlmSession(Session):
                 f"the conversation has {len(prompt.input_ids)} tokens; with an answer of "
                 f"{sampling.max_new_tokens} it exceeds this model's limit of {room}"
             )
-        return Reply(
-            self.artefact.model,
-            self.artefact.processor,
-            prompt,
-            self.prefixes.of(look.cache_key, look.evidence),
-            sampling,
-            stopped,
-        )
+        model, processor = self.artefact.model, self.artefact.processor
+        if (engine := self.artefact.engine) is not None:
+            return EngineReply(engine, model, processor, prompt, sampling, stopped)
+        prefix = self.prefixes.of(look.cache_key, look.evidence)
+        return Reply(model, processor, prompt, prefix, sampling, stopped)
 
     def prompt(self, look: ClipView, turns: Sequence[Turn]) -> str:
         """The prompt in full; see `Session.prompt`."""

@@ -71,6 +71,7 @@ WRONG = [
     "demo --model {no}",
     "serve --model {no}",
     "export --model {no} --out {here}/x",
+    "push {no} owner/name",
     "import-checkpoint {no}.pth --llm x --out {here}/x",
     "import-checkpoint {file} --llm {no} --out {here}/x",
     "import-vision {no}.pth --out {here}/x",

@@ -12,7 +12,7 @@ from emollama.base.config import load_config
 from emollama.base.errors import EmollamaError
 from emollama.cli.app import app
 from emollama.evaluation.compare import Way, compare
-from emollama.llm import artefact
+from emollama.llm.interop.export import export
 from emollama.llm.training.config import TrainConfig
 from emollama.llm.training.sft import train
 from tests.llm.training.corpus import make
@@ -29,7 +29,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 def test_merged_is_the_same_and_another_seed_is_not(trained: tuple[Path, Path]) -> None:
     folder, _ = trained
-    artefact.merge(folder / "a/model", folder / "merged")
+    export(folder / "a/model", folder / "merged")
     manifest = folder / "manifest.jsonl"
     same = compare(folder / "a/model", folder / "merged", manifest, None, split="val")
     assert same.same and same.largest < 1e-4 and same.settings == () and same.samples == 6

@@ -16,6 +16,7 @@ from emollama.base.errors import EmollamaError
 from emollama.llm import artefact
 from emollama.llm.clues import ClueWords
 from emollama.llm.inference import label_probabilities, written
+from emollama.llm.interop.export import export
 from emollama.llm.options import LoraSection
 from emollama.manifest.labels import get_label_set
 from tests.llm.conftest import STREAMS, evidence
@@ -60,7 +61,7 @@ def test_saved_equals_loaded_equals_merged(trained, folder: Path, tmp_path: Path
     loaded = load(folder)
     np.testing.assert_allclose(scores(loaded.model, loaded.processor), online, atol=1e-5)
     assert loaded.clues.describe(CLIPS[0].tracks) != {}
-    artefact.merge(folder, tmp_path / "merged")
+    export(folder, tmp_path / "merged")
     merged = load(tmp_path / "merged")
     np.testing.assert_allclose(scores(merged.model, merged.processor), online, atol=1e-5)
     assert written(merged.model, merged.processor, CLIPS[:1], "reason", 8) == written(
@@ -75,7 +76,7 @@ def test_an_artefact_does_not_say_where_the_language_model_lay(folder: Path) -> 
 
 
 def test_a_merged_artefact_needs_no_other_folder(folder: Path, tmp_path: Path) -> None:
-    artefact.merge(folder, tmp_path / "merged")
+    export(folder, tmp_path / "merged")
     config = json.loads((tmp_path / "merged/config.json").read_text())
     config["llm"] = str(tmp_path / "nowhere")
     (tmp_path / "merged/config.json").write_text(json.dumps(config))
@@ -139,7 +140,7 @@ def one_more(path: Path) -> None:
 @pytest.mark.parametrize("damage", [cut, without_one, misshapen, one_more])
 def test_damaged_weights_are_refused(folder: Path, tmp_path: Path, kind: str, damage) -> None:
     if kind == "merged":
-        artefact.merge(folder, tmp_path / "merged")
+        export(folder, tmp_path / "merged")
         folder = tmp_path / "merged"
     name = artefact.ADAPTER_FILE if kind == "adapter" else artefact.MERGED_FILE
     damage(folder / name)
@@ -168,7 +169,7 @@ def test_a_file_that_is_not_json_or_lacks_its_keys_is_named(folder: Path, name: 
 def test_merging_does_not_overwrite_an_adapter(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path / "mine")
     with pytest.raises(EmollamaError, match="unmerged artefact"):
-        artefact.merge(folder, tmp_path / "mine")
+        export(folder, tmp_path / "mine")
     load(tmp_path / "mine")
 
 
@@ -181,7 +182,7 @@ def test_merging_does_not_remove_what_is_not_ours(folder: Path, tmp_path: Path) 
     (tmp_path / "important").mkdir()
     (tmp_path / "important/thesis.txt").write_text("years of work")
     with pytest.raises(EmollamaError, match="important: holds other files"):
-        artefact.merge(folder, tmp_path / "important")
+        export(folder, tmp_path / "important")
     assert (tmp_path / "important/thesis.txt").read_text() == "years of work"
 
 

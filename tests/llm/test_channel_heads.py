@@ -14,6 +14,7 @@ from emollama.llm import artefact
 from emollama.llm.channel_heads import HEADS_FILE, ChannelHeads, fit_heads, read_heads, write_heads
 from emollama.llm.clues import ClueWords
 from emollama.llm.inference import label_probabilities
+from emollama.llm.interop.export import export
 from emollama.llm.processing import Evidence
 from tests.llm.training.test_probe import STREAMS, built, corpus
 
@@ -76,7 +77,7 @@ def test_the_stored_model_answers_with_them_and_writes_without(built, heads, tmp
     wanted = heads.combined(plain, [clip(0)])
     assert np.abs(wanted - plain).max() > 0.05
     artefact.save(wrapped, processor, ClueWords(), tmp_path / "model", {"steps": 0}, "# card\n")
-    artefact.merge(tmp_path / "model", tmp_path / "merged")
+    export(tmp_path / "model", tmp_path / "merged")
     for folder in ("model", "merged"):
         loaded = artefact.load(tmp_path / folder, torch.float32)
         found = label_probabilities(loaded.model, loaded.processor, [clip(0)])

@@ -119,7 +119,7 @@ def test_it_is_opened_as_it_was_trained_unless_told_otherwise(trained, config: P
 
 def test_merging_folds_into_the_full_weights(trained, config: Path, tmp_path: Path) -> None:
     kind, model = trained
-    artefact.merge(model, tmp_path / "merged")
+    export(model, tmp_path / "merged")
     exact = scores(artefact.load_as(model, "float32", "none"), config)
     merged = artefact.load_as(tmp_path / "merged", "float32")
     np.testing.assert_allclose(scores(merged, config), exact, atol=1e-5)

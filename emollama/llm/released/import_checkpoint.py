@@ -19,12 +19,12 @@ from peft import get_peft_model_state_dict
 from safetensors.torch import save_file
 from torch import Tensor
 
-from emollama import __version__
 from emollama.assets.fingerprint import weights_fingerprint
 from emollama.assets.pickled import read_tensors
 from emollama.base.errors import EmollamaError
 from emollama.base.files import file_sha256, written_whole
 from emollama.base.precision import Quantisation
+from emollama.base.version import __version__
 from emollama.llm import artefact
 from emollama.llm.backbone import empty_llm, resolve_llm
 from emollama.llm.clues import ClueWords

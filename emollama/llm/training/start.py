@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from emollama.assets.hub import local_folder
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json
 from emollama.llm import artefact
@@ -30,18 +31,24 @@ def start_from(model: PeftModel, processor: EmotionLlamaProcessor, source: Path)
         EmollamaError: the source was trained on another language model, or has other streams,
             widths, LoRA layers or another rank.
     """
-    require_start(source)
+    source = require_start(source)
     if source.is_dir():
         return _from_artefact(model, source)
     return _from_checkpoint(model, processor, source)
 
 
-def require_start(source: Path) -> None:
-    """Raise an error for a path without usable initial weights."""
+def require_start(source: Path) -> Path:
+    """The folder or file of initial weights that a path or a hub repository's name stands for.
+
+    Raises:
+        EmollamaError: there is neither.
+    """
+    source = local_folder(source)
     if not source.is_dir() and not source.is_file():
         raise EmollamaError(
             f"{_KEY}: {source}: is neither an artefact's folder nor a released checkpoint (.pth)"
         )
+    return source
 
 
 def _from_artefact(model: PeftModel, folder: Path) -> str:

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from emollama.base.config import load_config
 from emollama.base.errors import EmollamaError
 from emollama.evaluation.compare import compare
-from emollama.llm import artefact
+from emollama.llm.interop.export import export
 from emollama.llm.training.arguments import BATCH_KEYS
 from emollama.llm.training.config import TrainConfig
 from emollama.llm.training.memory import memory_advice
@@ -138,7 +138,7 @@ def test_an_adapter_for_another_backbone_is_refused(stage1: Path, tmp_path: Path
 
 
 def test_a_merged_artefact_says_where_to_start_from(stage1: Path, tmp_path: Path) -> None:
-    artefact.merge(stage1 / "one/model", tmp_path / "merged")
+    export(stage1 / "one/model", tmp_path / "merged")
     with pytest.raises(EmollamaError, match="is merged; use the artefact it was made from"):
         stage2(stage1, tmp_path / "run", f"model.initialise_from={tmp_path}/merged")
 

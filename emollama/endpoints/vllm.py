@@ -1,0 +1,42 @@
+"""The address of a vLLM server, which may be on this machine only."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from emollama.base.errors import EmollamaError
+from emollama.base.loopback import is_loopback
+
+EngineUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--engine", metavar="URL", help="vLLM server on this machine that writes the text.",
+        show_default="none",
+    ),
+]  # fmt: skip
+
+
+def need_loopback(url: str) -> str:
+    """The address of an engine on this machine, ending in /v1.
+
+    Raises:
+        EmollamaError: it is not a URL, or of another machine.
+    """
+    try:
+        parts = urlsplit(url)
+        whole = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        whole = False
+    if not whole:
+        raise EmollamaError(
+            f"engine '{url}': is not a URL; write for example http://127.0.0.1:8000"
+        )
+    if not is_loopback(str(parts.hostname)):
+        raise EmollamaError(
+            f"engine '{url}': is on another machine; prompts hold what was seen and heard, and "
+            "go to an engine on this one only"
+        )
+    return url.rstrip("/").removesuffix("/v1") + "/v1"

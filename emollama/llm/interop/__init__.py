@@ -1,0 +1,1 @@
+"""What other programs read of an artefact: exports, prompt embeddings, engines, auto classes."""
