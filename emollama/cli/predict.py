@@ -166,7 +166,8 @@ def predict(
             print(f"error: {error}", file=sys.stderr)
             continue
         if as_json:
-            print(json.dumps({"clip": clip.name, **answer.to_dict()}, ensure_ascii=False))
+            named = {"clip": clip.name, "file": clip.video and str(clip.video)}
+            print(json.dumps({**named, **answer.to_dict()}, ensure_ascii=False))
         else:
             show_answer(Path(clip.name), answer)
     if failed:

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from emollama.base.errors import EmollamaError
 from emollama.cli.app import app
-from emollama.manifest.labels import get_label_set
-from emollama.manifest.sample import Sample, write_manifest
+from emollama.manifest.labels import get_label_set, label_set
+from emollama.manifest.sample import Sample, Targets, write_manifest
 from emollama.session.observing import Observer
 from tests.session.made import tiny_artefact
 from tests.session.people_made import fusion_of_people, people_clips
@@ -172,6 +172,36 @@ def test_a_table_gives_each_clip_its_words(folder: Path, tmp_path: Path) -> None
     shutil.copy(folder / "a.wav", folder / "more")
     texts.write_text("file,text\na.wav,One.\n")
     assert re.search(r"'a\.wav' names 2 of the clips, .*; write more of the path", predict(*ask))
+
+
+def test_answers_are_scored_against_the_manifest_that_was_asked(
+    model: Path, tmp_path: Path, voices: list[Path]
+) -> None:
+    manifest, printed = tmp_path / "m.jsonl", tmp_path / "printed.jsonl"
+    truths = ("happy", "sad", "sad", "calm", "happy")
+    write_manifest(manifest, "made", label_set("own", "calm", "sad", "happy"), [
+        Sample(id=f"s{i}", audio=str(voices[i] if i < 4 else tmp_path / "no.wav"),
+               targets=Targets(emotion=truth))
+        for i, truth in enumerate(truths)
+    ])  # fmt: skip
+    ask = ("--model", model, *QUIET)
+    tables = [tmp_path / "t.csv", tmp_path / "t.jsonl", printed]
+    for table in tables[:2]:
+        predict(manifest, "--out", table, *ask)
+    said = predict(manifest, "--json", *ask).splitlines()
+    printed.write_text("\n".join(line for line in said if line.startswith("{")))
+    rows = list(zip(truths, rows_of(tables[1]), strict=True))
+    right = sum(row.get("label") == truth for truth, row in rows if truth != "calm")
+    for table in tables:
+        call = ["score", str(table), "--manifest", str(manifest), "--metric", "accuracy"]
+        result = CliRunner().invoke(app, [*call, "--format", "json", "--bootstrap", "100"])
+        assert result.exit_code == 0, result.exception
+        assert "read as the output of predict" in result.stderr
+        assert "label the model does not know are left out: calm 1\n" in result.stderr
+        (accuracy,) = json.loads(result.stdout)["results"]
+        # The clip that is not there is a failure.
+        assert (accuracy["value"], accuracy["n_total"]) == (right / 4, 4)
+        assert sum(accuracy["failures"].values()) == 1
 
 
 def test_mistakes_are_one_line(model: Path, folder: Path, tmp_path: Path) -> None:

@@ -80,7 +80,9 @@ def test_a_conversation_with_every_command(
 
 
 def test_words_stay_whole_at_the_edge_of_the_terminal() -> None:
-    text = "The voice is low,\n  and the face looks sad: 悲しい顔です.\n\nunderstandably so, so (cut)\n"
+    text = (
+        "The voice is low,\n  and the face is sad: 悲しい顔です.\n\nunderstandably so, so (cut)\n"
+    )
     for size in (1, 3, 7):  # of the pieces that are streamed
         said: list[str] = []
         wrapped = Wrapped(said.append, 14)
@@ -88,6 +90,6 @@ def test_words_stay_whole_at_the_edge_of_the_terminal() -> None:
             wrapped(text[i : i + size])
         lines = "".join(said).split("\n")
         assert lines == [
-            "The voice is", "low,", "  and the face", "looks sad:", "悲しい顔です.", "",
+            "The voice is", "low,", "  and the face", "is sad:", "悲しい顔です.", "",
             "understandably", "so, so (cut)", "",
         ]  # fmt: skip
