@@ -189,7 +189,7 @@ class Observer:
         return f"{said}understood (language: not English?)"
 
     def _several(
-        self, wanted: Sequence[Encoder], clips: Mapping[View, Clip], absent: Mapping[str, str],
+        self, wanted: Sequence[Encoder], clips: dict[View, Clip], absent: Mapping[str, str],
         job: Job,
     ) -> list[str]:  # fmt: skip
         """Remarks on several people in the pictures."""
@@ -200,7 +200,7 @@ class Observer:
         if frames is None or not len(frames.images):
             return []
         notes: list[str] = []
-        read = any(one.channel == "face" for one in (*wanted, *self.tools.values()))
+        read = face is not None or any(tool.channel == "face" for tool in self.tools.values())
         found = _try(
             lambda: several_people(frames, self._faces, read), notes, "people are not counted"
         )
