@@ -30,12 +30,24 @@ class EmollamaError(Exception):
     """A mistake in the user's input, described in one line."""
 
 
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that `word` is a misspelling or the beginning of; None where none is near."""
+    options = sorted(set(known))
+    # Short words share half of their letters by chance.
+    close = difflib.get_close_matches(word, options, n=1, cutoff=0.7 if len(word) < 6 else 0.6)
+    begun = [option for option in options if len(word) >= _BEGINNING and option.startswith(word)]
+    return next(iter([*close, *begun]), None)
+
+
+_BEGINNING = 3
+"""Letters that are no chance beginning."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """'; did you mean X?' with the nearest known word, else a list of the known words."""
     options = sorted(set(known))
-    close = difflib.get_close_matches(word, options, n=1, cutoff=0.5)
-    if close:
-        return f"; did you mean '{close[0]}'?"
+    if near := nearest(word, options):
+        return f"; did you mean '{near}'?"
     return f"; known: {', '.join(options)}" if options else ""
 
 

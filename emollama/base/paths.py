@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -27,6 +28,17 @@ PRIOR_FILE = "people.safetensors"
 
 FAMILIARITY_FILE = "familiarity.safetensors"
 """The file of an artefact that tells how far a clip lies from its training clips."""
+
+
+def refuse_url(path: Path) -> None:
+    """Raise an error where a path that does not exist is an address on the net.
+
+    Raises:
+        EmollamaError: saying that it is not fetched.
+    """
+    if found := re.match(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", str(path)):
+        url = "://".join(found.groups())  # `Path` drops a slash
+        raise EmollamaError(f"{url}: is a URL, which is not fetched; download it and give the file")
 
 
 def need_file(path: Path | None) -> None:
@@ -133,7 +145,10 @@ def need_prior(folder: Path) -> None:
 
 
 def _instead_of_a_folder(path: Path) -> str:
-    return "it is a file" if path.is_file() else "no such folder"
+    if path.is_file():
+        return "it is a file"
+    refuse_url(path)
+    return "no such folder"
 
 
 def _is_artefact(folder: Path) -> bool:
@@ -149,6 +164,7 @@ def need_clip(path: Path) -> None:
     try:
         if path.is_file():
             return
+        refuse_url(path)
         what = "is a folder" if path.is_dir() else "does not exist"
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error

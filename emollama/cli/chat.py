@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from emollama.assets.people import model_or_shipped
-from emollama.base.errors import EmollamaError, did_you_mean
+from emollama.base.errors import EmollamaError, nearest
 from emollama.base.paths import need_clip
 from emollama.base.precision import Precision, Quantise
 from emollama.base.quiet import quiet_libraries
@@ -47,6 +49,50 @@ HELP = """\
 /new                   start a new conversation
 /save FILE.json        save the conversation
 /help, /quit           (an empty line also ends it; Ctrl-C stops an answer)"""
+
+
+START = "Ask about the clip. /help lists the commands; an empty line ends the conversation."
+
+
+class Wrapped:
+    """Prints pieces of text and breaks lines between words, not within one.
+
+    Args:
+        write: prints a text as it is.
+        width: columns of a line.
+    """
+
+    def __init__(self, write: Callable[[str], None], width: int) -> None:
+        self.write, self.width = write, width
+        self._column = 0
+        self._gap = self._word = ""
+
+    def __call__(self, piece: str) -> None:
+        """Take a piece; a word is written once it has ended."""
+        for run in re.findall(r"\n|[^\S\n]+|\S+", piece):
+            if run.isspace():
+                self._end_word()
+            if run == "\n":
+                self.write(self._gap + run)
+                self._column, self._gap = 0, ""
+            elif run.isspace():
+                self._gap += run
+            else:
+                self._word += run
+
+    def _end_word(self) -> None:
+        from rich.cells import cell_len
+
+        if not self._word:
+            return
+        long = cell_len(self._gap + self._word)
+        if self._column and self._column + long > self.width:
+            self.write("\n" + self._word)
+            self._column = cell_len(self._word)
+        else:
+            self.write(self._gap + self._word)
+            self._column += long
+        self._gap = self._word = ""
 
 
 class Terminal:
@@ -92,7 +138,9 @@ class Terminal:
                 return True
             name, _, rest = text[1:].partition(" ")
             if name not in self._commands:
-                raise EmollamaError(f"/{name} is not a command{did_you_mean(name, self._commands)}")
+                near = nearest(name, self._commands)
+                hint = f"did you mean /{near}?" if near else "/help lists the commands"
+                raise EmollamaError(f"/{name} is not a command; {hint}")
             self._commands[name](rest.strip())
         except EmollamaError as error:
             self.say(f"error: {error}\n")
@@ -301,8 +349,10 @@ def chat(
     def say(piece: str) -> None:
         print(piece, end="", flush=True)
 
-    terminal = Terminal(session, clip, look, Sampling(), say)
+    wide = Wrapped(say, shutil.get_terminal_size().columns) if sys.stdout.isatty() else say
+    terminal = Terminal(session, clip, look, Sampling(), wide)
     terminal.show()
+    wide(f"{START}\n")
     going = True
     while going:
         try:

@@ -90,13 +90,15 @@ def explain(
     from emollama.base.progress import bar
     from emollama.explain.case import Settings
     from emollama.explain.explaining import Chosen, explain_clip, explain_split
+    from emollama.explain.sentence import plain_sentence
 
     settings = Settings(window, orders, seed)
     if clip is not None:
         case = explain_clip(model, clip, out, settings, text=text, start=start, end=end,
                             reason=reason, dtype=dtype, quantise=quantise,
                             whisper=whisper)  # fmt: skip
-        print(f"{case.id}: {case.answered.label}  page in {out / case.id}.html")
+        print(f"{case.id}: {plain_sentence(case)}
+page in {out / case.id}.html")
         return
     assert manifest is not None
     chosen = Chosen(manifest, store, split, split_file, features,

@@ -50,7 +50,13 @@ def predict(
             show_default="printed",
         ),
     ] = None,
-    text: Annotated[str | None, typer.Option(help="What the person says.")] = None,
+    text: Annotated[
+        str | None, typer.Option(help="What the person says, in a single clip.")
+    ] = None,
+    texts: Annotated[
+        Path | None,
+        typer.Option(help="Table of what is said in each clip, with columns 'file' and 'text'."),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object per clip.")
     ] = False,
@@ -89,7 +95,15 @@ def predict(
     if out is not None:
         need_table(out, clips)
     whisper = chosen(transcriber, language, transcribe)
+    if text is not None and texts is not None:
+        raise EmollamaError("give --text for one clip or --texts for a table, not both")
     asked = asked_clips(clips, text, start, end)
+    if texts is not None:
+        from emollama.session.texts import with_texts
+
+        asked, notes = with_texts(asked, texts)
+        for note in notes:
+            print(f"note: {note}", file=sys.stderr)
     model = model_or_shipped(model)
     if coverage is not None:
         from emollama.scoring.calibration.conformal import require_coverage
@@ -153,7 +167,8 @@ def predict(
             print(f"error: {error}", file=sys.stderr)
             continue
         if as_json:
-            print(json.dumps({"clip": clip.name, **answer.to_dict()}, ensure_ascii=False))
+            named = {"clip": clip.name, "file": clip.video and str(clip.video)}
+            print(json.dumps({**named, **answer.to_dict()}, ensure_ascii=False))
         else:
             show_answer(Path(clip.name), answer)
     if failed:

@@ -15,6 +15,7 @@ from emollama.base.paths import need_file, need_files, need_folder
 from emollama.base.quiet import quiet_libraries
 
 if TYPE_CHECKING:
+    from emollama.manifest.sample import Manifest
     from emollama.scoring.calibration.set_metrics import Sets
     from emollama.scoring.metrics.context import Context
     from emollama.scoring.predictions.predictions import Predictions
@@ -60,7 +61,7 @@ def score(
         str | None,
         typer.Option(
             help="Public system whose output this is: emotion-llama, emotion-llama-v2, mertools, "
-            "openset, preference.",
+            "openset, preference; or predict.",
             show_default="recognised by what is in the file",
         ),
     ] = None,
@@ -153,6 +154,7 @@ def score(
     from emollama.scoring.predictions.parsing import parse_again
     from emollama.scoring.predictions.pooling import pooled
     from emollama.scoring.predictions.predictions import read_predictions
+    from emollama.scoring.readers.predict_rows import PREDICT
     from emollama.scoring.readers.public import read_public
     from emollama.scoring.readers.recognise import recognise
     from emollama.scoring.report.tables import print_report
@@ -184,6 +186,11 @@ def score(
             public.append(name)
             told = get_label_set(labels) if labels is not None else None
             found = read_public(path, name, told, reference, split)
+        if name == PREDICT and clips is None and reference is None:
+            raise EmollamaError(
+                f"{path}: holds the answers of `emollama predict` without true values; give the "
+                "manifest that was asked about: --manifest FILE"
+            )
         if parser is not None:
             try:
                 rows = parse_again(found.rows, found.header.labels, parser)
@@ -192,6 +199,8 @@ def score(
             found = replace(found, rows=tuple(rows))
         if clips is None:
             return found
+        if name == PREDICT:
+            return _of_predict(found, clips)
         return against_manifest(found, with_its_splits(found, clips, splits))
 
     found = pooled([read(path) for path in predictions])
@@ -242,6 +251,24 @@ def score(
         _sets(calibration, coverage, found),
     )
     _metrics(found, context, names, other, out, bootstrap, by, format, report)
+
+
+def _of_predict(found: Predictions, clips: Manifest) -> Predictions:
+    """Answers of `emollama predict` with their truths, in the labels that the model knows."""
+    from emollama.inputs.common_labels import counted, translated
+    from emollama.scoring.predictions.against import against_manifest
+
+    labels = found.header.labels if found.header.labels.labels else clips.labels
+    held = translated(clips, {}, labels, str(clips.path))
+    if held.dropped:
+        print(f"note: {clips.path}: clips whose label the model does not know are left out: "
+              f"{counted(held.dropped)}", file=sys.stderr)  # fmt: skip
+    known = tuple(s for s in held.samples if s.id not in held.dropped)
+    return against_manifest(
+        replace(found, header=found.header.model_copy(update={"labels": labels}),
+                rows=tuple(r for r in found.rows if r.id not in held.dropped)),
+        replace(clips, labels=labels, samples=known),
+    )  # fmt: skip
 
 
 def _report(

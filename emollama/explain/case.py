@@ -16,6 +16,9 @@ from emollama.runs.shapley import Attribution, attribution, deletion_by_modality
 from emollama.runs.subject import Subject
 from emollama.scoring.reasons.check import CheckedReason, Origin
 
+ROUNDING = 0.01
+"""Of a probability: a smaller change may be the rounding of another batch."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -75,6 +78,17 @@ class Case:
         found = {d.lane: (d.area, d.random_area) for d in self.deletions}
         return found | ({MODALITIES: self.by_modality} if self.by_modality else {})
 
+    def noise(self, curve: Curve) -> float:
+        """The fall of the score that says nothing of a window: what random steps cost.
+
+        That is the largest change by hiding a tenth of the lane's steps in a random order, as the
+        deletion test does, and at least `ROUNDING`.
+        """
+        random = next((d.random for d in self.deletions if d.lane == curve.lane.name), None)
+        if random is None:
+            return ROUNDING
+        return max(ROUNDING, float(np.abs(random[:, 1] - random[:, 0]).max()))
+
     def because(self, told: CheckedReason) -> Case:
         """The same with a reason."""
         return replace(self, reason=told.text, reason_from=told.origin)
@@ -96,6 +110,7 @@ class Case:
                     "window": c.width,
                     "centres": _rounded(c.centres),
                     "drop": _rounded(c.drop),
+                    "noise": round(self.noise(c), 6),
                     "words": list(c.lane.words),
                 }
                 for c in self.curves

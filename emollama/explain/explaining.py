@@ -20,11 +20,16 @@ from emollama.inputs.draws import drawn
 from emollama.llm.inference import REASON_TOKENS
 from emollama.manifest.sample import Manifest, Sample
 from emollama.manifest.split_file import read_with_splits
+from emollama.media.clip import Clip, MediaError
+from emollama.media.cutting import Box
+from emollama.media.decode import decode_clip
 from emollama.media.whispers import Whisper
 from emollama.runs.artefact import Artefact
 from emollama.runs.run_folder import tell_left_out
 from emollama.scoring.predictions.prediction import channel_truth
 from emollama.session import open_artefact, open_session
+
+_FRAME_SIDE = 240  # pixels of a frame on a sheet
 
 Progress = Callable[[int, int], None]
 """Called with (explained clips, all clips)."""
@@ -80,7 +85,7 @@ def explain_clip(
     case = explain_row(subject, 0, clip.stem, settings, text=look.text, notes=look.notes)
     if reason:
         case = case.because(session.reason(look))
-    write_case(case, out)
+    write_case(case, out, film=film_of(clip, start, end))
     return case
 
 
@@ -141,8 +146,11 @@ def explain_split(
         if progress:
             progress(row + 1, len(samples))
     found = summarise(cases, gate, seed=settings.seed)
-    for case in cases[: chosen.sheets]:
-        write_case(case, out / "cases", found)
+    for case, sample in zip(cases[: chosen.sheets], samples, strict=False):
+        film = None if sample.video is None else film_of(
+            manifest.media(sample.video), sample.start, sample.end, sample.view
+        )  # fmt: skip
+        write_case(case, out / "cases", found, film)
     write_json(
         out / "summary.json",
         {
@@ -157,10 +165,24 @@ def explain_split(
     return found
 
 
-def write_case(case: Case, folder: Path, over: Summary | None = None) -> Path:
+def film_of(
+    video: Path, start: float | None = None, end: float | None = None, view: Box | None = None
+) -> Clip | None:
+    """Some frames of a clip, for its sheet; None where it has none or is not there."""
+    try:
+        return decode_clip(
+            video, start=start, end=end, max_side=_FRAME_SIDE, want_audio=False, view=view
+        )
+    except MediaError:
+        return None
+
+
+def write_case(
+    case: Case, folder: Path, over: Summary | None = None, film: Clip | None = None
+) -> Path:
     """Write a clip's sheet, maps, page and JSON; returns the page."""
     sheet, maps = folder / f"{case.id}.png", folder / f"{case.id}-maps.png"
-    draw_case(case, sheet)
+    draw_case(case, sheet, film)
     pictures = [("Scores, modalities, time", sheet)]
     if draw_maps(case, maps):
         pictures.append(("The system's own maps", maps))

@@ -14,6 +14,7 @@ from emollama.base.drawing import BLUE, GREEN, GREY, ORANGE, STYLE, save_figure
 from emollama.explain.case import Case
 from emollama.explain.maps import Axis, Map
 from emollama.explain.occlusion import Curve
+from emollama.media.clip import Clip, Frames
 from emollama.runs.shapley import Attribution
 
 COLOURS = {"voice": BLUE, "face": ORANGE, "words": GREEN}
@@ -21,12 +22,13 @@ MOST_TICKS = 12
 LONGEST_WORD = 14
 ROW_HEIGHT = 2.3
 """Height of an occlusion curve, in inches."""
+_FILM_HEIGHT, _WIDTH = 1.0, 9.5  # of the frames and of the sheet, in inches
 
 
-def draw_case(case: Case, path: Path) -> None:
-    """The case sheet: scores, Shapley values, and a curve over time for each lane."""
+def draw_case(case: Case, path: Path, film: Clip | None = None) -> None:
+    """The case sheet: scores, Shapley values, a curve over time for each lane, and the frames."""
     with style.context(["default", STYLE]):
-        save_figure(case_figure(case), path)
+        save_figure(case_figure(case, film), path)
 
 
 def draw_maps(case: Case, path: Path) -> bool:
@@ -39,21 +41,53 @@ def draw_maps(case: Case, path: Path) -> bool:
     return True
 
 
-def case_figure(case: Case) -> Figure:
-    """Scores and Shapley values side by side, occlusion curves below."""
+def case_figure(case: Case, film: Clip | None = None) -> Figure:
+    """Scores and Shapley values side by side, occlusion curves below, frames under those in time.
+
+    Args:
+        case: the clip.
+        film: the clip with some of its frames; None for no frames.
+    """
     attributions = [a for a in (case.answered, case.of_true) if a is not None]
     bars = max(len(case.scores), len(case.channels) * len(attributions))
     top = 1.2 + 0.34 * max(bars, 3)
-    figure = Figure(figsize=(9.5, top + ROW_HEIGHT * len(case.curves)), layout="constrained")
+    timed = [c for c in case.curves if c.lane.timed]
+    stepped = [c for c in case.curves if not c.lane.timed]
+    frames = film.frames if film is not None and timed else None
+    heights = [top, *[ROW_HEIGHT] * len(timed)]
+    heights += [_FILM_HEIGHT] * (frames is not None) + [ROW_HEIGHT] * len(stepped)
+    figure = Figure(figsize=(_WIDTH, sum(heights)), layout="constrained")
     figure.suptitle(_title(case), x=0.01, ha="left", fontsize=12)
-    rows = figure.add_gridspec(
-        1 + len(case.curves), 2, height_ratios=[top, *[ROW_HEIGHT] * len(case.curves)]
-    )
+    rows = figure.add_gridspec(len(heights), 2, height_ratios=heights)
     _scores(figure.add_subplot(rows[0, 0]), case)
     _shapley(figure.add_subplot(rows[0, 1]), case, attributions)
-    for i, curve in enumerate(case.curves):
-        _curve(figure.add_subplot(rows[1 + i, :]), curve, case.answered.label)
+    shown = [figure.add_subplot(rows[1 + i, :]) for i in range(len(timed))]
+    for axes, curve in zip(shown, timed, strict=True):
+        _curve(axes, curve, case.answered.label, case.noise(curve))
+    if film is not None and frames is not None:
+        for axes in shown:  # one scale of seconds for curves and frames
+            axes.set_xlim(0, film.duration)
+        _frames(figure.add_subplot(rows[1 + len(timed), :]), frames, film.duration)
+    for i, curve in enumerate(stepped):
+        axes = figure.add_subplot(rows[len(heights) - len(stepped) + i, :])
+        _curve(axes, curve, case.answered.label, case.noise(curve))
     return figure
+
+
+def _frames(axes: Axes, frames: Frames, duration: float) -> None:
+    """As many of the frames as have room, each centred at its time."""
+    _, height, width, _ = frames.images.shape
+    # Seconds that a frame covers; what is around axes takes a quarter of their height.
+    wide = 0.75 * _FILM_HEIGHT * width / height * duration / _WIDTH
+    free = 0.0
+    for image, time in zip(frames.images, frames.times, strict=True):
+        left = min(max(time - wide / 2, 0), max(duration - wide, 0))
+        if left >= free:
+            axes.imshow(image, extent=(left, left + wide, 0, 1), aspect="auto")
+            free = left + wide
+    axes.set_xlim(0, duration)
+    axes.set_ylim(0, 1)
+    axes.axis("off")
 
 
 def _title(case: Case) -> str:
@@ -111,8 +145,9 @@ def _shapley(axes: Axes, case: Case, attributions: Sequence[Attribution]) -> Non
     axes.set_xlabel(plain("\n".join(told)), fontsize=9)
 
 
-def _curve(axes: Axes, curve: Curve, label: str) -> None:
+def _curve(axes: Axes, curve: Curve, label: str, noise: float) -> None:
     colour = COLOURS[curve.lane.channel]
+    axes.axhspan(-noise, noise, color=GREY, alpha=0.15, linewidth=0)
     axes.axhline(0, color=GREY, linewidth=0.8)
     if curve.lane.timed:
         axes.fill_between(curve.centres, 0, curve.drop, color=colour, alpha=0.25, linewidth=0)
@@ -134,9 +169,10 @@ def _curve(axes: Axes, curve: Curve, label: str) -> None:
             shown = "one step" if curve.width <= 1 else f"{curve.width:.0f} steps"
     # A curve of nothing is not blown up to look like something.
     low, high = axes.get_ylim()
-    axes.set_ylim(min(low, -0.02), max(high, 0.05))
+    axes.set_ylim(min(low, -0.02), max(high, 0.05, 1.2 * noise))
     axes.set_ylabel(plain(f"fall of p({label})"), fontsize=9)
-    axes.set_title(plain(f"Occlusion, {curve.lane.name}: {shown} hidden at a time"))
+    lost = "" if curve.drop.max() > noise else "; nothing beyond noise (grey)"
+    axes.set_title(plain(f"Occlusion, {curve.lane.name}: {shown} hidden at a time{lost}"))
 
 
 def maps_figure(maps: Sequence[Map]) -> Figure:

@@ -10,6 +10,7 @@ from pathlib import Path
 from emollama.base.files import write_text
 from emollama.explain.case import Case
 from emollama.explain.deletion import Verdict
+from emollama.explain.sentence import plain_sentence
 from emollama.runs.shapley import Attribution
 from emollama.session.answer import REASON_FROM
 
@@ -40,10 +41,9 @@ def write_page(
 
 def page(case: Case, pictures: Sequence[tuple[str, bytes]], over: Sequence[Verdict] = ()) -> str:
     """The page as text; pictures are PNG files."""
-    parts = [f"<h1>{escape(case.id)}</h1>", f"<p>Answered <b>{escape(case.answered.label)}</b>"]
+    parts = [f"<h1>{escape(case.id)}</h1>", f"<p>{escape(plain_sentence(case))}</p>"]
     if case.true is not None:
-        parts.append(f", true <b>{escape(case.true)}</b>")
-    parts.append(".</p>")
+        parts.append(f"<p>True: <b>{escape(case.true)}</b>.</p>")
     if case.truth:
         shown = ", ".join(f"{c} {label}" for c, label in case.truth.items())
         parts.append(f"<p>What each channel shows: {escape(shown)}.</p>")
@@ -64,7 +64,7 @@ def page(case: Case, pictures: Sequence[tuple[str, bytes]], over: Sequence[Verdi
     for found in (case.answered, case.of_true):
         if found is not None:
             parts.append(_attribution(found, case))
-    parts.append(_deletions(case))
+    parts += [_within_noise(case), _deletions(case)]
     if over:
         lines = "".join(f"<li>{escape(v.line())}</li>" for v in over)
         parts.append(f"<h2>Over all clips of this run</h2><ul>{lines}</ul>")
@@ -88,6 +88,21 @@ def _attribution(found: Attribution, case: Case) -> str:
         f"<th>probability</th><th>log-odds</th></tr>{rows}</table>"
         f"<p>With nothing present {found.empty:.4f}, with all {found.full:.4f}; the values add up "
         "to the difference.</p>"
+    )
+
+
+def _within_noise(case: Case) -> str:
+    """What the grey band of the curves is, and which of them stay within it."""
+    if not case.curves:
+        return ""
+    within = [c.lane.name for c in case.curves if c.drop.max() <= case.noise(c)]
+    told = (
+        f" Nothing in {', '.join(within)} costs more: there the curve tells no moment."
+        if within else ""
+    )  # fmt: skip
+    return (
+        "<p>The grey band around 0 in a curve is noise: what hiding a tenth of the steps at random "
+        f"costs at most.{escape(told)}</p>"
     )
 
 

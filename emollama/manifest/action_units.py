@@ -45,8 +45,8 @@ _BROW, _LIP, _MOUTH = r"(?:eye)?brows?", r"lips?", r"(?:mouth|lips?)"
 _PATTERNS: dict[str, str] = {
     "AU01": _either(rf"(?:inner )?{_BROW}", _UP),
     "AU02": _either(rf"(?:outer )?{_BROW}", _UP),
-    "AU04": rf"{_either(_BROW, _DOWN)}|frown\w*",
-    "AU05": r"eyes? wid\w+|wid\w+(?: open)?\W+eyes?|wide-eyed|"
+    "AU04": rf"{_either(_BROW, _DOWN)}|frown\w*|scowl\w*",
+    "AU05": r"eyes? wid\w+|wid\w+(?: open| his| her| their| the)?\W+eyes?|wide-eyed|"
     + _either(r"(?:upper )?(?:eye)?lids?", _UP),
     "AU06": _either(r"cheeks?", r"(?:rais|lift)\w*") + r"|eyes? narrow\w*|narrow\w* eyes?\b",
     "AU07": _either(r"(?:eye)?lids?", r"(?:tight|tens|narrow)\w*") + r"|squint\w*|facial tightness",
@@ -61,7 +61,7 @@ _PATTERNS: dict[str, str] = {
     ),
     "AU17": _either(r"chin", r"(?:rais|lift|held|high)\w*"),
     "AU20": _either(_MOUTH, r"(?:stretch)\w*") + r"|(?:nasal|nostrils?) (?:flar|enlarg)\w*",
-    "AU23": _either(_LIP, r"(?:tight|press|purs)\w*"),
+    "AU23": _either(_LIP, r"(?:tight|press|compress|purs)\w*"),
     "AU25": _either(_LIP, r"(?:part|apart)\w*") + r"|slightly open(?:ed)? mouth",
     "AU26": r"jaw\W+drop\w*|dropped\W+jaw|"
     + _either(r"mouth", r"(?:open|wide|agape)\w*")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from emollama.merr.build import Build, Counts, Item
-from emollama.merr.describe import TONE, VISUAL
+from emollama.merr.describe import MEASURED, TONE, VISUAL
 from emollama.merr.emotion import EMOTION
 from emollama.merr.fill import Plan, each, fill
-from emollama.merr.measure.tools import TRANSCRIPT
+from emollama.merr.measure.tools import CLIPS, TRANSCRIPT
+from emollama.merr.norms import CORPUS
+from emollama.merr.peak import PEAK
+from emollama.merr.reason_words import varied_caption
 from emollama.merr.stagefile import Row
 from emollama.merr.tables import read_table
 
@@ -15,12 +18,23 @@ CAPTION = "caption"
 
 def run_caption(build: Build) -> Counts:
     """A coarse caption and the list of its clues."""
+    tables = [read_table("templates"), read_table("reasons"), read_table("phrases")]
+    reads = (CLIPS, EMOTION, PEAK, VISUAL, TONE, TRANSCRIPT)
     return fill(
         build,
-        Plan(CAPTION, (EMOTION, VISUAL, TONE, TRANSCRIPT), 1, read_table("templates"),
-             uses=(VISUAL, TONE, TRANSCRIPT)),
-        each(lambda item: {"status": "ok", "clues": clues(item),
-                           "text": " ".join(clues(item).values())}),
+        Plan(CAPTION, reads, 2, tables),
+        each(lambda item: {"status": "ok", "clues": clues(item), "text": _text(item)}),
+    )
+
+
+def _text(item: Item) -> str:
+    """A sentence of what was measured, or the sentences of the models that described the clip."""
+    rows = item.rows
+    if {rows[VISUAL]["source"], rows[TONE]["source"]} != {MEASURED}:
+        return " ".join(clues(item).values())
+    return varied_caption(
+        item.id, rows[CLIPS]["seconds"], rows[EMOTION], rows[PEAK], rows[TONE],
+        rows[TRANSCRIPT]["text"], rows[TONE].get("compared_with", CORPUS),
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from emollama.base.csv_rows import read_rows
 from emollama.base.errors import EmollamaError
+from emollama.base.paths import refuse_url
 from emollama.corpora.readers.nce_list import read_sentences
 from emollama.manifest.sample import read_manifest, require_name
 from emollama.media.cutting import Box
@@ -108,6 +109,7 @@ def _of_manifest(path: Path) -> Iterator[Source]:
 
 def _of_folder(folder: Path) -> Iterator[Source]:
     if not folder.is_dir():
+        refuse_url(folder)
         raise EmollamaError(f"{folder}: is neither a folder of clips nor a manifest")
     files: dict[str, dict[str, Path]] = {}
     # Files whose names no clip can have come first; they are told and counted as bad clips.

@@ -34,6 +34,8 @@ from emollama.merr.stagefile import Row
 from emollama.merr.tables import read_table
 
 VISUAL, TONE = "visual", "tone"
+MEASURED = "measured"
+"""The source of a row that a template wrote."""
 
 
 def run_visual(build: Build) -> Counts:
@@ -47,7 +49,7 @@ def run_visual(build: Build) -> Counts:
         seen = signs_in_words(peak["signs"], peak["signs"], rules)
         return {
             "status": "ok",
-            "source": "measured",
+            "source": MEASURED,
             "clip": templates["face"].format(signs=signs_in_words(signs, clip, rules)),
             "text": templates["visual"].format(time=f"{peak['time']:.1f}", signs=seen),
         }
@@ -70,13 +72,13 @@ def run_tone(build: Build) -> Counts:
     def told(item: Item) -> Row:
         prosody = item.rows[VOICE]["prosody"]
         if prosody is None:
-            return {"status": "ok", "source": "measured", "words": [], "text": ""}
+            return {"status": "ok", "source": MEASURED, "words": [], "text": ""}
         words = tone_words(norms.voice(prosody, item.rows[CLIPS].get("speaker")))
         compared = norms.compared_with(item.rows[CLIPS].get("speaker"))
         text = templates["tone"].format(
             words=with_article(words) if words else templates["ordinary"], compared=compared
         )
-        return {"status": "ok", "source": "measured", "words": words, "text": text,
+        return {"status": "ok", "source": MEASURED, "words": words, "text": text,
                 "compared_with": compared}  # fmt: skip
 
     def question(item: Item) -> list[Message]:

@@ -1,8 +1,9 @@
-"""The reason that a template writes: one sentence of measured clues that ends in the label.
+"""The reason and the caption that a template writes, each one sentence of measured clues.
 
-Of each channel it says what was measured and what that points to, with the time of the peak;
-channels that point elsewhere come last, after "although". The wording is drawn by the clip's id
-from some hundreds, so that a set does not teach one sentence.
+Of each channel a reason says what was measured and what that points to, with the time of the peak,
+and ends in the label; channels that point elsewhere come last, after "although". A caption says
+what was measured and concludes nothing. The wording is drawn by the clip's id from some hundreds,
+so that a set does not teach one sentence.
 """
 
 from __future__ import annotations
@@ -57,6 +58,25 @@ def varied_reason(
     return _sentence(f"{_joined([told[c] for c in agree])}, {ending}{although}")
 
 
+def varied_caption(
+    clip: str, seconds: float, emotion: Row, peak: Row, tone: Row, said: str, compared_with: str
+) -> str:
+    """The caption of a clip of so many seconds; for the rest see `varied_reason`."""
+    draw = random.Random(f"caption of {clip}")
+    told = [
+        _face(emotion, peak, draw),
+        _clues(tone, compared_with, draw) if tone["text"] else "",
+        _words(None, "", said, draw),
+    ]
+    told = [text for text in told if text]
+    draw.shuffle(told)
+    table, length = read_table("reasons")["caption"], f"{seconds:.1f}"
+    if not told:
+        return _sentence(str(draw.choice(table["nothing"])).format(seconds=length))
+    opening = str(draw.choice(table["opening"])).format(seconds=length)
+    return _sentence(opening + _joined(told))
+
+
 def _face(emotion: Row, peak: Row, draw: random.Random) -> str:
     table, looks = read_table("reasons"), emotion["channels"]["face"]
     if looks is None:
@@ -76,13 +96,18 @@ def _voice(
     table = read_table("reasons")["voice"]
     if not tone["text"] or points is None:
         return ""
-    kind = "clues" if tone["words"] else "ordinary"
-    text = str(draw.choice(table[kind])).format(
-        clues=with_article(tone["words"][:_MOST_CLUES]) if tone["words"] else "",
-        compared=compared_with,
-    )
+    text = _clues(tone, compared_with, draw)
     return text + draw.choice(table["fits" if points == label else "points"]).format(
         sounds=adjective(points)
+    )
+
+
+def _clues(tone: Row, compared_with: str, draw: random.Random) -> str:
+    """What was measured in the voice."""
+    words = tone["words"][:_MOST_CLUES]
+    wording = read_table("reasons")["voice"]["clues" if words else "ordinary"]
+    return str(draw.choice(wording)).format(
+        clues=with_article(words) if words else "", compared=compared_with
     )
 
 

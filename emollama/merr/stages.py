@@ -130,7 +130,7 @@ STAGES: dict[str, Stage] = {
         Stage("peak", ("units", "emotion", "norms"), _peak),
         Stage("visual", ("clips", "units", "emotion", "peak", "norms"), _visual),
         Stage("tone", ("clips", "voice", "emotion", "norms"), _tone),
-        Stage("caption", ("emotion", "visual", "tone", "transcript"), _caption),
+        Stage("caption", ("clips", "emotion", "peak", "visual", "tone", "transcript"), _caption),
         Stage("refine", ("emotion", "peak", "tone", "transcript", "caption"), _refine),
         Stage("select", ("clips", "emotion", "caption", "refine"), _select),
         Stage("export", ("select", "refine", "caption"), _export),

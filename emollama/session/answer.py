@@ -58,7 +58,8 @@ class Answer:
 
     Of a calibrated model `calibrated` are the probabilities after its temperature; `scores` stay
     what the model says. If a `coverage` was asked for, `label_set` holds the labels that the clip
-    may show, the likeliest first.
+    may show, the likeliest first. `seconds` are those of decoding and encoding the clip, however
+    long ago, and of the answer.
     """
 
     label: str | None

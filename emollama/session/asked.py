@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,12 +68,12 @@ def asked_clips(
 
     Args:
         paths: media files; folders, of which all clips are taken; manifests (.jsonl).
-        text: what is said in all of them, in place of a manifest's texts.
+        text: what is said in the only one, in place of a manifest's text; "" for no words in any.
         start, end: the span of each file or of each in a folder; a manifest has its own.
 
     Raises:
-        EmollamaError: a path does not exist, a folder holds no clip, a table is not a manifest, or
-            a span is given for a manifest.
+        EmollamaError: a path does not exist, a folder holds no clip, a table is not a manifest, a
+            span is given for a manifest, or a text for several clips.
     """
     found: list[AskedClip] = []
     for path in paths:
@@ -93,6 +94,11 @@ def asked_clips(
             need_manifest(path)
             need_clip(path)
             found.append(AskedClip(str(path), path, None, start, end, text))
+    if text and len(found) > 1:  # an empty one, no words, may hold of all
+        raise EmollamaError(
+            f"--text is what is said in one clip, and {len(found)} are asked about; give a table "
+            "of texts: --texts FILE.csv with the columns 'file' and 'text'"
+        )
     return found
 
 
@@ -101,8 +107,10 @@ def _of_folder(
 ) -> list[AskedClip]:
     from emollama.corpora.folder import clips_table
 
-    found = []
-    for where, (video, audio) in clips_table(folder).rows:
+    found, table = [], clips_table(folder)
+    for note in table.notes:
+        print(f"note: {note}", file=sys.stderr)
+    for where, (video, audio) in table.rows:
         files = [folder / name for name in (video, audio) if name]
         voice = files[1] if len(files) > 1 else None
         found.append(AskedClip(where, files[0], voice, start, end, text))

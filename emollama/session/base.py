@@ -285,7 +285,8 @@ class Session(ABC):
         if explain and self.writes:
             told = self.reason(look, sampling, found)
             found = replace(found, reason=told.text, reason_from=told.origin)
-        return replace(found, seconds=time.monotonic() - started)
+        took = look.observation.took + time.monotonic() - started
+        return replace(found, seconds=took)
 
     def require_calibrated(
         self, coverage: float | None, labels: Sequence[str] | None = None

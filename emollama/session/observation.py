@@ -121,6 +121,7 @@ class Observation:
         language: of the transcript; None where its transcriber knows only one.
         transcriber: the name of the transcriber.
         speech_seconds: seconds in which somebody speaks; None where nobody has listened.
+        took: seconds that decoding and encoding took.
     """
 
     duration: float
@@ -134,6 +135,7 @@ class Observation:
     language: Language | None = None
     transcriber: str = WHISPER
     speech_seconds: float | None = None
+    took: float = 0.0
 
     @property
     def told(self) -> tuple[Measurement, ...]:

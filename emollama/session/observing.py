@@ -6,7 +6,8 @@ It is independent of the answering model, so it can run in a separate process.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
@@ -23,13 +24,13 @@ from emollama.encoders.presence import NO_FACE, Absent, encode, why_absent
 from emollama.encoders.prosody import Contour, measure
 from emollama.media.clip import SAMPLE_RATE, Clip
 from emollama.media.cutting import Box
-from emollama.media.faces import prominence
 from emollama.media.presence import LEAST_SPEECH, speech_in
 from emollama.media.transcript import Transcriber, Transcript
 from emollama.media.whispers import Whisper
 from emollama.session.observation import Measurement, Observation, Peak, Timeline, Track
 from emollama.session.second_look import look_again
-from emollama.workers.worker import Job, clip_for, decode_views
+from emollama.session.several import at_once, pictures_of, several_people
+from emollama.workers.worker import Job, View, clip_for, decode_views
 
 if TYPE_CHECKING:
     from emollama.fusion.data.raw_reading import MediaTool
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
 _MOMENTS = 8  # frames whose expression is put into words: those that the embedded default looks at
 _STEP = 5  # contour frames of 10 ms to a point of the timeline
 _CLEAR = 0.5  # probability from which an expression is named
-_SECOND_FACE = 0.9  # certainty, and below it a share of the first one's prominence
-_SHARE = 0.15
 _LOUDER, _HIGHER = 3.0, 2.0  # dB and semitones from the clip's own middle
 _SPOKEN = 25.0  # dB below the clip's loud parts at which speech ends
 _SILENCE = -70.0  # dB re full scale
@@ -101,6 +100,7 @@ class Observer:
             MediaError: the file cannot be read.
             EmollamaError: an encoder's asset is not available.
         """
+        began = time.monotonic()
         encoders = list(self.encoders.values())
         wanted = [*encoders, self._expression] if self.describe else encoders
         raw_voice = any(tool.channel == "voice" for tool in self.tools.values())
@@ -153,15 +153,12 @@ class Observer:
             measurements = (*_voice_in_words(contour), *_face_in_words(timeline, clip.duration))
             if track is not None:
                 peak = self._peak(seen, timeline)
-            if peak is not None and peak.faces > 1:
-                notes.append(
-                    f"{peak.faces} faces at {peak.time:.1f} s; the largest and most "
-                    "certain one is used"
-                )
+        notes += self._several(wanted, clips, absent, job)
         return Observation(
             clip.duration, {**tracks, **raw}, transcript.phrases if transcript else None, peak,
             timeline, measurements, tuple(dict.fromkeys(notes)), absent,
             transcript.language if transcript else None, self.whisper.title, speech,
+            time.monotonic() - began,
         )  # fmt: skip
 
     def prepare(self, clip: Clip) -> None:
@@ -191,6 +188,24 @@ class Observer:
             return f"{said}understood (language: {transcript.language.name}?)"
         return f"{said}understood (language: not English?)"
 
+    def _several(
+        self, wanted: Sequence[Encoder], clips: dict[View, Clip], absent: Mapping[str, str],
+        job: Job,
+    ) -> list[str]:  # fmt: skip
+        """Remarks on several people in the pictures."""
+        if "face" in absent:
+            return []
+        face = next((e for e in wanted if e.channel == "face"), None)
+        frames = pictures_of(job) if face is None else clip_for(face, clips).frames
+        if frames is None or not len(frames.images):
+            return []
+        notes: list[str] = []
+        read = face is not None or any(tool.channel == "face" for tool in self.tools.values())
+        found = _try(
+            lambda: several_people(frames, self._faces, read), notes, "people are not counted"
+        )
+        return [*notes, *([] if found is None else [found])]
+
     def _look(
         self, clip: Clip, tracks: dict[str, FeatureTrack | None], job: Job
     ) -> tuple[FeatureTrack, Clip] | Absent | None:
@@ -210,19 +225,13 @@ class Observer:
             return None
         at = int(np.nanargmax(shown))
         images, times = spread(clip.frames, _MOMENTS)
-        faces = sorted(self._faces.find_all(images[at : at + 1])[0], key=prominence)
+        faces = at_once(self._faces.find_all(images[at : at + 1])[0])
         if not faces:
             return None
-        first = faces[-1]
-        others = [
-            f
-            for f in faces[:-1]
-            if f.score > _SECOND_FACE and prominence(f) > _SHARE * prominence(first)
-        ]
         row = timeline.expressions[at].tolist()
         return Peak(
-            float(times[at]), images[at], first.box,
-            dict(zip(CLASSES, row, strict=True)), 1 + len(others),
+            float(times[at]), images[at], faces[0].box,
+            dict(zip(CLASSES, row, strict=True)), len(faces),
         )  # fmt: skip
 
 

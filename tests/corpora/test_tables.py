@@ -274,10 +274,23 @@ def test_a_folder_of_frames_is_named_by_a_table(brought: Brought) -> None:
     text = "path,label\n00001,happy\n00002,sad\n"
     read = brought.read(text, media_root=brought.folder / "clips")
     assert [s.video for s in read] == ["clips/00001", "clips/00002"]
-    folder = prepare_folder(brought.folder / "clips", brought.folder / "f.jsonl", labels=MER)
-    assert "6 numbered pictures are each a clip; where they are the frames" in str(folder.notes)
     (old,) = brought.read("path,label\nD:\\clips\\00002,sad\n", media_root=brought.folder / "clips")
     assert old.video == "clips/00002"
+
+
+def test_a_folder_of_frames_below_a_folder_is_one_clip(brought: Brought) -> None:
+    frames = [f"{clip}/{i}.jpg" for clip in ("00001", "00002", "00003") for i in (1, 2, 10)]
+    plant(brought.folder / "clips", [*frames, "00002.wav", "00003.mp4"])
+    plant(brought.folder / "clips", ["album/a.jpg", "album/1.jpg", "1.jpg", "2.jpg"])
+    folder = prepare_folder(brought.folder / "clips", brought.folder / "f.jsonl", labels=MER)
+    found = samples_of(brought.folder / "f.jsonl")
+    assert {(s.video, s.audio) for s in found.values()} == {
+        ("clips/00001", None), ("clips/00002", "clips/00002.wav"), ("clips/00003.mp4", None),
+        *((f"clips/{name}.jpg", None) for name in ("album/a", "album/1", "1", "2")),
+    }  # fmt: skip
+    assert "2 folders of numbered pictures are each a clip, of 25 frames" in str(folder.notes)
+    assert "2 numbered pictures are each a clip; where they are the frames" in str(folder.notes)
+    assert "1 pictures beside a clip of the same name" in str(folder.notes)
 
 
 def test_a_table_is_not_overwritten_and_a_minute_has_60_seconds(brought: Brought) -> None:

@@ -40,7 +40,7 @@ def observation() -> Observation:
                  np.array([0.3, 0.8, 1.3, 1.8]), np.array([-20.0, -25.0, -60.0, -22.0]), pitch),
         (Measurement(0.0, 0.5, "face", "face looks happy"),
          Measurement(0.5, 2.0, "voice", "quieter")),
-        ("2 faces at 0.2 s; the largest and most certain one is used",),
+        ("2 faces at once, e.g. at 0.2 s; the left one is read, the largest and most certain",),
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter
 from typing import Any
 
@@ -12,7 +13,7 @@ from emollama.llm.clues import MORE_VOICE_RULES
 from emollama.manifest.labels import get_label_set
 from emollama.merr.measure.names import EXPRESSION_PREFIX
 from emollama.merr.phrases import tone_words
-from emollama.merr.reason_words import varied_reason
+from emollama.merr.reason_words import varied_caption, varied_reason
 from emollama.merr.refine import evidence_of
 from emollama.merr.rules import NEUTRAL
 from emollama.scoring.reasons.check import contradictions
@@ -62,6 +63,25 @@ def test_reasons_are_true_and_none_is_given_twice(expressions: bool) -> None:
     assert told.most_common(1)[0][1] == 1
     openings = Counter(" ".join(reason.split()[:3]) for reason in reasons)
     assert openings.most_common(1)[0][1] < 0.2 * len(reasons)
+
+
+@pytest.mark.parametrize("expressions", [True, False])
+def test_captions_are_true_and_none_is_given_twice(expressions: bool) -> None:
+    captions, faults = [], Counter[str]()
+    for i, (name, emotion, peak, tone, said) in enumerate(clips(500, expressions)):
+        seconds = 4 + i % 30 / 10
+        caption = varied_caption(name, seconds, emotion, peak, tone, said, "the other clips")
+        known = evidence_of(emotion, peak, tone, {"text": said})
+        faults.update(f"{why}: {caption}" for why in contradictions(caption, known, LABELS)
+                      if "emotion" not in why)  # fmt: skip
+        assert f"{peak['time']:.1f} s" in caption and f"{seconds:.1f} s" in caption
+        assert caption[0].isupper() or caption[0].isdecimal()
+        captions.append(caption)
+    assert not faults, faults.most_common(4)
+    told = Counter(sentence for caption in captions for sentence in sentences(caption))
+    assert told.most_common(1)[0][1] == 1
+    openings = Counter(re.sub(r"[\d.]+", "0", caption)[:9] for caption in captions)
+    assert openings.most_common(1)[0][1] < 0.25 * len(captions)
 
 
 def test_a_reason_reads_as_english() -> None:

@@ -254,8 +254,6 @@ def test_what_is_no_file_of_answers_is_told_as_what_it_is(tmp_path: Path) -> Non
         ("m.jsonl", '{"manifest": {"version": 1}}', "is a manifest, not predictions"),
         ("l.json", '[\n {"video_id": "a"}]', "is a JSON list; write JSON Lines"),
         ("p.jsonl", '{"id": "a", "prediction": "sad"}', "it has id, prediction"),
-        ("t.jsonl", '{"clip": "a", "file": "a", "key": "k"}', "a table of `emollama predict`"),
-        ("t.csv", "\ufeffclip,file,label,key\na,a,sad,k\n", "a table of `emollama predict`"),
     ):
         (tmp_path / name).write_text(text, "utf-8")
         with pytest.raises(EmollamaError, match=told):

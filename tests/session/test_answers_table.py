@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from emollama.base.errors import EmollamaError
 from emollama.cli.app import app
-from emollama.manifest.labels import get_label_set
-from emollama.manifest.sample import Sample, write_manifest
+from emollama.manifest.labels import get_label_set, label_set
+from emollama.manifest.sample import Sample, Targets, write_manifest
 from emollama.session.observing import Observer
 from tests.session.made import tiny_artefact
 from tests.session.people_made import fusion_of_people, people_clips
@@ -146,6 +146,64 @@ def test_a_manifest_gives_spans_words_and_ids(
     assert [line["clip"] for line in lines] == ["one", "words"]
 
 
+def test_a_table_gives_each_clip_its_words(folder: Path, tmp_path: Path) -> None:
+    model, texts, table = (
+        tiny_artefact(tmp_path / "llm"),
+        tmp_path / "said.csv",
+        tmp_path / "t.jsonl",
+    )
+    (folder / "bad.mp4").unlink()
+    texts.write_text("Datei;Text\nclips/a.wav;Ach, du kommst doch\n")
+    ask = (folder, "--texts", texts, "--model", model, *QUIET)
+    said = predict(*ask, "--out", table)
+    assert "note: 1 of 2 clips have no text in" in said and "b.wav" in said
+    assert [row["text"] for row in rows_of(table)] == ["Ach, du kommst doch", None]
+    # By the file's name, from a table in another format; what is named otherwise is told.
+    texts.write_text("file,text\na.wav,One.\nb,Two.\nc.wav,Three.\n")
+    said = predict(*ask, "--out", table)
+    assert "note: 1 rows of" in said and "'c.wav'" in said
+    assert [row["text"] for row in rows_of(table)] == ["One.", "Two."]
+    for rows, message in (
+        ("a,One.\na.wav,Two.\n", r"said\.csv:3: 'a\.wav' has another text at .*said\.csv:2"),
+        ("c,One.\n", r"said\.csv: gives none of the 2 clips a text, e\.g\. '.*a\.wav'"),
+    ):
+        texts.write_text(f"file,text\n{rows}")
+        assert re.search(message, predict(*ask))
+    shutil.copy(folder / "a.wav", folder / "more")
+    texts.write_text("file,text\na.wav,One.\n")
+    assert re.search(r"'a\.wav' names 2 of the clips, .*; write more of the path", predict(*ask))
+
+
+def test_answers_are_scored_against_the_manifest_that_was_asked(
+    model: Path, tmp_path: Path, voices: list[Path]
+) -> None:
+    manifest, printed = tmp_path / "m.jsonl", tmp_path / "printed.jsonl"
+    truths = ("happy", "sad", "sad", "calm", "happy")
+    write_manifest(manifest, "made", label_set("own", "calm", "sad", "happy"), [
+        Sample(id=f"s{i}", audio=str(voices[i] if i < 4 else tmp_path / "no.wav"),
+               targets=Targets(emotion=truth))
+        for i, truth in enumerate(truths)
+    ])  # fmt: skip
+    ask = ("--model", model, *QUIET)
+    tables = [tmp_path / "t.csv", tmp_path / "t.jsonl", printed]
+    for table in tables[:2]:
+        predict(manifest, "--out", table, *ask)
+    said = predict(manifest, "--json", *ask).splitlines()
+    printed.write_text("\n".join(line for line in said if line.startswith("{")))
+    rows = list(zip(truths, rows_of(tables[1]), strict=True))
+    right = sum(row.get("label") == truth for truth, row in rows if truth != "calm")
+    for table in tables:
+        call = ["score", str(table), "--manifest", str(manifest), "--metric", "accuracy"]
+        result = CliRunner().invoke(app, [*call, "--format", "json", "--bootstrap", "100"])
+        assert result.exit_code == 0, result.exception
+        assert "read as the output of predict" in result.stderr
+        assert "label the model does not know are left out: calm 1\n" in result.stderr
+        (accuracy,) = json.loads(result.stdout)["results"]
+        # The clip that is not there is a failure.
+        assert (accuracy["value"], accuracy["n_total"]) == (right / 4, 4)
+        assert sum(accuracy["failures"].values()) == 1
+
+
 def test_mistakes_are_one_line(model: Path, folder: Path, tmp_path: Path) -> None:
     table, manifest, empty = tmp_path / "t.csv", tmp_path / "m.jsonl", tmp_path / "empty"
     table.write_text("path,label\n")
@@ -162,6 +220,13 @@ def test_mistakes_are_one_line(model: Path, folder: Path, tmp_path: Path) -> Non
         ((folder, "--out", tmp_path / "t.xlsx"), r"must be a file that ends in \.csv or \.jsonl"),
         ((tmp_path / "no.mp4",), r"no\.mp4: does not exist"),
         ((manifest, "--out", manifest), r"m\.jsonl: is what is asked about; give the table"),
+        (
+            (folder, "--text", "Oh!"),
+            r"--text is what is said in one clip, and 3 are asked about; give",
+        ),
+        ((folder, "--text", "Oh!", "--texts", table), r"give --text for one clip or --texts"),
+        ((folder, "--texts", table), r"t\.csv: holds only a header"),
+        (("https://a.org/b.mp4",), r"https://a\.org/b\.mp4: is a URL, which is not fetched; downl"),
         ((folder, "--out", wide), r"is not UTF-8 text .*; remove it or give another --out"),
     ):
         said = predict(*words, "--model", model)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from emollama.cli.chat import Terminal
+from emollama.cli.chat import Terminal, Wrapped
 from emollama.session import Sampling, open_session
 from tests.features.made import voice
 from tests.session.made import tiny_artefact
@@ -61,7 +61,9 @@ def test_a_conversation_with_every_command(
     capsys.readouterr()
     after("/task reason")
     assert terminal.turns[-2].text == session.question("reason")
-    assert "is not a command; did you mean '/task'" in after("/tasc").replace("'task'", "'/task'")
+    assert "/tasc is not a command; did you mean /task?" in after("/tasc")
+    for far in ("/stop", "/what", "/model"):
+        assert f"{far} is not a command; /help lists the commands" in after(far)
     assert "'x' is not a number" in after("/temperature x")
     assert "temperature must be" in after("/temperature 9")
     after("/temperature 0.7")
@@ -75,3 +77,19 @@ def test_a_conversation_with_every_command(
     assert set(kept["answer"]["scores"]) == {"calm", "bored"} and kept["weights"] is None
     assert "cannot be written" in after(f"/save {tmp_path}/kept.json/below.json")
     assert not terminal.line("") and not terminal.line("/quit")
+
+
+def test_words_stay_whole_at_the_edge_of_the_terminal() -> None:
+    text = (
+        "The voice is low,\n  and the face is sad: 悲しい顔です.\n\nunderstandably so, so (cut)\n"
+    )
+    for size in (1, 3, 7):  # of the pieces that are streamed
+        said: list[str] = []
+        wrapped = Wrapped(said.append, 14)
+        for i in range(0, len(text), size):
+            wrapped(text[i : i + size])
+        lines = "".join(said).split("\n")
+        assert lines == [
+            "The voice is", "low,", "  and the face", "is sad:", "悲しい顔です.", "",
+            "understandably", "so, so (cut)", "",
+        ]  # fmt: skip

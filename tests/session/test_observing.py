@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from emollama.encoders.expression import ExpressionEncoder
+from emollama.media.decode import decode_clip
 from emollama.media.speech import speech_spans
 from emollama.media.transcript import repeats
 from emollama.probe.plan import Settings, plan_clip
@@ -22,14 +27,24 @@ def observer() -> Observer:
     return Observer()
 
 
-def test_a_talking_face_is_described_and_transcribed(observer: Observer, tmp_path: Path) -> None:
-    plan = plan_clip(Settings(seed=5), "test", 0)
+PLAN = plan_clip(Settings(seed=5), "test", 0)
+
+
+@pytest.fixture(scope="module")
+def talking(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    clip = tmp_path_factory.mktemp("talking") / "clip.mp4"
     with Speaker() as speaker:
-        render_clip(plan, speaker, tmp_path / "clip.mp4")
-    observation = observer.watch(tmp_path / "clip.mp4")
+        render_clip(PLAN, speaker, clip)
+    return clip
+
+
+def test_a_talking_face_is_described_and_transcribed(observer: Observer, talking: Path) -> None:
+    started = time.monotonic()
+    observation = observer.watch(talking)
+    assert 0.5 * (time.monotonic() - started) < observation.took < time.monotonic() - started
     said, heard = (
         {w.strip(".,!?").lower() for w in text.split()}
-        for text in (plan.casting.sentence.text, observation.heard or "")
+        for text in (PLAN.casting.sentence.text, observation.heard or "")
     )
     assert len(said & heard) >= len(said) / 2
     assert observation.transcript is not None
@@ -46,6 +61,27 @@ def test_a_talking_face_is_described_and_transcribed(observer: Observer, tmp_pat
     assert np.isfinite(line.pitch).any() and np.isfinite(line.energy).all()
     assert {t.channel for t in observation.measurements} == {"voice", "face"}
     assert None not in line.to_dict()["voice"]["energy_db"]
+
+
+def test_of_two_people_it_is_told_who_is_read(talking: Path, tmp_path: Path) -> None:
+    expression = ExpressionEncoder(4)
+    observer = Observer({expression.key: expression}, describe=False)
+    assert observer.watch(talking, transcribe=False).notes == ()
+    frames = decode_clip(talking, frames=4).frames
+    assert frames is not None
+    for i, image in enumerate(frames.images):
+        small = Image.fromarray(image).resize((image.shape[1] * 2 // 3, image.shape[0] * 2 // 3))
+        beside = np.pad(np.asarray(small), ((image.shape[0] - small.height, 0), (0, 0), (0, 0)))
+        Image.fromarray(np.hstack([beside, image])).save(tmp_path / f"{i}.png")
+    (note,) = observer.watch(tmp_path, transcribe=False).notes
+    assert re.fullmatch(
+        r"2 faces at once, e\.g\. at 0\.\d s; the right one is read, the largest and most certain",
+        note,
+    )
+    (note,) = Observer(describe=False).watch(tmp_path, transcribe=False).notes
+    assert note.endswith("; whoever speaks is read as one person")
+    # Within the part of the picture that shows the person there is nobody else.
+    assert observer.watch(tmp_path, transcribe=False, view=(0.4, 0, 1, 1)).notes == ()
 
 
 def test_silence_and_noise_hold_no_words_and_a_picture_without_a_face_no_peak(

@@ -23,12 +23,14 @@ def write_segments(analysis: Analysis, path: Path) -> None:
     Columns: `spoken` is seconds in which the person speaks, `probability` the label's, `p(LABEL)`
     every label's, `label_set` the labels that hold the true one at the asked coverage,
     `without_norm` the label measured against the training corpus, `voice`, `face` and `words` the
-    label of each channel alone, `change` and `conflict` the marks (see `marks`).
+    label of each channel alone, `change` and `conflict` the marks (see `marks`), `reason_from`
+    whose words the reason is, as of `SegmentAnswer`.
     """
     columns = [
         "id", "person", "start", "end", "spoken", "text", "label", "probability",
         *(f"p({label})" for label in analysis.labels),
-        "label_set", "without_norm", *CHANNELS, "change", "conflict", "reason", "notes", "error",
+        "label_set", "without_norm", *CHANNELS, "change", "conflict", "reason", "reason_from",
+        "notes", "error",
     ]  # fmt: skip
     marks: dict[tuple[str, Kind], str] = {
         (mark.segment.id, mark.kind): mark.words for mark in find_marks(analysis)

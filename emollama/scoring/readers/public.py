@@ -27,6 +27,7 @@ from emollama.scoring.readers.class_orders import (
 from emollama.scoring.readers.columns import read_answers
 from emollama.scoring.readers.jsonl_answers import read_jsonl_answers
 from emollama.scoring.readers.npz import read_npz
+from emollama.scoring.readers.predict_rows import PREDICT, read_predict_rows
 from emollama.scoring.readers.truths import UNNAMED, with_references
 from emollama.scoring.wheels.wheel_words import split_words
 
@@ -48,7 +49,7 @@ def read_public(
 
     Args:
         path: the result file.
-        reader: a key of `READERS`, or "emotion-llama-v2".
+        reader: one of `ALL_READERS`.
         labels: the label set its labels are of; by default MER2023's, or the words of the true
             answers where the file holds them. For the order of class numbers see `class_order`.
         reference: true values, where the results hold none; see `with_references`.
@@ -66,6 +67,8 @@ def read_public(
     try:
         if reader == EMOTION_LLAMA_V2:
             rows, known = read_jsonl_answers(path, labels, split)
+        elif reader == PREDICT:
+            rows, known = read_predict_rows(path)
         else:
             known = OWN_LABELS.get(reader, labels or get_label_set(DEFAULT_LABELS))
             rows = READERS[reader](path, known)
@@ -188,7 +191,7 @@ READERS: dict[str, Callable[[Path, LabelSet], list[Prediction]]] = {
     "preference": preference,
 }
 EMOTION_LLAMA_V2 = "emotion-llama-v2"
-ALL_READERS = (*READERS, EMOTION_LLAMA_V2)
+ALL_READERS = (*READERS, EMOTION_LLAMA_V2, PREDICT)
 OWN_LABELS = {"preference": PREFERENCE}
 """Label set of a reader whose answers are no emotions."""
 

@@ -10,6 +10,7 @@ from emollama.base.files import read_lines, read_text
 from emollama.scoring.readers.columns import LABELS, NAMES, REASONS, VALENCES, WORDS, rows_of
 from emollama.scoring.readers.jsonl_answers import RESPONSES
 from emollama.scoring.readers.npz import array_names
+from emollama.scoring.readers.predict_rows import KEYS, PREDICT
 from emollama.scoring.readers.public import ALL_READERS, EMOTION_LLAMA_V2
 
 _SAY = f"name its kind with --reader: {', '.join(ALL_READERS)} (docs/metrics.md says what each is)"
@@ -43,7 +44,8 @@ def recognise(path: Path) -> str | None:
         return None
     if set(value) & set(RESPONSES):
         return EMOTION_LLAMA_V2
-    _refuse_answers(path, set(value))
+    if set(value) >= KEYS:
+        return PREDICT
     if "manifest" in value:
         raise EmollamaError(
             f"{path}: is a manifest, not predictions; `emollama evaluate` writes predictions"
@@ -74,21 +76,13 @@ def _of_arrays(path: Path) -> str:
 def _of_columns(path: Path) -> str:
     _, header = next(rows_of(path), (1, []))
     spelled = {name.strip().lower() for name in header}
+    if spelled >= KEYS:
+        return PREDICT
     if "preference" in spelled:
         return "preference"
     if spelled & set(NAMES) and spelled & {*LABELS, *WORDS, *VALENCES, *REASONS}:
         return "emotion-llama"
-    _refuse_answers(path, spelled)
     raise EmollamaError(
         f"{path}:1: has no columns that are known as clips ({', '.join(NAMES)}) and answers "
         f"({', '.join((*LABELS, *WORDS, *VALENCES, *REASONS))}); it has {', '.join(header)}"
     )
-
-
-def _refuse_answers(path: Path, names: set[str]) -> None:
-    """Raise an error where a table is one of `emollama predict --out`."""
-    if {"clip", "file", "key"} <= names:
-        raise EmollamaError(
-            f"{path}: is a table of `emollama predict`; predictions to score are written by "
-            "`emollama evaluate`"
-        )

@@ -80,7 +80,7 @@ _TABLE: dict[str, str] = {
         rf"pitch{_GAP}(?:{_MORE}|(?:{_VERB}{_GAP}){{1,2}}(?:raised|elevated|up))\b",
         rf"(?:raised|elevated|rising|increased){_GAP}pitch\b",
         rf"rais\w+{_GAP}{_WHOSE}{_GAP}pitch\b",
-        rf"high{_GAP}pitched\b|shrill\w*|squeak\w*|falsetto",
+        rf"high{_GAP}pitched\b|pitched{_GAP}high\b|shrill\w*|squeak\w*|falsetto",
     )),
     "quiet voice": "|".join((
         _near(r"quiet(?:er|est)?|soft(?:er|est)?|hushed|faint(?:er)?|subdued|muted|lowered|weak(?:er)?",
@@ -88,7 +88,7 @@ _TABLE: dict[str, str] = {
         _near(r"low(?:er)?|little|reduced|weak(?:er)?|small", _LOUDNESS),
         _does(_SPEAK, r"(?:more )?(?:softly|quietly|faintly)|under (?:his|her|their) breath"),
         rf"low(?:ers?|ered|ering){_GAP}{_WHOSE}{_GAP}voice\b",
-        r"whisper\w*|murmur\w*|mumbl\w*|quiet(?:er|est|ly)?|soft-spoken|barely audible",
+        r"whisper\w*|murmur\w*|mumbl\w*|mutter\w*|quiet(?:er|est|ly)?|soft-spoken|barely audible",
     )),
     "loud voice": "|".join((
         _near(r"loud(?:er|est)?|booming|raised|strong(?:er)?|powerful|forceful|thundering|rising",
@@ -96,7 +96,7 @@ _TABLE: dict[str, str] = {
         _near(r"high(?:er)?|great(?:er)?|raised|increased|strong(?:er)?|much", _LOUDNESS),
         rf"rais(?:e|es|ing){_GAP}{_WHOSE}{_GAP}voice\b",
         r"(?:shout|yell|scream|holler|bellow)(?:s|ed|ing)?|loud(?:er|est|ly)?"
-        r"|top of (?:his|her|their) voice",
+        r"|top of (?:his|her|their) (?:voice|lungs)|deafening",
     )),
     "slow speech": "|".join((
         _near(r"slow(?:er|est)?|sluggish|unhurried|dragging|leisurely", f"{_PACE}|voice"),
@@ -109,16 +109,18 @@ _TABLE: dict[str, str] = {
               _PACE),
         _near(r"fast(?:er|est)?|quick(?:er|est)?|rapid|hurried|rushed", "voice"),
         _does(_SPEAK, r"(?:more )?(?:fast(?:er)?|quick(?:ly|er)|rapidly|hastily|hurriedly)"),
-        r"rush(?:es|ed|ing)? through|in a hurry|words tumble\w*|rapid-fire|speeds? up",
+        r"rush(?:es|ed|ing)? (?:through|words)|in a hurry|words tumble\w*|rapid-fire|speeds? up",
     )),
     "flat melody": "|".join((
-        _near(r"flat(?:ter)?|lifeless|unvarying|unvaried|toneless", _TUNE),
+        _near(r"flat(?:ter)?|lifeless|unvarying|unvaried|toneless|expressionless", _TUNE),
         _near(r"level|even|narrow|small|limited", r"melody|intonation|pitch range|range of pitch"),
-        r"monoton\w+|deadpan|without (?:any )?(?:melody|intonation)|hardly any melody"
+        r"monoton\w+|deadpan|without (?:any )?(?:melody|intonation|inflection)|hardly any melody"
         r"|(?:little|no) (?:melody|intonation|variation (?:in|of) pitch)",
     )),
     "lively melody": "|".join((
-        _near(r"livel(?:y|ier|iest)|animated|vari?ed|varying|expressive|melodious|wide", _TUNE),
+        _near(
+            r"livel(?:y|ier|iest)|animated|vari?ed|varying|expressive|melodi(?:ous|c)|wide", _TUNE
+        ),
         rf"sing{_GAP}song|lilt\w*|up and down in pitch|pitch varies"
         rf"|(?:wide|large|broad){_GAP}(?:pitch range|range of pitch)",
     )),

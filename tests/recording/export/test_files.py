@@ -39,6 +39,7 @@ def test_a_row_for_each_segment(out: Path) -> None:
     assert sum(float(first[f"p({label})"]) for label in LABELS) == pytest.approx(1, abs=1e-5)
     assert first["without_norm"] == "sad"
     assert second["text"] == f"{NASTY} & --> so" and second["reason"] == f"He says {NASTY}."
+    assert second["reason_from"] == "clues" and first["reason_from"] == ""
     # The face alone is unsure (.3) and takes no part.
     assert second["conflict"] == "voice angry, words happy" and not second["change"]
     assert third["change"] == "neutral → angry" and not third["conflict"]

@@ -106,5 +106,16 @@ PHRASES: tuple[tuple[str, str, str], ...] = (
     ("without blinking", "AU45", "no"),
     ("cheeks lifted", "AU06", "yes"),
     ("not only loud but fast", "loud voice", "yes"),
+    ("a voice pitched high", "high pitch", "yes"),
+    ("he is muttering", "quiet voice", "yes"),
+    ("screams at the top of her lungs", "loud voice", "yes"),
+    ("a deafening cry", "loud voice", "yes"),
+    ("rushed words", "fast speech", "yes"),
+    ("an expressionless voice", "flat melody", "yes"),
+    ("without inflection", "flat melody", "yes"),
+    ("melodic speech", "lively melody", "yes"),
+    ("scowling", "AU04", "yes"),
+    ("widening his eyes", "AU05", "yes"),
+    ("compressed lips", "AU23", "yes"),
 )
 """Written for this test; phrases of the kinds that models and MERR's annotators use."""
