@@ -15,6 +15,7 @@ from emollama.demo.timeline import lanes
 from emollama.demo.visit import Exchange, Visit
 from emollama.session import Answer, Session
 from emollama.session.answer import REASON_FROM
+from emollama.session.questions import clue_lines
 from emollama.session.record import record
 
 INTENDED = (
@@ -76,12 +77,7 @@ def case_sheet(session: Session, visit: Visit, answer: Answer) -> str:
 def notes(visit: Visit) -> str:
     """Remarks for the reader of the answer: measured clues, and notes."""
     look = visit.look
-    lines = [
-        f"measured in the {c}{f', compared with {look.compared_with}' if c == 'voice' else ''}: "
-        f"{words}"
-        for c, words in look.clues.items()
-        if words and c in look.channels
-    ]
+    lines = clue_lines(look)
     lines += [f"left out: {c}" for c in sorted(visit.left_out & set(visit.whole.present))]
     lines += look.notes
     if not lines:
