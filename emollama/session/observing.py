@@ -222,7 +222,7 @@ class Observer:
         row = timeline.expressions[at].tolist()
         return Peak(
             float(times[at]), images[at], first.box,
-            dict(zip(CLASSES, row, strict=True)), 1 + len(others),
+            dict(zip(CLASSES, row, strict=True)), 1 + len(others), tuple(f.box for f in others),
         )  # fmt: skip
 
 

@@ -45,8 +45,8 @@ _WHEN = _any("when", "moments?", "strongest", "peaks?")
 _EMOTION = _any(r"emotion\w*", r"feel\w*", "felt", "moods?", "labels?", r"sentiment\w*")
 _VOICE_OR_FACE = _any(
     "clues?", r"pitch\w*", r"loud\w*", "quiet(?:er|ly)?", "voices?", "sounds?", "tone",
-    "fast(?:er)?", "slow(?:er|ly)?", "faces?", "facial", "expressions?", "(?:eye)?brows?", "mouth", "lips?",
-    r"smil\w+", r"frown\w*",
+    "fast(?:er)?", "slow(?:er|ly)?", "faces?", "facial", "expressions?",
+    "(?:eye)?brows?", "mouth", "lips?", r"smil\w+", r"frown\w*",
 )  # fmt: skip
 _SAID = _any(
     "said", r"say\w*", r"speak\w*", "spoken", r"talk\w*", "words?", r"transcri\w+", "sentences?",

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from emollama.demo import callbacks
+from emollama.demo import conversation
 from emollama.demo.server import running
 from emollama.session import Session, open_session
 from tests.demo.conftest import SETTINGS
@@ -87,11 +87,11 @@ def _visit(page: playwright.Page, address: str, clip: Path, folder: Path) -> Non
     page.get_by_text("How answers are written").click()
     page.get_by_label("number input for Maximum length in tokens").fill("12")
     page.get_by_role("button", name="Which emotion?").click()
-    page.get_by_text("Prompt (").first.wait_for()
-    page.get_by_label("Your question").fill("And now?")
+    page.get_by_text("How this was made").first.wait_for()
+    page.get_by_label("Your question").fill("Which emotion now?")
     page.get_by_role("button", name="Ask", exact=True).click()
-    page.get_by_text("Prompt (").nth(1).wait_for()
-    page.get_by_text("Prompt (").nth(1).click()
+    page.get_by_text("How this was made").nth(1).wait_for()
+    page.get_by_text("How this was made").nth(1).click()
     page.get_by_text("<|im_start|>").first.wait_for()  # the prompt as it is, as text
 
     before = page.inner_text("#answer .bars")
@@ -99,18 +99,18 @@ def _visit(page: playwright.Page, address: str, clip: Path, folder: Path) -> Non
     _other(page, before)
     assert "from words" in page.inner_text("#answer")
 
-    page.get_by_text("Answered in").wait_for()
+    page.locator("#state-answer", has_text="Answered in").wait_for()
     with page.expect_download() as download:
         page.get_by_role("button", name="Save as JSON").click()
     folder.mkdir()
     download.value.save_as(folder / "visit.json")
     saved = json.loads((folder / "visit.json").read_text(encoding="utf-8"))
     assert saved["left_out"] == ["voice"]
-    assert [one["question"] for one in saved["exchanges"]][1:] == ["And now?"]
+    assert [one["question"] for one in saved["exchanges"]][1:] == ["Which emotion now?"]
     with page.expect_download() as download:
         page.get_by_role("button", name="Save as case sheet").click()
     download.value.save_as(folder / "sheet.html")
-    assert "And now?" in (folder / "sheet.html").read_text(encoding="utf-8")
+    assert "Which emotion now?" in (folder / "sheet.html").read_text(encoding="utf-8")
 
 
 def test_awkward_clips_and_an_answer_that_is_stopped(
@@ -134,22 +134,22 @@ def test_awkward_clips_and_an_answer_that_is_stopped(
         assert "from voice" in shown["long.mp4"] and "60 s" in shown["long.mp4"]
 
         # Slow enough that there is something to be stopped.
-        messages = callbacks.messages
+        messages = conversation.messages
         monkeypatch.setattr(
-            callbacks, "messages", lambda visit: (time.sleep(0.1), messages(visit))[1]
+            conversation, "messages", lambda visit: (time.sleep(0.1), messages(visit))[1]
         )
         page.get_by_text("How answers are written").click()
         length = page.get_by_label("number input for Maximum length in tokens")
         length.fill("512")
-        page.get_by_label("Your question").fill("Tell me all.")
+        page.get_by_label("Your question").fill("What does she feel?")
         page.get_by_role("button", name="Ask", exact=True).click()
-        page.locator("#state", has_text="Writing").wait_for()
+        page.locator("#state-chat", has_text="Writing").wait_for()
         page.get_by_role("button", name="Stop", exact=True).click()
         page.locator("#chat", has_text="; stopped").wait_for()
         length.fill("8")
         page.get_by_role("button", name="Retry", exact=True).click()
         page.locator("#chat", has_text="8 tokens written in").wait_for()
-        assert page.get_by_text("Tell me all.").count() == 1
+        assert page.get_by_text("What does she feel?").count() == 1
         browser.close()
 
 
@@ -159,7 +159,7 @@ def _opened(page: playwright.Page, address: str, clip: Path) -> str:
     page.locator("#upload input[type=file]").set_input_files(clip)
     page.wait_for_function(
         "name => document.querySelector('#player video')?.src.includes(name)"
-        " && document.querySelector('#state').innerText.includes('Answered')"
+        " && document.querySelector('#state-clip').innerText.includes('Answered')"
         " && document.querySelector('#carried .bars')", arg=clip.name,
     )  # fmt: skip
     return " ".join(page.inner_text(f"#{part}") for part in ("answer", "notes", "peak", "timeline"))

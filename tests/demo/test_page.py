@@ -54,7 +54,9 @@ class Visitor:
             for i, value in zip(ids, values, strict=True):
                 unchanged = isinstance(value, dict) and value.get("__type__") == "update"
                 if not unchanged:
-                    self.shown[parts[i]["props"].get("elem_id")] = value
+                    name = str(parts[i]["props"].get("elem_id"))
+                    # The line beside the control that was used; the others are emptied.
+                    self.shown[name.partition("-")[0] if value else name] = value
         return self.shown
 
 
@@ -68,7 +70,7 @@ def test_a_visit_by_a_program(address: str, config: dict[str, Any], clip: Path) 
     first = shown["answer"]
     assert visitor.does("reword", "They broke it.")["answer"] != first
     shown = visitor.does("ask_emotion", *HOW)
-    shown = visitor.does("ask", "And now?", *HOW)
+    shown = visitor.does("ask", "What does he feel?", *HOW)
     assert [m["role"] for m in shown["chat"]].count("user") == 2
     worded = shown["answer"]
     shown = visitor.does("use", False, True)
@@ -76,7 +78,9 @@ def test_a_visit_by_a_program(address: str, config: dict[str, Any], clip: Path) 
     saved = json.loads(Path(visitor.does("save_json")["saved"]).read_text(encoding="utf-8"))
     assert saved["left_out"] == ["voice"] and len(saved["exchanges"]) == 2
     # Another visitor has a visit of their own.
-    assert "choose a clip first" in Visitor(address).does("ask", "And now?", *HOW)["state"]
+    assert (
+        "choose a clip first" in Visitor(address).does("ask", "What does he feel?", *HOW)["state"]
+    )
 
 
 def test_a_file_that_is_too_large_or_no_clip_is_refused(address: str, tmp_path: Path) -> None:
