@@ -62,6 +62,7 @@ label:has(input:is([type=checkbox], [type=radio]):focus-visible),
 div:has(> div > div > input[role=listbox]:focus-visible), .block:has(textarea:focus-visible) {
   outline: 3px solid #D55E00 !important; outline-offset: 2px; }
 .block:has(:is(textarea, input, button, .wrap):focus-visible) { overflow: visible !important; }
+#labels input { padding-right: 2rem; text-overflow: ellipsis; }
 /* Missing from the clip is not the same as switched off. */
 .block[id^="use-"]:has(input:disabled) { border-style: dashed; opacity: .75; }
 .block[id^="use-"] input:disabled { visibility: hidden; width: 0; }

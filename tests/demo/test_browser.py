@@ -80,9 +80,12 @@ def _visit(page: playwright.Page, address: str, clip: Path, folder: Path) -> Non
     assert page.locator("#player video").get_attribute("src")
 
     page.get_by_label("Words (the transcript").fill("They broke it.")
+    page.locator("#reworded").wait_for()
+    assert page.locator("#answer").evaluate("one => getComputedStyle(one).opacity") < "1"
     worded = page.inner_text("#answer .bars")
     page.get_by_role("button", name="Use these words").click()
     _other(page, worded)
+    assert not page.locator("#reworded").is_visible()
 
     page.get_by_text("How answers are written").click()
     page.get_by_label("number input for Maximum length in tokens").fill("12")
@@ -127,7 +130,7 @@ def test_awkward_clips_and_an_answer_that_is_stopped(
         page.set_default_timeout(PATIENCE)
         shown = {name: _opened(page, address, path) for name, path in clips.items()}
         assert "2 faces; the framed one is analysed" in shown["two.mp4"]
-        assert "from voice, face" in shown["two.mp4"]
+        assert "from voice, face" in shown["two.mp4"] and "number 2 from" in shown["two.mp4"]
         assert "no voice in this clip" in shown["mute.mp4"]
         assert "no sound was found" in shown["mute.mp4"] and "from face" in shown["mute.mp4"]
         assert "No face was found" in shown["long.mp4"] and "60.0 s" in shown["long.mp4"]
@@ -150,6 +153,26 @@ def test_awkward_clips_and_an_answer_that_is_stopped(
         page.get_by_role("button", name="Retry", exact=True).click()
         page.locator("#chat", has_text="8 tokens written in").wait_for()
         assert page.get_by_text("What does she feel?").count() == 1
+        browser.close()
+
+
+def test_one_face_of_several_is_chosen_and_a_server_that_is_gone_is_told(
+    described: Session, tmp_path: Path
+) -> None:
+    clip = faces(tmp_path / "two.mp4", 4, 9)
+    with playwright.sync_playwright() as run:
+        browser = run.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.set_default_timeout(PATIENCE)
+        with running(described, SETTINGS, None) as address:
+            _opened(page, address, clip)
+            assert page.get_by_label("2", exact=True).is_checked()
+            page.get_by_label("1", exact=True).check()
+            page.locator("#reading .title").wait_for()  # it is shown while it is read
+            page.locator("#state-faces", has_text="Answered in").wait_for()
+            assert page.get_by_label("1", exact=True).is_checked()
+            assert "2 faces" not in page.inner_text("#peak")
+        page.locator("#server-gone", has_text="reload this page").wait_for()
         browser.close()
 
 

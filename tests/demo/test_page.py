@@ -57,6 +57,8 @@ class Visitor:
                     name = str(parts[i]["props"].get("elem_id"))
                     # The line beside the control that was used; the others are emptied.
                     self.shown[name.partition("-")[0] if value else name] = value
+                    if name.startswith("state-") and value:
+                        self.shown["place"] = name
         return self.shown
 
 
@@ -90,6 +92,16 @@ def test_a_file_that_is_too_large_or_no_clip_is_refused(address: str, tmp_path: 
     (tmp_path / "junk.mp4").write_bytes(b"no clip " * 100)
     state = Visitor(address).does("open", handle_file(tmp_path / "junk.mp4"), "")["state"]
     assert 'role="alert"' in state and "cannot be read" in state and "Traceback" not in state
+
+
+def test_what_went_wrong_is_told_beside_the_control(address: str, tmp_path: Path) -> None:
+    (tmp_path / "junk.mp4").write_bytes(b"no clip " * 100)
+    junk = handle_file(tmp_path / "junk.mp4")
+    for name, inputs, place in (
+        ("open", (junk, ""), "clip"), ("ask", ("Why?", *HOW), "chat"), ("save_json", (), "saving"),
+        ("reword", ("No.",), "words"), ("use", (True, True), "answer"),
+    ):  # fmt: skip
+        assert Visitor(address).does(name, *inputs)["place"] == f"state-{place}"
 
 
 def test_only_this_machine_and_only_by_its_own_name(address: str) -> None:
