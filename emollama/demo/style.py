@@ -71,7 +71,7 @@ div:has(> div > div > input[role=listbox]:focus-visible), .block:has(textarea:fo
 #examples button { flex-direction: column; height: 100%; min-width: 0 !important;
   white-space: normal; overflow-wrap: anywhere; padding: .3rem; gap: .3rem;
   justify-content: flex-start; }
-#examples button img { width: 100%; height: auto; max-height: 6rem; object-fit: cover; margin: 0;
+#examples button img { width: 100%; height: auto; max-height: 7rem; object-fit: cover; margin: 0;
   border-radius: 3px; }
 #server-gone { position: sticky; top: 0; z-index: 50; margin: 0; padding: .6rem 1rem;
   background: #7a1c16; color: #fff; font-weight: 600; }

@@ -33,7 +33,8 @@ def of_the_model(turns: Sequence[Turn]) -> list[Turn]:
 
 
 def _any(*words: str) -> re.Pattern[str]:
-    return re.compile(rf"\b(?:{'|'.join(words)})\b", re.IGNORECASE)
+    # Without any words nothing is found.
+    return re.compile(rf"\b(?:{'|'.join(words) or '(?!)'})\b", re.IGNORECASE)
 
 
 _CHANNEL = _any(
@@ -70,10 +71,8 @@ def told(
         labels: words to choose from, where they are not the model's own.
         weights: the channels' shares in the answer, if they are known already.
     """
-    names = [*session.labels, *(labels or ())]
-    emotion = bool(
-        _EMOTION.search(question) or (names and _any(*map(re.escape, names)).search(question))
-    )
+    named = [*session.labels, *(labels or ())]
+    emotion = bool(_EMOTION.search(question) or _any(*map(_forms, named)).search(question))
     shown = bool(_VOICE_OR_FACE.search(question))
     if _CHANNEL.search(question):
         return _shares(session, look, labels, weights)
@@ -84,6 +83,11 @@ def told(
     if shown:
         return measured(look)
     return said(look) if _SAID.search(question) else BEYOND
+
+
+def _forms(label: str) -> str:
+    """A label in its forms: "happy", "happier", "happiest", "happily"."""
+    return re.escape(label.lower().rstrip("ey") or label) + r"\w*"
 
 
 def said(look: ClipView) -> str:

@@ -34,7 +34,7 @@ QUESTIONS = {
     "said": ["What is said?", "what does she say", "Which words were spoken?", "In which language?",
              "Can I have the transcript?"],
     "measured": ["What was measured?", "How does the voice sound?", "Does he smile?", "Is it loud?",
-                 "When does she look saddest, by her expression?", "When is she happy?",
+                 "When does she look saddest, by her expression?", "When is she happiest?",
                  "What did you measure in the face?", "Was she quieter?"],
     "channel": ["Which channel counts most?", "What does the answer rest on?",
                 "Which modality contributed?"],
