@@ -207,7 +207,7 @@ class Callbacks:
             "carried": "",
             "player": player(visit.source, visit.look),
             "peak": peak_figure(visit.look),
-            "faces": (len(visit.faces), visit.face),
+            "which_face": (len(visit.faces), visit.face),
             **self._of_look(visit),
         }
 

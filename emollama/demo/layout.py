@@ -200,9 +200,9 @@ def _evidence(parts: Parts) -> None:
         with gr.Column(scale=1, min_width=280):
             gr.HTML("<h2>Peak frame</h2>", elem_classes=["piece"])
             parts["peak"] = gr.HTML("", elem_classes=["piece"], elem_id="peak")
-            parts["faces"] = gr.Radio(
+            parts["which_face"] = gr.Radio(
                 [], label="Which face is read, from the left", type="index", visible=False,
-                elem_id="faces",
+                elem_id="which-face",
             )  # fmt: skip
             _line(parts, "faces")
         with gr.Column(scale=2, min_width=300):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import gradio as gr
@@ -18,7 +18,7 @@ from emollama.demo.status import Changes
 _AT_ONCE = 4  # events of a kind that run side by side, for different visitors
 _CLICK_SAVED = "() => setTimeout(() => document.querySelector('#saved').click(), 200)"
 _CHANGED = (
-    "desk", "reading", "player", "words", "answer", "carried", "notes", "peak", "faces",
+    "desk", "reading", "player", "words", "answer", "carried", "notes", "peak", "which_face",
     "timeline", "chat", "question", "saved", "person", "stored",
 )  # fmt: skip
 _SHOWN = ("clip_part", "answer_part", "evidence_part", "chat_part", "saving_part")
@@ -48,7 +48,7 @@ def build(
         )
         wire = _Wire(parts)
         _wire_clip(wire, parts, callbacks, examples)
-        wire(page.load, callbacks.greet, [parts["desk"]], "clip")
+        wire(page.load, callbacks.greet, [parts["desk"]], place="clip")
         if session.writes:
             _wire_chat(wire, parts, Conversation(session))
         if "enrol" in parts:
@@ -67,51 +67,57 @@ def _wire_clip(
         lambda agreed: gr.update(visible=agreed), parts["agreed"], parts["camera"],
         show_progress="hidden", api_visibility="private",
     )  # fmt: skip
-    wire(parts["upload"].upload, callbacks.open, [desk, parts["upload"], labels], "clip", "open")
-    wire(parts["camera"].change, callbacks.open, [desk, parts["camera"], labels], "clip")
+    wire(
+        parts["upload"].upload,
+        callbacks.open,
+        [desk, parts["upload"], labels],
+        "open",
+        place="clip",
+    )
+    wire(parts["camera"].change, callbacks.open, [desk, parts["camera"], labels], place="clip")
     for button, example in zip(parts["examples"], examples, strict=True):
-        wire(button.click, _opening(callbacks, example), [desk, labels], "clip")
+        wire(button.click, _opening(callbacks, example), [desk, labels], place="clip")
     span = [desk, parts["start"], parts["end"], labels]
-    wire(parts["part"].click, callbacks.part, span, "clip", "part")
-    wire(parts["faces"].input, callbacks.choose_face, [desk, parts["faces"], labels], "faces",
-         "choose_face")  # fmt: skip
+    wire(parts["part"].click, callbacks.part, span, "part", place="clip")
+    chosen = [desk, parts["which_face"], labels]
+    wire(parts["which_face"].input, callbacks.choose_face, chosen, "choose_face", place="faces")
     for event, name in ((parts["reword"].click, "reword"), (parts["words"].submit, None)):
-        wire(event, callbacks.reword, [desk, parts["words"]], "words", name)
-    wire(labels.input, callbacks.relabel, [desk, labels], "answer", "relabel")
+        wire(event, callbacks.reword, [desk, parts["words"]], name, place="words")
+    wire(labels.input, callbacks.relabel, [desk, labels], "relabel", place="answer")
     switches = [parts[f"use_{channel}"] for channel in callbacks.session.channels]
     for i, switch in enumerate(switches):
-        wire(switch.input, callbacks.use, [desk, *switches], "answer", None if i else "use")
+        wire(switch.input, callbacks.use, [desk, *switches], None if i else "use", place="answer")
 
 
 def _wire_chat(wire: _Wire, parts: Parts, talk: Conversation) -> None:
     desk = parts["desk"]
     how = [parts["temperature"], parts["top_p"], parts["length"]]
     asked = [desk, parts["question"], *how]
-    wire(parts["ask"].click, talk.ask, asked, "chat", "ask")
-    wire(parts["question"].submit, talk.ask, asked, "chat")
+    wire(parts["ask"].click, talk.ask, asked, "ask", place="chat")
+    wire(parts["question"].submit, talk.ask, asked, place="chat")
     for task in ("emotion", "reason"):
-        wire(parts[task].click, _asking(talk, task), [desk, *how], "chat", f"ask_{task}")
-    wire(parts["retry"].click, talk.retry, [desk, *how], "chat", "retry")
-    wire(parts["forget"].click, talk.forget, [desk], "chat", "forget")
-    wire(parts["chat"].clear, talk.forget, [desk], "chat")
+        wire(parts[task].click, _asking(talk, task), [desk, *how], f"ask_{task}", place="chat")
+    wire(parts["retry"].click, talk.retry, [desk, *how], "retry", place="chat")
+    wire(parts["forget"].click, talk.forget, [desk], "forget", place="chat")
+    wire(parts["chat"].clear, talk.forget, [desk], place="chat")
     parts["stop"].click(talk.stop, desk, None, queue=False, show_progress="hidden", api_name="stop")
 
 
 def _wire_person(wire: _Wire, parts: Parts, people: People) -> None:
     desk = parts["desk"]
     given = [desk, parts["enrolled"], parts["neutral"]]
-    wire(parts["enrol"].click, people.enrol, given, "person", "enrol")
-    wire(parts["nobody"].click, people.forget, [desk], "person", "forget_person")
+    wire(parts["enrol"].click, people.enrol, given, "enrol", place="person")
+    wire(parts["nobody"].click, people.forget, [desk], "forget_person", place="person")
     if "stored" in parts:
         chosen = [desk, parts["stored"]]
-        wire(parts["stored"].input, people.choose, chosen, "person", "choose_person")
+        wire(parts["stored"].input, people.choose, chosen, "choose_person", place="person")
 
 
 def _wire_saving(wire: _Wire, parts: Parts, callbacks: Callbacks) -> None:
     for name, callback in (
         ("save_json", callbacks.save_json), ("save_sheet", callbacks.save_sheet),
     ):  # fmt: skip
-        done = wire(parts[name].click, callback, [parts["desk"]], "saving", name)
+        done = wire(parts[name].click, callback, [parts["desk"]], name, place="saving")
         done.success(None, None, None, js=_CLICK_SAVED, api_visibility="private")
 
 
@@ -138,17 +144,19 @@ class _Page(gr.Blocks):
 class _Wire:
     """Connects events to callbacks, and shows their changes."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, names: Iterable[str] | None = None) -> None:
         more = [name for name in parts if name.startswith(("use_", "state_"))]
-        self.parts = {name: parts[name] for name in (*_CHANGED, *_SHOWN, *more) if name in parts}
+        names = (*_CHANGED, *_SHOWN, *more) if names is None else names
+        self.parts = {name: parts[name] for name in names if name in parts}
 
     def __call__(
         self,
         event: Callable[..., Any],
         callback: Callable[..., Iterator[Changes]],
         inputs: list[Any],
-        place: str,
         api_name: str | None = None,
+        at_once: int = _AT_ONCE,
+        place: str = "",
     ) -> Any:
         """Let `event` call `callback` with the values of `inputs`.
 
@@ -156,8 +164,10 @@ class _Wire:
             event: of a component.
             callback: a generator of changes.
             inputs: components.
-            place: of the line that says what it does.
             api_name: name in the programming interface; None to hide it.
+            at_once: number of concurrent calls.
+            place: of the line that says what it does, where there are several lines. No event of
+                these places is dropped while one before it is still at work.
         """
 
         def run(*values: Any) -> Iterator[dict[Any, Any]]:
@@ -166,7 +176,8 @@ class _Wire:
 
         return event(
             run, inputs, list(self.parts.values()), show_progress="hidden",
-            concurrency_limit=_AT_ONCE, trigger_mode="multiple", api_name=api_name,
+            concurrency_limit=at_once, api_name=api_name,
+            trigger_mode="multiple" if place else "once",
             api_visibility="private" if api_name is None else "public",
         )  # fmt: skip
 
@@ -176,8 +187,8 @@ class _Wire:
             if name == "states":
                 updates |= {p: value for n, p in self.parts.items() if n.startswith("state_")}
             elif name == "state":
-                updates[self.parts[f"state_{place}"]] = value
-            elif name == "faces":
+                updates[self.parts[f"state_{place}" if place else name]] = value
+            elif name == "which_face":
                 count, chosen = value
                 names = [str(i + 1) for i in range(count)]
                 updates[self.parts[name]] = gr.update(

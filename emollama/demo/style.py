@@ -89,7 +89,7 @@ SHEET = (
     PIECES
     + """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1c1c1c; background: #fff; max-width: 54rem;
-  margin: 2rem auto; padding: 0 1rem; }
+  margin: 2rem auto; padding: 0 1rem; overflow-wrap: anywhere; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin-top: 1.8rem; }
 blockquote { margin: .3rem 0; padding-left: .8rem; border-left: 3px solid #0072B2;
   white-space: pre-wrap; overflow-wrap: anywhere; }

@@ -14,7 +14,7 @@ def training_data(record: Mapping[str, Any]) -> str | None:
     A record made before 0.2 does not name its only corpus.
     """
     parts = record.get("mixture") or [record]
-    found = []
+    found: list[str] = []
     for part in parts:
         if not part.get("samples"):
             return None
