@@ -28,7 +28,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="no chromium on the PATH (Debian: apt-get install chromium)"
 )
-PATIENCE = 100_000  # ms; a machine may be busy
+PATIENCE = 240_000  # ms; a machine may be busy
 
 
 @pytest.fixture(scope="module")
