@@ -43,7 +43,7 @@ HELP = """\
 /enrol CLIP...         measure against a person's other clips; /enrol none for nobody
 /labels A,B,C          use other labels; /labels none for the model's own
 /why                   show which channel the label rests on
-/prompt                show the whole prompt of the last question
+/prompt                show the whole prompt of the model's last question
 /temperature X, /top_p X, /length N, /seed N
 /again                 answer the last question once more
 /new                   start a new conversation
@@ -150,12 +150,19 @@ class Terminal:
         """The label scores as they are with the channels that are used."""
         show_answer(self.clip, self.session.answer(self.look, False, labels=self.labels))
 
-    def _ask(self, question: str) -> None:
+    def _ask(self, question: str, task: bool = False) -> None:
         from emollama.session import Turn
         from emollama.session.answer import REASON_FROM
+        from emollama.session.questions import FromData, of_the_model, told
         from emollama.session.reasons import reason_from
 
-        turns = [*self.turns, Turn("user", question)]
+        asked = Turn("user", question)
+        known = None if task else told(self.session, self.look, question, self.labels)
+        if known is not None:
+            self.say(known + "\n")
+            self.turns = [*self.turns, asked, FromData("assistant", known)]
+            return
+        turns = [*of_the_model(self.turns), asked]
         pieces: list[str] = []
         chosen = None
         if self.labels is not None:  # a reason has to explain the label that is shown
@@ -172,12 +179,12 @@ class Terminal:
             self.say(f"({REASON_FROM[whose]})\n")
         if reply.finish == "length":
             self.say("(cut off at the maximum length; /length N allows more)\n")
-        self.turns = [*turns, Turn("assistant", "".join(pieces).strip())]
+        self.turns = [*self.turns, asked, Turn("assistant", "".join(pieces).strip())]
 
     def _task(self, name: str) -> None:
         if name == "emotion":
             self.show()
-        self._ask(self.session.question(name, self.labels))
+        self._ask(self.session.question(name, self.labels), task=True)
 
     def _again(self, _: str) -> None:
         if not self.turns:
@@ -243,9 +250,12 @@ class Terminal:
             self.say(f"  {told.start:.1f}-{told.end:.1f} s  {told.channel}: {told.words}\n")
 
     def _prompt(self, _: str) -> None:
-        if not self.turns:
-            raise EmollamaError("there is no question yet")
-        self.say(self.session.prompt(self.look, self.turns[:-1]) + "\n")
+        from emollama.session.questions import of_the_model
+
+        turns = of_the_model(self.turns)
+        if not turns:
+            raise EmollamaError("the model has not been asked yet")
+        self.say(self.session.prompt(self.look, turns[:-1]) + "\n")
 
     def _new(self, _: str) -> None:
         self.turns = []

@@ -46,18 +46,15 @@ def headline(answer: Answer) -> str:
 
 def carried(weights: Weights) -> str:
     """The channels' signed shares in the answer, around a middle line."""
-    if weights.carrier is None:
-        told = f"No channel supported {weights.label}."
-    else:
-        told = f"The {weights.carrier} contributed most to the answer {weights.label}."
     rows = []
     for channel, share in weights.channels.items():
         half = 50 * min(abs(share), 1.0)  # always of 100 points, so that clips can be compared
         left = 50 if share >= 0 else 50 - half
         style = f"left:{left:.1f}%;width:{half:.1f}%;background:{CHANNEL_COLOURS[channel]}"
         rows.append(_row(channel, f'<i style="{style}"></i><b></b>', f"{100 * share:+.1f} points"))
+    bars = _bars("Share of each channel in points of probability", rows)
     return (
-        f"<p>{escape(told)}</p>{_bars('Share of each channel in points of probability', rows)}"
+        f"<p>{escape(weights.sentence)}</p>{bars}"
         f"<p class='small'>Shapley values: with none of the channels the probability of "
         f"{escape(weights.label)} is {100 * weights.empty:.1f} %, with all that are used "
         f"{100 * weights.full:.1f} %; the shares add up to the difference.</p>"

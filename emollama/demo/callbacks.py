@@ -5,76 +5,40 @@ Each callback is a generator of changes: values by component name.
 
 from __future__ import annotations
 
-import functools
 import json
-import logging
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from html import escape
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
-from uuid import uuid4
 
 from emollama.base.errors import EmollamaError
 from emollama.demo.bars import answer_bars, carried
-from emollama.demo.desk import Desk, View
+from emollama.demo.desk import NO_CLIP, View
+from emollama.demo.examples import Example
 from emollama.demo.peak import peak_figure
 from emollama.demo.player import player
-from emollama.demo.saving import case_sheet, how, notes, whole_record
+from emollama.demo.saving import case_sheet, notes, whole_record
+from emollama.demo.source import Source, face_views
+from emollama.demo.status import Changes, busy, done, on_the_page, ready
 from emollama.demo.timeline import lanes
-from emollama.demo.visit import (
-    LONGEST_QUESTION,
-    LONGEST_WORDS,
-    Exchange,
-    Visit,
-    chosen_labels,
-    turns_of,
-)
+from emollama.demo.visit import LONGEST_WORDS, Visit, chosen_labels
 from emollama.manifest.labels import LABEL_SETS
+from emollama.media.cutting import Box
 from emollama.serving.decoders import DecoderPool
-from emollama.serving.refusal import Refusal
-from emollama.session import Answer, Sampling, Session, Turn
-from emollama.session.answer import REASON_FROM
+from emollama.session import Answer, ClipView, Session, Weights
+from emollama.session.questions import NO_LABELS, OWN_LABELS_ONLY
 
-Changes = dict[str, Any]
-P = ParamSpec("P")
-C = TypeVar("C")
-
-_log = logging.getLogger("demo")
+EXAMPLE = "An example, answered already. Choose another one, or a clip of your own."
 
 
-def on_the_page(
-    callback: Callable[Concatenate[C, View, P], Iterator[Changes]],
-) -> Callable[Concatenate[C, Desk, P], Iterator[Changes]]:
-    """Drops changes that are about a clip no longer shown.
+@dataclass(frozen=True)
+class Known:
+    """An example that has been answered: the same for every visitor."""
 
-    Every error becomes a line on the page; internal errors also go to the log.
-    """
-
-    @functools.wraps(callback)
-    def wrapped(self: C, desk: Desk, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[Changes]:
-        view = desk.view()
-        for changes in _told(callback(self, view, *args, **kwargs)):
-            if not view.current:
-                return
-            yield changes
-
-    return wrapped
-
-
-def _told(changes: Iterator[Changes]) -> Iterator[Changes]:
-    try:
-        yield from changes
-    except EmollamaError as error:
-        yield {"state": failed(str(error))}
-    except Refusal as refusal:
-        yield {"state": failed(refusal.message)}
-    except Exception:
-        number = uuid4().hex[:8]
-        _log.exception("error %s", number)
-        yield {"state": failed(f"an internal error; see {number} in the log")}
+    look: ClipView
+    answer: Answer
+    weights: Weights | None
 
 
 class Callbacks:
@@ -84,10 +48,20 @@ class Callbacks:
         session: the model.
         decoders: decodes clips in processes with limits.
         folder: private folder for saved files.
+        examples: clips to choose from; the first is shown, answered, to who comes.
     """
 
-    def __init__(self, session: Session, decoders: DecoderPool, folder: Path) -> None:
+    def __init__(
+        self,
+        session: Session,
+        decoders: DecoderPool,
+        folder: Path,
+        examples: Sequence[Example] = (),
+    ) -> None:
         self.session, self.decoders, self.folder = session, decoders, folder
+        self.examples = {one.path: one for one in examples}
+        self._known: dict[Path, Known] = {}
+        self._knowing = threading.Lock()
 
     @property
     def label_sets(self) -> dict[str, Sequence[str]]:
@@ -120,30 +94,122 @@ class Callbacks:
             name: shown instead of the file's name.
             text: the transcript, if known; else the clip is transcribed.
         """
-        if path is None:
+        if path is not None:
+            file = Path(path)
+            yield from self._read(view, Source(file, name or file.name, text), labels)
+
+    @on_the_page
+    def example(self, view: View, path: Path, labels: str | None) -> Iterator[Changes]:
+        """Show an example; it is read and answered once for all visitors."""
+        yield from self._example(view, path, labels)
+
+    @on_the_page
+    def greet(self, view: View) -> Iterator[Changes]:
+        """Show the first example to who has chosen nothing yet."""
+        if self.examples and not view.desk.openings:
+            yield from self._example(view, next(iter(self.examples)), None)
+            yield {"state": ready(EXAMPLE)}
+
+    def _example(self, view: View, path: Path, labels: str | None) -> Iterator[Changes]:
+        one = self.examples[path]
+        source = Source(path, f"Example: {one.title}", one.text)
+        own = chosen_labels(labels, self.label_sets) is None
+        if not own or view.desk.person is not None:
+            yield from self._read(view, source, labels)
             return
         view.open()
-        file = Path(path)
-        yield {"state": busy("Reading the clip: faces, voice, words …")}
-        self.decoders.inspect(file)
-        observation = self.decoders.watch(file)
-        shown = name or file.name
-        whole = self.session.look_at(observation, text, shown)
-        visit = Visit(file, shown, view.desk.known(self.session, whole))
-        visit.labels = chosen_labels(labels, self.label_sets)
+        view.desk.chosen = source
+        yield self._reading(source)
+        try:
+            known = self.know(one)
+        except Exception:
+            yield {"reading": ""}
+            raise
+        visit = Visit(source, known.look, answer=known.answer, weights=known.weights)
+        visit.faces, visit.face = face_views(known.look.observation.peak)
+        if view.put(visit):
+            yield self._shown(view, visit) | self._of_answer(known.answer, known.weights)
+
+    def know(self, example: Example) -> Known:
+        """An example, read and answered; kept for the next visitor."""
+        with self._knowing:
+            if example.path not in self._known:
+                observation = self.decoders.watch(example.path)
+                look = self.session.look_at(observation, example.text, example.title)
+                answer = self._ask(look)
+                weights = self.session.weights(look, answer.label)
+                self._known[example.path] = Known(look, answer, weights)
+            return self._known[example.path]
+
+    @on_the_page
+    def part(
+        self, view: View, start: float | None, end: float | None, labels: str | None = None
+    ) -> Iterator[Changes]:
+        """Read only this part of the clip that was chosen last, in seconds; None for its ends."""
+        if view.desk.chosen is None:
+            raise EmollamaError(NO_CLIP)
+        yield from self._read(view, view.desk.chosen.part(start, end), labels)
+
+    @on_the_page
+    def choose_face(self, view: View, face: int, labels: str | None = None) -> Iterator[Changes]:
+        """Read another face of the clip, counted from the left."""
+        visit = view.opened
+        if not 0 <= face < len(visit.faces):
+            raise EmollamaError("there is no such face in this clip")
+        given = visit.whole.text if visit.whole.text_source == "given" else None
+        source = replace(visit.source, view=visit.faces[face], text=given)
+        yield from self._read(view, source, labels, (visit.faces, face))
+
+    def _read(
+        self,
+        view: View,
+        source: Source,
+        labels: str | None,
+        faces: tuple[tuple[Box, ...], int] | None = None,
+    ) -> Iterator[Changes]:
+        view.open()
+        view.desk.chosen = source
+        yield self._reading(source)
+        try:
+            self.decoders.inspect(source.path, source.start, source.end)
+            observation = self.decoders.watch(
+                source.path, start=source.start, end=source.end, view=source.view
+            )
+            whole = self.session.look_at(observation, source.text, source.name)
+            visit = Visit(source, view.desk.known(self.session, whole))
+            visit.labels = chosen_labels(labels, self.label_sets)
+        except Exception:
+            yield {"reading": ""}
+            raise
+        visit.faces, visit.face = faces or face_views(observation.peak)
         if not view.put(visit):
             return  # another clip was chosen meanwhile
-        yield {
+        yield self._shown(view, visit)
+        yield from self._answered(visit)
+
+    def _reading(self, source: Source) -> Changes:
+        """The clip is shown while it is read."""
+        return {
+            "states": "",
+            "state": busy(f"Reading {source.name}: faces, voice, words …", stale=True),
+            "reading": player(source),
+        }
+
+    def _shown(self, view: View, visit: Visit) -> Changes:
+        """A clip that has been read, in place of the one before."""
+        return {
+            "states": "",
             "desk": view.desk,
             "results": True,
+            "reading": "",
             "chat": [],
             "answer": "",
             "carried": "",
-            "player": player(visit.look, file),
+            "player": player(visit.source, visit.look),
             "peak": peak_figure(visit.look),
+            "which_face": (len(visit.faces), visit.face),
             **self._of_look(visit),
         }
-        yield from self._answered(visit)
 
     @on_the_page
     def use(self, view: View, *used: bool) -> Iterator[Changes]:
@@ -172,7 +238,7 @@ class Callbacks:
                 f"the transcript has {len(text)} characters; at most {LONGEST_WORDS} are allowed"
             )
         visit.reword(self.session, text)
-        yield {**self._of_look(visit), "player": player(visit.look, visit.path)}
+        yield {**self._of_look(visit), "player": player(visit.source, visit.look)}
         yield from self._answered(visit)
 
     @on_the_page
@@ -186,7 +252,7 @@ class Callbacks:
         visit.labels = chosen
         visit.changed()
         try:
-            yield from self._answered(visit)
+            yield from self._answered(visit, kept=True)
         except EmollamaError:
             # What the page shows still holds.
             visit.labels, visit.answer, visit.weights = before
@@ -212,107 +278,45 @@ class Callbacks:
             for c in self.session.channels
         }
 
-    def _answered(self, visit: Visit) -> Iterator[Changes]:
-        look, labels, changes = visit.look, visit.labels, visit.changes
-        yield {"state": busy("Asking the model …")}
+    def _ask(self, look: ClipView, labels: Sequence[str] | None = None) -> Answer:
         held = self.session.calibration if labels is None else None
         coverage = None if held is None else held.coverage
-        found = self.session.answer(look, explain=False, labels=labels, coverage=coverage)
+        return self.session.answer(look, explain=False, labels=labels, coverage=coverage)
+
+    def _answered(self, visit: Visit, kept: bool = False) -> Iterator[Changes]:
+        """The answer and the shares; `kept` where a refusal leaves those that are shown valid."""
+        look, labels, changes = visit.look, visit.labels, visit.changes
+        yield {"state": busy("Asking the model …", stale=True)}
+        try:
+            found = self._ask(look, labels)
+        except Exception as error:
+            if not (kept and isinstance(error, EmollamaError)):
+                yield {"answer": "", "carried": ""}  # what stands there holds no longer
+            raise
         if visit.changes != changes:
-            return  # something else was switched meanwhile, and its own answer is being computed
+            yield {"state": ""}  # something else was changed, and its own answer is computed
+            return
         visit.answer = found
         timeline = {"timeline": lanes(look, found.frames)} if found.frames else {}
         if labels is not None and set(labels) != set(self.session.labels):
-            told = "The channels' shares are available for the model's own labels only."
-            yield {"answer": answer_bars(found), "carried": f"<p class='small'>{told}</p>",
-                   "state": done(found.seconds), **timeline}  # fmt: skip
+            told = f"<p class='small'>{OWN_LABELS_ONLY}</p>"
+            yield timeline | {
+                "answer": answer_bars(found), "carried": told, "state": done(found.seconds)
+            }  # fmt: skip
             return
-        yield {"answer": answer_bars(found), "carried": "", **timeline,
-               "state": busy("Weighing the channels …")}  # fmt: skip
+        yield timeline | {
+            "answer": answer_bars(found), "carried": "", "state": busy("Weighing the channels …")
+        }  # fmt: skip
         weights = self.session.weights(look, found.label)
         if visit.changes != changes:
+            yield {"state": ""}
             return
         visit.weights = weights
-        if weights is None:
-            told = "This model predicts values; the channels' shares are available for labels only."
-            yield {"carried": f"<p class='small'>{told}</p>", "state": done(found.seconds)}
-        else:
-            yield {"carried": carried(weights), "state": done(found.seconds)}
+        yield self._of_answer(found, weights)
 
-    # --- conversation --------------------------------------------------------------------------
-
-    @on_the_page
-    def ask(
-        self, view: View, question: str, temperature: float, top_p: float, length: float
-    ) -> Iterator[Changes]:
-        """Ask a question and show the answer as it is written."""
-        visit = view.opened
-        text = question.strip()
-        if not text:
-            raise EmollamaError("write a question first")
-        if len(text) > LONGEST_QUESTION:
-            raise EmollamaError(
-                f"the question has {len(text)} characters; at most {LONGEST_QUESTION} are allowed"
-            )
-        sampling = Sampling(float(temperature), float(top_p), int(length))
-        yield from self._write(visit, text, sampling)
-
-    @on_the_page
-    def ask_task(
-        self, view: View, task: str, temperature: float, top_p: float, length: float
-    ) -> Iterator[Changes]:
-        """Ask the question of a task, "emotion" or "reason"."""
-        visit = view.opened
-        question = self.session.question(task, visit.labels)
-        sampling = Sampling(float(temperature), float(top_p), int(length))
-        yield from self._write(visit, question, sampling)
-
-    @on_the_page
-    def retry(
-        self, view: View, temperature: float, top_p: float, length: float
-    ) -> Iterator[Changes]:
-        """Ask the last question again, with the channels and settings as they are."""
-        visit = view.opened
-        if not visit.exchanges:
-            raise EmollamaError("no question has been asked yet")
-        sampling = Sampling(float(temperature), float(top_p), int(length))
-        yield from self._write(visit, visit.exchanges[-1].question, sampling, again=True)
-
-    def stop(self, desk: Desk) -> None:
-        """Stop the answer in progress."""
-        if desk.visit is not None:
-            desk.visit.stop.set()
-
-    @on_the_page
-    def forget(self, view: View) -> Iterator[Changes]:
-        """Start a new conversation."""
-        visit = view.opened
-        with _writing(visit):
-            visit.exchanges.clear()
-        yield {"chat": [], "state": ""}
-
-    def _write(
-        self, visit: Visit, question: str, sampling: Sampling, again: bool = False
-    ) -> Iterator[Changes]:
-        with _writing(visit):
-            before = visit.exchanges[:-1] if again else visit.exchanges[:]
-            visit.stop.clear()
-            look, started = visit.look, time.monotonic()
-            turns = [*turns_of(before), Turn("user", question)]
-            prompt = self.session.prompt(look, turns)
-            reply = self.session.ask(look, turns, sampling, visit.stop.is_set, visit.answer)
-            one = Exchange(question, prompt, sampling, look.used)
-            # From here on there is an answer, if only a beginning of one.
-            visit.exchanges = [*before, one]
-            yield {"chat": messages(visit), "question": "", "state": busy("Writing …")}
-            try:
-                for piece in reply:
-                    one.answer += piece
-                    yield {"chat": messages(visit)}
-            finally:
-                one.seconds = time.monotonic() - started
-                one.count(reply)
-        yield {"chat": messages(visit), "state": done(one.seconds)}
+    def _of_answer(self, answer: Answer, weights: Weights | None) -> Changes:
+        told = f"<p class='small'>{NO_LABELS}</p>" if weights is None else carried(weights)
+        return {"answer": answer_bars(answer), "carried": told, "state": done(answer.seconds)}
 
     # --- saving --------------------------------------------------------------------------------
 
@@ -338,48 +342,6 @@ class Callbacks:
         path = Path(tempfile.mkdtemp(dir=self.folder)) / f"{stem or 'clip'}{suffix}"
         path.write_text(text, encoding="utf-8")
         return path
-
-
-@contextmanager
-def _writing(visit: Visit) -> Iterator[None]:
-    """A visit has one answer in progress at a time; a second is refused, not queued."""
-    if not visit.writing.acquire(blocking=False):
-        raise EmollamaError("an answer is being written; stop it, or wait until it ends")
-    try:
-        yield
-    finally:
-        visit.writing.release()
-
-
-def messages(visit: Visit) -> list[dict[str, Any]]:
-    """The conversation for the chatbot, with the prompt folded below each answer."""
-    found: list[dict[str, Any]] = []
-    for one in visit.exchanges:
-        found.append({"role": "user", "content": one.question})
-        whose = f"\n\n*({REASON_FROM[one.reason_from]})*" if one.reason_from else ""
-        found.append({"role": "assistant", "content": (one.answer or "…") + whose})
-        if one.finish is not None:
-            title = f"Prompt ({how(one)})"
-            found.append(
-                {"role": "assistant", "content": one.prompt,
-                 "metadata": {"title": title, "status": "done"}}
-            )  # fmt: skip
-    return found
-
-
-def busy(text: str) -> str:
-    """A status line: work in progress."""
-    return f'<p role="status">{escape(text)}</p>'
-
-
-def done(seconds: float) -> str:
-    """A status line: work done."""
-    return f'<p role="status" class="small">Answered in {seconds:.1f} s.</p>'
-
-
-def failed(message: str) -> str:
-    """A status line: an error."""
-    return f'<p role="alert" class="error">{escape(" ".join(message.split()))}</p>'
 
 
 def _answered(view: View) -> tuple[Visit, Answer]:

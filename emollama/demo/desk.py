@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from emollama.base.errors import EmollamaError
+from emollama.demo.source import Source
 from emollama.demo.visit import Visit
 from emollama.inputs.person import Person
 from emollama.session import ClipView, Session
@@ -18,6 +19,7 @@ class Desk:
 
     Attributes:
         visit: the clip that the page shows; None before the first.
+        chosen: what was chosen last, whether or not it could be read.
         openings: number of clips chosen so far; only the last one is shown.
         person: whom its clips are measured against; None for nobody.
         person_name: of a stored person.
@@ -25,6 +27,7 @@ class Desk:
     """
 
     visit: Visit | None = None
+    chosen: Source | None = None
     openings: int = 0
     person: Person | None = None
     person_name: str | None = None

@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
+
 from emollama.base.files import sole_writer
+from emollama.media.decode import decode_clip
 from emollama.probe import Settings
 from emollama.probe.plan import ClipPlan, plan_clip
 from emollama.probe.render import render_clip
@@ -27,11 +30,12 @@ _WANTED = (
 
 @dataclass(frozen=True)
 class Example:
-    """An example clip: its file, title and transcript."""
+    """An example clip: its file, title and transcript, and a small picture of it."""
 
     path: Path
     title: str
     text: str
+    thumbnail: Path
 
 
 def examples(folder: Path) -> list[Example]:
@@ -42,7 +46,7 @@ def examples(folder: Path) -> list[Example]:
     """
     plans = list(_plans())
     paths = [folder / f"{'-'.join((p.voice, p.face, p.words))}.mp4" for p in plans]
-    if not all(path.is_file() for path in paths):
+    if not all(path.is_file() and _thumbnail(path).is_file() for path in paths):
         require_espeak()
         with (
             sole_writer(folder, f"{folder}: another page is creating the examples; try again"),
@@ -51,10 +55,25 @@ def examples(folder: Path) -> list[Example]:
             for plan, path in zip(plans, paths, strict=True):
                 if not path.is_file():
                     render_clip(plan, speaker, path)
+                if not _thumbnail(path).is_file():
+                    _picture(path)
     return [
-        Example(path.resolve(), _title(plan), plan.casting.sentence.text)
+        Example(
+            path.resolve(), _title(plan), plan.casting.sentence.text, _thumbnail(path.resolve())
+        )
         for plan, path in zip(plans, paths, strict=True)
     ]
+
+
+def _thumbnail(path: Path) -> Path:
+    return path.with_suffix(".jpg")
+
+
+def _picture(path: Path) -> None:
+    """Store the small picture of a clip: a frame of its middle."""
+    clip = decode_clip(path, frames=1, max_side=160, want_audio=False)
+    assert clip.frames is not None, "the clip was drawn"
+    Image.fromarray(clip.frames.images[0]).save(_thumbnail(path), quality=85)
 
 
 def _plans() -> Iterator[ClipPlan]:

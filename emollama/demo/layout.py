@@ -11,8 +11,11 @@ from gradio.themes import Base as BaseTheme
 from gradio.themes.utils.fonts import Font
 
 from emollama.demo.desk import Desk
-from emollama.demo.saving import INTENDED
+from emollama.demo.examples import Example
+from emollama.demo.intro import about, intro, limits
 from emollama.demo.visit import LONGEST_QUESTION, LONGEST_WORDS
+from emollama.media.suffixes import MEDIA
+from emollama.serving.settings import Settings
 from emollama.session import Sampling, Session
 
 KEEP_SECONDS = 3600
@@ -25,8 +28,12 @@ PERSON = (
     "Only clips of a person who has agreed. They are removed after an hour; the page stores nobody."
 )
 EXAMPLES = (
-    "Drawn faces and synthetic voices, made on this machine; they say nothing about real people."
+    "Or an example: drawn faces and synthetic voices, made on this machine. They say nothing about "
+    "real people."
 )
+REWORDED = "The answer is about the words before this change: use these words to ask again."
+CLIPS = ["video", "audio", "image", *sorted(MEDIA)]
+"""Kinds of files, and suffixes of which browsers do not know the kind."""
 
 Parts = dict[str, Any]
 """Components by name. A name ending in "_part" is a group that appears once there is a clip."""
@@ -51,8 +58,9 @@ def theme() -> BaseTheme:
 def lay_out(
     session: Session,
     label_sets: Sequence[str],
-    examples: Sequence[str],
+    examples: Sequence[Example],
     no_examples: str | None,
+    settings: Settings,
     people: Sequence[str] = (),
 ) -> Parts:
     """Create all components, inside a `gr.Blocks`.
@@ -60,23 +68,24 @@ def lay_out(
     Args:
         session: the model.
         label_sets: label sets to choose from, the model's own first.
-        examples: titles of the example clips.
+        examples: clips to choose from.
         no_examples: why there are none; None if there are.
+        settings: limits.
         people: names of stored people to choose from, after the choice of nobody.
     """
     parts: Parts = {"desk": gr.State(Desk(), time_to_live=KEEP_SECONDS)}
-    channels = ", ".join(session.channels)
-    gr.HTML(
-        f"<h1>Which emotion, and how do you know?</h1><p>The model <b>{escape(session.name)}</b> "
-        f"reads {escape(channels)} of a clip.</p><p class='intended'>{escape(INTENDED)}</p>",
-        elem_classes=["piece"],
-    )
-    parts["state"] = gr.HTML("", elem_classes=["piece", "state"], elem_id="state")
+    gr.HTML(intro(session) + about(session), elem_classes=["piece"])
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=300):
-            _sources(parts, examples, no_examples)
+            _sources(parts, settings)
+        with gr.Column(scale=1, min_width=300):
+            _examples(parts, examples, no_examples)
             if session.person_channels:
                 _person(parts, session, people)
+    _line(parts, "clip")
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=1, min_width=300):
+            parts["reading"] = gr.HTML("", elem_classes=["piece"], elem_id="reading")
             _clip(parts)
         with gr.Column(scale=1, min_width=300, visible=False) as parts["answer_part"]:
             _answer(parts, session, label_sets)
@@ -87,13 +96,19 @@ def lay_out(
     return parts
 
 
-def _sources(parts: Parts, examples: Sequence[str], no_examples: str | None) -> None:
+def _line(parts: Parts, place: str) -> None:
+    """The line beside some controls that says what they do, or what was wrong."""
+    parts[f"state_{place}"] = gr.HTML("", elem_classes=["piece", "state"], elem_id=f"state-{place}")
+
+
+def _sources(parts: Parts, settings: Settings) -> None:
     with gr.Tabs():
         with gr.Tab("Upload"):
             parts["upload"] = gr.File(
-                label="A clip: video or sound", type="filepath", file_types=["video", "audio"],
+                label="A clip: video, sound or picture", type="filepath", file_types=CLIPS,
                 height=130, elem_id="upload",
             )  # fmt: skip
+            gr.HTML(limits(settings), elem_classes=["piece"])
         with gr.Tab("Record"):
             gr.HTML(f'<p class="intended">{CONSENT}</p>', elem_classes=["piece"])
             parts["agreed"] = gr.Checkbox(
@@ -104,11 +119,23 @@ def _sources(parts: Parts, examples: Sequence[str], no_examples: str | None) -> 
                 label="Webcam and microphone", sources=["webcam"], include_audio=True,
                 webcam_options=gr.WebcamOptions(mirror=False), visible=False, elem_id="camera",
             )  # fmt: skip
-        with gr.Tab("Examples"):
-            why = EXAMPLES if no_examples is None else f"No examples: {no_examples}"
-            gr.HTML(f"<p>{escape(why)}</p>", elem_classes=["piece"])
-            with gr.Row():
-                parts["examples"] = [gr.Button(t, size="sm", min_width=230) for t in examples]
+    with gr.Accordion("Only a part of the clip", open=False, elem_id="part"):
+        with gr.Row():
+            parts["start"] = gr.Number(
+                None, label="From (s)", minimum=0, min_width=90, elem_id="start"
+            )
+            parts["end"] = gr.Number(None, label="To (s)", minimum=0, min_width=90, elem_id="end")
+        parts["part"] = gr.Button("Read this part", size="sm")
+
+
+def _examples(parts: Parts, examples: Sequence[Example], no_examples: str | None) -> None:
+    why = EXAMPLES if no_examples is None else f"No examples: {no_examples}"
+    gr.HTML(f"<p class='small'>{escape(why)}</p>", elem_classes=["piece"])
+    with gr.Row(elem_id="examples", visible=bool(examples)):
+        parts["examples"] = [
+            gr.Button(one.title, icon=str(one.thumbnail), size="sm", min_width=90)
+            for one in examples
+        ]
 
 
 def _person(parts: Parts, session: Session, people: Sequence[str]) -> None:
@@ -121,7 +148,7 @@ def _person(parts: Parts, session: Session, people: Sequence[str]) -> None:
         )
         parts["enrolled"] = gr.File(
             label="Other clips of the person", type="filepath", file_count="multiple",
-            file_types=["video", "audio"], height=110, elem_id="enrolled",
+            file_types=CLIPS, height=110, elem_id="enrolled",
         )  # fmt: skip
         parts["neutral"] = gr.Checkbox(False, label="All of them are neutral", elem_id="neutral")
         with gr.Row():
@@ -131,23 +158,28 @@ def _person(parts: Parts, session: Session, people: Sequence[str]) -> None:
             parts["stored"] = gr.Dropdown(
                 list(people), value=people[0], label="Or a stored person", elem_id="stored"
             )
+        _line(parts, "person")
         parts["person"] = gr.HTML("", elem_classes=["piece"], elem_id="person")
 
 
 def _clip(parts: Parts) -> None:
-    with gr.Column(visible=False) as parts["clip_part"]:
+    with gr.Column(visible=False, elem_id="clip") as parts["clip_part"]:
         parts["player"] = gr.HTML("", elem_classes=["piece"], elem_id="player")
         parts["words"] = gr.Textbox(
             label="Words (the transcript, which you may correct)", lines=2, max_lines=6,
             max_length=LONGEST_WORDS, elem_id="words",
         )  # fmt: skip
+        gr.HTML(f"<p role='status' class='small'>{REWORDED}</p>", elem_id="reworded",
+                elem_classes=["piece"])  # fmt: skip
         parts["reword"] = gr.Button("Use these words", size="sm")
+        _line(parts, "words")
 
 
 def _answer(parts: Parts, session: Session, label_sets: Sequence[str]) -> None:
     gr.HTML("<h2>Answer</h2>", elem_classes=["piece"])
     parts["answer"] = gr.HTML("", elem_classes=["piece"], elem_id="answer")
-    with gr.Group(), gr.Row():
+    # A model's only channel cannot be left out.
+    with gr.Group(visible=len(session.channels) > 1), gr.Row():
         for channel in session.channels:
             parts[f"use_{channel}"] = gr.Checkbox(
                 True, label=f"Use the {channel}", min_width=110, elem_id=f"use-{channel}"
@@ -157,6 +189,7 @@ def _answer(parts: Parts, session: Session, label_sets: Sequence[str]) -> None:
         info="A label set, or your own words separated by commas", allow_custom_value=True,
         visible=bool(session.labels), elem_id="labels",
     )  # fmt: skip
+    _line(parts, "answer")
     gr.HTML("<h2>Share of each channel</h2>", elem_classes=["piece"])
     parts["carried"] = gr.HTML("", elem_classes=["piece"], elem_id="carried")
     parts["notes"] = gr.HTML("", elem_classes=["piece", "small"], elem_id="notes")
@@ -167,6 +200,11 @@ def _evidence(parts: Parts) -> None:
         with gr.Column(scale=1, min_width=280):
             gr.HTML("<h2>Peak frame</h2>", elem_classes=["piece"])
             parts["peak"] = gr.HTML("", elem_classes=["piece"], elem_id="peak")
+            parts["which_face"] = gr.Radio(
+                [], label="Which face is read, from the left", type="index", visible=False,
+                elem_id="which-face",
+            )  # fmt: skip
+            _line(parts, "faces")
         with gr.Column(scale=2, min_width=300):
             gr.HTML("<h2>Over time</h2>", elem_classes=["piece"])
             parts["timeline"] = gr.HTML("", elem_classes=["piece"], elem_id="timeline")
@@ -179,7 +217,8 @@ def _chat(parts: Parts) -> None:
         parts["chat"] = gr.Chatbot(
             label="Conversation", height=380, render_markdown=False, latex_delimiters=[],
             buttons=[], allow_tags=False, elem_id="chat",
-            placeholder="Ask which emotion it is, how the model knows, or anything else.",
+            placeholder="Ask which emotion it is, why, which channel the answer rests on, what is "
+            "said, or what was measured.",
         )  # fmt: skip
         with gr.Row():
             parts["emotion"] = gr.Button("Which emotion?", size="sm", min_width=130)
@@ -190,6 +229,7 @@ def _chat(parts: Parts) -> None:
                 min_width=220, elem_id="question",
             )  # fmt: skip
             parts["ask"] = gr.Button("Ask", variant="primary", scale=1, min_width=90)
+        _line(parts, "chat")
         with gr.Row():
             parts["stop"] = gr.Button("Stop", size="sm", variant="stop", min_width=70)
             parts["retry"] = gr.Button("Retry", size="sm", min_width=70)
@@ -209,8 +249,10 @@ def _chat(parts: Parts) -> None:
 
 
 def _saving(parts: Parts) -> None:
-    with gr.Row(visible=False) as parts["saving_part"]:
-        parts["save_json"] = gr.Button("Save as JSON", size="sm", min_width=130)
-        parts["save_sheet"] = gr.Button("Save as case sheet (HTML)", size="sm", min_width=180)
-        # Never seen (its style hides it): the browser clicks it once a file is there.
-        parts["saved"] = gr.DownloadButton("Saved file", elem_id="saved")
+    with gr.Column(visible=False) as parts["saving_part"]:
+        with gr.Row():
+            parts["save_json"] = gr.Button("Save as JSON", size="sm", min_width=130)
+            parts["save_sheet"] = gr.Button("Save as case sheet (HTML)", size="sm", min_width=180)
+            # Never seen (its style hides it): the browser clicks it once a file is there.
+            parts["saved"] = gr.DownloadButton("Saved file", elem_id="saved")
+        _line(parts, "saving")

@@ -6,11 +6,11 @@ import base64
 import io
 from html import escape
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from emollama.session import ClipView, Peak
 
-_BOX = "#E69F00"
+_BOX, _OTHER = "#E69F00", "#FFFFFF"
 
 
 def peak_figure(look: ClipView) -> str:
@@ -38,22 +38,37 @@ def peak_words(look: ClipView, peak: Peak) -> str:
     )
     ranked = sorted(peak.expression.items(), key=lambda item: -item[1])[:2]
     numbers = ", ".join(f"{name} {100 * p:.0f} %" for name, p in ranked)
-    more = f"; {peak.faces} faces; the framed one is analysed" if peak.faces > 1 else ""
+    more = ""
+    if peak.faces > 1:
+        which = f", number {peak.boxes.index(peak.box) + 1} from the left," if peak.others else ""
+        more = f"; {peak.faces} faces; the framed one{which} is analysed"
     return f"{peak.time:.1f} s: {looks} ({numbers}){more}"
 
 
 def boxed(peak: Peak) -> bytes:
-    """The frame as a JPEG file, the face framed."""
+    """The frame as a JPEG file, the face framed; of several, each with its number."""
     picture = Image.fromarray(peak.image)
     width = max(2, round(min(picture.size) / 120))
-    right, bottom = picture.width - 1, picture.height - 1
-    left, top, to_right, to_bottom = peak.box
-    box = (
-        min(max(left, 0), right), min(max(top, 0), bottom),
-        min(max(to_right, 0), right), min(max(to_bottom, 0), bottom),
-    )  # fmt: skip
-    if box[2] > box[0] and box[3] > box[1]:
-        ImageDraw.Draw(picture).rectangle(box, outline=_BOX, width=width)
+    pen = ImageDraw.Draw(picture)
+    for number, face in enumerate(peak.boxes, start=1):
+        box = _inside(face, picture)
+        if box[2] <= box[0] or box[3] <= box[1]:
+            continue
+        colour = _BOX if face == peak.box else _OTHER
+        pen.rectangle(box, outline=colour, width=width)
+        if peak.others:
+            pen.text((box[0] + 2 * width, box[1] + width), str(number), colour,
+                     ImageFont.load_default(max(10, 8 * width)), stroke_width=1,
+                     stroke_fill="black")  # fmt: skip
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=88)
     return out.getvalue()
+
+
+def _inside(box: tuple[float, ...], picture: Image.Image) -> tuple[float, float, float, float]:
+    right, bottom = picture.width - 1, picture.height - 1
+    left, top, to_right, to_bottom = box
+    return (
+        min(max(left, 0), right), min(max(top, 0), bottom),
+        min(max(to_right, 0), right), min(max(to_bottom, 0), bottom),
+    )  # fmt: skip

@@ -10,8 +10,9 @@ from html import escape
 from pathlib import Path
 
 from emollama.base.errors import EmollamaError
-from emollama.demo.callbacks import Callbacks, Changes, busy, on_the_page
+from emollama.demo.callbacks import Callbacks
 from emollama.demo.desk import View
+from emollama.demo.status import Changes, busy, on_the_page
 from emollama.inputs.person import Person
 from emollama.inputs.stored_people import load_person
 from emollama.serving.refusal import Refusal

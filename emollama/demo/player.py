@@ -4,36 +4,49 @@ from __future__ import annotations
 
 import base64
 from html import escape
-from pathlib import Path
 from urllib.parse import quote
 
+from emollama.demo.source import Source
+from emollama.media.suffixes import PICTURE
 from emollama.session import ClipView
 
 _LONGEST_CUE = 80
 """Characters of one subtitle."""
 
 
-def player(look: ClipView, path: Path) -> str:
-    """A player for the file, served by the page's own server."""
-    source = "gradio_api/file=" + quote(str(path))
+def player(source: Source, look: ClipView | None = None) -> str:
+    """A player for the file, or for the part of it that is read, served by the page's own server.
+
+    Args:
+        source: what is played.
+        look: the clip, once it has been read.
+    """
+    part = f" ({source.span_in_words})" if source.span_in_words else ""
+    title = f'<p class="title">{escape(source.name + part)}</p>'
+    address = "gradio_api/file=" + quote(str(source.path))
+    if source.path.suffix.lower() in PICTURE | {".gif"}:
+        return f'{title}<img alt="The picture" src="{escape(address)}">'
+    if part:
+        end = "" if source.end is None else f",{source.end:g}"
+        address += f"#t={source.start or 0:g}{end}"
     subtitles = ""
-    if look.text:
-        coded = base64.b64encode(web_vtt(look).encode()).decode("ascii")
+    if look is not None and look.text:
+        coded = base64.b64encode(web_vtt(look, source.start or 0.0).encode()).decode("ascii")
         subtitles = (
             '<track default kind="subtitles" label="Transcript" srclang="en" '
             f'src="data:text/vtt;base64,{coded}">'
         )
     return (
-        f'<video controls playsinline preload="metadata" aria-label="The clip" '
-        f'src="{escape(source)}">{subtitles}</video>'
+        f'{title}<video controls playsinline preload="metadata" aria-label="The clip" '
+        f'data-start="{source.start or 0:g}" src="{escape(address)}">{subtitles}</video>'
     )
 
 
-def web_vtt(look: ClipView) -> str:
+def web_vtt(look: ClipView, begin: float = 0.0) -> str:
     """The words as WebVTT: transcribed phrases at their times.
 
     Words given by the user have no times and are spread over the clip, or over the stretch of
-    speech.
+    speech. `begin` is where in the file the clip begins, in seconds.
     """
     heard = look.observation.transcript or ()
     if look.text_source == "heard" and heard:
@@ -48,7 +61,11 @@ def web_vtt(look: ClipView) -> str:
         shown = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
         shown = shown.replace(">", "&gt;")
         if shown:
-            lines += [f"{_stamp(start)} --> {_stamp(max(end, start + 0.2))}", shown, ""]
+            lines += [
+                f"{_stamp(begin + start)} --> {_stamp(begin + max(end, start + 0.2))}",
+                shown,
+                "",
+            ]
     return "\n".join(lines)
 
 

@@ -13,8 +13,10 @@ from emollama.demo.peak import peak_figure
 from emollama.demo.style import SHEET
 from emollama.demo.timeline import lanes
 from emollama.demo.visit import Exchange, Visit
+from emollama.runs.training_data import training_data
 from emollama.session import Answer, Session
 from emollama.session.answer import REASON_FROM
+from emollama.session.questions import clue_lines
 from emollama.session.record import record
 
 INTENDED = (
@@ -44,13 +46,23 @@ def whole_record(session: Session, visit: Visit, answer: Answer) -> dict[str, An
     return record(session, visit.name, look, answer, visit.turns(), visit.weights) | more
 
 
+def model_in_words(session: Session) -> str:
+    """The kind of a model, what it goes by, and what it was trained on."""
+    *most, last = session.channels
+    channels = f"{', '.join(most)} and {last}" if most else last
+    data = training_data(session.artefact.record)
+    trained = f", trained on {data}" if data else ""
+    return f"{session.artefact.title} that goes by the {channels}{trained}."
+
+
 def case_sheet(session: Session, visit: Visit, answer: Answer) -> str:
     """The visit as an HTML page without scripts, with embedded pictures."""
-    look = visit.look
+    look, span = visit.look, visit.source.span_in_words
+    part = f" ({span} of the file)" if span else ""
     parts = [
         f"<h1>{escape(visit.name)}</h1>",
-        f"<p>{look.duration:.1f} s, read by the model <b>{escape(session.name)}</b> "
-        f"(emollama {escape(__version__)}).</p>",
+        f"<p>{look.duration:.1f} s{part}, read by emollama {escape(__version__)} with "
+        f"{model_in_words(session)}</p>",
         f'<p class="small">{escape(INTENDED)} {NO_RECORDING}</p>',
         f"<h2>Answer</h2>{answer_bars(answer)}",
     ]
@@ -76,12 +88,7 @@ def case_sheet(session: Session, visit: Visit, answer: Answer) -> str:
 def notes(visit: Visit) -> str:
     """Remarks for the reader of the answer: measured clues, and notes."""
     look = visit.look
-    lines = [
-        f"measured in the {c}{f', compared with {look.compared_with}' if c == 'voice' else ''}: "
-        f"{words}"
-        for c, words in look.clues.items()
-        if words and c in look.channels
-    ]
+    lines = clue_lines(look)
     lines += [f"left out: {c}" for c in sorted(visit.left_out & set(visit.whole.present))]
     lines += look.notes
     if not lines:
@@ -103,8 +110,11 @@ def how(one: Exchange) -> str:
 
 
 def _exchange(one: Exchange) -> str:
+    said = f"<p><b>{escape(one.question)}</b></p><blockquote>{escape(one.answer)}</blockquote>"
+    if one.from_data:
+        return said
     return (
-        f"<p><b>{escape(one.question)}</b></p><blockquote>{escape(one.answer)}</blockquote>"
-        f"<details><summary>Prompt ({escape(how(one))})</summary>"
+        f"{said}"
+        f"<details><summary>How this was made</summary><p>{escape(how(one))}</p>"
         f"<pre>{escape(one.prompt)}</pre></details>"
     )

@@ -8,9 +8,9 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emollama.base.errors import EmollamaError
 from emollama.demo.examples import Example, examples
@@ -23,6 +23,9 @@ from emollama.serving.server import listening
 from emollama.serving.settings import Settings
 from emollama.serving.uploads import Uploads
 from emollama.session import Session
+
+if TYPE_CHECKING:
+    from emollama.demo.callbacks import Callbacks
 
 # Read by Gradio when it is imported, which therefore happens below.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -76,10 +79,12 @@ def running(
             saved = folder_of_page / "saved"
             saved.mkdir(parents=True)
             people = stored_people() if settings.people else []
-            page = build(Callbacks(session, decoders, saved), found, why_none, people)
+            callbacks = Callbacks(session, decoders, saved, found)
+            page = build(callbacks, why_none, people)
             app = _application(page, settings, found, user)
             with swept(folder_of_page, settings.keep_seconds), _listens(app, sock):
                 # An address to be opened; that of all interfaces is none.
+                _answered_ahead(callbacks, found)
                 host = "localhost" if settings.host in ("0.0.0.0", "::") else settings.host
                 name = f"[{host}]" if ":" in host else host
                 yield f"http://{name}:{sock.getsockname()[1]}/"
@@ -98,6 +103,7 @@ def _application(page: Any, settings: Settings, found: list[Example], user: str)
     from fastapi import FastAPI
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+    from emollama.demo import script
     from emollama.demo.layout import theme
     from emollama.demo.style import PAGE
 
@@ -109,7 +115,7 @@ def _application(page: Any, settings: Settings, found: list[Example], user: str)
         server_port=settings.port,
         auth=None if settings.api_key is None else (user, settings.api_key),
         max_file_size=settings.max_bytes,
-        allowed_paths=[str(example.path) for example in found],
+        allowed_paths=[str(path) for one in found for path in (one.path, one.thumbnail)],
         show_error=False,
         ssr_mode=False,
         run_history=False,
@@ -117,12 +123,25 @@ def _application(page: Any, settings: Settings, found: list[Example], user: str)
         footer_links=[],
         theme=theme(),
         css=PAGE,
+        head=script.HEAD,
     )
     app.add_middleware(Gate)
     # Another site's name that points to this machine must not reach the page.
     names = ["127.0.0.1", "localhost", settings.host] if settings.loopback else ["*"]
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=names)
     return app
+
+
+def _answered_ahead(callbacks: Callbacks, found: list[Example]) -> None:
+    """Answer the first example meanwhile, so that it is there for who comes."""
+
+    def answer() -> None:
+        # Who opens the page is told what is wrong; at the end the decoders are closed under it.
+        with suppress(Exception):
+            callbacks.know(found[0])
+
+    if found:
+        threading.Thread(target=answer, name="example", daemon=True).start()
 
 
 @contextmanager

@@ -6,7 +6,8 @@ PIECES = """
 .bars { display: grid; gap: .3rem; margin: .4rem 0; }
 .bars > div { display: grid; grid-template-columns: 6.5rem 1fr 6rem; gap: .6rem;
   align-items: center; }
-.bars .name { overflow-wrap: anywhere; }
+.bars .name, h1, .title { overflow-wrap: anywhere; }
+@media (max-width: 30rem) { .bars > div { grid-template-columns: 5.5rem 1fr 5rem; gap: .4rem; } }
 .bars .track { position: relative; display: block; height: .85rem; border-radius: 3px;
   background: rgba(128, 128, 128, .18); overflow: hidden; }
 .bars .track i { position: absolute; top: 0; bottom: 0; left: 0; display: block; }
@@ -41,10 +42,39 @@ PAGE = (
 .piece, .piece .html-container { padding: 0 !important; min-height: 0 !important; }
 .piece h1 { margin: 0 0 .3rem; } .piece h2 { margin: .4rem 0 -.4rem; font-size: 1.15rem; }
 .piece video { width: 100%; max-height: 24rem; background: #000; border-radius: 4px; }
+#player img, #reading img { max-width: 100%; max-height: 24rem; border-radius: 4px; }
+.piece .title { font-weight: 600; margin: .2rem 0; }
 .piece ul { margin: .2rem 0; padding-left: 1.2rem; }
-.state { min-height: 1.8rem !important; position: sticky; top: 0; z-index: 20;
-  background: var(--body-background-fill); }
+html:not([data-reworded]) #reworded, .state:not(:has(p)) { display: none; }
 .state p { margin: 0; }
+.busy::before { content: ""; display: inline-block; width: .8em; height: .8em; margin-right: .5em;
+  border: 2px solid currentColor; border-right-color: transparent; border-radius: 50%;
+  animation: turn 1s linear infinite; }
+@keyframes turn { to { transform: rotate(1turn); } }
+@media (prefers-reduced-motion: reduce) { .busy::before { animation: none; } }
+/* What holds no longer, while its successor is computed. */
+:is(html[data-reworded], html:has([data-stale])) :is(#answer, #carried, #notes, #peak, #timeline) {
+  opacity: .4; filter: grayscale(1); }
+.gradio-container:has(#reading .title) #clip { display: none; }
+#reading:not(:has(p)) { display: none; }
+:is(a, button, input, textarea, select, summary, video, label, [tabindex]):focus-visible,
+label:has(input:is([type=checkbox], [type=radio]):focus-visible),
+div:has(> div > div > input[role=listbox]:focus-visible), .block:has(textarea:focus-visible) {
+  outline: 3px solid #D55E00 !important; outline-offset: 2px; }
+.block:has(:is(textarea, input, button, .wrap):focus-visible) { overflow: visible !important; }
+#labels input { padding-right: 2rem; text-overflow: ellipsis; }
+/* Missing from the clip is not the same as switched off. */
+.block[id^="use-"]:has(input:disabled) { border-style: dashed; opacity: .75; }
+.block[id^="use-"] input:disabled { visibility: hidden; width: 0; }
+.block[id^="use-"]:has(input:disabled) label { font-style: italic; cursor: default; }
+#examples { display: grid !important; grid-template-columns: repeat(3, 1fr); gap: .5rem; }
+#examples button { flex-direction: column; height: 100%; min-width: 0 !important;
+  white-space: normal; overflow-wrap: anywhere; padding: .3rem; gap: .3rem;
+  justify-content: flex-start; }
+#examples button img { width: 100%; height: auto; max-height: 7rem; object-fit: cover; margin: 0;
+  border-radius: 3px; }
+#server-gone { position: sticky; top: 0; z-index: 50; margin: 0; padding: .6rem 1rem;
+  background: #7a1c16; color: #fff; font-weight: 600; }
 .error { color: #b3261e; font-weight: 600; }
 .dark .error { color: #ffb4ab; }
 .intended { border-left: 3px solid #E69F00; padding: .1rem .7rem; font-size: .92rem; }
@@ -59,7 +89,7 @@ SHEET = (
     PIECES
     + """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1c1c1c; background: #fff; max-width: 54rem;
-  margin: 2rem auto; padding: 0 1rem; }
+  margin: 2rem auto; padding: 0 1rem; overflow-wrap: anywhere; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin-top: 1.8rem; }
 blockquote { margin: .3rem 0; padding-left: .8rem; border-left: 3px solid #0072B2;
   white-space: pre-wrap; overflow-wrap: anywhere; }

@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from emollama.base.errors import EmollamaError
+from emollama.demo.source import Source
 from emollama.inputs.person import Person
+from emollama.media.cutting import Box
 from emollama.scoring.reasons.check import Origin
 from emollama.session import Answer, ClipView, Reply, Sampling, Session, Turn, Weights
+from emollama.session.questions import FromData
 from emollama.session.reasons import reason_from
 
 MOST_LABELS, LONGEST_LABEL = 50, 40
@@ -34,6 +36,7 @@ class Exchange:
         new_tokens: tokens of the answer.
         seconds: time to write it.
         reason_from: whose words it is in, where it says why.
+        from_data: whether it was told from what is known, not written by the model.
     """
 
     question: str
@@ -47,6 +50,7 @@ class Exchange:
     new_tokens: int = 0
     seconds: float = 0.0
     reason_from: Origin | None = None
+    from_data: bool = False
 
     def count(self, reply: Reply) -> None:
         """Copy the details of a reply."""
@@ -61,6 +65,7 @@ class Exchange:
             "question": self.question,
             "answer": self.answer,
             "reason_from": self.reason_from,
+            "from_data": self.from_data,
             "finish": self.finish,
             "channels": list(self.channels),
             "prompt": self.prompt,
@@ -79,28 +84,36 @@ class Visit:
     """A clip on the page.
 
     Attributes:
-        path: of the file; `name` is its owner's name for it.
+        source: what was read.
         whole: the clip with all channels.
         left_out: channels that the visitor has switched off.
         labels: labels to choose from; None for the model's own.
         answer: the current answer of the model; None until it is ready, like `weights`.
+        faces: the part of the picture around each face that can be read, from left to right.
+        face: which of them is read.
         changes: number of changes that affect the answer.
         exchanges: the conversation.
         stop: set to stop the answer in progress.
         writing: held while an answer is written.
     """
 
-    path: Path
-    name: str
+    source: Source
     whole: ClipView
     left_out: frozenset[str] = frozenset()
     labels: tuple[str, ...] | None = None
     answer: Answer | None = None
     weights: Weights | None = None
+    faces: tuple[Box, ...] = ()
+    face: int = 0
     changes: int = 0
     exchanges: list[Exchange] = field(default_factory=list)
     stop: threading.Event = field(default_factory=threading.Event)
     writing: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def name(self) -> str:
+        """Its owner's name for the file."""
+        return self.source.name
 
     @property
     def look(self) -> ClipView:
@@ -158,7 +171,8 @@ def turns_of(exchanges: Sequence[Exchange]) -> list[Turn]:
     """A conversation as turns of user and assistant."""
     said: list[Turn] = []
     for one in exchanges:
-        said += [Turn("user", one.question), Turn("assistant", one.answer)]
+        answer = FromData if one.from_data else Turn
+        said += [Turn("user", one.question), answer("assistant", one.answer)]
     return said
 
 

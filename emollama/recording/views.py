@@ -30,6 +30,11 @@ class Faces:
         order = np.argsort(times, kind="stable")
         return cls(times[order], np.concatenate([t.boxes for t in person.tracks])[order])
 
+    @classmethod
+    def still(cls, boxes: Sequence[Box]) -> Faces:
+        """Those of one moment, 0 s: of a person, or of one who is seen twice."""
+        return cls(np.zeros(len(boxes)), np.array(boxes, np.float32))
+
     def within(self, span: Span) -> np.ndarray:
         """Boxes [N, 4] of the frames in a span."""
         low, high = np.searchsorted(self.times, (span.start, span.end))

@@ -80,6 +80,7 @@ def run_record(
     return {
         "config": config.model_dump(mode="json"),
         "versions": versions(),
+        "corpus": manifest.corpus,
         "samples": samples,
         "manifest_sha256": manifest_sha256,
         "split_sha256": manifest.split_sha256,

@@ -28,6 +28,7 @@ from emollama.encoders.table import encoder_of
 from emollama.fusion.data import raw_reading
 from emollama.media.clip import SAMPLE_RATE, Clip, Frames
 from emollama.media.container import header_seconds, open_media, video_stream
+from emollama.media.cutting import Box
 from emollama.media.lengths import track_lengths
 from emollama.media.pictures import is_still, picture_size
 from emollama.media.whispers import Whisper
@@ -64,11 +65,17 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Job:
-    """A job for one clip: check its headers only, or analyse it."""
+    """A job for one clip, or a span of it: check its headers only, or analyse it.
+
+    `view` is the part of the picture to look at; None for all of it.
+    """
 
     kind: Literal["inspect", "watch"]
     path: Path
     transcribe: bool = True
+    start: float | None = None
+    end: float | None = None
+    view: Box | None = None
 
 
 class DecoderPool:
@@ -88,7 +95,7 @@ class DecoderPool:
         self._recipe = Recipe(
             sources, tuple(observer.tools), observer.describe, observer.whisper, plain
         )
-        self._settings = settings
+        self.settings = settings
         self._idle: queue.SimpleQueue[Worker | None] = queue.SimpleQueue()
         self._all: set[Worker] = set()
         self._lock = threading.Lock()
@@ -102,13 +109,23 @@ class DecoderPool:
         process = self._idle.get()
         self._idle.put(process or self._start())
 
-    def inspect(self, path: Path) -> None:
-        """Check a clip's headers and packets; outside the limits raise a `Refusal`."""
-        self._run(Job("inspect", path))
+    def inspect(self, path: Path, start: float | None = None, end: float | None = None) -> None:
+        """Check a clip's headers and packets; outside the limits raise a `Refusal`.
 
-    def watch(self, path: Path, transcribe: bool = True) -> Observation:
-        """Decode and encode a clip; if that fails raise a `Refusal`."""
-        found = self._run(Job("watch", path, transcribe))
+        Of a span its own seconds count, not those of the file.
+        """
+        self._run(Job("inspect", path, start=start, end=end))
+
+    def watch(
+        self,
+        path: Path,
+        transcribe: bool = True,
+        start: float | None = None,
+        end: float | None = None,
+        view: Box | None = None,
+    ) -> Observation:
+        """Decode and encode a clip, or a span of it; if that fails raise a `Refusal`."""
+        found = self._run(Job("watch", path, transcribe, start, end, view))
         assert isinstance(found, Observation)
         return found
 
@@ -134,12 +151,12 @@ class DecoderPool:
                     process = self._start()
                 try:
                     process.send(job)
-                    kind, value = process.receive(self._settings.watch_seconds)
+                    kind, value = process.receive(self.settings.watch_seconds)
                     break
                 except TimeoutError:
                     self._end(process)
                     process = None
-                    seconds = f"{self._settings.watch_seconds:g} s"
+                    seconds = f"{self.settings.watch_seconds:g} s"
                     raise Refusal(
                         422, _UNREADABLE + f"it took longer than {seconds}", "file"
                     ) from None
@@ -206,9 +223,9 @@ def _opened(recipe: Recipe) -> tuple[None, Callable[[Job], tuple[str, Any]]]:
 def _done(observer: Observer, job: Job, settings: Settings) -> tuple[str, Any]:
     try:
         if job.kind == "inspect":
-            require_within(job.path, settings)
+            require_within(job.path, settings, job.start, job.end)
             return "done", None
-        return "done", observer.watch(job.path, transcribe=job.transcribe)
+        return "done", observer.watch(job.path, job.start, job.end, job.transcribe, view=job.view)
     except EmollamaError as error:
         # The path is the server's own; a client knows the clip by its id.
         return "refused", _UNREADABLE + str(error).replace(f"{job.path}: ", "")
@@ -220,8 +237,12 @@ def _done(observer: Observer, job: Job, settings: Settings) -> tuple[str, Any]:
         return "failed", f"{type(error).__name__}: {error}"
 
 
-def require_within(path: Path, settings: Settings) -> None:
+def require_within(
+    path: Path, settings: Settings, start: float | None = None, end: float | None = None
+) -> None:
     """Check a clip's headers, then count its packets; nothing is decoded.
+
+    `start` and `end` are of a span, whose length counts in place of the file's.
 
     Raises:
         EmollamaError: it is not a clip, or exceeds the limits on duration, size or frame rate.
@@ -231,8 +252,8 @@ def require_within(path: Path, settings: Settings) -> None:
         return
     with open_media(path) as container:
         stated = header_seconds(container)
-        if stated is not None and stated > settings.max_seconds:
-            raise _too_long(stated, settings)
+        if stated is not None:
+            _require_seconds(stated, settings, start, end)
         picture = video_stream(container, path)
         if picture is not None:
             size = picture.codec_context.width, picture.codec_context.height
@@ -243,8 +264,7 @@ def require_within(path: Path, settings: Settings) -> None:
     found = track_lengths(path)
     if found.picture is None and found.sound is None:
         raise EmollamaError("it holds neither video nor sound")
-    if found.end > settings.max_seconds:
-        raise _too_long(found.end, settings)
+    _require_seconds(found.end, settings, start, end)
     if found.picture is not None:
         rate = found.pictures / max(found.picture[1] - found.picture[0], 1.0)
         if rate > settings.max_rate:
@@ -259,10 +279,14 @@ def _require_side(size: tuple[int, int], settings: Settings) -> None:
         )
 
 
-def _too_long(seconds: float, settings: Settings) -> EmollamaError:
-    return EmollamaError(
-        f"it lasts {seconds:.0f} s; a clip may last at most {settings.max_seconds:g} s"
-    )
+def _require_seconds(
+    length: float, settings: Settings, start: float | None, end: float | None
+) -> None:
+    seconds = (length if end is None else min(length, end)) - (start or 0.0)
+    if seconds > settings.max_seconds:
+        raise EmollamaError(
+            f"it lasts {seconds:.0f} s; a clip may last at most {settings.max_seconds:g} s"
+        )
 
 
 def _too_fast(rate: float, settings: Settings) -> EmollamaError:

@@ -221,6 +221,13 @@ class Weights:
         best = max(self.channels, key=lambda c: self.channels[c], default=None)
         return best if best is not None and self.channels[best] > 0 else None
 
+    @property
+    def sentence(self) -> str:
+        """Which channel the answer rests on, in one sentence."""
+        if self.carrier is None:
+            return f"No channel supported {self.label}."
+        return f"The {self.carrier} contributed most to the answer {self.label}."
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return {

@@ -31,6 +31,7 @@ class Peak:
         box: left, top, right, bottom of the face in pixels of the image.
         expression: probability of each class of the expression network.
         faces: number of faces in it.
+        others: the boxes of the other faces.
     """
 
     time: float
@@ -38,6 +39,12 @@ class Peak:
     box: tuple[float, float, float, float]
     expression: dict[str, float]
     faces: int = 1
+    others: tuple[tuple[float, float, float, float], ...] = ()
+
+    @property
+    def boxes(self) -> list[tuple[float, float, float, float]]:
+        """Of all faces, from left to right."""
+        return sorted((self.box, *self.others))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON, without the picture."""

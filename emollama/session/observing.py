@@ -230,8 +230,8 @@ class Observer:
             return None
         row = timeline.expressions[at].tolist()
         return Peak(
-            float(times[at]), images[at], faces[0].box,
-            dict(zip(CLASSES, row, strict=True)), len(faces),
+            float(times[at]), images[at], faces[0].box, dict(zip(CLASSES, row, strict=True)),
+            len(faces), tuple(face.box for face in faces[1:]),
         )  # fmt: skip
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 import av
 import numpy as np
 
+from emollama.demo.source import Source
 from emollama.demo.visit import Visit
 from emollama.encoders.expression import CLASSES
 from emollama.encoders.table import parse_encoder
 from emollama.llm.configuration import StreamConfig
+from emollama.media.cutting import Box
 from emollama.media.transcript import Phrase
 from emollama.probe.emotions import FACE_UNITS
 from emollama.probe.faces import FacePainter
@@ -54,7 +56,7 @@ def look(text: str | None = NASTY, given: bool = True) -> ClipView:
 
 def visit() -> Visit:
     """A visit whose clip is called by a name that looks like markup."""
-    return Visit(Path("clip.mp4"), "<b>clip</b>.mp4", look())
+    return Visit(Source(Path("clip.mp4"), "<b>clip</b>.mp4"), look())
 
 
 def seeing(folder: Path) -> Path:
@@ -88,8 +90,15 @@ class InProcess:
     def __init__(self, session: Session, settings: Settings) -> None:
         self.session, self.settings = session, settings
 
-    def inspect(self, path: Path) -> None:
-        require_within(path, self.settings)
+    def inspect(self, path: Path, start: float | None = None, end: float | None = None) -> None:
+        require_within(path, self.settings, start, end)
 
-    def watch(self, path: Path, transcribe: bool = True) -> Observation:
-        return self.session.observer.watch(path, transcribe=transcribe)
+    def watch(
+        self,
+        path: Path,
+        transcribe: bool = True,
+        start: float | None = None,
+        end: float | None = None,
+        view: Box | None = None,
+    ) -> Observation:
+        return self.session.observer.watch(path, start, end, transcribe, view=view)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from emollama.demo import callbacks
+from emollama.demo import conversation
 from emollama.demo.server import running
 from emollama.session import Session, open_session
 from tests.demo.conftest import SETTINGS
@@ -52,6 +52,7 @@ def address(described: Session, without_ffmpeg: None) -> Iterator[str]:
 
 
 def test_a_visit(address: str, clip: Path, tmp_path: Path) -> None:
+    long = shutil.copy(clip, tmp_path / f"{'a_long_name_' * 12}.mp4")
     with playwright.sync_playwright() as run:
         browser = run.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         for width, height in ((1280, 900), (360, 740)):
@@ -62,7 +63,9 @@ def test_a_visit(address: str, clip: Path, tmp_path: Path) -> None:
             page.on("request", lambda r, hosts=hosts: hosts.add(urlsplit(r.url).netloc))
             page.on("console", lambda m, errors=errors: m.type == "error" and errors.append(m.text))
             page.on("pageerror", lambda e, errors=errors: errors.append(str(e)))
-            _visit(page, address, clip, tmp_path / str(width))
+            _visit(page, address, long, tmp_path / str(width))
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            page.goto((tmp_path / str(width) / "sheet.html").as_uri())
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             assert hosts - {""} == {urlsplit(address).netloc} and not errors
             page.close()
@@ -80,18 +83,21 @@ def _visit(page: playwright.Page, address: str, clip: Path, folder: Path) -> Non
     assert page.locator("#player video").get_attribute("src")
 
     page.get_by_label("Words (the transcript").fill("They broke it.")
+    page.locator("#reworded").wait_for()
+    assert page.locator("#answer").evaluate("one => getComputedStyle(one).opacity") < "1"
     worded = page.inner_text("#answer .bars")
     page.get_by_role("button", name="Use these words").click()
     _other(page, worded)
+    assert not page.locator("#reworded").is_visible()
 
     page.get_by_text("How answers are written").click()
     page.get_by_label("number input for Maximum length in tokens").fill("12")
     page.get_by_role("button", name="Which emotion?").click()
-    page.get_by_text("Prompt (").first.wait_for()
-    page.get_by_label("Your question").fill("And now?")
+    page.get_by_text("How this was made").first.wait_for()
+    page.get_by_label("Your question").fill("Which emotion now?")
     page.get_by_role("button", name="Ask", exact=True).click()
-    page.get_by_text("Prompt (").nth(1).wait_for()
-    page.get_by_text("Prompt (").nth(1).click()
+    page.get_by_text("How this was made").nth(1).wait_for()
+    page.get_by_text("How this was made").nth(1).click()
     page.get_by_text("<|im_start|>").first.wait_for()  # the prompt as it is, as text
 
     before = page.inner_text("#answer .bars")
@@ -99,18 +105,18 @@ def _visit(page: playwright.Page, address: str, clip: Path, folder: Path) -> Non
     _other(page, before)
     assert "from words" in page.inner_text("#answer")
 
-    page.get_by_text("Answered in").wait_for()
+    page.locator("#state-answer", has_text="Answered in").wait_for()
     with page.expect_download() as download:
         page.get_by_role("button", name="Save as JSON").click()
     folder.mkdir()
     download.value.save_as(folder / "visit.json")
     saved = json.loads((folder / "visit.json").read_text(encoding="utf-8"))
     assert saved["left_out"] == ["voice"]
-    assert [one["question"] for one in saved["exchanges"]][1:] == ["And now?"]
+    assert [one["question"] for one in saved["exchanges"]][1:] == ["Which emotion now?"]
     with page.expect_download() as download:
         page.get_by_role("button", name="Save as case sheet").click()
     download.value.save_as(folder / "sheet.html")
-    assert "And now?" in (folder / "sheet.html").read_text(encoding="utf-8")
+    assert "Which emotion now?" in (folder / "sheet.html").read_text(encoding="utf-8")
 
 
 def test_awkward_clips_and_an_answer_that_is_stopped(
@@ -127,29 +133,49 @@ def test_awkward_clips_and_an_answer_that_is_stopped(
         page.set_default_timeout(PATIENCE)
         shown = {name: _opened(page, address, path) for name, path in clips.items()}
         assert "2 faces; the framed one is analysed" in shown["two.mp4"]
-        assert "from voice, face" in shown["two.mp4"]
+        assert "from voice, face" in shown["two.mp4"] and "number 2 from" in shown["two.mp4"]
         assert "no voice in this clip" in shown["mute.mp4"]
         assert "no sound was found" in shown["mute.mp4"] and "from face" in shown["mute.mp4"]
         assert "No face was found" in shown["long.mp4"] and "60.0 s" in shown["long.mp4"]
         assert "from voice" in shown["long.mp4"] and "60 s" in shown["long.mp4"]
 
         # Slow enough that there is something to be stopped.
-        messages = callbacks.messages
+        messages = conversation.messages
         monkeypatch.setattr(
-            callbacks, "messages", lambda visit: (time.sleep(0.1), messages(visit))[1]
+            conversation, "messages", lambda visit: (time.sleep(0.1), messages(visit))[1]
         )
         page.get_by_text("How answers are written").click()
         length = page.get_by_label("number input for Maximum length in tokens")
         length.fill("512")
-        page.get_by_label("Your question").fill("Tell me all.")
+        page.get_by_label("Your question").fill("What does she feel?")
         page.get_by_role("button", name="Ask", exact=True).click()
-        page.locator("#state", has_text="Writing").wait_for()
+        page.locator("#state-chat", has_text="Writing").wait_for()
         page.get_by_role("button", name="Stop", exact=True).click()
         page.locator("#chat", has_text="; stopped").wait_for()
         length.fill("8")
         page.get_by_role("button", name="Retry", exact=True).click()
         page.locator("#chat", has_text="8 tokens written in").wait_for()
-        assert page.get_by_text("Tell me all.").count() == 1
+        assert page.get_by_text("What does she feel?").count() == 1
+        browser.close()
+
+
+def test_one_face_of_several_is_chosen_and_a_server_that_is_gone_is_told(
+    described: Session, tmp_path: Path
+) -> None:
+    clip = faces(tmp_path / "two.mp4", 4, 9)
+    with playwright.sync_playwright() as run:
+        browser = run.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.set_default_timeout(PATIENCE)
+        with running(described, SETTINGS, None) as address:
+            _opened(page, address, clip)
+            assert page.get_by_label("2", exact=True).is_checked()
+            page.get_by_label("1", exact=True).check()
+            page.locator("#reading .title").wait_for()  # it is shown while it is read
+            page.locator("#state-faces", has_text="Answered in").wait_for()
+            assert page.get_by_label("1", exact=True).is_checked()
+            assert "2 faces" not in page.inner_text("#peak")
+        page.locator("#server-gone", has_text="reload this page").wait_for()
         browser.close()
 
 
@@ -159,7 +185,7 @@ def _opened(page: playwright.Page, address: str, clip: Path) -> str:
     page.locator("#upload input[type=file]").set_input_files(clip)
     page.wait_for_function(
         "name => document.querySelector('#player video')?.src.includes(name)"
-        " && document.querySelector('#state').innerText.includes('Answered')"
+        " && document.querySelector('#state-clip').innerText.includes('Answered')"
         " && document.querySelector('#carried .bars')", arg=clip.name,
     )  # fmt: skip
     return " ".join(page.inner_text(f"#{part}") for part in ("answer", "notes", "peak", "timeline"))

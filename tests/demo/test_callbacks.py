@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
-from emollama.demo.callbacks import Callbacks, Changes
+from emollama.demo.callbacks import Callbacks
+from emollama.demo.conversation import Conversation
 from emollama.demo.desk import Desk
+from emollama.demo.status import Changes
 from emollama.demo.visit import Visit, chosen_labels
 from emollama.session import Session
 from tests.demo.conftest import SETTINGS
@@ -25,6 +27,10 @@ HOW = (0.0, 1.0, 12)
 @pytest.fixture
 def page(session: Session, tmp_path: Path) -> Callbacks:
     return Callbacks(session, InProcess(session, SETTINGS), tmp_path)
+
+
+def talk_of(page: Callbacks) -> Conversation:
+    return Conversation(page.session)
 
 
 def last(changes: Iterator[Changes]) -> dict[str, Any]:
@@ -93,44 +99,45 @@ def test_of_two_switches_in_a_row_the_later_one_counts(page: Callbacks, clip: Pa
 
 def test_a_conversation_keeps_its_turns_prompts_and_settings(page: Callbacks, clip: Path) -> None:
     desk, visit, _ = opened(page, clip)
-    steps = list(page.ask_task(desk, "emotion", *HOW))
+    steps = list(talk_of(page).ask_task(desk, "emotion", *HOW))
     assert len(steps) > 3  # it was streamed
-    found = last(page.ask(desk, "And now?", 0.5, 0.9, 9))
+    found = last(talk_of(page).ask(desk, "Which emotion now?", 0.5, 0.9, 9))
     first, second = visit.exchanges
     assert second.new_tokens <= 9 and second.sampling.top_p == 0.9
-    assert first.question in second.prompt and "And now?" in second.prompt
+    assert first.question in second.prompt and "Which emotion now?" in second.prompt
     assert second.cached_tokens > 0 and [m["role"] for m in found["chat"]].count("user") == 2
     folded = [m for m in found["chat"] if "metadata" in m]
-    assert [m["content"] for m in folded] == [first.prompt, second.prompt]
+    assert [m["content"].partition("\n\n")[2] for m in folded] == [first.prompt, second.prompt]
+    assert all("token" not in m["metadata"]["title"] for m in folded)
     last(page.use(desk, True, True))
-    last(page.retry(desk, *HOW))
-    assert len(visit.exchanges) == 2 and visit.exchanges[1].question == "And now?"
-    assert last(page.forget(desk))["chat"] == [] and visit.exchanges == []
+    last(talk_of(page).retry(desk, *HOW))
+    assert len(visit.exchanges) == 2 and visit.exchanges[1].question == "Which emotion now?"
+    assert last(talk_of(page).forget(desk))["chat"] == [] and visit.exchanges == []
 
 
 def test_an_answer_can_be_stopped_and_only_one_is_written(page: Callbacks, clip: Path) -> None:
     desk, visit, _ = opened(page, clip)
-    writing = page.ask(desk, "Tell me more.", 1.5, 1.0, 400)
+    writing = talk_of(page).ask(desk, "What does she feel?", 1.5, 1.0, 400)
     for _ in range(3):
         next(writing)
-    assert "is being written" in error_of(page.ask(desk, "Me too.", *HOW))
-    page.stop(desk)
+    assert "is being written" in error_of(talk_of(page).ask(desk, "And what does he feel?", *HOW))
+    talk_of(page).stop(desk)
     last(writing)
     (one,) = visit.exchanges
     assert one.finish in ("stopped", "stop") and one.new_tokens < 400
     # Somebody who leaves in the middle of an answer leaves nothing locked.
-    leaving = page.ask(desk, "Tell me more.", 1.5, 1.0, 400)
+    leaving = talk_of(page).ask(desk, "What does she feel?", 1.5, 1.0, 400)
     next(leaving)
     leaving.close()  # type: ignore[attr-defined]
-    last(page.ask(desk, "Short.", *HOW))
-    assert visit.exchanges[-1].question == "Short."
+    last(talk_of(page).ask(desk, "Which emotion?", *HOW))
+    assert visit.exchanges[-1].question == "Which emotion?"
 
 
 def test_other_labels_change_bars_and_question(page: Callbacks, clip: Path) -> None:
     desk, visit, _ = opened(page, clip)
     found = last(page.relabel(desk, "calm, angry"))
     assert len(scores(found)) == 2 and "own labels" in found["carried"]
-    last(page.ask_task(desk, "emotion", *HOW))
+    last(talk_of(page).ask_task(desk, "emotion", *HOW))
     assert "calm, angry" in visit.exchanges[-1].prompt
     assert "2 to 50 labels" in error_of(page.relabel(desk, "calm"))
     assert visit.labels == ("calm", "angry")
@@ -142,7 +149,7 @@ def test_other_labels_change_bars_and_question(page: Callbacks, clip: Path) -> N
 
 def test_a_visit_is_saved_whole(page: Callbacks, clip: Path) -> None:
     desk, _, _ = opened(page, clip, name="../../a b")
-    last(page.ask(desk, "Why?", *HOW))
+    last(talk_of(page).ask(desk, "Why?", *HOW))
     path = Path(last(page.save_json(desk))["saved"])
     saved = json.loads(path.read_text(encoding="utf-8"))
     assert path.is_relative_to(page.folder) and path.name == "a-b.json"
@@ -155,7 +162,7 @@ def test_a_visit_is_saved_whole(page: Callbacks, clip: Path) -> None:
 def test_what_is_wrong_is_told_in_one_line(
     page: Callbacks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clip: Path
 ) -> None:
-    assert "choose a clip first" in error_of(page.ask(Desk(), "Why?", *HOW))
+    assert "choose a clip first" in error_of(talk_of(page).ask(Desk(), "Why?", *HOW))
     junk = tmp_path / "junk.mp4"
     junk.write_bytes(b"<b>no clip</b>" * 99)
     assert "not a readable media file" in error_of(page.open(Desk(), str(junk)))
@@ -164,9 +171,9 @@ def test_what_is_wrong_is_told_in_one_line(
     silent = record(tmp_path / "silent.mp4", seconds=1, sound_rate=None)
     assert "(voice: no sound track, words: no words)" in error_of(page.open(Desk(), str(silent)))
     desk, _, _ = opened(page, clip)
-    assert "write a question" in error_of(page.ask(desk, "  ", *HOW))
-    assert "exceeds" in error_of(page.ask(desk, "why " * 490, 0, 1, 512))
-    assert "temperature must be" in error_of(page.ask(desk, "Why?", 9, 1, 8))
+    assert "write a question" in error_of(talk_of(page).ask(desk, "  ", *HOW))
+    assert "exceeds" in error_of(talk_of(page).ask(desk, "why " * 490, 0, 1, 512))
+    assert "temperature must be" in error_of(talk_of(page).ask(desk, "Why?", 9, 1, 8))
 
     def broken(*_: Any, **__: Any) -> None:
         raise ValueError("secret /path")

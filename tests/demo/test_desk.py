@@ -11,7 +11,7 @@ from emollama.demo.desk import Desk
 from emollama.session import Session
 from tests.demo.conftest import SETTINGS
 from tests.demo.made import InProcess
-from tests.demo.test_callbacks import HOW, last
+from tests.demo.test_callbacks import HOW, last, talk_of
 from tests.media.recording import record
 
 
@@ -43,14 +43,14 @@ def test_an_answer_about_the_clip_before_is_ended_and_not_shown(
     desk = Desk()
     last(page.open(desk, str(clip)))
     before = desk.visit
-    writing = page.ask(desk, "Tell me more.", 1.5, 1.0, 400)
+    writing = talk_of(page).ask(desk, "What does she feel?", 1.5, 1.0, 400)
     next(writing), next(writing)
     last(page.open(desk, str(other)))
     assert last(writing) == {}
     assert before is not None and before.exchanges[0].new_tokens < 400
     assert not before.writing.locked()
     assert desk.visit is not None and desk.visit.exchanges == []
-    last(page.ask(desk, "Why?", *HOW))
+    last(talk_of(page).ask(desk, "Why?", *HOW))
     assert [one.question for one in desk.visit.exchanges] == ["Why?"]
 
 

@@ -16,7 +16,7 @@ from emollama.manifest.labels import LabelSet
 from emollama.session import Session, open_session
 from tests.demo.conftest import SETTINGS
 from tests.demo.made import InProcess
-from tests.demo.test_callbacks import error_of, last, opened, scores
+from tests.demo.test_callbacks import error_of, last, opened, scores, talk_of
 from tests.fusion.systems_made import LABELS, model_of, section
 
 
@@ -46,8 +46,8 @@ def test_a_fusion_model_gives_everything_but_a_chat(page: Callbacks, clip: Path)
     assert "is not one of this fusion" in error_of(page.relabel(desk, "happy, calm"))
     assert "no channel is left" in error_of(page.use(desk, False))
     assert last(page.save_json(desk))["saved"] and last(page.save_sheet(desk))["saved"]
-    assert "writes no text" in error_of(page.ask(desk, "Why?", 0, 1, 8))
-    blocks = build(page, [], "not asked for")
+    assert "writes no text" in error_of(talk_of(page).ask(desk, "Why?", 0, 1, 8))
+    blocks = build(page, "not asked for")
     kinds = [type(block) for block in blocks.blocks.values()]
     assert gr.Chatbot not in kinds and gr.Checkbox in kinds
 

@@ -54,7 +54,11 @@ class Visitor:
             for i, value in zip(ids, values, strict=True):
                 unchanged = isinstance(value, dict) and value.get("__type__") == "update"
                 if not unchanged:
-                    self.shown[parts[i]["props"].get("elem_id")] = value
+                    name = str(parts[i]["props"].get("elem_id"))
+                    # The line beside the control that was used; the others are emptied.
+                    self.shown[name.partition("-")[0] if value else name] = value
+                    if name.startswith("state-") and value:
+                        self.shown["place"] = name
         return self.shown
 
 
@@ -68,7 +72,7 @@ def test_a_visit_by_a_program(address: str, config: dict[str, Any], clip: Path) 
     first = shown["answer"]
     assert visitor.does("reword", "They broke it.")["answer"] != first
     shown = visitor.does("ask_emotion", *HOW)
-    shown = visitor.does("ask", "And now?", *HOW)
+    shown = visitor.does("ask", "What does he feel?", *HOW)
     assert [m["role"] for m in shown["chat"]].count("user") == 2
     worded = shown["answer"]
     shown = visitor.does("use", False, True)
@@ -76,7 +80,9 @@ def test_a_visit_by_a_program(address: str, config: dict[str, Any], clip: Path) 
     saved = json.loads(Path(visitor.does("save_json")["saved"]).read_text(encoding="utf-8"))
     assert saved["left_out"] == ["voice"] and len(saved["exchanges"]) == 2
     # Another visitor has a visit of their own.
-    assert "choose a clip first" in Visitor(address).does("ask", "And now?", *HOW)["state"]
+    assert (
+        "choose a clip first" in Visitor(address).does("ask", "What does he feel?", *HOW)["state"]
+    )
 
 
 def test_a_file_that_is_too_large_or_no_clip_is_refused(address: str, tmp_path: Path) -> None:
@@ -86,6 +92,16 @@ def test_a_file_that_is_too_large_or_no_clip_is_refused(address: str, tmp_path: 
     (tmp_path / "junk.mp4").write_bytes(b"no clip " * 100)
     state = Visitor(address).does("open", handle_file(tmp_path / "junk.mp4"), "")["state"]
     assert 'role="alert"' in state and "cannot be read" in state and "Traceback" not in state
+
+
+def test_what_went_wrong_is_told_beside_the_control(address: str, tmp_path: Path) -> None:
+    (tmp_path / "junk.mp4").write_bytes(b"no clip " * 100)
+    junk = handle_file(tmp_path / "junk.mp4")
+    for name, inputs, place in (
+        ("open", (junk, ""), "clip"), ("ask", ("Why?", *HOW), "chat"), ("save_json", (), "saving"),
+        ("reword", ("No.",), "words"), ("use", (True, True), "answer"),
+    ):  # fmt: skip
+        assert Visitor(address).does(name, *inputs)["place"] == f"state-{place}"
 
 
 def test_only_this_machine_and_only_by_its_own_name(address: str) -> None:

@@ -135,6 +135,6 @@ def test_the_page_as_it_is_served(
 
 def test_only_listed_people_are_a_choice(page: Callbacks) -> None:
     for names in ((), ("ann",)):
-        config = build(page, [], "not asked for", names).get_config_file()
+        config = build(page, "not asked for", names).get_config_file()
         found = [c for c in config["components"] if c["props"].get("elem_id") == "stored"]
         assert len(found) == len(names)

@@ -99,7 +99,7 @@ def test_subtitles_come_at_their_times_and_hold_no_markup() -> None:
         assert "<" not in vtt
         assert all("&gt;" not in line for line in vtt.splitlines() if re.match(r"\d\d:", line))
         assert vtt.count(" --> ") == len(re.findall(r"^\d\d:\d\d:\d\d\.\d{3} --> ", vtt, re.M))
-    html = player(look(None), visit().path)
+    html = player(visit().source, look(None))
     assert "<track" not in html
 
 

@@ -220,10 +220,10 @@ def test_a_clip_that_hangs_kills_or_bursts_its_process_costs_no_other(
         assert decoders.watch(clip, transcribe=False).duration == pytest.approx(1.2, abs=0.01)
         (process,) = decoders._all
         os.kill(process.process.pid, signal.SIGSTOP)
-        decoders._settings = Settings(watch_seconds=1)
+        decoders.settings = Settings(watch_seconds=1)
         with pytest.raises(Refusal, match="longer than 1 s"):
             decoders.watch(clip)
-        decoders._settings = Settings(watch_seconds=60)
+        decoders.settings = Settings(watch_seconds=60)
         bomb = _bomb(tmp_path / "bomb.mp4")
         with pytest.raises(Refusal, match="cannot be read"):
             decoders.watch(bomb, transcribe=False)

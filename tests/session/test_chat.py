@@ -38,6 +38,12 @@ def test_a_conversation_with_every_command(
     first = terminal.turns[-1].text
     after("/again")
     assert terminal.turns[-1].text == first and len(terminal.turns) == 2
+    asked = after("/prompt")
+    # What is known is told; the model neither answers nor reads it.
+    assert after("What does she say?") == "“They broke it.” (given with the clip)\n"
+    assert after("/again").startswith("“They broke it.”") and len(terminal.turns) == 4
+    assert "beyond this model" in after("Who won the match?") and after("/prompt") == asked
+    assert after("Which emotion is it?") and "beyond" not in after("/prompt")
     capsys.readouterr()
     after("/drop voice")
     assert "(from words)" in capsys.readouterr().out
