@@ -109,10 +109,20 @@ class Engine:
 
     async def answer(self, look: ClipView, labels: Sequence[str] | None = None) -> Answer:
         """Label scores or values, in a batch with concurrent requests."""
-        chosen = None if labels is None else tuple(labels)
-        task = _LabelTask(asyncio.get_running_loop(), look=look, labels=chosen)
-        found: Answer = await self._outcome(task)
-        return found
+        return (await self.answers([look], labels))[0]
+
+    async def answers(
+        self, looks: Sequence[ClipView], labels: Sequence[str] | None = None
+    ) -> list[Answer]:
+        """The same of several views, which wait together and so are in one batch."""
+        loop, chosen = asyncio.get_running_loop(), None if labels is None else tuple(labels)
+        tasks = [_LabelTask(loop, look=look, labels=chosen) for look in looks]
+        self._add(*tasks)
+        try:
+            return [_raised(await task.outcomes.get()) for task in tasks]
+        finally:
+            for task in tasks:
+                task.given_up = True
 
     async def call(self, call: Callable[[], Any]) -> Any:
         """Run any other function that needs the model."""
@@ -153,9 +163,9 @@ class Engine:
         finally:
             task.given_up = True
 
-    def _add(self, task: _Task) -> None:
+    def _add(self, *tasks: _Task) -> None:
         with self._wake:
-            self._waiting.append(task)
+            self._waiting.extend(tasks)
             self._wake.notify()
 
     # --- in the engine's thread ----------------------------------------------------------------
