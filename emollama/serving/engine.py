@@ -1,7 +1,8 @@
 """One thread that runs the model for all requests.
 
-Waiting label questions are answered in one batch; between two batches the open answer gets its next
-token, so that a long one delays no label. Of answers that wait, the oldest request's is next.
+Waiting label questions are answered in one batch; between two batches the open answers get their
+next token, so that a long one delays no label. Answers that wait are written side by side once those
+before them are done, the oldest requests' first.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from emollama.llm.decoding import write_together
 from emollama.serving.admission import Place
 from emollama.serving.settings import Settings
 from emollama.session import Answer, ClipView, Reply, Sampling, Session, Turn
 
-_AT_ONCE = 1  # answers written side by side: more take as long together, and each comes later
+_AT_ONCE = 8  # answers written side by side: a step of 8 takes 1.3 times the CPU time of one
 
 
 @dataclass
@@ -179,10 +181,11 @@ class Engine:
                         return
                     self._wake.wait()
                 taken = self._take(len(writing))
+            begun = [t for t in taken if isinstance(t, _ReplyTask) and self._begin(t)]
+            write_together([task.reply for task in begun if task.reply is not None])
+            writing.extend(begun)
             for task in taken:
-                if isinstance(task, _ReplyTask) and self._begin(task):
-                    writing.append(task)
-                elif isinstance(task, _CallTask):
+                if isinstance(task, _CallTask):
                     self._finish([task], lambda task=task: [task.call()])  # type: ignore[misc]
             labels = [t for t in taken if isinstance(t, _LabelTask)]
             if labels:
@@ -199,6 +202,7 @@ class Engine:
         left: deque[_Task] = deque()
         alike: tuple[str, ...] | None = None
         labels = calls = 0
+        room = 0 if writing else _AT_ONCE
         for task in sorted(self._waiting, key=_since):
             if task.given_up:
                 continue
@@ -207,8 +211,8 @@ class Engine:
                 if fits:
                     alike, labels = task.labels, labels + 1
             elif isinstance(task, _ReplyTask):
-                fits = writing < _AT_ONCE
-                writing += fits
+                fits = room > 0
+                room -= fits
             else:
                 fits = calls == 0
                 calls += 1
