@@ -1,8 +1,8 @@
 """One thread that runs the model for all requests.
 
 Waiting label questions are answered in one batch; between two batches the open answers get their
-next token, so that a long one delays no label. Answers that wait are written side by side once those
-before them are done, the oldest requests' first.
+next token, so that a long one delays no label. Answers that wait are written side by side once
+those before them are done, the oldest requests' first.
 """
 
 from __future__ import annotations
