@@ -28,12 +28,11 @@ from statistics import quantiles
 from typing import Any
 
 import numpy as np
-import psutil
 from PIL import Image
 from websockets.sync.client import ClientConnection, connect
 
 from benchmarks.measure import show
-from benchmarks.serving import server
+from benchmarks.serving import cpu_seconds, server
 from emollama.base.errors import EmollamaError, one_line_errors
 from emollama.base.quiet import quiet_libraries
 from emollama.media.clip import SAMPLE_RATE, Clip
@@ -72,7 +71,7 @@ def main() -> None:
     ):
         address = at.replace("http:", "ws:") + "/v1/live"
         _session(address, clips[:1], options.transcribe, [], [])  # all weights are read by now
-        busy = _busy(process.pid)
+        busy = cpu_seconds(process.pid)
         threads = [
             threading.Thread(
                 target=_session,
@@ -84,7 +83,7 @@ def main() -> None:
             thread.start()
         for thread in threads:
             thread.join()
-        busy = _busy(process.pid) - busy
+        busy = cpu_seconds(process.pid) - busy
     load.append(round(os.getloadavg()[0], 2))
     cuts = quantiles(waited, n=20, method="inclusive")
     inside = [one["seconds"] for one in told]
@@ -95,13 +94,6 @@ def main() -> None:
         "CPU s an answer": round(busy / len(waited), 2), "sessions": options.sessions,
     }  # fmt: skip
     show("end of speech to answer", [row], goal=GOAL, load=load, transcribe=options.transcribe)
-
-
-def _busy(pid: int) -> float:
-    """CPU seconds of a process and those below it."""
-    whole = psutil.Process(pid)
-    times = [one.cpu_times() for one in (whole, *whole.children(recursive=True))]
-    return sum(time.user + time.system for time in times)
 
 
 def _session(
