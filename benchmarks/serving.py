@@ -12,8 +12,8 @@ that fail or are lost are counted, and end the benchmark with an error.
 `--reasons N` asks for reasons instead: four requests one after another, then N at once, about
 uploaded clips, raw ones and both in turn. What counts as lost is what got neither an answer nor a
 429 with `Retry-After`; answers that came without their reason at the deadline are counted apart.
-On a machine that others use, a longer `--deadline` lets all be written, and the CPU seconds that the
-server and its processes take for a reason are what a quiet machine would show.
+On a machine that others use, a longer `--deadline` lets all be written; the CPU seconds that the
+server and its processes take for a reason depend less on the others than its rate.
 
 `--hold N` goes on with the first kind for N seconds and watches the memory of the server and its
 processes. `--kill` ends by killing the server with SIGKILL while requests run and starting it anew:
