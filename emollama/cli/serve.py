@@ -74,6 +74,7 @@ def serve(
             show_default="none",
         ),
     ] = None,
+    live: Annotated[int, typer.Option(help="Live sessions at a time.", min=0)] = 4,
     jobs: Annotated[
         Path | None,
         typer.Option(
@@ -98,7 +99,8 @@ def serve(
         max_seconds=max_seconds, max_side=max_side, max_rate=max_rate,
         keep_seconds=keep_seconds, queue=queue, deadline=deadline, watchers=watchers,
         watch_seconds=watch_seconds, watch_memory=watch_mb << 20,
-        people=people, keys=() if keys is None else read_keys(keys), origins=tuple(origin or ()),
+        people=people, live=live, keys=() if keys is None else read_keys(keys),
+        origins=tuple(origin or ()),
     )  # fmt: skip
     if not settings.loopback and not settings.all_keys:
         raise EmollamaError(

@@ -113,7 +113,7 @@ class LlmArtefact(Artefact):
     def write_by(self, engine: str) -> None:
         """Let a vLLM server on this machine write the text; see `Artefact.write_by`."""
         self.engine = PromptEngine(engine, self.model, self.processor)
-        self.at_once = AT_ONCE
+        self.at_once, self.joining = AT_ONCE, True
 
     def asking(self, corpus: str) -> Self:
         """Itself; in the layouts of the released Emotion-LLaMA with its question on `corpus`."""

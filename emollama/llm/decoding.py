@@ -6,8 +6,9 @@ its own, so that answers written at the same time in several threads do not dist
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 import torch
@@ -17,7 +18,7 @@ from transformers import TemperatureLogitsWarper, TopPLogitsWarper
 from emollama.base.errors import EmollamaError
 from emollama.llm.batch import Encoded
 from emollama.llm.modeling import EmotionLlama
-from emollama.llm.prefix import Prefix, part, read_on
+from emollama.llm.prefix import Prefix, joined, part, read_on
 from emollama.llm.processing import EmotionLlamaProcessor
 
 LONGEST_ANSWER = 2048
@@ -85,6 +86,12 @@ class Reply:
         self.cached_tokens = 0 if prefix is None else prefix.shared(prompt)
         self.new_tokens = 0
         self.finish: Finish | None = None
+        self._steps: Steps | None = None
+
+    @property
+    def greedy(self) -> bool:
+        """Whether it takes the likeliest token each time."""
+        return self._sampling.temperature == 0
 
     def __iter__(self) -> Iterator[str]:
         """Pieces of text; together they are the answer, without space before it."""
@@ -110,22 +117,71 @@ class Reply:
         if len(text) > told:
             yield text[told:]
 
+    @property
+    def writing(self) -> Reply | None:
+        """What writes the answer; None where nothing is written."""
+        return self
+
     def _tokens(self) -> Iterator[int]:
-        for token in self._steps():
+        next_token = self._reader()
+        while self.new_tokens < self._sampling.max_new_tokens:
+            if self._stopped():
+                self.finish = "stopped"
+                return
+            token = next_token()
             if token is None:
                 self.finish = "stop"
                 return
             yield token
-        ended = self.new_tokens >= self._sampling.max_new_tokens
-        self.finish = "length" if ended else "stopped"
+        self.finish = "length"
 
-    def _steps(self) -> Iterator[int | None]:
-        """The tokens of the answer; None where it ends by itself."""
-        steps = token_steps(
-            self._model, self._processor, [self._prompt], self._sampling, self._prefix,
-            self._stopped,
+    def _reader(self) -> Callable[[], int | None]:
+        """What gives the next token, None at the answer's end."""
+        steps = self._steps or Steps([self])
+        return lambda: steps.next_of(self)
+
+
+class Steps:
+    """The tokens of answers that are written side by side, of one model and one sampling.
+
+    A step for several costs little more than a step for one: it is the weights that are read.
+    """
+
+    def __init__(self, replies: Sequence[Reply]) -> None:
+        first, most = replies[0], max(r._sampling.max_new_tokens for r in replies)
+        self._tokens: dict[Reply, deque[int | None]] = {reply: deque() for reply in replies}
+        self._error: Exception | None = None
+        self._steps = token_steps(
+            first._model, first._processor, [r._prompt for r in replies],
+            replace(first._sampling, max_new_tokens=most), [r._prefix for r in replies],
         )  # fmt: skip
-        return (token for (token,) in steps)
+
+    def next_of(self, reply: Reply) -> int | None:
+        """The next token of an answer; None at its end. A failure is that of all of them."""
+        mine = self._tokens[reply]
+        if not mine:
+            if self._error is not None:
+                raise self._error
+            try:
+                step = next(self._steps, None)
+            except Exception as error:
+                self._error = error
+                raise
+            for tokens, token in zip(self._tokens.values(), step or (), strict=step is not None):
+                tokens.append(token)
+        return mine.popleft() if mine else None
+
+
+def write_together(replies: Sequence[Reply]) -> None:
+    """Let those of some answers that take the likeliest token be written side by side.
+
+    None of them has begun.
+    """
+    alike = [one for r in replies if (one := r.writing) is not None and one.greedy]
+    if len(alike) > 1:
+        steps = Steps(alike)
+        for one in alike:
+            one._steps = steps
 
 
 def generate(
@@ -148,8 +204,7 @@ def token_steps(
     processor: EmotionLlamaProcessor,
     prompts: Sequence[Encoded],
     sampling: Sampling,
-    prefix: Prefix | None = None,
-    stopped: Callable[[], bool] = lambda: False,
+    prefixes: Sequence[Prefix | None] = (),
 ) -> Iterator[list[int | None]]:
     """The next token of every prompt, step by step; None where the answer has ended.
 
@@ -160,28 +215,20 @@ def token_steps(
         processor: lays out prompts.
         prompts: of like lengths, or much of the batch is padding.
         sampling: how tokens are chosen.
-        prefix: what has been read of a single prompt.
-        stopped: asked before each step; True ends all answers.
+        prefixes: what has been read of each prompt; of use where it is known of all.
     """
     draw = drawing(sampling, model.device)
     decoder, table = cast(Any, model.language_model.get_decoder()), model.get_input_embeddings()
     lengths = torch.tensor([len(p.input_ids) for p in prompts], device=model.device)
-    mask = None
+    known = [(x, x.shared(p)) for x, p in zip(prefixes, prompts, strict=False) if x is not None]
     with torch.inference_mode():
-        if prefix is None:
-            hidden, cache = read_on(model, processor, prompts, None, 0)
+        if len(known) == len(prompts) and all(n for _, n in known):
+            rest = [part(p, n, len(p.input_ids)) for p, (_, n) in zip(prompts, known, strict=True)]
+            hidden, cache, mask = read_on(model, processor, rest, joined(known))
         else:
-            (prompt,) = prompts
-            before = prefix.shared(prompt)
-            rest = part(prompt, before, len(prompt.input_ids))
-            hidden, cache = read_on(model, processor, [rest], prefix.copy(before), before)
-        if len(prompts) > 1:
-            places = torch.arange(hidden.shape[1], device=model.device)
-            mask = (places >= hidden.shape[1] - lengths[:, None]).long()
+            hidden, cache, mask = read_on(model, processor, prompts)
     going = [True] * len(prompts)
     for count in range(1, sampling.max_new_tokens + 1):
-        if stopped():
-            return
         with torch.inference_mode():
             drawn = draw(model.get_output_embeddings()(hidden[:, -1]).float())
             tokens = drawn.tolist()
@@ -190,11 +237,10 @@ def token_steps(
         if not any(going) or count == sampling.max_new_tokens:
             return
         with torch.inference_mode():
-            if mask is not None:
-                mask = torch.cat([mask, mask.new_ones(len(prompts), 1)], dim=1)
+            mask = torch.cat([mask, mask.new_ones(len(prompts), 1)], dim=1)
             out = decoder(
                 inputs_embeds=table(drawn[:, None]),
-                attention_mask=mask,
+                attention_mask=mask if len(prompts) > 1 else None,
                 position_ids=(lengths + count - 1)[:, None],
                 past_key_values=cache,
                 use_cache=True,

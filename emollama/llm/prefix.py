@@ -45,14 +45,6 @@ class Prefix:
         """Number of tokens that a prompt shares with this prefix, short of its last token."""
         return min(common(self, prompt), len(prompt.input_ids) - 1)
 
-    def copy(self, length: int) -> DynamicCache:
-        """A copy of the first `length` tokens, which can grow without changing this prefix."""
-        cache = DynamicCache()
-        for index, (keys, values) in enumerate(self.layers):
-            # Growing joins into a new tensor, so a view is copy enough.
-            cache.update(keys[:, :, :length], values[:, :, :length], index)
-        return cache
-
 
 def common(one: Prefix | Encoded, other: Prefix | Encoded) -> int:
     """Length of the common prefix of two prompts with the same evidence."""
@@ -139,7 +131,7 @@ class PrefixCache:
         rows = [p for p in beginnings if p.input_ids]
         if not rows or not self._plain:
             return [None] * len(beginnings)
-        _, cache = read_on(self.model, self.processor, rows, None, 0)
+        _, cache, _ = read_on(self.model, self.processor, rows)
         layers = cast(Any, cache).layers
         if any(type(layer) is not DynamicLayer for layer in layers):
             self._plain = False
@@ -188,24 +180,31 @@ def read_on(
     model: EmotionLlama,
     processor: EmotionLlamaProcessor,
     prompts: Sequence[Encoded],
-    cache: Any,
-    before: int,
-) -> tuple[Tensor, Any]:
-    """Read prompts after `before` tokens of `cache`; several prompts only with an empty cache.
+    read: tuple[DynamicCache, Tensor] | None = None,
+) -> tuple[Tensor, Any, Tensor]:
+    """Read prompts, behind what has been `read` of each as `joined` gives it.
 
     Returns:
-        Last hidden states [B, n, H], and the cache with these tokens in it.
+        Last hidden states [B, n, H], the cache with these tokens in it, and int64 [B, m]: which of
+        its positions are real.
     """
     batch = to_device(processor.collate(prompts), model.device)
     embeddings = model.embed(
         batch["input_ids"], batch["stream_ids"], batch["features"], batch["present"]
     )
+    mask, places, cache = batch["attention_mask"], batch["position_ids"], None
+    if read is not None:
+        cache, before = read
+        width = cache.get_seq_length()
+        known = torch.arange(width, device=before.device) >= width - before[:, None]
+        mask = torch.cat([known.to(mask.dtype), mask], dim=1)
+        places = places + before[:, None]
     decoder = cast(Any, model.language_model.get_decoder())
     out = decoder(
         inputs_embeds=embeddings,
-        attention_mask=batch["attention_mask"] if len(prompts) > 1 else None,
-        position_ids=batch["position_ids"] + before,
+        attention_mask=mask if len(prompts) > 1 else None,
+        position_ids=places,
         past_key_values=cache,
         use_cache=True,
     )
-    return out.last_hidden_state, out.past_key_values
+    return out.last_hidden_state, out.past_key_values, mask

@@ -58,7 +58,7 @@ def speech_in(audio: np.ndarray) -> float:
     Raises:
         EmollamaError: asset "silero-vad" is not there and cannot be fetched.
     """
-    return speech_seconds(_activity(), audio)
+    return speech_seconds(speech_activity(), audio)
 
 
 def speaks(audio: np.ndarray) -> bool:
@@ -73,5 +73,6 @@ def enough_faces(found: Sequence[object | None]) -> bool:
 
 
 @cache
-def _activity() -> SpeechActivity:
+def speech_activity() -> SpeechActivity:
+    """The detector of speech, loaded once; raises as `speech_in`."""
     return SpeechActivity.from_asset()

@@ -21,11 +21,13 @@ from emollama.media.clip import SAMPLE_RATE
 CHUNK_SECONDS = 0.032
 """Time that one probability of speech stands for."""
 
-_CHUNK, _CONTEXT = 512, 64  # samples that are judged, and those before them that are seen as well
+CHUNK, CONTEXT = 512, 64  # samples that are judged, and those before them that are seen as well
 _WINDOW, _HOP = 256, 128  # samples of the spectrum
 _WIDTH = 128
-_ON, _OFF = 0.5, 0.35  # probability at which speech begins, and below which it ends
-_LEAST_SPEECH, _LEAST_PAUSE, _AROUND = 0.25, 0.3, 0.1  # seconds
+ON, OFF = 0.5, 0.35  # probability at which speech begins, and below which it ends
+LEAST_SPAN, _LEAST_PAUSE, _AROUND = 0.25, 0.3, 0.1  # seconds
+
+State = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True)
@@ -59,32 +61,39 @@ class SpeechActivity(nn.Module):
     @torch.inference_mode()
     def forward(self, audio: Tensor) -> Tensor:
         """Probability of speech [n] in each chunk of 16 kHz sound [samples]."""
-        chunks = audio.new_zeros(-(-len(audio) // _CHUNK) * _CHUNK)
+        chunks = audio.new_zeros(-(-len(audio) // CHUNK) * CHUNK)
         chunks[: len(audio)] = audio
-        seen = F.pad(chunks, (_CONTEXT, 0)).unfold(0, _CHUNK + _CONTEXT, _CHUNK)
-        spectrum = self.stft_conv(F.pad(seen[:, None], (0, _CONTEXT), mode="reflect"))
+        return self.judged(F.pad(chunks, (CONTEXT, 0)), None)[0]
+
+    @torch.inference_mode()
+    def judged(self, audio: Tensor, state: State | None) -> tuple[Tensor, State | None]:
+        """Probability of speech [n] in whole chunks behind 64 samples of context [64 + 512 n].
+
+        `state` is what was returned of the sound before; None at its beginning.
+        """
+        seen = audio.unfold(0, CHUNK + CONTEXT, CHUNK)
+        spectrum = self.stft_conv(F.pad(seen[:, None], (0, CONTEXT), mode="reflect"))
         real, imaginary = spectrum.chunk(2, dim=1)
         x = torch.sqrt(real**2 + imaginary**2)
         for conv in (self.conv1, self.conv2, self.conv3, self.conv4):
             x = F.relu(conv(x))
         # All but the recurrence is the same for every chunk and has been done at once.
-        state: tuple[Tensor, Tensor] | None = None
         hidden = []
         for step in x[..., 0]:
             state = self.lstm_cell(step[None], state)
             hidden.append(state[0])
         last = F.relu(torch.cat(hidden))[..., None]
-        return torch.sigmoid(self.final_conv(last)).mean(2)[:, 0]
+        return torch.sigmoid(self.final_conv(last)).mean(2)[:, 0], state
 
     def chances(self, audio: np.ndarray) -> np.ndarray:
         """Probability of speech [n] every 32 ms of float32 sound at 16 kHz; none below 32 ms."""
-        if len(audio) < _CHUNK:
+        if len(audio) < CHUNK:
             return np.zeros(0, np.float32)
         return self(torch.from_numpy(np.ascontiguousarray(audio, np.float32))).numpy()
 
     def seconds(self, audio: np.ndarray) -> float:
         """Seconds of speech in float32 sound [n] at 16 kHz, wherever they are in it."""
-        return float(np.count_nonzero(self.chances(audio) >= _ON)) * _CHUNK / SAMPLE_RATE
+        return float(np.count_nonzero(self.chances(audio) >= ON)) * CHUNK / SAMPLE_RATE
 
     def spans(self, audio: np.ndarray) -> list[Span]:
         """Stretches with speech in float32 sound [n] at 16 kHz, a little wider than it."""
@@ -102,17 +111,17 @@ def speech_spans(
     Pauses below `pause` seconds do not end a stretch; anything shorter than 0.25 s is a click.
     Stretches are widened by the seconds of `around`, before and after.
     """
-    step = _CHUNK / SAMPLE_RATE
+    step = CHUNK / SAMPLE_RATE
     found: list[list[float]] = []
     speaking = False
     for index, chance in enumerate(chances):
         time = index * step
-        if not speaking and chance >= _ON:
+        if not speaking and chance >= ON:
             speaking = True
             if found and time - found[-1][1] < pause:
                 continue
             found.append([time, time])
-        elif speaking and chance < _OFF:
+        elif speaking and chance < OFF:
             speaking = False
             found[-1][1] = time
     if speaking:
@@ -121,5 +130,5 @@ def speech_spans(
     return [
         Span(max(0.0, start - around[0]), min(seconds, end + around[1]))
         for start, end in found
-        if end - start >= _LEAST_SPEECH
+        if end - start >= LEAST_SPAN
     ]

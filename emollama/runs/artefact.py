@@ -156,15 +156,16 @@ class Artefact(ABC):
         family: the kind of model; for display only.
         title: the same in words.
         writes: whether it writes reasons and can chat.
-        at_once: answers to write side by side. By our own loop more than one take as long
-            together, and each comes later.
+        at_once: answers to write side by side; a step of 8 takes 1.3 times the CPU time of one.
+        joining: whether an answer may begin while others are written.
     """
 
     folder: Path
     family: ClassVar[Family]
     title: ClassVar[str]
     writes: ClassVar[bool] = False
-    at_once = 1
+    at_once = 8
+    joining = False
 
     @classmethod
     @abstractmethod

@@ -31,6 +31,7 @@ from emollama.serving.leaving import while_there
 from emollama.serving.metrics import CONTENT_TYPE, Health, Metrics, Ready
 from emollama.serving.refusal import ErrorResponse, Refusal, body_of
 from emollama.serving.routes.asking import asking_routes, no_other
+from emollama.serving.routes.live import live_route
 from emollama.serving.routes.pages import page_routes
 from emollama.serving.routes.recordings import recording_routes
 from emollama.serving.settings import Settings
@@ -116,6 +117,7 @@ def create_app(
     if jobs is not None:
         recording_routes(app, session, settings, jobs)
     _watching_routes(app, session, settings, metrics)
+    live_route(app, settings, metrics)
     page_routes(app, bool(settings.all_keys))
     app.add_middleware(Gatekeeper, settings=settings, metrics=metrics)
     return app

@@ -28,6 +28,8 @@ class DescribedApp(FastAPI):
             made = super().openapi()
             self.openapi_schema = None  # it is not described before it is mended
             _form(made, "/v1/files")
+            if "/v1/recordings" in made["paths"]:
+                _form(made, "/v1/recordings")
             _form(made, "/v1/emotion")["properties"]["labels"]["uniqueItems"] = True
             _form(made, "/v1/batch")["properties"]["labels"]["uniqueItems"] = True
             self.openapi_schema = made

@@ -66,7 +66,7 @@ async def emotion(
         raise Refusal(400, str(error), "coverage") from None
     try:
         views = [look, *channels_alone(look, session.artefact.task)]
-        answer, *alone = await asyncio.gather(*(engine.answer(view, labels) for view in views))
+        answer, *alone = await engine.answers(views, labels)
         answer = with_disagreement(answer, look, alone)
     except EmollamaError as error:
         raise Refusal(400, str(error), "labels") from None

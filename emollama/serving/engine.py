@@ -1,7 +1,8 @@
 """One thread that runs the model for all requests.
 
-Waiting label questions are answered in one batch; between two batches the open answer gets its next
-token, so that a long one delays no label. Of answers that wait, the oldest request's is next.
+Waiting label questions are answered in one batch; between two batches the open answers get their
+next token, so that a long one delays no label. Answers that wait are written side by side once
+those before them are done, the oldest requests' first.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from emollama.llm.decoding import write_together
 from emollama.serving.admission import Place
 from emollama.serving.settings import Settings
 from emollama.session import Answer, ClipView, Reply, Sampling, Session, Turn
@@ -107,10 +109,20 @@ class Engine:
 
     async def answer(self, look: ClipView, labels: Sequence[str] | None = None) -> Answer:
         """Label scores or values, in a batch with concurrent requests."""
-        chosen = None if labels is None else tuple(labels)
-        task = _LabelTask(asyncio.get_running_loop(), look=look, labels=chosen)
-        found: Answer = await self._outcome(task)
-        return found
+        return (await self.answers([look], labels))[0]
+
+    async def answers(
+        self, looks: Sequence[ClipView], labels: Sequence[str] | None = None
+    ) -> list[Answer]:
+        """The same of several views, which wait together and so are in one batch."""
+        loop, chosen = asyncio.get_running_loop(), None if labels is None else tuple(labels)
+        tasks = [_LabelTask(loop, look=look, labels=chosen) for look in looks]
+        self._add(*tasks)
+        try:
+            return [_raised(await task.outcomes.get()) for task in tasks]
+        finally:
+            for task in tasks:
+                task.given_up = True
 
     async def call(self, call: Callable[[], Any]) -> Any:
         """Run any other function that needs the model."""
@@ -151,9 +163,9 @@ class Engine:
         finally:
             task.given_up = True
 
-    def _add(self, task: _Task) -> None:
+    def _add(self, *tasks: _Task) -> None:
         with self._wake:
-            self._waiting.append(task)
+            self._waiting.extend(tasks)
             self._wake.notify()
 
     # --- in the engine's thread ----------------------------------------------------------------
@@ -167,10 +179,11 @@ class Engine:
                         return
                     self._wake.wait()
                 taken = self._take(len(writing))
+            begun = [t for t in taken if isinstance(t, _ReplyTask) and self._begin(t)]
+            write_together([task.reply for task in begun if task.reply is not None])
+            writing.extend(begun)
             for task in taken:
-                if isinstance(task, _ReplyTask) and self._begin(task):
-                    writing.append(task)
-                elif isinstance(task, _CallTask):
+                if isinstance(task, _CallTask):
                     self._finish([task], lambda task=task: [task.call()])  # type: ignore[misc]
             labels = [t for t in taken if isinstance(t, _LabelTask)]
             if labels:
@@ -187,6 +200,8 @@ class Engine:
         left: deque[_Task] = deque()
         alike: tuple[str, ...] | None = None
         labels = calls = 0
+        artefact = self.session.artefact
+        room = artefact.at_once - writing if artefact.joining or not writing else 0
         for task in sorted(self._waiting, key=_since):
             if task.given_up:
                 continue
@@ -195,8 +210,8 @@ class Engine:
                 if fits:
                     alike, labels = task.labels, labels + 1
             elif isinstance(task, _ReplyTask):
-                fits = writing < self.session.artefact.at_once
-                writing += fits
+                fits = room > 0
+                room -= fits
             else:
                 fits = calls == 0
                 calls += 1

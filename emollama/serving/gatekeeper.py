@@ -9,13 +9,14 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 from starlette.exceptions import HTTPException
 
-from emollama.serving.keys import Keyring
+from emollama.serving.keys import Key, Keyring
 from emollama.serving.metrics import Metrics
 from emollama.serving.origin import OTHER_SITE, of_another_site
 from emollama.serving.refusal import Refusal, body_of
@@ -56,11 +57,13 @@ class Gatekeeper:
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http":
-            if scope["type"] == "lifespan":
-                await self.app(scope, receive, send)
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
             return
         request_id = f"req-{uuid4().hex[:20]}"
+        if scope["type"] == "websocket":
+            await self._session(scope, receive, send, request_id)
+            return
         began = asyncio.get_running_loop().time()
         ends = began + self.settings.deadline
         scope.setdefault("state", {}).update(request_id=request_id, gatekeeper=self, ends=ends)
@@ -94,25 +97,39 @@ class Gatekeeper:
                 await self.app(scope, body.receive, named)
         except Refusal as refusal:
             if not started:
-                await _refuse(named, refusal, request_id)
+                await refuse(named, refusal, request_id)
         except TimeoutError:
             log.warning("%s: deadline of %g s passed", request_id, self.settings.deadline)
             if started:
                 raise
             late = f"not done after {self.settings.deadline:g} s"
-            await _refuse(named, Refusal(504, late), request_id)
+            await refuse(named, Refusal(504, late), request_id)
         except Exception:
             log.exception("%s: unforeseen", request_id)
             if started:
                 raise
             what = "an internal error; the server's log has the details under this request's id"
-            await _refuse(named, Refusal(500, what), request_id)
+            await refuse(named, Refusal(500, what), request_id)
         finally:
             self.inside -= counted
             self.bytes -= body.total
             route = getattr(scope.get("route"), "path", "none")
             seconds = asyncio.get_running_loop().time() - began
             self.metrics.answered(route, status, seconds)
+
+    async def _session(
+        self, scope: MutableMapping[str, Any], receive: Receive, send: Send, request_id: str
+    ) -> None:
+        """Serve a WebSocket; each of its messages is bounded where it is received."""
+        try:
+            key = self._check(scope, counted=False)
+        except Refusal as refusal:
+            await receive()  # that somebody wants to connect
+            await refuse(send, refusal, request_id, "websocket.")
+            return
+        spend = partial(self.keyring.spend, key) if key is not None else lambda: None
+        scope.setdefault("state", {}).update(request_id=request_id, gatekeeper=self, spend=spend)
+        await self.app(scope, receive, send)
 
     def _allowed(self, scope: MutableMapping[str, Any]) -> list[tuple[bytes, bytes]]:
         """Headers by which a browser lets a page of an allowed site read the answer."""
@@ -127,7 +144,9 @@ class Gatekeeper:
             (b"vary", b"origin"),
         ]
 
-    def _check(self, scope: MutableMapping[str, Any], counted: bool) -> None:
+    def _check(self, scope: MutableMapping[str, Any], counted: bool) -> Key | None:
+        """The key of a request that may be let in; None where none is needed."""
+        key = None
         headers = {k.lower(): v.decode("latin-1") for k, v in scope["headers"]}
         host = headers.get(b"host", "")
         names = {*_LOOPBACK_NAMES, self.settings.host.lower()}
@@ -137,7 +156,7 @@ class Gatekeeper:
         if origin not in self.settings.origins and of_another_site(origin, host):
             raise Refusal(403, OTHER_SITE)
         if scope.get("method") == "OPTIONS" and origin in self.settings.origins:
-            return  # a browser asks what it may do, and sends no key
+            return None  # a browser asks what it may do, and sends no key
         if len(self.keyring) and scope["path"] not in OPEN_PATHS:
             key = self.keyring.of(headers.get(b"authorization", ""))
             if counted:
@@ -150,6 +169,7 @@ class Gatekeeper:
             raise Refusal(
                 429, f"{self.settings.queue} requests are open; try again soon", retry_after=1
             )
+        return key
 
     def _most(self, scope: MutableMapping[str, Any]) -> tuple[int, str]:
         """Largest body in bytes: a form with the clip, or JSON with base64; both with text."""
@@ -220,13 +240,16 @@ def _name(host: str) -> str:
         return ""
 
 
-async def _refuse(send: Send, refusal: Refusal, request_id: str) -> None:
+async def refuse(send: Send, refusal: Refusal, request_id: str, kind: str = "") -> None:
+    """Send a refusal; `kind` is "websocket." before a WebSocket is accepted."""
     data = json.dumps(body_of(refusal.status, refusal.message, request_id, refusal.param)).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(data))]
     headers += [(k.encode(), v.encode()) for k, v in refusal.headers.items()]
     if refusal.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
     await send(
-        {"type": "http.response.start", "status": refusal.status, "headers": headers}
+        {"type": f"{kind}http.response.start", "status": refusal.status, "headers": headers}
     )  # fmt: skip
-    await send({"type": "http.response.body", "body": data})
+    await send({"type": f"{kind}http.response.body", "body": data})
+    if kind:
+        await asyncio.sleep(0)  # uvicorn logs an error unless the connection is closed by now

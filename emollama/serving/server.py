@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import uvicorn
+from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from emollama.base.errors import EmollamaError
 from emollama.serving.app import create_app
 from emollama.serving.jobs import Jobs
+from emollama.serving.live.incoming import MOST_BYTES
 from emollama.serving.private import private_temporaries
 from emollama.serving.settings import Settings
 from emollama.session import Session
@@ -53,24 +55,32 @@ def _run(
     jobs: Jobs | None,
 ) -> None:  # fmt: skip
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    config = uvicorn.Config(
-        create_app(session, settings, folder, jobs),
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        http=Protocol,
-        ws="none",
-        timeout_keep_alive=5,
-        timeout_graceful_shutdown=int(settings.deadline) + 1,
-        h11_max_incomplete_event_size=1 << 16,
-    )
+    config = configured(create_app(session, settings, folder, jobs), settings)
     with listening(settings) as sock:
         name = f"[{settings.host}]" if ":" in settings.host else settings.host
         server = _Server(config, lambda: ready(f"http://{name}:{sock.getsockname()[1]}"))
         server.run(sockets=[sock])
         if not server.started:
             raise EmollamaError("the server could not be started; see its log")
+
+
+def configured(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """How uvicorn serves the application."""
+    return uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        http=Protocol,
+        ws="websockets-sansio",
+        ws_max_size=MOST_BYTES,
+        ws_per_message_deflate=False,  # a small message may be a large one
+        ws_ping_interval=None,  # who sends nothing is idle, and who has to wait cannot answer
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=int(settings.deadline) + 1,
+        h11_max_incomplete_event_size=1 << 16,
+    )
 
 
 class Protocol(H11Protocol):
@@ -86,8 +96,8 @@ class Protocol(H11Protocol):
         self.loop.call_later(HEAD_SECONDS / 2, self._look)
 
     def _look(self) -> None:
-        if self.transport.is_closing():
-            return
+        if self.transport.is_closing() or self.transport.get_protocol() is not self:
+            return  # a WebSocket has taken it over
         first = self.cycle is None
         idle = self.cycle is None or self.cycle.response_complete
         waits = idle and (first or bool(self.conn.trailing_data[0]))

@@ -38,6 +38,8 @@ class Settings:
         watch_seconds: time limit for one clip.
         watch_memory: memory in bytes for one clip.
         people: whether stored people may be named.
+        live: live sessions at a time; 0 for none.
+        live_idle: seconds without a message after which a live session is closed.
         prefix_memory: bytes of cached keys and values of clips in use.
     """
 
@@ -63,6 +65,8 @@ class Settings:
     watch_seconds: float = 60.0
     watch_memory: int = 2 << 30
     people: bool = False
+    live: int = 4
+    live_idle: float = 30.0
     prefix_memory: int = 256 << 20
 
     def __post_init__(self) -> None:
@@ -74,7 +78,8 @@ class Settings:
             raise EmollamaError(f"--port must be 0 to 65535, not {self.port}")
         for name in ("max_bytes", "max_data_bytes", "max_in_hand", "max_kept", "max_seconds",
                      "max_side", "max_rate", "max_uploads", "queue", "keep_seconds", "deadline",
-                     "stall_seconds", "batch", "watchers", "watch_seconds"):  # fmt: skip
+                     "stall_seconds", "batch", "watchers", "watch_seconds",
+                     "live_idle"):  # fmt: skip
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 option = name.replace("_", "-")

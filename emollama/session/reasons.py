@@ -56,6 +56,11 @@ class CheckedReply(Reply):
         self.checked = self._check(written.strip())
         yield self.checked.text or NOTHING_MEASURED
 
+    @property
+    def writing(self) -> Reply | None:
+        """What writes the answer; None where the model was not asked."""
+        return self._reply
+
     def whole(self) -> CheckedReason:
         """The reason, written to its end; without a text if it was stopped."""
         for _ in self:

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 from emollama.serving.app import create_app
 from emollama.serving.jobs import Jobs
-from emollama.serving.server import Protocol, listening
+from emollama.serving.server import configured, listening
 from emollama.serving.settings import Settings
 from emollama.session import Session
 
@@ -41,11 +41,7 @@ def running(
 ) -> Iterator[Running]:
     folder.mkdir(exist_ok=True)
     app = create_app(session, settings, folder, jobs)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app, log_level="warning", access_log=False, timeout_graceful_shutdown=60, http=Protocol
-        )
-    )
+    server = uvicorn.Server(configured(app, settings))
     with listening(settings) as sock:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
         thread.start()

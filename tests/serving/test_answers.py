@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -158,6 +159,22 @@ def test_label_questions_that_wait_are_answered_together(
     for one, other in zip(together, alone * 2, strict=True):
         assert one == pytest.approx(other, abs=1e-5)
     assert sum(batches) == 12 and len(batches) < 12
+
+
+def test_all_questions_of_a_request_are_one_batch(server: Running, clip: Path) -> None:
+    # The clip with both of its channels, and with each alone.
+    data = {"file_id": server.upload(clip), "text": "So.", "reason": "false", "weights": "false"}
+    batches = server.app.state.engine.batches
+    batches.clear()
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # the engine's thread wakes as soon as it can
+    try:
+        for _ in range(8):
+            answer = server.client.post("/v1/emotion", data=data)
+            assert sorted(answer.json()["alone"]) == ["voice", "words"]
+    finally:
+        sys.setswitchinterval(before)
+    assert list(batches) == [3] * 8
 
 
 def test_events_end_with_done_and_name_their_reason(server: Running, clip: Path) -> None:

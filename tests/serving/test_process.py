@@ -20,15 +20,18 @@ import pytest
 from emollama.session import Session
 from tests import warm
 from tests.features.made import voice
+from tests.session.people_made import fusion_of_people
 
 
 @contextmanager
-def started(model: Path, folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def started(
+    model: Path, folder: Path, *options: str
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A server with a group of processes of its own, and its address."""
     said = tempfile.TemporaryFile("w+")  # noqa: SIM115
     process = warm.Popen(
         [sys.executable, "-m", "emollama", "serve", "--model", str(model), "--port", "0",
-         "--watchers", "1", "--queue", "4", "--no-describe"],
+         "--watchers", "1", "--queue", "4", "--no-describe", *options],
         env={**os.environ, "TMPDIR": str(folder)}, stdout=subprocess.PIPE, stderr=said, text=True,
         start_new_session=True,
     )  # fmt: skip
@@ -111,3 +114,36 @@ def test_signals_are_answered_and_nothing_stays_behind(
         assert [a.status_code for a in answers] == [200] * 3, [a.text for a in answers]
         assert process.wait(timeout=20) == 0
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_jobs_go_on_after_a_kill(folder: Path, tmp_path: Path) -> None:
+    model, jobs = fusion_of_people(tmp_path), ("--jobs", str(tmp_path / "jobs"))
+    voice(tmp_path / "talk.wav", 160, 30)
+    data = (tmp_path / "talk.wav").read_bytes()
+
+    def all_of(address: str) -> dict[str, str]:
+        found = httpx.get(f"{address}/v1/recordings", timeout=60).json()["data"]
+        return {job["id"]: job["status"] for job in found}
+
+    def until(address: str, *statuses: str) -> list[str]:
+        end = time.monotonic() + 300
+        while set(all_of(address).values()) != {*statuses}:
+            assert time.monotonic() < end, all_of(address)
+            time.sleep(0.05)
+        return list(all_of(address))
+
+    with started(model, folder, *jobs) as (process, address):
+        for _ in range(2):
+            form = {"transcribe": "false"}
+            files = {"file": ("talk.wav", data)}
+            httpx.post(f"{address}/v1/recordings", files=files, data=form, timeout=60)
+        ids = until(address, "running", "queued")
+        helpers = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+        process.wait()
+    assert not psutil.wait_procs(helpers, timeout=60)[1]
+    with started(model, folder, *jobs) as (process, address):
+        assert until(address, "done") == ids
+        found = httpx.get(f"{address}/v1/recordings/{ids[0]}", timeout=60).json()
+        assert found["found"]["segments"] > 0 and "record.json" in found["files"]

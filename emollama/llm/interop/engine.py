@@ -226,8 +226,14 @@ class EngineReply(Reply):
         super().__init__(model, processor, prompt, None, sampling, stopped)
         self._engine = engine
 
-    def _steps(self) -> Iterator[int | None]:
-        return self._engine.tokens(self._prompt, self._sampling, self._stopped)
+    @property
+    def writing(self) -> Reply | None:
+        """Nothing here writes it."""
+        return None
+
+    def _reader(self) -> Callable[[], int | None]:
+        tokens = self._engine.tokens(self._prompt, self._sampling, self._stopped)
+        return lambda: next(tokens, None)
 
 
 def _packed(embeddings: Tensor) -> str:

@@ -9,7 +9,7 @@ same evidence; what it cannot know is the norm.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -92,12 +92,18 @@ def norms(
     for segment, found in zip(segments, moments, strict=True):
         if found is not None:
             mine.setdefault(segment.person, []).append(found)
-    pooled = {
-        name: session.person_prior.estimate(clips)
-        for name, clips in mine.items()
-        if len(clips) >= LEAST_SEGMENTS
-    }
+    pooled = {name: norm_of(session, clips) for name, clips in mine.items()}
     return {name: norm for name, norm in pooled.items() if norm is not None}
+
+
+def norm_of(session: Session, moments: Sequence[ClipMoments]) -> Norm | None:
+    """The norm that a person's segments give; None where they are too few.
+
+    Args:
+        session: a model with norms, where there is any segment.
+        moments: of each segment, as `segment_moments` gives.
+    """
+    return session.person_prior.estimate(moments) if len(moments) >= LEAST_SEGMENTS else None
 
 
 def norm_key(norm: Norm | None) -> str:
@@ -140,11 +146,14 @@ def answer_segment(
         reason_from=None if why is None else why.origin,
         clues=found.clues,
         compared_with=found.compared_with,
-        notes=tuple(
-            note.replace(_ENROLLED, _OTHERS)
-            for note in found.notes
-            if not note.startswith(_MEASURED)
-        ),
+        notes=norm_notes(found.notes),
+    )
+
+
+def norm_notes(notes: Iterable[str]) -> tuple[str, ...]:
+    """The notes of an answer in words for one that is measured against a norm."""
+    return tuple(
+        note.replace(_ENROLLED, _OTHERS) for note in notes if not note.startswith(_MEASURED)
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
+from starlette.routing import WebSocketRoute
 
 _POLICY = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"}
 _STYLE = """
@@ -54,6 +55,11 @@ def page_routes(app: FastAPI, key: bool) -> None:
     @app.get("/docs", include_in_schema=False)
     async def paths() -> HTMLResponse:
         rows = "".join(
+            f"<tr><td><code>WS {html.escape(route.path)}</code></td>"
+            f"<td>{html.escape(route.endpoint.__doc__ or '')}</td></tr>"
+            for route in app.routes
+            if isinstance(route, WebSocketRoute)
+        ) + "".join(
             f"<tr><td><code>{method.upper()} {html.escape(path)}</code></td>"
             f"<td>{html.escape(str(about.get('description', '')))}{_fields(app, about)}</td></tr>"
             for path, methods in app.openapi()["paths"].items()
