@@ -4,8 +4,9 @@ python -m benchmarks.recordings.speed RECORDING [--minutes 60] [--model DIR] [--
     [--no-transcribe] [--plot MEMORY.png]
 
 Runs the analysis as `emollama analyse` does, in this process, with a clock around each stage. With
-`--minutes`, the recording is first repeated to that length without being encoded anew. Times mean
-something on a quiet machine only: the load is printed beside them.
+`--minutes`, the recording is first repeated to that length without being encoded anew. Times by the
+clock mean something on a quiet machine only: the load is printed beside them. Processor seconds,
+by which the stages are told, suffer less from what else runs.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import psutil
 from benchmarks.measure import show
 from emollama.assets.people import model_or_shipped
 from emollama.base.errors import one_line_errors
+from emollama.base.repeating import repeating
 from emollama.recording.analysis import Analyst, Options, tracks_of
 
 STAGES = {
@@ -40,7 +42,7 @@ STAGES = {
     "people and turns": ("emollama.recording.analysis", "find_people"),
     "segments": ("emollama.recording.analysis", "cut_segments"),
     "decoding and encoding segments": ("emollama.recording.answering.asking", "observe"),
-    "answers": ("emollama.recording.answering.asking", "answer_segment"),
+    "answers": ("emollama.recording.answering.asking", "answer_segments"),
     "files and report": ("emollama.recording.analysis", "write_all"),
 }
 """Of each stage: the module that calls it, and the name it calls it by."""
@@ -50,7 +52,7 @@ _EVERY = 1.0  # seconds between two looks at the memory
 
 @contextmanager
 def clocked(seconds: dict[str, float]) -> Iterator[None]:
-    """Add up the seconds of each stage while the block runs."""
+    """Add up the processor seconds of each stage while the block runs."""
     kept: list[tuple[Any, str, Any]] = []
     for stage, (module, name) in STAGES.items():
         owner = import_module(module)
@@ -67,11 +69,14 @@ def _timed(
     function: Callable[..., Any], stage: str, seconds: dict[str, float]
 ) -> Callable[..., Any]:
     def run(*args: Any, **kwargs: Any) -> Any:
-        started = time.perf_counter()
+        # Beside the main thread, blocks are read at once, each in a thread of one core.
+        main = threading.current_thread() is threading.main_thread()
+        clock = time.process_time if main else time.thread_time
+        started = clock()
         try:
             return function(*args, **kwargs)
         finally:
-            seconds[stage] = seconds.get(stage, 0.0) + time.perf_counter() - started
+            seconds[stage] = seconds.get(stage, 0.0) + clock() - started
 
     return run
 
@@ -79,20 +84,14 @@ def _timed(
 @contextmanager
 def watched(memory: list[tuple[float, float]]) -> Iterator[None]:
     """Append (seconds, MB of this process) once a second while the block runs."""
-    ended, process, began = threading.Event(), psutil.Process(), time.perf_counter()
+    process, began = psutil.Process(), time.perf_counter()
 
     def look() -> None:
-        while not ended.wait(_EVERY):
-            used = process.memory_info().rss / 1e6
-            memory.append((round(time.perf_counter() - began, 1), round(used, 1)))
+        used = process.memory_info().rss / 1e6
+        memory.append((round(time.perf_counter() - began, 1), round(used, 1)))
 
-    thread = threading.Thread(target=look, daemon=True)
-    thread.start()
-    try:
+    with repeating(_EVERY, look, "memory"):
         yield
-    finally:
-        ended.set()
-        thread.join()
 
 
 def repeated(source: Path, target: Path, seconds: float) -> None:
@@ -131,14 +130,16 @@ def measure(recording: Path, options: Options) -> dict[str, Any]:
     analyst = Analyst(options)
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder, clocked(seconds), watched(memory):
-        started = time.perf_counter()
+        started, before = time.perf_counter(), time.process_time()
         analyst.analyse(recording, Path(folder) / "out", recording.stem)
-        took = time.perf_counter() - started
+        took, used = time.perf_counter() - started, time.process_time() - before
     return {
         "recording": recording.name,
         "minutes": round(length / 60, 2),
         "seconds": round(took, 1),
         "times_real_time": round(length / took, 2),
+        "processor_seconds": round(used, 1),
+        "processor_seconds_a_second": round(used / length, 3),
         "stages": {name: round(value, 1) for name, value in seconds.items()},
         "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3),
         "load": [round(load, 2), round(os.getloadavg()[0], 2)],
@@ -168,9 +169,10 @@ def main() -> None:
     if a.plot:
         plot(memory, a.plot)
     stages = found.pop("stages")
-    rest = found["seconds"] - sum(stages.values())
+    used = found["processor_seconds"]
+    rest = used - sum(stages.values())
     rows = [
-        {"stage": name, "seconds": value, "share": round(value / found["seconds"], 3)}
+        {"stage": name, "processor seconds": value, "share": round(value / used, 3)}
         for name, value in (*stages.items(), ("the rest", round(rest, 1)))
     ]
     show(f"{found['recording']}: {found['times_real_time']} times real time", rows, **found)

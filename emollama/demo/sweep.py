@@ -5,11 +5,12 @@ Gradio leaves some of its own files: parts of broken uploads, copies of saved sh
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from emollama.base.repeating import repeating
 
 
 def sweep(folder: Path, seconds: float) -> None:
@@ -30,16 +31,5 @@ def sweep(folder: Path, seconds: float) -> None:
 @contextmanager
 def swept(folder: Path, seconds: float) -> Iterator[None]:
     """Sweep repeatedly during the `with` block, so that no file gets more than a tenth older."""
-    ended = threading.Event()
-
-    def run() -> None:
-        while not ended.wait(seconds / 10):
-            sweep(folder, seconds)
-
-    thread = threading.Thread(target=run, name="sweep", daemon=True)
-    thread.start()
-    try:
+    with repeating(seconds / 10, lambda: sweep(folder, seconds), "sweep"):
         yield
-    finally:
-        ended.set()
-        thread.join()

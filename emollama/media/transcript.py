@@ -36,8 +36,10 @@ _TOKENS_A_SECOND, _LEAST_TOKENS, _MOST_TOKENS = 8, 16, 220
 _TOKENS_OF_ANY_SCRIPT = 16  # a second: in Hindi a letter is a token
 _LEAST_CERTAIN = -1.0  # mean log-probability of a token
 _LEAST_ENGLISH = -0.7  # the same, of a transcriber that knows only English: see `Transcriber.hear`
+_SURE = -0.33  # the same, of a sentence said again and again (loops at real times: -0.35 and less)
 _MOST_REPEATED = 2.4  # length over compressed length: a loop compresses well
 _STAMP = 0.02  # seconds a time token counts
+_SECOND = 50  # such steps
 
 
 @dataclass(frozen=True)
@@ -189,7 +191,19 @@ class Transcriber:
     def unsure(self, heard: Heard) -> bool:
         """Whether nothing is said, the transcriber is uncertain of it, or loops."""
         text = self.text(heard.ids)
-        return not text or heard.certainty < _LEAST_CERTAIN or repeats(text)
+        if not text or heard.certainty < _LEAST_CERTAIN:
+            return True
+        return repeats(text) and not self._said_again(heard)
+
+    def _said_again(self, heard: Heard) -> bool:
+        """Whether a text that repeats itself is somebody who does: surely heard, at real times.
+
+        A transcriber that loops is less sure, and mostly says the time by whole seconds or not at
+        all.
+        """
+        steps = [i - self.first_stamp for i in heard.ids if i > self.first_stamp]
+        real = sum(step % _SECOND != 0 for step in steps) > len(steps) / 2
+        return real and heard.certainty >= _SURE
 
     def _next(self, ids: Sequence[Sequence[int]], states: Tensor, cache: Any) -> tuple[Tensor, Any]:
         """Scores [rows, tokens] of what follows, and the cache with `ids` in it."""

@@ -26,14 +26,14 @@ from emollama.media.lengths import TrackLengths, track_lengths
 from emollama.media.pictures import is_still
 from emollama.media.transcript import Transcriber
 from emollama.media.whispers import Whisper
-from emollama.recording.answering.answers import Asked, told_once
+from emollama.recording.answering.answers import LISTENS, Asked, told_once
 from emollama.recording.answering.asking import Asker
 from emollama.recording.answering.samples import segment_samples, write_samples
 from emollama.recording.answering.values import ROLE, add_values, require_values
 from emollama.recording.blocks import Block, Tools, read_blocks
 from emollama.recording.export import FORMATS, write_all
 from emollama.recording.notice import NOTICE
-from emollama.recording.parts import Analysis, clock
+from emollama.recording.parts import Analysis, SegmentAnswer, clock
 from emollama.recording.people import find_people, write_vectors
 from emollama.recording.segments import cut_segments
 from emollama.recording.speech import Said, hear
@@ -245,7 +245,7 @@ class Analyst:
         write_samples(manifest)
         notes = [
             *_notes(lengths), *_of_blocks(blocks), *said.notes,
-            *found.notes, *_of_norms(session), *shared,
+            *found.notes, *_of_norms(session), *_of_listening(answers), *shared,
         ]  # fmt: skip
         analysis = Analysis(
             recording=recording, duration=lengths.end, size=picture_shape(recording, lengths),
@@ -342,13 +342,18 @@ def _of_norms(session: Session) -> list[str]:
     ]
 
 
+def _of_listening(answers: Sequence[SegmentAnswer]) -> list[str]:
+    silent = sum(answer.label is None and answer.error is None for answer in answers)
+    return [f"segments without a label: {silent} ({LISTENS})"] if silent else []
+
+
 def _summary(found: Analysis) -> dict[str, Any]:
     return {
         "minutes": round(found.duration / 60, 2),
         "people": len(found.people),
         "minutes_of_speech": round(sum(t.end - t.start for t in found.turns) / 60, 2),
         "segments": len(found.segments),
-        "answered": sum(answer.error is None for answer in found.answers),
+        "answered": sum(answer.label is not None for answer in found.answers),
         "language": None if found.language is None else found.language.code,
         "notes": "; ".join(found.notes),
     }

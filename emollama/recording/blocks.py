@@ -1,6 +1,6 @@
 """A recording read block by block: what is seen and heard in each, kept in the work folder.
 
-A block is decoded by itself, so memory holds one of them, however long the recording is, and what
+A block is decoded by itself, so memory holds two of them, however long the recording is, and what
 is measured of it does not depend on where an analysis was interrupted.
 """
 
@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import json
 import math
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from emollama.base.paths import need_file
+from emollama.base.processors import processor_count
 from emollama.media.clip import Clip, Frames, MediaError
 from emollama.media.decode import decode_clip
 from emollama.media.lengths import TrackLengths
@@ -25,6 +29,9 @@ from emollama.recording.work import Arrays, Work
 
 BLOCK = 30.0
 """Seconds that are decoded at once."""
+
+AT_ONCE = 2
+"""Blocks that are read at once."""
 
 _SHORTEST = 1.0  # seconds: a shorter rest belongs to the block before it
 _MAX_SIDE = 640  # pixels of a picture that faces and mouths are looked for in
@@ -76,20 +83,41 @@ def block_spans(seconds: float) -> list[tuple[float, float]]:
 def read_blocks(path: Path, lengths: TrackLengths, tools: Tools, work: Work) -> Iterator[Block]:
     """The blocks of a recording in order; of those that were read before, only what is not kept.
 
+    `AT_ONCE` are read at once, each on one core: most of it are steps too small for two.
+
     Raises:
         EmollamaError: a block cannot be kept, e.g. because the disk is full, or the recording was
             removed.
     """
-    for i, (start, end) in enumerate(block_spans(lengths.end)):
-        source = _Source(path, lengths, start, end)
-        name = f"block-{i:05d}"
+
+    def block(number: int, span: tuple[float, float]) -> Block:
+        source = _Source(path, lengths, *span)
+        name = f"block-{number:05d}"
         kept = work.arrays(name)
         if kept is None:
-            block = _read(source, tools)
-            work.keep_arrays(name, _to_arrays(block))
+            found = _read(source, tools)
+            work.keep_arrays(name, _to_arrays(found))
         else:
-            block = _from_arrays(kept, start, end)
-        yield _with_vectors(block, source, tools)
+            found = _from_arrays(kept, *span)
+        return _with_vectors(found, source, tools)
+
+    threads = torch.get_num_threads()
+    pool = ThreadPoolExecutor(min(AT_ONCE, processor_count()), "block", _one_core)
+    waiting: deque[Future[Block]] = deque()
+    try:
+        for number, span in enumerate(block_spans(lengths.end)):
+            waiting.append(pool.submit(block, number, span))
+            if len(waiting) == AT_ONCE:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)
+
+
+def _one_core() -> None:
+    torch.set_num_threads(1)
 
 
 @dataclass

@@ -141,7 +141,8 @@ class SegmentAnswer:
         reason_from: "model", or "clues" for the sentence that is built from what was measured.
         clues: measured words by channel, relative to `compared_with`.
         notes: remarks.
-        error: why there is no answer; then `label` is None and `scores` empty.
+        error: why there is no answer; then `label` is None and `scores` empty. Both are so without
+            an error where a person listens and the model reads no face, which a remark tells.
     """
 
     label: str | None

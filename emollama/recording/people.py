@@ -10,7 +10,7 @@ import numpy as np
 
 from emollama.recording.blocks import Block
 from emollama.recording.parts import FACE_RATE, Person, Timeline, Turn
-from emollama.recording.people_seen import MOST, group_tracks
+from emollama.recording.people_seen import MOST, group_tracks, longest
 from emollama.recording.speaking import identify
 from emollama.recording.timelines import timelines
 from emollama.recording.tracks import face_tracks, shot_changes
@@ -49,7 +49,8 @@ def find_people(blocks: Sequence[Block], duration: float, count: int | None = No
     """
     heard = [block.voice for block in blocks if block.voice is not None]
     seen = [block.picture for block in blocks if block.picture is not None]
-    tracks = face_tracks(seen)
+    followed = face_tracks(seen)
+    tracks = longest(followed)
     cuts = shot_changes(seen).tolist()
     groups = [
         group
@@ -58,6 +59,10 @@ def find_people(blocks: Sequence[Block], duration: float, count: int | None = No
     ]
     people, turns = identify(heard, tracks, groups[:MOST], count)
     notes = []
+    if len(tracks) < len(followed):
+        notes.append(
+            f"{len(followed)} stretches of faces: the {len(tracks)} longest are told apart"
+        )
     if len(groups) > MOST:
         notes.append(
             f"{len(groups)} faces are told apart: the {MOST} who are seen longest are followed"

@@ -17,6 +17,8 @@ from emollama.recording.parts import FACE_RATE, FaceTrack
 
 MOST = 8
 """People that are kept in a crowd: those who are seen longest."""
+MOST_TRACKS = 3000
+"""Tracks that are compared: those that last longest; each is compared with each."""
 ALIKE = 0.18
 """Distance of appearance up to which two groups of tracks are one person."""
 
@@ -56,6 +58,7 @@ def group_tracks(tracks: Sequence[FaceTrack], cuts: Sequence[float] = ()) -> lis
     distances = np.sqrt(np.maximum(squares[:, None] + squares - 2 * looks @ looks.T, 0))
     distances[apart] = np.inf
     np.fill_diagonal(distances, np.inf)
+    places = np.arange(count)
     groups = {i: [i] for i in range(count)}
     place = list(range(count))
     for first, second in _staying(tracks, distances, np.asarray(cuts, np.float64)):
@@ -64,14 +67,30 @@ def group_tracks(tracks: Sequence[FaceTrack], cuts: Sequence[float] = ()) -> lis
             _join(distances, weights, here, there)
             groups[here] += groups.pop(there)
             place = [here if one == there else one for one in place]
+    # The nearest of each: to look through all pairs at every join would take cubic time.
+    nearest = distances.argmin(1)
+    apart_by = distances[places, nearest]
     while True:
-        here, there = divmod(int(distances.argmin()), count)
-        if not distances[here, there] <= ALIKE:
+        here = int(apart_by.argmin())
+        there = int(nearest[here])
+        if not apart_by[here] <= ALIKE:
             break
+        changed = (nearest == here) | (nearest == there)
+        changed[[here, there]] = True
         _join(distances, weights, here, there)
         groups[here] += groups.pop(there)
+        # A mean is no nearer than the nearer of two: to others nothing has come nearer.
+        nearest[changed] = distances[changed].argmin(1)
+        apart_by[changed] = distances[places[changed], nearest[changed]]
     people = [sorted(group) for group in groups.values()]
     return sorted(people, key=lambda group: (-sum(weights[group]), group[0]))
+
+
+def longest(tracks: Sequence[FaceTrack]) -> list[FaceTrack]:
+    """The `MOST_TRACKS` tracks that last longest, in their order."""
+    lengths = np.array([track.end - track.start for track in tracks])
+    kept = np.argsort(-lengths, kind="stable")[:MOST_TRACKS]
+    return [tracks[i] for i in sorted(kept.tolist())]
 
 
 def _join(distances: np.ndarray, weights: np.ndarray, here: int, there: int) -> None:

@@ -33,6 +33,9 @@ Kept by whisper-tiny.en: 2.9 in RAVDESS (English), 0.6 in EMO-DB (German), 0.4 i
 AudioOf = Callable[[float, float], np.ndarray]
 """Float32 sound [n] at 16 kHz from one second of the recording to another."""
 
+_TRIED, _FOREIGN = 60.0, 0.3
+"""Seconds of speech, and words a second, below which a batch of windows is another language."""
+
 _VOTES = 8  # windows that a recording's language is detected in
 _LEAST_JUDGED = 10.0  # seconds of speech from which few words are another language
 _LEAST_ALONE = 0.5  # seconds of speech that are heard again alone where no word was found
@@ -60,7 +63,7 @@ def hear_words(
 
     A window is heard whole. Speech of .5 s or more in which no word was found (a window may end
     early, and one that the transcriber is uncertain of or loops in has no words) is heard once
-    again alone.
+    again alone; not where it knows only English and found hardly a word in a minute or more.
 
     Args:
         transcriber: Whisper.
@@ -167,6 +170,8 @@ def _hear(
     language: Language | None,
 ) -> list[Passage]:
     found = _once(transcriber, audio_of, batch, spans, language)
+    if language is None and _foreign(found):
+        return found  # heard alone, its stretches would say no more
     again = [
         (place, span)
         for place, passage in enumerate(found)
@@ -180,6 +185,12 @@ def _hear(
             words = sorted((*found[place].words, *extra.words), key=lambda word: word.start)
             found[place] = Passage(found[place].window, tuple(words), found[place].certainty)
     return found
+
+
+def _foreign(found: Sequence[Passage]) -> bool:
+    """Whether hardly a word was found in much speech."""
+    seconds = sum(passage.window.end - passage.window.start for passage in found)
+    return seconds >= _TRIED and sum(len(p.words) for p in found) < _FOREIGN * seconds
 
 
 def _once(

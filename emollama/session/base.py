@@ -314,9 +314,12 @@ class Session(ABC):
 
     @abstractmethod
     def answers(
-        self, looks: Sequence[ClipView], labels: Sequence[str] | None = None
+        self, looks: Sequence[ClipView], labels: Sequence[str] | None = None, again: bool = True
     ) -> list[Answer]:
-        """Answers without reasons about several clips at once, in batches."""
+        """Answers without reasons about several clips at once, in batches.
+
+        `again` False: nothing more is asked about these clips, so nothing is kept of them.
+        """
 
     def ask(
         self,

@@ -84,7 +84,7 @@ class FusionSession(Session):
     # --- asking --------------------------------------------------------------------------------
 
     def answers(
-        self, looks: Sequence[ClipView], labels: Sequence[str] | None = None
+        self, looks: Sequence[ClipView], labels: Sequence[str] | None = None, again: bool = True
     ) -> list[Answer]:
         """Answers about several clips, one by one: batches do not speed up a small model."""
         return [self._answered(look, labels) for look in looks]

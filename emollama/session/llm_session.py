@@ -87,15 +87,16 @@ class LlmSession(Session):
     # --- asking --------------------------------------------------------------------------------
 
     def answers(
-        self, looks: Sequence[ClipView], labels: Sequence[str] | None = None
+        self, looks: Sequence[ClipView], labels: Sequence[str] | None = None, again: bool = True
     ) -> list[Answer]:
         """Answers without reasons; see `Session.answers`.
 
-        Each prompt is continued from its clip's cached prefix.
+        Each prompt is continued from its clip's cached prefix; where nothing is asked again, from
+        the opening that all prompts of a batch share.
         """
         started = time.monotonic()
         processor = self._processor(labels)
-        clips: dict[Hashable, Evidence] = {x.cache_key: x.evidence for x in looks}
+        clips: dict[Hashable, Evidence] = {x.cache_key: x.evidence for x in looks} if again else {}
         kept = self.prefixes.of_all(clips)
         question = processor.instruction("emotion")
         prompts = [
@@ -103,7 +104,7 @@ class LlmSession(Session):
         ]
         rows = np.zeros((len(looks), len(processor.labels.labels)))
         for group in by_count([len(p.input_ids) for p in prompts], BATCH):
-            prefixes = [kept[looks[i].cache_key] for i in group]
+            prefixes = [kept.get(looks[i].cache_key) for i in group]
             rows[group] = self._scores(processor, [prompts[i] for i in group], prefixes)
         rows = processor.combined(rows, [x.evidence for x in looks])
         seconds = (time.monotonic() - started) / max(1, len(looks))

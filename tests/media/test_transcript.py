@@ -31,6 +31,21 @@ def test_a_script_of_three_bytes_a_letter_is_no_loop() -> None:
     assert repeats("அவர்கள் சகலரும் " * 8) and repeats("and then " * 8)
 
 
+def test_a_sentence_that_is_said_again_and_again_is_no_loop() -> None:
+    transcriber = Transcriber.open()
+    said = transcriber.processor.tokenizer(" Kids are talking by the door.").input_ids[1:-1]
+
+    def heard(seconds: list[float]) -> Heard:
+        stamps = [transcriber.first_stamp + round(time * 50) for time in seconds]
+        return Heard(tuple(i for stamp in stamps for i in (stamp, *said)), -0.3)
+
+    # RAVDESS, where actors say it at their own times; EMO-DB, where Whisper loops every 2 s.
+    assert not transcriber.unsure(heard([0.0, 4.48, 6.64, 8.24, 11.36, 15.12, 20.32, 24.48]))
+    assert transcriber.unsure(heard([0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0]))
+    looped = Heard((transcriber.first_stamp, *(said * 8)), -0.3)
+    assert transcriber.unsure(looped), "it never says the time"
+
+
 def test_english_that_whisper_is_half_sure_of_is_another_language(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
@@ -117,6 +119,15 @@ def test_nobody_jumps_while_the_picture_goes_on() -> None:
     assert group_tracks(both, cuts=[5.0]) == [[0, 2], [1, 3]]
     elsewhere = [still(0, 5, 0.0), still(5, 10, 0.24, 0.6)]
     assert group_tracks(elsewhere) == [[0], [1]]
+
+
+def test_a_film_of_many_shots_is_grouped_before_long() -> None:
+    generator = np.random.default_rng(0)
+    shots = [still(i, i + 0.9, float(i % 40) + generator.normal(0, 0.02)) for i in range(1500)]
+    started = time.process_time()
+    groups = group_tracks(shots)
+    assert [sorted({i % 40 for i in group}) for group in groups] == [[i] for i in range(40)]
+    assert time.process_time() - started < 3  # looking at all pairs for each join takes 10 s
 
 
 def test_one_face_followed_twice_for_a_moment_is_one_person() -> None:

@@ -20,6 +20,7 @@ from emollama.inputs.person import ClipMoments
 from emollama.inputs.person import Person as Norm
 from emollama.manifest.sample import Manifest, Sample
 from emollama.recording.parts import Segment, SegmentAnswer
+from emollama.session.answer import Answer
 from emollama.session.base import Session
 from emollama.session.clip_view import ClipView
 from emollama.session.coverage import with_coverage
@@ -29,6 +30,8 @@ from emollama.workers.worker import job_of
 
 _MEASURED = "measured against "  # a remark that every segment of a person has
 _ENROLLED, _OTHERS = "the clips enrolled", "this person's other segments"
+
+LISTENS = "the person listens, and the model reads no face"
 
 LEAST_SEGMENTS = 2
 """Segments of a person from which they have a norm; of one, the norm would be the segment."""
@@ -116,19 +119,41 @@ def norm_key(norm: Norm | None) -> str:
     return digest.hexdigest()[:16]
 
 
-def answer_segment(
-    session: Session, view: ClipView, norm: Norm | None, asked: Asked
-) -> SegmentAnswer:
-    """The answer to a segment: with the norm, without it, and by each channel alone.
+def answer_segments(
+    session: Session, views: Sequence[tuple[ClipView, Norm | None]], asked: Asked
+) -> list[SegmentAnswer]:
+    """The answers to segments, each with the norm of its person (None: without one).
+
+    All are asked about together: with the norm, without it, and by each channel alone.
 
     Raises:
         EmollamaError: a coverage of a model that was not calibrated.
     """
+    looks = [_looks(session, view, norm) for view, norm in views]
+    found = iter(session.answers([look for one in looks for look in one], again=asked.reasons))
+    return [
+        _answer(session, view, norm, asked, one[0], [next(found) for _ in one])
+        for (view, norm), one in zip(views, looks, strict=True)
+    ]
+
+
+def _looks(session: Session, view: ClipView, norm: Norm | None) -> list[ClipView]:
     known = session.known_as(view, norm)
     # One channel alone is the answer itself where there is no other.
     alone = [known.only([channel]) for channel in known.used] if len(known.used) > 1 else []
-    looks = [known, *alone] if norm is None else [known, view, *alone]
-    first, *rest = session.answers(looks)
+    return [known, *alone] if norm is None else [known, view, *alone]
+
+
+def _answer(
+    session: Session,
+    view: ClipView,
+    norm: Norm | None,
+    asked: Asked,
+    known: ClipView,
+    told_of: Sequence[Answer],
+) -> SegmentAnswer:
+    """One segment's answer from those to its `_looks`."""
+    first, *rest = told_of
     found = with_coverage(session.calibration, first, asked.coverage)
     scores = found.calibrated or found.scores
     others = [with_coverage(session.calibration, one, None) for one in rest]
@@ -162,9 +187,14 @@ def failed(why: EmollamaError | str) -> SegmentAnswer:
     return SegmentAnswer(None, {}, error=" ".join(str(why).split()))
 
 
+def unanswered() -> SegmentAnswer:
+    """The answer to a segment whose person listens, of a model that reads no face."""
+    return SegmentAnswer(None, {}, notes=(LISTENS,))
+
+
 def told_once(answers: Sequence[SegmentAnswer]) -> tuple[list[SegmentAnswer], tuple[str, ...]]:
     """Answers without the remarks that all of several share, and these."""
-    given = [answer.notes for answer in answers if answer.error is None]
+    given = [answer.notes for answer in answers if answer.label is not None]
     common = tuple(n for n in given[0] if all(n in notes for notes in given)) if given[1:] else ()
     kept = [replace(a, notes=tuple(n for n in a.notes if n not in common)) for a in answers]
     return kept, common

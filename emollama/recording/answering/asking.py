@@ -14,12 +14,12 @@ import numpy as np
 
 from emollama.base.errors import EmollamaError
 from emollama.base.paths import need_file
-from emollama.inputs.person import ClipMoments
+from emollama.inputs.person import ClipMoments, Person
 from emollama.manifest.sample import Manifest, Sample
 from emollama.recording.answering import evidence
 from emollama.recording.answering.answers import (
     Asked,
-    answer_segment,
+    answer_segments,
     failed,
     from_row,
     norm_key,
@@ -27,15 +27,20 @@ from emollama.recording.answering.answers import (
     observe,
     segment_moments,
     to_row,
+    unanswered,
     view_of,
 )
 from emollama.recording.parts import Segment, SegmentAnswer
 from emollama.recording.work import Work
 from emollama.session.base import Session
+from emollama.session.clip_view import ClipView
 from emollama.session.observation import Observation
 
 Advance = Callable[[float, float], None]
 """Called with the seconds of segments that are done, and of all."""
+
+TOGETHER = 8
+"""Segments that are asked about at once."""
 
 _ANSWERS = "answers"
 
@@ -68,23 +73,16 @@ class Asker:
         done = 0.0
         advance(done, total)
         for segment, sample in zip(segments, self.manifest.samples, strict=True):
-            seen = self.observation(sample)
-            try:
-                found.append(
-                    None
-                    if isinstance(seen, str)
-                    else segment_moments(self.session, view_of(self.session, seen, sample))
-                )
-            except EmollamaError:
-                found.append(None)  # none of the model's channels, which its answer tells
+            view = None if self.deaf_to(sample) else self._view(sample)
+            found.append(
+                segment_moments(self.session, view) if isinstance(view, ClipView) else None
+            )
             done += segment.end - segment.start
             advance(done, total)
         return found
 
     def observation(self, sample: Sample) -> Observation | str:
         """The evidence of a segment; why there is none where it cannot be decoded."""
-        if sample.mute and "face" not in self.session.channels:
-            return "the person listens, and the model reads no face"
         name = f"{self.role}-{_key(sample)}"
         kept = self.work.arrays(name)
         if kept is None:
@@ -95,6 +93,20 @@ class Asker:
                 kept = {"error": np.array(str(error))}
             self.work.keep_arrays(name, kept)
         return str(kept["error"]) if "error" in kept else evidence.from_arrays(kept)
+
+    def deaf_to(self, sample: Sample) -> bool:
+        """Whether the person listens, which a model that reads no face cannot say anything of."""
+        return sample.mute and "face" not in self.session.channels
+
+    def _view(self, sample: Sample) -> ClipView | str:
+        """The model's view of a segment; why there is none."""
+        seen = self.observation(sample)
+        if isinstance(seen, str):
+            return seen
+        try:
+            return view_of(self.session, seen, sample)
+        except EmollamaError as error:  # none of the model's channels
+            return str(error)
 
     def answer(
         self,
@@ -121,25 +133,39 @@ class Asker:
         total = sum(segment.end - segment.start for segment in segments)
         done = 0.0
         advance(done, total)
-        for segment, sample in zip(segments, self.manifest.samples, strict=True):
-            norm = known.get(segment.person)
-            key = f"{sample.id} {_key(sample)} {norm_key(norm)}"
-            row = self.work.row(_ANSWERS, key)
-            if row is None:
-                seen = self.observation(sample)
-                try:
-                    if isinstance(seen, str):
-                        raise EmollamaError(seen)
-                    view = view_of(self.session, seen, sample)
-                    answer = answer_segment(self.session, view, norm, asked)
-                except EmollamaError as error:
-                    answer = failed(error)
-                row = to_row(answer)
-                self.work.keep_row(_ANSWERS, key, row)
-            answers.append(from_row(row))
-            done += segment.end - segment.start
+        pairs = list(zip(segments, self.manifest.samples, strict=True))
+        for first in range(0, len(pairs), TOGETHER):
+            some = [(sample, known.get(segment.person)) for segment, sample
+                    in pairs[first : first + TOGETHER]]  # fmt: skip
+            keys = [f"{sample.id} {_key(sample)} {norm_key(norm)}" for sample, norm in some]
+            rows = [self.work.row(_ANSWERS, key) for key in keys]
+            if None in rows:
+                # All of them anew: in another batch the same prompt is rounded otherwise.
+                rows = [to_row(answer) for answer in self._ask(some, asked)]
+                for key, row in zip(keys, rows, strict=True):
+                    self.work.keep_row(_ANSWERS, key, row)
+            answers += [from_row(row) for row in rows if row is not None]
+            done += sum(
+                segment.end - segment.start for segment, _ in pairs[first : first + TOGETHER]
+            )
             advance(done, total)
         return answers
+
+    def _ask(
+        self, some: Sequence[tuple[Sample, Person | None]], asked: Asked
+    ) -> list[SegmentAnswer]:
+        """The answers to several segments, each with its person's norm."""
+        views = {}
+        found: dict[int, SegmentAnswer] = {}
+        for i, (sample, norm) in enumerate(some):
+            view = None if self.deaf_to(sample) else self._view(sample)
+            if isinstance(view, ClipView):
+                views[i] = (view, norm)
+            else:
+                found[i] = unanswered() if view is None else failed(view)
+        answered = answer_segments(self.session, list(views.values()), asked)
+        found |= dict(zip(views, answered, strict=True))
+        return [found[i] for i in range(len(some))]
 
 
 def _key(sample: Sample) -> str:

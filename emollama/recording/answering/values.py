@@ -74,6 +74,8 @@ def add_values(
 
 def _asked(asker: Asker, sample: Sample) -> dict[str, Any]:
     """Times from the segment's start and values at them; {} where there are none."""
+    if asker.deaf_to(sample):
+        return {}
     seen = asker.observation(sample)
     if isinstance(seen, str):
         return {}

@@ -85,7 +85,7 @@ def _segment(
     segment: Segment, answer: SegmentAnswer, colours: Mapping[str, str], length: float
 ) -> str:
     if answer.label is None:
-        look, told = 'class="none"', answer.error or "no answer"
+        look, told = 'class="none"', answer.error or "; ".join(answer.notes) or "no answer"
     else:
         p = answer.scores[answer.label]
         look = f'fill="{colours[answer.label]}" fill-opacity="{max(p, _FAINTEST):.2f}"'
