@@ -45,9 +45,11 @@ class RayPool(Generic[T]):
 
     def __enter__(self) -> RayPool[T]:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        import ray
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+        import ray.data
 
-        logging.getLogger("ray").setLevel(logging.ERROR)
+        for name in ("ray", "ray.data"):
+            logging.getLogger(name).setLevel(logging.ERROR)
         if not ray.is_initialized():
             ray.init(**_where(self._size))
             self._started = True
