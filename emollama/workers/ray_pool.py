@@ -28,6 +28,16 @@ _MOST_BLOCKS = 20_000
 """Ray keeps a record of every block; above this number of batches a block holds several."""
 
 
+_SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0"}
+_HERE = {
+    # Whatever its name says, on Linux too this is what keeps Ray on the loopback address.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    # A busy machine is late with its heartbeats, and Ray would take its only node for dead.
+    "RAY_health_check_failure_threshold": "1000",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+}
+
+
 class RayPool(Generic[T]):
     """Runs batches of jobs in `size` actors; used as `ClipPool` is, whose arguments it takes."""
 
@@ -44,8 +54,10 @@ class RayPool(Generic[T]):
         self._started = False
 
     def __enter__(self) -> RayPool[T]:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+        for name, value in (
+            _SETTINGS if os.environ.get("RAY_ADDRESS") else _SETTINGS | _HERE
+        ).items():
+            os.environ.setdefault(name, value)
         import ray.data
 
         for name in ("ray", "ray.data"):
@@ -116,7 +128,4 @@ def _where(size: int) -> dict[str, Any]:
     if os.environ.get("RAY_ADDRESS"):
         return quiet
     # One processor more than actors: reading the list of clips takes one for a moment.
-    return {
-        **quiet, "address": "local", "num_cpus": size + 1, "include_dashboard": False,
-        "_node_ip_address": "127.0.0.1",
-    }  # fmt: skip
+    return {**quiet, "address": "local", "num_cpus": size + 1, "include_dashboard": False}

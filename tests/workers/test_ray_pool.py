@@ -38,7 +38,7 @@ def _actors() -> list[int]:
             name = Path(f"/proc/{pid}/cmdline").read_bytes()
         except OSError:
             continue
-        if name.startswith(b"ray::"):
+        if name.startswith(b"ray::MapWorker"):
             found.append(pid)
     return found
 
