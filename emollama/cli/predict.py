@@ -158,7 +158,7 @@ def predict(
             return
         own = shard_table(out, share)
         with sole_writer(own.with_suffix(""), f"{out}: shard {share} is running"):
-            mine = asked[share.index :: share.count]
+            mine = asked[share.part :: share.of]
             _write(mine, AnswersTable(own, session.labels, run), answered, share)
         return
     failed = 0

@@ -266,7 +266,7 @@ def _judged(found: Predictions, context: Context, names: list[str], share: Share
     """Have the judge answer about a share of the clips; the answers stay in its cache."""
     from emollama.scoring.metrics.registry import METRICS
 
-    rows = found.select(found.headline()[1], found.headline()[0])[share.index :: share.count]
+    rows = found.select(found.headline()[1], found.headline()[0])[share.part :: share.of]
     for name in names:
         METRICS[name].within(context)(rows)
     print(f"shard {share} is done: {len(rows)} clips judged; when all are: the same command with "

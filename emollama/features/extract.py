@@ -102,7 +102,7 @@ def extract(
         ranks.barrier()
         plan, own = _plan(manifest.samples, shard_size, ranks.world), ""
         if share is not None:
-            plan = [(share.name, manifest.samples[share.index :: share.count])]
+            plan = [(share.name, manifest.samples[share.part :: share.of])]
             own = f"{share.name}."
         catalogs = {e.key: Catalog(store / e.key, e.fingerprint, _warn, own) for e in encoders}
         retry = retry_failed and not merge

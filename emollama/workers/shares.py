@@ -29,22 +29,22 @@ _NAME = re.compile(r"(\d+)-of-(\d+)\b")
 
 
 class Share(NamedTuple):
-    """Every `count`-th item, from item `index` on."""
+    """Every `of`-th item, from item `part` on."""
 
-    index: int = 0
-    count: int = 1
+    part: int = 0
+    of: int = 1
 
     def has(self, position: int) -> bool:
         """Whether the item at a position, counted from 0, is of this share."""
-        return position % self.count == self.index
+        return position % self.of == self.part
 
     @property
     def name(self) -> str:
         """For files, e.g. "0-of-4"."""
-        return f"{self.index}-of-{self.count}"
+        return f"{self.part}-of-{self.of}"
 
     def __str__(self) -> str:
-        return f"{self.index}/{self.count}"
+        return f"{self.part}/{self.of}"
 
 
 def shard_of(text: str | None) -> Share:
