@@ -54,17 +54,6 @@ class RayPool(Generic[T]):
         self._started = False
 
     def __enter__(self) -> RayPool[T]:
-        for name, value in (
-            _SETTINGS if os.environ.get("RAY_ADDRESS") else _SETTINGS | _HERE
-        ).items():
-            os.environ.setdefault(name, value)
-        import ray.data
-
-        for name in ("ray", "ray.data"):
-            logging.getLogger(name).setLevel(logging.ERROR)
-        if not ray.is_initialized():
-            ray.init(**_where(self._size))
-            self._started = True
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -79,11 +68,12 @@ class RayPool(Generic[T]):
         """Yield (jobs, their outcomes by tool) as they finish, in any order.
 
         Raises:
-            EmollamaError: a tool cannot be built, or workers die while starting.
+            EmollamaError: a tool cannot be built, workers die while starting, or Ray does.
         """
         jobs = list(batches)
         if not jobs:
             return
+        self._start()
         import ray.data
 
         context = ray.data.DataContext.get_current()
@@ -96,10 +86,33 @@ class RayPool(Generic[T]):
             compute=ray.data.ActorPoolStrategy(size=self._size),
             num_cpus=1,
         )
-        for row in data.iter_rows():
-            if row["error"]:
-                raise EmollamaError(row["error"])
-            yield jobs[row["number"]], row["outcomes"]
+        try:
+            for row in data.iter_rows():
+                if row["error"]:
+                    raise EmollamaError(row["error"])
+                yield jobs[row["number"]], row["outcomes"]
+        except ray.exceptions.RayError as error:
+            why = " ".join(str(error).split())[:200]
+            raise EmollamaError(f"Ray has stopped: {why}; the same command goes on") from error
+
+    def _start(self) -> None:
+        for name, value in (
+            _SETTINGS if os.environ.get("RAY_ADDRESS") else _SETTINGS | _HERE
+        ).items():
+            os.environ.setdefault(name, value)
+        import ray.data
+
+        for name in ("ray", "ray.data"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        if not ray.is_initialized():
+            try:
+                ray.init(**_where(self._size))
+            except Exception as error:  # Ray raises that, where it does not start in 30 s
+                ray.shutdown()
+                where = os.environ.get("RAY_ADDRESS") or "this machine"
+                why = " ".join(str(error).split())[:200]
+                raise EmollamaError(f"--engine ray: no Ray at {where}: {why}") from error
+            self._started = True
 
 
 class _Actor:

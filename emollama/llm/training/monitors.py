@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
@@ -11,18 +12,19 @@ from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 from emollama.base.errors import EmollamaError, require_known
 
 
+_PACKAGES = {"azure_ml": "azureml", "flyte": "flytekit"}
+"""Packages that have another name than the integration."""
+
+
 def require_monitors(names: Sequence[str]) -> None:
     """Raise an error for a name that is unknown, or whose package is not installed."""
     for name in names:
         require_known("training.report_to", name, INTEGRATION_TO_CALLBACK)
-        try:
-            INTEGRATION_TO_CALLBACK[name]()
-        except (RuntimeError, ImportError) as error:
-            why = " ".join(str(error).split())
+        if find_spec(_PACKAGES.get(name, name)) is None:
             raise EmollamaError(
-                f"training.report_to: '{name}' cannot be used: {why} (it is not installed with "
-                "emollama: pip install it yourself, or leave it out)"
-            ) from error
+                f"training.report_to: the package of '{name}' is not installed: pip install "
+                f"{_PACKAGES.get(name, name)}, or leave it out"
+            )
 
 
 def stay_here(output: Path) -> None:
