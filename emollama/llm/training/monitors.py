@@ -11,7 +11,6 @@ from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 
 from emollama.base.errors import EmollamaError, require_known
 
-
 _PACKAGES = {"azure_ml": "azureml", "flyte": "flytekit"}
 """Packages that have another name than the integration."""
 
