@@ -110,7 +110,8 @@ def test_best_weights_without_a_checkpoint_are_not_this_runs(config: Path, tmp_p
 
 
 @pytest.mark.slow
-def test_twice_the_same_bits_whatever_the_threads(config: Path, tmp_path: Path) -> None:
+def test_twice_the_same_bits(config: Path, tmp_path: Path) -> None:
+    """At this size with any number of threads; products of larger models depend on it."""
     found = []
     for name, threads in (("one", "1"), ("again", "1"), ("two", "2")):
         output = tmp_path / name
@@ -119,6 +120,8 @@ def test_twice_the_same_bits_whatever_the_threads(config: Path, tmp_path: Path) 
         said, _ = process.communicate(timeout=300)
         assert process.returncode == 0, said
         found.append(weights(output))
+        record = json.loads((output / "model/training_record.json").read_text())
+        assert record["threads"] == int(threads)
     for name, tensor in found[0].items():
         assert torch.equal(tensor, found[1][name]) and torch.equal(tensor, found[2][name]), name
 
