@@ -64,7 +64,7 @@ def extract(
     build: Callable[[str], Encoder] = parse_encoder,
     share: Share | None = None,
     merge: bool = False,
-    pool: Callable[..., ClipPool[Any]] = ClipPool,
+    pool: Callable[..., Any] = ClipPool,
 ) -> ExtractReport:
     """Fill `store` with the tracks of every clip of `manifest` by every encoder.
 

@@ -10,6 +10,7 @@ from emollama.base.errors import EmollamaError
 
 if TYPE_CHECKING:
     from emollama.workers.clip_pool import ClipPool
+    from emollama.workers.ray_pool import RayPool
 
 Engine = Literal["pool", "ray"]
 
@@ -20,7 +21,7 @@ def need_engine(engine: Engine) -> None:
         raise EmollamaError("--engine ray: ray is not installed: pip install 'emollama[ray]'")
 
 
-def get_pool(engine: Engine) -> Callable[..., ClipPool[Any]]:
+def get_pool(engine: Engine) -> Callable[..., ClipPool[Any] | RayPool[Any]]:
     """The class of pools of an engine, called as `ClipPool` is."""
     if engine == "pool":
         from emollama.workers.clip_pool import ClipPool

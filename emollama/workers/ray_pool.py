@@ -28,6 +28,8 @@ _MOST_BLOCKS = 20_000
 """Ray keeps a record of every block; above this number of batches a block holds several."""
 
 
+_ATTEMPTS = 3
+"""At a start: Ray waits 30 s for its own processes, which a busy machine may need longer for."""
 _SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0"}
 _HERE = {
     # Whatever its name says, on Linux too this is what keeps Ray on the loopback address.
@@ -105,13 +107,16 @@ class RayPool(Generic[T]):
         for name in ("ray", "ray.data"):
             logging.getLogger(name).setLevel(logging.ERROR)
         if not ray.is_initialized():
-            try:
-                ray.init(**_where(self._size))
-            except Exception as error:  # Ray raises that, where it does not start in 30 s
-                ray.shutdown()
-                where = os.environ.get("RAY_ADDRESS") or "this machine"
-                why = " ".join(str(error).split())[:200]
-                raise EmollamaError(f"--engine ray: no Ray at {where}: {why}") from error
+            for attempt in range(1, _ATTEMPTS + 1):
+                try:
+                    ray.init(**_where(self._size))
+                    break
+                except Exception as error:  # the class that Ray raises after 30 s
+                    ray.shutdown()
+                    if attempt == _ATTEMPTS:
+                        where = os.environ.get("RAY_ADDRESS") or "this machine"
+                        why = " ".join(str(error).split())[:200]
+                        raise EmollamaError(f"--engine ray: no Ray at {where}: {why}") from error
             self._started = True
 
 
