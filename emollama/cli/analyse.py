@@ -111,7 +111,7 @@ def analyse(
     if single:
         analyst.analyse(found[0].path, out, found[0].path.stem)
         return
-    mine = [one for i, one in enumerate(found) if i % share[1] == share[0]]
+    mine = [one for i, one in enumerate(found) if share.has(i)]
     if not mine:
         print(f"note: no recording falls to --shard {shard}: there are {len(found)}",
               file=sys.stderr)  # fmt: skip

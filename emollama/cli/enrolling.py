@@ -54,6 +54,11 @@ class Wanted:
     person: str | None = None
     save: str | None = None
 
+    @property
+    def name(self) -> str | None:
+        """The name that the person is stored by; None where they are not."""
+        return self.save if self.person is None else self.person
+
 
 def wanted(
     model: Path,

@@ -97,8 +97,7 @@ def explain(
         case = explain_clip(model, clip, out, settings, text=text, start=start, end=end,
                             reason=reason, dtype=dtype, quantise=quantise,
                             whisper=whisper)  # fmt: skip
-        print(f"{case.id}: {plain_sentence(case)}
-page in {out / case.id}.html")
+        print(f"{case.id}: {plain_sentence(case)}\npage in {out / case.id}.html")
         return
     assert manifest is not None
     chosen = Chosen(manifest, store, split, split_file, features,

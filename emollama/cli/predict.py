@@ -12,6 +12,7 @@ import typer
 
 from emollama.assets.people import model_or_shipped
 from emollama.base.errors import EmollamaError
+from emollama.base.files import sole_writer
 from emollama.base.paths import need_calibration
 from emollama.base.precision import Precision, Quantise
 from emollama.base.progress import bar
@@ -27,11 +28,13 @@ from emollama.cli.enrolling import (
 )
 from emollama.cli.show import show_answer
 from emollama.media.whispers import WHISPER, LanguageCode, TranscriberName, chosen
+from emollama.workers.shares import MergeOption, ShardOption, shard_or_merge
 
 if TYPE_CHECKING:
     from emollama.session import Answer, ClipView, Session
     from emollama.session.answers_table import AnswersTable
     from emollama.session.asked import AskedClip
+    from emollama.workers.shares import Share
 
 
 def predict(
@@ -83,17 +86,23 @@ def predict(
     save_person: SavePerson = None,
     dtype: Annotated[Precision, typer.Option(help="Precision of a language model.")] = "auto",
     quantise: Quantise = None,
+    shard: ShardOption = None,
+    merge: MergeOption = False,
 ) -> None:
     """Answer clips with label probabilities and a reason.
 
     The reason cites clues that were measured in the clip. With --enrol or --person the clips are
-    measured against the person in them.
+    measured against the person in them. With --shard several commands share the clips of a table,
+    on any machines that see it; then the same command with --merge.
     """
     from emollama.session.answers_table import need_table
     from emollama.session.asked import asked_clips
 
+    share = shard_or_merge(shard, merge)
     if out is not None:
         need_table(out, clips)
+    elif share or merge:
+        raise EmollamaError(f"{'--merge' if merge else '--shard'} is for a table: give --out")
     whisper = chosen(transcriber, language, transcribe)
     if text is not None and texts is not None:
         raise EmollamaError("give --text for one clip or --texts for a table, not both")
@@ -111,6 +120,17 @@ def predict(
         require_coverage(coverage)
         need_calibration(model)
     wish = wanted(model, enrol, enrol_neutral, person, save_person)
+    run = {
+        "explain": explain, "transcribe": transcribe, "transcriber": [transcriber, language],
+        "coverage": coverage, "dtype": dtype, "person": wish.name,
+        "enrolled": [str(path) for path in wish.clips],
+    } | ({} if quantise is None else {"quantise": quantise})  # fmt: skip
+    if merge and out is not None:
+        from emollama.session.answers_table import merged, model_signature
+
+        table = merged(out, {"model": model_signature(model), **run}, asked)
+        _tell(table, asked, table.failures(asked), 0)
+        return
     quiet_libraries()
     if len(asked) == 1 and asked[0].video is not None:
         from emollama.media.decode import need_media
@@ -145,15 +165,16 @@ def predict(
         return session.answer(look, explain, coverage=coverage)
 
     if out is not None:
-        from emollama.session.answers_table import AnswersTable, model_signature
+        from emollama.session.answers_table import AnswersTable, model_signature, shard_table
 
-        run = {
-            "model": model_signature(model), "explain": explain, "transcribe": transcribe,
-            "transcriber": [transcriber, language],
-            "coverage": coverage, "dtype": dtype, "person": name,
-            "enrolled": [str(path) for path in wish.clips],
-        } | ({} if quantise is None else {"quantise": quantise})  # fmt: skip
-        _write(asked, AnswersTable(out, session.labels, run), answered)
+        run = {"model": model_signature(model), **run}
+        if share is None:
+            _write(asked, AnswersTable(out, session.labels, run), answered)
+            return
+        own = shard_table(out, share)
+        with sole_writer(own.with_suffix(""), f"{out}: shard {share} is running"):
+            mine = asked[share.part :: share.of]
+            _write(mine, AnswersTable(own, session.labels, run), answered, share)
         return
     failed = 0
     for clip in asked:
@@ -188,23 +209,36 @@ def _look(session: Session, clip: AskedClip, transcribe: bool) -> ClipView:
 
 
 def _write(
-    asked: list[AskedClip], table: AnswersTable, answered: Callable[[AskedClip], Answer]
-) -> None:
+    asked: list[AskedClip], table: AnswersTable, answered: Callable[[AskedClip], Answer],
+    share: Share | None = None,
+) -> None:  # fmt: skip
     """Answer the clips that the table lacks; the table is in their order at the end."""
     wanted = list({clip.key: clip for clip in asked if clip not in table}.values())
     table.start()
-    failed = 0
     with bar("clips") as advance:
         advance(0, len(wanted))
         for done, clip in enumerate(wanted, start=1):
             try:
                 table.add(clip, answered(clip))
             except EmollamaError as error:
-                failed += 1
                 table.add(clip, None, str(error))
             advance(done, len(wanted))
     table.finish(asked)
-    kept = len(asked) - len(wanted)
+    if share is None:
+        _tell(table, asked, table.failures(asked), len(asked) - len(wanted))
+        return
+    # What cannot be answered is told by the merge: a scheduler would only repeat the shard.
+    failed = table.failures(asked)
+    print(f"shard {share} is done: {len(asked) - failed} of {len(asked)} clips answered; when all "
+          "are: the same command with --merge")  # fmt: skip
+
+
+def _tell(table: AnswersTable, asked: list[AskedClip], failed: int, kept: int) -> None:
+    """Count the answered clips of a finished table.
+
+    Raises:
+        EmollamaError: some could not be answered.
+    """
     before = f", {kept} of them before" if kept else ""
     print(f"{table.path}: {len(asked) - failed} of {len(asked)} clips answered{before}")
     if failed:

@@ -13,6 +13,7 @@ import typer
 from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.base.paths import need_file, need_files, need_folder
 from emollama.base.quiet import quiet_libraries
+from emollama.workers.shares import MergeOption, ShardOption, shard_or_merge
 
 if TYPE_CHECKING:
     from emollama.manifest.sample import Manifest
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from emollama.scoring.metrics.context import Context
     from emollama.scoring.predictions.predictions import Predictions
     from emollama.scoring.wheels.wheel_tables import Rules, WheelTables
+    from emollama.workers.shares import Share
 
 Format = Literal["table", "json", "markdown"]
 
@@ -122,11 +124,16 @@ def score(
     judge_cache: Annotated[
         Path | None, typer.Option(help="File that keeps the judge's answers.")
     ] = None,
+    shard: ShardOption = None,
+    merge: MergeOption = False,
 ) -> None:
     """Compute metrics and reports from predictions.
 
-    With --metric those metrics; with --out also the whole report, in one report.json.
+    With --metric those metrics; with --out also the whole report, in one report.json. With --shard
+    a judge is asked about a share of the clips, and its answers are kept; the same command with
+    --merge scores all of them.
     """
+    share = shard_or_merge(shard, merge)
     for files in (predictions, compare, split_file):
         need_files(files)
     for path in (
@@ -148,7 +155,7 @@ def score(
     from emollama.manifest.split_file import read_split_file
     from emollama.scoring.metrics.context import Context
     from emollama.scoring.metrics.preference import order_averaged
-    from emollama.scoring.metrics.registry import COMPARED, METRICS
+    from emollama.scoring.metrics.registry import COMPARED, JUDGED, METRICS
     from emollama.scoring.metrics.synonyms import read_groups
     from emollama.scoring.predictions.against import against_manifest, with_its_splits
     from emollama.scoring.predictions.parsing import parse_again
@@ -242,14 +249,25 @@ def score(
                     "that both sets are decided with offsets"
                 )
             other, _ = _fitted(compare_validation, other)
+    judge = open_judge(judge_url, judge_model, judge_key_env, judge_folder, judge_cache)
+    if share is not None or merge:
+        if judge is None or not set(names) & set(JUDGED):
+            raise EmollamaError(
+                f"{'--merge' if merge else '--shard'} is for what a judge is asked: give a judge "
+                f"and --metric {' or '.join(JUDGED)}; other metrics are one pass over all rows"
+            )
+        judge.asks = not merge
     context = Context(
         found.header.labels,
         _wheel(wheel, wheel_rules),
         thresholds,
-        open_judge(judge_url, judge_model, judge_key_env, judge_folder, judge_cache),
+        judge,
         read_groups(synonyms) if synonyms else None,
         _sets(calibration, coverage, found),
     )
+    if share is not None:
+        _judged(found, context, [name for name in names if name in JUDGED], share)
+        return
     _metrics(found, context, names, other, out, bootstrap, by, format, report)
 
 
@@ -269,6 +287,17 @@ def _of_predict(found: Predictions, clips: Manifest) -> Predictions:
                 rows=tuple(r for r in found.rows if r.id not in held.dropped)),
         replace(clips, labels=labels, samples=known),
     )  # fmt: skip
+
+
+def _judged(found: Predictions, context: Context, names: list[str], share: Share) -> None:
+    """Have the judge answer about a share of the clips; the answers stay in its cache."""
+    from emollama.scoring.metrics.registry import METRICS
+
+    rows = found.select(found.headline()[1], found.headline()[0])[share.part :: share.of]
+    for name in names:
+        METRICS[name].within(context)(rows)
+    print(f"shard {share} is done: {len(rows)} clips judged; when all are: the same command with "
+          "--merge")  # fmt: skip
 
 
 def _report(

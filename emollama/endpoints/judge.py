@@ -132,10 +132,12 @@ class CachedJudge:
     Attributes:
         judge: asked for answers that are not cached.
         folder: folder of the cache.
+        asks: whether it is asked what is not cached.
     """
 
     judge: EndpointJudge | LocalJudge
     folder: Path
+    asks: bool = True
 
     @property
     def name(self) -> str:
@@ -150,7 +152,19 @@ class CachedJudge:
         return Answers(self.folder, model, _name, blank=False)
 
     def ask(self, prompt: str) -> str:
-        """The cached answer, or the judge's, which is then cached."""
+        """The cached answer, or the judge's, which is then cached.
+
+        Raises:
+            EmollamaError: there is none and the judge is not to be asked, or it does not answer.
+        """
+        if not self.asks:
+            kept = self.answers.known(_name(self.answers.model, [{"content": prompt}]))
+            if kept is None:
+                raise EmollamaError(
+                    f"judge '{self.name}' has not been asked about it: run its --shard to the end, "
+                    "or leave out --merge, which asks about the rest"
+                )
+            return kept.text
         return self.answers.ask([{"role": "user", "content": prompt}], self.judge.reply).text
 
 

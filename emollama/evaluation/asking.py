@@ -74,7 +74,7 @@ class Questions:
         for channels in sets:
             for sample in self.loaded.samples:
                 answer = answers[set_name(channels)][sample.id]
-                more: dict[str, Any] = {"latency_ms": answer["ms"], "fold": self._fold}
+                more: dict[str, Any] = {"fold": self._fold}
                 if channels == sets[-1] and sample.id in reasons:
                     more |= self._reason(sample, reasons[sample.id]["text"])
                 rows.append(self._rows.row(sample, channels, ModelAnswer.from_dict(answer), more))
@@ -84,11 +84,11 @@ class Questions:
         text = str(answer["text"])
         labels = self.manifest.labels
         found = parse_words(text, labels) if sample.targets.emotion else Parsed(None)
-        more = {"latency_ms": answer["ms"], "fold": self._fold, **self._reason(sample, text)}
+        more = {"fold": self._fold, **self._reason(sample, text)}
         return self._rows.labelled(sample, channels, found, more)
 
     def _listed(self, sample: Sample, channels: Sequence[Channel], answer: Answer) -> Prediction:
-        more = {"latency_ms": answer["ms"], "fold": self._fold}
+        more = {"fold": self._fold}
         return self._rows.worded(sample, channels, str(answer["text"]), more)
 
     def template(self, sample: Sample, label: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import torch
 
 from emollama.base import torchrun
 from emollama.base.errors import EmollamaError
-from emollama.base.files import file_sha256, read_json
+from emollama.base.files import file_sha256, locked, read_json
 from emollama.base.paths import need_folder
 from emollama.base.progress import bar, silent
 from emollama.endpoints.judge import CachedJudge, open_judge
@@ -30,6 +30,7 @@ from emollama.evaluation.results import (
     say,
     score,
     write_baseline,
+    write_times,
 )
 from emollama.evaluation.rows import require_known_labels, true_values
 from emollama.evaluation.words import clue_features, sentence_features
@@ -48,6 +49,7 @@ from emollama.scoring.metrics.choosing import chosen
 from emollama.scoring.predictions.predictions import Header, write_predictions
 from emollama.session.family import open_artefact
 from emollama.workers.ranks import joined_ranks
+from emollama.workers.shares import Share
 
 PARTIAL = "partial"
 """Folder inside the output for answers until all are complete."""
@@ -56,13 +58,16 @@ _SCORING = ("output", "seed", "bootstrap", "metric", "metrics", "judge", "baseli
 """Keys that affect the scoring, but not the answers."""
 
 
-def evaluate(config: EvalConfig) -> Evaluated:
+def evaluate(config: EvalConfig, share: Share | None = None, merge: bool = False) -> Evaluated:
     """Answer a split with every set of channels, explain some clips, and write the report.
 
     The only path from data to predictions to record, for every kind of model. Under torchrun each
     rank answers its share; rank 0 scores. Answers are stored as they come, so the same call resumes
     a stopped one. Writes `predictions.jsonl`, `baseline.jsonl` (of single labels) and the report
     into `config.output`; the report can be rebuilt from the two files (`emollama score`).
+
+    With `share` this process answers its batches alone and leaves the answers there; `merge` asks
+    nothing and goes on from what the shares have left.
 
     Raises:
         EmollamaError: the artefact's label set differs from the manifest's, or another mistake of
@@ -119,19 +124,23 @@ def evaluate(config: EvalConfig) -> Evaluated:
         header = header.model_copy(update={"settings": header.settings | more})
         # A file that cannot be read is reported before hours are spent on those that can.
         loaded.check([s.id for s in loaded.samples[ranks.rank :: ranks.world]])
+        if share is not None:
+            identity = _identity(config, manifest, folder, loaded, left)
+            with kept_answers(config.output / PARTIAL, identity, ranks, share) as kept:
+                run_passes(questions.passes(), kept, ranks, bar, share)
+            return Evaluated(None, None)
         template = questions.template if model.writes and config.reasons.count else None
         baseline = _baseline(
             config, model, manifest, loaded, header, people, template, ranks.rank == 0
         )
-        identity = _identity(config, manifest, folder, loaded) | (
-            {"enrolled": sorted(left)} if left else {}
-        )
-        with kept_answers(config.output / PARTIAL, identity, ranks) as kept:
+        identity = _identity(config, manifest, folder, loaded, left)
+        with kept_answers(config.output / PARTIAL, identity, ranks, merge=merge) as kept:
             shown = bar if ranks.rank == 0 else silent
-            answers = run_passes(questions.passes(), kept, ranks, shown)
+            answers = run_passes(questions.passes(), kept, ranks, shown, merge=merge)
             if ranks.rank == 0:
                 rows = questions.predictions(answers)
                 write_predictions(config.output / PREDICTIONS_FILE, header, rows)
+                write_times(config.output, answers)
                 score(config, baseline, metrics, judge)
     return read_results(config.output)
 
@@ -148,7 +157,7 @@ def _metrics(config: EvalConfig, judge: CachedJudge | None) -> list[str]:
 
 
 def _identity(
-    config: EvalConfig, manifest: Manifest, folder: Path, loaded: LoadedSamples
+    config: EvalConfig, manifest: Manifest, folder: Path, loaded: LoadedSamples, enrolled: set[str]
 ) -> dict[str, Any]:
     """The identity of this evaluation, for reuse of stored answers."""
     files = sorted(p for p in folder.rglob("*") if p.is_file())
@@ -162,7 +171,7 @@ def _identity(
             (p.relative_to(folder).as_posix(), p.stat().st_size, p.stat().st_mtime_ns)
             for p in files
         ],
-    }
+    } | ({"enrolled": sorted(enrolled)} if enrolled else {})
 
 
 def _baseline(
@@ -217,9 +226,14 @@ def _artefact_folder(config: EvalConfig, manifest: Manifest) -> Path:
         # As the released system has it, the feature folders lie beside the list of clips.
         beside = relocated_sources(list(SOURCES.values()), manifest.path.parent)
         sources = dict(zip(SOURCES, beside, strict=True))
-        report = import_checkpoint(
-            config.model, config.llm, config.layout, manifest.labels, folder, sources=sources
-        )
+        config.output.mkdir(parents=True, exist_ok=True)
+        busy = f"{folder}: is still being imported by another process"
+        with locked(config.output / ".import.lock", busy, seconds=3600):
+            if folder.exists():  # by another shard meanwhile
+                return folder
+            report = import_checkpoint(
+                config.model, config.llm, config.layout, manifest.labels, folder, sources=sources
+            )
         for line in report.lines():
             say(f"{config.model}: {line}")
     return folder

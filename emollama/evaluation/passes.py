@@ -2,8 +2,9 @@
 
 An evaluation asks about every sample in one or more passes (labels from voice and words, labels
 from the face alone, reasons). Each pass is cut into chunks, fixed by the samples alone; rank r of w
-does chunks r, r + w, ... A finished chunk is one line of the rank's own journal. Answers depend
-only on the chunk, whatever the interruptions and the number of ranks.
+do chunks r, r + w, ... (and shard I of N those of I, I + N, ...). A finished chunk is one line of
+the process's own journal. Answers depend only on the chunk, whatever the interruptions and the
+number of processes.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from emollama.base.files import read_json, sole_writer, write_json
 from emollama.base.journal import Journal
 from emollama.base.progress import Bar, silent
 from emollama.workers.ranks import Ranks
+from emollama.workers.shares import Share, lacking
 
 IDENTITY = "identity.json"
 Answer = dict[str, Any]
@@ -45,20 +47,32 @@ class Pass:
 
 
 @contextmanager
-def kept_answers(folder: Path, identity: dict[str, Any], ranks: Ranks) -> Iterator[Path]:
+def kept_answers(
+    folder: Path,
+    identity: dict[str, Any],
+    ranks: Ranks,
+    share: Share | None = None,
+    merge: bool = False,
+) -> Iterator[Path]:
     """`folder` for the answers of an evaluation in progress; removed when the block succeeds.
 
     Answers of an earlier run with the same `identity` (model, samples, settings) are kept; others
-    are discarded with a note.
+    are discarded with a note. A share leaves the folder for the merge.
 
     Raises:
-        EmollamaError: another evaluation is writing there, or the folder cannot be written.
+        EmollamaError: another evaluation is writing there, the folder cannot be written, or holds
+            answers of another identity where shards are made or merged.
     """
+    if share is not None:
+        with sole_writer(folder / share.name, f"{folder.parent}: shard {share} is running"):
+            _claim(folder, identity, alone=False)
+            yield folder
+        return
     first = ranks.rank == 0
     busy = f"{folder.parent}: another evaluation is writing to this folder"
     with sole_writer(folder, busy) if first else nullcontext():
         if first:
-            _claim(folder, identity)
+            _claim(folder, identity, alone=not merge)
         ranks.barrier()
         yield folder
         ranks.barrier()
@@ -66,12 +80,18 @@ def kept_answers(folder: Path, identity: dict[str, Any], ranks: Ranks) -> Iterat
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _claim(folder: Path, identity: dict[str, Any]) -> None:
+def _claim(folder: Path, identity: dict[str, Any], alone: bool) -> None:
+    """Check whose answers a folder holds; where no other process is at work, drop foreign ones."""
     plain = json.loads(json.dumps(identity))
     record = folder / IDENTITY
     if record.is_file() and read_json(record) == plain:
         return
-    old = sorted(folder.glob("rank*.jsonl"))
+    old = _journals(folder)
+    if not alone and (old or record.is_file()):
+        raise EmollamaError(
+            f"{folder}: holds answers of another model, manifest or settings; remove it, or give "
+            "another output"
+        )
     if old:
         print(
             f"note: {folder}: holds answers of another model, manifest or settings; "
@@ -83,37 +103,52 @@ def _claim(folder: Path, identity: dict[str, Any]) -> None:
     write_json(record, plain)
 
 
+def _journals(folder: Path) -> list[Path]:
+    """The journals of ranks, and of shards."""
+    return sorted(folder.glob("*.jsonl"))
+
+
 def run_passes(
     passes: Sequence[Pass],
     folder: Path,
     ranks: Ranks,
     shown: Bar = silent,
+    share: Share | None = None,
+    merge: bool = False,
 ) -> dict[str, dict[str, Answer]]:
-    """Answer this rank's share of open questions; then, on rank 0, collect the answers of all
-    ranks.
+    """Answer this process's share of open questions; then, on rank 0, collect the answers of all.
 
     Args:
         passes: the same on every rank.
         folder: from `kept_answers`.
         ranks: this rank's share.
         shown: shows progress, pass by pass.
+        share: of the chunks, in place of the rank's.
+        merge: ask nothing.
 
     Returns:
-        {pass: {id: answer}}, each id answered once; nothing on the other ranks.
+        {pass: {id: answer}}, each id answered once; nothing on the other ranks and of a share.
 
     Raises:
-        EmollamaError: an answer cannot be stored, or a rank has stopped.
+        EmollamaError: an answer cannot be stored, a rank has stopped, or answers are missing in a
+            merge.
     """
+    own = f"rank{ranks.rank}" if share is None else share.name
+    mine = share or Share(ranks.rank, ranks.world)
     journal = Journal(
-        folder / f"rank{ranks.rank}.jsonl", _chunk_of, lambda: sorted(folder.glob("rank*.jsonl")),
-        sync=True,
+        folder / f"{own}.jsonl", _chunk_of, lambda: _journals(folder), sync=True
     )  # fmt: skip
     with closing(journal):
         for one in passes:
-            share = range(ranks.rank, len(one.chunks), ranks.world)
-            _ask(one, [k for k in share if (one.name, k) not in journal], journal, shown)
+            missing = [k for k in range(len(one.chunks)) if (one.name, k) not in journal]
+            if merge and missing:
+                names = {k: one.chunks[k][0] for k in missing}
+                what = f"batches of clips with {one.name}"
+                seen = [path.name for path in _journals(folder)]
+                raise EmollamaError(lacking(folder.parent, what, names, seen))
+            _ask(one, [k for k in missing if mine.has(k)], journal, shown)
         ranks.barrier()
-        if ranks.rank != 0:
+        if ranks.rank != 0 or share is not None:
             return {}
         journal.reload()
         return {one.name: _answers(one, journal) for one in passes}

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from emollama.base.errors import EmollamaError
-from emollama.base.files import read_json
+from emollama.base.files import read_json, write_json
 from emollama.endpoints.judge import CachedJudge
 from emollama.evaluation.baseline import ChannelFeatures, baseline_predictions
 from emollama.evaluation.config import EvalConfig
@@ -38,6 +40,8 @@ PREDICTIONS_FILE = "predictions.jsonl"
 BASELINE_FILE = "baseline.jsonl"
 Template = Callable[[Sample, str], dict[str, Any]]
 """From a sample and a label to the fields of a prediction that give a reason for it."""
+TIMES_FILE = "times.json"
+"""How long answers took: what a machine did, and so not among the predictions."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +140,16 @@ def write_baseline(
         rows.append(row.model_copy(update=fields))
     write_predictions(path, header.model_copy(update={"settings": settings}), rows)
     return path
+
+
+def write_times(output: Path, answers: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
+    """Write the milliseconds an answer took, by pass: their number, median and 95th percentile."""
+    found = {}
+    for name, given in answers.items():
+        each = [float(answer["ms"]) for answer in given.values()]
+        median, slow = np.quantile(each, [0.5, 0.95])
+        found[name] = {"n": len(each), "median_ms": round(median, 3), "p95_ms": round(slow, 3)}
+    write_json(output / TIMES_FILE, found)
 
 
 def score(

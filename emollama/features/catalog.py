@@ -10,6 +10,8 @@ from emollama.base.errors import EmollamaError
 from emollama.features.shards import SUFFIX, Entry, Extracted, Shard
 
 PARTS = "parts"
+_OPEN = 128
+"""Files held open while tracks are read."""
 
 
 @dataclass(frozen=True)
@@ -22,14 +24,17 @@ class Catalog:
     """Entries of every readable file of a folder, by id and by signature of the media.
 
     Files that cannot be read, or come from another version of the encoder, are reported to
-    `complain` and ignored; their clips are extracted again.
+    `complain` and ignored; their clips are extracted again. Of the parts only those are read whose
+    names begin with `parts`.
     """
 
-    def __init__(self, folder: Path, fingerprint: str, complain: Callable[[str], None]) -> None:
+    def __init__(
+        self, folder: Path, fingerprint: str, complain: Callable[[str], None], parts: str = ""
+    ) -> None:
         self._found: dict[str, list[_Found]] = {}
-        self._open: tuple[Path, Shard] | None = None
+        self._open: dict[Path, Shard] = {}
         # Older files first, parts after shards: the last entry of an id is the newest.
-        files = [*_by_age(folder), *_by_age(folder / PARTS)]
+        files = [*_by_age(folder), *_by_age(folder / PARTS, parts)]
         for path in files:
             try:
                 shard = Shard(path)
@@ -57,10 +62,13 @@ class Catalog:
         found = self._newest(sample_id, signature)
         if found is None:
             raise KeyError(sample_id)
-        # Clips are read in the order they were written: one open file is enough.
-        if self._open is None or self._open[0] != found.path:
-            self._open = (found.path, Shard(found.path))
-        return self._open[1].read(sample_id)
+        # Each file was written in the order that clips are read in, so it is opened once, also
+        # where the clips lie in turns in the files of several shares.
+        if found.path not in self._open:
+            if len(self._open) == _OPEN:
+                self._open.pop(next(iter(self._open)))
+            self._open[found.path] = Shard(found.path)
+        return self._open[found.path].read(sample_id)
 
     def is_file_of(self, path: Path, signatures: dict[str, str]) -> bool:
         """Whether `path` is the current file for exactly these ids and signatures."""
@@ -74,9 +82,9 @@ class Catalog:
         return None
 
 
-def _by_age(folder: Path) -> list[Path]:
+def _by_age(folder: Path, begins: str = "") -> list[Path]:
     dated = []
-    for path in folder.glob(f"[!.]*{SUFFIX}"):
+    for path in folder.glob(f"{begins or '[!.]'}*{SUFFIX}"):
         try:
             dated.append((path.stat().st_mtime_ns, path))
         except FileNotFoundError:

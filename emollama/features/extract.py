@@ -15,20 +15,22 @@ import hashlib
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from emollama.base.errors import EmollamaError
 from emollama.base.files import sole_writer
 from emollama.base.processors import processor_count
-from emollama.encoders.base import Encoder, FeatureTrack
+from emollama.encoders.base import Encoder
 from emollama.encoders.compute import Compute
-from emollama.encoders.presence import RULE, Absent, is_judged
+from emollama.encoders.presence import RULE, is_judged
 from emollama.encoders.table import parse_encoder
 from emollama.features.catalog import PARTS, Catalog
-from emollama.features.report import ExtractReport, read_report
-from emollama.features.shards import SUFFIX, Entry, Extracted, Shard, write_shard
+from emollama.features.report import ExtractReport, read_report, report_of
+from emollama.features.shard_work import ShardWork
+from emollama.features.shards import SUFFIX, Shard
 from emollama.features.store import (
     RECORD,
     EncoderRecord,
@@ -38,14 +40,14 @@ from emollama.features.store import (
     write_record,
 )
 from emollama.manifest.sample import Manifest, Sample
-from emollama.manifest.signature import signature, text_signature
 from emollama.workers.clip_pool import ClipPool
 from emollama.workers.ranks import joined_ranks
-from emollama.workers.worker import Failure, Job, Outcome, job_of, process
+from emollama.workers.shares import Share, lacking
+from emollama.workers.worker import Job, Outcome, process
 
-_PART = 64
-"""Clips per part file: about as many are lost when the process is killed."""
 _GPU_WORKERS = 4
+_SHARES = ".shards"
+"""Folder in the store for the locks of shares."""
 
 
 def extract(
@@ -60,11 +62,15 @@ def extract(
     progress: Callable[[int, int], None] | None = None,
     clip_seconds: float = 300.0,
     build: Callable[[str], Encoder] = parse_encoder,
+    share: Share | None = None,
+    merge: bool = False,
+    pool: Callable[..., Any] = ClipPool,
 ) -> ExtractReport:
     """Fill `store` with the tracks of every clip of `manifest` by every encoder.
 
     Under torchrun each rank processes its share of the shards, rank 0 writes the index when all are
-    done, and all ranks return the same report.
+    done, and all ranks return the same report. With `share` this process does its clips alone and
+    leaves them in parts; `merge` makes of the parts what one call without shares writes.
 
     Args:
         manifest: the clips.
@@ -78,25 +84,34 @@ def extract(
         progress: called with (clips done, clips to do) of this rank, on rank 0 only.
         clip_seconds: a clip that takes longer fails as "timed out".
         build: builds an encoder from its key in a worker; a module-level function.
+        share: of the clips; None for all.
+        merge: compute nothing.
+        pool: what runs the workers, called as `ClipPool` is.
 
     Raises:
-        EmollamaError: the store holds features of another version of an encoder, is being written
-            by another process, or cannot be written. Clips that cannot be decoded or encoded raise
-            nothing: they are in the report.
+        EmollamaError: clips are missing in a merge, or the store holds features of another version
+            of an encoder, is being written by another process, or cannot be written. Clips that
+            cannot be decoded or encoded raise nothing: they are in the report.
     """
     _check(encoders, batch_size, shard_size)
     began = time.monotonic()
     with ExitStack() as stack:
         ranks = stack.enter_context(joined_ranks())
         if ranks.rank == 0:
-            _prepare(store, encoders, stack)
+            _prepare(store, encoders, stack, share)
         ranks.barrier()
-        plan = _plan(manifest.samples, shard_size, ranks.world)
-        catalogs = {e.key: Catalog(store / e.key, e.fingerprint, _warn) for e in encoders}
+        plan, own = _plan(manifest.samples, shard_size, ranks.world), ""
+        if share is not None:
+            plan = [(share.name, manifest.samples[share.part :: share.of])]
+            own = f"{share.name}."
+        catalogs = {e.key: Catalog(store / e.key, e.fingerprint, _warn, own) for e in encoders}
+        retry = retry_failed and not merge
         mine = [
-            _ShardWork(manifest, encoders, store, *item, catalogs, retry_failed)
+            ShardWork(manifest, encoders, store, *item, catalogs, retry, whole=share is None)
             for item in plan[ranks.rank :: ranks.world]
         ]
+        if merge:
+            _require_all(manifest, store, encoders, [job.id for w in mine for job in w.jobs])
         if replaced := [i for work in mine for i in work.replaced]:
             _warn(
                 f"{store}: has {len(replaced)} of these ids with other media or subtitles, e.g. "
@@ -114,19 +129,32 @@ def extract(
         workers = min(workers, -(-todo // batch_size))
         fingerprints = {e.key: e.fingerprint for e in encoders}
         made = build if workers else {e.key: e for e in encoders}.__getitem__
-        pool: ClipPool[FeatureTrack | Absent] = ClipPool(
-            workers, fingerprints, made, process, clip_seconds=clip_seconds
-        )
-        results = stack.enter_context(pool).run(batches)
+        started = pool(workers, fingerprints, made, process, clip_seconds=clip_seconds)
+        results = stack.enter_context(started).run(batches)
         _collect(mine, results, todo, progress if ranks.rank == 0 else None)
+        if share is not None:
+            kept, seconds = len(plan[0][1]) - todo, time.monotonic() - began
+            (work,) = mine
+            return report_of({e.key: work.entries(e.key) for e in encoders}, todo, kept, seconds)
         computed = ranks.total(todo)
         names = [name for name, _ in plan]
         if ranks.rank == 0:
             for encoder in encoders:
                 _complete(store / encoder.key, names)
+            shutil.rmtree(store / _SHARES, ignore_errors=True)
         ranks.barrier()
         kept, seconds = len(manifest.samples) - computed, time.monotonic() - began
         return read_report(store, [e.key for e in encoders], names, computed, kept, seconds)
+
+
+def _require_all(
+    manifest: Manifest, store: Path, encoders: Sequence[Encoder], missing: Sequence[str]
+) -> None:
+    """Raise an error if clips are in no share."""
+    if missing:
+        places = {s.id: k for k, s in enumerate(manifest.samples)}
+        seen = [p.name for e in encoders for p in (store / e.key / PARTS).glob(f"[!.]*{SUFFIX}")]
+        raise EmollamaError(lacking(store, "clips", {places[i]: i for i in missing}, seen))
 
 
 def _on_gpu(encoder: Encoder) -> bool:
@@ -151,9 +179,14 @@ def _check(encoders: Sequence[Encoder], batch_size: int, shard_size: int) -> Non
             raise EmollamaError(f"{name} must be 1 or more, not {value}")
 
 
-def _prepare(store: Path, encoders: Sequence[Encoder], stack: ExitStack) -> None:
-    """Lock the store and check that each encoder is the one recorded in it."""
-    stack.enter_context(sole_writer(store, f"{store}: another extraction is writing to this store"))
+def _prepare(
+    store: Path, encoders: Sequence[Encoder], stack: ExitStack, share: Share | None
+) -> None:
+    """Lock the store, or a share, and check that each encoder is the one recorded in it."""
+    folder, busy = store, f"{store}: another extraction is writing to this store"
+    if share is not None:
+        folder, busy = store / _SHARES / share.name, f"{store}: shard {share} is running"
+    stack.enter_context(sole_writer(folder, busy))
     for encoder in encoders:
         folder = store / encoder.key
         if not (folder / RECORD).is_file():
@@ -192,111 +225,14 @@ def _plan(
     return plan
 
 
-class _ShardWork:
-    """One shard of the manifest, for all encoders: open work and results so far."""
-
-    def __init__(
-        self,
-        manifest: Manifest,
-        encoders: Sequence[Encoder],
-        store: Path,
-        name: str,
-        samples: Sequence[Sample],
-        catalogs: Mapping[str, Catalog],
-        retry_failed: bool,
-    ) -> None:
-        self._encoders = {encoder.key: encoder for encoder in encoders}
-        self._store, self._name = store, name
-        self._catalogs = catalogs
-        media = {sample.id: signature(manifest, sample) for sample in samples}
-        texts = {sample.id: text_signature(sample) for sample in samples}
-        # A corrected subtitle concerns the encoders of the words, and no other.
-        self._signatures = {
-            key: texts if encoder.channel == "words" else media
-            for key, encoder in self._encoders.items()
-        }
-        self._fresh: dict[str, dict[str, Extracted]] = {key: {} for key in self._encoders}
-        self._unwritten: dict[str, list[Extracted]] = {key: [] for key in self._encoders}
-        self.jobs: list[Job] = []
-        self.replaced: list[str] = []
-        for sample in samples:
-            keys = tuple(
-                key for key in self._encoders if self._is_wanted(key, sample.id, retry_failed)
-            )
-            if keys:
-                if any(self._is_other(key, sample.id) for key in keys):
-                    self.replaced.append(sample.id)
-                self.jobs.append(job_of(manifest, sample, keys))
-        self.waiting = len(self.jobs)
-
-    def _is_wanted(self, key: str, sample_id: str, retry_failed: bool) -> bool:
-        entry = self._catalogs[key].entry(sample_id, self._signatures[key][sample_id])
-        return entry is None or (retry_failed and entry.status == "failed")
-
-    def _is_other(self, key: str, sample_id: str) -> bool:
-        """Whether the store has features of this id from other media."""
-        catalog = self._catalogs[key]
-        return sample_id in catalog and not catalog.entry(
-            sample_id, self._signatures[key][sample_id]
-        )
-
-    def add(self, job: Job, outcomes: Mapping[str, Outcome]) -> None:
-        """Record the outcomes of a clip."""
-        for key, outcome in outcomes.items():
-            item = _extracted(job.id, self._signatures[key][job.id], outcome)
-            self._fresh[key][job.id] = item
-            self._unwritten[key].append(item)
-            if len(self._unwritten[key]) >= _PART:
-                self._write_part(key)
-        self.waiting -= 1
-
-    def _write_part(self, key: str) -> None:
-        encoder, items = self._encoders[key], self._unwritten[key]
-        # Named after what is in it: a run that resumes another one never overwrites its parts.
-        digest = hashlib.sha256("\n".join(i.entry.id for i in items).encode()).hexdigest()
-        path = self._store / key / PARTS / f"{self._name}.{digest[:10]}{SUFFIX}"
-        write_shard(path, encoder.width, encoder.fingerprint, items)
-        self._unwritten[key] = []
-
-    def save_parts(self) -> None:
-        """Write results that are in no file yet."""
-        for key, items in self._unwritten.items():
-            if items:
-                self._write_part(key)
-
-    def finish(self) -> None:
-        """Write the shard of each encoder, from new entries and known ones; drop the parts."""
-        for key, encoder in self._encoders.items():
-            catalog, fresh = self._catalogs[key], self._fresh[key]
-            path = self._store / key / (self._name + SUFFIX)
-            if fresh or not catalog.is_file_of(path, self._signatures[key]):
-                items = [
-                    fresh[i] if i in fresh else catalog.read(i, known)
-                    for i, known in self._signatures[key].items()
-                ]
-                write_shard(path, encoder.width, encoder.fingerprint, items)
-            for part in (path.parent / PARTS).glob(f"{self._name}.*{SUFFIX}"):
-                part.unlink(missing_ok=True)
-            self._fresh[key], self._unwritten[key] = {}, []
-
-
-def _extracted(sample_id: str, media: str, outcome: Outcome) -> Extracted:
-    if isinstance(outcome, Absent):
-        return Extracted(Entry(sample_id, media, "absent", outcome.reason), None)
-    if isinstance(outcome, Failure):
-        entry = Entry(sample_id, media, "failed", outcome.reason, outcome.detail)
-        return Extracted(entry, None)
-    return Extracted(Entry(sample_id, media, "ok"), outcome)
-
-
-def _batches(shards: Sequence[_ShardWork], size: int) -> Iterator[list[Job]]:
+def _batches(shards: Sequence[ShardWork], size: int) -> Iterator[list[Job]]:
     for shard in shards:
         for first in range(0, len(shard.jobs), size):
             yield shard.jobs[first : first + size]
 
 
 def _collect(
-    shards: Sequence[_ShardWork],
+    shards: Sequence[ShardWork],
     results: Iterator[tuple[Sequence[Job], Sequence[dict[str, Outcome]]]],
     todo: int,
     progress: Callable[[int, int], None] | None,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from emollama.features.shards import SUFFIX, Shard
+from emollama.features.shards import SUFFIX, Entry, Shard
 from emollama.workers.worker import Failure
 
 
@@ -41,17 +41,28 @@ def read_report(
     store: Path, keys: Sequence[str], names: Sequence[str], computed: int, kept: int, seconds: float
 ) -> ExtractReport:
     """The report of the shards `names` of each encoder."""
-    report = ExtractReport(
-        {key: Counter() for key in keys}, {key: Counter() for key in keys}, {}, computed, kept,
-        seconds,
-    )  # fmt: skip
+    entries = {key: _entries(store / key, names) for key in keys}
+    return report_of(entries, computed, kept, seconds)
+
+
+def _entries(folder: Path, names: Sequence[str]) -> Iterator[Entry]:
     for name in names:
-        for key in keys:
-            for entry in Shard(store / key / (name + SUFFIX)).entries:
-                report.counts[key][entry.status] += 1
-                if entry.status == "absent" and entry.reason:
-                    report.absent[key][entry.reason] += 1
-                if entry.status == "failed":
-                    why = Failure(entry.reason, entry.detail)
-                    report.failures.setdefault(entry.id, {})[key] = why
+        yield from Shard(folder / (name + SUFFIX)).entries
+
+
+def report_of(
+    entries: Mapping[str, Iterable[Entry]], computed: int, kept: int, seconds: float
+) -> ExtractReport:
+    """The report of entries by encoder."""
+    report = ExtractReport({}, {}, {}, computed, kept, seconds)
+    for key, some in entries.items():
+        counts = report.counts.setdefault(key, Counter())
+        absent = report.absent.setdefault(key, Counter())
+        for entry in some:
+            counts[entry.status] += 1
+            if entry.status == "absent" and entry.reason:
+                absent[entry.reason] += 1
+            if entry.status == "failed":
+                why = Failure(entry.reason, entry.detail)
+                report.failures.setdefault(entry.id, {})[key] = why
     return report

@@ -17,6 +17,7 @@ from emollama.base.progress import Bar, bar
 from emollama.merr.settings import Settings
 from emollama.merr.stagefile import CLIPS, Row, StageFile, read_rows
 from emollama.workers.ranks import Ranks
+from emollama.workers.shares import Share
 
 RECORD, LOG, SETTINGS = "record.json", "log.jsonl", "settings.json"
 _SHOWN = 3  # ids of a reason in the record
@@ -43,7 +44,7 @@ class Build:
         out: the folder.
         settings: settings of the build.
         source: folder or manifest of the clips; only stage `clips` reads it.
-        shard: (i, n): this process handles the i-th of every n clips; (0, 1) is all.
+        shard: of the clips that this process handles.
         ranks: processes of torchrun.
         bar: shows progress.
         echo: prints a line for the user.
@@ -52,7 +53,7 @@ class Build:
     out: Path
     settings: Settings
     source: Path | None = None
-    shard: tuple[int, int] = (0, 1)
+    shard: Share = field(default_factory=Share)
     ranks: Ranks = field(default_factory=Ranks)
     bar: Bar = bar
     echo: Callable[[str], None] = print
@@ -72,25 +73,23 @@ class Build:
         """Measuring processes."""
         return self.settings.workers or processor_count(self.ranks.local)
 
-    def part(self) -> tuple[int, int]:
+    def part(self) -> Share:
         """This process's share: from torchrun, or the requested shard."""
         if self.ranks.world > 1:
-            return self.ranks.rank, self.ranks.world
+            return Share(self.ranks.rank, self.ranks.world)
         return self.shard
 
     def file(self, name: str) -> StageFile:
         """The rows of a stage."""
-        i, n = self.part()
-        return StageFile(self.stages, name, f"{i}-of-{n}")
+        return StageFile(self.stages, name, self.part().name)
 
     def mine(self, index: int) -> bool:
         """Whether this process handles the clip at this position.
 
         Clips that a local model reads in one batch are never separated.
         """
-        i, n = self.part()
         refine = self.settings.refine
-        return index // (refine.batch if refine.kind == "local" else 1) % n == i
+        return self.part().has(index // (refine.batch if refine.kind == "local" else 1))
 
     def items(self, *reads: str, optional: tuple[str, ...] = ()) -> Iterator[Item]:
         """Clips that passed all of these stages, in order, one at a time.

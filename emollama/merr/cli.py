@@ -70,7 +70,7 @@ def measure(
     With --shard, list the clips first: emollama annotate clips
     """
     with _opened(out, cfg_path, _both(options, overrides), MEASURED, clips, shard) as made:
-        if made.shard[1] == 1:
+        if made.shard.of == 1:
             get_stage("clips").run(made)
         measure_all(made)
 
@@ -184,13 +184,13 @@ def _opened(
 
     settings = _settings(out, cfg_path, options or [])
     check(settings, stages)
-    i, n = shard_of(shard)
+    share = shard_of(shard)
     with joined_ranks() as ranks:
-        made = Build(out, settings, clips, (i, n), ranks, echo=_say)
+        made = Build(out, settings, clips, share, ranks, echo=_say)
         if ranks.rank:
             yield made
-        elif n > 1:
-            with sole_writer(out / ".shards" / f"{i}-of-{n}", f"{out}: shard {i}/{n} is running"):
+        elif share.of > 1:
+            with sole_writer(out / ".shards" / share.name, f"{out}: shard {share} is running"):
                 yield made
         else:
             with sole_writer(out, f"{out}: another build is writing to this folder"):

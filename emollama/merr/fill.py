@@ -80,7 +80,7 @@ def settle(
     `order` gives (place, id, key) of each clip.
     """
     counts = Counts()
-    if build.ranks.world == 1 and build.shard[1] > 1:
+    if build.ranks.world == 1 and build.shard.of > 1:
         for index, clip, key in order():
             if build.mine(index):
                 counts.see(clip, file.get(key))

@@ -87,6 +87,8 @@ def run_record(
         "left_out": dict(left_out),
         "world_size": world,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        # Sums are taken in another order with another number of them, at least in bfloat16.
+        "threads": torch.get_num_threads(),
     }
 
 

@@ -1,4 +1,7 @@
-"""The table that `emollama predict --out` writes: a row a clip, appended as answers come in."""
+"""The table that `emollama predict --out` writes: a row a clip, appended as answers come in.
+
+It holds what was answered and not how long that took, so the same clips give the same bytes.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,14 +20,14 @@ from emollama.base.errors import EmollamaError
 from emollama.base.files import atomic_path, encode_row, read_text
 from emollama.session.answer import Answer
 from emollama.session.asked import AskedClip
+from emollama.workers.shares import Share, lacking
 
 SUFFIXES = (".csv", ".jsonl")
 
 _FIRST = ("clip", "file", "start", "end", "text", "label", "probability")
 _LAST = (
     "labels", "values", "label_set", "channels", "clues", "absent", "language", "reason",
-    "reason_from", "notes", "seconds",
-    "error", "key",
+    "reason_from", "notes", "error", "key",
 )  # fmt: skip
 
 
@@ -53,12 +57,15 @@ class AnswersTable:
         path: .csv, or .jsonl with the answers as `emollama predict --json` gives them.
         labels: of the model, one column each: its probability.
         run: identifies model and options.
+        failed: whether to keep the rows of clips that could not be answered, too.
 
     Raises:
         EmollamaError: the file is another table, of another model or of other options.
     """
 
-    def __init__(self, path: Path, labels: Sequence[str], run: Mapping[str, Any]) -> None:
+    def __init__(
+        self, path: Path, labels: Sequence[str], run: Mapping[str, Any], failed: bool = False
+    ) -> None:
         need_table(path)
         self.path = path
         self._csv = path.suffix.lower() == ".csv"
@@ -73,7 +80,7 @@ class AnswersTable:
                     f"{path}: holds answers of another model or with other options; remove it or "
                     "give another --out"
                 )
-            if not row.get("error"):
+            if failed or not row.get("error"):
                 self._rows[clip_key] = row
 
     def __contains__(self, clip: AskedClip) -> bool:
@@ -98,7 +105,7 @@ class AnswersTable:
         }
         row = {
             **about,
-            **({"text": clip.text} if answer is None else answer.to_dict()),
+            **({"text": clip.text} if answer is None else _told(answer)),
             "error": error or None,
             "key": f"{self._run}-{key}",
         }
@@ -110,6 +117,16 @@ class AnswersTable:
             raise EmollamaError(
                 f"{self.path}: cannot be written: {problem.strerror or problem}"
             ) from problem
+
+    def take(self, other: AnswersTable) -> None:
+        """Add another table's rows; an answer takes the place of a failure."""
+        for key, row in other._rows.items():
+            if key not in self._rows or self._rows[key].get("error"):
+                self._rows[key] = row
+
+    def failures(self, clips: Sequence[AskedClip]) -> int:
+        """The number of these clips that could not be answered."""
+        return sum(bool(self._rows[clip.key].get("error")) for clip in clips)
 
     def finish(self, clips: Sequence[AskedClip]) -> None:
         """Write the rows of these clips in their order; those of other clips are dropped."""
@@ -174,6 +191,44 @@ class AnswersTable:
         if table[0] != self._columns and rows:
             rows[0]["key"] = ""  # of a model with other labels
         return rows
+
+
+def shard_table(path: Path, share: Share) -> Path:
+    """The table of a share of the clips, in a folder beside the table of all."""
+    return _shards(path) / f"{share.name}{path.suffix}"
+
+
+def merged(path: Path, run: Mapping[str, Any], clips: Sequence[AskedClip]) -> AnswersTable:
+    """Write the table of these clips from those of their shares, which are removed.
+
+    Raises:
+        EmollamaError: a clip is in none of them, or one is of another model or other options.
+    """
+    folder = _shards(path)
+    parts = sorted(p for p in folder.glob(f"*{path.suffix}") if p.is_file())
+    labels = _labels(parts[0]) if parts and path.suffix.lower() == ".csv" else ()
+    table = AnswersTable(path, labels, run)
+    for part in parts:
+        table.take(AnswersTable(part, labels, run, failed=True))
+    if missing := {k: c.name for k, c in enumerate(clips) if c not in table}:
+        raise EmollamaError(lacking(path, "clips", missing, [p.name for p in parts]))
+    table.finish(clips)
+    shutil.rmtree(folder, ignore_errors=True)
+    return table
+
+
+def _shards(path: Path) -> Path:
+    return path.with_name(f"{path.name}.shards")
+
+
+def _labels(path: Path) -> list[str]:
+    """The labels that a table has columns for."""
+    head = next((cells for _, cells in records(read_text(path), ",", path)), [])
+    return [name[2:-1] for name in head if name.startswith("p(")]
+
+
+def _told(answer: Answer) -> dict[str, Any]:
+    return {name: value for name, value in answer.to_dict().items() if name != "seconds"}
 
 
 def _cell(value: Any) -> Any:

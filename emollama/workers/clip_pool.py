@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from emollama.base.errors import EmollamaError
-from emollama.workers.pool import Died, ProcessPool
+from emollama.workers.pool import DIED, Died, ProcessPool
 from emollama.workers.worker import Failure, Job, Tool
 
 T = TypeVar("T")  # what the work gives for a clip and a tool
@@ -54,7 +54,7 @@ class ClipPool(Generic[T]):
     ) -> Iterator[tuple[list[Job], list[dict[str, T | Failure]]]]:
         """Yield (jobs, their outcomes by tool) as they finish, in any order.
 
-        A worker that dies or hangs fails only the clip it was working on.
+        A worker that dies twice or hangs fails only the clip it was working on.
 
         Raises:
             EmollamaError: a tool cannot be built, or workers die while starting.
@@ -82,7 +82,7 @@ class ClipPool(Generic[T]):
 
 
 def _failure(died: Died) -> Failure:
-    if died.reason == "worker died":
+    if died.reason == DIED:
         return Failure(died.reason, f"a worker process died ({died.detail})")
     return Failure(died.reason, died.detail)
 

@@ -21,6 +21,7 @@ from emollama.workers.process import Opened, RefusedError, Worker
 J = TypeVar("J")
 R = TypeVar("R")
 
+DIED = "worker died"
 _PATIENCE = 2.0  # seconds that an idle worker has to end by itself
 
 
@@ -50,6 +51,8 @@ class _Busy:
 class ProcessPool(Generic[J, R]):
     """Processes batches of items in `size` processes; used as a context manager.
 
+    An item with which two processes died in turn is what they died of.
+
     Args:
         size: number of processes.
         opened: called in each process; returns its greeting and a function from a batch to one
@@ -72,6 +75,7 @@ class ProcessPool(Generic[J, R]):
         self._size, self._opened, self._preload = size, opened, preload
         self._check, self._depth, self._seconds = check, depth, seconds
         self._workers: list[_Busy] = []
+        self._suspects: dict[int, Any] = {}
 
     def __enter__(self) -> ProcessPool[J, R]:
         return self
@@ -136,7 +140,7 @@ class ProcessPool(Generic[J, R]):
                     f"worker processes die while starting ({fate}); try fewer of them "
                     "if memory is short"
                 ) from None
-            yield from self._bury(busy, again, Died("worker died", fate))
+            yield from self._bury(busy, again, Died(DIED, fate))
             return
         except RefusedError as error:
             error.batch = busy.batches[0] if busy.ready else ()
@@ -156,8 +160,11 @@ class ProcessPool(Generic[J, R]):
         busy.worker.end()
         first, *others = busy.batches
         again.extend(others)
-        if len(first) == 1:
+        known = all(id(item) in self._suspects for item in first)
+        if len(first) == 1 and (known or why.reason != DIED):
             yield first, [why]
         else:
-            # One at a time finds out which of them it was.
+            # One at a time finds out which of them it was. Once more where it was one: the process
+            # may have been killed from outside.
+            self._suspects |= {id(item): item for item in first}
             again.extend([item] for item in first)

@@ -23,6 +23,7 @@ from emollama.llm.training.sft import train
 from emollama.manifest.sample import read_manifest, write_manifest
 from emollama.scoring.predictions.prediction import Prediction
 from emollama.scoring.predictions.predictions import read_predictions
+from emollama.workers.shares import Share
 from tests import warm
 from tests.llm.training.corpus import make
 from tests.processes import kill_all, torchrun
@@ -57,7 +58,7 @@ def config(preset: Path, *options: str) -> EvalConfig:
 
 def rows(output: Path) -> list[Prediction]:
     found = read_predictions(output / "predictions.jsonl").rows
-    return [r.model_copy(update={"latency_ms": None}) for r in found]
+    return list(found)
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +112,30 @@ def test_other_settings_begin_anew(
     found = evaluate(config(preset, *plain, "reasons.max_new_tokens=3"))
     assert "starting from scratch" in capsys.readouterr().err
     assert found.report is not None and found.scores is None
+
+
+def test_shards_are_one_evaluation_and_a_missing_one_is_told(
+    preset: Path, whole: list[Prediction], tmp_path: Path
+) -> None:
+    asked = config(preset, f"output={tmp_path}")
+    with pytest.raises(EmollamaError, match="no shard has been run"):
+        evaluate(asked, merge=True)
+    evaluate(asked, Share(0, 2))
+    with pytest.raises(EmollamaError, match=r"lacks \d+ batches.*run --shard 1/2 to its end"):
+        evaluate(asked, merge=True)
+    with pytest.raises(EmollamaError, match=r"holds answers of another model.*another output"):
+        evaluate(config(preset, f"output={tmp_path}", "batch_size=2"), Share(1, 2))
+    evaluate(asked, Share(1, 2))
+    journal = tmp_path / "partial/1-of-2.jsonl"
+    left = journal.read_bytes()
+    journal.write_bytes(left[:-9])  # as a kill leaves it
+    evaluate(asked, Share(1, 2))
+    assert journal.read_bytes().count(b"\n") == left.count(b"\n")
+    evaluate(asked, merge=True)
+    one, merged = (f / "predictions.jsonl" for f in (preset.parent / "whole", tmp_path))
+    # The header has a hash of the configuration, in which the output is another.
+    assert merged.read_bytes().split(b"\n", 1)[1] == one.read_bytes().split(b"\n", 1)[1]
+    assert not (tmp_path / "partial").exists()
 
 
 def start(preset: Path, output: Path) -> subprocess.Popen[str]:

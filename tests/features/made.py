@@ -126,6 +126,7 @@ def finish(process: subprocess.Popen[str]) -> str:
 
 if __name__ == "__main__":
     from emollama.features.extract import extract
+    from emollama.workers.shares import shard_of
 
     report = extract(
         read_manifest(Path(sys.argv[1])),
@@ -133,5 +134,6 @@ if __name__ == "__main__":
         Path(sys.argv[2]),
         workers=int(sys.argv[3]),
         shard_size=int(sys.argv[4]),
+        share=shard_of(sys.argv[5]) if len(sys.argv) > 5 else None,
     )
     print(report.computed, report.kept)

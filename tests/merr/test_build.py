@@ -18,6 +18,7 @@ from emollama.merr.build import Build
 from emollama.merr.settings import Settings
 from emollama.merr.stagefile import Row, StageFile, read_rows
 from emollama.merr.stages import STAGES, measure_all, run_all
+from emollama.workers.shares import Share
 from tests import warm
 from tests.media.recording import record
 from tests.merr.rows import _nothing, quiet
@@ -193,7 +194,7 @@ def test_shards_give_the_same_as_one_run(corpus: Path, built: Path) -> None:
     STAGES["clips"].run(opened(corpus, out))
     for i in range(2):
         part = opened(corpus, out)
-        part.shard = (i, 2)
+        part.shard = Share(i, 2)
         measure_all(part)
     whole = opened(corpus, out)
     merge_shards(whole)

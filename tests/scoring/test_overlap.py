@@ -13,11 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from emollama.base.errors import EmollamaError
+from emollama.cli.app import app
 from emollama.endpoints.judge import RETRIES, CachedJudge, EndpointJudge, LocalJudge
+from emollama.manifest.labels import get_label_set
 from emollama.scoring.metrics.overlap import overlap, prompt_hash, rating
 from emollama.scoring.predictions.prediction import Prediction
+from emollama.scoring.predictions.predictions import Header, write_predictions
 
 
 class Server(ThreadingHTTPServer):
@@ -229,6 +233,27 @@ def test_keys_and_hosts_that_cannot_be_sent(monkeypatch: pytest.MonkeyPatch) -> 
         assert "secret" not in str(error.value)
     with pytest.raises(EmollamaError, match="does not answer"):
         ask(EndpointJudge("x", f"http://{'a' * 70}.invalid/v1", pause=0), "Rate")
+
+
+def test_shards_ask_the_judge_and_the_merge_asks_nothing(server: Server, tmp_path: Path) -> None:
+    path = tmp_path / "predictions.jsonl"
+    write_predictions(path, Header(labels=get_label_set("mer2023")), ROWS)
+
+    def score(*more: str, cache: str = "cache") -> str:
+        words = f"score {path} --metric clue_overlap --judge-url {server.url} --judge-model tiny"
+        words += f" --judge-cache {tmp_path / cache} --format json"
+        done = CliRunner().invoke(app, [*words.split(), *more])
+        return str(done.exception) if isinstance(done.exception, EmollamaError) else done.stdout
+
+    whole = score(cache="whole")
+    asked = len(server.asked)
+    assert "shard 0/2 is done: 2 clips judged" in score("--shard", "0/2")
+    assert re.search("'b': judge 'tiny' has not been asked about it", score("--merge"))
+    score("--shard", "1/2")
+    assert len(server.asked) == 2 * asked
+    assert score("--merge") == whole and len(server.asked) == 2 * asked
+    plain = CliRunner().invoke(app, ["score", str(path), "--shard", "0/2"])
+    assert "--shard is for what a judge is asked" in str(plain.exception)
 
 
 def test_mistakes_are_one_line(tmp_path: Path, server: Server) -> None:

@@ -204,6 +204,31 @@ def test_answers_are_scored_against_the_manifest_that_was_asked(
         assert sum(accuracy["failures"].values()) == 1
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_merged_shards_are_the_bytes_of_one_table(
+    model: Path, folder: Path, tmp_path: Path, watched: list[str], suffix: str
+) -> None:
+    one, table = tmp_path / f"one{suffix}", tmp_path / f"t{suffix}"
+    said = predict(folder, "--out", one, "--model", model, *QUIET).replace(str(one), str(table))
+    ask = (folder, "--out", table, "--model", model, *QUIET)
+    assert "lacks 3 clips" in (none := predict(*ask, "--merge")) and "no shard has been run" in none
+    # The third clip is the first of shard 2; the shard with the bad one ends well.
+    assert "shard 1/3 is done: 0 of 1 clips answered" in predict(*ask, "--shard", "1/3")
+    assert "shard 0/3 is done: 1 of 1 clips answered" in predict(*ask, "--shard", "0/3")
+    line = predict(*ask, "--merge").splitlines()[-1]
+    assert re.search(r"lacks 1 clips, e\.g\. '.*b\.wav'; run --shard 2/3 to its end$", line)
+    part = tmp_path / f"t{suffix}.shards" / f"2-of-3{suffix}"
+    predict(*ask, "--shard", "2/3")
+    whole = part.read_bytes()
+    part.write_bytes(whole[:-20])  # as a kill leaves it
+    watched.clear()
+    predict(*ask, "--shard", "2/3")
+    assert watched == ["b.wav"] and part.read_bytes() == whole
+    watched.clear()
+    assert predict(*ask, "--merge").splitlines()[-2:] == said.splitlines()[-2:] and not watched
+    assert table.read_bytes() == one.read_bytes() and not part.parent.exists()
+
+
 def test_mistakes_are_one_line(model: Path, folder: Path, tmp_path: Path) -> None:
     table, manifest, empty = tmp_path / "t.csv", tmp_path / "m.jsonl", tmp_path / "empty"
     table.write_text("path,label\n")
@@ -227,6 +252,9 @@ def test_mistakes_are_one_line(model: Path, folder: Path, tmp_path: Path) -> Non
         ((folder, "--text", "Oh!", "--texts", table), r"give --text for one clip or --texts"),
         ((folder, "--texts", table), r"t\.csv: holds only a header"),
         (("https://a.org/b.mp4",), r"https://a\.org/b\.mp4: is a URL, which is not fetched; downl"),
+        ((folder, "--shard", "0/2"), r"--shard is for a table: give --out"),
+        ((folder, "--out", tmp_path / "u.csv", "--shard", "5/4"), r"--shard 5/4: must be i/n with"),
+        ((folder, "--out", tmp_path / "u.csv", "--shard", "0/2", "--merge"), r"give one of them"),
         ((folder, "--out", wide), r"is not UTF-8 text .*; remove it or give another --out"),
     ):
         said = predict(*words, "--model", model)

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +23,9 @@ def work(items: list[str]) -> list[str]:
     for item in items:
         if item == "dies":
             os.kill(os.getpid(), signal.SIGSEGV)
+        if item.startswith("dies once") and not (mark := Path(item.split(":")[1])).exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
         if item == "hangs":
             threading.Event().wait(3600)
         if item == "leaves":
@@ -56,6 +60,12 @@ def test_only_the_culprits_are_lost() -> None:
     assert found.pop("leaves") == Died("worker died", "exit code 3")
     assert found == {item: item.upper() for item in items if item.startswith("item")}
     assert len(greetings) >= 5 and set(greetings) == {"hello"}, "each lost worker is replaced"
+
+
+def test_a_process_that_is_killed_from_outside_loses_nothing(tmp_path: Path) -> None:
+    item = f"dies once:{tmp_path / 'mark'}"
+    with pool() as made:
+        assert list(made.run(iter([[item]]))) == [([item], [item.upper()])]
 
 
 def test_what_a_worker_refuses_ends_the_pool_and_names_the_batch() -> None:

@@ -11,6 +11,8 @@ from emollama.base import torchrun
 from emollama.base.errors import EmollamaError
 from emollama.base.paths import need_file
 from emollama.base.quiet import quiet_libraries
+from emollama.workers.engines import Engine, get_pool, need_engine
+from emollama.workers.shares import MergeOption, ShardOption, shard_or_merge
 
 
 def extract(
@@ -36,13 +38,21 @@ def extract(
         Literal["store", "npy"],
         typer.Option(help="npy also writes folders of <id>.npy: STORE/NAME-UTT and NAME-FRA."),
     ] = "store",
+    shard: ShardOption = None,
+    merge: MergeOption = False,
+    engine: Annotated[
+        Engine, typer.Option(help="What runs the processes; ray needs the extra of that name.")
+    ] = "pool",
 ) -> None:
     """Run frozen encoders over a manifest and store their features.
 
-    A stopped run resumes where it was.
+    A stopped run resumes where it was. With --shard several commands share the clips, on any
+    machines that see the store; then the same command with --merge.
     """
     if batch_size < 1 or shard_size < 1 or workers < 0:
         raise EmollamaError("--batch-size and --shard-size must be at least 1, --workers 0 or more")
+    share = shard_or_merge(shard, merge)
+    need_engine(engine)
     need_file(manifest)
     specs = ",".join(encoders).split(",")
     from emollama.encoders.names import need_encoders
@@ -80,6 +90,9 @@ def extract(
             retry_failed=retry_failed,
             progress=advance,
             build=build,
+            share=share,
+            merge=merge,
+            pool=get_pool(engine),
         )
     if torchrun.rank() != 0:
         return  # every rank has the same report
@@ -89,7 +102,9 @@ def extract(
         print(f"{key}: {facts}" + (f" ({why})" if why else ""))
     print(f"{report.computed} clips in {report.seconds:.1f} s ({report.rate:.1f} clips/s), "
           f"{report.kept} kept from before")  # fmt: skip
-    if format == "npy":
+    if share is not None:
+        print(f"shard {share} is done; when all are: the same command with --merge")
+    elif format == "npy":
         for encoder in chosen:
             for line in export_npy(store, encoder.key, [s.id for s in corpus.samples]).lines():
                 print(line)

@@ -16,6 +16,7 @@ from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json
 from emollama.base.presets import find_preset
 from emollama.llm.training.config import TrainConfig, TrainingSection
+from emollama.llm.training.monitors import stay_here
 
 BATCH_KEYS = ("train_batch_size", "train_micro_batch_size_per_gpu", "gradient_accumulation_steps")
 
@@ -31,6 +32,7 @@ def training_arguments(
     settings = config.training
     distributed = torchrun.world_size() > 1
     os.environ["TENSORBOARD_LOGGING_DIR"] = str(config.output / "tensorboard")
+    stay_here(config.output)
     schedule, options = _schedule(settings)
     deepspeed_file = _deepspeed_file(config)
     arguments = TrainingArguments(
@@ -63,7 +65,9 @@ def training_arguments(
         dataloader_num_workers=settings.workers,
         dataloader_persistent_workers=settings.workers > 0,
         dataloader_pin_memory=device.type == "cuda",
-        report_to=["tensorboard"],
+        report_to=settings.report_to,
+        run_name=config.output.name,
+        project="emollama",
         disable_tqdm=True,
         log_level="error",
     )

@@ -142,7 +142,8 @@ class TrainingSection(Strict):
     is then not used. `neftune_alpha` adds noise to token embeddings (Jain et al. 2023), sized by
     the length of the row, which must therefore hold one sample. `workers` prepare samples ahead of
     the model. `resume`: "auto" continues from the newest checkpoint of this run, "never" starts
-    from scratch.
+    from scratch. `report_to` are names of transformers' integrations (tensorboard, wandb, trackio,
+    mlflow, ...), whose packages the user installs.
     """
 
     max_steps: int = Field(ge=1)
@@ -166,6 +167,12 @@ class TrainingSection(Strict):
     gradient_checkpointing: bool = False
     deepspeed: Path | None = None
     resume: Literal["auto", "never"] = "auto"
+    report_to: list[str] = Field(default=["tensorboard"])
+
+    @model_serializer(mode="wrap")
+    def _as_given(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `report_to` where it is as it was, so that earlier runs are gone on with."""
+        return without_unused(values(self), {"report_to": ["tensorboard"]})
 
     @model_validator(mode="after")
     def _whole_batches(self) -> TrainingSection:

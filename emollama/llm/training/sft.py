@@ -44,6 +44,7 @@ from emollama.llm.training.arguments import micro_batch, require_deepspeed, trai
 from emollama.llm.training.config import TrainConfig
 from emollama.llm.training.instructions import InstructionSchedule
 from emollama.llm.training.memory import memory_advice
+from emollama.llm.training.monitors import require_monitors
 from emollama.llm.training.probe import Shifts, start_from_probe
 from emollama.llm.training.start import start_from
 from emollama.llm.training.trainer import (
@@ -69,10 +70,10 @@ from emollama.runs.run_folder import run_record, speaker, tell_left_out
 MAY_CHANGE = (
     *(("training", key)
       for key in ("log_every_steps", "save_every_steps", "resume", "workers", "micro_batch",
-                  "pack_tokens", "gradient_checkpointing")),
+                  "pack_tokens", "gradient_checkpointing", "report_to")),
     ("model", "attention"),
 )  # fmt: skip
-"""Settings that may change when a run is resumed: they affect memory and speed only."""
+"""Settings that may change when a run is resumed: they affect memory, speed and logs only."""
 
 
 def train(config: TrainConfig) -> Path:
@@ -91,6 +92,7 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
     say = speaker(rank)
     micro = micro_batch(config, world)
     require_deepspeed(config)
+    require_monitors(config.training.report_to)
     asked = config.training.resume
     resume = checkpoint_to_resume(config.output, config, asked, MAY_CHANGE, PROCESSOR_FILE)
     _require_same_world(config, resume, world)

@@ -20,7 +20,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from emollama.base.errors import require_known
+from emollama.base.errors import EmollamaError, require_known
 from emollama.base.progress import bar
 from emollama.endpoints.judge import Judge
 from emollama.scoring.metrics.formulas import mean
@@ -134,8 +134,11 @@ def overlap(rows: Sequence[Prediction], judge: Judge, kind: Overlap) -> Measure:
             if not (row.reason and row.reason.strip()):
                 failures["no reason"] += 1
                 continue
-            question = _question(judge, kind, str(row.reference_reason), row.reason)
-            value = None if question is None else rating(judge.ask(question))
+            try:
+                question = _question(judge, kind, str(row.reference_reason), row.reason)
+                value = None if question is None else rating(judge.ask(question))
+            except EmollamaError as error:
+                raise EmollamaError(f"'{row.id}': {error}") from error
             if value is None:
                 failures["no rating in the judge's answer"] += 1
                 continue

@@ -366,5 +366,7 @@ METRICS: dict[str, Metric] = {
 
 REPORTED = ("weighted_f1", "accuracy", "uar", "macro_f1", "nll", "brier", "ece")
 """What a report gives."""
+JUDGED = ("clue_overlap", "label_overlap")
+"""What a judge is asked for."""
 COMPARED = REPORTED[:4]
 """What a report can compare systems and channels by."""

@@ -35,13 +35,15 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def start(
-    config: Path, output: Path, *options: str, launcher: tuple[str, ...] = (), cold: bool = False
-):
+    config: Path, output: Path, *options: str, launcher: tuple[str, ...] = (), cold: bool = False,
+    threads: str = "1",
+):  # fmt: skip
     command = [*(launcher or (sys.executable,)), str(ROOT / "train.py"), "--cfg-path", str(config),
                "--options", f"output={output}", *options]  # fmt: skip
     surroundings: dict[str, Any] = {
-        "cwd": ROOT, "env": ENVIRONMENT, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT,
-        "text": True, "start_new_session": True,
+        "cwd": ROOT, "env": {**ENVIRONMENT, "OMP_NUM_THREADS": threads},
+        "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True,
+        "start_new_session": True,
     }  # fmt: skip
     if cold:
         return subprocess.Popen(command, **surroundings)
@@ -105,6 +107,31 @@ def test_best_weights_without_a_checkpoint_are_not_this_runs(config: Path, tmp_p
     record = run(config, output, *best)
     assert record["best"]["weighted_f1"] < 1
     assert all(t.shape[0] == 4 for n, t in weights(output).items() if n.endswith("lora_A.weight"))
+
+
+@pytest.mark.slow
+def test_twice_the_same_bits(config: Path, tmp_path: Path) -> None:
+    """At this size with any number of threads; products of larger models depend on it."""
+    found = []
+    for name, threads in (("one", "1"), ("again", "1"), ("two", "2")):
+        output = tmp_path / name
+        # A process that is forked has as many threads as the one it is forked from.
+        process = start(config, output, "training.max_steps=4", threads=threads, cold=True)
+        said, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, said
+        found.append(weights(output))
+        record = json.loads((output / "model/training_record.json").read_text())
+        assert record["threads"] == int(threads)
+    for name, tensor in found[0].items():
+        assert torch.equal(tensor, found[1][name]) and torch.equal(tensor, found[2][name]), name
+
+
+def test_a_monitor_that_is_not_there_is_one_line(config: Path, tmp_path: Path) -> None:
+    for name, why in (("wandbb", "is unknown; did you mean 'wandb'?"), ("comet_ml", "pip install")):
+        process = start(config, tmp_path / name, f"training.report_to=[{name}]")
+        said, _ = process.communicate(timeout=120)
+        assert process.returncode == 2 and said.count("\n") == 1, said
+        assert "training.report_to" in said and why in said
 
 
 def test_a_run_that_diverges_ends_in_one_line(config: Path, tmp_path: Path) -> None:
@@ -270,6 +297,27 @@ def test_several_processes_killed_go_on_as_if_never_interrupted(
         process = start(config, output, *options, launcher=torchrun(1))
         said, _ = process.communicate(timeout=300)
         assert process.returncode != 0 and "was written by 2 processes" in said
+
+
+@pytest.mark.slow
+def test_a_run_of_two_processes_goes_on_in_one(config: Path, single: Path, tmp_path: Path) -> None:
+    """Each step has the same samples, whoever takes them; only the order of sums differs."""
+    output, options = tmp_path / "run", [*EXACT, "training.save_every_steps=1"]
+    process = start(config, output, *options, launcher=torchrun())
+    deadline = time.monotonic() + 240
+    while not list((output / "checkpoints").glob("checkpoint-2")) and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    kill_all(process)
+    newest = newest_checkpoint(output / "checkpoints")
+    assert newest is not None and newest.name < "checkpoint-6"
+    assert json.loads((newest / WHOLE).read_text())["processes"] == 2
+    record = run(config, output, *options)
+    expected = json.loads((single / "model/training_record.json").read_text())["log"]
+    assert record["world_size"] == 1 and [r["step"] for r in record["log"]] == [1, 2, 3, 4, 5, 6]
+    np.testing.assert_allclose(
+        [r["loss"] for r in record["log"]], [r["loss"] for r in expected], atol=TOLERANCE
+    )
 
 
 def test_checkpoints_that_are_not_whole_are_kept(config: Path, tmp_path: Path) -> None:

@@ -87,8 +87,9 @@ def analysis(recording: Path) -> Analysis:
     voice_words = {"voice": scores(angry=0.7), "words": scores(happy=0.8), "face": scores(sad=0.3)}
     answers = (
         answered("neutral", 0.8, label_set=("neutral", "sad"), without_norm=scores(sad=0.6)),
-        answered("angry", 0.7, by_channel=voice_words, reason=f"He says {NASTY}.",
-                 reason_from="clues"),
+        answered(
+            "angry", 0.7, by_channel=voice_words, reason=f"He says {NASTY}.", reason_from="clues"
+        ),
         answered("angry", 0.6, notes=("the face is small", "far away")),
         SegmentAnswer(None, {}, error="nobody is seen or heard"),
         answered("happy", 0.9),
