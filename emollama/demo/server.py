@@ -98,6 +98,7 @@ def _application(page: Any, settings: Settings, found: list[Example], user: str)
     from fastapi import FastAPI
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+    from emollama.demo import seeking
     from emollama.demo.layout import theme
     from emollama.demo.style import PAGE
 
@@ -116,7 +117,8 @@ def _application(page: Any, settings: Settings, found: list[Example], user: str)
         enable_monitoring=False,
         footer_links=[],
         theme=theme(),
-        css=PAGE,
+        css=PAGE + seeking.STYLE,
+        head=seeking.HEAD,
     )
     app.add_middleware(Gate)
     # Another site's name that points to this machine must not reach the page.
