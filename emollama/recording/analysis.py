@@ -35,6 +35,7 @@ from emollama.recording.export import FORMATS, write_all
 from emollama.recording.notice import NOTICE
 from emollama.recording.parts import Analysis, clock
 from emollama.recording.people import find_people, write_vectors
+from emollama.recording.result.kept import ANALYSIS, keep_analysis
 from emollama.recording.segments import cut_segments
 from emollama.recording.speech import Said, hear
 from emollama.recording.work import RECORD, Work, finished, opened
@@ -61,6 +62,7 @@ class Options:
         show_faces: whether the report shows faces that can be recognised.
         keep_vectors: whether to write the vectors that people are told apart by.
         dtype: precision of a language model.
+        keep_analysis: whether to write what all files can be written from again (`result.kept`).
     """
 
     model: Path
@@ -74,6 +76,7 @@ class Options:
     show_faces: bool = False
     keep_vectors: bool = False
     dtype: Precision = "auto"
+    keep_analysis: bool = False
 
     def run(self, recording: Path) -> dict[str, Any]:
         """What is analysed how, as plain data by words for messages."""
@@ -184,6 +187,8 @@ class Analyst:
             told = _summary(found)
             if self.options.keep_vectors:
                 write_vectors(out / "vectors.npz", blocks, found.people)
+            if self.options.keep_analysis:
+                keep_analysis(found, out / ANALYSIS)
             write_all(found, out, self.options.formats, self.options.show_faces)
             record = {"run": run, "notice": NOTICE, "found": told}
             write_json(out / RECORD, record)
