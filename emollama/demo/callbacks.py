@@ -56,7 +56,7 @@ def on_the_page(
     @functools.wraps(callback)
     def wrapped(self: C, desk: Desk, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[Changes]:
         view = desk.view()
-        for changes in _told(callback(self, view, *args, **kwargs)):
+        for changes in errors_told(callback(self, view, *args, **kwargs)):
             if not view.current:
                 return
             yield changes
@@ -64,7 +64,8 @@ def on_the_page(
     return wrapped
 
 
-def _told(changes: Iterator[Changes]) -> Iterator[Changes]:
+def errors_told(changes: Iterator[Changes]) -> Iterator[Changes]:
+    """The changes of a callback; an error becomes a last one, of the line "state"."""
     try:
         yield from changes
     except EmollamaError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import gradio as gr
@@ -12,6 +12,8 @@ from emollama.demo.examples import Example
 from emollama.demo.gate import NO_FETCHING, names_address
 from emollama.demo.layout import KEEP_SECONDS, Parts, lay_out
 from emollama.demo.people import NOBODY, People
+from emollama.demo.recording.callbacks import Recordings
+from emollama.demo.recording.tab import recording_tab
 
 _WRITERS = 4  # answers that are written side by side, for different visitors
 _CLICK_SAVED = "() => setTimeout(() => document.querySelector('#saved').click(), 200)"
@@ -27,6 +29,7 @@ def build(
     examples: Sequence[Example],
     no_examples: str | None,
     people: Sequence[str] = (),
+    recordings: Recordings | None = None,
 ) -> gr.Blocks:
     """Build the page.
 
@@ -35,26 +38,42 @@ def build(
         examples: clips to choose from.
         no_examples: why there are none; None if there are.
         people: names of the stored people that visitors may choose.
+        recordings: callbacks of the tab for recordings; without them there is none.
     """
     session = callbacks.session
-    with _Page(
+    page = _Page(
         title=f"emollama: {session.name}",
         analytics_enabled=False,
         delete_cache=(KEEP_SECONDS // 6, KEEP_SECONDS),
-    ) as page:
-        titles = [example.title for example in examples]
-        labels = list(callbacks.label_sets)
-        parts = lay_out(session, labels, titles, no_examples, [NOBODY, *people])
-        wire = _Wire(parts)
-        _wire_clip(wire, parts, callbacks, examples)
-        if session.writes:
-            _wire_chat(wire, parts, callbacks)
-        if "enrol" in parts:
-            _wire_person(wire, parts, People(callbacks, people))
-        _wire_saving(wire, parts, callbacks)
+    )
+    with page, gr.Tabs():
+        with gr.Tab("A clip"):
+            _clip_tab(callbacks, examples, no_examples, people)
+        if recordings is not None:
+            with gr.Tab("A recording"):
+                recording_tab(session, recordings, KEEP_SECONDS, lambda parts: _Wire(parts, parts))
     # Enough may wait that a class can use the page, and no more.
     page.queue(max_size=64)
     return page
+
+
+def _clip_tab(
+    callbacks: Callbacks,
+    examples: Sequence[Example],
+    no_examples: str | None,
+    people: Sequence[str],
+) -> None:
+    session = callbacks.session
+    titles = [example.title for example in examples]
+    labels = list(callbacks.label_sets)
+    parts = lay_out(session, labels, titles, no_examples, [NOBODY, *people])
+    wire = _Wire(parts)
+    _wire_clip(wire, parts, callbacks, examples)
+    if session.writes:
+        _wire_chat(wire, parts, callbacks)
+    if "enrol" in parts:
+        _wire_person(wire, parts, People(callbacks, people))
+    _wire_saving(wire, parts, callbacks)
 
 
 def _wire_clip(
@@ -135,8 +154,9 @@ class _Page(gr.Blocks):
 class _Wire:
     """Connects events to callbacks, and shows their changes."""
 
-    def __init__(self, parts: Parts) -> None:
-        names = (*_CHANGED, *_SHOWN, *(name for name in parts if name.startswith("use_")))
+    def __init__(self, parts: Parts, names: Iterable[str] | None = None) -> None:
+        if names is None:
+            names = (*_CHANGED, *_SHOWN, *(name for name in parts if name.startswith("use_")))
         self.parts = {name: parts[name] for name in names if name in parts}
 
     def __call__(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -30,11 +30,18 @@ def sweep(folder: Path, seconds: float) -> None:
 @contextmanager
 def swept(folder: Path, seconds: float) -> Iterator[None]:
     """Sweep repeatedly during the `with` block, so that no file gets more than a tenth older."""
+    with every(seconds / 10, lambda: sweep(folder, seconds)):
+        yield
+
+
+@contextmanager
+def every(seconds: float, act: Callable[[], None]) -> Iterator[None]:
+    """Do something again and again during the `with` block, in a thread."""
     ended = threading.Event()
 
     def run() -> None:
-        while not ended.wait(seconds / 10):
-            sweep(folder, seconds)
+        while not ended.wait(seconds):
+            act()
 
     thread = threading.Thread(target=run, name="sweep", daemon=True)
     thread.start()

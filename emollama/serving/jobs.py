@@ -203,6 +203,10 @@ class Jobs:
         """The recording of a job."""
         return self.folder / job.id / _RECORDING
 
+    def changed(self, job: Job) -> float:
+        """When a job last changed its state, in seconds since 1970."""
+        return (self.folder / job.id / _JOB).stat().st_mtime
+
     def files(self, job: Job) -> dict[str, Path]:
         """The files of a finished job, by their paths below its folder."""
         out = self.folder / job.id / _OUT
