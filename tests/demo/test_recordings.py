@@ -12,9 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import numpy as np
 import pytest
 
+from emollama.base.files import read_json, write_json
 from emollama.demo.callbacks import Changes
 from emollama.demo.recording import shelf as shelves
 from emollama.demo.recording.callbacks import Recordings
@@ -23,11 +25,14 @@ from emollama.demo.recording.shelf import Shelf
 from emollama.demo.recording.view import told_progress
 from emollama.manifest.sample import read_manifest
 from emollama.media.clip import SAMPLE_RATE
+from emollama.recording.answering.samples import segment_samples, write_samples
+from emollama.recording.result.kept import ANALYSIS, keep_analysis
 from emollama.serving.jobs import Asked, Job, Progress
 from emollama.session import Session, open_session
 from tests.demo.conftest import SETTINGS
 from tests.features.made import write_wav
 from tests.media.vowels import vowels
+from tests.recording.export.made import LABELS, STEM, analysis
 from tests.session.people_made import fusion_of_people
 
 
@@ -84,53 +89,93 @@ def polled(tab: Recordings, desk: RecordingDesk) -> dict[str, Any]:
     return found
 
 
-def test_a_recording_from_upload_to_its_files(tab: Recordings, tmp_path: Path) -> None:
-    path = talk(tmp_path / "The <talk>.wav")
-    desk = begun(tab, path)
-    assert not Path(path).exists()  # moved, so that it is there once
-    shown = polled(tab, desk)
-    assert desk.now is not None, shown["state"]
+@pytest.fixture
+def found(answering: Session, tmp_path: Path) -> Iterator[tuple[Recordings, RecordingDesk]]:
+    """A tab with an analysis that is there already; its recording's name is like markup."""
+    folder = tmp_path / "recordings"
+    out = folder / "job-1" / "out"
+    out.mkdir(parents=True)
+    talk(folder / "job-1" / "recording")
+    made = analysis(folder / "job-1" / "recording")
+    keep_analysis(made, out / ANALYSIS)
+    write_samples(segment_samples(made.segments, made.recording, out, STEM, LABELS, True))
+    job = Job("job-1", "The <talk>.wav", time.time(), Asked(), "done")
+    write_json(folder / "job-1" / "job.json", {**vars(job), "asked": vars(job.asked)})
+    shelf = Shelf(answering, SETTINGS, folder)
+    with shelf.open():
+        yield Recordings(shelf, tmp_path / "saved"), RecordingDesk(job.id)
+
+
+def test_names_questions_files_and_an_hour_later(
+    found: tuple[Recordings, RecordingDesk], tmp_path: Path
+) -> None:
+    tab, desk = found
+    shown = last(tab.poll(desk))
     report = shown["report"]
     assert "gradio_api/file=" in report and "<script" not in report  # all of it is an attribute
     assert "The &amp;lt;talk&amp;gt;.wav" in report and "Article 5(1)(f)" in report
-    names = [person.name for person in desk.now.people]
-    assert shown["who"]["choices"] == names and "A" in names
+    assert shown["who"]["choices"] == ["A", "B"] and "&lt;video" not in report
+    assert "&lt;video" in last(tab.show_faces(desk, True))["report"]
 
-    label = next(a.label for a in desk.now.answers if a.label)
-    found = last(tab.ask(desk, f"When is A {label}?"))["found"]
-    assert "Segments of A whose most probable label is" in found
-    named = last(tab.rename(desk, "A", "Ann Lee"))
-    assert "Ann Lee" in named["report"] and named["who"]["choices"][0] == "Ann Lee"
-    assert "there is no person &#x27;A&#x27;" in error_of(tab.rename(desk, "A", "Bo"))
+    angry = last(tab.ask(desk, "When does B get upset?"))["found"]
+    assert "1 time. Segments of B whose most probable label is one of angry" in angry
+    assert 'data-seek="4.00">0:04–0:07</button> <b>B</b> angry 70 %: &lt;/script&gt;' in angry
+    assert "No segment fits." in last(tab.ask(desk, "When is B worried?"))["found"]
     assert "ask when somebody" in error_of(tab.ask(desk, "what is for lunch?"))
+    named = last(tab.rename(desk, "A", "Ann Lee"))
+    assert "Ann Lee" in named["report"] and named["who"]["choices"] == ["Ann Lee", "B"]
+    assert "there is no person &#x27;A&#x27;" in error_of(tab.rename(desk, "A", "Bo"))
 
-    saved = Path(last(tab.download(desk))["saved"])
-    assert saved.name == "The <talk>-analysis.zip"
-    with zipfile.ZipFile(saved) as archive:
-        files = {name: archive.read(name) for name in archive.namelist()}
+    files = taken_home(tab, desk)
     assert {"segments.csv", "recording.eaf", "report.html", "manifest.jsonl"} < files.keys()
     assert not any(name.endswith(".wav") for name in files)
     rows = csv.DictReader(io.StringIO(files["segments.csv"].decode("utf-8-sig")))
-    assert {row["person"] for row in rows} == {"Ann Lee", *names[1:]}
+    assert {row["person"] for row in rows} == {"Ann Lee", "B"}
     assert b"Ann Lee emotion" in files["recording.eaf"]
     assert str(tmp_path).encode() not in files["report.html"] + files["manifest.jsonl"]
-    out = tmp_path / "home"
-    out.mkdir()
-    (out / "manifest.jsonl").write_bytes(files["manifest.jsonl"])
-    sample = read_manifest(out / "manifest.jsonl").samples[0]
-    assert sample.speaker == "recording-Ann Lee" and sample.audio == "The <talk>.wav"
-    if len(names) > 1:
-        one = last(tab.merge(desk, names[1], "Ann Lee"))
-        assert one["who"]["choices"] == ["Ann Lee", *names[2:]]
-    assert last(tab.undo(desk))["who"]["choices"] == names
+    (tmp_path / "manifest.jsonl").write_bytes(files["manifest.jsonl"])
+    first, second, *_ = read_manifest(tmp_path / "manifest.jsonl").samples
+    assert (first.speaker, first.video) == (f"{STEM}-Ann Lee", "The <talk>.wav")
+    assert (second.speaker, second.audio) == (f"{STEM}-B", "The <talk>.wav")
+    one = last(tab.merge(desk, "B", "Ann Lee"))
+    assert one["who"]["choices"] == ["Ann Lee"] and "merged by hand" in one["report"]
+    assert last(tab.undo(desk))["who"]["choices"] == ["A", "B"]
 
-    # An hour later.
-    job = tab.jobs.get(desk.job or "")
     old = time.time() - SETTINGS.keep_seconds - 1
-    os.utime(tab.jobs.folder / job.id / "job.json", (old, old))
+    os.utime(tab.jobs.folder / "job-1" / "job.json", (old, old))
     tab.shelf.expire()
-    assert not (tab.jobs.folder / job.id).exists()
+    assert not (tab.jobs.folder / "job-1").exists()
     assert "removed, as everything is after an hour" in error_of(tab.ask(desk, "when is A sad?"))
+
+
+def taken_home(tab: Recordings, desk: RecordingDesk) -> dict[str, bytes]:
+    """The files of the zip."""
+    saved = Path(last(tab.download(desk))["saved"])
+    assert saved.name == "The <talk>-analysis.zip"
+    with zipfile.ZipFile(saved) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+@pytest.mark.slow
+def test_a_recording_from_upload_to_its_files(tab: Recordings, tmp_path: Path) -> None:
+    path = talk(tmp_path / "The <talk>.wav")
+    desk = begun(tab, path)
+    shown = polled(tab, desk)
+    assert desk.now is not None, shown["state"]
+    names = [person.name for person in desk.now.people]
+    assert shown["who"]["choices"] == names and "A" in names
+    label = next(a.label for a in desk.now.answers if a.label)
+    found = last(tab.ask(desk, f"When is A {label}?"))["found"]
+    assert "Segments of A whose most probable label is" in found
+    last(tab.rename(desk, "A", "Ann"))
+    files = taken_home(tab, desk)
+    rows = csv.DictReader(io.StringIO(files["segments.csv"].decode("utf-8-sig")))
+    assert {row["person"] for row in rows} == {"Ann", *names[1:]}
+    assert b"recording-Ann" in files["manifest.jsonl"]
+    desk = begun(tab, talk(tmp_path / "talk.wav"))
+    tab.jobs.recording(tab.jobs.get(desk.job or "")).write_bytes(b"broken since")
+    told = polled(tab, desk)["state"]
+    assert "talk.wav: the analysis failed: " in told and str(tmp_path) not in told
 
 
 def test_what_cannot_be_analysed_is_told_in_a_line(
@@ -155,20 +200,30 @@ def test_what_cannot_be_analysed_is_told_in_a_line(
     assert "analyse a recording first" in error_of(tab.ask(desk, "when is A sad?"))
 
 
-def test_one_that_is_stopped_or_fails_leaves_nothing(tab: Recordings, tmp_path: Path) -> None:
+def test_one_that_is_stopped_or_fails_leaves_nothing(answering: Session, tmp_path: Path) -> None:
+    shelf = Shelf(answering, SETTINGS, tmp_path / "recordings")  # whose jobs wait
+    tab = Recordings(shelf, tmp_path / "saved")
+    path = str(tmp_path / "talk.wav")
     desk = begun(tab, talk(tmp_path / "talk.wav"))
+    assert not Path(path).exists()  # moved, so that it is there once
+    assert "talk.wav: begins" in last(tab.poll(desk))["state"]
+    assert last(tab.poll(desk))["state"] == gr.skip()  # nothing new
     assert "is removed" in last(tab.stop(desk))["state"]
     assert tab.jobs.all() == [] and desk.job is None
-    desk = begun(tab, talk(tmp_path / "talk.wav"))
-    tab.jobs.recording(tab.jobs.get(desk.job or "")).write_bytes(b"broken since")
-    told = polled(tab, desk)["state"]
-    assert "talk.wav: the analysis failed: " in told and 'role="alert"' in told
-    assert str(tmp_path) not in told and tab.jobs.all() == []
     # A second one takes the place of the first.
     desk = begun(tab, talk(tmp_path / "talk.wav"))
     first = desk.job
     last(tab.begin(desk, talk(tmp_path / "talk.wav"), True, False, False, None))
     assert [job.id for job in tab.jobs.all()] == [desk.job] and desk.job != first
+    shelf.jobs.close()
+    kept = shelf.jobs.folder / (desk.job or "") / "job.json"
+    write_json(kept, {**read_json(kept), "state": "failed", "error": "recording: is not readable"})
+    shelf = Shelf(answering, SETTINGS, tmp_path / "recordings")
+    tab = Recordings(shelf, tmp_path / "saved")
+    told = last(tab.poll(desk))
+    assert "talk.wav: the analysis failed: is not readable" in told["state"]
+    assert 'role="alert"' in told["state"] and tab.jobs.all() == [] and "timer" in told
+    shelf.jobs.close()
 
 
 def test_progress_is_told_by_stage() -> None:
@@ -180,5 +235,5 @@ def test_progress_is_told_by_stage() -> None:
         "talk.mp4: step 1 of 4, looking and listening: 1.5 of 4 minutes, "
         "2.1 times real time, 71 s left"
     )
-    assert "model is opened" in told_progress(job, 0, None)
+    assert "first half minute" in told_progress(job, 0, None)
     assert "waits for 2 other recordings" in told_progress(replace(job, state="queued"), 2, None)

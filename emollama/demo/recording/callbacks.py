@@ -118,9 +118,9 @@ class Recordings:
             yield {**ended, "desk": desk}
             raise
         told = self._progress(job)
-        if told != desk.told:  # a line that is there is not read out again
-            desk.told = told
-            yield {"state": busy(told)}
+        # A line that is there is not read out again.
+        yield {"state": gr.skip() if told == desk.told else busy(told)}
+        desk.told = told
 
     @on_the_tab
     def stop(self, desk: RecordingDesk) -> Iterator[Changes]:

@@ -40,7 +40,7 @@ def recording_tab(
     state = gr.State(
         RecordingDesk(), time_to_live=2 * keep_seconds, delete_callback=recordings.forget
     )
-    parts: Parts = {"desk": state, "timer": gr.Timer(1.0, active=False)}
+    parts: Parts = {"desk": state, "timer": gr.Timer(2.0, active=False)}
     _form(parts, session, recordings.shelf.settings.max_bytes)
     parts["state"] = gr.HTML("", elem_classes=["piece", "state"], elem_id="recording-state")
     with gr.Column(visible=False, elem_classes=["recording"]) as parts["outcome"]:

@@ -51,7 +51,7 @@ def told_progress(job: Job, before: int, progress: Progress | None) -> str:
         others = f"{before} other recording{'s' if before > 1 else ''}"
         return f"{job.name}: waits for {others} …" if before else f"{job.name}: begins …"
     if progress is None:
-        return f"{job.name}: the model is opened …"
+        return f"{job.name}: the first half minute is looked at and heard …"
     stages = list(_STAGES)
     step = ""
     if progress.stage in stages:
