@@ -30,6 +30,19 @@
     document.addEventListener(name, (e) => { if (e.target === clip()) follow(); }, true);
   }
 
+  // A report is as dark as the page, not as the system.
+  document.addEventListener("load", (e) => {
+    if (!e.target.matches?.(".recording iframe")) return;
+    const inside = e.target.contentDocument, dark = document.body.classList.contains("dark");
+    inside.documentElement.style.colorScheme = dark ? "dark" : "light";
+    for (const { cssRules } of inside.styleSheets) {
+      for (const rule of cssRules) {
+        const scheme = rule.media?.mediaText.includes("prefers-color-scheme");
+        if (scheme) rule.media.mediaText = dark ? "all" : "not all";
+      }
+    }
+  }, true);
+
   document.addEventListener("click", (e) => {
     const button = e.target.closest("[data-seek]");
     if (button) {

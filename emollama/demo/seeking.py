@@ -1,7 +1,7 @@
 """Times on the page that the players go to, and the playhead that follows them.
 
-An element with `data-seek` goes there when it is clicked, a lane to the place of the click. Each
-player belongs to an area, the nearest `.seeks` around it: times seek the player of their own area.
+An element with `data-seek` lets the clip's player, or the report of the recording in whose area it
+stands (`.recording`), go there when it is clicked; a click on a clip's lane goes to its place.
 """
 
 from __future__ import annotations

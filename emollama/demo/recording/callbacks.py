@@ -181,6 +181,7 @@ class Recordings:
     def ask(self, desk: RecordingDesk, question: str) -> Iterator[Changes]:
         """When somebody is or gets something."""
         now = self._now(desk)
+        yield {"found": ""}
         if len(question) > LONGEST_QUESTION:
             raise EmollamaError(
                 f"the question has {len(question)} characters; at most {LONGEST_QUESTION} are "
@@ -210,9 +211,9 @@ class Recordings:
     def _shown(self, desk: RecordingDesk) -> Changes:
         now = desk.opened
         names: list[Any] = [person.name for person in now.people]
-        first = names[0] if names else None
+        first, second = (*names[:2], None, None)[:2]
         return {
             "report": framed(now, now.recording, desk.show_faces),
             "who": gr.update(choices=names, value=first),
-            "into": gr.update(choices=names, value=first),
+            "into": gr.update(choices=names, value=second),
         }

@@ -98,11 +98,11 @@ def _results(parts: Parts) -> None:
             parts["name"] = gr.Textbox(
                 label="New name", lines=1, max_length=LONGEST_NAME, min_width=150
             )
-            parts["rename"] = gr.Button("Rename", size="sm", min_width=90)
+            parts["rename"] = gr.Button("Rename", size="sm", scale=0, min_width=110)
         with gr.Row(equal_height=True):
             parts["into"] = gr.Dropdown([], label="Is the same person as", min_width=150)
-            parts["merge"] = gr.Button("Merge", size="sm", min_width=90)
-            parts["undo"] = gr.Button("As they were found", size="sm", min_width=140)
+            parts["merge"] = gr.Button("Merge", size="sm", scale=0, min_width=110)
+            parts["undo"] = gr.Button("As they were found", size="sm", scale=0, min_width=160)
     with gr.Row():
         parts["faces"] = gr.Checkbox(
             False, label="Show the picture, with faces that can be recognised", min_width=200,

@@ -15,8 +15,7 @@ from emollama.recording.result.when import Found
 from emollama.serving.jobs import Job, Progress
 
 STYLE = """
-.recording iframe { width: 100%; height: min(85vh, 70rem); border: 0; color-scheme: light; }
-.dark .recording iframe { color-scheme: dark; }
+.recording iframe { width: 100%; height: min(85vh, 70rem); border: 0; }
 .found { list-style: none; padding: 0 !important; margin: .3rem 0; max-height: 16rem;
   overflow-y: auto; }
 .found li { margin: 0 0 .25rem; overflow-wrap: anywhere; }
