@@ -118,8 +118,8 @@ class Recordings:
             yield {**ended, "desk": desk}
             raise
         told = self._progress(job)
-        # A line that is there is not read out again.
-        yield {"state": gr.skip() if told == desk.told else busy(told)}
+        # A line that is there is not read out again; the desk is kept for as long as it is used.
+        yield {"desk": desk, "state": gr.skip() if told == desk.told else busy(told)}
         desk.told = told
 
     @on_the_tab
