@@ -13,6 +13,8 @@ from emollama.demo.examples import Example
 from emollama.demo.gate import NO_FETCHING, names_address
 from emollama.demo.layout import KEEP_SECONDS, Parts, lay_out
 from emollama.demo.people import NOBODY, People
+from emollama.demo.recording.callbacks import Recordings
+from emollama.demo.recording.tab import recording_tab
 from emollama.demo.status import Changes
 
 _AT_ONCE = 4  # events of a kind that run side by side, for different visitors
@@ -28,6 +30,7 @@ def build(
     callbacks: Callbacks,
     no_examples: str | None,
     people: Sequence[str] = (),
+    recordings: Recordings | None = None,
 ) -> gr.Blocks:
     """Build the page.
 
@@ -35,28 +38,41 @@ def build(
         callbacks: of the page.
         no_examples: why there are none; None if there are.
         people: names of the stored people that visitors may choose.
+        recordings: callbacks of the tab for recordings; without them there is none.
     """
-    session, examples = callbacks.session, list(callbacks.examples.values())
-    with _Page(
+    session = callbacks.session
+    page = _Page(
         title="emollama",
         analytics_enabled=False,
         delete_cache=(KEEP_SECONDS // 6, KEEP_SECONDS),
-    ) as page:
-        labels = list(callbacks.label_sets)
-        parts = lay_out(
-            session, labels, examples, no_examples, callbacks.decoders.settings, [NOBODY, *people]
-        )
-        wire = _Wire(parts)
-        _wire_clip(wire, parts, callbacks, examples)
-        wire(page.load, callbacks.greet, [parts["desk"]], place="clip")
-        if session.writes:
-            _wire_chat(wire, parts, Conversation(session))
-        if "enrol" in parts:
-            _wire_person(wire, parts, People(callbacks, people))
-        _wire_saving(wire, parts, callbacks)
+    )
+    with page, gr.Tabs():
+        with gr.Tab("A clip"):
+            _clip_tab(page, callbacks, no_examples, people)
+        if recordings is not None:
+            with gr.Tab("A recording"):
+                recording_tab(session, recordings, KEEP_SECONDS, lambda parts: _Wire(parts, parts))
     # Enough may wait that a class can use the page, and no more.
     page.queue(max_size=64)
     return page
+
+
+def _clip_tab(
+    page: gr.Blocks, callbacks: Callbacks, no_examples: str | None, people: Sequence[str]
+) -> None:
+    session, examples = callbacks.session, list(callbacks.examples.values())
+    labels = list(callbacks.label_sets)
+    parts = lay_out(
+        session, labels, examples, no_examples, callbacks.decoders.settings, [NOBODY, *people]
+    )
+    wire = _Wire(parts)
+    _wire_clip(wire, parts, callbacks, examples)
+    wire(page.load, callbacks.greet, [parts["desk"]], place="clip")
+    if session.writes:
+        _wire_chat(wire, parts, Conversation(session))
+    if "enrol" in parts:
+        _wire_person(wire, parts, People(callbacks, people))
+    _wire_saving(wire, parts, callbacks)
 
 
 def _wire_clip(

@@ -8,21 +8,26 @@ from html import escape
 
 from PIL import Image, ImageDraw, ImageFont
 
+from emollama.demo.seeking import seek_button
 from emollama.session import ClipView, Peak
 
 _BOX, _OTHER = "#E69F00", "#FFFFFF"
 
 
-def peak_figure(look: ClipView) -> str:
-    """The frame with its expression in words; a note if no face was found."""
+def peak_figure(look: ClipView, seeks: bool = True) -> str:
+    """The frame with its expression in words; a note if no face was found.
+
+    `seeks`: whether there is a player beside it, which can go there.
+    """
     peak = look.observation.peak
     if peak is None:
         return '<p class="small">No face was found, so there is no frame to show.</p>'
     told = peak_words(look, peak)
+    button = seek_button(peak.time, "Go there") if seeks else ""
     source = base64.b64encode(boxed(peak)).decode("ascii")
     return (
         f'<figure><img alt="{escape(told)}" src="data:image/jpeg;base64,{source}">'
-        f"<figcaption>{escape(told)}</figcaption></figure>"
+        f"<figcaption>{escape(told)} {button}</figcaption></figure>"
     )
 
 

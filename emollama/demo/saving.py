@@ -68,12 +68,12 @@ def case_sheet(session: Session, visit: Visit, answer: Answer) -> str:
     ]
     if visit.weights is not None:
         parts.append(f"<h2>Share of each channel</h2>{carried(visit.weights)}")
-    parts.append(f"<h2>Peak frame</h2>{peak_figure(look)}")
+    parts.append(f"<h2>Peak frame</h2>{peak_figure(look, seeks=False)}")
     if look.text:
         source = "transcribed by Whisper" if look.text_source == "heard" else "given"
         said = f"<blockquote>{escape(look.text)}</blockquote>"
         parts.append(f"<h2>Words ({source})</h2>{said}")
-    parts.append(f"<h2>Over time</h2>{lanes(look, answer.frames)}")
+    parts.append(f"<h2>Over time</h2>{lanes(look, answer.frames, seeks=False)}")
     parts.append(notes(visit))
     if visit.exchanges:
         parts.append("<h2>Conversation</h2>" + "".join(map(_exchange, visit.exchanges)))

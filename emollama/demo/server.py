@@ -72,6 +72,8 @@ def running(
     try:
         from emollama.demo.callbacks import Callbacks
         from emollama.demo.page import build
+        from emollama.demo.recording.callbacks import Recordings
+        from emollama.demo.recording.shelf import Shelf
 
         with listening(settings) as sock:
             decoders.start()
@@ -80,9 +82,18 @@ def running(
             saved.mkdir(parents=True)
             people = stored_people() if settings.people else []
             callbacks = Callbacks(session, decoders, saved, found)
-            page = build(callbacks, why_none, people)
-            app = _application(page, settings, found, user)
-            with swept(folder_of_page, settings.keep_seconds), _listens(app, sock):
+            shelf = Shelf(session, settings, uploads.folder / "recordings")
+            page = build(callbacks, why_none, people, Recordings(shelf, saved))
+            read = [
+                str(shelf.jobs.folder),
+                *(str(path) for one in found for path in (one.path, one.thumbnail)),
+            ]
+            app = _application(page, settings, read, user)
+            with (
+                swept(folder_of_page, settings.keep_seconds),
+                shelf.open(),
+                _listens(app, sock),
+            ):
                 # An address to be opened; that of all interfaces is none.
                 _answered_ahead(callbacks, found)
                 host = "localhost" if settings.host in ("0.0.0.0", "::") else settings.host
@@ -97,14 +108,15 @@ def running(
             os.environ["GRADIO_TEMP_DIR"] = before
 
 
-def _application(page: Any, settings: Settings, found: list[Example], user: str) -> Any:
-    """The page as an application, behind the gate."""
+def _application(page: Any, settings: Settings, paths: list[str], user: str) -> Any:
+    """The page as an application, behind the gate, which serves what lies at `paths`."""
     import gradio as gr
     from fastapi import FastAPI
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    from emollama.demo import script
+    from emollama.demo import script, seeking
     from emollama.demo.layout import theme
+    from emollama.demo.recording import view
     from emollama.demo.style import PAGE
 
     app = gr.mount_gradio_app(
@@ -115,15 +127,15 @@ def _application(page: Any, settings: Settings, found: list[Example], user: str)
         server_port=settings.port,
         auth=None if settings.api_key is None else (user, settings.api_key),
         max_file_size=settings.max_bytes,
-        allowed_paths=[str(path) for one in found for path in (one.path, one.thumbnail)],
+        allowed_paths=paths,
         show_error=False,
         ssr_mode=False,
         run_history=False,
         enable_monitoring=False,
         footer_links=[],
         theme=theme(),
-        css=PAGE,
-        head=script.HEAD,
+        css=PAGE + seeking.STYLE + view.STYLE,
+        head=script.HEAD + seeking.HEAD,
     )
     app.add_middleware(Gate)
     # Another site's name that points to this machine must not reach the page.

@@ -11,18 +11,21 @@ from html import escape
 import numpy as np
 
 from emollama.base.colours import EXPRESSION_COLOURS
+from emollama.demo.moments import clue_links
+from emollama.demo.seeking import seek_button
 from emollama.session import ClipView, Frames, Measurement, Timeline
 
 _LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 _WIDTH, _HEIGHT = 1000, 100  # of a lane's own units
 
 
-def lanes(look: ClipView, frames: Frames | None = None) -> str:
-    """All lanes of a clip, and the measurements in words.
+def lanes(look: ClipView, frames: Frames | None = None, seeks: bool = True) -> str:
+    """The clues of a clip with their moments, all its lanes, and the measurements in words.
 
     Args:
         look: the clip.
         frames: valence, arousal or other quantities over time, from a model that predicts them.
+        seeks: whether there is a player beside it, which goes to the times that are clicked.
     """
     timeline, length = look.observation.timeline, max(look.duration, 1e-3)
     peak, absent = look.observation.peak, look.observation.absent
@@ -33,10 +36,10 @@ def lanes(look: ClipView, frames: Frames | None = None) -> str:
     else:
         parts.append(_empty("Facial expression", absent.get("face", "no face was found")))
     if len(timeline.voice_times):
-        parts.append(_curve("Voice energy", "dB re full scale", timeline.voice_times,
-                            {"energy": timeline.energy}, length, at))  # fmt: skip
+        parts.append(_curve("Sound level", "dB re full scale", timeline.voice_times,
+                            {"energy": timeline.energy}, length, at, _level(look)))  # fmt: skip
     else:
-        parts.append(_empty("Voice energy", absent.get("voice", "no sound was found")))
+        parts.append(_empty("Sound level", absent.get("voice", "no sound was found")))
     if np.isfinite(timeline.pitch).any():
         parts.append(_curve("Voice pitch", "Hz", timeline.voice_times,
                             {"pitch": timeline.pitch}, length, at))  # fmt: skip
@@ -47,22 +50,40 @@ def lanes(look: ClipView, frames: Frames | None = None) -> str:
         parts.append(_curve(" and ".join(values), "as the model predicts them",
                             np.asarray(frames.times), values, length, at))  # fmt: skip
     parts.append(_axis(length))
-    return f'<div class="lanes">{"".join(parts)}</div>{told_table(look.observation.measurements)}'
+    head = '<div class="playhead" aria-hidden="true"></div>' if seeks else ""
+    return (
+        f'{clue_links(look, seeks)}<div class="lanes{" seek" if seeks else ""}" '
+        f'data-length="{length:.3f}">{head}{"".join(parts)}</div>'
+        f"{told_table(look.observation.measurements, seeks)}"
+    )
 
 
-def told_table(told: Sequence[Measurement]) -> str:
+def told_table(told: Sequence[Measurement], seeks: bool) -> str:
     """The measurements in words with their times, in a folded table."""
     if not told:
         return ""
     rows = "".join(
-        f"<tr><td>{t.start:.1f}–{t.end:.1f} s</td><td>{escape(t.channel)}</td>"
-        f"<td>{escape(t.words)}</td></tr>"
+        f"<tr><td>{_span(t, seeks)}</td><td>{escape(t.channel)}</td><td>{escape(t.words)}</td></tr>"
         for t in told
     )
     return (
         "<details><summary>The same in words</summary><table><thead><tr><th>time</th>"
         f"<th>channel</th><th>measured</th></tr></thead><tbody>{rows}</tbody></table></details>"
     )
+
+
+def _span(told: Measurement, seeks: bool) -> str:
+    words = f"{told.start:.1f}–{told.end:.1f} s"
+    return seek_button(told.start, words) if seeks else words
+
+
+def _level(look: ClipView) -> str:
+    """The sound's level in words, beside its decibels; "" where the model has no yardstick."""
+    clues = look.clues.get("voice")
+    if not clues or "voice" not in look.used:
+        return ""
+    word = next((w for w in ("quiet", "loud") if f"{w} voice" in clues), "usual")
+    return f"{word} compared with {look.compared_with}; "
 
 
 def _expressions(timeline: Timeline, length: float, at: float | None) -> str:
@@ -96,6 +117,7 @@ def _curve(
     values: dict[str, np.ndarray],
     length: float,
     at: float | None,
+    first: str = "",
 ) -> str:
     known = np.concatenate([v[np.isfinite(v)] for v in values.values()])
     if not len(known):
@@ -108,7 +130,7 @@ def _curve(
         for name, v in values.items()
     )
     digits = 2 if max(abs(low), abs(high)) < 10 else 0
-    said = f"{low:.{digits}f} to {high:.{digits}f} {unit}"
+    said = f"{first}{low:.{digits}f} to {high:.{digits}f} {unit}"
     legend = _legend(colours.items()) if len(values) > 1 else ""
     return _lane(title, said, shapes, at) + legend
 

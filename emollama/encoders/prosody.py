@@ -43,10 +43,11 @@ COLUMNS = (
 
 _CODE = 1  # raised whenever the numbers change
 _HOP = 160  # samples: a frame every 10 ms
-_LOWEST, _HIGHEST = 60.0, 600.0  # Hz
+LOWEST, HIGHEST = 60.0, 600.0
+"""Hz of pitch that is looked for."""
 _WINDOW = 400  # samples that YIN compares with their shifted copy
-_LONGEST = int(SAMPLE_RATE / _LOWEST) + 2  # samples of shift
-_SHORTEST = int(SAMPLE_RATE / _HIGHEST) - 1
+_LONGEST = int(SAMPLE_RATE / LOWEST) + 2  # samples of shift
+_SHORTEST = int(SAMPLE_RATE / HIGHEST) - 1
 _FRAME = _WINDOW + _LONGEST
 _APERIODIC = 0.3  # a frame is voiced below it: more than for clean singing, as voices are hoarse
 _ENERGY_WINDOW = 400  # samples: 25 ms

@@ -35,6 +35,7 @@ from emollama.recording.export import FORMATS, write_all
 from emollama.recording.notice import NOTICE
 from emollama.recording.parts import Analysis, SegmentAnswer, clock
 from emollama.recording.people import find_people, write_vectors
+from emollama.recording.result.kept import ANALYSIS, keep_analysis
 from emollama.recording.segments import cut_segments
 from emollama.recording.speech import Said, hear
 from emollama.recording.work import RECORD, Work, finished, opened
@@ -62,6 +63,7 @@ class Options:
         keep_vectors: whether to write the vectors that people are told apart by.
         dtype: precision of a language model.
         quantise: how a language model is held; None as in training.
+        keep_analysis: whether to write what all files can be written from again (`result.kept`).
     """
 
     model: Path
@@ -76,6 +78,7 @@ class Options:
     keep_vectors: bool = False
     dtype: Precision = "auto"
     quantise: Quantisation | None = None
+    keep_analysis: bool = False
 
     def run(self, recording: Path) -> dict[str, Any]:
         """What is analysed how, as plain data by words for messages."""
@@ -188,6 +191,8 @@ class Analyst:
             told = _summary(found)
             if self.options.keep_vectors:
                 write_vectors(out / "vectors.npz", blocks, found.people)
+            if self.options.keep_analysis:
+                keep_analysis(found, out / ANALYSIS)
             write_all(found, out, self.options.formats, self.options.show_faces)
             record = {"run": run, "notice": NOTICE, "found": told}
             write_json(out / RECORD, record)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from emollama.encoders.prosody import measure
+from emollama.encoders.pitch import drawn_contour
 from emollama.media.clip import SAMPLE_RATE
 from emollama.media.speakers import HOP, PARTIAL, SpeakerEncoder
 from emollama.media.speech import CHUNK_SECONDS, SpeechActivity, speech_spans
@@ -146,7 +146,7 @@ def _contour(audio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     count = round(len(audio) / SAMPLE_RATE * VOICE_RATE)
     if not count:
         return np.zeros(0, np.float32), np.zeros(0, np.float32)
-    contour = measure(audio)
+    contour = drawn_contour(audio)
     place = np.minimum((contour.times * VOICE_RATE).astype(int), count - 1)
     power = np.bincount(place, 10 ** (contour.energy / 10), count)
     frames = np.maximum(np.bincount(place, minlength=count), 1)

@@ -40,13 +40,7 @@ class Work:
         path = self.folder / f"{name}.npz"
         if not path.is_file():
             return None
-        try:
-            with np.load(path, allow_pickle=False) as kept:
-                return dict(kept)
-        except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
-            raise EmollamaError(
-                f"{path}: cannot be read ({error}); remove {self.folder} to start again"
-            ) from error
+        return read_arrays(path, f"remove {self.folder} to start again")
 
     def keep_arrays(self, name: str, arrays: Arrays) -> None:
         """Keep plain arrays under a name, whole or not at all.
@@ -80,6 +74,19 @@ class Work:
         for journal in self._journals.values():
             journal.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def read_arrays(path: Path, remedy: str) -> Arrays:
+    """The arrays of an .npz.
+
+    Raises:
+        EmollamaError: it cannot be read; ends in the remedy.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            return dict(kept)
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
+        raise EmollamaError(f"{path}: cannot be read ({error}); {remedy}") from error
 
 
 def write_arrays(path: Path, arrays: Arrays) -> None:

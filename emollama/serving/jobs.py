@@ -17,7 +17,7 @@ from contextlib import ExitStack, redirect_stderr
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from uuid import uuid4
 
 from emollama.base.errors import EmollamaError
@@ -35,7 +35,7 @@ MOST_JOBS = 100
 """Jobs that are kept, finished ones too."""
 _JOB, _RECORDING, _OUT, _LOG = "job.json", "recording", "out", "log.txt"
 _PRELOAD = ["emollama.recording.analysis", "torch"]
-_PROGRESS = re.compile(r"^([\d.]+)/([\d.]+) (minutes[\w ]*),", re.MULTILINE)
+_PROGRESS = re.compile(r"^([\d.]+)/([\d.]+) (minutes[\w ]*), (.*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,17 @@ class Job:
     asked: Asked
     state: State = "queued"
     error: str | None = None
+
+
+class Progress(NamedTuple):
+    """What a running job does: the stage, minutes of the recording done and in all, and the speed
+    in words, as "4.2 times real time, 3 min left".
+    """
+
+    stage: str
+    done: float
+    total: float
+    speed: str
 
 
 class Jobs:
@@ -177,13 +188,24 @@ class Jobs:
             self._jobs.pop(job_id, None)
             shutil.rmtree(self.folder / job_id, ignore_errors=True)
 
-    def progress(self, job: Job) -> tuple[str, float, float] | None:
-        """What a running job does: the stage, minutes done and in all; None before it begins."""
+    def progress(self, job: Job) -> Progress | None:
+        """What a running job does; None before it begins."""
         log = self.folder / job.id / _LOG
         if job.state != "running" or not log.is_file():
             return None
         stages = _PROGRESS.findall(log.read_text("utf-8", "replace"))
-        return (stages[-1][2], float(stages[-1][0]), float(stages[-1][1])) if stages else None
+        if not stages:
+            return None
+        done, total, stage, speed = stages[-1]
+        return Progress(stage, float(done), float(total), speed)
+
+    def recording(self, job: Job) -> Path:
+        """The recording of a job."""
+        return self.folder / job.id / _RECORDING
+
+    def changed(self, job: Job) -> float:
+        """When a job last changed its state, in seconds since 1970."""
+        return (self.folder / job.id / _JOB).stat().st_mtime
 
     def files(self, job: Job) -> dict[str, Path]:
         """The files of a finished job, by their paths below its folder."""

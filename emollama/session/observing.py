@@ -20,8 +20,9 @@ from emollama.base.errors import EmollamaError
 from emollama.encoders.base import Encoder, FeatureTrack
 from emollama.encoders.crops import FaceFinder, spread
 from emollama.encoders.expression import CLASSES, ExpressionEncoder
+from emollama.encoders.pitch import drawn_contour
 from emollama.encoders.presence import NO_FACE, Absent, encode, why_absent
-from emollama.encoders.prosody import Contour, measure
+from emollama.encoders.prosody import Contour
 from emollama.media.clip import SAMPLE_RATE, Clip
 from emollama.media.cutting import Box
 from emollama.media.presence import LEAST_SPEECH, speech_in
@@ -246,7 +247,7 @@ def _try(make: Callable[[], T], notes: list[str], what: str) -> T | None:
 def _contour(clip: Clip) -> Contour | None:
     if clip.audio is None or len(clip.audio) < SAMPLE_RATE // 20:
         return None
-    contour = measure(clip.audio)
+    contour = drawn_contour(clip.audio)
     return contour if contour.energy.max() >= _SILENCE else None
 
 

@@ -86,7 +86,7 @@ def test_the_timeline_leaves_gaps_where_nothing_is_known() -> None:
     html = lanes(look(), frames)
     columns = {round(float(x)) for x in re.findall(r'<rect x="([\d.]+)"', html)}
     assert columns == {0, 500, 750}  # the look at 0.75 s found no face
-    assert "Voice energy" in html and "-60 to -20 dB" in html and "110 to 130 Hz" in html
+    assert "Sound level" in html and "-60 to -20 dB" in html and "110 to 130 Hz" in html
     assert "valence and arousal" in html
     assert "nan" not in html.lower()
 

@@ -13,12 +13,12 @@ def write_rttm(analysis: Analysis, path: Path) -> None:
     """A line for each turn: SPEAKER, file, channel 1, start, duration, speaker, in ten fields.
 
     The file is the recording's name without its suffix; blanks in it become underscores, since
-    fields are separated by blanks.
+    fields are separated by blanks, and in names of speakers.
     """
     name = clean(analysis.recording.stem).replace(" ", "_") or "recording"
     lines = (
-        f"SPEAKER {name} 1 {turn.start:.3f} {turn.end - turn.start:.3f} <NA> <NA> {turn.speaker} "
-        "<NA> <NA>\n"
+        f"SPEAKER {name} 1 {turn.start:.3f} {turn.end - turn.start:.3f} <NA> <NA> "
+        f"{clean(turn.speaker).replace(' ', '_')} <NA> <NA>\n"
         for turn in analysis.turns
         if round(turn.end - turn.start, 3) > 0
     )

@@ -1,0 +1,1 @@
+"""What is done with an analysis once it is there: kept, people named and merged, asked about."""

@@ -1,0 +1,148 @@
+"""Questions that a recording's segments answer: "when is A angry?", "when does B get upset?"
+
+The rules, which every answer states: a feeling is one or more labels (`FEELINGS` and the labels'
+own synonyms); somebody *is* so in the segments whose most probable label is one of them, and *gets*
+so in those of them whose person had another label, or none, in the segment before.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from emollama.base.errors import EmollamaError
+from emollama.manifest.labels import label_set
+from emollama.recording.parts import Analysis, Segment, SegmentAnswer
+from emollama.scoring.reasons.sentences import listed
+
+FEELINGS: dict[str, tuple[str, ...]] = {
+    "upset": ("angry", "sad", "worried", "fear"),
+    "tense": ("angry", "worried", "fear"),
+    "stressed": ("angry", "worried", "fear"),
+    "frustrated": ("angry",),
+    "depressed": ("sad",),
+    "hurt": ("sad",),
+    "panicked": ("fear",),
+    "excited": ("happy", "surprise"),
+    "positive": ("happy", "calm"),
+    "negative": ("angry", "sad", "worried", "fear", "disgust", "contempt"),
+}
+"""Words that are no label, as labels; a model's label of the same name comes first."""
+
+_BASIC = label_set(
+    "feelings", "neutral", "calm", "happy", "sad", "angry", "surprise", "worried", "fear",
+    "disgust", "boredom", "contempt", "doubt",
+)  # fmt: skip
+_GETS = re.compile(r"\b(?:gets?|got|becom(?:es?|ing)|became|turns?|starts?|begins?|grows?)\b")
+_OTHER = re.compile(r"\b(?:not|never|no longer|without|why|how)\b|n't\b|^\s*what\b(?! time)")
+_SUBJECT = re.compile(
+    r"\bwhen(?:ever)?\s+(?:is|was|are|were|does|did|do|has|had)\s+([^\W\d_][\w'-]*)", re.IGNORECASE
+)
+_ANYBODY = frozenset((
+    "she", "he", "they", "it", "we", "you", "i", "any", "anyone", "anybody", "some", "someone",
+    "somebody", "everyone", "everybody", "one", "people", "person", "the", "a", "an", "either",
+    "both", "there", "this", "that", "her", "his", "their",
+))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Found:
+    """An answer.
+
+    Attributes:
+        rule: what was looked for, as a sentence.
+        segments: that fit it, with their answers, in order of time.
+    """
+
+    rule: str
+    segments: tuple[tuple[Segment, SegmentAnswer], ...]
+
+
+def asked(analysis: Analysis, question: str) -> Found:
+    """The segments that answer a question.
+
+    Raises:
+        EmollamaError: what can be asked, where this cannot; or that nobody is called so, or the
+            model has no such label.
+    """
+    text = " ".join(question.split())
+    lower = text.lower()
+    words = _feelings(analysis, lower)
+    if not words or _OTHER.search(lower):
+        raise EmollamaError(askable(analysis))
+    people = _people(analysis, text)
+    labels = [x for x in analysis.labels if any(x in _labels(analysis, word) for word in words)]
+    if not labels:
+        raise EmollamaError(
+            f"this model has no label for '{words[0]}'; its labels are {', '.join(analysis.labels)}"
+        )
+    gets = _GETS.search(lower) is not None
+    names = people or [person.name for person in analysis.people]
+    rule = f"Segments of {listed(names)} whose most probable label is "
+    rule += ("one of " if labels[1:] else "") + ", ".join(labels)
+    if words != labels:
+        rule += f" ({', '.join(repr(word) for word in words)})"
+    if gets:
+        rule += ", and was none of these in the segment before"
+    return Found(f"{rule}.", tuple(_fitting(analysis, names, labels, gets)))
+
+
+def askable(analysis: Analysis) -> str:
+    """What can be asked, in one sentence."""
+    name = analysis.people[0].name if analysis.people else "A"
+    known = [x for x in FEELINGS if x not in analysis.labels and _labels(analysis, x)]
+    return (
+        f'ask when somebody is or gets something, as "when is {name} {analysis.labels[0]}?" or '
+        f'"when does {name} get upset?"; known are {", ".join([*analysis.labels, *known])}'
+    )
+
+
+def _labels(analysis: Analysis, word: str) -> list[str]:
+    """The model's labels that a word means."""
+    own = [x for x in analysis.labels if x.lower() == word]
+    if own:
+        return own
+    meant = FEELINGS.get(word) or (_BASIC.canonical(word),)
+    return [x for x in analysis.labels if (_BASIC.canonical(x) or x) in meant]
+
+
+def _feelings(analysis: Analysis, lower: str) -> list[str]:
+    """Words of feelings in a question, in its order; of "very unhappy" not "happy" as well."""
+    known = {x.lower() for x in analysis.labels} | {*_BASIC.labels, *_BASIC.synonyms, *FEELINGS}
+    longest = sorted(known, key=len, reverse=True)
+    found = re.findall(rf"(?<![\w-])(?:{'|'.join(map(re.escape, longest))})(?![\w-])", lower)
+    return list(dict.fromkeys(found))
+
+
+def _people(analysis: Analysis, text: str) -> list[str]:
+    """Who is asked about; nobody by name where it is anybody."""
+    names = [person.name for person in analysis.people]
+    found = [name for name in names if _named(name, text)]
+    subject = _SUBJECT.search(text)
+    if not found and subject is not None:
+        who = subject[1].removesuffix("'s")
+        if who.lower() not in _ANYBODY and not _feelings(analysis, who.lower()):
+            raise EmollamaError(
+                f"nobody here is called '{who[:40]}'; the people are {listed(names)}"
+            )
+    return found
+
+
+def _named(name: str, text: str) -> bool:
+    # "a" is an article, "A" a person; longer names may be written as one likes.
+    flags = re.IGNORECASE if len(name) > 1 else re.NOFLAG
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text, flags) is not None
+
+
+def _fitting(
+    analysis: Analysis, names: Sequence[str], labels: Sequence[str], gets: bool
+) -> list[tuple[Segment, SegmentAnswer]]:
+    before: dict[str, str | None] = {}
+    found = []
+    for segment, answer in zip(analysis.segments, analysis.answers, strict=True):
+        fits = segment.person in names and answer.label in labels
+        if fits and not (gets and before.get(segment.person) in labels):
+            found.append((segment, answer))
+        before[segment.person] = answer.label
+    return found
