@@ -83,8 +83,8 @@ def running(
             page = build(callbacks, why_none, people)
             app = _application(page, settings, found, user)
             with swept(folder_of_page, settings.keep_seconds), _listens(app, sock):
-                # An address to be opened; that of all interfaces is none.
                 _answered_ahead(callbacks, found)
+                # An address to be opened; that of all interfaces is none.
                 host = "localhost" if settings.host in ("0.0.0.0", "::") else settings.host
                 name = f"[{host}]" if ":" in host else host
                 yield f"http://{name}:{sock.getsockname()[1]}/"
