@@ -94,8 +94,8 @@ def running(
                 shelf.open(),
                 _listens(app, sock),
             ):
-                # An address to be opened; that of all interfaces is none.
                 _answered_ahead(callbacks, found)
+                # An address to be opened; that of all interfaces is none.
                 host = "localhost" if settings.host in ("0.0.0.0", "::") else settings.host
                 name = f"[{host}]" if ":" in host else host
                 yield f"http://{name}:{sock.getsockname()[1]}/"

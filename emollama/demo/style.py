@@ -58,8 +58,7 @@ html:not([data-reworded]) #reworded, .state:not(:has(p)) { display: none; }
 .gradio-container:has(#reading .title) #clip { display: none; }
 #reading:not(:has(p)) { display: none; }
 :is(a, button, input, textarea, select, summary, video, label, [tabindex]):focus-visible,
-label:has(input:is([type=checkbox], [type=radio]):focus-visible),
-div:has(> div > div > input[role=listbox]:focus-visible), .block:has(textarea:focus-visible) {
+label:has(input:is([type=checkbox], [type=radio]):focus-visible) {
   outline: 3px solid #D55E00 !important; outline-offset: 2px; }
 .block:has(:is(textarea, input, button, .wrap):focus-visible) { overflow: visible !important; }
 #labels input { padding-right: 2rem; text-overflow: ellipsis; }
