@@ -20,8 +20,8 @@ def test_a_voice_that_creaks_for_a_moment_stays_in_its_octave() -> None:
     phase = 2 * np.pi * np.cumsum(180 + 30 * np.sin(2 * np.pi * time)) / SAMPLE_RATE
     # Every other period is weaker for 120 ms: twice the period fits as well, or better.
     creaks = (time > 0.9) & (time < 1.02)
-    audio = sum(np.sin(k * phase) / k for k in range(1, 9)) + creaks * np.sin(phase / 2)
-    audio = (0.1 * audio).astype(np.float32)
+    sound = sum(np.sin(k * phase) / k for k in range(1, 9)) + creaks * np.sin(phase / 2)
+    audio = (0.1 * sound).astype(np.float32)
     plain, drawn = measure(audio), drawn_contour(audio)
     assert leaps(plain.f0) == 2 and leaps(drawn.f0) == 0
     inside = (drawn.times > 0.92) & (drawn.times < 1.0) & (drawn.f0 > 0)
