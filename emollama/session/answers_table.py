@@ -9,13 +9,15 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emollama.base.csv_rows import records
 from emollama.base.errors import EmollamaError
 from emollama.base.files import atomic_path, encode_row, read_text
-from emollama.session.answer import Answer
 from emollama.session.asked import AskedClip
+
+if TYPE_CHECKING:
+    from emollama.session.answer import Answer
 
 SUFFIXES = (".csv", ".jsonl")
 
