@@ -13,14 +13,16 @@ import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emollama.base.csv_rows import records
 from emollama.base.errors import EmollamaError
 from emollama.base.files import atomic_path, encode_row, read_text
-from emollama.session.answer import Answer
 from emollama.session.asked import AskedClip
 from emollama.workers.shares import Share, lacking
+
+if TYPE_CHECKING:
+    from emollama.session.answer import Answer
 
 SUFFIXES = (".csv", ".jsonl")
 
