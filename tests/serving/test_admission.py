@@ -95,6 +95,7 @@ def test_at_the_deadline_the_label_goes_out_without_its_reason(
         assert whole["reason"] is not None and not [n for n in whole["notes"] if "deadline" in n]
         monkeypatch.setattr(Reply, "_tokens", endless)
         object.__setattr__(settings, "deadline", 3.0)
+        server.app.state.admission.writing.seconds = None  # on a slow machine one is long
         with ThreadPoolExecutor(3) as pool:
             late = list(pool.map(lambda _: ask(server, **data), range(3)))
         for answer in late:
@@ -115,7 +116,7 @@ def test_at_the_deadline_the_label_goes_out_without_its_reason(
         assert len(server.app.state.admission.writing) == 0
 
 
-def test_the_oldest_request_writes_first_and_one_at_a_time(
+def test_the_oldest_requests_write_first_and_others_once_they_are_done(
     server: Running, session: Session, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine, admission = server.app.state.engine, server.app.state.admission
@@ -124,12 +125,14 @@ def test_the_oldest_request_writes_first_and_one_at_a_time(
     going: list[int] = []
 
     class Told:
+        writing = None  # nothing is written together
+
         def __init__(self, number: int) -> None:
             self.number = number
 
         def __iter__(self):
             going.append(self.number)
-            assert len(going) == 1
+            assert len(going) <= 2
             yield "a"
             yield "b"
             going.remove(self.number)
@@ -137,6 +140,7 @@ def test_the_oldest_request_writes_first_and_one_at_a_time(
 
     monkeypatch.setattr(session, "ask", lambda look, turns, *rest: turns)
     monkeypatch.setattr("emollama.serving.engine.Reply", Told)
+    monkeypatch.setattr("emollama.serving.engine._AT_ONCE", 2)
     release = threading.Event()
 
     async def main() -> None:
