@@ -31,6 +31,7 @@ from transformers import LlamaConfig
 from benchmarks.measure import LLM, evidence, show
 from emollama.base.errors import EmollamaError, one_line_errors
 from emollama.base.files import read_json, write_json
+from emollama.base.quiet import quiet_libraries
 from emollama.llm import artefact
 from emollama.llm.backbone import empty_llm, resolve_llm
 from emollama.llm.configuration import read_config
@@ -245,6 +246,7 @@ def main() -> None:
     parser.add_argument("--quantise", default="none", help=argparse.SUPPRESS)
     parser.add_argument("--tokens", type=int, default=8, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    quiet_libraries()
     if options.answer is not None:
         answer(options.answer, options.work / "manifest.jsonl", options.quantise, options.tokens)
         return
