@@ -20,6 +20,7 @@ from emollama.evaluation.compare import Way, compare
 from emollama.llm import artefact, backbone, room
 from emollama.llm.backbone import load_llm
 from emollama.llm.inference import label_probabilities
+from emollama.llm.interop.export import export
 from emollama.llm.training.config import TrainConfig
 from emollama.llm.training.sft import train
 from emollama.manifest.sample import read_manifest
