@@ -285,8 +285,7 @@ class Session(ABC):
         if explain and self.writes:
             told = self.reason(look, sampling, found)
             found = replace(found, reason=told.text, reason_from=told.origin)
-        took = look.observation.took + time.monotonic() - started
-        return replace(found, seconds=took)
+        return replace(found, seconds=look.observation.took + time.monotonic() - started)
 
     def require_calibrated(
         self, coverage: float | None, labels: Sequence[str] | None = None
