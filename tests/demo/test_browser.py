@@ -151,12 +151,22 @@ def test_awkward_clips_and_an_answer_that_is_stopped(
         page.get_by_role("button", name="Ask", exact=True).click()
         page.locator("#state-chat", has_text="Writing").wait_for()
         page.get_by_role("button", name="Stop", exact=True).click()
-        page.locator("#chat", has_text="; stopped").wait_for()
+        _how_it_was_made(page, "; stopped")
         length.fill("8")
         page.get_by_role("button", name="Retry", exact=True).click()
-        page.locator("#chat", has_text="8 tokens written in").wait_for()
+        page.locator("#state-chat", has_text="Writing").wait_for()
+        _how_it_was_made(page, "8 tokens written in")
         assert page.get_by_text("What does she feel?").count() == 1
         browser.close()
+
+
+def _how_it_was_made(page: playwright.Page, words: str) -> None:
+    """Wait until an answer has ended, and unfold how it was made."""
+    page.locator("#state-chat", has_text="Answered in").wait_for()
+    told = page.locator("#chat").get_by_text(words)
+    if not told.count():
+        page.get_by_text("How this was made").click()
+    told.first.wait_for()
 
 
 def test_one_face_of_several_is_chosen_and_a_server_that_is_gone_is_told(
