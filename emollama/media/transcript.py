@@ -37,6 +37,7 @@ _TOKENS_OF_ANY_SCRIPT = 16  # a second: in Hindi a letter is a token
 _LEAST_CERTAIN = -1.0  # mean log-probability of a token
 _LEAST_ENGLISH = -0.7  # the same, of a transcriber that knows only English: see `Transcriber.hear`
 _SURE = -0.33  # the same, of a sentence said again and again (loops at real times: -0.35 and less)
+_FASTEST = 3.5  # words a second of one who repeats a sentence, pauses included
 _MOST_REPEATED = 2.4  # length over compressed length: a loop compresses well
 _STAMP = 0.02  # seconds a time token counts
 _SECOND = 50  # such steps
@@ -139,7 +140,7 @@ class Transcriber:
             states = known[part] if part in known else self.states([_cut(audio, part)])
             (heard,) = self.tokens(states, [part], prompt)
             foreign = english and heard.certainty < _LEAST_ENGLISH
-            if not foreign and not self.unsure(heard):
+            if not foreign and not self.unsure(heard, part.end - part.start):
                 phrases += self._phrases(heard.ids, part)
         return Transcript(tuple(phrases), language)
 
@@ -188,19 +189,21 @@ class Transcriber:
         most = [int(min(_MOST_TOKENS, _LEAST_TOKENS + rate * length)) for length in seconds]
         return self._greedy(states, most, prompt)
 
-    def unsure(self, heard: Heard) -> bool:
-        """Whether nothing is said, the transcriber is uncertain of it, or loops."""
+    def unsure(self, heard: Heard, seconds: float) -> bool:
+        """Whether nothing is said in so many seconds, it is uncertain, or the transcriber loops."""
         text = self.text(heard.ids)
         if not text or heard.certainty < _LEAST_CERTAIN:
             return True
-        return repeats(text) and not self._said_again(heard)
+        return repeats(text) and not self._said_again(heard, seconds)
 
-    def _said_again(self, heard: Heard) -> bool:
+    def _said_again(self, heard: Heard, seconds: float) -> bool:
         """Whether a text that repeats itself is somebody who does: surely heard, at real times.
 
-        A transcriber that loops is less sure, and mostly says the time by whole seconds or not at
-        all.
+        A transcriber that loops is less sure, mostly says the time by whole seconds or not at all,
+        and in a short stretch has more words than anybody.
         """
+        if len(self.text(heard.ids).split()) > _FASTEST * seconds:
+            return False
         steps = [i - self.first_stamp for i in heard.ids if i > self.first_stamp]
         real = sum(step % _SECOND != 0 for step in steps) > len(steps) / 2
         return real and heard.certainty >= _SURE

@@ -202,7 +202,10 @@ def _once(
 ) -> list[Passage]:
     states = transcriber.states([_sound(audio_of, part) for part in parts])
     heard = transcriber.tokens(states, parts, transcriber.prompt(language))
-    sure = [() if transcriber.unsure(one) else one.ids for one in heard]
+    sure = [
+        () if transcriber.unsure(one, part.end - part.start) else one.ids
+        for one, part in zip(heard, parts, strict=True)
+    ]
     phrases = timed_words(transcriber, states, sure, parts, spans, language)
     return [
         Passage(part, tuple(Word(p.start, p.end, p.text) for p in words), one.certainty)

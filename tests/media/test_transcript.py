@@ -40,10 +40,11 @@ def test_a_sentence_that_is_said_again_and_again_is_no_loop() -> None:
         return Heard(tuple(i for stamp in stamps for i in (stamp, *said)), -0.3)
 
     # RAVDESS, where actors say it at their own times; EMO-DB, where Whisper loops every 2 s.
-    assert not transcriber.unsure(heard([0.0, 4.48, 6.64, 8.24, 11.36, 15.12, 20.32, 24.48]))
-    assert transcriber.unsure(heard([0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0]))
+    assert not transcriber.unsure(heard([0.0, 4.48, 6.64, 8.24, 11.36, 15.12, 20.32, 24.48]), 27.0)
+    assert transcriber.unsure(heard([0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0]), 27.0)
     looped = Heard((transcriber.first_stamp, *(said * 8)), -0.3)
-    assert transcriber.unsure(looped), "it never says the time"
+    assert transcriber.unsure(looped, 27.0), "it never says the time"
+    assert transcriber.unsure(heard([0.0, 0.48, 0.96, 1.44, 1.88, 2.32, 2.76]), 2.8), "too fast"
 
 
 def test_english_that_whisper_is_half_sure_of_is_another_language(

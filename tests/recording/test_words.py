@@ -38,7 +38,7 @@ def noise_of(start: float, end: float) -> np.ndarray:
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Transcriber:
     found: Any = Transcriber(save_whisper(tmp_path / "w"), None)  # type: ignore[arg-type]
     monkeypatch.setattr(transcript, "_MOST_TOKENS", 12)
-    found.unsure = lambda heard: False
+    found.unsure = lambda heard, seconds: False
     return found
 
 
