@@ -76,7 +76,7 @@ def kept_analysis(path: Path) -> Analysis:
     )
     timelines = {
         name: Timeline(
-            *(arrays[f"line{i}.{one}"] for one in _OF_TIMELINES),
+            **{one: arrays[f"line{i}.{one}"] for one in _OF_TIMELINES},
             values={value: arrays[f"line{i}.value{j}"] for j, value in enumerate(names)},
         )
         for i, (name, names) in enumerate(record["values"].items())
