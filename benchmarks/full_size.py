@@ -64,7 +64,7 @@ def make_llm(folder: Path, size: str) -> Path:
     if (folder / "model.safetensors.index.json").is_file():
         return folder
     folder.mkdir(parents=True, exist_ok=True)
-    shapes = dict(SIZES[size])
+    shapes: dict[str, Any] = dict(SIZES[size])
     shards = shapes.pop("shards")
     config = LlamaConfig(vocab_size=VOCABULARY, tie_word_embeddings=False, dtype="bfloat16",
                          bos_token_id=1, eos_token_id=2, pad_token_id=2, **shapes)  # fmt: skip

@@ -201,7 +201,7 @@ class PromptEngine:
         model, processor = self._embeddings.model, self._embeddings.processor
         prompt = processor.encode_prompt(Evidence({}), processor.instruction("emotion"))
         with torch.inference_mode():
-            hidden, _ = read_on(model, processor, [prompt], None, 0)
+            hidden, _, _ = read_on(model, processor, [prompt])
             logs = model.get_output_embeddings()(hidden[0, -1]).float().log_softmax(-1)
         likeliest = int(logs.argmax())
         if abs(self.next_logs(prompt, [likeliest])[likeliest] - float(logs[likeliest])) > CLOSE:

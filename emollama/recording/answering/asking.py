@@ -141,9 +141,10 @@ class Asker:
             rows = [self.work.row(_ANSWERS, key) for key in keys]
             if None in rows:
                 # All of them anew: in another batch the same prompt is rounded otherwise.
-                rows = [to_row(answer) for answer in self._ask(some, asked)]
-                for key, row in zip(keys, rows, strict=True):
+                made = [to_row(answer) for answer in self._ask(some, asked)]
+                for key, row in zip(keys, made, strict=True):
                     self.work.keep_row(_ANSWERS, key, row)
+                rows = [*made]
             answers += [from_row(row) for row in rows if row is not None]
             done += sum(
                 segment.end - segment.start for segment, _ in pairs[first : first + TOGETHER]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -75,10 +75,7 @@ def kept_analysis(path: Path) -> Analysis:
         Person(name, _tracks(arrays, i), heard) for i, (name, heard) in enumerate(record["people"])
     )
     timelines = {
-        name: Timeline(
-            **{one: arrays[f"line{i}.{one}"] for one in _OF_TIMELINES},
-            values={value: arrays[f"line{i}.value{j}"] for j, value in enumerate(names)},
-        )
+        name: _timeline(arrays, i, names)
         for i, (name, names) in enumerate(record["values"].items())
     }
     language = record["language"]
@@ -96,6 +93,13 @@ def kept_analysis(path: Path) -> Analysis:
         language=None if language is None else Language(**language),
         **plain,
     )
+
+
+def _timeline(arrays: Mapping[str, np.ndarray], i: int, names: Sequence[str]) -> Timeline:
+    """Timeline number `i`, which holds the values of these names."""
+    parts: dict[str, Any] = {one: arrays[f"line{i}.{one}"] for one in _OF_TIMELINES}
+    values = {value: arrays[f"line{i}.value{j}"] for j, value in enumerate(names)}
+    return Timeline(**parts, values=values)
 
 
 def _segment(row: dict[str, Any]) -> Segment:
