@@ -20,7 +20,8 @@ ONCE: dict[str, tuple[str, set[str], dict[str, str]]] = {
         "emollama.endpoints.client.Endpoint",
         {"import httpx", "import requests", "import openai", "import aiohttp",
          "import urllib.request", "import http.client"},
-        {"emollama/assets/cache.py": "asks whether a model hub answers at all"},
+        {"emollama/assets/hub.py": "asks whether a model hub answers at all",
+         "emollama/llm/interop/engine.py": "reads the tokens of a vLLM server as they come"},
     ),
     "answer cache": (
         "emollama.endpoints.answers.Answers",
@@ -66,7 +67,10 @@ ONCE: dict[str, tuple[str, set[str], dict[str, str]]] = {
         {"emollama/assets/folders.py": "puts a link in place",
          "emollama/runs/checkpoints.py": "sets an older run's folder aside",
          "emollama/serving/private.py": "a temporary folder that ends with its process",
-         "emollama/demo/callbacks.py": "a visitor's temporary folder"},
+         "emollama/demo/callbacks.py": "a visitor's temporary folder",
+         "emollama/demo/recording/download.py": "a folder for a visitor's zip",
+         "emollama/llm/interop/shards.py": "names shards, once their number is known, in a folder "
+         "that is not there yet for others"},
     ),
 }  # fmt: skip
 """What there is once: its place, signs of doing it, and where else a sign may be found and why."""

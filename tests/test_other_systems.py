@@ -33,7 +33,7 @@ def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Manifest:
     def pool(size: int, *_: Any, **__: Any) -> None:
         raise Started(size)
 
-    for room in ("features.extract", "corpora.doctor.examine", "fusion.data.raw_reading",
+    for room in ("workers.clip_pool", "corpora.doctor.examine", "fusion.data.raw_reading",
                  "merr.measure.stage"):  # fmt: skip
         monkeypatch.setattr(import_module(f"emollama.{room}"), "ClipPool", pool)
     monkeypatch.setattr(import_module("emollama.merr.measure.stage"), "_BATCH", 1)

@@ -261,6 +261,7 @@ def load_as(folder: Path, dtype: str = "auto", quantise: Quantisation | None = N
     Raises:
         EmollamaError: as `load`, or it does not fit into the memory that is free.
     """
+    _need_files(folder)
     device = default_device()
     if quantise is None and (folder / ADAPTER_FILE).is_file():
         quantise = read_config(folder).quantise
@@ -268,6 +269,19 @@ def load_as(folder: Path, dtype: str = "auto", quantise: Quantisation | None = N
     if slow := told_slow(quantise, device):
         print(slow, file=sys.stderr)
     return load(folder, resolve_dtype(dtype, device, base_dtype(folder)), device, quantise)
+
+
+def _need_files(folder: Path) -> None:
+    if not folder.is_dir():
+        raise EmollamaError(
+            f"{folder}: is not a folder; give the folder of a model from 'emollama train'"
+        )
+    for name in ("config.json", PROCESSOR_FILE, "clues.json"):
+        if not (folder / name).is_file():
+            raise EmollamaError(
+                f"{folder}: is not a language model: {name} is missing; for a fusion "
+                "model use `emollama predict`"
+            )
 
 
 def load(
@@ -284,16 +298,7 @@ def load(
         EmollamaError: a file is missing or corrupt, the language model is not the one that the
             adapter was trained on, or a tensor is missing or has another shape.
     """
-    if not folder.is_dir():
-        raise EmollamaError(
-            f"{folder}: is not a folder; give the folder of a model from 'emollama train'"
-        )
-    for name in ("config.json", PROCESSOR_FILE, "clues.json"):
-        if not (folder / name).is_file():
-            raise EmollamaError(
-                f"{folder}: is not a language model: {name} is missing; for a fusion "
-                "model use `emollama predict`"
-            )
+    _need_files(folder)
     config = read_config(folder)
     clues = _read_clues(folder)
     processor = EmotionLlamaProcessor.from_pretrained(folder)

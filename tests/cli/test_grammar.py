@@ -75,7 +75,7 @@ def test_evaluate(called: list[tuple[Any, ...]]) -> None:
     path = ROOT / "eval_configs/quickstart.yaml"
     words = ("evaluate", "quickstart", "a.b=c", "--dataset", "D", "--n-samples", "5", "d=e")
     assert run(cli.main, *words) == 0
-    assert called == [(path, ["a.b=c", "d=e"], "D", 5)]
+    assert called == [(path, ["a.b=c", "d=e"], "D", 5, None, False)]
 
 
 def test_the_scripts_take_what_the_public_system_takes(

@@ -140,7 +140,7 @@ def test_the_oldest_requests_write_first_and_others_once_they_are_done(
 
     monkeypatch.setattr(session, "ask", lambda look, turns, *rest: turns)
     monkeypatch.setattr("emollama.serving.engine.Reply", Told)
-    monkeypatch.setattr("emollama.serving.engine._AT_ONCE", 2)
+    monkeypatch.setattr(engine.session.artefact, "at_once", 2)
     release = threading.Event()
 
     async def main() -> None:

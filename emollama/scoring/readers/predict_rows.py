@@ -18,7 +18,7 @@ from emollama.scoring.predictions.prediction import Prediction
 from emollama.scoring.readers.columns import rows_of
 
 PREDICT = "predict"
-KEYS = frozenset({"clip", "file", "notes", "seconds"})
+KEYS = frozenset({"clip", "file", "channels", "notes"})
 """What such a row has, and no other file that is scored."""
 
 Line = tuple[str, Mapping[str, Any]]
