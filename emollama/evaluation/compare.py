@@ -6,6 +6,7 @@ prompt and reference answer, and the label scores.
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from torch import nn
 
 from emollama.base.device import default_device
 from emollama.base.errors import EmollamaError
+from emollama.base.memory import give_back_freed_memory
 from emollama.base.precision import Precision, Quantisation
 from emollama.inputs.opening import reopen_inputs
 from emollama.llm import artefact
@@ -185,6 +187,10 @@ def _look(folder: Path, samples: Sequence[Sample], store: Path | None, way: Way)
         "language model": found.model.config.llm,
         "held in": name,
     }
+    # Modules refer to each other in circles: without this both models would be in memory.
+    del found
+    gc.collect()
+    give_back_freed_memory()
     return _Seen(logits, probabilities, settings, dtype, cost)
 
 
