@@ -32,7 +32,8 @@ def training_arguments(
     settings = config.training
     distributed = torchrun.world_size() > 1
     os.environ["TENSORBOARD_LOGGING_DIR"] = str(config.output / "tensorboard")
-    stay_here(config.output)
+    if set(settings.report_to) - {"tensorboard"}:
+        stay_here(config.output)
     schedule, options = _schedule(settings)
     deepspeed_file = _deepspeed_file(config)
     arguments = TrainingArguments(
