@@ -63,10 +63,14 @@ def _load_folded(
         )
         model = EmotionLlama(config, language_model)
     for name, tensor in tensors:
-        owner, _, leaf = name.rpartition(".")
-        model.get_submodule(owner).load_state_dict({leaf: tensor}, strict=False, assign=True)
+        _assign(model, name, tensor)
     language_model.tie_weights()
     return cast(EmotionLlama, cast(nn.Module, model).to(device).requires_grad_(False))
+
+
+def _assign(model: EmotionLlama, name: str, tensor: torch.Tensor) -> None:
+    owner, _, leaf = name.rpartition(".")
+    model.get_submodule(owner).load_state_dict({leaf: tensor}, strict=False, assign=True)
 
 
 def _load_beside(
@@ -104,9 +108,7 @@ def _load_quantised(
     )  # fmt: skip
     for name in weights.entries:
         if name.startswith("projector_"):
-            owner, _, leaf = name.rpartition(".")
-            exact = {leaf: weights.read(name).float()}
-            model.get_submodule(owner).load_state_dict(exact, strict=False, assign=True)
+            _assign(model, name, weights.read(name).float())
     _projectors_to(model, device)
     return model
 

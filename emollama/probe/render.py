@@ -25,12 +25,17 @@ _H264 = {"crf": "24", "preset": "veryfast", "x264-params": "mbtree=0"}
 """Macroblock trees are off: with them x264's output differs from run to run."""
 
 
-def render_clip(plan: ClipPlan, speaker: Speaker, path: Path) -> None:
-    """Render one clip to `path` atomically; about 3 seconds, 224 × 224, 25 frames a second."""
+def render_clip(
+    plan: ClipPlan, speaker: Speaker, path: Path, room: np.random.Generator | None = None
+) -> None:
+    """Render one clip to `path` atomically; about 3 seconds, 224 × 224, 25 frames a second.
+
+    `room` draws the room tone, in place of the generator that also draws the movement.
+    """
     generator = np.random.default_rng(plan.drawing)
     speech, rate = speaker.speak(plan.casting.voice, plan.casting.sentence.text, plan.prosody)
-    sound = with_room_tone(generator, speech, rate)
-    frames = clip_frames(generator, plan, sound, rate)
+    sound = with_room_tone(room or generator, speech, rate)
+    frames = _clip_frames(generator, plan, sound, rate)
     with atomic_path(path) as temporary:
         write_film(temporary, frames, sound, rate)
 
@@ -45,7 +50,7 @@ def with_room_tone(generator: np.random.Generator, speech: np.ndarray, rate: int
     return np.clip(sound, -1, 1).astype(np.float32)
 
 
-def clip_frames(
+def _clip_frames(
     generator: np.random.Generator, plan: ClipPlan, sound: np.ndarray, rate: int
 ) -> np.ndarray:
     """All frames of a clip, uint8 [N, 224, 224, 3]."""

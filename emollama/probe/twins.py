@@ -14,11 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from emollama.base.files import atomic_path
 from emollama.probe.cast import Split, cast_clip
 from emollama.probe.emotions import EMOTIONS, UNITS, Prosody
 from emollama.probe.plan import ClipPlan, Settings, plan_clip, truth
-from emollama.probe.render import clip_frames, with_room_tone, write_film
+from emollama.probe.render import render_clip
 from emollama.probe.vocabulary import PROSODY_THRESHOLDS, UNIT_THRESHOLD, level
 from emollama.probe.voice import Speaker
 
@@ -74,12 +73,8 @@ def render_twin(plan: TwinPlan, speaker: Speaker, path: Path) -> None:
 
     Room tone and movement are drawn apart, so that the length of the speech moves no face.
     """
-    clip = plan.clip
-    speech, rate = speaker.speak(clip.casting.voice, clip.casting.sentence.text, clip.prosody)
-    sound = with_room_tone(np.random.default_rng((*clip.drawing, 4)), speech, rate)
-    frames = clip_frames(np.random.default_rng(clip.drawing), clip, sound, rate)
-    with atomic_path(path) as temporary:
-        write_film(temporary, frames, sound, rate)
+    room = np.random.default_rng((*plan.clip.drawing, 4))
+    render_clip(plan.clip, speaker, path, room)
 
 
 def twin_truth(plan: TwinPlan, settings: Settings) -> dict[str, Any]:
