@@ -8,6 +8,8 @@ import json
 import os
 import shutil
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -249,26 +251,29 @@ def test_several_recordings_share_a_table_and_failures_are_counted(
 def test_a_recording_that_is_removed_meanwhile_is_told_and_nothing_wrong_is_kept(
     talk: Path, model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for module, name, kept in (
-        (blocks, "decode_clip", "block-00000.npz"), (asking, "observe", "block-00002.npz"),
+    for module, name, block_count, segment_count in (
+        (blocks, "decode_clip", 1, 0), (asking, "observe", 3, 1),
     ):  # fmt: skip
         copy, out = tmp_path / f"{name}.wav", tmp_path / name
         shutil.copyfile(talk, copy)
-        calls = iter((1, 2))  # a block is decoded once
-        real = getattr(module, name)
+        real, first = getattr(module, name), threading.Lock()
 
-        def removing(*args: Any, copy: Path = copy, real: Any = real, calls: Any = calls,
-                     **more: Any) -> Any:  # fmt: skip
-            if next(calls, 2) == 2:
+        def removing(*args: Any, copy: Path = copy, work: Path = out / ".work", real: Any = real,
+                     first: Any = first, **more: Any) -> Any:  # fmt: skip
+            if not first.acquire(blocking=False):
+                # Two blocks are read at once: whichever comes second waits for the other.
+                until = time.monotonic() + 60
+                while not any(work.glob("block-*.npz")) and time.monotonic() < until:
+                    time.sleep(0.01)
                 copy.unlink(missing_ok=True)
             return real(*args, **more)
 
         monkeypatch.setattr(module, name, removing)
         with pytest.raises(EmollamaError, match=rf"{name}\.wav: cannot be read: No such file"):
             analysed(copy, out, model, monkeypatch)
-        measured = sorted(path.name for path in (out / ".work").glob("*.npz"))
-        assert [n for n in measured if n.startswith("block")][-1] == kept
-        assert sum(n.startswith("segment") for n in measured) == (name == "observe")
+        measured = [path.name for path in (out / ".work").glob("*.npz")]
+        assert sum(n.startswith("block") for n in measured) == block_count
+        assert sum(n.startswith("segment") for n in measured) == segment_count
 
 
 def test_a_damaged_file_of_the_work_folder_is_named(tmp_path: Path) -> None:
