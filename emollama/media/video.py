@@ -138,6 +138,7 @@ class _Maker:
     max_side: int | None
     view: Box | None
     images: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 0, 3), np.uint8))
+    _turned: tuple[int, np.ndarray | None] | None = None
     _size: tuple[int, int] | None = None
     _shape: tuple[int, ...] | None = None
 
@@ -154,7 +155,11 @@ class _Maker:
             self.images[row] = self.images[shown.row]
 
     def _made(self, frame: VideoFrame, stream: VideoStream) -> np.ndarray:
-        matrix = _matrix(frame)
+        # A frame whose side data was read lives on until Python looks for cycles, with megabytes of
+        # picture: it is read again only where the rotation changes.
+        if self._turned is None or self._turned[0] != frame.rotation:
+            self._turned = frame.rotation, _matrix(frame)
+        matrix = self._turned[1]
         self._size = self._size or _size(frame, stream, self.max_side, self.view, matrix)
         scaled = frame.reformat(*self._size, format="rgb24", interpolation="AREA")
         whole = upright(scaled.to_ndarray(), matrix)

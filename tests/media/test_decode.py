@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 import struct
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.video.frame import VideoFrame
 
 from emollama.media.decode import SAMPLE_RATE, Clip, MediaError, decode_clip
 from emollama.media.video import _matrix, upright
@@ -47,6 +49,19 @@ def test_the_opening_frame_is_the_first_of_the_span(tmp_path: Path) -> None:
         clip = decode_clip(path, start=start, opening=True, want_audio=False)
         assert clip.frames is not None and clip.frames.images.shape == (1, 48, 64, 3)
         np.testing.assert_allclose(clip.frames.times, [time], atol=1e-3)
+
+
+def test_decoded_frames_are_freed_at_once(tmp_path: Path) -> None:
+    """An hour's frames would else fill the memory until Python happens to look for cycles."""
+    path = record(tmp_path / "a.mp4")
+    gc.collect()
+    gc.disable()
+    try:
+        decode_clip(path, frames=20)
+        left = sum(isinstance(one, VideoFrame) for one in gc.get_objects())
+    finally:
+        gc.enable()
+    assert left <= 1
 
 
 def test_stereo_44100_at_60_fps_keeps_pitch_and_level(tmp_path: Path) -> None:
