@@ -30,7 +30,7 @@ from emollama.cli.enrolling import (
     wanted,
 )
 from emollama.cli.show import show_answer
-from emollama.endpoints.vllm import EngineUrl, need_loopback
+from emollama.endpoints.vllm import EngineUrl, need_engine
 from emollama.media.whispers import WHISPER, LanguageCode, TranscriberName, chosen
 
 if TYPE_CHECKING:
@@ -338,7 +338,7 @@ def chat(
     """
     need_clip(clip)
     if engine is not None:
-        engine = need_loopback(engine)
+        engine = need_engine(engine)
     whisper = chosen(transcriber, language, transcribe)
     model = model_or_shipped(model)
     wish = wanted(model, enrol, enrol_neutral, person, save_person)

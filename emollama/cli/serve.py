@@ -13,7 +13,7 @@ from emollama.assets.people import model_or_shipped
 from emollama.base.errors import EmollamaError
 from emollama.base.precision import Precision, Quantise
 from emollama.base.quiet import quiet_libraries
-from emollama.endpoints.vllm import EngineUrl, need_loopback
+from emollama.endpoints.vllm import EngineUrl, need_engine
 from emollama.media.whispers import WHISPER, LanguageCode, TranscriberName, Whisper
 
 KEY_VARIABLE = "EMOLLAMA_API_KEY"
@@ -108,7 +108,7 @@ def serve(
             "least 8 characters, or give a file of --keys"
         )
     if engine is not None:
-        engine = need_loopback(engine)
+        engine = need_engine(engine)
     whisper = Whisper(transcriber, language)
     model = model_or_shipped(model)
     quiet_libraries()

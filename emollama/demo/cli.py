@@ -14,7 +14,7 @@ from emollama.base.errors import EmollamaError, one_line_errors
 from emollama.base.precision import Precision, Quantise
 from emollama.base.processors import settle_threads
 from emollama.base.typer_app import run_app
-from emollama.endpoints.vllm import EngineUrl, need_loopback
+from emollama.endpoints.vllm import EngineUrl, need_engine
 from emollama.media.whispers import WHISPER, LanguageCode, TranscriberName, Whisper
 
 KEY_VARIABLE = "EMOLLAMA_API_KEY"
@@ -67,7 +67,7 @@ def demo(
             f"password of at least 8 characters (the user is {USER})"
         )
     if engine is not None:
-        engine = need_loopback(engine)
+        engine = need_engine(engine)
     whisper = Whisper(transcriber, language)
     model = model_or_shipped(model)
     from emollama.serving.server import listening

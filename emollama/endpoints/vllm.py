@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -17,6 +18,9 @@ EngineUrl = Annotated[
         show_default="none",
     ),
 ]  # fmt: skip
+
+
+_PATIENCE = 2.0  # seconds
 
 
 def need_loopback(url: str) -> str:
@@ -40,3 +44,22 @@ def need_loopback(url: str) -> str:
             "go to an engine on this one only"
         )
     return url.rstrip("/").removesuffix("/v1") + "/v1"
+
+
+def need_engine(url: str) -> str:
+    """The address of an engine that listens, as `need_loopback` gives it.
+
+    Raises:
+        EmollamaError: see `need_loopback`, or nothing listens there.
+    """
+    address = need_loopback(url)
+    parts = urlsplit(address)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        with socket.create_connection((str(parts.hostname), port), _PATIENCE):
+            return address
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise EmollamaError(
+            f"engine {address}: does not answer ({why}); is vLLM running?"
+        ) from error
