@@ -86,6 +86,10 @@ def explain(
     need_folder(store)
     need_folder(features)
     model = model_or_shipped(model)
+    if clip is not None:
+        from emollama.media.decode import need_media
+
+        need_media(clip)
     if manifest is not None:
         from emollama.manifest.split_file import need_split
 

@@ -61,6 +61,10 @@ WRONG = [
     "enrolment quickstart model={model} data.manifest={no}-split.jsonl data.store={here}",
     "explain --manifest {no}-split.jsonl --model {model} --out {here}/x",
     "predict {no}-header.jsonl --model {model}",
+    "predict {no}-film.mp4 --model {model}",
+    "explain {no}-film.mp4 --model {model} --out {here}/x",
+    "analyse {no}.mp4 --out {here}/x",
+    "analyse {no}-film.mp4 --model {model} --out {here}/x",
     "extract {no}-header.jsonl --store {here}/x",
     "annotate build {no}-header.jsonl --out {here}/x",
     "predict {file} --model {no}",
@@ -104,7 +108,7 @@ HELP = ["", *(entry.name for entry in COMMANDS), "annotate build", "prepare meld
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty file, a folder that looks like a model as far as names go, and two manifests:
+    """Empty files, a folder that looks like a model as far as names go, and two manifests:
     one has a sample without a split, the other begins with a sample.
     """
     here = tmp_path_factory.mktemp("light")
@@ -112,6 +116,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sample = '{"id": "a"}\n'
     (here / "no-split.jsonl").write_text(json.dumps({"manifest": header}) + "\n" + sample)
     (here / "no-header.jsonl").write_text(sample)
+    (here / "no-film.mp4").touch()
     (here / "model").mkdir()
     (here / "model/fusion.json").touch()
     (here / "file").touch()
