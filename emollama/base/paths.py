@@ -144,6 +144,13 @@ def need_prior(folder: Path) -> None:
         )
 
 
+def no_file(path: Path) -> str:
+    """What a path is that names no file: a folder, something else, or nothing."""
+    if path.is_dir():
+        return "is a folder"
+    return "is no file, but a pipe or a device" if path.exists() else "does not exist"
+
+
 def _instead_of_a_folder(path: Path) -> str:
     if path.is_file():
         return "it is a file"
@@ -165,7 +172,7 @@ def need_clip(path: Path) -> None:
         if path.is_file():
             return
         refuse_url(path)
-        what = "is a folder" if path.is_dir() else "does not exist"
+        what = no_file(path)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         raise EmollamaError(f"{path}: is not a readable media file ({why})") from error

@@ -85,6 +85,10 @@ def analyse(
     if single and shard is not None:
         raise EmollamaError("--shard is for several recordings or a folder of them")
     found = find_recordings(recordings)
+    if single:
+        from emollama.media.decode import need_media
+
+        need_media(found[0].path)
     model = model_or_shipped(model)
     if values is not None:
         values = artefact_folder(values)

@@ -49,6 +49,9 @@ def compare(
     need_store(store)
     dtypes = _two("--dtype", dtype, get_args(Precision))
     held = _two("--quantise", quantise, get_args(Quantisation))
+    from emollama.manifest.split_file import need_split
+
+    need_split(manifest, split)
     quiet_libraries()
     from emollama.evaluation.compare import Way
     from emollama.evaluation.compare import compare as run

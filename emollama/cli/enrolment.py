@@ -47,11 +47,13 @@ def enrolment(
     from emollama.base.config import load_config
     from emollama.base.paths import need_file, need_store
     from emollama.evaluation.config import EvalConfig
+    from emollama.manifest.split_file import need_split
 
     settings = load_config(EvalConfig, path, values)
     artefact_folder(settings.model)
     need_file(settings.data.manifest)
     need_store(settings.data.store)
+    need_split(settings.data.manifest, settings.data.split, settings.data.split_file)
     quiet_libraries()
     from emollama.evaluation.enrolment import enrolment_curve
     from emollama.scoring.enrolment.curve import write_curve

@@ -53,6 +53,7 @@ def run_evaluation(
     from emollama.base.config import load_config
     from emollama.base.paths import need_file, need_store
     from emollama.evaluation.config import EvalConfig
+    from emollama.manifest.split_file import need_split
 
     limit = [] if n_samples is None else [f"data.limit={n_samples}"]
     config = load_config(EvalConfig, path, [*overrides, *limit], dataset)
@@ -61,6 +62,7 @@ def run_evaluation(
     need_file(config.data.manifest)
     need_file(config.data.split_file)
     need_store(config.data.store)
+    need_split(config.data.manifest, config.data.split, config.data.split_file)
     quiet_libraries()
     from emollama.evaluation.evaluate import evaluate
     from emollama.scoring.report.scoring import score_tables

@@ -86,6 +86,14 @@ def explain(
     need_folder(store)
     need_folder(features)
     model = model_or_shipped(model)
+    if clip is not None:
+        from emollama.media.decode import need_media
+
+        need_media(clip)
+    if manifest is not None:
+        from emollama.manifest.split_file import need_split
+
+        need_split(manifest, split, split_file)
     quiet_libraries()
     from emollama.base.progress import bar
     from emollama.explain.case import Settings

@@ -131,11 +131,11 @@ def predict(
         table = merged(out, {"model": model_signature(model), **run}, asked)
         _tell(table, asked, table.failures(asked), 0)
         return
-    quiet_libraries()
     if len(asked) == 1 and asked[0].video is not None:
         from emollama.media.decode import need_media
 
         need_media(asked[0].video)  # no media file is told before the model is loaded
+    quiet_libraries()
     from emollama.session import open_session
 
     session = open_session(model, dtype, describe=False, whisper=whisper, quantise=quantise)

@@ -130,9 +130,8 @@ class Manifest:
         for part in names:
             if part not in known:
                 hint = (
-                    "; no sample has a split: write a split file with `emollama split` "
-                    "and name it in "
-                    "data.split_file"
+                    "; no sample has a split: write a split file with `emollama split` and give "
+                    "it as data.split_file, of explain as --split-file"
                 )
                 raise EmollamaError(
                     f"{self.path}: split '{part}' has no samples; splits in the "

@@ -176,3 +176,12 @@ def read_with_splits(manifest: Path, split_file: Path | None) -> Manifest:
     """`read_manifest`, with the splits of `split_file` where there is one."""
     found = read_manifest(manifest)
     return apply_split(found, read_split_file(split_file)) if split_file else found
+
+
+def need_split(manifest: Path, split: str, split_file: Path | None = None) -> None:
+    """Refuse a manifest before anything large is loaded: a model, or what reads one.
+
+    Raises:
+        EmollamaError: it or the split file cannot be read, or it has no samples in the split.
+    """
+    read_with_splits(manifest, split_file).split(split)

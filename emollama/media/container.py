@@ -10,6 +10,7 @@ from av.container import InputContainer
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
+from emollama.base.paths import no_file
 from emollama.media.clip import MediaError
 
 MAX_SIDE_IN_FILE = 8192
@@ -34,8 +35,9 @@ def open_media(path: Path) -> InputContainer:
     """
     try:
         if not path.is_file():
-            what = "is a folder" if path.is_dir() else "does not exist"
-            raise MediaError(f"{path}: {what}; give a video, sound or picture file", "missing")
+            raise MediaError(
+                f"{path}: {no_file(path)}; give a video, sound or picture file", "missing"
+            )
         if path.stat().st_size == 0:
             raise MediaError(f"{path}: is empty (0 bytes)", "unreadable")
         return av.open(

@@ -6,8 +6,9 @@ it only hears what voice activity detects as speech, and uncertain phrases are l
 
 from __future__ import annotations
 
+import copy
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -17,14 +18,12 @@ import numpy as np
 import torch
 from torch import Tensor
 from transformers import (
-    LogitsProcessorList,
-    SuppressTokensAtBeginLogitsProcessor,
-    SuppressTokensLogitsProcessor,
     WhisperForConditionalGeneration,
     WhisperProcessor,
     WhisperTimeStampLogitsProcessor,
 )
 
+from emollama.base.device import has_fast_bfloat16
 from emollama.base.errors import EmollamaError
 from emollama.media.clip import SAMPLE_RATE
 from emollama.media.languages import LANGUAGES, Language
@@ -174,11 +173,37 @@ class Transcriber:
         """What every sequence of tokens begins with."""
         return int(self.model.generation_config.decoder_start_token_id)
 
-    def states(self, sounds: Sequence[np.ndarray]) -> Tensor:
-        """The encoder's states [sounds, 1500, width] of sounds [n] of up to 30 s at 16 kHz."""
-        inputs = self.processor(list(sounds), sampling_rate=SAMPLE_RATE, return_tensors="pt")
-        states: Tensor = self.model.get_encoder()(inputs.input_features).last_hidden_state
-        return states
+    def states(self, sounds: Sequence[np.ndarray], seconds: int = 30, fast: bool = False) -> Tensor:
+        """The encoder's states [sounds, 50 * seconds, width] of sounds [n] at 16 kHz.
+
+        Args:
+            sounds: no longer than `seconds`, which silence fills up.
+            seconds: Whisper was trained on 30; fewer cost less and give other words where little
+                silence follows.
+            fast: in bfloat16 where this is fast.
+        """
+        inputs = self.processor(
+            list(sounds), sampling_rate=SAMPLE_RATE, return_tensors="pt",
+            max_length=seconds * SAMPLE_RATE,
+        )  # fmt: skip
+        narrow = fast and has_fast_bfloat16(torch.device("cpu"))
+        with torch.autocast("cpu", torch.bfloat16, enabled=narrow):
+            states: Tensor = self._encoder(seconds)(inputs.input_features).last_hidden_state
+        return states.float()
+
+    def _encoder(self, seconds: int) -> Any:
+        """The encoder for sounds of so many seconds: the same weights, fewer positions."""
+        whole = self.model.get_encoder()
+        places = seconds * _SECOND
+        if places >= whole.config.max_source_positions:
+            return whole
+        cut = copy.copy(whole)
+        cut._modules = dict(whole._modules)
+        cut.config = copy.copy(whole.config)
+        cut.config.max_source_positions = places
+        positions = whole.embed_positions.weight[:places]
+        cut.embed_positions = torch.nn.Embedding.from_pretrained(positions)
+        return cut
 
     def tokens(
         self, states: Tensor, parts: Sequence[Span], prompt: Sequence[int] = ()
@@ -218,18 +243,20 @@ class Transcriber:
         )
         return self.model.proj_out(out.last_hidden_state[:, -1]).float(), out.past_key_values
 
-    def _rules(self, begin: int) -> Any:
+    def _rules(self, begin: int) -> Callable[[Tensor, Tensor], Tensor]:
         """What may follow: time tokens in pairs, and no tokens that the model's settings forbid."""
         settings = self.model.generation_config
-        rules: list[Any] = []
-        if settings.suppress_tokens:
-            rules.append(SuppressTokensLogitsProcessor(settings.suppress_tokens))
-        if settings.begin_suppress_tokens:
-            rules.append(
-                SuppressTokensAtBeginLogitsProcessor(settings.begin_suppress_tokens, begin)
-            )
         settings.no_timestamps_token_id = self.first_stamp - 1
-        return LogitsProcessorList([*rules, WhisperTimeStampLogitsProcessor(settings, begin)])
+        in_pairs = WhisperTimeStampLogitsProcessor(settings, begin)
+        never = list(settings.suppress_tokens or ())
+        first = [*never, *(settings.begin_suppress_tokens or ())]
+
+        def allowed(sequences: Tensor, scores: Tensor) -> Tensor:
+            # transformers' own processors look through the whole vocabulary at each step
+            scores[:, first if sequences.shape[1] == begin else never] = -torch.inf
+            return in_pairs(sequences, scores)
+
+        return allowed
 
     def _greedy(
         self, states: Tensor, most: Sequence[int], prompt: Sequence[int] = ()

@@ -173,7 +173,7 @@ def _opened(
     need_file(cfg_path)
     if clips is not None and not clips.exists():
         raise EmollamaError(f"{clips}: no such file or folder")
-    if clips is not None and clips.is_dir() and not out.exists():
+    if clips is not None and not out.exists():
         from emollama.merr.clips import find_clips
 
         find_clips(clips)  # its mistakes are told before anything large is imported

@@ -6,6 +6,7 @@ the upright picture's width and height.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +20,8 @@ FACE_RATE = 5.0
 """Frames a second that are searched for faces; also the rate of a `Timeline`."""
 LIP_RATE = 12.5
 """Mouth crops a second that lip motion is measured on."""
+
+_LONGEST_NAME = 150  # characters of a recording's name in ids, which have up to 200
 
 
 @dataclass(frozen=True)
@@ -122,8 +125,15 @@ class Segment:
 
 
 def segment_id(recording: str, person: str, start: float) -> str:
-    """The id of a person's segment that begins at `start` seconds; see `Segment`."""
-    return f"{recording}-{person}-{round(start * 100):07d}"
+    """The id of a person's segment that begins at `start` seconds; see `Segment`.
+
+    Of a recording's name that no id may hold, as it is long or not printable, what may be is kept,
+    with a mark that is another for another name.
+    """
+    name = "".join(c if c.isprintable() else "_" for c in recording)[:_LONGEST_NAME]
+    if name != recording:
+        name += "-" + hashlib.sha256(recording.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{name}-{person}-{round(start * 100):07d}"
 
 
 @dataclass(frozen=True)

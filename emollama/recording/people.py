@@ -67,6 +67,8 @@ def find_people(blocks: Sequence[Block], duration: float, count: int | None = No
         notes.append(
             f"{len(groups)} faces are told apart: the {MOST} who are seen longest are followed"
         )
+    if heard and not turns:
+        notes.append("nobody speaks")
     if seen and not groups:
         notes.append("no face is seen long enough to be followed")
     return PeopleFound(

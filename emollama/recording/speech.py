@@ -58,7 +58,7 @@ def hear(
     """
     spans = heard_speech([block.voice for block in blocks if block.voice is not None])
     if not spans:
-        return Said(notes=("nobody speaks",))
+        return Said()
 
     def audio_of(start: float, end: float) -> np.ndarray:
         low = max(start, 0.0)

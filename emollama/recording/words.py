@@ -38,6 +38,8 @@ _TRIED, _FOREIGN = 60.0, 0.3
 
 _VOTES = 8  # windows that a recording's language is detected in
 _LEAST_JUDGED = 10.0  # seconds of speech from which few words are another language
+_WINDOW = 30  # seconds of sound and silence that Whisper hears
+_SHORT, _SHORT_WINDOW = 5.0, 12  # the same of speech alone that is no longer: a third of the time
 _LEAST_ALONE = 0.5  # seconds of speech that are heard again alone where no word was found
 _EDGE = 1.5  # seconds around a cut within speech in which the quietest place is taken
 _HUSH = 0.1  # seconds over which loudness is measured for it
@@ -178,12 +180,15 @@ def _hear(
         for span in _unheard(passage, spans)
         if span != passage.window
     ]
-    for first in range(0, len(again), BATCH):
-        some = again[first : first + BATCH]
-        alone = _once(transcriber, audio_of, [span for _, span in some], spans, language)
-        for (place, _), extra in zip(some, alone, strict=True):
-            words = sorted((*found[place].words, *extra.words), key=lambda word: word.start)
-            found[place] = Passage(found[place].window, tuple(words), found[place].certainty)
+    short = [one for one in again if one[1].end - one[1].start <= _SHORT]
+    long = [one for one in again if one[1].end - one[1].start > _SHORT]
+    for group, seconds in ((short, _SHORT_WINDOW), (long, _WINDOW)):
+        for first in range(0, len(group), BATCH):
+            some = group[first : first + BATCH]
+            alone = _once(transcriber, audio_of, [s for _, s in some], spans, language, seconds)
+            for (place, _), extra in zip(some, alone, strict=True):
+                words = sorted((*found[place].words, *extra.words), key=lambda word: word.start)
+                found[place] = Passage(found[place].window, tuple(words), found[place].certainty)
     return found
 
 
@@ -199,8 +204,9 @@ def _once(
     parts: Sequence[Span],
     spans: Sequence[Span],
     language: Language | None,
+    seconds: int = _WINDOW,
 ) -> list[Passage]:
-    states = transcriber.states([_sound(audio_of, part) for part in parts])
+    states = transcriber.states([_sound(audio_of, part) for part in parts], seconds, fast=True)
     heard = transcriber.tokens(states, parts, transcriber.prompt(language))
     sure = [
         () if transcriber.unsure(one, part.end - part.start) else one.ids

@@ -118,6 +118,8 @@ def opened(out: Path, run: Mapping[str, Any]) -> Iterator[Work | None]:
         yield None
         return
     try:
+        if out.is_file():
+            raise EmollamaError(f"{out}: is a file; --out is a folder")
         out.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
         folder.chmod(0o700)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from pydantic import ValidationError
 from yaml import YAMLError
 
 from emollama.assets.hub import artefact_folder
@@ -23,6 +24,8 @@ from emollama.base.files import read_json, read_text
 from emollama.base.paths import FUSION_FILE, PROCESSOR_FILE, need_artefact
 from emollama.base.precision import Precision, Quantisation
 from emollama.base.quiet import quiet_libraries
+from emollama.inputs.config import DataSection
+from emollama.manifest.split_file import need_split, read_with_splits
 from emollama.media.whispers import Whisper
 
 if TYPE_CHECKING:
@@ -206,15 +209,25 @@ def open_session(
 
 
 def need_inputs(path: Path, overrides: Sequence[str]) -> None:
-    """Refuse a training configuration that names data or a language model that is not there.
+    """Refuse a training configuration that names data or a language model that is not there, or
+    manifests that cannot be trained on.
 
     Raises:
         EmollamaError: naming it, or what is wrong with the configuration's YAML.
     """
     need_data(path, overrides)
-    model = read_values(path, overrides).get("model")
+    values = read_values(path, overrides)
+    model = values.get("model")
     if isinstance(model, dict) and isinstance(model.get("llm"), str):
         need_llm(model["llm"])
+    try:
+        data = DataSection.model_validate(values.get("data"))
+    except ValidationError:
+        return  # `load_training` tells what is wrong with it
+    if data.manifest is not None:
+        need_split(data.manifest, data.train_split, data.split_file)
+    for one in data.manifests:
+        read_with_splits(one.manifest, one.split_file)
 
 
 def kind_of_training(path: Path) -> Kind:

@@ -194,14 +194,15 @@ class Observer:
         job: Job,
     ) -> list[str]:  # fmt: skip
         """Remarks on several people in the pictures."""
-        if "face" in absent:
-            return []
         face = next((e for e in wanted if e.channel == "face"), None)
+        read = face is not None or any(tool.channel == "face" for tool in self.tools.values())
+        # A view says who is meant; who else is in it matters where the face is read.
+        if "face" in absent or (job.view is not None and not read):
+            return []
         frames = pictures_of(job) if face is None else clip_for(face, clips).frames
         if frames is None or not len(frames.images):
             return []
         notes: list[str] = []
-        read = face is not None or any(tool.channel == "face" for tool in self.tools.values())
         found = _try(
             lambda: several_people(frames, self._faces, read), notes, "people are not counted"
         )

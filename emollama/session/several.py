@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from emollama.assets import list_assets
 from emollama.encoders.crops import FaceFinder, spread
 from emollama.media.clip import Frames, MediaError
+from emollama.media.container import open_media, video_stream
 from emollama.media.decode import decode_clip
 from emollama.media.faces import Face, prominence
+from emollama.media.pictures import is_still
 from emollama.workers.worker import Job
 
 _PICTURES = 4  # that are looked at
@@ -38,11 +40,15 @@ def pictures_of(job: Job) -> Frames | None:
     if not any(asset.ready for asset in list_assets() if asset.name == "mtcnn"):
         return None
     try:
+        if not is_still(job.video):
+            with open_media(job.video) as container:
+                if video_stream(container, job.video) is None:
+                    return None  # before all of its sound is decoded in vain
         return decode_clip(
             job.video, start=job.start, end=job.end, frames=_PICTURES, want_audio=False,
             fps=job.fps, view=job.view,
         ).frames  # fmt: skip
-    except MediaError:  # a sound
+    except MediaError:
         return None
 
 

@@ -26,6 +26,7 @@ WRONG = [
     "train {no}.yaml",
     "train quickstart data.manifest={no}.jsonl",
     "train quickstart data.manifest={file} data.store={no}",
+    "train quickstart data.manifest={no}-split.jsonl data.store={here}",
     "train quickstart data.manifest={file} data.store={here} model.llm={no}",
     "plan quickstart data.manifest={file} data.store={here} model.llm={no}",
     "plan {no}.yaml",
@@ -55,6 +56,17 @@ WRONG = [
     "compare {no} {no} --manifest {file}",
     "compare {model} {model} --manifest {no}.jsonl",
     "compare {model} {model} --manifest {file} --store {no}",
+    "compare {model} {model} --manifest {no}-split.jsonl --store {here}",
+    "evaluate quickstart model={model} data.manifest={no}-split.jsonl data.store={here}",
+    "enrolment quickstart model={model} data.manifest={no}-split.jsonl data.store={here}",
+    "explain --manifest {no}-split.jsonl --model {model} --out {here}/x",
+    "predict {no}-header.jsonl --model {model}",
+    "predict {no}-film.mp4 --model {model}",
+    "explain {no}-film.mp4 --model {model} --out {here}/x",
+    "analyse {no}.mp4 --out {here}/x",
+    "analyse {no}-film.mp4 --model {model} --out {here}/x",
+    "extract {no}-header.jsonl --store {here}/x",
+    "annotate build {no}-header.jsonl --out {here}/x",
     "predict {file} --model {no}",
     "predict {no}.mp4 --model {model}",
     "predict {no}.mp4",
@@ -96,8 +108,15 @@ HELP = ["", *(entry.name for entry in COMMANDS), "annotate build", "prepare meld
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with an empty file, and one that looks like a model as far as names go."""
+    """Empty files, a folder that looks like a model as far as names go, and two manifests:
+    one has a sample without a split, the other begins with a sample.
+    """
     here = tmp_path_factory.mktemp("light")
+    header = {"version": 1, "corpus": "made", "labels": {"name": "made", "labels": ["sad"]}}
+    sample = '{"id": "a"}\n'
+    (here / "no-split.jsonl").write_text(json.dumps({"manifest": header}) + "\n" + sample)
+    (here / "no-header.jsonl").write_text(sample)
+    (here / "no-film.mp4").touch()
     (here / "model").mkdir()
     (here / "model/fusion.json").touch()
     (here / "file").touch()

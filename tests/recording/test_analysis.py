@@ -324,6 +324,8 @@ def test_mistakes_are_one_line(model: Path, tmp_path: Path) -> None:
     write_wav(wav, vowels(120, 1.0))
     with pytest.raises(EmollamaError, match=r"file/out: cannot be written: Not a directory"):
         Analyst(Options(model)).analyse(wav, tmp_path / "file" / "out", "a")
+    with pytest.raises(EmollamaError, match=r"/file: is a file; --out is a folder"):
+        Analyst(Options(model)).analyse(wav, tmp_path / "file", "a")
     with pytest.raises(EmollamaError, match=r"x: cannot be written: File name too long"):
         Analyst(Options(model)).analyse(wav, tmp_path / ("x" * 300), "a")
     (tmp_path / "out").mkdir()

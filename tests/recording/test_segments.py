@@ -7,7 +7,16 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from emollama.recording.parts import FACE_RATE, FaceTrack, Person, Segment, Turn, Word
+from emollama.manifest.sample import require_name
+from emollama.recording.parts import (
+    FACE_RATE,
+    FaceTrack,
+    Person,
+    Segment,
+    Turn,
+    Word,
+    segment_id,
+)
 from emollama.recording.segments import cut_segments, word_owners
 
 
@@ -149,3 +158,11 @@ def test_whoever_speaks_and_however_it_is_cut(seed: int) -> None:
                 assert any(abs(s.start - e) < 0.02 for e in edges) and any(
                     abs(s.end - e) < 0.02 for e in edges
                 ), s
+
+
+def test_every_name_of_a_recording_gives_ids_that_a_manifest_can_hold() -> None:
+    names = ["x" * 250, "x" * 251, "two\nlines", "two\tlines", "gnp\u202e", "\U0001f642 a#b%20d"]
+    ids = [segment_id(name, "A", 3600.0) for name in names]
+    for one in ids:
+        require_name(one, "here")
+    assert len(set(ids)) == len(names) and ids[-1] == "\U0001f642 a#b%20d-A-0360000"

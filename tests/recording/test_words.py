@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from torch import Tensor
 
 from emollama.media import transcript
 from emollama.media.decode import decode_clip
@@ -57,6 +58,23 @@ def test_batches_and_a_new_start_change_nothing(
     monkeypatch.setattr(heard_words, "BATCH", 1)
     for one, both in zip(hear_words(small, noise_of, SPANS, language), whole, strict=True):
         assert one.words == both.words and one.certainty == pytest.approx(both.certainty)
+
+
+def test_short_speech_that_is_heard_alone_costs_a_short_window(
+    small: Transcriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[tuple[int, ...]] = []
+    states = small.states
+
+    def shown(*given: Any, **more: Any) -> Tensor:
+        made.append(tuple((found := states(*given, **more)).shape))
+        return found
+
+    monkeypatch.setattr(small, "states", shown)
+    small.unsure = lambda heard, seconds: seconds > 20  # type: ignore[method-assign]
+    (passage, *_) = hear_words(small, noise_of, [Span(0.5, 9.0), Span(10, 13), Span(20, 24)])
+    assert made == [(1, 1500, 16), (2, 600, 16), (1, 1500, 16)]
+    assert all(a.start <= b.start for a, b in itertools.pairwise(passage.words))
 
 
 def test_a_long_stretch_is_cut_where_it_is_quiet() -> None:

@@ -80,6 +80,8 @@ def test_of_two_people_it_is_told_who_is_read(talking: Path, tmp_path: Path) -> 
     )
     (note,) = Observer(describe=False).watch(tmp_path, transcribe=False).notes
     assert note.endswith("; whoever speaks is read as one person")
+    # A view says who is meant, and no face is read: nobody else is looked for.
+    assert not Observer(describe=False).watch(tmp_path, transcribe=False, view=(0, 0, 1, 1)).notes
     # Within the part of the picture that shows the person there is nobody else.
     assert observer.watch(tmp_path, transcribe=False, view=(0.4, 0, 1, 1)).notes == ()
 

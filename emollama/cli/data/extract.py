@@ -58,6 +58,9 @@ def extract(
     from emollama.encoders.names import need_encoders
 
     need_encoders(specs)
+    from emollama.manifest.sample import read_manifest
+
+    corpus = read_manifest(manifest)
     quiet_libraries()
     from functools import partial
 
@@ -69,16 +72,14 @@ def extract(
     from emollama.features.extract import extract as run
     from emollama.features.failures import failure_table
     from emollama.features.npy_export import check_names, export_npy
-    from emollama.manifest.sample import read_manifest
 
     compute = Compute(device, dtype)
-    compute.torch_dtype()  # an unknown name is an error before anything is read
+    compute.torch_dtype()  # an unknown name is an error before any clip is read
     compute.torch_device()
     build = partial(parse_encoder, compute=compute)
     chosen = [build(spec) for spec in specs]
     if format == "npy":
         check_names([encoder.key for encoder in chosen])
-    corpus = read_manifest(manifest)
     with bar("clips") as advance:
         report = run(
             corpus,
