@@ -16,14 +16,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import (
-    LogitsProcessorList,
-    SuppressTokensAtBeginLogitsProcessor,
-    SuppressTokensLogitsProcessor,
-    WhisperForConditionalGeneration,
-    WhisperProcessor,
-    WhisperTimeStampLogitsProcessor,
-)
 
 from emollama.base.errors import EmollamaError
 from emollama.media.clip import SAMPLE_RATE
@@ -88,6 +80,9 @@ class Transcriber:
     """
 
     def __init__(self, folder: Path, activity: SpeechActivity, language: str | None = None) -> None:
+        # Whoever only needs a transcript's form does without.
+        from transformers import WhisperForConditionalGeneration, WhisperProcessor
+
         self.activity = activity
         try:
             self.model: Any = WhisperForConditionalGeneration.from_pretrained(
@@ -220,6 +215,13 @@ class Transcriber:
 
     def _rules(self, begin: int) -> Any:
         """What may follow: time tokens in pairs, and no tokens that the model's settings forbid."""
+        from transformers import (
+            LogitsProcessorList,
+            SuppressTokensAtBeginLogitsProcessor,
+            SuppressTokensLogitsProcessor,
+            WhisperTimeStampLogitsProcessor,
+        )
+
         settings = self.model.generation_config
         rules: list[Any] = []
         if settings.suppress_tokens:
