@@ -18,15 +18,12 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
 
 from emollama.base.errors import EmollamaError
-from emollama.base.paths import PROCESSOR_FILE
+from emollama.base.paths import PROCESSOR_FILE, STREAMS_FOLDER
 from emollama.llm.batch import Encoded, to_device
 from emollama.llm.configuration import read_config
 from emollama.llm.modeling import EmotionLlama
 from emollama.llm.processing import EmotionLlamaProcessor, Evidence, Turn
 from emollama.llm.weight_files import WeightFiles
-
-STREAMS_FOLDER = "emollama"
-"""Folder of projectors and processor inside that of a plain language model."""
 
 PROJECTORS_FILE = "projectors.safetensors"
 
