@@ -6,6 +6,7 @@ ranks of its own, embeddings trained whole) is left to peft, whose import takes 
 
 from __future__ import annotations
 
+import copy
 import math
 import re
 from collections.abc import Collection
@@ -63,7 +64,7 @@ def adapter_of(folder: Path, model: EmotionLlama, file: WeightFiles) -> Adapter:
 
     Args:
         folder: the artefact.
-        model: it, on the meta device; peft may put its layers into it.
+        model: it, without values.
         file: the adapter's tensors.
 
     Raises:
@@ -165,10 +166,12 @@ class _Peft:
             raise EmollamaError(f"{folder / SETTINGS_FILE}: cannot be used: {error}") from error
         config.inference_mode = True
         with torch.device("meta"):
-            wrapped = cast(PeftModel, get_peft_model(model, config))
+            wrapped = cast(PeftModel, get_peft_model(copy.deepcopy(model), config))
         require_same_shapes(folder, peft_shapes(wrapped), file)
         self.layers: dict[str, Any] = {
-            name: layer for name, layer in model.named_modules() if isinstance(layer, LoraLayer)
+            name: layer
+            for name, layer in wrapped.get_base_model().named_modules()
+            if isinstance(layer, LoraLayer)
         }
         self._file = file
 

@@ -7,18 +7,22 @@ rounding it, bit for bit, with one layer in float32 at a time instead of all.
 
 from __future__ import annotations
 
+import copy
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
+from accelerate import init_empty_weights
 from torch import Tensor
+from transformers import AutoModelForCausalLM
+from transformers.initialization import no_init_weights
 
 from emollama.assets.fingerprint import weights_fingerprint
 from emollama.base.errors import EmollamaError
 from emollama.base.memory import give_back_freed_memory
 from emollama.llm.adapter import ADAPTER_FILE, WRAPPED, adapter_of
-from emollama.llm.backbone import empty_llm, load_llm, resolve_llm
+from emollama.llm.backbone import load_llm, resolve_llm
 from emollama.llm.configuration import EmotionLlamaConfig, read_config
 from emollama.llm.modeling import EmotionLlama
 from emollama.llm.weight_files import INDEX_FILE, WEIGHTS_FILE, WeightFiles
@@ -35,7 +39,10 @@ GIVEN_BACK_EVERY = 1 << 26
 
 
 def folded(
-    folder: Path, dtype: torch.dtype, device: torch.device = CPU
+    folder: Path,
+    dtype: torch.dtype,
+    device: torch.device = CPU,
+    model: EmotionLlama | None = None,
 ) -> Iterator[tuple[str, Tensor]]:
     """The tensors of an artefact, adapter folded in, in the order of the model's modules.
 
@@ -47,15 +54,26 @@ def folded(
         folder: an artefact, with an adapter or merged.
         dtype: of the language model's weights.
         device: where layers are folded, and where tensors are given.
+        model: the artefact's, without values yet; made where it is None.
 
     Raises:
         EmollamaError: a file is missing or corrupt, the language model is not the one that the
             adapter was trained on, or a tensor is missing or has another shape.
     """
     config = read_config(folder)
+    model = model or empty_model(config)
     if (folder / ADAPTER_FILE).is_file():
-        return _with_adapter(folder, config, dtype, device)
-    return _as_stored(folder, config, dtype, device)
+        return _with_adapter(folder, config, dtype, device, model)
+    return _as_stored(folder, config, dtype, device, model)
+
+
+def empty_model(config: EmotionLlamaConfig, dtype: torch.dtype | str | None = None) -> EmotionLlama:
+    """The model of a configuration without values, on the meta device but for its buffers."""
+    with no_init_weights(), init_empty_weights(include_buffers=False):
+        language_model = AutoModelForCausalLM.from_config(
+            copy.deepcopy(config.text_config), dtype=dtype, attn_implementation="sdpa"
+        )
+        return EmotionLlama(config, language_model)
 
 
 def base_dtype(folder: Path) -> torch.dtype:
@@ -98,11 +116,13 @@ def require_base(folder: Path, config: EmotionLlamaConfig) -> Path:
 
 
 def _with_adapter(
-    folder: Path, config: EmotionLlamaConfig, dtype: torch.dtype, device: torch.device
+    folder: Path,
+    config: EmotionLlamaConfig,
+    dtype: torch.dtype,
+    device: torch.device,
+    model: EmotionLlama,
 ) -> Iterator[tuple[str, Tensor]]:
     llm = require_base(folder, config)
-    with torch.device("meta"):
-        model = EmotionLlama(config, empty_llm(llm))
     names = own_names(model)
     file = WeightFiles.of_file(folder / ADAPTER_FILE)
     adapter = adapter_of(folder, model, file)
@@ -141,21 +161,28 @@ def _with_adapter(
 
 
 def _as_stored(
-    folder: Path, config: EmotionLlamaConfig, dtype: torch.dtype, device: torch.device
+    folder: Path,
+    config: EmotionLlamaConfig,
+    dtype: torch.dtype,
+    device: torch.device,
+    model: EmotionLlama,
 ) -> Iterator[tuple[str, Tensor]]:
-    weights = require_merged(folder, config)
+    weights = require_merged(folder, config, model)
     return ((n, _copied(weights.read(n), device, _kept_in(n, dtype))) for n in weights.entries)
 
 
-def require_merged(folder: Path, config: EmotionLlamaConfig) -> WeightFiles:
+def require_merged(
+    folder: Path, config: EmotionLlamaConfig, model: EmotionLlama | None = None
+) -> WeightFiles:
     """The tensors of a merged artefact, in the order of the model's modules.
+
+    `model` is the artefact's, without values; made where it is None.
 
     Raises:
         EmollamaError: a file is missing or corrupt, or a tensor missing, unknown or misshapen.
     """
     weights = base_files(folder, config)
-    with torch.device("meta"):
-        model = EmotionLlama(config)
+    model = model or empty_model(config)
     names, known, stored = own_names(model), model.state_dict().keys(), weights.shapes
     for key in sorted(names.keys() | stored.keys()):
         if key not in stored or key not in known:
