@@ -17,6 +17,10 @@ PROCESSOR_FILE, FUSION_FILE = "processor.json", "fusion.json"
 RECORD_FILE = "training_record.json"
 """The training record of an artefact."""
 
+STREAMS_FOLDER = "emollama"
+"""Folder of projectors and processor inside that of a plain language model, which
+`emollama export --as llm` writes."""
+
 CLUES_FILE = "clues.json"
 """The file of a language model's artefact with the words for measured values."""
 
@@ -116,6 +120,16 @@ def need_artefact(folder: Path) -> None:
     raise EmollamaError(
         f"{folder}: is not an artefact: it holds neither {PROCESSOR_FILE} nor {FUSION_FILE}{hint}"
     )
+
+
+def need_pushable(folder: Path) -> None:
+    """Raise an error if a folder is neither an artefact nor what `export --as llm` makes of one.
+
+    Raises:
+        EmollamaError: naming it and what is missing.
+    """
+    if not (folder / STREAMS_FOLDER / PROCESSOR_FILE).is_file():
+        need_artefact(folder)
 
 
 def need_calibration(folder: Path) -> None:

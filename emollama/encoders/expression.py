@@ -26,6 +26,7 @@ from emollama.encoders.crops import FaceFinder, spread
 from emollama.manifest.channels import Channel
 from emollama.media.clip import Clip
 from emollama.media.faces import square_crops
+from emollama.media.pooling import max_pool
 from emollama.media.presence import LEAST_FACES
 
 CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
@@ -133,8 +134,9 @@ class _Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = F.relu(self.pointwise1(self.depthwise1(x)))
         y = self.pointwise2(self.depthwise2(y))
-        odd = y.shape[-1] % 2
-        y = F.max_pool2d(F.pad(y, (odd, 1, odd, 1), value=float("-inf")), 3, 2)
+        if y.shape[-1] % 2:
+            y = F.pad(y, (1, 0, 1, 0), value=float("-inf"))
+        y = max_pool(y, 3)
         return y + self.skip(x)
 
 

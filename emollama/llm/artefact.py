@@ -15,10 +15,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
 from transformers.integrations import is_deepspeed_zero3_enabled
 
 from emollama.assets.fingerprint import weights_fingerprint
@@ -33,6 +32,7 @@ from emollama.inputs.opening import reopen_inputs
 from emollama.inputs.person import PersonPrior
 from emollama.inputs.person_file import PRIOR_FILE, write_prior
 from emollama.inputs.spec import InputSpec
+from emollama.llm.adapter import ADAPTER_FILE as ADAPTER_FILE
 from emollama.llm.backbone import (
     load_llm,
     require_vocabulary,
@@ -42,11 +42,7 @@ from emollama.llm.backbone import (
 )
 from emollama.llm.clues import ClueWords
 from emollama.llm.configuration import EmotionLlamaConfig, StreamConfig, read_config
-from emollama.llm.folding import ADAPTER_FILE as ADAPTER_FILE
-from emollama.llm.folding import (
-    CPU,
-    base_dtype,
-)
+from emollama.llm.folding import CPU, base_dtype
 from emollama.llm.folding import MERGED_FILE as MERGED_FILE
 from emollama.llm.interop.engine import AT_ONCE, PromptEngine
 from emollama.llm.layout import get_layout
@@ -61,6 +57,9 @@ from emollama.manifest.labels import LabelSet
 from emollama.manifest.sample import Manifest, Sample
 from emollama.runs.artefact import Artefact
 from emollama.runs.run_folder import CARD_FILE, RECORD_FILE
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 
 @dataclass
@@ -193,6 +192,8 @@ def build(
 
 def add_lora(model: EmotionLlama, lora: LoraSection) -> PeftModel:
     """Wrap with peft: adapters on the named linear layers of the LLM, and full projectors."""
+    from peft import LoraConfig, get_peft_model  # which a model that is only asked does without
+
     targets = "|".join(re.escape(t) for t in lora.targets)
     pattern = rf"language_model\..*\.({targets})"
     decoder = cast(torch.nn.Module, model.language_model.get_decoder())

@@ -1,38 +1,36 @@
 """The weights of an artefact, tensor by tensor, with the adapter folded into them.
 
-A layer is read in the format in which it is stored, made float32, given its adapter's product by
-peft's own code, and rounded once to the wanted format. That is what folding a whole model in
-float32 and rounding it gives, bit for bit, with one layer in float32 at a time instead of all.
+A layer is read in the format in which it is stored, made float32, given its adapter's product, and
+rounded once to the wanted format. That is what peft gives by folding a whole model in float32 and
+rounding it, bit for bit, with one layer in float32 at a time instead of all.
 """
 
 from __future__ import annotations
 
+import copy
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, cast
 
 import torch
-from peft import PeftConfig, PeftModel, get_peft_model, get_peft_model_state_dict
-from peft.tuners.lora import LoraLayer
-from torch import Tensor, nn
+from accelerate import init_empty_weights
+from torch import Tensor
+from transformers import AutoModelForCausalLM
+from transformers.initialization import no_init_weights
 
 from emollama.assets.fingerprint import weights_fingerprint
 from emollama.base.errors import EmollamaError
 from emollama.base.memory import give_back_freed_memory
-from emollama.llm.backbone import empty_llm, load_llm, resolve_llm
+from emollama.llm.adapter import ADAPTER_FILE, WRAPPED, adapter_of
+from emollama.llm.backbone import load_llm, resolve_llm
 from emollama.llm.configuration import EmotionLlamaConfig, read_config
 from emollama.llm.modeling import EmotionLlama
 from emollama.llm.weight_files import INDEX_FILE, WEIGHTS_FILE, WeightFiles
 
-ADAPTER_FILE = "adapter_model.safetensors"
 MERGED_FILE = WEIGHTS_FILE
 
 LANGUAGE_MODEL = "language_model."
 """Prefix of the language model's tensors in an EmotionLlama; the others are projectors'."""
-
-WRAPPED = "base_model.model."
-"""Prefix of all names in an adapter's file."""
 
 CPU = torch.device("cpu")
 
@@ -41,7 +39,10 @@ GIVEN_BACK_EVERY = 1 << 26
 
 
 def folded(
-    folder: Path, dtype: torch.dtype, device: torch.device = CPU
+    folder: Path,
+    dtype: torch.dtype,
+    device: torch.device = CPU,
+    model: EmotionLlama | None = None,
 ) -> Iterator[tuple[str, Tensor]]:
     """The tensors of an artefact, adapter folded in, in the order of the model's modules.
 
@@ -53,15 +54,26 @@ def folded(
         folder: an artefact, with an adapter or merged.
         dtype: of the language model's weights.
         device: where layers are folded, and where tensors are given.
+        model: the artefact's, without values yet; made where it is None.
 
     Raises:
         EmollamaError: a file is missing or corrupt, the language model is not the one that the
             adapter was trained on, or a tensor is missing or has another shape.
     """
     config = read_config(folder)
+    model = model or empty_model(config)
     if (folder / ADAPTER_FILE).is_file():
-        return _with_adapter(folder, config, dtype, device)
-    return _as_stored(folder, config, dtype, device)
+        return _with_adapter(folder, config, dtype, device, model)
+    return _as_stored(folder, config, dtype, device, model)
+
+
+def empty_model(config: EmotionLlamaConfig, dtype: torch.dtype | str | None = None) -> EmotionLlama:
+    """The model of a configuration without values, on the meta device but for its buffers."""
+    with no_init_weights(), init_empty_weights(include_buffers=False):
+        language_model = AutoModelForCausalLM.from_config(
+            copy.deepcopy(config.text_config), dtype=dtype, attn_implementation="sdpa"
+        )
+        return EmotionLlama(config, language_model)
 
 
 def base_dtype(folder: Path) -> torch.dtype:
@@ -103,41 +115,25 @@ def require_base(folder: Path, config: EmotionLlamaConfig) -> Path:
     return llm
 
 
-def require_same_keys(folder: Path, model: PeftModel, adapter: WeightFiles) -> None:
-    """Check that an adapter's file holds the tensors of a model: peft ignores differences.
-
-    Raises:
-        EmollamaError: naming the first difference.
-    """
-    wanted = {k: tuple(v.shape) for k, v in get_peft_model_state_dict(model).items()}
-    stored = adapter.shapes
-    for key in sorted(wanted.keys() | stored.keys()):
-        if wanted.get(key) != stored.get(key):
-            raise EmollamaError(
-                f"{folder / ADAPTER_FILE}: does not match the model: {key} is "
-                f"{stored.get(key, 'missing')}, expected {wanted.get(key, 'none')}"
-            )
-
-
 def _with_adapter(
-    folder: Path, config: EmotionLlamaConfig, dtype: torch.dtype, device: torch.device
+    folder: Path,
+    config: EmotionLlamaConfig,
+    dtype: torch.dtype,
+    device: torch.device,
+    model: EmotionLlama,
 ) -> Iterator[tuple[str, Tensor]]:
     llm = require_base(folder, config)
-    with torch.device("meta"):
-        model = EmotionLlama(config, empty_llm(llm))
-        names = own_names(model)
-        wrapped = get_peft_model(model, read_peft_config(folder))
-    adapter = WeightFiles.of_file(folder / ADAPTER_FILE)
-    require_same_keys(folder, cast(PeftModel, wrapped), adapter)
+    names = own_names(model)
+    file = WeightFiles.of_file(folder / ADAPTER_FILE)
+    adapter = adapter_of(folder, model, file)
     tied = model.language_model.all_tied_weights_keys.values()
     for key in tied:
-        if WRAPPED + LANGUAGE_MODEL + key in adapter.entries:
+        if WRAPPED + LANGUAGE_MODEL + key in file.entries:
             raise EmollamaError(
                 f"{folder / ADAPTER_FILE}: {key} was trained whole, but it is shared with the "
                 "head, which was not"
             )
     base = _base_reader(llm, model, names)
-    layers = {n: m for n, m in model.named_modules() if isinstance(m, LoraLayer)}
 
     def tensors() -> Iterator[tuple[str, Tensor]]:
         of_layer: dict[str, list[str]] = defaultdict(list)
@@ -145,12 +141,10 @@ def _with_adapter(
             of_layer[name.rpartition(".")[0]].append(name)
         freed = 0
         for owner, members in of_layer.items():
-            if owner in layers:
+            if owner in adapter.layers:
                 exact = {n: _copied(base(_in_llm(n)), device, torch.float32) for n in members}
-                freed += 3 * sum(
-                    v.nbytes for v in exact.values()
-                )  # with product and scaled product
-                done = _fold(layers[owner], owner, exact, adapter, device)
+                freed += 2 * sum(v.nbytes for v in exact.values())  # with the product
+                done = adapter.fold(owner, exact)
                 del exact
                 for name in members:
                     yield name, done.pop(name).to(dtype)
@@ -159,29 +153,36 @@ def _with_adapter(
                     freed = 0
                 continue
             for name in members:
-                whole = WRAPPED + name in adapter.entries  # trained in full
-                value = adapter.read(WRAPPED + name) if whole else base(_in_llm(name))
+                whole = WRAPPED + name in file.entries  # trained in full
+                value = file.read(WRAPPED + name) if whole else base(_in_llm(name))
                 yield name, _copied(value, device, _kept_in(name, dtype))
 
     return tensors()
 
 
 def _as_stored(
-    folder: Path, config: EmotionLlamaConfig, dtype: torch.dtype, device: torch.device
+    folder: Path,
+    config: EmotionLlamaConfig,
+    dtype: torch.dtype,
+    device: torch.device,
+    model: EmotionLlama,
 ) -> Iterator[tuple[str, Tensor]]:
-    weights = require_merged(folder, config)
+    weights = require_merged(folder, config, model)
     return ((n, _copied(weights.read(n), device, _kept_in(n, dtype))) for n in weights.entries)
 
 
-def require_merged(folder: Path, config: EmotionLlamaConfig) -> WeightFiles:
+def require_merged(
+    folder: Path, config: EmotionLlamaConfig, model: EmotionLlama | None = None
+) -> WeightFiles:
     """The tensors of a merged artefact, in the order of the model's modules.
+
+    `model` is the artefact's, without values; made where it is None.
 
     Raises:
         EmollamaError: a file is missing or corrupt, or a tensor missing, unknown or misshapen.
     """
     weights = base_files(folder, config)
-    with torch.device("meta"):
-        model = EmotionLlama(config)
+    model = model or empty_model(config)
     names, known, stored = own_names(model), model.state_dict().keys(), weights.shapes
     for key in sorted(names.keys() | stored.keys()):
         if key not in stored or key not in known:
@@ -192,21 +193,6 @@ def require_merged(folder: Path, config: EmotionLlamaConfig) -> WeightFiles:
                 f"{folder / MERGED_FILE}: {key} is {stored[key]}, expected {names[key]}"
             )
     return WeightFiles({name: weights.entries[name] for name in names})
-
-
-def read_peft_config(folder: Path) -> PeftConfig:
-    """The adapter's settings.
-
-    Raises:
-        EmollamaError: the file is missing or cannot be used.
-    """
-    path = folder / "adapter_config.json"
-    try:
-        config = PeftConfig.from_pretrained(str(folder))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise EmollamaError(f"{path}: cannot be used: {error}") from error
-    config.inference_mode = True
-    return config
 
 
 def _base_reader(
@@ -224,32 +210,6 @@ def _base_reader(
         return files.read
     state = load_llm(llm, files.dtype).state_dict()
     return state.__getitem__
-
-
-def _fold(
-    layer: LoraLayer,
-    owner: str,
-    plain: dict[str, Tensor],
-    adapter: WeightFiles,
-    device: torch.device,
-) -> dict[str, Tensor]:
-    """Weight and bias of one layer (float32) with its adapter's product."""
-    module = cast(nn.Module, layer)
-    state: dict[str, Tensor] = {}
-    for name, _ in module.named_parameters():
-        if name.startswith("base_layer."):
-            state[name] = plain[f"{owner}.{name.removeprefix('base_layer.')}"]
-            continue
-        key = f"{WRAPPED}{owner}.{name.replace('.default', '')}"
-        # peft stores the magnitudes of DoRA without the parameter's own name.
-        key = key if key in adapter.entries else key.removesuffix(".weight")
-        state[name] = adapter.read(key).to(device, torch.float32)
-    module.load_state_dict(state, assign=True)
-    with torch.no_grad():
-        cast(Any, layer).merge()
-    done = {f"{owner}.{n}": p.detach() for n, p in layer.get_base_layer().named_parameters()}
-    module.to("meta")
-    return done
 
 
 def _copied(value: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:

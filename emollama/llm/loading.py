@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 from typing import cast
 
 import torch
-from accelerate import init_empty_weights
-from peft import PeftModel
 from safetensors import SafetensorError
 from torch import nn
-from transformers import AutoModelForCausalLM
 
 from emollama.base.errors import EmollamaError
 from emollama.base.precision import Quantisation
+from emollama.llm.adapter import ADAPTER_FILE, peft_shapes, require_same_shapes
 from emollama.llm.backbone import bitsandbytes_settings, load_llm, settle_layout
 from emollama.llm.configuration import EmotionLlamaConfig
-from emollama.llm.folding import (
-    ADAPTER_FILE,
-    folded,
-    require_base,
-    require_merged,
-    require_same_keys,
-)
+from emollama.llm.folding import empty_model, folded, require_base, require_merged
 from emollama.llm.modeling import EmotionLlama
 from emollama.llm.room import require_room, size_of
 from emollama.llm.weight_files import WeightFiles
@@ -56,15 +47,10 @@ def _load_folded(
     folder: Path, config: EmotionLlamaConfig, dtype: torch.dtype, device: torch.device
 ) -> EmotionLlama:
     """The model with its adapter folded in, never larger than its weights and one layer."""
-    tensors = folded(folder, dtype, device)
-    with init_empty_weights(include_buffers=False):
-        language_model = AutoModelForCausalLM.from_config(
-            copy.deepcopy(config.text_config), dtype=dtype, attn_implementation="sdpa"
-        )
-        model = EmotionLlama(config, language_model)
-    for name, tensor in tensors:
+    model = empty_model(config, dtype)
+    for name, tensor in folded(folder, dtype, device, model):
         _assign(model, name, tensor)
-    language_model.tie_weights()
+    model.language_model.tie_weights()
     return cast(EmotionLlama, cast(nn.Module, model).to(device).requires_grad_(False))
 
 
@@ -81,13 +67,15 @@ def _load_beside(
     quantise: Quantisation,
 ) -> EmotionLlama:
     """The language model in 8 or 4 bits, and the adapter's layers beside it in float32."""
+    from peft import PeftModel
+
     llm = require_base(folder, config)
     model = EmotionLlama(config, load_llm(llm, dtype, quantise=quantise, device=device))
     try:
         wrapped = PeftModel.from_pretrained(model, str(folder))
     except (OSError, ValueError, RuntimeError, SafetensorError, KeyError) as error:
         raise EmollamaError(f"{folder / ADAPTER_FILE}: cannot be loaded: {error}") from error
-    require_same_keys(folder, wrapped, WeightFiles.of_file(folder / ADAPTER_FILE))
+    require_same_shapes(folder, peft_shapes(wrapped), WeightFiles.of_file(folder / ADAPTER_FILE))
     _projectors_to(model, device)
     return cast(EmotionLlama, wrapped.get_base_model())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -92,7 +93,7 @@ def time_zero(container: InputContainer) -> float:
     if container.start_time is not None:
         return container.start_time / 1e6
     starts = [
-        float(s.start_time * s.time_base)
+        seconds_of(s.start_time, s.time_base)
         for s in container.streams
         if s.start_time is not None and s.time_base is not None
     ]
@@ -104,7 +105,7 @@ def header_seconds(container: InputContainer) -> float | None:
     if container.duration is not None and container.duration > 0:
         return container.duration / 1e6
     lengths = [
-        float(s.duration * s.time_base)
+        seconds_of(s.duration, s.time_base)
         for s in container.streams
         if s.duration is not None and s.duration > 0 and s.time_base is not None
     ]
@@ -121,4 +122,10 @@ def seek_before(container: InputContainer, seconds: float) -> None:
 
 def packet_seconds(stream: Stream, value: int | None) -> float | None:
     """A time stamp of a stream in seconds on the file's own clock."""
-    return None if value is None or stream.time_base is None else float(value * stream.time_base)
+    base = stream.time_base  # a new fraction each time
+    return None if value is None or base is None else seconds_of(value, base)
+
+
+def seconds_of(stamp: int, base: Fraction) -> float:
+    """A time stamp in seconds: float(stamp * base), without reducing the fraction first."""
+    return stamp * base.numerator / base.denominator

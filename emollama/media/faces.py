@@ -80,8 +80,8 @@ class FaceDetector:
         if count == 0:
             return []
         scale = min(1.0, self.max_side / max(height, width))
-        pixels = torch.tensor(images).permute(0, 3, 1, 2)
-        x = (pixels.to(torch.float32) - 127.5) / 128
+        pixels = torch.tensor(images).permute(0, 3, 1, 2).contiguous()
+        x = pixels.to(torch.float32).sub_(127.5).div_(128)
         if scale < 1:
             size = (max(1, round(height * scale)), max(1, round(width * scale)))
             x = F.interpolate(x, size, mode="area")
@@ -106,7 +106,8 @@ class FaceDetector:
         while short * scale >= _CELL:
             size = (round(x.shape[2] * scale), round(x.shape[3] * scale))
             level = x if scale == 1 else F.interpolate(x, size, mode="area")
-            chance, shift = self.nets.pnet(level)
+            # Layouts chosen for speed; areas do not depend on them, convolutions may.
+            chance, shift = self.nets.pnet(level.contiguous(memory_format=torch.channels_last))
             frame, row, column = torch.nonzero(chance > _THRESHOLDS[0], as_tuple=True)
             score = chance[frame, row, column]
             corner = torch.stack([column, row], 1).float() * _STRIDE

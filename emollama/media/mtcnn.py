@@ -7,12 +7,9 @@ the weights are those of asset "mtcnn". Pixels enter as (value − 127.5) / 128,
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-
-def _pool(x: Tensor, size: int) -> Tensor:
-    return F.max_pool2d(x, size, 2, ceil_mode=True)
+from emollama.media.pooling import max_pool
 
 
 def _flat(x: Tensor) -> Tensor:
@@ -32,7 +29,7 @@ class PNet(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """[N, 3, H, W] to face probability [N, h, w] and box corrections [N, 4, h, w]."""
-        x = _pool(self.prelu1(self.conv1(x)), 2)
+        x = max_pool(self.prelu1(self.conv1(x)), 2)
         x = self.prelu3(self.conv3(self.prelu2(self.conv2(x))))
         return self.conv4_1(x).softmax(1)[:, 1], self.conv4_2(x)
 
@@ -50,8 +47,8 @@ class RNet(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """[N, 3, 24, 24] to face probability [N] and box corrections [N, 4]."""
-        x = _pool(self.prelu1(self.conv1(x)), 3)
-        x = _pool(self.prelu2(self.conv2(x)), 3)
+        x = max_pool(self.prelu1(self.conv1(x)), 3)
+        x = max_pool(self.prelu2(self.conv2(x)), 3)
         x = self.prelu3(self.conv3(x))
         x = self.prelu4(self.dense4(_flat(x)))
         return self.dense5_1(x).softmax(1)[:, 1], self.dense5_2(x)
@@ -72,9 +69,9 @@ class ONet(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """[N, 3, 48, 48] to probability [N], corrections [N, 4], points [N, 10] (5 x, 5 y)."""
-        x = _pool(self.prelu1(self.conv1(x)), 3)
-        x = _pool(self.prelu2(self.conv2(x)), 3)
-        x = _pool(self.prelu3(self.conv3(x)), 2)
+        x = max_pool(self.prelu1(self.conv1(x)), 3)
+        x = max_pool(self.prelu2(self.conv2(x)), 3)
+        x = max_pool(self.prelu3(self.conv3(x)), 2)
         x = self.prelu4(self.conv4(x))
         x = self.prelu5(self.dense5(_flat(x)))
         return self.dense6_1(x).softmax(1)[:, 1], self.dense6_2(x), self.dense6_3(x)

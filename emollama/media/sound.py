@@ -9,6 +9,7 @@ import numpy as np
 from av.audio.frame import AudioFrame
 
 from emollama.media.clip import SAMPLE_RATE
+from emollama.media.container import seconds_of
 
 _GAP = 0.1
 """Time stamps that differ by less than this from the running count, in seconds, are ignored."""
@@ -43,8 +44,8 @@ class SoundTrack:
 
     def _take(self, frame: AudioFrame) -> None:
         time = self.end
-        if frame.pts is not None and frame.time_base is not None:
-            time = float(frame.pts * frame.time_base) - self.zero
+        if frame.pts is not None and (base := frame.time_base) is not None:
+            time = seconds_of(frame.pts, base) - self.zero
         layout = (frame.format.name, frame.layout.name, frame.sample_rate)
         if self._resampler is None or layout != self._layout or abs(time - self.end) > _GAP:
             self._flush()

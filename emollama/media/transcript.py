@@ -17,11 +17,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import (
-    WhisperForConditionalGeneration,
-    WhisperProcessor,
-    WhisperTimeStampLogitsProcessor,
-)
 
 from emollama.base.device import has_fast_bfloat16
 from emollama.base.errors import EmollamaError
@@ -87,6 +82,9 @@ class Transcriber:
     """
 
     def __init__(self, folder: Path, activity: SpeechActivity, language: str | None = None) -> None:
+        # Whoever only needs a transcript's form does without.
+        from transformers import WhisperForConditionalGeneration, WhisperProcessor
+
         self.activity = activity
         try:
             self.model: Any = WhisperForConditionalGeneration.from_pretrained(
@@ -245,6 +243,8 @@ class Transcriber:
 
     def _rules(self, begin: int) -> Callable[[Tensor, Tensor], Tensor]:
         """What may follow: time tokens in pairs, and no tokens that the model's settings forbid."""
+        from transformers import WhisperTimeStampLogitsProcessor
+
         settings = self.model.generation_config
         settings.no_timestamps_token_id = self.first_stamp - 1
         in_pairs = WhisperTimeStampLogitsProcessor(settings, begin)

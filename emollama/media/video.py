@@ -16,7 +16,13 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from emollama.media.clip import Frames
-from emollama.media.container import open_media, seek_before, time_zero, video_stream
+from emollama.media.container import (
+    open_media,
+    seconds_of,
+    seek_before,
+    time_zero,
+    video_stream,
+)
 from emollama.media.cutting import Box, cut_to, scale_within
 from emollama.media.packets import PacketTimes
 
@@ -60,9 +66,9 @@ def decode_frames(
 
         def take(frames: list[VideoFrame]) -> None:
             for frame in frames:
-                if frame.pts is None or frame.time_base is None:
+                if frame.pts is None or (base := frame.time_base) is None:
                     continue
-                time = float(frame.pts * frame.time_base) - zero
+                time = seconds_of(frame.pts, base) - zero
                 shown = _Shown(time, frame)
                 for i, target in enumerate(wanted):
                     if settled[i]:

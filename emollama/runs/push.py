@@ -15,7 +15,7 @@ from emollama.assets.people import LICENCE, SUMS
 from emollama.assets.registry import ASSETS
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json, read_text, write_json, write_text
-from emollama.base.paths import need_artefact
+from emollama.base.paths import STREAMS_FOLDER, need_pushable
 from emollama.runs.run_folder import CARD_FILE, RECORD_FILE
 
 _ADAPTER, _CONFIG = "adapter_config.json", "config.json"
@@ -25,7 +25,7 @@ def push(folder: Path, name: str, public: bool = False) -> str:
     """Upload an artefact as one commit; returns the address of its repository.
 
     Args:
-        folder: the artefact. It is not changed.
+        folder: the artefact, or the plain language model exported from one. It is not changed.
         name: `owner/name` on the hub; made if it is not there.
         public: whether everybody may read it.
 
@@ -34,7 +34,7 @@ def push(folder: Path, name: str, public: bool = False) -> str:
             public already and `public` is not set; or the adapter's language model is a folder of
             this machine, which nobody else has.
     """
-    need_artefact(folder)
+    need_pushable(folder)
     if not is_name(name):
         raise EmollamaError(f"'{name}' does not name a hub repository; give owner/name")
     _require_base(folder)
@@ -53,7 +53,7 @@ def push(folder: Path, name: str, public: bool = False) -> str:
                 f"{name}: is public on {address}; add --public to push to it, or choose "
                 "another name"
             )
-        with _prepared(folder, f"{made}") as draft:
+        with _prepared(folder, name, f"{made}") as draft:
             api.upload_folder(
                 repo_id=name, folder_path=draft, commit_message=f"Push {folder.resolve().name}"
             )
@@ -82,20 +82,27 @@ def _require_base(folder: Path) -> None:
 
 
 @contextmanager
-def _prepared(folder: Path, address: str) -> Iterator[Path]:
+def _prepared(folder: Path, name: str, address: str) -> Iterator[Path]:
     """The files to upload, as a folder of links and of what is written for the hub."""
-    with tempfile.TemporaryDirectory(prefix="emollama-push-") as name:
-        draft = Path(name)
-        for path in sorted(folder.iterdir()):
+    with tempfile.TemporaryDirectory(prefix="emollama-push-") as place:
+        draft = Path(place)
+        (draft / STREAMS_FOLDER).mkdir()
+        for path in sorted([*folder.iterdir(), *(folder / STREAMS_FOLDER).glob("*")]):
             if path.is_file() and any(fnmatch(path.name, p) for p in FILES):
-                (draft / path.name).symlink_to(path.resolve())
+                (draft / path.relative_to(folder)).symlink_to(path.resolve())
         shipped = (folder.resolve().parent / SUMS).is_file()
         if shipped and not (draft / "LICENSE").exists():
             shutil.copyfile(folder.resolve().parent / "LICENSE", draft / "LICENSE")
         for file in (RECORD_FILE, _CONFIG):
-            if (folder / file).is_file():
-                _replace(draft / file)
-                write_json(draft / file, _without_folders(read_json(folder / file)))
+            for path in (Path(file), Path(STREAMS_FOLDER, file)):
+                if (folder / path).is_file():
+                    _replace(draft / path)
+                    write_json(draft / path, _without_folders(read_json(folder / path)))
+        if (folder / _ADAPTER).is_file():
+            # AutoModel opens what an adapter names as its base: here that is the artefact itself.
+            _replace(draft / _ADAPTER)
+            settings = read_json(folder / _ADAPTER) | {"base_model_name_or_path": name}
+            write_json(draft / _ADAPTER, settings)
         licence = LICENCE.lower().replace(" ", "-") if shipped else "other"
         card = folder / CARD_FILE
         _replace(draft / CARD_FILE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -93,8 +94,8 @@ def _opened(
     work: Callable[[Sequence[Job], dict[str, E]], list[dict[str, Any]]],
 ) -> tuple[dict[str, str], Callable[[Sequence[Job]], list[dict[str, Any]]]]:
     """In a worker: the tools' fingerprints, and the function that uses the tools."""
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()  # one bar belongs on the terminal, and it is the parent's
+    # One bar belongs on the terminal, and it is the parent's. transformers reads this when a tool
+    # that needs it imports it.
+    os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
     tools = {key: build(key) for key in keys}
     return {key: tool.fingerprint for key, tool in tools.items()}, (lambda jobs: work(jobs, tools))

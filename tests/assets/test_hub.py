@@ -8,14 +8,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from huggingface_hub import constants
 from omegaconf import OmegaConf
+from transformers import AutoModel
 
 from emollama.assets import hub as hubs
 from emollama.assets.hub import artefact_folder, local_folder, pinned_name, repository
 from emollama.assets.registry import need_llm
 from emollama.base.errors import EmollamaError
+from emollama.base.paths import STREAMS_FOLDER
 from emollama.llm.backbone import resolve_llm
+from emollama.llm.interop.export import export
+from emollama.llm.interop.prompt_embeddings import PROJECTORS_FILE
+from emollama.llm.modeling import EmotionLlama
 from emollama.runs.push import push
 from tests.hub import TOKEN, Hub, running_hub
 
@@ -154,3 +160,41 @@ def test_what_cannot_be_pushed_is_one_line(
     with pytest.raises(EmollamaError, match="'/home/alice/llama', a folder of this machine; push"):
         push(mine, "alice/mine")
     assert hub.repositories == {}
+
+
+@pytest.fixture
+def mine(hub: Hub, tmp_path: Path) -> Path:
+    """An artefact with an adapter whose language model is on the hub."""
+    hub.add("alice/base", files_of(STORED / "llm"))
+    shutil.copytree(STORED / "llm-run/model", tmp_path / "mine")
+    config = json.loads((tmp_path / "mine/config.json").read_text())
+    (tmp_path / "mine/config.json").write_text(json.dumps({**config, "llm": "alice/base"}))
+    return tmp_path / "mine"
+
+
+def test_auto_model_opens_a_pushed_adapter_by_its_name(
+    hub: Hub, mine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+    place = "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.url + place)
+    push(mine, "alice/mine")
+    found, expected = (AutoModel.from_pretrained(name) for name in ("alice/mine", mine))
+    assert isinstance(found, EmotionLlama)
+    for name, value in expected.state_dict().items():
+        assert torch.equal(value, found.state_dict()[name]), name
+
+
+def test_a_plain_language_model_is_pushed_with_its_streams(
+    hub: Hub, mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    plain = tmp_path / "plain"
+    export(mine, plain, form="llm")
+    push(plain, "alice/plain")
+    streams = {f"{STREAMS_FOLDER}/{name}" for name in files_of(plain / STREAMS_FOLDER)}
+    assert f"{STREAMS_FOLDER}/{PROJECTORS_FILE}" in streams
+    assert hub.repositories["alice/plain"].files.keys() == {*files_of(plain), *streams}
+    with pytest.raises(EmollamaError, match="is not an artefact: it holds neither"):
+        push(STORED / "llm", "alice/plain")

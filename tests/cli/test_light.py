@@ -22,6 +22,9 @@ SLOWER = 2.0
 HELP_SECONDS, PATH_SECONDS = 0.45 * SLOWER, 0.7 * SLOWER
 HEAVY = ("torch", "transformers", "sklearn", "matplotlib", "numpy", "omegaconf", "pydantic")
 
+UNUSED = ("sklearn", "matplotlib", "peft", "bitsandbytes")
+"""What a language model is opened without."""
+
 WRONG = [
     "train {no}.yaml",
     "train quickstart data.manifest={no}.jsonl",
@@ -176,8 +179,8 @@ print([name for name in {HEAVY!r} if name in sys.modules])
     assert done.stdout.strip() == "[]"
 
 
-def test_a_language_model_is_opened_without_scikit_learn_and_fusion() -> None:
-    script = """
+def test_a_language_model_is_opened_without_what_only_others_need() -> None:
+    script = f"""
 import sys
 from pathlib import Path
 from emollama.base.quiet import quiet_libraries
@@ -186,7 +189,7 @@ from emollama.session import open_session
 session = open_session(Path("llm-run/model"), "float32", describe=False)
 print(session.kind)
 print(sorted(name for name in sys.modules
-             if name in ("sklearn", "matplotlib") or name.startswith("emollama.fusion")))
+             if name in {UNUSED!r} or name.startswith("emollama.fusion")))
 """
     stored = ROOT / "tests/compat/stored"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -9,7 +9,7 @@ import typer
 
 from emollama.assets.hub import is_name
 from emollama.base.errors import EmollamaError
-from emollama.base.paths import need_artefact
+from emollama.base.paths import need_pushable
 from emollama.base.quiet import quiet_libraries
 
 
@@ -25,7 +25,7 @@ def push(
     The repository is private unless --public is given. Its card is the model's README. Paths of
     this machine in the training record are cut to their names. HF_ENDPOINT names another hub.
     """
-    need_artefact(artefact)
+    need_pushable(artefact)
     if not is_name(name):
         raise EmollamaError(f"'{name}' does not name a hub repository; give owner/name")
     quiet_libraries()

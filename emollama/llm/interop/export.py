@@ -24,11 +24,12 @@ from emollama.base.paths import (
     PRIOR_FILE,
     PROCESSOR_FILE,
     RECORD_FILE,
+    STREAMS_FOLDER,
 )
 from emollama.llm.backbone import resolve_llm
 from emollama.llm.configuration import EmotionLlamaConfig, read_config
 from emollama.llm.folding import ADAPTER_FILE, LANGUAGE_MODEL, base_dtype, folded
-from emollama.llm.interop.prompt_embeddings import PROJECTORS_FILE, STREAMS_FOLDER
+from emollama.llm.interop.prompt_embeddings import PROJECTORS_FILE
 from emollama.llm.interop.shards import SHARD, size_in_bytes, write_shards
 from emollama.llm.processing import EmotionLlamaProcessor
 from emollama.runs.run_folder import CARD_FILE

@@ -6,27 +6,22 @@ token embeddings are read, and beside it projectors and processor.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import torch
-from accelerate import init_empty_weights
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM
 
 from emollama.base.errors import EmollamaError
-from emollama.base.paths import PROCESSOR_FILE
+from emollama.base.paths import PROCESSOR_FILE, STREAMS_FOLDER
 from emollama.llm.batch import Encoded, to_device
 from emollama.llm.configuration import read_config
+from emollama.llm.folding import empty_model
 from emollama.llm.modeling import EmotionLlama
 from emollama.llm.processing import EmotionLlamaProcessor, Evidence, Turn
 from emollama.llm.weight_files import WeightFiles
-
-STREAMS_FOLDER = "emollama"
-"""Folder of projectors and processor inside that of a plain language model."""
 
 PROJECTORS_FILE = "projectors.safetensors"
 
@@ -57,13 +52,9 @@ class PromptEmbeddings:
                 f"emollama export --as llm --model MODEL --out {folder}"
             )
         config = read_config(streams)
-        with init_empty_weights(include_buffers=False):
-            language_model = AutoModelForCausalLM.from_config(
-                copy.deepcopy(config.text_config), dtype=config.text_config.dtype
-            )
-            model = EmotionLlama(config, language_model)
+        model = empty_model(config, config.text_config.dtype)
         table = model.get_input_embeddings()
-        (name,) = (n for n, module in language_model.named_modules() if module is table)
+        (name,) = (n for n, module in model.language_model.named_modules() if module is table)
         _fill(table, WeightFiles.of_folder(folder), f"{name}.")
         files = WeightFiles.of_file(streams / PROJECTORS_FILE)
         for stream in config.stream_configs:

@@ -1,0 +1,1 @@
+"""How soon an answer is there: a first clip, further ones, and text."""
