@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Literal
 
 from emollama.llm.processing import Turn
 from emollama.session.answer import Weights
@@ -20,6 +21,10 @@ BEYOND = (
 )
 OWN_LABELS_ONLY = "The channels' shares are available for the model's own labels only."
 NO_LABELS = "This model predicts values; the channels' shares are available for labels only."
+
+
+Known = Literal["channels", "measured", "said", "beyond"]
+"""What a question is about that is not for the model."""
 
 
 class FromData(Turn):
@@ -55,6 +60,28 @@ _SAID = _any(
 )  # fmt: skip
 
 
+def about(session: Session, question: str, labels: Sequence[str] | None = None) -> Known | None:
+    """What a question is about; None where the model is to be asked.
+
+    Args:
+        session: the model.
+        question: in English.
+        labels: words to choose from, where they are not the model's own.
+    """
+    named = [*session.labels, *(labels or ())]
+    emotion = bool(_EMOTION.search(question) or _any(*map(_forms, named)).search(question))
+    shown = bool(_VOICE_OR_FACE.search(question))
+    if _CHANNEL.search(question):
+        return "channels"
+    if _MEASURED.search(question) or (_WHEN.search(question) and (emotion or shown)):
+        return "measured"
+    if asks_why(question) or emotion:
+        return None
+    if shown:
+        return "measured"
+    return "said" if _SAID.search(question) else "beyond"
+
+
 def told(
     session: Session,
     look: ClipView,
@@ -71,18 +98,17 @@ def told(
         labels: words to choose from, where they are not the model's own.
         weights: the channels' shares in the answer, if they are known already.
     """
-    named = [*session.labels, *(labels or ())]
-    emotion = bool(_EMOTION.search(question) or _any(*map(_forms, named)).search(question))
-    shown = bool(_VOICE_OR_FACE.search(question))
-    if _CHANNEL.search(question):
-        return _shares(session, look, labels, weights)
-    if _MEASURED.search(question) or (_WHEN.search(question) and (emotion or shown)):
-        return measured(look)
-    if asks_why(question) or emotion:
-        return None
-    if shown:
-        return measured(look)
-    return said(look) if _SAID.search(question) else BEYOND
+    match about(session, question, labels):
+        case "channels":
+            return _shares(session, look, labels, weights)
+        case "measured":
+            return measured(look)
+        case "said":
+            return said(look)
+        case "beyond":
+            return BEYOND
+        case None:
+            return None
 
 
 def _forms(label: str) -> str:

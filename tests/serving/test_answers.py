@@ -16,7 +16,7 @@ from tests.features.made import voice
 from tests.serving.running import Running
 from tests.session.made import made_calibration
 
-QUESTION = "What does the voice tell?"
+QUESTION = "Which emotion does the voice tell of?"
 
 
 @pytest.fixture
@@ -51,12 +51,18 @@ def test_the_official_client_uploads_asks_and_streams(
     assert whole.choices[0].message.content == expected.strip()
     assert whole.usage is not None and whole.usage.completion_tokens <= 24
     # The answer as it came is a turn of the next question.
-    turns = [*about(uploaded.id), whole.choices[0].message, {"role": "user", "content": "Sure?"}]
+    turns = [
+        *about(uploaded.id),
+        whole.choices[0].message,
+        {"role": "user", "content": "Is he sad?"},
+    ]
     second = official.chat.completions.create(
         model=session.name, messages=turns, max_tokens=24, extra_body=more
     )
     said = [Turn("user", QUESTION), Turn("assistant", whole.choices[0].message.content)]
-    expected_second = session.ask(look, [*said, Turn("user", "Sure?")], Sampling(max_new_tokens=24))
+    expected_second = session.ask(
+        look, [*said, Turn("user", "Is he sad?")], Sampling(max_new_tokens=24)
+    )
     assert second.choices[0].message.content == "".join(expected_second).strip()
     stream = official.chat.completions.create(
         model=session.name, messages=about(uploaded.id), max_tokens=24, stream=True,
