@@ -61,7 +61,7 @@ def test_what_the_model_writes_is_checked_before_it_is_shown(
     assert (answer.reason_from, answer.compared_with) == ("clues", "the training corpus")
     assert answer.reason is not None and answer.label is not None
     assert answer.reason.startswith("Compared with the training corpus, the voice has a low pitch.")
-    assert answer.reason.endswith(f"By the scores the emotion is {answer.label}.")
+    assert answer.reason.endswith(f"The model's scores are highest for {answer.label}.")
     assert answer.to_dict()["reason_from"] == "clues"
     assert answer.reason_in_words == REASON_FROM["clues"]
 
