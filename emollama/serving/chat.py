@@ -12,6 +12,7 @@ from uuid import uuid4
 from emollama.base.errors import EmollamaError
 from emollama.llm.inference import REASON_TOKENS
 from emollama.scoring.reasons.check import Origin
+from emollama.scoring.reasons.sentences import scores_sentence
 from emollama.serving.admission import Admitted
 from emollama.serving.clips import Clips
 from emollama.serving.engine import Engine, Pieces
@@ -31,7 +32,7 @@ from emollama.serving.wire import (
     TextPart,
     Usage,
 )
-from emollama.session import ClipView, Reply, Sampling, Session, Turn
+from emollama.session import Answer, ClipView, Reply, Sampling, Session, Turn
 from emollama.session.questions import about, told
 from emollama.session.reasons import reason_from
 
@@ -58,6 +59,7 @@ class Conversation:
         self.model = engine.session.name
         self.shape = _shape(request)
         self.from_data = self.shape is None and _from_data(request, engine.session)
+        self._known: Answer | None = None
         self._once: ClipView | None = None
         self._pieces: Pieces | None = None
 
@@ -76,8 +78,9 @@ class Conversation:
         )  # fmt: skip
         look, turns = await self._read()
         try:
+            self._known = await self.engine.answer(look)
             reply, self._pieces = await self.engine.reply(
-                look, turns, sampling, self.admitted.writing
+                look, turns, sampling, self.admitted.writing, self._known
             )
         except EmollamaError as error:
             self.end()
@@ -97,24 +100,26 @@ class Conversation:
             raise Refusal(404, f"there is no model '{wanted}'; this is '{self.model}'")
 
     async def whole(self) -> ChatAnswer:
-        """The answer in one piece; at the deadline as far as it is written."""
+        """The answer in one piece; at the deadline what the scores say."""
         if self.shape is not None:
             return await self._filled(self.shape)
         if self.from_data:
             return self._answer(await self._told(), "stop", Usage.none())
         reply, pieces = await self.begin()
-        written: list[str] = []
         try:
             async with asyncio.timeout_at(self.admitted.until):
-                async for piece in pieces:
-                    written.append(piece)
+                content = await pieces.text()
         except TimeoutError:
-            if not written:
-                raise
+            content = self._scores
         finally:
             self.end()
-        content = "".join(written).strip()
         return self._answer(content, finish(reply), usage(reply), reason_from(reply))
+
+    @property
+    def _scores(self) -> str:
+        """What is known before anything is written."""
+        assert self._known is not None and self._known.label is not None
+        return scores_sentence(self._known.label)
 
     def _answer(
         self, content: str, end: Any, tokens: Usage, origin: Origin | None = None
@@ -190,9 +195,7 @@ class Conversation:
                 if piece:  # a reason comes whole, once it is checked
                     yield self._event({"content": piece})
         except TimeoutError:
-            error = body_of(504, "the answer took too long", request_id)
-            yield f"data: {json.dumps(error)}\n\n"
-            return
+            yield self._event({"content": self._scores})
         except Exception:
             error = body_of(
                 500,

@@ -11,7 +11,6 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import TypeVar
 
 from emollama.base.errors import EmollamaError
@@ -106,7 +105,7 @@ class Clips:
                 lambda: base64.b64decode(url[head.end() :], validate=True)
             )
         except (binascii.Error, ValueError):
-            raise Refusal(400, "the data URL does not hold valid base64") from None
+            raise Refusal(400, "the clip's data is not valid base64") from None
         most = min(self.uploads.settings.max_bytes, self.uploads.settings.max_data_bytes)
         return await self.look_once([data], "data", text, transcribe, drop, most)
 
@@ -153,7 +152,7 @@ class Clips:
         heard = (upload.id, True)
         if not listen and heard in self._sights:
             # All that can be seen is there; what was heard is not asked for.
-            return replace(await self._watched(upload, True), transcript=None)
+            return (await self._watched(upload, True)).without_words()
         return await self._watched(upload, listen)
 
     async def _watched(self, upload: Upload, listen: bool) -> Observation:

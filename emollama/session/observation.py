@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 from warnings import warn
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from emollama.encoders.base import FeatureTrack
 from emollama.media.languages import Language
+from emollama.media.presence import LEAST_SPEECH
 from emollama.media.transcript import Phrase
 from emollama.media.whispers import WHISPER
 
@@ -150,6 +151,15 @@ class Observation:
         warn("Observation.told is now measurements", DeprecationWarning, stacklevel=2)
         return self.measurements
 
+    def without_words(self) -> Observation:
+        """The same as if nobody had written down what is said."""
+        kept = dict(self.absent)
+        why = kept.pop("words", None)
+        if self.speech_seconds is not None and self.speech_seconds >= LEAST_SPEECH:
+            kept["words"] = not_transcribed(self.speech_seconds)
+        notes = tuple(note for note in self.notes if note != why)
+        return replace(self, transcript=None, language=None, absent=kept, notes=notes)
+
     @property
     def heard(self) -> str | None:
         """The transcript as one text; None without words."""
@@ -160,6 +170,11 @@ class Observation:
         """A remark on who transcribed, and in which language."""
         told = f", in {self.language}" if self.language is not None else ""
         return f"the words were transcribed by {self.transcriber}{told}"
+
+
+def not_transcribed(seconds: float) -> str:
+    """Why speech that nobody has written down has no words."""
+    return f"someone speaks for {seconds:.1f} s, not transcribed"
 
 
 def nothing_seen() -> Observation:

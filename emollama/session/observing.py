@@ -28,7 +28,15 @@ from emollama.media.cutting import Box
 from emollama.media.presence import LEAST_SPEECH, speech_in
 from emollama.media.transcript import Transcriber, Transcript
 from emollama.media.whispers import Whisper
-from emollama.session.observation import Measurement, Observation, Peak, Timeline, Track
+from emollama.scoring.reasons.sentences import adjective
+from emollama.session.observation import (
+    Measurement,
+    Observation,
+    Peak,
+    Timeline,
+    Track,
+    not_transcribed,
+)
 from emollama.session.second_look import look_again
 from emollama.session.several import at_once, pictures_of, several_people
 from emollama.workers.worker import Job, View, clip_for, decode_views
@@ -42,6 +50,7 @@ _CLEAR = 0.5  # probability from which an expression is named
 _LOUDER, _HIGHER = 3.0, 2.0  # dB and semitones from the clip's own middle
 _SPOKEN = 25.0  # dB below the clip's loud parts at which speech ends
 _SILENCE = -70.0  # dB re full scale
+_AS_THE_REST = "as in the rest of the clip"
 
 T = TypeVar("T")
 
@@ -182,12 +191,10 @@ class Observer:
 
     def _unknown(self, speech: float, transcript: Transcript | None) -> str:
         """What is said of speech without words."""
-        said = f"someone speaks for {speech:.1f} s, not "
         if transcript is None:
-            return f"{said}transcribed"
-        if transcript.language is not None:
-            return f"{said}understood (language: {transcript.language.name}?)"
-        return f"{said}understood (language: not English?)"
+            return not_transcribed(speech)
+        named = "not English" if transcript.language is None else transcript.language.name
+        return f"someone speaks for {speech:.1f} s, not understood (language: {named}?)"
 
     def _several(
         self, wanted: Sequence[Encoder], clips: dict[View, Clip], absent: Mapping[str, str],
@@ -288,7 +295,7 @@ def _face_in_words(timeline: Timeline, duration: float) -> list[Measurement]:
         if np.isnan(row).any():
             words = "no face found"
         elif row.max() >= _CLEAR:
-            words = f"face looks {timeline.classes[int(row.argmax())]}"
+            words = f"face looks {adjective(timeline.classes[int(row.argmax())])}"
         else:
             first, second = (timeline.classes[j] for j in row.argsort()[::-1][:2])
             words = f"face between {first} and {second}"
@@ -319,8 +326,10 @@ def _voice_in_words(contour: Contour | None) -> list[Measurement]:
             if pitched.any():
                 pitch = 12 * (np.log2(contour.f0[low:high][pitched]).mean() - middle)
                 words += _side(pitch, _HIGHER, "higher pitch", "lower pitch")
-        text = ", ".join(words) or "as in the rest of the clip"
+        text = ", ".join(words) or _AS_THE_REST
         _add(found, Measurement(float(low) / 100, float(high) / 100, "voice", text))
+    if [one.words for one in found] == [_AS_THE_REST]:
+        return [replace(found[0], words="much the same throughout")]
     return found
 
 

@@ -58,6 +58,9 @@ _SAID = _any(
     "said", r"say\w*", r"speak\w*", "spoken", r"talk\w*", "words?", r"transcri\w+", "sentences?",
     "languages?",
 )  # fmt: skip
+_CLIP = _any(
+    r"describ\w+", r"analy[sz]\w+", "what (?:do|can) you (?:see|hear)", "what(?: is|'s) in",
+)  # fmt: skip
 
 
 def about(session: Session, question: str, labels: Sequence[str] | None = None) -> Known | None:
@@ -79,7 +82,9 @@ def about(session: Session, question: str, labels: Sequence[str] | None = None) 
         return None
     if shown:
         return "measured"
-    return "said" if _SAID.search(question) else "beyond"
+    if _SAID.search(question):
+        return "said"
+    return "measured" if _CLIP.search(question) else "beyond"
 
 
 def told(
@@ -136,6 +141,9 @@ def measured(look: ClipView) -> str:
         for one in look.observation.measurements
         if one.channel in look.channels
     ]
+    told = {one.channel for one in look.observation.measurements if one.channel in look.channels}
+    if unread := sorted(told - set(look.used)):
+        lines.append(f"The answer does not go by the {' and the '.join(unread)}.")
     return "\n".join(lines) or NOTHING_MEASURED
 
 

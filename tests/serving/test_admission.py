@@ -112,7 +112,11 @@ def test_at_the_deadline_the_label_goes_out_without_its_reason(
         body = {"messages": [{"role": "user", "content": part}], "transcribe": False}
         cut = httpx.post(f"{server.address}/v1/chat/completions", json=body, timeout=60)
         assert cut.status_code == 200, cut.text
-        assert cut.json()["choices"][0]["finish_reason"] == "length"
+        (choice,) = cut.json()["choices"]
+        assert choice["finish_reason"] == "length"
+        assert (
+            choice["message"]["content"] == f"The model's scores are highest for {whole['label']}."
+        )
         assert len(server.app.state.admission.writing) == 0
 
 

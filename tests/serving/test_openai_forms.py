@@ -170,5 +170,8 @@ def test_what_is_wrong_is_said_in_the_requests_words(
     assert answer.status_code in (404, 422)
     assert what in error(answer)
     assert not any(word in error(answer) for word in ("constrained", "list[", "Input"))
+    for path, told_so in (("responses", "no path '/v1/responses'"), ("recordings", "--jobs DIR")):
+        nothing = server.client.post(f"/v1/{path}", json={})
+        assert nothing.status_code == 404 and told_so in error(nothing)
     unknown = server.client.get("/v1/files/clip.mp4")
     assert unknown.status_code == 404 and "no such file id" in error(unknown)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from emollama.media.transcript import repeats
 from emollama.probe.plan import Settings, plan_clip
 from emollama.probe.render import render_clip
 from emollama.probe.voice import Speaker
+from emollama.session.observation import nothing_seen
 from emollama.session.observing import Observer
 from tests.features.made import voice
 from tests.media.recording import record
@@ -101,6 +103,15 @@ def test_nobody_listens_where_no_transcript_is_asked_for(
 ) -> None:
     voice(tmp_path / "voice.wav", 200, 1)
     assert observer.watch(tmp_path / "voice.wav", transcribe=False).transcript is None
+
+
+def test_a_clip_seen_with_its_words_is_told_without_them_as_if_nobody_had_listened() -> None:
+    why = "someone speaks for 2.8 s, not understood (language: not English?)"
+    heard = replace(nothing_seen(), transcript=(), speech_seconds=2.84, absent={"words": why},
+                    notes=("no video track", why))  # fmt: skip
+    told = heard.without_words()
+    assert told.absent == {"words": "someone speaks for 2.8 s, not transcribed"}
+    assert told.transcript is None and told.notes == ("no video track",)
 
 
 def test_speech_goes_on_through_short_pauses_and_clicks_are_none() -> None:

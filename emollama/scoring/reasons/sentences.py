@@ -91,7 +91,12 @@ def measured_reason(
         parts.append(f'The person says: "{said}"')
     if not parts:
         return None
-    return " ".join([*parts, f"The model's scores are highest for {label}."])
+    return " ".join([*parts, scores_sentence(label)])
+
+
+def scores_sentence(label: str) -> str:
+    """What the scores say."""
+    return f"The model's scores are highest for {label}."
 
 
 def _voice_told(words: Sequence[str]) -> str:

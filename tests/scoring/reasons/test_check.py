@@ -7,7 +7,12 @@ from dataclasses import replace
 import pytest
 
 from emollama.manifest.labels import get_label_set, label_set
-from emollama.scoring.reasons.check import checked_reason, contradictions, tone_words_in
+from emollama.scoring.reasons.check import (
+    checked_answer,
+    checked_reason,
+    contradictions,
+    tone_words_in,
+)
 from emollama.scoring.reasons.claims import (
     channels_in,
     conclusion,
@@ -110,6 +115,24 @@ def test_a_reason_of_another_label_gives_way_to_the_clues() -> None:
     assert checked_reason(agrees, HEARD, PEOPLE, clues, "").text == agrees
     nothing = checked_reason(None, replace(HEARD, tone=()), PEOPLE, {}, "")
     assert (nothing.text, nothing.origin) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("Angry", "Angry"),  # need not explain
+        ("I cannot tell how old he is.", "I cannot tell how old he is."),
+        ("sad", "The model's scores are highest for angry."),
+        ("The voice has a low pitch. So the person seems angry.", "So the person seems angry."),
+        ("The face looks sad, so he is sad.", "The model's scores are highest for angry."),
+        ("", "The model's scores are highest for angry."),
+    ],
+)
+def test_no_other_answer_contradicts_the_clip_or_its_scores(written: str, shown: str) -> None:
+    """The model that ships called a clip sad where its scores, and its reason, said fear."""
+    found = checked_answer(written, HEARD, PEOPLE)
+    assert (found.text, found.origin) == (shown, None)
+    assert bool(found.faults) is (found.text != written and bool(written))
 
 
 @pytest.mark.parametrize(
