@@ -69,16 +69,21 @@ class Clips:
 
     async def look_once(
         self, chunks: Iterable[bytes], name: str, text: str | None, transcribe: bool,
-        drop: Iterable[str], most: int | None = None,
+        drop: Iterable[str], most: int | None = None, soon: bool = False,
     ) -> ClipView:  # fmt: skip
         """Analyse a clip of at most this many bytes and leave no file behind; see `look`.
 
-        The caller releases the result with `Session.forget`.
+        The caller releases the result with `Session.forget`. `soon`: by two processes at the same
+        time, where there is something to hear.
         """
         listen = self.engine.session.listens(text, transcribe)
         upload = await self._inspected(chunks, name, most)
         try:
-            observation = await self._guarded(lambda: self.decoders.watch(upload.path, listen))
+            pool, path = self.decoders, upload.path
+            apart = soon and listen and pool.in_pairs
+            observation = await self._guarded(
+                lambda: pool.watch_and_hear(path) if apart else pool.watch(path, listen)
+            )
         finally:
             self.uploads.discard(upload)
         return _without(await self._seen(observation, text), drop)

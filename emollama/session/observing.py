@@ -25,6 +25,7 @@ from emollama.encoders.presence import NO_FACE, Absent, encode, why_absent
 from emollama.encoders.prosody import Contour
 from emollama.media.clip import SAMPLE_RATE, Clip
 from emollama.media.cutting import Box
+from emollama.media.decode import decode_clip
 from emollama.media.presence import LEAST_SPEECH, speech_in
 from emollama.media.transcript import Transcriber, Transcript
 from emollama.media.whispers import Whisper
@@ -36,6 +37,7 @@ from emollama.session.observation import (
     Timeline,
     Track,
     not_transcribed,
+    speaks,
 )
 from emollama.session.second_look import look_again
 from emollama.session.several import at_once, pictures_of, several_people
@@ -50,6 +52,7 @@ _CLEAR = 0.5  # probability from which an expression is named
 _LOUDER, _HIGHER = 3.0, 2.0  # dB and semitones from the clip's own middle
 _SPOKEN = 25.0  # dB below the clip's loud parts at which speech ends
 _SILENCE = -70.0  # dB re full scale
+_UNHEARD = "speech is not transcribed"
 _AS_THE_REST = "as in the rest of the clip"
 
 T = TypeVar("T")
@@ -138,15 +141,9 @@ class Observer:
         transcript: Transcript | None = None
         speech = self._speech(clip, notes) if transcribe or self.describe else clip.speech_seconds
         if transcribe:
-            transcript = _try(lambda: self._hear(clip), notes, "speech is not transcribed")
-        if (
-            speech is not None
-            and speech >= LEAST_SPEECH
-            and not (transcript and transcript.phrases)
-        ):
-            absent["words"] = self._unknown(speech, transcript)
-            if transcript is not None:
-                notes.append(absent["words"])
+            transcript = _try(lambda: self._hear(clip), notes, _UNHEARD)
+        if speaks(speech):
+            absent["words"] = not_transcribed(speech)
         peak, timeline = None, _timeline(None, None)
         measurements: tuple[Measurement, ...] = ()
         if self.describe:
@@ -164,12 +161,22 @@ class Observer:
             if track is not None:
                 peak = self._peak(seen, timeline)
         notes += self._several(wanted, clips, absent, job)
-        return Observation(
-            clip.duration, {**tracks, **raw}, transcript.phrases if transcript else None, peak,
-            timeline, measurements, tuple(dict.fromkeys(notes)), absent,
-            transcript.language if transcript else None, self.whisper.title, speech,
-            time.monotonic() - began,
+        found = Observation(
+            clip.duration, {**tracks, **raw}, None, peak, timeline, measurements,
+            tuple(dict.fromkeys(notes)), absent, None, self.whisper.title, speech,
         )  # fmt: skip
+        if transcript is not None:
+            found = found.with_words(transcript)
+        return replace(found, took=time.monotonic() - began)
+
+    def hear(self, video: Path) -> tuple[Transcript | None, tuple[str, ...]]:
+        """What is said in a clip, and nothing else, with remarks where that cannot be told.
+
+        Raises:
+            MediaError: the file cannot be read.
+        """
+        clip, notes = decode_clip(video, want_video=False), list[str]()
+        return _try(lambda: self._hear(clip), notes, _UNHEARD), tuple(notes)
 
     def prepare(self, clip: Clip) -> None:
         """Load all weights by observing a clip and discarding the result."""
@@ -188,13 +195,6 @@ class Observer:
         if clip.speech_seconds is not None or audio is None:
             return clip.speech_seconds or 0.0
         return _try(lambda: speech_in(audio), notes, "speech is not detected")
-
-    def _unknown(self, speech: float, transcript: Transcript | None) -> str:
-        """What is said of speech without words."""
-        if transcript is None:
-            return not_transcribed(speech)
-        named = "not English" if transcript.language is None else transcript.language.name
-        return f"someone speaks for {speech:.1f} s, not understood (language: {named}?)"
 
     def _several(
         self, wanted: Sequence[Encoder], clips: dict[View, Clip], absent: Mapping[str, str],
