@@ -137,7 +137,7 @@ def measured(look: ClipView) -> str:
     """What was measured: the clues of each channel, then each moment, a line each."""
     lines = clue_lines(look)
     lines += [
-        f"{one.start:.1f}–{one.end:.1f} s, {one.channel}: {one.words}"
+        f"{one.start:.1f}–{one.end:.1f} s, {one.channel}: {one.words.removeprefix('face ')}"
         for one in look.observation.measurements
         if one.channel in look.channels
     ]

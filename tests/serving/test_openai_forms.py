@@ -170,6 +170,8 @@ def test_what_is_wrong_is_said_in_the_requests_words(
     assert answer.status_code in (404, 422)
     assert what in error(answer)
     assert not any(word in error(answer) for word in ("constrained", "list[", "Input"))
+    odd = server.client.post("/v1/emotion", data={"file_id": "file-x", "reason": "maybe"})
+    assert odd.status_code == 422 and error(odd) == "reason: must be true or false"
     for path, told_so in (("responses", "no path '/v1/responses'"), ("recordings", "--jobs DIR")):
         nothing = server.client.post(f"/v1/{path}", json={})
         assert nothing.status_code == 404 and told_so in error(nothing)

@@ -92,14 +92,17 @@ def checked_reason(
 def checked_answer(written: str, facts: Facts, labels: LabelSet) -> CheckedReason:
     """What a model wrote when it was not asked why, if it agrees with the clip and its scores.
 
-    It need not explain, or name an emotion; else its true sentences, or what the scores say.
+    It need not explain, or name an emotion; else its true sentences, and what the scores say where
+    they no longer name the label.
     """
     against = _untrue(written, facts, labels)
     if written and not against:
         return CheckedReason(written, None)
     untrue = {fault.place for fault in against}
     kept = " ".join(s for i, s in enumerate(sentences(written)) if i not in untrue)
-    text = kept if kept and not _untrue(kept, facts, labels) else scores_sentence(facts.label)
+    text = kept if kept and not _untrue(kept, facts, labels) else ""
+    if facts.label not in labels_in(text, labels):
+        text = f"{text} {scores_sentence(facts.label)}".lstrip()
     return CheckedReason(text, None, tuple(dict.fromkeys(fault.why for fault in against)))
 
 

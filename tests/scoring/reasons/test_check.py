@@ -125,9 +125,11 @@ def test_a_reason_of_another_label_gives_way_to_the_clues() -> None:
         ("sad", "The model's scores are highest for angry."),
         ("The voice has a low pitch. So the person seems angry.", "So the person seems angry."),
         ("The face looks sad, so he is sad.", "The model's scores are highest for angry."),
+        ("The voice has a high pitch and fast speech. So the person seems sad.",
+         "The voice has a high pitch and fast speech. The model's scores are highest for angry."),
         ("", "The model's scores are highest for angry."),
     ],
-)
+)  # fmt: skip
 def test_no_other_answer_contradicts_the_clip_or_its_scores(written: str, shown: str) -> None:
     """The model that ships called a clip sad where its scores, and its reason, said fear."""
     found = checked_answer(written, HEARD, PEOPLE)
