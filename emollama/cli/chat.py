@@ -34,7 +34,7 @@ from emollama.endpoints.vllm import EngineUrl, need_engine
 from emollama.media.whispers import WHISPER, LanguageCode, TranscriberName, chosen
 
 if TYPE_CHECKING:
-    from emollama.session import ClipView, Sampling, Session, Turn
+    from emollama.session import Answer, ClipView, Sampling, Session, Turn
 
 HELP = """\
 /task emotion|reason   ask the question that the model was trained on
@@ -118,6 +118,7 @@ class Terminal:
         self.sampling, self.say = sampling, say
         self.turns: list[Turn] = []
         self.labels: list[str] | None = None
+        self._shown: Answer | None = None
         self._commands: dict[str, Callable[[str], None]] = {
             "task": self._task, "drop": self._drop, "use": self._use, "words": self._words,
             "enrol": self._enrol,
@@ -148,7 +149,8 @@ class Terminal:
 
     def show(self) -> None:
         """The label scores as they are with the channels that are used."""
-        show_answer(self.clip, self.session.answer(self.look, False, labels=self.labels))
+        self._shown = self.session.answer(self.look, False, labels=self.labels)
+        show_answer(self.clip, self._shown)
 
     def _ask(self, question: str, task: bool = False) -> None:
         from emollama.session import Turn
@@ -164,10 +166,8 @@ class Terminal:
             return
         turns = [*of_the_model(self.turns), asked]
         pieces: list[str] = []
-        chosen = None
-        if self.labels is not None:  # a reason has to explain the label that is shown
-            chosen = self.session.answer(self.look, False, labels=self.labels)
-        reply = self.session.ask(self.look, turns, self.sampling, answer=chosen)
+        # A reason has to explain the label that is shown.
+        reply = self.session.ask(self.look, turns, self.sampling, answer=self._shown)
         try:
             for piece in reply:
                 pieces.append(piece)

@@ -27,7 +27,7 @@ class Conversation:
     def ask(
         self, view: View, question: str, temperature: float, top_p: float, length: float
     ) -> Iterator[Changes]:
-        """Ask a question and show the answer as it is written."""
+        """Ask a question and show the answer once it is checked."""
         visit = view.opened
         text = question.strip()
         if not text:

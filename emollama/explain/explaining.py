@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from emollama.base.errors import EmollamaError, did_you_mean
@@ -84,7 +84,9 @@ def explain_clip(
     assert subject is not None
     case = explain_row(subject, 0, clip.stem, settings, text=look.text, notes=look.notes)
     if reason:
-        case = case.because(session.reason(look))
+        # Asked again in another batch, two labels that are nearly equal may change places.
+        answer = replace(session.answers([look])[0], label=case.answered.label)
+        case = case.because(session.reason(look, answer=answer))
     write_case(case, out, film=film_of(clip, start, end))
     return case
 

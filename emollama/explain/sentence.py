@@ -41,7 +41,7 @@ def _moment(case: Case) -> str:
         ):
             best = curve
     if best is None:
-        return "no single moment counts more than hiding as much anywhere"
+        return "no single moment counts more than any other"
     at = int(best.drop.argmax())
     points = f"{100 * best.drop[at]:.0f} points"
     if best.lane.timed:

@@ -156,7 +156,7 @@ def _handle_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Any:
-        found = answer(request, error.status_code, str(error.detail))
+        found = answer(request, error.status_code, _said(request, error))
         found.headers.update(error.headers or {})
         if error.status_code == 405:
             # Each route knows its own methods alone.
@@ -164,6 +164,15 @@ def _handle_errors(app: FastAPI) -> None:
             methods = {m for r in matching for m in getattr(r, "methods", None) or ()}
             found.headers["allow"] = ", ".join(sorted(methods))
         return found
+
+
+def _said(request: Request, error: HTTPException) -> str:
+    path = request.url.path
+    if error.status_code != 404:
+        return str(error.detail)
+    if path.startswith("/v1/recordings"):
+        return "recordings are not offered here; start the server with --jobs DIR"
+    return f"there is no path '{path[:80]}'; /docs lists them"
 
 
 def _model_routes(app: FastAPI, session: Session) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 from uuid import uuid4
 
 from emollama.base.errors import EmollamaError
 from emollama.llm.inference import REASON_TOKENS
+from emollama.scoring.reasons.check import Origin
+from emollama.scoring.reasons.sentences import scores_sentence
 from emollama.serving.admission import Admitted
 from emollama.serving.clips import Clips
 from emollama.serving.engine import Engine, Pieces
@@ -26,10 +28,13 @@ from emollama.serving.wire import (
     ClipPart,
     FilePart,
     ImagePart,
+    Message,
     TextPart,
     Usage,
 )
-from emollama.session import ClipView, Reply, Sampling, Turn
+from emollama.session import Answer, ClipView, Reply, Sampling, Session, Turn
+from emollama.session.questions import about, told
+from emollama.session.reasons import reason_from
 
 DEFAULT_TOKENS = 256
 
@@ -53,6 +58,8 @@ class Conversation:
         self.created = int(time.time())
         self.model = engine.session.name
         self.shape = _shape(request)
+        self.from_data = self.shape is None and _from_data(request, engine.session)
+        self._known: Answer | None = None
         self._once: ClipView | None = None
         self._pieces: Pieces | None = None
 
@@ -71,8 +78,9 @@ class Conversation:
         )  # fmt: skip
         look, turns = await self._read()
         try:
+            self._known = await self.engine.answer(look)
             reply, self._pieces = await self.engine.reply(
-                look, turns, sampling, self.admitted.writing
+                look, turns, sampling, self.admitted.writing, self._known
             )
         except EmollamaError as error:
             self.end()
@@ -92,30 +100,37 @@ class Conversation:
             raise Refusal(404, f"there is no model '{wanted}'; this is '{self.model}'")
 
     async def whole(self) -> ChatAnswer:
-        """The answer in one piece; at the deadline as far as it is written."""
+        """The answer in one piece; at the deadline what the scores say."""
         if self.shape is not None:
-            content = await self._filled(self.shape)
-            return self._answer(content, "stop", Usage.none())
+            return await self._filled(self.shape)
+        if self.from_data:
+            return self._answer(await self._told(), "stop", Usage.none())
         reply, pieces = await self.begin()
-        written: list[str] = []
         try:
             async with asyncio.timeout_at(self.admitted.until):
-                async for piece in pieces:
-                    written.append(piece)
+                content = await pieces.text()
         except TimeoutError:
-            if not written:
-                raise
+            content = self._scores
         finally:
             self.end()
-        return self._answer("".join(written).strip(), finish(reply), usage(reply))
+        return self._answer(content, finish(reply), usage(reply), reason_from(reply))
 
-    def _answer(self, content: str, reason: Any, tokens: Usage) -> ChatAnswer:
-        choice = Choice(message=AnswerMessage(content=content), finish_reason=reason)
+    @property
+    def _scores(self) -> str:
+        """What is known before anything is written."""
+        assert self._known is not None and self._known.label is not None
+        return scores_sentence(self._known.label)
+
+    def _answer(
+        self, content: str, end: Any, tokens: Usage, origin: Origin | None = None
+    ) -> ChatAnswer:
+        choice = Choice(message=AnswerMessage(content=content), finish_reason=end)
         return ChatAnswer(
-            id=self.id, created=self.created, model=self.model, usage=tokens, choices=[choice]
-        )
+            id=self.id, created=self.created, model=self.model, usage=tokens, choices=[choice],
+            reason_from=origin,
+        )  # fmt: skip
 
-    async def _filled(self, shape: Shape) -> str:
+    async def _filled(self, shape: Shape) -> ChatAnswer:
         """The label, its probability and the reason in the shape that the request gives."""
         self._checked()
         session = self.engine.session
@@ -128,26 +143,45 @@ class Conversation:
         try:
             found = await self.engine.answer(look, shape.labels)
             assert found.label is not None
-            said = None
+            said = origin = None
             if shape.reason is not None:
                 turns = [Turn("user", session.question("reason"))]
                 sampling = Sampling(max_new_tokens=REASON_TOKENS)
-                _, self._pieces = await self.engine.reply(
+                reply, self._pieces = await self.engine.reply(
                     look, turns, sampling, self.admitted.writing, found
                 )
                 said = await self._pieces.text()
+                origin = reason_from(reply)
         except EmollamaError as error:
             raise Refusal(400, str(error), "response_format") from None
         finally:
             self.end()
-        return shape.filled(found.label, found.scores[found.label], said)
+        content = shape.filled(found.label, found.scores[found.label], said)
+        return self._answer(content, "stop", Usage.none(), origin)
 
-    async def filled_events(self, content: str) -> AsyncIterator[str]:
-        """What `whole` gives at once in a shape, as events."""
+    async def _told(self) -> str:
+        """The answer to a question that is not for the model."""
+        self._checked()
+        look, turns = await self._read()
+        session = self.engine.session
+        try:
+            found = await self.engine.call(lambda: told(session, look, turns[-1].text))
+        finally:
+            self.end()
+        return str(found)
+
+    @property
+    def at_once(self) -> bool:
+        """Whether the answer is not written word by word."""
+        return self.from_data or self.shape is not None
+
+    async def whole_events(self, answer: ChatAnswer) -> AsyncIterator[str]:
+        """What `whole` gives at once, as events."""
+        choice = answer.choices[0]
         yield self._event({"role": "assistant", "content": ""})
-        yield self._event({"content": content})
-        yield self._event({}, "stop")
-        yield "data: [DONE]\n\n"
+        yield self._event({"content": choice.message.content})
+        for event in self._last_events(choice.finish_reason, answer.usage, answer.reason_from):
+            yield event
 
     async def events(self, reply: Reply, pieces: Pieces, request_id: str) -> AsyncIterator[str]:
         """The answer as server-sent events; the last one is [DONE]. See `end`."""
@@ -161,9 +195,7 @@ class Conversation:
                 if piece:  # a reason comes whole, once it is checked
                     yield self._event({"content": piece})
         except TimeoutError:
-            error = body_of(504, "the answer took too long", request_id)
-            yield f"data: {json.dumps(error)}\n\n"
-            return
+            yield self._event({"content": self._scores})
         except Exception:
             error = body_of(
                 500,
@@ -172,24 +204,30 @@ class Conversation:
             )
             yield f"data: {json.dumps(error)}\n\n"
             raise
-        yield self._event({}, finish(reply))
+        for event in self._last_events(finish(reply), usage(reply), reason_from(reply)):
+            yield event
+
+    def _last_events(self, end: str, tokens: Usage, origin: Origin | None) -> Iterator[str]:
+        yield self._event({}, end, origin)
         options = self.request.stream_options
         if options is not None and options.include_usage:
-            yield self._chunk([], usage(reply).model_dump())
+            yield self._chunk([], {"usage": tokens.model_dump()})
         yield "data: [DONE]\n\n"
 
-    def _event(self, delta: dict[str, Any], reason: str | None = None) -> str:
-        choice = {"index": 0, "delta": delta, "finish_reason": reason, "logprobs": None}
-        return self._chunk([choice])
+    def _event(
+        self, delta: dict[str, Any], end: str | None = None, origin: Origin | None = None
+    ) -> str:
+        choice = {"index": 0, "delta": delta, "finish_reason": end, "logprobs": None}
+        return self._chunk([choice], {} if origin is None else {"reason_from": origin})
 
-    def _chunk(self, choices: Sequence[Any], tokens: dict[str, Any] | None = None) -> str:
+    def _chunk(self, choices: Sequence[Any], more: dict[str, Any]) -> str:
         chunk = {
             "id": self.id,
             "object": "chat.completion.chunk",
             "created": self.created,
             "model": self.model,
             "choices": choices,
-            **({"usage": tokens} if tokens else {}),
+            **more,
         }
         return f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n"
 
@@ -199,9 +237,8 @@ class Conversation:
         found: list[ClipPart] = []
         asked: list[str] = []
         for message in self.request.messages:
-            content = message.content
-            parts = [TextPart(type="text", text=content)] if isinstance(content, str) else content
-            words = "\n".join(p.text for p in parts if isinstance(p, TextPart))
+            words = _words(message)
+            parts = [] if isinstance(message.content, str) else message.content
             clips = [p for p in parts if not isinstance(p, TextPart)]
             if clips and message.role != "user":
                 raise Refusal(400, "a clip must be in a user turn", "messages")
@@ -223,11 +260,14 @@ class Conversation:
             )
         if len({_named(part) for part in found}) > 1:
             raise Refusal(400, "a conversation can be about one clip only", "messages")
+        session = self.engine.session
         # A clip without a question is asked what it shows.
-        question = turns[0].text
-        if not question.strip() and self.engine.session.writes:
-            question = self.engine.session.question("reason")
-        turns[0] = Turn("user", "\n".join([*(a for a in asked if a.strip()), question]))
+        if not turns[0].text.strip() and session.writes:
+            turns[0] = Turn("user", session.question("reason"))
+        if not self.at_once:
+            turns = _of_the_model(session, turns)
+            asked = [words for words in asked if words.strip()]
+            turns[0] = Turn("user", "\n".join([*asked, turns[0].text]))
         request = self.request
         wanted = Wanted.of(request.enrol, request.enrol_neutral, request.person)
         wanted.require(self.clips)
@@ -256,6 +296,34 @@ def _named(part: ClipPart) -> str:
     return part.image_url.url if isinstance(part, ImagePart) else part.video_url.url
 
 
+def _words(message: Message) -> str:
+    """The text of a turn."""
+    if isinstance(message.content, str):
+        return message.content
+    return "\n".join(part.text for part in message.content if isinstance(part, TextPart))
+
+
+def _from_data(request: ChatRequest, session: Session) -> bool:
+    """Whether the last question is answered from data; a clip alone is asked what it shows."""
+    question = _words(request.messages[-1])
+    first = sum(message.role in ("user", "assistant") for message in request.messages) == 1
+    if first and not question.strip():
+        return False
+    return about(session, question) is not None
+
+
+def _of_the_model(session: Session, turns: Sequence[Turn]) -> list[Turn]:
+    """The turns without what was answered from data, which the model did not write."""
+    kept: list[Turn] = []
+    known = False
+    for turn in turns:
+        if turn.role == "user":
+            known = about(session, turn.text) is not None
+        if not known:
+            kept.append(turn)
+    return kept
+
+
 def _shape(request: ChatRequest) -> Shape | None:
     """The shape that a request asks for; None for text."""
     wanted = request.response_format
@@ -276,7 +344,11 @@ def needs(request: ChatRequest, clips: Clips) -> tuple[bool, bool]:
         Refusal: a clip's id is unknown, or the form of the answer cannot be given.
     """
     shape = _shape(request)
-    return _unread(request, clips), shape is None or shape.reason is not None
+    if shape is None:
+        writes = not _from_data(request, clips.engine.session)
+    else:
+        writes = shape.reason is not None
+    return _unread(request, clips), writes
 
 
 def _unread(request: ChatRequest, clips: Clips) -> bool:

@@ -11,7 +11,6 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import TypeVar
 
 from emollama.base.errors import EmollamaError
@@ -70,16 +69,21 @@ class Clips:
 
     async def look_once(
         self, chunks: Iterable[bytes], name: str, text: str | None, transcribe: bool,
-        drop: Iterable[str], most: int | None = None,
+        drop: Iterable[str], most: int | None = None, soon: bool = False,
     ) -> ClipView:  # fmt: skip
         """Analyse a clip of at most this many bytes and leave no file behind; see `look`.
 
-        The caller releases the result with `Session.forget`.
+        The caller releases the result with `Session.forget`. `soon`: by two processes at the same
+        time, where there is something to hear.
         """
         listen = self.engine.session.listens(text, transcribe)
         upload = await self._inspected(chunks, name, most)
         try:
-            observation = await self._guarded(lambda: self.decoders.watch(upload.path, listen))
+            pool, path = self.decoders, upload.path
+            apart = soon and listen and pool.in_pairs
+            observation = await self._guarded(
+                lambda: pool.watch_and_hear(path) if apart else pool.watch(path, listen)
+            )
         finally:
             self.uploads.discard(upload)
         return _without(await self._seen(observation, text), drop)
@@ -106,7 +110,7 @@ class Clips:
                 lambda: base64.b64decode(url[head.end() :], validate=True)
             )
         except (binascii.Error, ValueError):
-            raise Refusal(400, "the data URL does not hold valid base64") from None
+            raise Refusal(400, "the clip's data is not valid base64") from None
         most = min(self.uploads.settings.max_bytes, self.uploads.settings.max_data_bytes)
         return await self.look_once([data], "data", text, transcribe, drop, most)
 
@@ -153,7 +157,7 @@ class Clips:
         heard = (upload.id, True)
         if not listen and heard in self._sights:
             # All that can be seen is there; what was heard is not asked for.
-            return replace(await self._watched(upload, True), transcript=None)
+            return (await self._watched(upload, True)).without_words()
         return await self._watched(upload, listen)
 
     async def _watched(self, upload: Upload, listen: bool) -> Observation:

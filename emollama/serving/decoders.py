@@ -65,12 +65,12 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Job:
-    """A job for one clip, or a span of it: check its headers only, or analyse it.
+    """A job for one clip, or a span of it: check its headers only, analyse or hear it.
 
     `view` is the part of the picture to look at; None for all of it.
     """
 
-    kind: Literal["inspect", "watch"]
+    kind: Literal["inspect", "watch", "hear"]
     path: Path
     transcribe: bool = True
     start: float | None = None
@@ -96,7 +96,8 @@ class DecoderPool:
             sources, tuple(observer.tools), observer.describe, observer.whisper, plain
         )
         self.settings = settings
-        self._idle: queue.SimpleQueue[Worker | None] = queue.SimpleQueue()
+        # On top are those that are started.
+        self._idle: queue.LifoQueue[Worker | None] = queue.LifoQueue()
         self._all: set[Worker] = set()
         self._lock = threading.Lock()
         self._closed = False
@@ -104,10 +105,27 @@ class DecoderPool:
             self._idle.put(None)
         self.threads = ThreadPoolExecutor(settings.watchers, thread_name_prefix="decoders")
 
-    def start(self) -> None:
-        """Start one process, so that a failure to start shows at once."""
-        process = self._idle.get()
-        self._idle.put(process or self._start())
+    @property
+    def in_pairs(self) -> bool:
+        """Whether `watch_and_hear` can be used: what is heard is told beside a description."""
+        return self.settings.watchers > 1 and self._recipe.describe
+
+    def start(self, count: int = 1) -> None:
+        """Let there be so many processes, so that nobody waits and a failure to start shows."""
+        taken: list[Worker | None] = []
+        with suppress(queue.Empty):  # those that work have been started
+            while True:
+                taken.append(self._idle.get_nowait())
+        missing = min(taken.count(None), count - len(self._all))
+        for process in sorted(taken, key=bool)[max(0, missing) :]:
+            self._idle.put(process)
+        for left in range(missing, 0, -1):
+            try:
+                self._idle.put(self._start())
+            except BaseException:
+                for _ in range(left):
+                    self._idle.put(None)
+                raise
 
     def inspect(self, path: Path, start: float | None = None, end: float | None = None) -> None:
         """Check a clip's headers and packets; outside the limits raise a `Refusal`.
@@ -128,6 +146,15 @@ class DecoderPool:
         found = self._run(Job("watch", path, transcribe, start, end, view))
         assert isinstance(found, Observation)
         return found
+
+    def watch_and_hear(self, path: Path) -> Observation:
+        """The same as `watch`, its words by a second process at the same time: for who waits."""
+        with ThreadPoolExecutor(1, thread_name_prefix="hearing") as beside:
+            hearing = beside.submit(self._run, Job("hear", path))
+            seen = self.watch(path, transcribe=False)
+            transcript, notes = hearing.result()
+        seen = replace(seen, notes=(*seen.notes, *notes))
+        return seen if transcript is None else seen.with_words(transcript)
 
     def close(self) -> None:
         """End the processes at once; their open jobs stay unanswered."""
@@ -225,6 +252,8 @@ def _done(observer: Observer, job: Job, settings: Settings) -> tuple[str, Any]:
         if job.kind == "inspect":
             require_within(job.path, settings, job.start, job.end)
             return "done", None
+        if job.kind == "hear":
+            return "done", observer.hear(job.path)
         return "done", observer.watch(job.path, job.start, job.end, job.transcribe, view=job.view)
     except EmollamaError as error:
         # The path is the server's own; a client knows the clip by its id.

@@ -90,7 +90,8 @@ async def emotion(
                    if left]  # fmt: skip
         why = f"no {' and no '.join(missing)}: not done within the server's deadline"
         answer = replace(answer, notes=(*answer.notes, why))
-    return _told(session.name, look, answer, weights, time.monotonic() - started)
+    seconds = look.observation.took + time.monotonic() - started
+    return _told(session.name, look, answer, weights, seconds)
 
 
 def _told(

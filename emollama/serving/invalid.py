@@ -12,6 +12,9 @@ _KINDS = {
     "list_type": "must be a list",
     "string_type": "must be a text",
     "none_required": "must be null or left out",
+    "bool_parsing": "must be true or false",
+    "int_parsing": "must be a whole number",
+    "float_parsing": "must be a number",
 }
 
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from emollama.inputs.stored_people import LONGEST_NAME
 from emollama.llm.decoding import LONGEST_ANSWER
+from emollama.scoring.reasons.check import Origin
 from emollama.serving.clips import DATA_URL
 from emollama.serving.people import MOST_ENROLLED
 from emollama.serving.refusal import ErrorResponse
@@ -200,7 +201,7 @@ class Choice(BaseModel):
 
 
 class ChatAnswer(BaseModel):
-    """A complete answer."""
+    """A complete answer; `reason_from` says whose words it is in, where it says why."""
 
     id: str
     object: Literal["chat.completion"] = "chat.completion"
@@ -208,6 +209,7 @@ class ChatAnswer(BaseModel):
     model: str
     choices: list[Choice]
     usage: Usage
+    reason_from: Origin | None = None
 
 
 class Model(BaseModel):
@@ -364,7 +366,7 @@ class EmotionAnswer(BaseModel):
     undecided: bool | None = None
     person: PersonOut | None = None
     reason: str | None
-    reason_from: Literal["model", "clues"] | None = None
+    reason_from: Origin | None = None
     text: str | None
     text_source: Literal["given", "heard"] | None
     language: LanguageOut | None = None

@@ -330,7 +330,7 @@ class Session(ABC):
     ) -> Reply:
         """The answer to the last user turn, as a `Reply` to iterate over.
 
-        Where it asks why, it is checked and comes whole (`reasons.CheckedReply`).
+        It is checked and comes whole (`reasons.CheckedReply`).
 
         Args:
             look: the clip.

@@ -143,13 +143,12 @@ class LlmSession(Session):
     ) -> Reply:
         """The answer to the last user turn; see `Session.ask`."""
         prompt = self._encode(look, turns)
-        if not asks_why(turns[-1].text, self._whys):
-            return self._reply(look, prompt, sampling or Sampling(), stopped)
+        why = asks_why(turns[-1].text, self._whys)
 
         def check(written: str) -> CheckedReason:
-            return check_of(look, answer or self.answers([look])[0], written)
+            return check_of(look, answer or self.answers([look])[0], written, why)
 
-        if not self.artefact.taught_reasons:
+        if why and not self.artefact.taught_reasons:
             return CheckedReply(None, check)
         return CheckedReply(self._reply(look, prompt, sampling or Sampling(), stopped), check)
 
@@ -209,8 +208,8 @@ class LlmSession(Session):
         return self.artefact.processor.encode_prompt(look.evidence, turns[0].text, turns[1:])
 
     def _processor(self, labels: Sequence[str] | None) -> EmotionLlamaProcessor:
-        """The processor, with other labels if given."""
-        if labels is None:
+        """The processor, with other labels if given; in another order they are its own."""
+        if labels is None or set(labels) == set(self.labels):
             return self.artefact.processor
         processor = copy.copy(self.artefact.processor)
         processor.labels = LabelSet("chosen", tuple(labels))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 from warnings import warn
 
 import numpy as np
 
 from emollama.encoders.base import FeatureTrack
 from emollama.media.languages import Language
-from emollama.media.transcript import Phrase
+from emollama.media.presence import LEAST_SPEECH
+from emollama.media.transcript import Phrase, Transcript
 from emollama.media.whispers import WHISPER
 
 if TYPE_CHECKING:
@@ -150,6 +151,30 @@ class Observation:
         warn("Observation.told is now measurements", DeprecationWarning, stacklevel=2)
         return self.measurements
 
+    def with_words(self, transcript: Transcript) -> Observation:
+        """The same with what is said, of an observation that had no transcript."""
+        kept, notes = {k: v for k, v in self.absent.items() if k != "words"}, self.notes
+        if speaks(self.speech_seconds) and not transcript.phrases:
+            named = "not English" if transcript.language is None else transcript.language.name
+            kept["words"] = (
+                f"someone speaks for {self.speech_seconds:.1f} s, not understood "
+                f"(language: {named}?)"
+            )
+            notes = tuple(dict.fromkeys([*notes, kept["words"]]))
+        return replace(
+            self, transcript=transcript.phrases, language=transcript.language, absent=kept,
+            notes=notes,
+        )  # fmt: skip
+
+    def without_words(self) -> Observation:
+        """The same as if nobody had written down what is said."""
+        kept = dict(self.absent)
+        why = kept.pop("words", None)
+        if speaks(self.speech_seconds):
+            kept["words"] = not_transcribed(self.speech_seconds)
+        notes = tuple(note for note in self.notes if note != why)
+        return replace(self, transcript=None, language=None, absent=kept, notes=notes)
+
     @property
     def heard(self) -> str | None:
         """The transcript as one text; None without words."""
@@ -160,6 +185,16 @@ class Observation:
         """A remark on who transcribed, and in which language."""
         told = f", in {self.language}" if self.language is not None else ""
         return f"the words were transcribed by {self.transcriber}{told}"
+
+
+def speaks(seconds: float | None) -> TypeGuard[float]:
+    """Whether somebody was heard to speak."""
+    return seconds is not None and seconds >= LEAST_SPEECH
+
+
+def not_transcribed(seconds: float) -> str:
+    """Why speech that nobody has written down has no words."""
+    return f"someone speaks for {seconds:.1f} s, not transcribed"
 
 
 def nothing_seen() -> Observation:

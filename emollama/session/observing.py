@@ -25,10 +25,20 @@ from emollama.encoders.presence import NO_FACE, Absent, encode, why_absent
 from emollama.encoders.prosody import Contour
 from emollama.media.clip import SAMPLE_RATE, Clip
 from emollama.media.cutting import Box
+from emollama.media.decode import decode_clip
 from emollama.media.presence import LEAST_SPEECH, speech_in
 from emollama.media.transcript import Transcriber, Transcript
 from emollama.media.whispers import Whisper
-from emollama.session.observation import Measurement, Observation, Peak, Timeline, Track
+from emollama.scoring.reasons.sentences import adjective
+from emollama.session.observation import (
+    Measurement,
+    Observation,
+    Peak,
+    Timeline,
+    Track,
+    not_transcribed,
+    speaks,
+)
 from emollama.session.second_look import look_again
 from emollama.session.several import at_once, pictures_of, several_people
 from emollama.workers.worker import Job, View, clip_for, decode_views
@@ -42,6 +52,8 @@ _CLEAR = 0.5  # probability from which an expression is named
 _LOUDER, _HIGHER = 3.0, 2.0  # dB and semitones from the clip's own middle
 _SPOKEN = 25.0  # dB below the clip's loud parts at which speech ends
 _SILENCE = -70.0  # dB re full scale
+_UNHEARD = "speech is not transcribed"
+_AS_THE_REST = "as in the rest of the clip"
 
 T = TypeVar("T")
 
@@ -129,15 +141,9 @@ class Observer:
         transcript: Transcript | None = None
         speech = self._speech(clip, notes) if transcribe or self.describe else clip.speech_seconds
         if transcribe:
-            transcript = _try(lambda: self._hear(clip), notes, "speech is not transcribed")
-        if (
-            speech is not None
-            and speech >= LEAST_SPEECH
-            and not (transcript and transcript.phrases)
-        ):
-            absent["words"] = self._unknown(speech, transcript)
-            if transcript is not None:
-                notes.append(absent["words"])
+            transcript = _try(lambda: self._hear(clip), notes, _UNHEARD)
+        if speaks(speech):
+            absent["words"] = not_transcribed(speech)
         peak, timeline = None, _timeline(None, None)
         measurements: tuple[Measurement, ...] = ()
         if self.describe:
@@ -155,12 +161,22 @@ class Observer:
             if track is not None:
                 peak = self._peak(seen, timeline)
         notes += self._several(wanted, clips, absent, job)
-        return Observation(
-            clip.duration, {**tracks, **raw}, transcript.phrases if transcript else None, peak,
-            timeline, measurements, tuple(dict.fromkeys(notes)), absent,
-            transcript.language if transcript else None, self.whisper.title, speech,
-            time.monotonic() - began,
+        found = Observation(
+            clip.duration, {**tracks, **raw}, None, peak, timeline, measurements,
+            tuple(dict.fromkeys(notes)), absent, None, self.whisper.title, speech,
         )  # fmt: skip
+        if transcript is not None:
+            found = found.with_words(transcript)
+        return replace(found, took=time.monotonic() - began)
+
+    def hear(self, video: Path) -> tuple[Transcript | None, tuple[str, ...]]:
+        """What is said in a clip, and nothing else, with remarks where that cannot be told.
+
+        Raises:
+            MediaError: the file cannot be read.
+        """
+        clip, notes = decode_clip(video, want_video=False), list[str]()
+        return _try(lambda: self._hear(clip), notes, _UNHEARD), tuple(notes)
 
     def prepare(self, clip: Clip) -> None:
         """Load all weights by observing a clip and discarding the result."""
@@ -179,15 +195,6 @@ class Observer:
         if clip.speech_seconds is not None or audio is None:
             return clip.speech_seconds or 0.0
         return _try(lambda: speech_in(audio), notes, "speech is not detected")
-
-    def _unknown(self, speech: float, transcript: Transcript | None) -> str:
-        """What is said of speech without words."""
-        said = f"someone speaks for {speech:.1f} s, not "
-        if transcript is None:
-            return f"{said}transcribed"
-        if transcript.language is not None:
-            return f"{said}understood (language: {transcript.language.name}?)"
-        return f"{said}understood (language: not English?)"
 
     def _several(
         self, wanted: Sequence[Encoder], clips: dict[View, Clip], absent: Mapping[str, str],
@@ -289,7 +296,7 @@ def _face_in_words(timeline: Timeline, duration: float) -> list[Measurement]:
         if np.isnan(row).any():
             words = "no face found"
         elif row.max() >= _CLEAR:
-            words = f"face looks {timeline.classes[int(row.argmax())]}"
+            words = f"face looks {adjective(timeline.classes[int(row.argmax())])}"
         else:
             first, second = (timeline.classes[j] for j in row.argsort()[::-1][:2])
             words = f"face between {first} and {second}"
@@ -320,8 +327,10 @@ def _voice_in_words(contour: Contour | None) -> list[Measurement]:
             if pitched.any():
                 pitch = 12 * (np.log2(contour.f0[low:high][pitched]).mean() - middle)
                 words += _side(pitch, _HIGHER, "higher pitch", "lower pitch")
-        text = ", ".join(words) or "as in the rest of the clip"
+        text = ", ".join(words) or _AS_THE_REST
         _add(found, Measurement(float(low) / 100, float(high) / 100, "voice", text))
+    if [one.words for one in found] == [_AS_THE_REST]:
+        return [replace(found[0], words="much the same throughout")]
     return found
 
 

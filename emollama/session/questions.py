@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Literal
 
 from emollama.llm.processing import Turn
 from emollama.session.answer import Weights
@@ -20,6 +21,10 @@ BEYOND = (
 )
 OWN_LABELS_ONLY = "The channels' shares are available for the model's own labels only."
 NO_LABELS = "This model predicts values; the channels' shares are available for labels only."
+
+
+Known = Literal["channels", "measured", "said", "beyond"]
+"""What a question is about that is not for the model."""
 
 
 class FromData(Turn):
@@ -53,6 +58,33 @@ _SAID = _any(
     "said", r"say\w*", r"speak\w*", "spoken", r"talk\w*", "words?", r"transcri\w+", "sentences?",
     "languages?",
 )  # fmt: skip
+_CLIP = _any(
+    r"describ\w+", r"analy[sz]\w+", "what (?:do|can) you (?:see|hear)", "what(?: is|'s) in",
+)  # fmt: skip
+
+
+def about(session: Session, question: str, labels: Sequence[str] | None = None) -> Known | None:
+    """What a question is about; None where the model is to be asked.
+
+    Args:
+        session: the model.
+        question: in English.
+        labels: words to choose from, where they are not the model's own.
+    """
+    named = [*session.labels, *(labels or ())]
+    emotion = bool(_EMOTION.search(question) or _any(*map(_forms, named)).search(question))
+    shown = bool(_VOICE_OR_FACE.search(question))
+    if _CHANNEL.search(question):
+        return "channels"
+    if _MEASURED.search(question) or (_WHEN.search(question) and (emotion or shown)):
+        return "measured"
+    if asks_why(question) or emotion:
+        return None
+    if shown:
+        return "measured"
+    if _SAID.search(question):
+        return "said"
+    return "measured" if _CLIP.search(question) else "beyond"
 
 
 def told(
@@ -71,18 +103,17 @@ def told(
         labels: words to choose from, where they are not the model's own.
         weights: the channels' shares in the answer, if they are known already.
     """
-    named = [*session.labels, *(labels or ())]
-    emotion = bool(_EMOTION.search(question) or _any(*map(_forms, named)).search(question))
-    shown = bool(_VOICE_OR_FACE.search(question))
-    if _CHANNEL.search(question):
-        return _shares(session, look, labels, weights)
-    if _MEASURED.search(question) or (_WHEN.search(question) and (emotion or shown)):
-        return measured(look)
-    if asks_why(question) or emotion:
-        return None
-    if shown:
-        return measured(look)
-    return said(look) if _SAID.search(question) else BEYOND
+    match about(session, question, labels):
+        case "channels":
+            return _shares(session, look, labels, weights)
+        case "measured":
+            return measured(look)
+        case "said":
+            return said(look)
+        case "beyond":
+            return BEYOND
+        case None:
+            return None
 
 
 def _forms(label: str) -> str:
@@ -106,10 +137,13 @@ def measured(look: ClipView) -> str:
     """What was measured: the clues of each channel, then each moment, a line each."""
     lines = clue_lines(look)
     lines += [
-        f"{one.start:.1f}–{one.end:.1f} s, {one.channel}: {one.words}"
+        f"{one.start:.1f}–{one.end:.1f} s, {one.channel}: {one.words.removeprefix('face ')}"
         for one in look.observation.measurements
         if one.channel in look.channels
     ]
+    told = {one.channel for one in look.observation.measurements if one.channel in look.channels}
+    if unread := sorted(told - set(look.used)):
+        lines.append(f"The answer does not go by the {' and the '.join(unread)}.")
     return "\n".join(lines) or NOTHING_MEASURED
 
 

@@ -7,7 +7,12 @@ from collections.abc import Callable, Collection, Iterator
 
 from emollama.llm.decoding import Reply
 from emollama.manifest.labels import label_set
-from emollama.scoring.reasons.check import CheckedReason, Origin, checked_reason
+from emollama.scoring.reasons.check import (
+    CheckedReason,
+    Origin,
+    checked_answer,
+    checked_reason,
+)
 from emollama.scoring.reasons.facts import facts_of
 from emollama.session.answer import Answer
 from emollama.session.clip_view import ClipView
@@ -25,7 +30,7 @@ def asks_why(question: str, instructions: Collection[str] = ()) -> bool:
 
 
 class CheckedReply(Reply):
-    """An answer that says why: it comes in one piece, once it is checked.
+    """An answer that comes in one piece, once it is checked.
 
     While it is written its pieces are empty, so that others can be served in between.
 
@@ -52,8 +57,10 @@ class CheckedReply(Reply):
             if self._reply.finish == "stopped":
                 self.finish = "stopped"
                 return
-        self.finish = "stop"
         self.checked = self._check(written.strip())
+        self.finish = "stop"
+        if self._reply is not None and self.checked.text == written.strip():
+            self.finish = self._reply.finish
         yield self.checked.text or NOTHING_MEASURED
 
     @property
@@ -77,16 +84,19 @@ def reason_from(reply: Reply) -> Origin | None:
     return None if checked is None else checked.origin
 
 
-def check_of(look: ClipView, answer: Answer, written: str) -> CheckedReason:
+def check_of(look: ClipView, answer: Answer, written: str, why: bool = True) -> CheckedReason:
     """What a model wrote of a clip, held against its clues, channels and label.
 
     Args:
         look: the clip.
         answer: whose label the reason has to explain.
         written: by the model; "" where it was not asked.
+        why: whether it was asked for a reason.
     """
     assert answer.label is not None, "a model that writes answers with a label"
     labels = label_set("of the answer", *answer.scores)
     clues = {c: words for c, words in look.clues.items() if c in look.channels}
     facts = facts_of(answer.label, look.used, clues, look.text, labels)
+    if not why:
+        return checked_answer(written, facts, labels)
     return checked_reason(written, facts, labels, clues, look.compared_with)

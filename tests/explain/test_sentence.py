@@ -40,7 +40,7 @@ def test_a_sentence_says_what_the_answer_rests_on(sharp: Case, flat: Case) -> No
     )
     assert plain_sentence(flat) == (
         "The answer is happy (92 %), mostly because of the words (+70 points), then the voice "
-        "(+2 points); no single moment counts more than hiding as much anywhere."
+        "(+2 points); no single moment counts more than any other."
     )
 
 

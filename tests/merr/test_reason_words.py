@@ -49,7 +49,7 @@ def clips(count: int, expressions: bool) -> list[tuple[str, Any, Any, Any, str]]
 
 @pytest.mark.parametrize("expressions", [True, False])
 def test_reasons_are_true_and_none_is_given_twice(expressions: bool) -> None:
-    rows = clips(500, expressions)
+    rows = clips(200, expressions)
     reasons, faults = [], Counter[str]()
     for name, emotion, peak, tone, said in rows:
         reason = varied_reason(name, emotion, peak, tone, said, "the other clips")
@@ -68,7 +68,7 @@ def test_reasons_are_true_and_none_is_given_twice(expressions: bool) -> None:
 @pytest.mark.parametrize("expressions", [True, False])
 def test_captions_are_true_and_none_is_given_twice(expressions: bool) -> None:
     captions, faults = [], Counter[str]()
-    for i, (name, emotion, peak, tone, said) in enumerate(clips(500, expressions)):
+    for i, (name, emotion, peak, tone, said) in enumerate(clips(200, expressions)):
         seconds = 4 + i % 30 / 10
         caption = varied_caption(name, seconds, emotion, peak, tone, said, "the other clips")
         known = evidence_of(emotion, peak, tone, {"text": said})

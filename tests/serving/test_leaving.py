@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from emollama.scoring.reasons.check import CheckedReason
 from emollama.serving.admission import Admitted
 from emollama.serving.chat import Conversation
 from emollama.serving.engine import Pieces, _ReplyTask
@@ -20,6 +21,7 @@ from emollama.serving.once import Once
 from emollama.serving.settings import Settings
 from emollama.serving.wire import ChatRequest
 from emollama.session import LlmSession, Reply
+from emollama.session.reasons import CheckedReply
 from tests.features.made import voice
 from tests.serving.running import Running, running
 from tests.serving.test_safe import _blocking, error
@@ -196,18 +198,24 @@ def test_who_leaves_frees_the_place_and_the_model(
         assert files(server) == {f"{part[0]['file']['file_id']}.clip"}
 
 
-def test_a_stream_says_why_it_ends_at_its_deadline(server: Running) -> None:
+def test_a_stream_says_what_is_known_at_its_deadline(
+    server: Running, session: LlmSession, clip: Path
+) -> None:
     clips = server.app.state.clips
-    asked = ChatRequest(messages=[{"role": "user", "content": "And now?"}])  # type: ignore[list-item]
+    asked = ChatRequest(messages=[{"role": "user", "content": "Is he sad?"}])  # type: ignore[list-item]
+    (known,) = session.answers([session.look(clip, "Fine.")])
+    reply = CheckedReply(None, lambda written: CheckedReason(written, None))
 
     async def main() -> list[str]:
         loop = asyncio.get_running_loop()
         silent = Pieces(_ReplyTask(loop))
         one = Conversation(asked, clips, clips.engine, Admitted(loop.time() + 0.05, 0))
-        return [event async for event in one.events(None, silent, "req-1")]  # type: ignore[arg-type]
+        one._known = known
+        return [event async for event in one.events(reply, silent, "req-1")]
 
-    first, last = asyncio.run(main())
-    assert '"assistant"' in first and "took too long" in last and "req-1" in last
+    first, said, end, done = asyncio.run(main())
+    assert '"assistant"' in first and f"highest for {known.label}." in said
+    assert '"finish_reason": "length"' in end and "[DONE]" in done
 
 
 # --- the gatekeeper -----------------------------------------------------------------

@@ -228,7 +228,7 @@ def test_the_client_of_the_page_runs_as_printed(server: Running, tmp_path: Path)
     assert len(script.splitlines()) <= 30
     host = server.address.removeprefix("http://")
     (tmp_path / "live.py").write_text(script.replace("127.0.0.1:8000", host))
-    write_wav(tmp_path / "talk.wav", TALK)
+    write_wav(tmp_path / "talk.wav", TALK[: 2 * 16_000])  # it is played as fast as it is spoken
     for i in range(4):
         (tmp_path / f"{i}.jpg").write_bytes(jpeg())
     done = subprocess.run(
@@ -236,4 +236,4 @@ def test_the_client_of_the_page_runs_as_printed(server: Running, tmp_path: Path)
         cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert len(re.findall(r"^\d+\.\d to \d+\.\d s: \w+", done.stdout, re.M)) == 2, done.stdout
+    assert len(re.findall(r"^\d+\.\d to \d+\.\d s: \w+", done.stdout, re.M)) == 1, done.stdout

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from emollama.serving.refusal import Refusal
 from emollama.serving.shape import Shape
 from emollama.session import Sampling, Session, Turn
+from emollama.session.questions import told
 from tests.serving.running import Running
 from tests.serving.test_answers import QUESTION, about
 from tests.serving.test_safe import error
@@ -65,6 +66,34 @@ def test_sound_and_pictures_come_in_openais_parts(
         with pytest.raises(openai.APIStatusError, match=what) as refused:
             ask([{"role": "user", "content": [part]}])
         assert refused.value.status_code == status
+
+
+def test_what_is_known_is_told_and_the_model_neither_answers_nor_reads_it(
+    official: openai.OpenAI, server: Running, session: Session, clip: Path
+) -> None:
+    file_id, more = server.upload(clip), {"text": "They broke it."}
+    look = session.look(clip, "They broke it.")
+    ask = lambda messages, **how: official.chat.completions.create(  # noqa: E731
+        model=session.name, messages=messages, max_tokens=8, extra_body=more, **how
+    )
+    system = {"role": "system", "content": "You read emotions."}
+    for question in ("What is said?", "How loud is it?", "Which channel?", "Who won the match?"):
+        whole = ask([system, *about(file_id, question)])
+        said = whole.choices[0].message.content
+        assert said == told(session, look, question) and whole.usage.total_tokens == 0
+    stream = ask(about(file_id, "What is said?"), stream=True,
+                 stream_options={"include_usage": True})  # fmt: skip
+    *chunks, last = stream
+    pieces = [c.choices[0].delta.content or "" for c in chunks]
+    assert "".join(pieces).startswith("“They broke it.”") and last.usage.total_tokens == 0
+    before = [
+        *about(file_id, "What is said?"),
+        {"role": "assistant", "content": "“They broke it.”"},
+    ]
+    question = {"role": "user", "content": QUESTION}
+    assert ask([*before, question]).choices == ask(about(file_id, QUESTION)).choices
+    why = {"role": "user", "content": "Why?"}
+    assert ask([*before, why]).reason_from in ("model", "clues")
 
 
 def test_labels_by_schema(
@@ -141,5 +170,10 @@ def test_what_is_wrong_is_said_in_the_requests_words(
     assert answer.status_code in (404, 422)
     assert what in error(answer)
     assert not any(word in error(answer) for word in ("constrained", "list[", "Input"))
+    odd = server.client.post("/v1/emotion", data={"file_id": "file-x", "reason": "maybe"})
+    assert odd.status_code == 422 and error(odd) == "reason: must be true or false"
+    for path, told_so in (("responses", "no path '/v1/responses'"), ("recordings", "--jobs DIR")):
+        nothing = server.client.post(f"/v1/{path}", json={})
+        assert nothing.status_code == 404 and told_so in error(nothing)
     unknown = server.client.get("/v1/files/clip.mp4")
     assert unknown.status_code == 404 and "no such file id" in error(unknown)

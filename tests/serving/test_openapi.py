@@ -141,7 +141,7 @@ def _converse(messages: list[dict[str, object]], clip: Path) -> None:
         if isinstance(message["content"], list):
             texts = [part["text"] for part in message["content"] if part["type"] == "text"]
             message["content"] = " ".join(texts)
-        message["content"] = str(message["content"])[:50]
+        message["content"] = f"What does he feel? {message['content']}"[:50]  # for the model
     url = "data:audio/wav;base64," + base64.b64encode(clip.read_bytes()).decode()
     shown = {"type": "video_url", "video_url": {"url": url}}
     messages[0]["content"] = [shown, {"type": "text", "text": messages[0]["content"]}]

@@ -71,6 +71,8 @@ def test_a_job_from_begin_to_its_files_and_nothing_left(
         waiting = begin(server, talk, transcribe="false")
         # One that waits is cancelled at once, the one that runs goes on.
         assert ask.post(f"/v1/recordings/{waiting}/cancel").json()["status"] == "cancelled"
+        unmade = ask.get(f"/v1/recordings/{waiting}/files/report.html")
+        assert unmade.status_code == 404 and "; it is cancelled" in error(unmade)
         found = wait_for(server, job, "done", "failed")
         assert found["status"] == "done", found["error"]
         assert found["filename"] == "The talk.wav" and found["found"]["segments"] > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 
 import pytest
@@ -85,7 +86,14 @@ def test_those_who_wait_are_written_in_one_batch(session: Session, clip: Path) -
         return await pieces.text()
 
     async def all_of_them() -> list[str]:
-        return await asyncio.gather(*(ask(f"{ASKED[i % 3]} {i}") for i in range(9)))
+        held, all_there = threading.Event(), threading.Event()
+        busy = asyncio.create_task(engine.call(lambda: held.set() or all_there.wait(20)))
+        await asyncio.to_thread(held.wait, 20)
+        asking = [asyncio.create_task(ask(f"{ASKED[i % 3]} {i}")) for i in range(9)]
+        await asyncio.sleep(0)  # each has taken its place
+        all_there.set()
+        await busy
+        return await asyncio.gather(*asking)
 
     try:
         told = asyncio.run(all_of_them())

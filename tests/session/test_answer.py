@@ -61,7 +61,7 @@ def test_what_the_model_writes_is_checked_before_it_is_shown(
     assert (answer.reason_from, answer.compared_with) == ("clues", "the training corpus")
     assert answer.reason is not None and answer.label is not None
     assert answer.reason.startswith("Compared with the training corpus, the voice has a low pitch.")
-    assert answer.reason.endswith(f"By the scores the emotion is {answer.label}.")
+    assert answer.reason.endswith(f"The model's scores are highest for {answer.label}.")
     assert answer.to_dict()["reason_from"] == "clues"
     assert answer.reason_in_words == REASON_FROM["clues"]
 
@@ -78,6 +78,16 @@ def test_what_the_model_writes_is_checked_before_it_is_shown(
         assert isinstance(reply, CheckedReply)
         assert (" ".join("".join(pieces).split()), reason_from(reply)) == (shown, origin)
         assert not any(pieces[:-1]), "nothing is shown before it is checked"
+    other = min(answer.scores, key=lambda label: answer.scores[label])
+    monkeypatch.setattr(session, "_reply", lambda *_: Written(other))
+    named = "".join(session.ask(look, [Turn("user", "Which emotion is it?")]))
+    assert named == f"The model's scores are highest for {answer.label}."
+
+
+def test_its_own_labels_in_another_order_are_its_own(session: LlmSession, clip: Path) -> None:
+    look = session.look(clip, "We lost.")
+    own = session.answers([look])[0]
+    assert session.answers([look], session.labels[::-1])[0].scores == own.scores
 
 
 def test_a_model_that_was_never_taught_reasons_gives_none_of_its_own(

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -17,9 +20,14 @@ from emollama.media.transcript import repeats
 from emollama.probe.plan import Settings, plan_clip
 from emollama.probe.render import render_clip
 from emollama.probe.voice import Speaker
+from emollama.serving.decoders import DecoderPool, _done
+from emollama.serving.settings import Settings as Serving
+from emollama.session import Session
+from emollama.session.observation import nothing_seen
 from emollama.session.observing import Observer
-from tests.features.made import voice
+from tests.features.made import voice, write_wav
 from tests.media.recording import record
+from tests.media.vowels import vowels
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +71,21 @@ def test_a_talking_face_is_described_and_transcribed(observer: Observer, talking
     assert None not in line.to_dict()["voice"]["energy_db"]
 
 
+def test_two_processes_at_once_see_and_hear_what_one_does(
+    observer: Observer, talking: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = DecoderPool(cast(Session, SimpleNamespace(observer=observer)), Serving(watchers=2))
+    monkeypatch.setattr(pool, "_run", lambda job: _done(observer, job, pool.settings)[1])
+    write_wav(tmp_path / "humming.wav", vowels(150, 1.5))
+    for path in (talking, tmp_path / "humming.wav"):
+        one, both = observer.watch(path), pool.watch_and_hear(path)
+        assert (both.heard, both.absent, both.speech_seconds) == (
+            one.heard, one.absent, one.speech_seconds,
+        )  # fmt: skip
+        assert both.transcript == one.transcript and set(both.notes) == set(one.notes)
+        assert both.measurements == one.measurements and set(both.tracks) == set(one.tracks)
+
+
 def test_of_two_people_it_is_told_who_is_read(talking: Path, tmp_path: Path) -> None:
     expression = ExpressionEncoder(4)
     observer = Observer({expression.key: expression}, describe=False)
@@ -103,6 +126,15 @@ def test_nobody_listens_where_no_transcript_is_asked_for(
 ) -> None:
     voice(tmp_path / "voice.wav", 200, 1)
     assert observer.watch(tmp_path / "voice.wav", transcribe=False).transcript is None
+
+
+def test_a_clip_seen_with_its_words_is_told_without_them_as_if_nobody_had_listened() -> None:
+    why = "someone speaks for 2.8 s, not understood (language: not English?)"
+    heard = replace(nothing_seen(), transcript=(), speech_seconds=2.84, absent={"words": why},
+                    notes=("no video track", why))  # fmt: skip
+    told = heard.without_words()
+    assert told.absent == {"words": "someone speaks for 2.8 s, not transcribed"}
+    assert told.transcript is None and told.notes == ("no video track",)
 
 
 def test_speech_goes_on_through_short_pauses_and_clicks_are_none() -> None:

@@ -35,7 +35,8 @@ QUESTIONS = {
              "Can I have the transcript?"],
     "measured": ["What was measured?", "How does the voice sound?", "Does he smile?", "Is it loud?",
                  "When does she look saddest, by her expression?", "When is she happiest?",
-                 "What did you measure in the face?", "Was she quieter?"],
+                 "What did you measure in the face?", "Was she quieter?", "Describe this clip.",
+                 "What do you see?", "What's in this video?"],
     "channel": ["Which channel counts most?", "What does the answer rest on?",
                 "Which modality contributed?"],
     "model": ["Why?", "How do you know?", "Which emotion is it?", "What does he feel?",
@@ -60,6 +61,7 @@ def test_only_what_is_in_use_is_told() -> None:
     measured = told(SESSION, LOOK.only(["voice"]), "What was measured?") or ""
     assert "compared with the training corpus: low pitch" in measured
     assert "0.0–1.0 s, voice: louder" in measured and "face" not in measured
+    assert "The answer does not go by the face." in (told(SESSION, LOOK, "Does he smile?") or "")
     assert "does not go by them" in (told(SESSION, LOOK, "What is said?") or "")
     assert told(SESSION, LOOK, "Which channel?", ("calm", "bored")) == OWN_LABELS_ONLY
     silent = replace(LOOK, text=None, absent={"words": "someone speaks for 5.4 s, not understood"})

@@ -10,7 +10,7 @@ import pytest
 from emollama.base.errors import EmollamaError
 from emollama.llm.inference import label_probabilities
 from emollama.llm.prefix import PrefixCache
-from emollama.session import ClipView, LlmSession, Sampling, Session, Turn, open_session
+from emollama.session import ClipView, LlmSession, Reply, Sampling, Session, Turn, open_session
 from tests.features.made import voice
 from tests.llm.reference import transformers_greedy
 from tests.session.made import tiny_artefact
@@ -115,8 +115,14 @@ def test_other_labels_can_be_chosen(session: LlmSession, look: ClipView) -> None
 def test_drawing_is_repeatable_and_can_be_stopped(session: LlmSession, look: ClipView) -> None:
     turns = [Turn("user", "Tell me.")]
 
+    def written(sampling: Sampling) -> Reply:
+        """As the model writes it, before it is checked."""
+        reply = session.ask(look, turns, sampling).writing
+        assert reply is not None
+        return reply
+
     def drawn(seed: int) -> str:
-        return "".join(session.ask(look, turns, Sampling(2.0, 0.95, 24, seed)))
+        return "".join(written(Sampling(2.0, 0.95, 24, seed)))
 
     assert drawn(1) == drawn(1) != drawn(2)
     seen: list[str] = []
@@ -124,9 +130,9 @@ def test_drawing_is_repeatable_and_can_be_stopped(session: LlmSession, look: Cli
     for piece in reply:
         seen.append(piece)
     assert reply.finish == "stopped" and reply.new_tokens <= 8
-    whole = "".join(session.ask(look, turns, Sampling(max_new_tokens=24)))
+    whole = "".join(written(Sampling(max_new_tokens=24)))
     stop = whole[6:9]
-    reply = session.ask(look, turns, Sampling(max_new_tokens=24, stops=(stop,)))
+    reply = written(Sampling(max_new_tokens=24, stops=(stop,)))
     assert "".join(reply) == whole[: whole.index(stop)] and reply.finish == "stop"
 
 

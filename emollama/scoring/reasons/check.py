@@ -23,7 +23,7 @@ from emollama.scoring.reasons.claims import (
 )
 from emollama.scoring.reasons.facts import Facts
 from emollama.scoring.reasons.lexicon import QUOTE, Clue, clues_in
-from emollama.scoring.reasons.sentences import measured_reason
+from emollama.scoring.reasons.sentences import measured_reason, scores_sentence
 from emollama.scoring.reasons.voice_words import OPPOSITE
 
 Origin = Literal["model", "clues"]
@@ -87,6 +87,27 @@ def checked_reason(
         return CheckedReason(kept, "model", told)
     text = measured_reason(clues, facts.text, facts.label, compared_with)
     return CheckedReason(text, None if text is None else "clues", told)
+
+
+def checked_answer(written: str, facts: Facts, labels: LabelSet) -> CheckedReason:
+    """What a model wrote when it was not asked why, if it agrees with the clip and its scores.
+
+    It need not explain, or name an emotion; else its true sentences, and what the scores say where
+    they no longer name the label.
+    """
+    against = _untrue(written, facts, labels)
+    if written and not against:
+        return CheckedReason(written, None)
+    untrue = {fault.place for fault in against}
+    kept = " ".join(s for i, s in enumerate(sentences(written)) if i not in untrue)
+    text = kept if kept and not _untrue(kept, facts, labels) else ""
+    if facts.label not in labels_in(text, labels):
+        text = f"{text} {scores_sentence(facts.label)}".lstrip()
+    return CheckedReason(text, None, tuple(dict.fromkeys(fault.why for fault in against)))
+
+
+def _untrue(written: str, facts: Facts, labels: LabelSet) -> list[Fault]:
+    return [fault for fault in faults(written, facts, labels) if fault.place is not None]
 
 
 def contradictions(reason: str, facts: Facts, labels: LabelSet) -> list[str]:

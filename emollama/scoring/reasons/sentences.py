@@ -80,17 +80,50 @@ def measured_reason(
     """
     parts = []
     if voice := clues.get("voice"):
-        named = listed([noun(word) for word in voice.replace(";", ",").split(", ")])
-        parts.append(f"Compared with {compared_with}, the voice has {named}.")
+        words = voice.replace(";", ",").split(", ")
+        parts.append(f"Compared with {compared_with}, {_voice_told(words)}.")
     if face := clues.get("face"):
-        shows = face if face.startswith("face ") else f"face shows {face}"
+        face = face.replace("face between", "face is between")
+        shows = face if face.startswith("face ") else f"face shows {listed(face.split(', '))}"
         parts.append(f"The {shows}.")
     if text:
         said = " ".join(text.replace('"', "'").split())
-        parts.append(f'The words are: "{said}"')
+        parts.append(f'The person says: "{said}"')
     if not parts:
         return None
-    return " ".join([*parts, f"By the scores the emotion is {label}."])
+    return " ".join([*parts, scores_sentence(label)])
+
+
+def scores_sentence(label: str) -> str:
+    """What the scores say."""
+    return f"The model's scores are highest for {label}."
+
+
+def _voice_told(words: Sequence[str]) -> str:
+    """Clauses over a voice: "the voice is loud, with a low pitch, and the speech is slow"."""
+    if ORDINARY in words:
+        return "nothing in the voice stands out"
+    kinds: dict[str, list[str]] = {"voice": [], "speech": [], "pauses": []}
+    rest = []
+    for word in words:
+        how, _, thing = word.rpartition(" ")
+        if thing in kinds:
+            kinds[thing].append(how)
+        else:
+            rest.append(noun(word))
+    clauses = []
+    if kinds["voice"]:
+        more = f", with {listed(rest)}" if rest else ""
+        clauses.append(f"the voice is {kinds['voice'][0]}{more}")
+    elif rest:
+        clauses.append(f"the voice has {listed(rest)}")
+    pauses = f"{kinds['pauses'][0]} pauses" if kinds["pauses"] else ""
+    if kinds["speech"]:
+        more = f", with {pauses}" if pauses else ""
+        clauses.append(f"the speech is {kinds['speech'][0]}{more}")
+    elif pauses:
+        clauses.append(f"there are {pauses}")
+    return ", and ".join(clauses)
 
 
 def _voice(words: str, draw: random.Random) -> str:

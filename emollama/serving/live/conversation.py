@@ -88,6 +88,8 @@ class Conversation:
         try:
             self.hello = await self._greeted()
             async with asyncio.TaskGroup() as both:
+                if self._words and self.clips.decoders.in_pairs:
+                    both.create_task(asyncio.to_thread(self.clips.decoders.start, 2))
                 both.create_task(self._listen())
                 both.create_task(self._answer())
         except* WebSocketDisconnect:
@@ -181,11 +183,15 @@ class Conversation:
         with self.admission.admit(ends, True, self.hello.reason) as admitted:
             return await self.admission.in_time(admitted, self._told(utterance, admitted))
 
+    @property
+    def _words(self) -> bool:
+        """Whether what is said is written down."""
+        wanted = self.hello.transcribe
+        return "words" in self.session.channels if wanted is None else wanted
+
     async def _told(self, utterance: Utterance, admitted: Admitted) -> EmotionAnswer:
         file = await asyncio.to_thread(utterance.as_file)
-        words = self.hello.transcribe
-        words = "words" in self.session.channels if words is None else words
-        look = await self.clips.look_once([file], "live", None, words, ())
+        look = await self.clips.look_once([file], "live", None, self._words, (), soon=True)
         admitted.read()
         try:
             known = await self.clips.engine.call(lambda: self._measured(look))

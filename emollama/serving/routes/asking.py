@@ -100,12 +100,11 @@ def asking_routes(app: FastAPI) -> None:
                 admission.admit(request.state.ends, *needs(body, clips))
             )
             one = Conversation(body, clips, clips.engine, admitted)
-            if one.shape is not None or not body.stream:
+            if one.at_once or not body.stream:
                 answer = await while_there(request, admission.in_time(admitted, one.whole()))
                 if not body.stream:
                     return answer
-                events = one.filled_events(answer.choices[0].message.content)
-                return _Events(one, events, open_until_written.pop_all())
+                return _Events(one, one.whole_events(answer), open_until_written.pop_all())
             reply, pieces = await while_there(request, admission.in_time(admitted, one.begin()))
             events = one.events(reply, pieces, request.state.request_id)
             return _Events(one, events, open_until_written.pop_all())

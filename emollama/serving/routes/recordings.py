@@ -118,8 +118,10 @@ def recording_routes(app: FastAPI, session: Session, settings: Settings, jobs: J
     @app.get("/v1/recordings/{job_id}/files/{name:path}")
     async def result(job_id: str, name: str) -> FileResponse:
         """A file of a finished job, by its name in `files`."""
-        path = jobs.files(jobs.get(job_id)).get(name)
+        job = jobs.get(job_id)
+        path = jobs.files(job).get(name)
         if path is None:
-            raise Refusal(404, f"job '{job_id}' has no file '{name[:80]}'")
+            still = "" if job.state == "done" else f"; it is {job.state}"
+            raise Refusal(404, f"job '{job_id}' has no file '{name[:80]}'{still}")
         # Never opened as a page of this server.
         return FileResponse(path, filename=path.name, content_disposition_type="attachment")

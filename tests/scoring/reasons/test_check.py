@@ -7,7 +7,12 @@ from dataclasses import replace
 import pytest
 
 from emollama.manifest.labels import get_label_set, label_set
-from emollama.scoring.reasons.check import checked_reason, contradictions
+from emollama.scoring.reasons.check import (
+    checked_answer,
+    checked_reason,
+    contradictions,
+    tone_words_in,
+)
 from emollama.scoring.reasons.claims import (
     channels_in,
     conclusion,
@@ -102,14 +107,59 @@ def test_a_reason_of_another_label_gives_way_to_the_clues() -> None:
     assert found.origin == "clues"
     assert found.faults == ("names another emotion",)
     assert found.text == (
-        "Compared with 4 clips of this person, the voice has a high pitch and fast speech. "
-        "By the scores the emotion is angry."
+        "Compared with 4 clips of this person, the voice has a high pitch, and the speech is fast. "
+        "The model's scores are highest for angry."
     )
     assert contradictions(found.text, HEARD, PEOPLE) == []
     agrees = written.replace("afraid", "furious")
     assert checked_reason(agrees, HEARD, PEOPLE, clues, "").text == agrees
     nothing = checked_reason(None, replace(HEARD, tone=()), PEOPLE, {}, "")
     assert (nothing.text, nothing.origin) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("Angry", "Angry"),  # need not explain
+        ("I cannot tell how old he is.", "I cannot tell how old he is."),
+        ("sad", "The model's scores are highest for angry."),
+        ("The voice has a low pitch. So the person seems angry.", "So the person seems angry."),
+        ("The face looks sad, so he is sad.", "The model's scores are highest for angry."),
+        ("The voice has a high pitch and fast speech. So the person seems sad.",
+         "The voice has a high pitch and fast speech. The model's scores are highest for angry."),
+        ("", "The model's scores are highest for angry."),
+    ],
+)  # fmt: skip
+def test_no_other_answer_contradicts_the_clip_or_its_scores(written: str, shown: str) -> None:
+    """The model that ships called a clip sad where its scores, and its reason, said fear."""
+    found = checked_answer(written, HEARD, PEOPLE)
+    assert (found.text, found.origin) == (shown, None)
+    assert bool(found.faults) is (found.text != written and bool(written))
+
+
+@pytest.mark.parametrize(
+    ("clues", "said"),
+    [
+        ({"voice": "ordinary tone"}, "nothing in the voice stands out."),
+        ({"voice": "quiet voice"}, "the voice is quiet."),
+        ({"voice": "few pauses"}, "there are few pauses."),
+        ({"voice": "low pitch, flat melody, loud voice, slow speech, sharp timbre, even loudness, "
+                   "many pauses"},
+         "the voice is loud, with a low pitch, a flat melody, a sharp timbre and an even loudness, "
+         "and the speech is slow, with many pauses."),
+        ({"face": "face between sad and neutral"}, "The face is between sad and neutral."),
+        ({"face": "raised cheeks, lip corners pulled up"},
+         "The face shows raised cheeks and lip corners pulled up."),
+    ],
+)  # fmt: skip
+def test_measured_clues_are_told_in_english_that_passes_the_check(
+    clues: dict[str, str], said: str
+) -> None:
+    facts = facts_of("sad", clues, clues, "", PEOPLE)
+    found = checked_reason(None, facts, PEOPLE, clues, "the training corpus")
+    assert found.text is not None and said in found.text and found.origin == "clues"
+    assert contradictions(found.text, facts, PEOPLE) == []
+    assert set(facts.tone or ()) == tone_words_in(found.text)
 
 
 def test_clues_in_words_are_read_as_facts() -> None:
