@@ -141,7 +141,9 @@ class Session(ABC):
         words = text if text is not None else observation.heard
         words = words if words and words.strip() else None
         source: TextSource | None = None
-        notes = list(observation.notes)
+        # Words that are given need not be understood.
+        unheard = None if words is None else observation.absent.get("words")
+        notes = [one for one in observation.notes if one != unheard]
         if words is not None:
             source = "given" if text is not None else "heard"
         if source == "heard":
