@@ -77,7 +77,7 @@ def lay_out(
     gr.HTML(intro(session) + about(session), elem_classes=["piece"])
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=300):
-            _sources(parts, settings)
+            _sources(parts, session, settings)
         with gr.Column(scale=1, min_width=300):
             _examples(parts, examples, no_examples)
             if session.person_channels:
@@ -101,14 +101,15 @@ def _line(parts: Parts, place: str) -> None:
     parts[f"state_{place}"] = gr.HTML("", elem_classes=["piece", "state"], elem_id=f"state-{place}")
 
 
-def _sources(parts: Parts, settings: Settings) -> None:
+def _sources(parts: Parts, session: Session, settings: Settings) -> None:
     with gr.Tabs():
         with gr.Tab("Upload"):
             parts["upload"] = gr.File(
-                label="A clip: video, sound or picture", type="filepath", file_types=CLIPS,
+                label="A clip: video, sound or picture" if "face" in session.channels
+                else "A clip: video or sound", type="filepath", file_types=CLIPS,
                 height=130, elem_id="upload",
             )  # fmt: skip
-            gr.HTML(limits(settings), elem_classes=["piece"])
+            gr.HTML(limits(settings, session), elem_classes=["piece"])
         with gr.Tab("Record"):
             gr.HTML(f'<p class="intended">{CONSENT}</p>', elem_classes=["piece"])
             parts["agreed"] = gr.Checkbox(

@@ -176,7 +176,7 @@ class Session(ABC):
         )  # fmt: skip
         if not look.present:
             known = ", ".join(f"{c}: {absent[c]}" if c in absent else c for c in self.channels)
-            raise EmollamaError(f"{where}: has none of this model's channels ({known})")
+            raise EmollamaError(f"{where}: has nothing that this model goes by ({known})")
         return look
 
     def _compared(self, look: ClipView) -> ClipView:
