@@ -192,7 +192,8 @@ class Callbacks:
         return {
             "states": "",
             "state": busy(f"Reading {source.name}: faces, voice, words …", stale=True),
-            "reading": player(source),
+            # Browsers complain of a file in which there is nothing.
+            "reading": player(source) if source.path.stat().st_size else "",
         }
 
     def _shown(self, view: View, visit: Visit) -> Changes:

@@ -43,11 +43,14 @@ def about(session: Session) -> str:
     )
 
 
-def limits(settings: Settings) -> str:
-    """Formats and limits, as HTML."""
+def limits(settings: Settings, session: Session) -> str:
+    """Formats and limits, as HTML; pictures where the model goes by the face."""
+    seen = "face" in session.channels
+    pictures = ", a picture (jpg, png, webp) or a GIF" if seen else ""
+    needs = "" if seen else " Of a picture, or a clip without sound, the model can tell nothing."
     return (
-        "<p class='small'>Video (mp4, mov, webm, mkv, avi), sound (wav, mp3, m4a, flac, ogg), a "
-        "picture (jpg, png, webp) or a GIF; at most "
+        "<p class='small'>Video (mp4, mov, webm, mkv, avi), sound (wav, mp3, m4a, flac, ogg)"
+        f"{pictures}; at most "
         f"{settings.max_bytes >> 20} MB and {settings.max_seconds:g} s; of a longer one choose a "
-        f"part. The first {MAX_SECONDS:g} s are read.</p>"
+        f"part. The first {MAX_SECONDS:g} s are read.{needs}</p>"
     )

@@ -77,7 +77,7 @@ def lay_out(
     gr.HTML(intro(session) + about(session), elem_classes=["piece"])
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=300):
-            _sources(parts, settings)
+            _sources(parts, session, settings)
         with gr.Column(scale=1, min_width=300):
             _examples(parts, examples, no_examples)
             if session.person_channels:
@@ -86,7 +86,7 @@ def lay_out(
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=300):
             parts["reading"] = gr.HTML("", elem_classes=["piece"], elem_id="reading")
-            _clip(parts)
+            _clip(parts, session)
         with gr.Column(scale=1, min_width=300, visible=False) as parts["answer_part"]:
             _answer(parts, session, label_sets)
     _evidence(parts)
@@ -101,14 +101,15 @@ def _line(parts: Parts, place: str) -> None:
     parts[f"state_{place}"] = gr.HTML("", elem_classes=["piece", "state"], elem_id=f"state-{place}")
 
 
-def _sources(parts: Parts, settings: Settings) -> None:
+def _sources(parts: Parts, session: Session, settings: Settings) -> None:
     with gr.Tabs():
         with gr.Tab("Upload"):
             parts["upload"] = gr.File(
-                label="A clip: video, sound or picture", type="filepath", file_types=CLIPS,
+                label="A clip: video, sound or picture" if "face" in session.channels
+                else "A clip: video or sound", type="filepath", file_types=CLIPS,
                 height=130, elem_id="upload",
             )  # fmt: skip
-            gr.HTML(limits(settings), elem_classes=["piece"])
+            gr.HTML(limits(settings, session), elem_classes=["piece"])
         with gr.Tab("Record"):
             gr.HTML(f'<p class="intended">{CONSENT}</p>', elem_classes=["piece"])
             parts["agreed"] = gr.Checkbox(
@@ -162,15 +163,18 @@ def _person(parts: Parts, session: Session, people: Sequence[str]) -> None:
         parts["person"] = gr.HTML("", elem_classes=["piece"], elem_id="person")
 
 
-def _clip(parts: Parts) -> None:
+def _clip(parts: Parts, session: Session) -> None:
+    goes = "words" in session.channels
     with gr.Column(visible=False, elem_id="clip") as parts["clip_part"]:
         parts["player"] = gr.HTML("", elem_classes=["piece"], elem_id="player")
         parts["words"] = gr.Textbox(
-            label="Words (the transcript, which you may correct)", lines=2, max_lines=6,
-            max_length=LONGEST_WORDS, elem_id="words",
+            label="Words (the transcript, which you may correct"
+            f"{'' if goes else '; the answer does not go by it'})",
+            lines=2, max_lines=6, max_length=LONGEST_WORDS, elem_id="words",
         )  # fmt: skip
-        gr.HTML(f"<p role='status' class='small'>{REWORDED}</p>", elem_id="reworded",
-                elem_classes=["piece"])  # fmt: skip
+        if goes:
+            gr.HTML(f"<p role='status' class='small'>{REWORDED}</p>", elem_id="reworded",
+                    elem_classes=["piece"])  # fmt: skip
         parts["reword"] = gr.Button("Use these words", size="sm")
         _line(parts, "words")
 
@@ -228,7 +232,9 @@ def _chat(parts: Parts) -> None:
                 label="Your question", lines=1, max_lines=5, max_length=LONGEST_QUESTION, scale=5,
                 min_width=220, elem_id="question",
             )  # fmt: skip
-            parts["ask"] = gr.Button("Ask", variant="primary", scale=1, min_width=90)
+            parts["ask"] = gr.Button(
+                "Ask", variant="primary", scale=1, min_width=90, elem_classes=["beside"]
+            )
         _line(parts, "chat")
         with gr.Row():
             parts["stop"] = gr.Button("Stop", size="sm", variant="stop", min_width=70)

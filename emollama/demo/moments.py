@@ -42,7 +42,7 @@ def clue_links(look: ClipView, seeks: bool) -> str:
     parts = []
     for one in moments(look):
         if one.time is None:
-            parts.append(f"<span>{escape(one.words)}</span>")
+            parts.append(f"<span>{escape(one.words)}</span>")  # of the whole clip
         else:
             told = f"{one.words}, most at {one.time:.1f} s"
             parts.append(seek_button(one.time, told) if seeks else f"<span>{escape(told)}</span>")
@@ -51,7 +51,7 @@ def clue_links(look: ClipView, seeks: bool) -> str:
     than = (
         f" (the voice compared with {escape(look.compared_with)})" if "voice" in look.used else ""
     )
-    return f'<p class="moments"><b>Clues</b>{than}: {" ".join(parts)}</p>'
+    return f'<p class="moments"><b>Clues</b>{than}: {(" " if seeks else "; ").join(parts)}</p>'
 
 
 def _face(line: Timeline, words: str) -> float | None:

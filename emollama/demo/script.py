@@ -1,4 +1,5 @@
-"""The page's own script: words that were changed but not used yet, and a server that is gone.
+"""The page's own script: words that were changed but not used yet, lists that are left by the
+keyboard, and a server that is gone.
 
 The page asks its server every few seconds for a small answer; any answer will do.
 """
@@ -17,8 +18,15 @@ HEAD = f"""<script>
 (() => {{
   const page = document.documentElement;
   document.addEventListener("input", event => {{
-    if (event.target.closest("#words")) page.dataset.reworded = "";
+    const goes = document.getElementById("reworded");  // absent where the answer is not of words
+    if (goes && event.target.closest("#words")) page.dataset.reworded = "";
   }});
+  // Gradio takes Tab for a letter, which opens the list that is being left, and the list is a stop.
+  document.addEventListener("keydown", event => {{
+    if (event.key !== "Tab" || !event.target.matches?.("[role=combobox]")) return;
+    event.stopImmediatePropagation();
+    for (const list of document.querySelectorAll(".option-list")) list.tabIndex = -1;
+  }}, true);
   // A new answer is about the words that stand there then.
   const watch = new MutationObserver(changes => {{
     if (changes.some(({{ target }}) => target.closest?.("#answer"))) delete page.dataset.reworded;

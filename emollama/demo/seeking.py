@@ -23,6 +23,8 @@ STYLE = """
 button[data-seek] { font: inherit; color: inherit; cursor: pointer; padding: 0 .45rem;
   min-height: 1.7rem; border: 1px solid rgba(128, 128, 128, .6); border-radius: 4px;
   background: rgba(128, 128, 128, .12); text-align: left; }
+.moments span { padding: 0 .45rem; border: 1px dashed rgba(128, 128, 128, .6);
+  border-radius: 4px; }
 button[data-seek]:hover { border-color: currentColor; }
 button[data-seek]:focus-visible { outline: 2px solid #0072B2; outline-offset: 1px; }
 """

@@ -60,7 +60,13 @@ html:not([data-reworded]) #reworded, .state:not(:has(p)) { display: none; }
 :is(a, button, input, textarea, select, summary, video, label, [tabindex]):focus-visible,
 label:has(input:is([type=checkbox], [type=radio]):focus-visible) {
   outline: 3px solid #D55E00 !important; outline-offset: 2px; }
+label input:is([type=checkbox], [type=radio]):focus-visible { outline: none !important; }
+[role=tab]:focus-visible { outline-offset: -3px !important; }  /* their row cuts what is outside */
 .block:has(:is(textarea, input, button, .wrap):focus-visible) { overflow: visible !important; }
+.option-list .active { background: #0072B2 !important; color: #fff !important; }
+.beside { align-self: flex-end !important; height: 2.5rem; margin-bottom: .75rem !important; }
+.lanes ~ details :is(td, th) { border: 0 !important; padding: .15rem .8rem .15rem 0 !important;
+  border-bottom: 1px solid rgba(128, 128, 128, .3) !important; }
 #labels input { padding-right: 2rem; text-overflow: ellipsis; }
 /* Missing from the clip is not the same as switched off. */
 .block[id^="use-"]:has(input:disabled) { border-style: dashed; opacity: .75; }

@@ -182,7 +182,11 @@ def _opened(file: Path) -> Image.Image:
     try:
         image = Image.open(file)
     except Image.DecompressionBombError as error:
-        raise MediaError(f"{file}: {error}", "too large") from error
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6
+        raise MediaError(
+            f"{file}: its picture has more than {most} million pixels, the most that are decoded",
+            "too large",
+        ) from error
     except _DAMAGE as error:
         raise _unreadable(file, error) from error
     if max(image.size) > MAX_SIDE_IN_FILE:

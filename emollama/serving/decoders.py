@@ -314,7 +314,8 @@ def _require_seconds(
     seconds = (length if end is None else min(length, end)) - (start or 0.0)
     if seconds > settings.max_seconds:
         raise EmollamaError(
-            f"it lasts {seconds:.0f} s; a clip may last at most {settings.max_seconds:g} s"
+            f"it lasts {seconds:.0f} s; a clip may last at most {settings.max_seconds:g} s: choose "
+            "a part of it"
         )
 
 

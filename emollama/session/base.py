@@ -141,7 +141,9 @@ class Session(ABC):
         words = text if text is not None else observation.heard
         words = words if words and words.strip() else None
         source: TextSource | None = None
-        notes = list(observation.notes)
+        # Words that are given need not be understood.
+        unheard = None if words is None else observation.absent.get("words")
+        notes = [one for one in observation.notes if one != unheard]
         if words is not None:
             source = "given" if text is not None else "heard"
         if source == "heard":
@@ -174,7 +176,7 @@ class Session(ABC):
         )  # fmt: skip
         if not look.present:
             known = ", ".join(f"{c}: {absent[c]}" if c in absent else c for c in self.channels)
-            raise EmollamaError(f"{where}: has none of this model's channels ({known})")
+            raise EmollamaError(f"{where}: has nothing that this model goes by ({known})")
         return look
 
     def _compared(self, look: ClipView) -> ClipView:

@@ -189,6 +189,36 @@ def test_one_face_of_several_is_chosen_and_a_server_that_is_gone_is_told(
         browser.close()
 
 
+_STOP = """() => {
+  const here = document.activeElement;
+  const ringed = (one) => one !== null && getComputedStyle(one).outlineStyle !== "none";
+  const name = here.ariaLabel || here.innerText || here.labels?.[0]?.innerText || "";
+  return here === document.body ? null
+    : [here.tagName, name, ringed(here) || ringed(here.closest("label"))];
+}"""
+
+
+def test_by_keyboard_every_control_is_reached_and_seen(address: str, clip: Path) -> None:
+    with playwright.sync_playwright() as run:
+        browser = run.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.set_default_timeout(PATIENCE)
+        _opened(page, address, clip)
+        names, unseen = [], []
+        page.keyboard.press("Tab")
+        while (stop := page.evaluate(_STOP)) is not None and len(names) < 99:
+            tag, name, ringed = stop
+            names.append(name)
+            if not ringed and tag != "VIDEO":  # whose own buttons are the browser's
+                unseen.append(name)
+            page.wait_for_timeout(50)
+            page.keyboard.press("Tab")
+        assert not unseen
+        assert [one for one in names if "Labels" in one or "case sheet" in one][1:], names
+        assert not page.locator(".option-list").is_visible()  # the list of labels was left, too
+        browser.close()
+
+
 def _opened(page: playwright.Page, address: str, clip: Path) -> str:
     """Open the page and choose a clip; returns what the page then says."""
     page.goto(address)

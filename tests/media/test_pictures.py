@@ -138,6 +138,15 @@ def test_damaged_and_unreadable_pictures_are_one_line(tmp_path: Path) -> None:
     assert "its picture is 9000×1; at most 8192" in told(tmp_path / "wide.png")
 
 
+def test_a_picture_of_too_many_pixels_is_told_in_our_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10**6)
+    Image.new("1", (2000, 1500)).save(tmp_path / "wall.png")
+    with pytest.raises(MediaError, match="its picture has more than 2 million pixels, the most"):
+        decode_clip(tmp_path / "wall.png")
+
+
 def test_heic_is_read_or_names_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A HEIC begins with `ftypheic`; FFmpeg would open it as a film of one second."""
     path = tmp_path / "a.heic"

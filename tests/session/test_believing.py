@@ -117,6 +117,8 @@ def test_speech_that_is_not_understood_is_not_no_words(
     assert found["absent"]["words"] == f"{told} (language: not English?)"
     assert found["notes"].count(found["absent"]["words"]) == 1
     assert "no words in this clip" not in found["notes"]
+    corrected = session.reworded(session.look(tmp_path / "a.wav"), "They broke it.")
+    assert not [one for one in corrected.notes if "understood" in one]
     left = session.answer(session.look(tmp_path / "a.wav", transcribe=False), False).to_dict()
     assert left["absent"]["words"].endswith("not transcribed")
     given = session.answer(session.look(tmp_path / "a.wav", ""), False).to_dict()

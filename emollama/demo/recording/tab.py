@@ -52,7 +52,7 @@ def _form(parts: Parts, session: Session, most: int) -> None:
     gr.HTML(
         "<h1>Who shows what, and when?</h1><p>A recording of any number of people, such as an "
         "interview: who is seen and heard, what they say, and the emotion of each stretch. At most "
-        f"{most / (1 << 20):g} MiB and {MOST_MINUTES} minutes. It goes to the machine on which "
+        f"{most / (1 << 20):g} MB and {MOST_MINUTES} minutes. It goes to the machine on which "
         "this page runs and nowhere else, and is removed an hour after its analysis, or when the "
         f"page is stopped.</p><p class='intended'>{escape(NOTICE)}</p>",
         elem_classes=["piece"],
@@ -90,7 +90,9 @@ def _results(parts: Parts) -> None:
             label="Ask for moments", placeholder="when does she get upset?", lines=1, max_lines=2,
             max_length=LONGEST_QUESTION, scale=5, min_width=220, elem_id="recording-question",
         )  # fmt: skip
-        parts["ask"] = gr.Button("Find", variant="primary", scale=1, min_width=90)
+        parts["ask"] = gr.Button(
+            "Find", variant="primary", scale=1, min_width=90, elem_classes=["beside"]
+        )
     parts["found"] = gr.HTML("", elem_classes=["piece"], elem_id="recording-found")
     with gr.Accordion("People", open=False, elem_id="recording-who"):
         with gr.Row(equal_height=True):
@@ -98,12 +100,12 @@ def _results(parts: Parts) -> None:
             parts["name"] = gr.Textbox(
                 label="New name", lines=1, max_length=LONGEST_NAME, min_width=150
             )
-            parts["rename"] = gr.Button("Rename", size="sm", scale=0, min_width=110)
+            parts["rename"] = _beside("Rename", 110)
         with gr.Row(equal_height=True):
             parts["into"] = gr.Dropdown([], label="Is the same person as", min_width=150)
-            parts["merge"] = gr.Button("Merge", size="sm", scale=0, min_width=110)
-            parts["undo"] = gr.Button("As they were found", size="sm", scale=0, min_width=160)
-    with gr.Row():
+            parts["merge"] = _beside("Merge", 110)
+            parts["undo"] = _beside("As they were found", 160)
+    with gr.Row(equal_height=True):
         parts["faces"] = gr.Checkbox(
             False, label="Show the picture, with faces that can be recognised", min_width=200,
             elem_id="recording-faces",
@@ -112,6 +114,11 @@ def _results(parts: Parts) -> None:
     parts["report"] = gr.HTML("", elem_classes=["piece"], elem_id="recording-report")
     # Never seen (its style hides it): the browser clicks it once a file is there.
     parts["saved"] = gr.DownloadButton("Saved file", elem_id="recording-saved")
+
+
+def _beside(told: str, width: int) -> gr.Button:
+    """A button as high as the field that it stands beside."""
+    return gr.Button(told, size="sm", scale=0, min_width=width, elem_classes=["beside"])
 
 
 def _connect(wire: Callable[..., Any], parts: Parts, recordings: Recordings) -> None:

@@ -126,8 +126,8 @@ def _player(media: str, show_faces: bool, analysis: Analysis) -> str:
     picture = show_faces and analysis.size is not None
     kind = "video" if picture else "audio"
     hidden = (
-        '<p class="small">The page plays the sound alone: pictures and faces are shown in reports '
-        "made with <code>--show-faces</code>.</p>"
+        '<p class="small">The sound is played alone, and faces are blurred. The option '
+        "<code>--show-faces</code>, or the box on the page, shows the picture.</p>"
         if analysis.size is not None and not picture
         else ""
     )
