@@ -37,7 +37,8 @@ def pictures_of(job: Job) -> Frames | None:
 
     For a remark nothing is fetched.
     """
-    if not any(asset.ready for asset in list_assets() if asset.name == "mtcnn"):
+    ready = any(asset.ready for asset in list_assets() if asset.name == "mtcnn")
+    if job.video is None or not ready:
         return None
     try:
         if not is_still(job.video):
