@@ -25,6 +25,7 @@ from transformers import (
     WhisperFeatureExtractor,
     WhisperModel,
 )
+from transformers.utils import logging
 
 
 def sound(clip: str) -> np.ndarray:
@@ -56,6 +57,8 @@ def opened(settings: dict) -> torch.nn.Module:
 @torch.inference_mode()
 def main() -> None:
     clip, settings = sys.argv[1], json.loads(sys.argv[2])
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     AutoTokenizer.from_pretrained(settings["model"])
     llm = opened(settings)
     encoder = WhisperModel.from_pretrained(settings["whisper"]).encoder.eval()

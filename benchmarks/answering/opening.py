@@ -27,7 +27,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from benchmarks.measure import compare, interleaved, show
 from benchmarks.session import clips
@@ -111,7 +111,7 @@ def whole_calls(
 
 
 def reading(model: Path, dtype: torch.dtype) -> list[dict[str, Any]]:
-    """Rows of opening an artefact and of reading its weights, in this process."""
+    """Rows of opening an artefact and of reading its weights and tokenizer, in this process."""
     llm = resolve_llm(read_config(model).llm)
 
     def read() -> float:
@@ -119,11 +119,12 @@ def reading(model: Path, dtype: torch.dtype) -> list[dict[str, Any]]:
         own = load_file(model / ADAPTER_FILE)
         return sum(float(x.detach().sum()) for x in (*base.parameters(), *own.values()))
 
-    def opened() -> object:
-        return artefact.load(model, dtype, default_device())
-
-    ways: dict[str, Callable[[], object]] = {"reading": read, "opening": opened}
-    return compare(interleaved(ways, 5), "reading")
+    ways: dict[str, Callable[[], object]] = {
+        "reading its weights": read,
+        "reading its tokenizer": lambda: AutoTokenizer.from_pretrained(model),
+        "opening": lambda: artefact.load(model, dtype, default_device()),
+    }
+    return compare(interleaved(ways, 5), "reading its weights")
 
 
 def main() -> None:
