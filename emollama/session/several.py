@@ -40,7 +40,7 @@ def pictures_of(job: Job) -> Frames | None:
     if not any(asset.ready for asset in list_assets() if asset.name == "mtcnn"):
         return None
     try:
-        if not is_still(job.video):
+        if job.video is not None and not is_still(job.video):
             with open_media(job.video) as container:
                 if video_stream(container, job.video) is None:
                     return None  # before all of its sound is decoded in vain
