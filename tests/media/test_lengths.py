@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from emollama.media.clip import MediaError
+from emollama.media.clip import SAMPLE_RATE, MediaError
 from emollama.media.lengths import track_lengths
+from tests.features.made import write_wav
 from tests.media.recording import record
 
 
@@ -31,6 +33,19 @@ def test_a_file_that_was_cut_is_measured_up_to_the_cut(tmp_path: Path) -> None:
     (tmp_path / "cut.mkv").write_bytes(content[: len(content) // 2])
     cut = track_lengths(tmp_path / "cut.mkv")
     assert cut.stated == pytest.approx(3.0, abs=0.1) and 1.0 < cut.end < 2.0
+
+
+def test_a_wav_that_was_cut_still_says_how_long_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    write_wav(path, np.zeros(4 * SAMPLE_RATE, np.float32))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    lengths = track_lengths(path)
+    assert lengths.stated == pytest.approx(4, abs=0.01)
+    assert lengths.sound is not None and lengths.sound[1] == pytest.approx(2, abs=0.01)
+    # A stream does not know its length: it promises all that the field can hold.
+    path.write_bytes(whole[:4] + b"\xff" * 4 + whole[8:])
+    assert track_lengths(path).stated == pytest.approx(4, abs=0.01)
 
 
 def test_what_is_no_media_file_is_an_error(tmp_path: Path) -> None:
