@@ -285,7 +285,7 @@ def main() -> None:
             "step": step, "seconds": found["seconds"], "cpu_s": found["cpu_s"],
             "peak_gb": round(found["peak"] / 1e9, 2), "own_gb": round(found["own"] / 1e9, 2),
             "estimate_gb": round(expected / 1e9, 2),
-            "ratio": round(found["own"] / expected, 2), "ended": found["ended"],
+            "ratio": round(found["peak"] / expected, 2), "ended": found["ended"],
         })  # fmt: skip
     show("full-size", rows, size=options.size)
 
