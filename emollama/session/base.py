@@ -272,7 +272,7 @@ class Session(ABC):
         """Label scores (or values) and, if requested and the model can write, a reason.
 
         `labels` are the words to choose from in place of the model's own set: any words for a
-        language model, some of its own for a fusion model, whose scores are renormalised.
+        language model, some of its own for a fusion model; scores of its own are renormalised.
         `coverage` also asks for the set of labels that holds the true one on that share of clips.
 
         Raises:

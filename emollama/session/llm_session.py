@@ -95,7 +95,9 @@ class LlmSession(Session):
         the opening that all prompts of a batch share.
         """
         started = time.monotonic()
-        processor = self._processor(labels)
+        own = self.labels if labels is None or set(labels) <= set(self.labels) else None
+        processor = self._processor(None if own else labels)
+        names = self.labels if labels is None else LabelSet("chosen", tuple(labels)).labels
         clips: dict[Hashable, Evidence] = {x.cache_key: x.evidence for x in looks} if again else {}
         kept = self.prefixes.of_all(clips)
         question = processor.instruction("emotion")
@@ -107,9 +109,12 @@ class LlmSession(Session):
             prefixes = [kept.get(looks[i].cache_key) for i in group]
             rows[group] = self._scores(processor, [prompts[i] for i in group], prefixes)
         rows = processor.combined(rows, [x.evidence for x in looks])
+        if own and names != own:  # some of its own: their scores are those of all, renormalised
+            rows = rows[:, [own.index(name) for name in names]]
+            rows = rows / np.maximum(rows.sum(axis=1, keepdims=True), np.finfo(float).tiny)
         seconds = (time.monotonic() - started) / max(1, len(looks))
         return [
-            replace(self._as_answer(look, processor, row), seconds=seconds)
+            replace(self._as_answer(look, names, row), seconds=seconds)
             for look, row in zip(looks, rows, strict=True)
         ]
 
@@ -208,18 +213,15 @@ class LlmSession(Session):
         return self.artefact.processor.encode_prompt(look.evidence, turns[0].text, turns[1:])
 
     def _processor(self, labels: Sequence[str] | None) -> EmotionLlamaProcessor:
-        """The processor, with other labels if given; in another order they are its own."""
-        if labels is None or set(labels) == set(self.labels):
+        """The processor, with other labels if given."""
+        if labels is None:
             return self.artefact.processor
         processor = copy.copy(self.artefact.processor)
         processor.labels = LabelSet("chosen", tuple(labels))
         processor.heads = None
         return processor
 
-    def _as_answer(
-        self, look: ClipView, processor: EmotionLlamaProcessor, row: np.ndarray
-    ) -> Answer:
-        names = processor.labels.labels
+    def _as_answer(self, look: ClipView, names: Sequence[str], row: np.ndarray) -> Answer:
         return Answer(
             label=names[int(row.argmax())],
             scores=dict(zip(names, row.tolist(), strict=True)),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from emollama.base.errors import EmollamaError
 from emollama.llm.decoding import Reply
 from emollama.session import LlmSession, Turn
 from emollama.session.answer import REASON_FROM
@@ -84,10 +85,18 @@ def test_what_the_model_writes_is_checked_before_it_is_shown(
     assert named == f"The model's scores are highest for {answer.label}."
 
 
-def test_its_own_labels_in_another_order_are_its_own(session: LlmSession, clip: Path) -> None:
+def test_scores_of_its_own_labels_are_its_own_scores(session: LlmSession, clip: Path) -> None:
+    """Of happy, sad and angry the server said sad where angry had more of the model's scores."""
     look = session.look(clip, "We lost.")
-    own = session.answers([look])[0]
-    assert session.answers([look], session.labels[::-1])[0].scores == own.scores
+    own = session.answers([look])[0].scores
+    turned = session.answers([look], session.labels[::-1])[0].scores
+    assert list(turned) == [*session.labels[::-1]] and turned == pytest.approx(own)
+    some = session.answers([look], session.labels[1:4])[0]
+    total = sum(own[name] for name in session.labels[1:4])
+    assert some.scores == pytest.approx({k: own[k] / total for k in session.labels[1:4]})
+    assert some.label == max(some.scores, key=lambda name: some.scores[name])
+    with pytest.raises(EmollamaError, match="labels must be distinct"):
+        session.answers([look], ("happy", "happy"))
 
 
 def test_a_model_that_was_never_taught_reasons_gives_none_of_its_own(
