@@ -7,7 +7,7 @@ PIECES = """
 .bars > div { display: grid; grid-template-columns: 6.5rem 1fr 6rem; gap: .6rem;
   align-items: center; }
 .bars .name, h1, .title { overflow-wrap: anywhere; }
-@media (max-width: 30rem) { .bars > div { grid-template-columns: 5.5rem 1fr 5rem; gap: .4rem; } }
+@media (max-width: 30rem) { .bars > div { grid-template-columns: 5rem 1fr 6rem; gap: .4rem; } }
 .bars .track { position: relative; display: block; height: .85rem; border-radius: 3px;
   background: rgba(128, 128, 128, .18); overflow: hidden; }
 .bars .track i { position: absolute; top: 0; bottom: 0; left: 0; display: block; }
