@@ -111,13 +111,13 @@ def read_picture(frames: Frames, start: float, tools: PictureTools) -> PictureBl
         tools: the networks.
     """
     kept = _once(frames)
-    images, times = frames.images[kept], frames.times[kept] + start
+    images, times = _views(frames, kept), frames.times[kept] + start
     thumbs = [thumbnail(image) for image in images]
     changes = [np.nan, *(change(a, b) for a, b in pairwise(thumbs))]
     ends = [thumbs[0], thumbs[-1]] if thumbs else np.zeros((0, *THUMB[::-1], 3))
     searched = _searched(times)
     found = _faces(images, searched, tools.detector)
-    size = np.array(images.shape[2:0:-1], np.float32)
+    size = _width_and_height(images)
     faces = [face for _, here in found for face in here]
     at = [frame for frame, here in found for _ in here]
     lip_frames, lip_faces, lips = _lips(images, found)
@@ -144,12 +144,12 @@ def with_looks(block: PictureBlock, frames: Frames) -> PictureBlock:
 
     They are the same to the last bit: `read_picture` too measures where the stored boxes are.
     """
-    return replace(block, looks=_looks(frames.images[_once(frames)], block))
+    return replace(block, looks=_looks(_views(frames, _once(frames)), block))
 
 
-def _looks(images: np.ndarray, block: PictureBlock) -> np.ndarray:
+def _looks(images: _Images, block: PictureBlock) -> np.ndarray:
     """Appearance vectors float32 [D, K]."""
-    size = np.array(images.shape[2:0:-1], np.float32)
+    size = _width_and_height(images)
     boxes, points = block.boxes * np.tile(size, 2), block.points * size
     parts = [np.zeros((0, WIDTH), np.float32)]
     for frame in np.unique(block.frames).tolist():
@@ -161,10 +161,22 @@ def _looks(images: np.ndarray, block: PictureBlock) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _once(frames: Frames) -> np.ndarray | slice:
-    """Frames that are not shown already: a slow film repeats some. All of them are not copied."""
-    new = np.diff(frames.times, prepend=-np.inf) > 1e-6
-    return slice(None) if new.all() else np.flatnonzero(new)
+_Images = list[np.ndarray]
+
+
+def _once(frames: Frames) -> np.ndarray:
+    """Indices of the frames that are not shown already: a slow film repeats some."""
+    return np.flatnonzero(np.diff(frames.times, prepend=-np.inf) > 1e-6)
+
+
+def _views(frames: Frames, kept: np.ndarray) -> _Images:
+    """Those frames without copying them, which would be a quarter of a gigabyte."""
+    return [frames.images[i] for i in kept.tolist()]
+
+
+def _width_and_height(images: _Images) -> np.ndarray:
+    """Of the pictures in pixels, float32 [2]; ones where there are none."""
+    return np.array(images[0].shape[1::-1] if images else (1, 1), np.float32)
 
 
 _Found = list[tuple[int, list[Face]]]
@@ -176,9 +188,9 @@ def _searched(times: np.ndarray) -> np.ndarray:
     return np.diff(fifths, prepend=-np.inf) > 0
 
 
-def _faces(images: np.ndarray, searched: np.ndarray, detector: FaceDetector) -> _Found:
+def _faces(images: _Images, searched: np.ndarray, detector: FaceDetector) -> _Found:
     """Faces of each searched frame, from left to right, in pixels of `images`."""
-    height, width = images.shape[1:3]
+    width, height = _width_and_height(images).tolist()
     scale = min(1.0, detector.max_side / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     back = np.array([width / size[0], height / size[1]])
@@ -187,9 +199,7 @@ def _faces(images: np.ndarray, searched: np.ndarray, detector: FaceDetector) -> 
     for first in range(0, len(at), _BATCH):
         batch = at[first : first + _BATCH]
         # Scaled down here: Pillow takes a twentieth of the detector's own time for it.
-        small = (
-            images[batch] if scale == 1 else np.stack([_reduced(images[i], size) for i in batch])
-        )
+        small = np.stack([images[i] if scale == 1 else _reduced(images[i], size) for i in batch])
         for frame, faces in zip(batch.tolist(), detector.detect_all(small), strict=True):
             placed = [_placed(face, back) for face in faces]
             found.append((frame, sorted(placed, key=lambda face: face.box)))
@@ -206,7 +216,7 @@ def _placed(face: Face, back: np.ndarray) -> Face:
     return Face((left, top, right, bottom), face.score, points)
 
 
-def _expressions(images: np.ndarray, found: _Found, net: MiniXception) -> np.ndarray:
+def _expressions(images: _Images, found: _Found, net: MiniXception) -> np.ndarray:
     """Probabilities float32 [D, 7]."""
     crops = [
         square_crops(np.broadcast_to(image, (len(faces), *image.shape)), faces, _CROP, _MARGIN)
@@ -219,7 +229,7 @@ def _expressions(images: np.ndarray, found: _Found, net: MiniXception) -> np.nda
     return np.concatenate(parts).astype(np.float32)
 
 
-def _lips(images: np.ndarray, found: _Found) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _lips(images: _Images, found: _Found) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Frames, detections and motions of all mouths that are seen in two frames in turn.
 
     Between two searched frames a face's points are interpolated; behind the last one they stay.
