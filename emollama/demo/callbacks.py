@@ -189,11 +189,12 @@ class Callbacks:
 
     def _reading(self, source: Source) -> Changes:
         """The clip is shown while it is read."""
+        # Browsers complain of a file in which there is nothing, or that was removed as too old.
+        full = source.path.is_file() and source.path.stat().st_size
         return {
             "states": "",
             "state": busy(f"Reading {source.name}: faces, voice, words …", stale=True),
-            # Browsers complain of a file in which there is nothing.
-            "reading": player(source) if source.path.stat().st_size else "",
+            "reading": player(source) if full else "",
         }
 
     def _shown(self, view: View, visit: Visit) -> Changes:

@@ -118,6 +118,8 @@ class _Product:
             return None
         if any(v for k, v in settings.items() if k not in _PRODUCT and k not in _FREE):
             return None
+        if any(".base_layer." in key for key in file.entries):
+            return None  # peft keeps the weights under an adapter of the head, too
         rank, alpha = settings.get("r"), settings.get("lora_alpha")
         targets, whole = settings.get("target_modules"), settings.get("modules_to_save") or []
         if not isinstance(rank, int) or not isinstance(alpha, int | float) or rank < 1:
@@ -125,9 +127,11 @@ class _Product:
         children = dict(model.named_children())
         if not isinstance(targets, str) or any(name not in children for name in whole):
             return None
-        layers = {
-            name: layer for name, layer in model.named_modules() if re.fullmatch(targets, name)
-        }
+        try:
+            pattern = re.compile(targets)
+        except re.error:
+            return None  # peft says why
+        layers = {name: layer for name, layer in model.named_modules() if pattern.fullmatch(name)}
         if not layers or any(
             type(layer) is not nn.Linear or name.partition(".")[0] in whole
             for name, layer in layers.items()
@@ -162,11 +166,11 @@ class _Peft:
 
         try:
             config = PeftConfig.from_pretrained(str(folder))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            config.inference_mode = True
+            with torch.device("meta"):
+                wrapped = cast(PeftModel, get_peft_model(copy.deepcopy(model), config))
+        except (OSError, ValueError, KeyError, TypeError, re.error) as error:
             raise EmollamaError(f"{folder / SETTINGS_FILE}: cannot be used: {error}") from error
-        config.inference_mode = True
-        with torch.device("meta"):
-            wrapped = cast(PeftModel, get_peft_model(copy.deepcopy(model), config))
         require_same_shapes(folder, peft_shapes(wrapped), file)
         self.layers: dict[str, Any] = {
             name: layer

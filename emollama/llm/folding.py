@@ -126,13 +126,14 @@ def _with_adapter(
     names = own_names(model)
     file = WeightFiles.of_file(folder / ADAPTER_FILE)
     adapter = adapter_of(folder, model, file)
-    tied = model.language_model.all_tied_weights_keys.values()
-    for key in tied:
-        if WRAPPED + LANGUAGE_MODEL + key in file.entries:
-            raise EmollamaError(
-                f"{folder / ADAPTER_FILE}: {key} was trained whole, but it is shared with the "
-                "head, which was not"
-            )
+    for pair in model.language_model.all_tied_weights_keys.items():
+        for key in pair:
+            name = LANGUAGE_MODEL + key
+            if WRAPPED + name in file.entries or name.rpartition(".")[0] in adapter.layers:
+                raise EmollamaError(
+                    f"{folder / ADAPTER_FILE}: changes {key}, but {' and '.join(pair)} are one "
+                    "tensor"
+                )
     base = _base_reader(llm, model, names)
 
     def tensors() -> Iterator[tuple[str, Tensor]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import cast
 
@@ -73,7 +74,9 @@ def _load_beside(
     model = EmotionLlama(config, load_llm(llm, dtype, quantise=quantise, device=device))
     try:
         wrapped = PeftModel.from_pretrained(model, str(folder))
-    except (OSError, ValueError, RuntimeError, SafetensorError, KeyError) as error:
+    except (
+        OSError, ValueError, RuntimeError, SafetensorError, KeyError, TypeError, re.error,
+    ) as error:  # fmt: skip
         raise EmollamaError(f"{folder / ADAPTER_FILE}: cannot be loaded: {error}") from error
     require_same_shapes(folder, peft_shapes(wrapped), WeightFiles.of_file(folder / ADAPTER_FILE))
     _projectors_to(model, device)
@@ -96,7 +99,7 @@ def _load_quantised(
     )  # fmt: skip
     for name in weights.entries:
         if name.startswith("projector_"):
-            _assign(model, name, weights.read(name).float())
+            _assign(model, name, weights.read(name).to(torch.float32, copy=True))
     _projectors_to(model, device)
     return model
 

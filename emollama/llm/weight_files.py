@@ -83,7 +83,7 @@ class WeightFiles:
         counts: Counter[str] = Counter()
         for entry in self.entries.values():
             counts[entry.format] += prod(entry.shape)
-        return DTYPES.get(counts.most_common(1)[0][0], torch.float32)
+        return DTYPES.get(max(counts, key=counts.__getitem__, default=""), torch.float32)
 
     def bytes_in(self, dtype: torch.dtype) -> int:
         """The size of all tensors in a format."""

@@ -131,7 +131,7 @@ class Manifest:
             if part not in known:
                 hint = (
                     "; no sample has a split: write a split file with `emollama split` and give "
-                    "it as data.split_file, of explain as --split-file"
+                    "it as data.split_file, or as --split-file of `emollama explain`"
                 )
                 raise EmollamaError(
                     f"{self.path}: split '{part}' has no samples; splits in the "

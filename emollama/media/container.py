@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from io import SEEK_END
 from pathlib import Path
 
 import av
@@ -13,6 +14,8 @@ from av.video.stream import VideoStream
 
 from emollama.base.paths import no_file
 from emollama.media.clip import MediaError
+
+_STREAMED = 0x7FFF0000  # bytes from which a WAV's header promises a length that nobody knew
 
 MAX_SIDE_IN_FILE = 8192
 """Pixels; a larger picture in a header is refused before memory is allocated for it."""
@@ -110,6 +113,23 @@ def header_seconds(container: InputContainer) -> float | None:
         if s.duration is not None and s.duration > 0 and s.time_base is not None
     ]
     return max(lengths, default=None)
+
+
+def promised_seconds(container: InputContainer, path: Path) -> float | None:
+    """The length that a file has by its header, also where it was cut off; None without one."""
+    seconds = header_seconds(container)
+    if seconds is None or container.format.name != "wav":
+        return seconds
+    # Of a WAV that was cut off FFmpeg tells what is there, not what the header promises.
+    try:
+        with path.open("rb") as file:
+            head, size = file.read(8), file.seek(0, SEEK_END)
+    except OSError:  # it was removed meanwhile
+        return seconds
+    promised = int.from_bytes(head[4:], "little") + 8
+    if head[:4] != b"RIFF" or promised > _STREAMED:
+        return seconds
+    return seconds * max(1.0, promised / size)
 
 
 def seek_before(container: InputContainer, seconds: float) -> None:

@@ -19,9 +19,9 @@ from av.video.stream import VideoStream
 from emollama.media.clip import MAX_SIDE, SAMPLE_RATE, Clip, Frames, MediaError
 from emollama.media.container import (
     audio_stream,
-    header_seconds,
     open_media,
     packet_seconds,
+    promised_seconds,
     seek_before,
     time_zero,
     video_stream,
@@ -171,7 +171,7 @@ def _read(path: Path, wanted: _Wanted) -> _Part:
             notes.append("no video track")
         if wanted.sound and sound is None:
             notes.append("no audio track")
-        zero, stated = time_zero(container), header_seconds(container)
+        zero, stated = time_zero(container), promised_seconds(container, path)
         if seek is not None:
             seek_before(container, seek + zero)
         packets, track = PacketTimes(), SoundTrack(zero)

@@ -8,19 +8,16 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.container import InputContainer
 
 from emollama.media.container import (
     audio_stream,
-    header_seconds,
     open_media,
+    promised_seconds,
     time_zero,
     video_stream,
 )
 from emollama.media.packets import PacketTimes
 from emollama.media.pictures import is_still, still_times
-
-_STREAMED = 0x7FFF0000  # bytes from which a WAV's header promises a length that nobody knew
 
 Interval = tuple[float, float]
 """Start and end of a track, in seconds from the file's own beginning."""
@@ -65,7 +62,7 @@ def track_lengths(path: Path, fps: float | None = None) -> TrackLengths:
         return TrackLengths(None, _stretch(frames), None, True, False, len(frames.times))
     with open_media(path) as container:
         picture, sound = video_stream(container, path), audio_stream(container)
-        stated, zero = _stated(container, path), time_zero(container)
+        stated, zero = promised_seconds(container, path), time_zero(container)
         streams = [stream for stream in (picture, sound) if stream is not None]
         # Packets of sound have times and lengths as those of pictures do.
         packets = {stream.index: PacketTimes() for stream in streams}
@@ -83,20 +80,6 @@ def track_lengths(path: Path, fps: float | None = None) -> TrackLengths:
             sound is not None,
             len(packets[picture.index].times) if picture is not None else 0,
         )
-
-
-def _stated(container: InputContainer, path: Path) -> float | None:
-    """The length in seconds that a file's header says, or None."""
-    seconds = header_seconds(container)
-    if seconds is None or container.format.name != "wav":
-        return seconds
-    # Of a WAV that was cut off FFmpeg tells what is there, not what the header promises.
-    with path.open("rb") as file:
-        head = file.read(8)
-    promised = int.from_bytes(head[4:], "little") + 8
-    if head[:4] != b"RIFF" or promised > _STREAMED:
-        return seconds
-    return seconds * max(1.0, promised / path.stat().st_size)
 
 
 def picture_packets(path: Path, fps: float | None = None) -> PacketTimes:

@@ -110,7 +110,7 @@ def create_app(
         redoc_url=None,
         dependencies=[Depends(_no_query)],
     )
-    _handle_errors(app)
+    _handle_errors(app, jobs is not None)
     _model_routes(app, session)
     _file_routes(app)
     asking_routes(app)
@@ -138,7 +138,7 @@ async def _sweep(clips: Clips) -> None:
         clips.expire()
 
 
-def _handle_errors(app: FastAPI) -> None:
+def _handle_errors(app: FastAPI, recordings: bool) -> None:
     def answer(request: Request, status: int, message: str, param: str | None = None) -> Any:
         body = body_of(status, message, request.state.request_id, param)
         return JSONResponse(body, status)
@@ -156,7 +156,7 @@ def _handle_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Any:
-        found = answer(request, error.status_code, _said(request, error))
+        found = answer(request, error.status_code, _said(request, error, recordings))
         found.headers.update(error.headers or {})
         if error.status_code == 405:
             # Each route knows its own methods alone.
@@ -166,11 +166,11 @@ def _handle_errors(app: FastAPI) -> None:
         return found
 
 
-def _said(request: Request, error: HTTPException) -> str:
+def _said(request: Request, error: HTTPException, recordings: bool) -> str:
     path = request.url.path
     if error.status_code != 404:
         return str(error.detail)
-    if path.startswith("/v1/recordings"):
+    if path.startswith("/v1/recordings") and not recordings:
         return "recordings are not offered here; start the server with --jobs DIR"
     return f"there is no path '{path[:80]}'; /docs lists them"
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
@@ -63,8 +64,8 @@ class Conversation:
         self._once: ClipView | None = None
         self._pieces: Pieces | None = None
 
-    async def begin(self) -> tuple[Reply, Pieces]:
-        """Analyse the clip and begin to write the answer.
+    async def begin(self) -> tuple[Reply, Pieces] | None:
+        """Analyse the clip and begin to write the answer; None where its turn comes too `late`.
 
         Raises:
             Refusal: the request cannot be answered.
@@ -79,16 +80,20 @@ class Conversation:
         look, turns = await self._read()
         try:
             self._known = await self.engine.answer(look)
-            reply, self._pieces = await self.engine.reply(
-                look, turns, sampling, self.admitted.writing, self._known
-            )
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(self.admitted.until):
+                    reply, self._pieces = await self.engine.reply(
+                        look, turns, sampling, self.admitted.writing, self._known
+                    )
+                    return reply, self._pieces
+            self.end()
+            return None
         except EmollamaError as error:
             self.end()
             raise Refusal(400, str(error), "messages") from None
         except BaseException:
             self.end()
             raise
-        return reply, self._pieces
 
     def _checked(self) -> None:
         wanted = self.request.model
@@ -105,7 +110,10 @@ class Conversation:
             return await self._filled(self.shape)
         if self.from_data:
             return self._answer(await self._told(), "stop", Usage.none())
-        reply, pieces = await self.begin()
+        begun = await self.begin()
+        if begun is None:
+            return self.late
+        reply, pieces = begun
         try:
             async with asyncio.timeout_at(self.admitted.until):
                 content = await pieces.text()
@@ -114,6 +122,11 @@ class Conversation:
         finally:
             self.end()
         return self._answer(content, finish(reply), usage(reply), reason_from(reply))
+
+    @property
+    def late(self) -> ChatAnswer:
+        """The answer where nothing could be written before the deadline."""
+        return self._answer(self._scores, "length", Usage.none())
 
     @property
     def _scores(self) -> str:
@@ -147,11 +160,14 @@ class Conversation:
             if shape.reason is not None:
                 turns = [Turn("user", session.question("reason"))]
                 sampling = Sampling(max_new_tokens=REASON_TOKENS)
-                reply, self._pieces = await self.engine.reply(
-                    look, turns, sampling, self.admitted.writing, found
-                )
-                said = await self._pieces.text()
-                origin = reason_from(reply)
+                said = scores_sentence(found.label)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(self.admitted.until):
+                        reply, self._pieces = await self.engine.reply(
+                            look, turns, sampling, self.admitted.writing, found
+                        )
+                        said = await self._pieces.text()
+                        origin = reason_from(reply)
         except EmollamaError as error:
             raise Refusal(400, str(error), "response_format") from None
         finally:

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
@@ -96,13 +97,14 @@ class DecoderPool:
             sources, tuple(observer.tools), observer.describe, observer.whisper, plain
         )
         self.settings = settings
-        # On top are those that are started.
-        self._idle: queue.LifoQueue[Worker | None] = queue.LifoQueue()
+        # Those that are started come first, the latest to work before the others.
+        self._idle: queue.PriorityQueue[tuple[bool, int, Worker | None]] = queue.PriorityQueue()
+        self._turn = count(0, -1)
         self._all: set[Worker] = set()
         self._lock = threading.Lock()
         self._closed = False
         for _ in range(settings.watchers):
-            self._idle.put(None)
+            self._put(None)
         self.threads = ThreadPoolExecutor(settings.watchers, thread_name_prefix="decoders")
 
     @property
@@ -110,21 +112,21 @@ class DecoderPool:
         """Whether `watch_and_hear` can be used: what is heard is told beside a description."""
         return self.settings.watchers > 1 and self._recipe.describe
 
-    def start(self, count: int = 1) -> None:
+    def start(self, wanted: int = 1) -> None:
         """Let there be so many processes, so that nobody waits and a failure to start shows."""
         taken: list[Worker | None] = []
         with suppress(queue.Empty):  # those that work have been started
             while True:
-                taken.append(self._idle.get_nowait())
-        missing = min(taken.count(None), count - len(self._all))
-        for process in sorted(taken, key=bool)[max(0, missing) :]:
-            self._idle.put(process)
+                taken.append(self._idle.get_nowait()[-1])
+        missing = max(0, min(taken.count(None), wanted - len(self._all)))
+        for process in sorted(taken, key=bool)[missing:]:
+            self._put(process)
         for left in range(missing, 0, -1):
             try:
-                self._idle.put(self._start())
+                self._put(self._start())
             except BaseException:
                 for _ in range(left):
-                    self._idle.put(None)
+                    self._put(None)
                 raise
 
     def inspect(self, path: Path, start: float | None = None, end: float | None = None) -> None:
@@ -171,7 +173,7 @@ class DecoderPool:
             self._end(process)
 
     def _run(self, job: Job) -> Any:
-        process = self._idle.get()
+        process = self._idle.get()[-1]
         try:
             for attempt in (1, 2):
                 if process is None:
@@ -195,12 +197,15 @@ class DecoderPool:
                         what = "the process that decoded it died"
                         raise Refusal(422, _UNREADABLE + what, "file") from None
         finally:
-            self._idle.put(process)
+            self._put(process)
         if kind == "refused":
             raise Refusal(422, value, "file")
         if kind == "failed":
             raise RuntimeError(value)
         return value
+
+    def _put(self, process: Worker | None) -> None:
+        self._idle.put((process is None, next(self._turn), process))
 
     def _start(self) -> Worker:
         if self._closed:

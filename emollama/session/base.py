@@ -140,12 +140,10 @@ class Session(ABC):
         """
         words = text if text is not None else observation.heard
         words = words if words and words.strip() else None
-        source: TextSource | None = None
+        source: TextSource | None = None if words is None else "heard" if text is None else "given"
         # Words that are given need not be understood.
         unheard = None if words is None else observation.absent.get("words")
         notes = [one for one in observation.notes if one != unheard]
-        if words is not None:
-            source = "given" if text is not None else "heard"
         if source == "heard":
             notes.append(observation.heard_by)
         made = {**observation.tracks, **self._of_words(words, notes)}

@@ -42,8 +42,10 @@ def _any(*words: str) -> re.Pattern[str]:
     return re.compile(rf"\b(?:{'|'.join(words) or '(?!)'})\b", re.IGNORECASE)
 
 
+# "What is it based on?", not "Based on this clip, what does he feel?"
+_BASED = r"based on(?=\W*$)|(?:answer|it|that|this|label|result)(?: \w+)? based on"
 _CHANNEL = _any(
-    "channels?", "modalit(?:y|ies)", "rests? on", "rel(?:y|ies|ied)", "based on", r"contribut\w+",
+    "channels?", "modalit(?:y|ies)", "rests? on", "rel(?:y|ies|ied)", _BASED, r"contribut\w+",
     "shares?", r"shapley\w*",
 )  # fmt: skip
 _MEASURED = _any(r"measur\w+")
@@ -141,8 +143,8 @@ def measured(look: ClipView) -> str:
         for one in look.observation.measurements
         if one.channel in look.channels
     ]
-    told = {one.channel for one in look.observation.measurements if one.channel in look.channels}
-    if unread := sorted(told - set(look.used)):
+    shown = {one.channel for one in look.observation.measurements if one.channel in look.channels}
+    if unread := sorted(shown - set(look.used)):
         lines.append(f"The answer does not go by the {' and the '.join(unread)}.")
     return "\n".join(lines) or NOTHING_MEASURED
 

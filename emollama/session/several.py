@@ -41,7 +41,7 @@ def pictures_of(job: Job) -> Frames | None:
     if job.video is None or not ready:
         return None
     try:
-        if job.video is not None and not is_still(job.video):
+        if not is_still(job.video):
             with open_media(job.video) as container:
                 if video_stream(container, job.video) is None:
                     return None  # before all of its sound is decoded in vain

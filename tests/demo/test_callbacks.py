@@ -170,6 +170,11 @@ def test_what_is_wrong_is_told_in_one_line(
     assert "at most 20 s" in error_of(page.open(Desk(), str(long)))
     silent = record(tmp_path / "silent.mp4", seconds=1, sound_rate=None)
     assert "(voice: no sound track, words: no words)" in error_of(page.open(Desk(), str(silent)))
+    aged = tmp_path / "aged.wav"
+    voice(aged, 180, 1.2)
+    desk, _, _ = opened(page, aged)
+    aged.unlink()  # an upload is removed after a while
+    assert "does not exist" in error_of(page.part(desk, 0.0, 1.0))
     desk, _, _ = opened(page, clip)
     assert "write a question" in error_of(talk_of(page).ask(desk, "  ", *HOW))
     assert "exceeds" in error_of(talk_of(page).ask(desk, "why " * 490, 0, 1, 512))

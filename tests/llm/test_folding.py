@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import weakref
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors.torch import load_file, save_file
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 from transformers import AutoModelForCausalLM
 
 from emollama.base.errors import EmollamaError
 from emollama.llm import artefact
+from emollama.llm.adapter import ADAPTER_FILE, SETTINGS_FILE
 from emollama.llm.backbone import load_llm, resolve_llm
 from emollama.llm.clues import ClueWords
 from emollama.llm.configuration import read_config
 from emollama.llm.folding import base_dtype, folded
 from emollama.llm.modeling import EmotionLlama
 from emollama.llm.options import LoraSection
+from emollama.llm.weight_files import WEIGHTS_FILE
 from emollama.manifest.labels import get_label_set
 from tests.llm.conftest import STREAMS
 from tests.tiny import tiny_llm
@@ -39,10 +44,10 @@ def save_trained(folder: Path, llm: Path, **lora) -> Path:
         torch.float32, seed=3,
     )  # fmt: skip
     if lora:
+        targets = lora.pop("target_modules", r"language_model\..*\.(q_proj|v_proj|down_proj)")
         whole = [f"projector_{s.name}" for s in STREAMS] + lora.pop("modules_to_save", [])
-        pattern = r"language_model\..*\.(q_proj|v_proj|down_proj)"
         model = get_peft_model(
-            model.unload(), LoraConfig(target_modules=pattern, modules_to_save=whole, r=4, **lora)
+            model.unload(), LoraConfig(target_modules=targets, modules_to_save=whole, r=4, **lora)
         )
     draw = torch.Generator().manual_seed(1)
     for parameter in model.parameters():
@@ -89,10 +94,47 @@ def test_the_bits_are_those_of_folding_everything_in_float32(
             assert name not in found or torch.equal(value, found[name])
 
 
-def test_embeddings_trained_apart_from_the_head_they_share_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"modules_to_save": ["embed_tokens"]},
+        {"modules_to_save": ["lm_head"]},
+        {"target_modules": r"language_model\.lm_head"},
+        {"target_modules": ["embed_tokens"]},
+    ],
+)
+def test_who_changes_one_of_two_that_are_one_tensor_is_refused(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
     llm = tiny_llm(tmp_path / "llm")
-    folder = save_trained(tmp_path / "model", llm, modules_to_save=["embed_tokens"])
-    with pytest.raises(EmollamaError, match="shared with the head"):
+    folder = save_trained(tmp_path / "model", llm, **changes)
+    file = folder / ADAPTER_FILE
+    kept = {k: v for k, v in load_file(file).items() if "lm_head.base" not in k}  # peft adds it
+    save_file(kept, file)
+    with pytest.raises(EmollamaError, match="are one tensor"):
+        folded(folder, torch.float32)
+
+
+def test_a_head_of_its_own_is_folded(tmp_path: Path) -> None:
+    llm = tiny_llm(tmp_path / "llm")
+    model = AutoModelForCausalLM.from_pretrained(llm)
+    model.config.tie_word_embeddings = False
+    model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.detach() + 1)
+    model.save_pretrained(llm)
+    folder = save_trained(tmp_path / "model", llm, target_modules=r"language_model\.lm_head")
+    name = "language_model.lm_head.weight"
+    found = dict(folded(folder, torch.float32))[name]
+    assert torch.equal(found, folded_whole(folder, torch.float32)[name])
+
+
+@pytest.mark.parametrize("targets", ["language_model.(q_proj", "nothing", ["nothing"], None])
+def test_settings_of_an_adapter_that_cannot_be_used_are_one_line(
+    tmp_path: Path, targets: str | list[str] | None
+) -> None:
+    folder = save_trained(tmp_path / "model", tiny_llm(tmp_path / "llm"))
+    settings = json.loads((folder / SETTINGS_FILE).read_text())
+    (folder / SETTINGS_FILE).write_text(json.dumps(settings | {"target_modules": targets}))
+    with pytest.raises(EmollamaError, match=rf"{SETTINGS_FILE}: cannot be used"):
         folded(folder, torch.float32)
 
 
@@ -102,6 +144,8 @@ def test_the_format_of_the_base_is_read_from_its_files(tmp_path: Path) -> None:
     assert base_dtype(folder) == torch.float32
     AutoModelForCausalLM.from_pretrained(llm, dtype=torch.bfloat16).save_pretrained(llm)
     assert base_dtype(folder) == torch.bfloat16
+    save_file({}, llm / WEIGHTS_FILE)  # what it lacks is told later
+    assert base_dtype(folder) == torch.float32
 
 
 class Live(TorchDispatchMode):

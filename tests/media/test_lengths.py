@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from emollama.media.clip import SAMPLE_RATE, MediaError
+from emollama.media.decode import decode_clip
 from emollama.media.lengths import track_lengths
 from tests.features.made import write_wav
 from tests.media.recording import record
@@ -43,6 +44,7 @@ def test_a_wav_that_was_cut_still_says_how_long_it_was(tmp_path: Path) -> None:
     lengths = track_lengths(path)
     assert lengths.stated == pytest.approx(4, abs=0.01)
     assert lengths.sound is not None and lengths.sound[1] == pytest.approx(2, abs=0.01)
+    assert any("its header says 4.0 s" in note for note in decode_clip(path).notes)
     # A stream does not know its length: it promises all that the field can hold.
     path.write_bytes(whole[:4] + b"\xff" * 4 + whole[8:])
     assert track_lengths(path).stated == pytest.approx(4, abs=0.01)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import av
 import numpy as np
@@ -11,8 +13,11 @@ import pytest
 
 from emollama.base.errors import EmollamaError
 from emollama.media.lengths import track_lengths
-from emollama.serving.decoders import require_within
+from emollama.media.whispers import Whisper
+from emollama.serving.decoders import DecoderPool, Job, require_within
+from emollama.serving.refusal import Refusal
 from emollama.serving.settings import Settings
+from emollama.session import Session
 
 
 class Pipe(io.RawIOBase):
@@ -26,6 +31,35 @@ class Pipe(io.RawIOBase):
 
     def write(self, data: bytes) -> int:  # type: ignore[override]
         return self.file.write(data)
+
+
+class Made:
+    """A process that needs too long for one clip."""
+
+    def send(self, job: Job) -> None:
+        self.job = job
+
+    def receive(self, seconds: float) -> tuple[str, None]:
+        if self.job.path.name == "slow":
+            raise TimeoutError
+        return "done", None
+
+    def end(self) -> None:
+        pass
+
+
+def test_whoever_is_started_works_before_another_is_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    observer = SimpleNamespace(encoders={}, tools={}, describe=True, whisper=Whisper())
+    pool = DecoderPool(cast(Session, SimpleNamespace(observer=observer)), Settings(watchers=2))
+    started: list[Made] = []
+    monkeypatch.setattr(pool, "_start", lambda: started.append(Made()) or started[-1])
+    pool.start(2)
+    with pytest.raises(Refusal, match="took longer"):
+        pool.inspect(Path("slow"))
+    pool.inspect(Path("fine"))
+    assert len(started) == 2
 
 
 def test_a_clip_without_a_stated_length_is_measured(tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ from emollama.serving.chat import Conversation
 from emollama.serving.engine import Pieces, _ReplyTask
 from emollama.serving.once import Once
 from emollama.serving.settings import Settings
-from emollama.serving.wire import ChatRequest
-from emollama.session import LlmSession, Reply
+from emollama.serving.wire import ChatAnswer, ChatRequest
+from emollama.session import ClipView, LlmSession, Reply, Turn
 from emollama.session.reasons import CheckedReply
 from tests.features.made import voice
 from tests.serving.running import Running, running
@@ -216,6 +216,40 @@ def test_a_stream_says_what_is_known_at_its_deadline(
     first, said, end, done = asyncio.run(main())
     assert '"assistant"' in first and f"highest for {known.label}." in said
     assert '"finish_reason": "length"' in end and "[DONE]" in done
+
+
+@pytest.mark.parametrize("shaped", [False, True])
+def test_whose_turn_to_write_does_not_come_is_told_what_is_known(
+    server: Running, session: LlmSession, clip: Path, monkeypatch: pytest.MonkeyPatch,
+    shaped: bool,
+) -> None:  # fmt: skip
+    clips, look = server.app.state.clips, session.look(clip, "Fine.")
+    (known,) = session.answers([look])
+    turns = [Turn("user", "Is he sad?")]
+    properties = {"mood": {"enum": list(session.labels)}, "why": {"type": "string"}}
+    schema = {"name": "seen", "schema": {"type": "object", "properties": properties}}
+    asked = ChatRequest.model_validate({
+        "messages": [{"role": "user", "content": "Is he sad?"}],
+        "response_format": {"type": "json_schema", "json_schema": schema} if shaped else None,
+    })  # fmt: skip
+
+    async def read() -> tuple[ClipView, list[Turn]]:
+        return look, turns
+
+    async def never(*_: object) -> None:
+        await asyncio.sleep(60)
+
+    async def main() -> ChatAnswer:
+        now = asyncio.get_running_loop().time()
+        one = Conversation(asked, clips, clips.engine, Admitted(now + 1, now + 20))
+        monkeypatch.setattr(one, "_read", read)
+        monkeypatch.setattr(clips.engine, "reply", never)
+        return await one.whole()
+
+    (choice,) = asyncio.run(main()).choices
+    assert f"highest for {known.label}." in str(choice.message.content)
+    # What is given in a shape is whole all the same.
+    assert choice.finish_reason == ("stop" if shaped else "length")
 
 
 # --- the gatekeeper -----------------------------------------------------------------

@@ -19,6 +19,7 @@ from PIL import Image
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from emollama.base.errors import EmollamaError
 from emollama.media.decode import decode_clip
 from emollama.media.presence import speech_activity
 from emollama.serving import server as serving
@@ -221,6 +222,19 @@ def test_who_is_let_in_and_for_how_long(
         with opened(server, **key) as socket:  # the place is free again
             socket.send("{}")
             assert json.loads(socket.recv())["type"] == "ready"
+
+
+def test_a_session_goes_on_where_a_second_process_cannot_be_started(
+    server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise EmollamaError("clips cannot be decoded: their process died while starting")
+
+    decoders = server.app.state.clips.decoders
+    monkeypatch.setattr(type(decoders), "in_pairs", True)
+    monkeypatch.setattr(decoders, "start", full)
+    _, code = said(server, {"transcribe": True}, '{"end": true}')
+    assert code == 1000
 
 
 def test_the_client_of_the_page_runs_as_printed(server: Running, tmp_path: Path) -> None:

@@ -82,6 +82,8 @@ def test_a_job_from_begin_to_its_files_and_nothing_left(
         assert got.headers["content-disposition"].startswith("attachment")
         for name in ("nothing.csv", "../job.json", "..%2fjob.json", "../recording"):
             assert ask.get(f"/v1/recordings/{job}/files/{name}").status_code == 404
+        odd = ask.get(f"/v1/recordings/{job}/nothing")
+        assert odd.status_code == 404 and "there is no path" in error(odd)
         assert [one["id"] for one in ask.get("/v1/recordings").json()["data"]] == [job, waiting]
         for one in (job, waiting):
             assert ask.delete(f"/v1/recordings/{one}").json()["deleted"]

@@ -38,9 +38,11 @@ QUESTIONS = {
                  "What did you measure in the face?", "Was she quieter?", "Describe this clip.",
                  "What do you see?", "What's in this video?"],
     "channel": ["Which channel counts most?", "What does the answer rest on?",
-                "Which modality contributed?"],
+                "Which modality contributed?", "What is that based on?",
+                "Is it based on the face?"],
     "model": ["Why?", "How do you know?", "Which emotion is it?", "What does he feel?",
-              "Is she sad?", "Why does the voice sound sad?"],
+              "Is she sad?", "Why does the voice sound sad?",
+              "Based on this clip, what does he feel?", "Which emotion is it, based on the face?"],
     "beyond": ["Who won the match?", "Hello", "How old is she?", "When was this recorded?",
                "Tell me a joke", "And now?"],
 }  # fmt: skip

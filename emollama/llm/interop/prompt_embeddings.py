@@ -95,4 +95,5 @@ def _fill(module: nn.Module, files: WeightFiles, prefix: str) -> None:
                 f"{prefix}{name}: is {stored or 'missing'}, expected {tuple(state[name].shape)}; "
                 "export the model again"
             )
-    module.load_state_dict({n: files.read(prefix + n) for n in state}, assign=True)
+    # Of its own: what was read is a view of a mapped file.
+    module.load_state_dict({n: files.read(prefix + n).clone() for n in state}, assign=True)

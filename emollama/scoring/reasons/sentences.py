@@ -88,7 +88,8 @@ def measured_reason(
         parts.append(f"The {shows}.")
     if text:
         said = " ".join(text.replace('"', "'").split())
-        parts.append(f'The person says: "{said}"')
+        stop = "" if said.endswith((".", "!", "?", "…", "。", "！", "？")) else "."
+        parts.append(f'The person says: "{said}{stop}"')
     if not parts:
         return None
     return " ".join([*parts, scores_sentence(label)])

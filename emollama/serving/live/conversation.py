@@ -89,7 +89,7 @@ class Conversation:
             self.hello = await self._greeted()
             async with asyncio.TaskGroup() as both:
                 if self._words and self.clips.decoders.in_pairs:
-                    both.create_task(asyncio.to_thread(self.clips.decoders.start, 2))
+                    both.create_task(self._two_decoders())
                 both.create_task(self._listen())
                 both.create_task(self._answer())
         except* WebSocketDisconnect:
@@ -120,6 +120,13 @@ class Conversation:
             "most_bytes": MOST_BYTES,
         })  # fmt: skip
         return hello
+
+    async def _two_decoders(self) -> None:
+        """Start what `look_once` can use; without the second one, answers take longer."""
+        try:
+            await asyncio.to_thread(self.clips.decoders.start, 2)
+        except EmollamaError as error:
+            log.warning("%s: %s", self.socket.state.request_id, error)
 
     async def _listen(self) -> None:
         incoming = Incoming(speech_activity(), self.settings.max_side)

@@ -105,8 +105,11 @@ def asking_routes(app: FastAPI) -> None:
                 if not body.stream:
                     return answer
                 return _Events(one, one.whole_events(answer), open_until_written.pop_all())
-            reply, pieces = await while_there(request, admission.in_time(admitted, one.begin()))
-            events = one.events(reply, pieces, request.state.request_id)
+            begun = await while_there(request, admission.in_time(admitted, one.begin()))
+            if begun is None:
+                events = one.whole_events(one.late)
+            else:
+                events = one.events(*begun, request.state.request_id)
             return _Events(one, events, open_until_written.pop_all())
 
 

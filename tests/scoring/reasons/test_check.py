@@ -21,6 +21,7 @@ from emollama.scoring.reasons.claims import (
     sentences,
 )
 from emollama.scoring.reasons.facts import Facts, facts_of
+from emollama.scoring.reasons.sentences import measured_reason
 
 LABELS = get_label_set("merr")
 PEOPLE = get_label_set("people")
@@ -111,6 +112,9 @@ def test_a_reason_of_another_label_gives_way_to_the_clues() -> None:
         "The model's scores are highest for angry."
     )
     assert contradictions(found.text, HEARD, PEOPLE) == []
+    for said, told in (("Stop it", "Stop it."), ("Stop it!", "Stop it!")):
+        quoted = measured_reason({}, said, "angry", "") or ""
+        assert sentences(quoted)[0] == f'The person says: "{told}"'
     agrees = written.replace("afraid", "furious")
     assert checked_reason(agrees, HEARD, PEOPLE, clues, "").text == agrees
     nothing = checked_reason(None, replace(HEARD, tone=()), PEOPLE, {}, "")

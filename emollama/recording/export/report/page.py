@@ -126,8 +126,9 @@ def _player(media: str, show_faces: bool, analysis: Analysis) -> str:
     picture = show_faces and analysis.size is not None
     kind = "video" if picture else "audio"
     hidden = (
-        '<p class="small">The sound is played alone, and faces are blurred. The option '
-        "<code>--show-faces</code>, or the box on the page, shows the picture.</p>"
+        '<p class="small">The sound is played alone, and faces are blurred. '
+        "<code>--show-faces</code>, or its box on the page of <code>emollama demo</code>, shows "
+        "the picture.</p>"
         if analysis.size is not None and not picture
         else ""
     )
