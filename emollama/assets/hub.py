@@ -25,7 +25,7 @@ FILES = (
 )  # fmt: skip
 """Files of a model that are fetched from a hub and pushed to one."""
 _LEFT = ("*/*", ".*", "consolidated*.safetensors")  # Mistral's weights once more, in its own layout
-_NAME = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@([\w.][\w./-]*))?")
+_NAME = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@((?!.*\.\.)[\w.][\w./-]*))?")
 _SNAPSHOT = re.compile(r"models--(.+?)--(.+)/snapshots/([0-9a-f]{40})")
 SECONDS = 3.0
 """How long a hub may take to answer at all."""
