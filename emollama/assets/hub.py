@@ -12,6 +12,7 @@ import os
 import re
 import sys
 import threading
+import urllib.error
 import urllib.request
 from functools import cache
 from pathlib import Path
@@ -144,6 +145,9 @@ def _answers(address: str) -> bool:
             request = urllib.request.Request(address, method="HEAD")
             with urllib.request.urlopen(request, timeout=SECONDS):
                 answers.append(True)
+        except urllib.error.HTTPError as error:
+            # A mirror may show nothing at its own address; a proxy that lets nobody out says 403.
+            answers.append(error.code in (401, 404, 405))
         except Exception:
             answers.append(False)
 

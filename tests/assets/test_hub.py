@@ -108,6 +108,11 @@ def test_without_a_network_the_cache_serves(hub: Hub, monkeypatch: pytest.Monkey
         local_folder(Path("alice/other"))
 
 
+def test_a_mirror_that_shows_nothing_at_its_address_answers(hub: Hub) -> None:
+    assert hubs._answers(f"{hub.url}/api/huggingface")  # 404 there
+    assert not hubs._answers("http://127.0.0.1:1")
+
+
 def test_push_carries_card_and_licence_and_is_private(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
