@@ -37,10 +37,12 @@ _BASIC = label_set(
 _GETS = re.compile(r"\b(?:gets?|got|becom(?:es?|ing)|became|turns?|starts?|begins?|grows?)\b")
 _OTHER = re.compile(
     r"\b(?:not|no|never|nobody|none|neither|nor|without|hardly|rarely|except|but|than|why|how|both|"
-    r"together|while|before|after|until|less|least|more|most|stop\w*|ceas\w*|end(?:s|ed)?)\b|n't\b"
+    r"together|while|before|after|until|less|least|more|most|stop\w*|ceas\w*|end(?:s|ed)?|mak\w+|made)"
+    r"\b|n't\b"
     r"|^\s*what\b(?! time)"
 )
 """What makes another question of it: a negation, a comparison, an end, several at once."""
+_TOWARDS = r"(?<!\bat )(?<!\bwith )(?<!\babout )"
 _SUBJECT = re.compile(
     r"\bwhen(?:ever)?\s+(?:is|was|are|were|does|did|do|has|had)\s+([^\W\d_][\w'-]*)", re.IGNORECASE
 )
@@ -77,6 +79,8 @@ def asked(analysis: Analysis, question: str) -> Found:
     if not words or _OTHER.search(lower):
         raise EmollamaError(askable(analysis))
     people = _people(analysis, text)
+    if people[1:] and words[1:]:  # who is what?
+        raise EmollamaError(askable(analysis))
     labels = [x for x in analysis.labels if any(x in _labels(analysis, word) for word in words)]
     if not labels:
         raise EmollamaError(
@@ -130,6 +134,8 @@ def _people(analysis: Analysis, text: str) -> list[str]:
     """Who is asked about; nobody by name where it is anybody."""
     names = [person.name for person in analysis.people]
     found = [name for name in names if _called(name).search(text)]
+    # Who is angry at somebody, and not at whom.
+    found = [name for name in found if _called(name, _TOWARDS).search(text)] or found
     subject = _SUBJECT.search(text)
     if not found and subject is not None:
         who = subject[1].removesuffix("'s")
@@ -140,11 +146,11 @@ def _people(analysis: Analysis, text: str) -> list[str]:
     return found
 
 
-def _called(name: str) -> re.Pattern[str]:
+def _called(name: str, behind: str = "") -> re.Pattern[str]:
     # "a" is an article, "A" a person; longer names may be written as one likes.
     flags = re.IGNORECASE if len(name) > 1 else re.NOFLAG
     name = name.replace("\u2019", "'")
-    return re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", flags)
+    return re.compile(rf"{behind}(?<!\w){re.escape(name)}(?!\w)", flags)
 
 
 def _fitting(
