@@ -12,6 +12,7 @@ import os
 import re
 import sys
 import threading
+import urllib.error
 import urllib.request
 from functools import cache
 from pathlib import Path
@@ -25,7 +26,7 @@ FILES = (
 )  # fmt: skip
 """Files of a model that are fetched from a hub and pushed to one."""
 _LEFT = ("*/*", ".*", "consolidated*.safetensors")  # Mistral's weights once more, in its own layout
-_NAME = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@([\w.][\w./-]*))?")
+_NAME = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@((?!.*\.\.)[\w.][\w./-]*))?")
 _SNAPSHOT = re.compile(r"models--(.+?)--(.+)/snapshots/([0-9a-f]{40})")
 SECONDS = 3.0
 """How long a hub may take to answer at all."""
@@ -144,6 +145,9 @@ def _answers(address: str) -> bool:
             request = urllib.request.Request(address, method="HEAD")
             with urllib.request.urlopen(request, timeout=SECONDS):
                 answers.append(True)
+        except urllib.error.HTTPError as error:
+            # A mirror may show nothing at its own address; a proxy that lets nobody out says 403.
+            answers.append(error.code in (401, 404, 405))
         except Exception:
             answers.append(False)
 

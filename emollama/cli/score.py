@@ -231,7 +231,7 @@ def score(
             "predictions file; to compare two files use --compare"
         )
     report = None
-    if whole and out is not None:
+    if whole and out is not None and share is None:
         metric_of_report = next((n for n in names if n in COMPARED), "weighted_f1")
         report = _report(predictions[0], baseline, out, metric_of_report, bootstrap, by, found)
         asked = (other, synonyms, wheel, judge_url, judge_folder)
@@ -266,7 +266,7 @@ def score(
         _sets(calibration, coverage, found),
     )
     if share is not None:
-        _judged(found, context, [name for name in names if name in JUDGED], share)
+        _judged([found, *([other] if other else [])], context, set(names) & set(JUDGED), share)
         return
     _metrics(found, context, names, other, out, bootstrap, by, format, report)
 
@@ -289,14 +289,19 @@ def _of_predict(found: Predictions, clips: Manifest) -> Predictions:
     )  # fmt: skip
 
 
-def _judged(found: Predictions, context: Context, names: list[str], share: Share) -> None:
+def _judged(
+    scored: list[Predictions], context: Context, names: set[str], share: Share
+) -> None:  # fmt: skip
     """Have the judge answer about a share of the clips; the answers stay in its cache."""
     from emollama.scoring.metrics.registry import METRICS
 
-    rows = found.select(found.headline()[1], found.headline()[0])[share.part :: share.of]
-    for name in names:
-        METRICS[name].within(context)(rows)
-    print(f"shard {share} is done: {len(rows)} clips judged; when all are: the same command with "
+    count = 0
+    for one in scored:
+        rows = one.select(one.headline()[1], one.headline()[0])[share.part :: share.of]
+        for name in sorted(names):
+            METRICS[name].within(context)(rows)
+        count += len(rows)
+    print(f"shard {share} is done: {count} clips judged; when all are: the same command with "
           "--merge")  # fmt: skip
 
 

@@ -139,9 +139,9 @@ def extract(
         computed = ranks.total(todo)
         names = [name for name, _ in plan]
         if ranks.rank == 0:
-            for encoder in encoders:
-                _complete(store / encoder.key, names)
-            shutil.rmtree(store / _SHARES, ignore_errors=True)
+            left = [_complete(store / e.key, names, e.fingerprint) for e in encoders]
+            if not any(left):
+                shutil.rmtree(store / _SHARES, ignore_errors=True)
         ranks.barrier()
         kept, seconds = len(manifest.samples) - computed, time.monotonic() - began
         return read_report(store, [e.key for e in encoders], names, computed, kept, seconds)
@@ -260,8 +260,12 @@ def _collect(
             shard.save_parts()
 
 
-def _complete(folder: Path, names: Sequence[str]) -> None:
-    """Write the index over this manifest's shards and older ones; remove superseded files."""
+def _complete(folder: Path, names: Sequence[str], fingerprint: str) -> bool:
+    """Write the index over this manifest's shards and older ones; remove superseded files.
+
+    Parts with clips that no shard holds stay, as those of another corpus whose shards are still
+    being made; the result says whether there are any.
+    """
     index: list[tuple[str, list[str]]] = []
     seen: set[str] = set()
     new = [f"{name}{SUFFIX}" for name in names]
@@ -283,4 +287,19 @@ def _complete(folder: Path, names: Sequence[str]) -> None:
     write_index(folder, index)
     for path in superseded:
         path.unlink(missing_ok=True)
-    shutil.rmtree(folder / PARTS, ignore_errors=True)
+    parts = list((folder / PARTS).glob(f"[!.]*{SUFFIX}"))
+    kept = {path for path in parts if _holds_more(path, fingerprint, seen)}
+    if not kept:
+        shutil.rmtree(folder / PARTS, ignore_errors=True)
+    for path in set(parts) - kept:
+        path.unlink(missing_ok=True)
+    return bool(kept)
+
+
+def _holds_more(part: Path, fingerprint: str, ids: set[str]) -> bool:
+    """Whether a part can be used and has other clips than these."""
+    try:
+        shard = Shard(part)
+    except EmollamaError:
+        return False
+    return shard.fingerprint == fingerprint and any(e.id not in ids for e in shard.entries)

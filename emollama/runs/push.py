@@ -15,7 +15,8 @@ from emollama.assets.people import LICENCE, SUMS
 from emollama.assets.registry import ASSETS
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json, read_text, write_json, write_text
-from emollama.base.paths import STREAMS_FOLDER, need_pushable
+from emollama.base.paths import FUSION_FILE, PROCESSOR_FILE, STREAMS_FOLDER, need_pushable
+from emollama.features.store import EXTERNAL
 from emollama.runs.run_folder import CARD_FILE, RECORD_FILE
 
 _ADAPTER, _CONFIG = "adapter_config.json", "config.json"
@@ -93,11 +94,14 @@ def _prepared(folder: Path, name: str, address: str) -> Iterator[Path]:
         shipped = (folder.resolve().parent / SUMS).is_file()
         if shipped and not (draft / "LICENSE").exists():
             shutil.copyfile(folder.resolve().parent / "LICENSE", draft / "LICENSE")
-        for file in (RECORD_FILE, _CONFIG):
+        cut: dict[str, str] = {}
+        for file in (RECORD_FILE, _CONFIG, PROCESSOR_FILE, FUSION_FILE):
             for path in (Path(file), Path(STREAMS_FOLDER, file)):
                 if (folder / path).is_file():
                     _replace(draft / path)
-                    write_json(draft / path, _without_folders(read_json(folder / path)))
+                    any_path = file in (RECORD_FILE, _CONFIG)  # others hold prompts, too
+                    found = _without_folders(read_json(folder / path), cut, any_path)
+                    write_json(draft / path, found)
         if (folder / _ADAPTER).is_file():
             # AutoModel opens what an adapter names as its base: here that is the artefact itself.
             _replace(draft / _ADAPTER)
@@ -108,6 +112,13 @@ def _prepared(folder: Path, name: str, address: str) -> Iterator[Path]:
         _replace(draft / CARD_FILE)
         text = read_text(card) if card.is_file() else f"# {folder.resolve().name}\n"
         write_text(draft / CARD_FILE, _hub_card(text, licence, address))
+        for path in (Path(CARD_FILE), Path(STREAMS_FOLDER, CARD_FILE)):
+            if (draft / path).is_file():
+                text = read_text(draft / path)
+                for whole in sorted(cut, key=len, reverse=True):
+                    text = text.replace(whole, cut[whole])
+                _replace(draft / path)
+                write_text(draft / path, text)
         yield draft
 
 
@@ -115,16 +126,22 @@ def _replace(link: Path) -> None:
     link.unlink(missing_ok=True)
 
 
-def _without_folders(value: Any) -> Any:
-    """The same with absolute paths cut to their names: they say where somebody's home is."""
+def _without_folders(value: Any, cut: dict[str, str], any_path: bool) -> Any:
+    """The same with absolute paths cut to their names: they say where somebody's home is.
+
+    `cut` takes up each path that was cut, with what is left of it; without `any_path` only those of
+    external tracks are.
+    """
     if isinstance(value, dict):
-        return {key: _without_folders(v) for key, v in value.items()}
+        return {key: _without_folders(v, cut, any_path) for key, v in value.items()}
     if isinstance(value, list):
-        return [_without_folders(v) for v in value]
-    if isinstance(value, str):
+        return [_without_folders(v, cut, any_path) for v in value]
+    if isinstance(value, str) and (any_path or value.startswith(EXTERNAL)):
+        path = value.removeprefix(EXTERNAL)
         for kind in (PurePosixPath, PureWindowsPath):
-            if kind(value).is_absolute():
-                return kind(value).name
+            if kind(path).is_absolute() and (name := kind(path).name):
+                cut[path] = name
+                return value.replace(path, name)
     return value
 
 

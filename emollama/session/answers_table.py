@@ -208,8 +208,10 @@ def merged(path: Path, run: Mapping[str, Any], clips: Sequence[AskedClip]) -> An
     """
     folder = _shards(path)
     parts = sorted(p for p in folder.glob(f"*{path.suffix}") if p.is_file())
-    labels = _labels(parts[0]) if parts and path.suffix.lower() == ".csv" else ()
-    table = AnswersTable(path, labels, run)
+    # Of a table that was merged before all is kept: its shards are gone.
+    made = [one for one in (*parts, path) if one.is_file()]
+    labels = _labels(made[0]) if made and path.suffix.lower() == ".csv" else ()
+    table = AnswersTable(path, labels, run, failed=True)
     for part in parts:
         table.take(AnswersTable(part, labels, run, failed=True))
     if missing := {k: c.name for k, c in enumerate(clips) if c not in table}:

@@ -328,9 +328,7 @@ class Session(ABC):
         stopped: Callable[[], bool] = lambda: False,
         answer: Answer | None = None,
     ) -> Reply:
-        """The answer to the last user turn, as a `Reply` to iterate over.
-
-        It is checked and comes whole (`reasons.CheckedReply`).
+        """The answer to the last user turn, which comes whole once it is checked (`CheckedReply`).
 
         Args:
             look: the clip.

@@ -119,8 +119,11 @@ def told(
 
 
 def _forms(label: str) -> str:
-    """A label in its forms: "happy", "happier", "happiest", "happily"."""
-    return re.escape(label.lower().rstrip("ey") or label) + r"\w*"
+    """A label in its forms: "happy", "happier", "happily"; not "happen", nor "job" for "joy"."""
+    stem, last = re.escape(label.lower()[:-1]), label.lower()[-1:]
+    if last == "y" and stem[-1:] not in "aeiou":
+        return rf"{stem}(?:y|i\w*)"
+    return rf"{stem}(?:e\w*|ing\w*)" if last == "e" else re.escape(label.lower()) + r"\w*"
 
 
 def said(look: ClipView) -> str:

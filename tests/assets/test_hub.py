@@ -73,6 +73,8 @@ def test_paths_of_this_machine_are_not_asked_of_the_hub(hub: Hub, tmp_path: Path
     (tmp_path / "runs/mine").mkdir(parents=True)
     for path in ("runs/mine", "runs/patient-7", "/runs/x", "a/b/c", "model", "../a/b", "a b/c"):
         assert repository(path) is None
+    # A revision names a file of the cache.
+    assert repository("alice/x@a/../../../../b") is None and repository("alice/x@../b") is None
     assert repository("alice/x") == ("alice/x", None)
     assert repository("runs/x@v1.0") == ("runs/x", "v1.0")
 
@@ -106,6 +108,11 @@ def test_without_a_network_the_cache_serves(hub: Hub, monkeypatch: pytest.Monkey
         local_folder(Path("alice/other"))
 
 
+def test_a_mirror_that_shows_nothing_at_its_address_answers(hub: Hub) -> None:
+    assert hubs._answers(f"{hub.url}/api/huggingface")  # 404 there
+    assert not hubs._answers("http://127.0.0.1:1")
+
+
 def test_push_carries_card_and_licence_and_is_private(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,13 +140,21 @@ def test_push_names_no_folder_of_this_machine(
     mine = tmp_path / "mine"
     shutil.copytree(SHIPPED / "fusion", mine)
     record = {"config": {"output": "/home/alice/runs", "tasks": ["C:\\clips\\a.csv", "runs/b"]}}
+    record["config"] |= {"llm": "/home/alice/llama", "source": "npy:/home/alice/mae"}
     (mine / "training_record.json").write_text(json.dumps(record))
+    fusion = json.loads((mine / "fusion.json").read_text())
+    (mine / "fusion.json").write_text(json.dumps({**fusion, "x": ["/end", "npy:/home/alice/mae"]}))
+    # As the card of a trained model names its language model and its tracks.
+    (mine / "README.md").write_text("# m\n\n`/home/alice/llama` with LoRA, `npy:/home/alice/mae`\n")
     push(mine, "alice/mine", public=True)
     pushed = hub.repositories["alice/mine"]
     assert pushed.public
     assert json.loads(pushed.files["training_record.json"])["config"] == {
-        "output": "runs", "tasks": ["a.csv", "runs/b"],
+        "output": "runs", "tasks": ["a.csv", "runs/b"], "llm": "llama", "source": "npy:mae",
     }  # fmt: skip
+    assert json.loads(pushed.files["fusion.json"])["x"] == ["/end", "npy:mae"]
+    assert b"`llama` with LoRA, `npy:mae`" in pushed.files["README.md"]
+    assert [name for name, content in pushed.files.items() if b"/home/alice" in content] == []
     assert b"license: other" in pushed.files["README.md"]
     assert json.loads((mine / "training_record.json").read_text()) == record
     with pytest.raises(EmollamaError, match=r"is public on .*; add --public"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,18 @@ def test_shards_and_whole_runs_can_follow_each_other(tmp_path: Path) -> None:
     report = run(made, store)
     assert (report.computed, report.kept) == (15, 5)
     assert files(store) == files(tmp_path / "one")
+
+
+def test_the_shards_of_another_corpus_in_the_store_are_left_to_it(tmp_path: Path) -> None:
+    made = corpus(tmp_path, 20)
+    one, other = replace(made, samples=made.samples[:8]), replace(made, samples=made.samples[8:])
+    store = tmp_path / "store"
+    run(other, store, share=Share(0, 2))
+    run(one, store)
+    assert run(other, store, share=Share(0, 2)).computed == 0
+    run(other, store, share=Share(1, 2))
+    assert run(other, store, merge=True).computed == 0
+    assert not list(store.glob("*/parts")) and not (store / ".shards").exists()
 
 
 def _wait(ready: Callable[[], bool]) -> None:

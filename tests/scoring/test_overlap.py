@@ -252,6 +252,14 @@ def test_shards_ask_the_judge_and_the_merge_asks_nothing(server: Server, tmp_pat
     score("--shard", "1/2")
     assert len(server.asked) == 2 * asked
     assert score("--merge") == whole and len(server.asked) == 2 * asked
+    # What is compared is judged as well, so that the merge has all it needs.
+    against = tmp_path / "other.jsonl"
+    rows = [r.model_copy(update={"reason": f"{r.reason} too"}) for r in ROWS if r.reason]
+    write_predictions(against, Header(labels=get_label_set("mer2023")), rows)
+    for share in ("0/2", "1/2"):
+        score("--compare", str(against), "--shard", share, "--out", str(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+    assert '"difference' in score("--compare", str(against), "--merge")
     plain = CliRunner().invoke(app, ["score", str(path), "--shard", "0/2"])
     assert "--shard is for what a judge is asked" in str(plain.exception)
 

@@ -15,7 +15,7 @@ from emollama.session.questions import BEYOND, OWN_LABELS_ONLY, told
 class Three:
     """A model of three labels that goes by the voice."""
 
-    labels = ("happy", "sad", "neutral")
+    labels = ("happy", "joy", "sad", "neutral")
 
     def weights(self, look: ClipView) -> Weights:
         return Weights("sad", 0.8, 0.3, {"voice": 0.5})
@@ -44,7 +44,7 @@ QUESTIONS = {
               "Is she sad?", "Why does the voice sound sad?",
               "Based on this clip, what does he feel?", "Which emotion is it, based on the face?"],
     "beyond": ["Who won the match?", "Hello", "How old is she?", "When was this recorded?",
-               "Tell me a joke", "And now?"],
+               "Tell me a joke", "And now?", "What happens next?", "What job has she?"],
 }  # fmt: skip
 BEGINS = {"said": "“We lost.”", "measured": "measured in the voice", "channel": "The voice contr",
           "beyond": BEYOND}  # fmt: skip

@@ -27,7 +27,10 @@ def require_monitors(names: Sequence[str]) -> None:
 
 
 def stay_here(output: Path) -> None:
-    """Have monitors write below `output` and send nothing; the user's environment wins."""
+    """Have the monitors that can be told so write below `output` and send nothing.
+
+    The user's environment wins.
+    """
     folder = output.absolute()
     for name, value in (
         ("WANDB_MODE", "offline"),

@@ -35,14 +35,21 @@ _BASIC = label_set(
     "disgust", "boredom", "contempt", "doubt",
 )  # fmt: skip
 _GETS = re.compile(r"\b(?:gets?|got|becom(?:es?|ing)|became|turns?|starts?|begins?|grows?)\b")
-_OTHER = re.compile(r"\b(?:not|never|no longer|without|why|how)\b|n't\b|^\s*what\b(?! time)")
+_OTHER = re.compile(
+    r"\b(?:not|no|never|nobody|none|neither|nor|without|hardly|rarely|except|but|than|why|how|both|"
+    r"together|while|before|after|until|less|least|more|most|stop\w*|ceas\w*|end(?:s|ed)?|mak\w+|made)"
+    r"\b|n't\b"
+    r"|^\s*what\b(?! time)"
+)
+"""What makes another question of it: a negation, a comparison, an end, several at once."""
+_TOWARDS = r"(?<!\bat )(?<!\bwith )(?<!\babout )"
 _SUBJECT = re.compile(
     r"\bwhen(?:ever)?\s+(?:is|was|are|were|does|did|do|has|had)\s+([^\W\d_][\w'-]*)", re.IGNORECASE
 )
 _ANYBODY = frozenset((
     "she", "he", "they", "it", "we", "you", "i", "any", "anyone", "anybody", "some", "someone",
     "somebody", "everyone", "everybody", "one", "people", "person", "the", "a", "an", "either",
-    "both", "there", "this", "that", "her", "his", "their",
+    "there", "this", "that", "her", "his", "their",
 ))  # fmt: skip
 
 
@@ -66,12 +73,14 @@ def asked(analysis: Analysis, question: str) -> Found:
         EmollamaError: what can be asked, where this cannot; or that nobody is called so, or the
             model has no such label.
     """
-    text = " ".join(question.split())
+    text = " ".join(question.split()).replace("\u2019", "'")  # as telephones write it
     lower = text.lower()
-    words = _feelings(analysis, lower)
+    words = _feelings(analysis, text)
     if not words or _OTHER.search(lower):
         raise EmollamaError(askable(analysis))
     people = _people(analysis, text)
+    if people[1:] and words[1:]:  # who is what?
+        raise EmollamaError(askable(analysis))
     labels = [x for x in analysis.labels if any(x in _labels(analysis, word) for word in words)]
     if not labels:
         raise EmollamaError(
@@ -107,32 +116,41 @@ def _labels(analysis: Analysis, word: str) -> list[str]:
     return [x for x in analysis.labels if (_BASIC.canonical(x) or x) in meant]
 
 
-def _feelings(analysis: Analysis, lower: str) -> list[str]:
-    """Words of feelings in a question, in its order; of "very unhappy" not "happy" as well."""
+def _feelings(analysis: Analysis, text: str) -> list[str]:
+    """Words of feelings in a question, in its order; of "very unhappy" not "happy" as well, and
+    of "is Joy angry" not her name.
+    """
     known = {x.lower() for x in analysis.labels} | {*_BASIC.labels, *_BASIC.synonyms, *FEELINGS}
     longest = sorted(known, key=len, reverse=True)
-    found = re.findall(rf"(?<![\w-])(?:{'|'.join(map(re.escape, longest))})(?![\w-])", lower)
+    word = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, longest))})(?![\w-])")
+    nameless = text
+    for person in analysis.people:
+        nameless = _called(person.name).sub(" ", nameless)
+    found = word.findall(nameless.lower()) or word.findall(text.lower())
     return list(dict.fromkeys(found))
 
 
 def _people(analysis: Analysis, text: str) -> list[str]:
     """Who is asked about; nobody by name where it is anybody."""
     names = [person.name for person in analysis.people]
-    found = [name for name in names if _named(name, text)]
+    found = [name for name in names if _called(name).search(text)]
+    # Who is angry at somebody, and not at whom.
+    found = [name for name in found if _called(name, _TOWARDS).search(text)] or found
     subject = _SUBJECT.search(text)
     if not found and subject is not None:
         who = subject[1].removesuffix("'s")
-        if who.lower() not in _ANYBODY and not _feelings(analysis, who.lower()):
+        if who.lower() not in _ANYBODY and not _feelings(analysis, who):
             raise EmollamaError(
                 f"nobody here is called '{who[:40]}'; the people are {listed(names)}"
             )
     return found
 
 
-def _named(name: str, text: str) -> bool:
+def _called(name: str, behind: str = "") -> re.Pattern[str]:
     # "a" is an article, "A" a person; longer names may be written as one likes.
     flags = re.IGNORECASE if len(name) > 1 else re.NOFLAG
-    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text, flags) is not None
+    name = name.replace("\u2019", "'")
+    return re.compile(rf"{behind}(?<!\w){re.escape(name)}(?!\w)", flags)
 
 
 def _fitting(

@@ -3,7 +3,8 @@
 A pair is two clips that are the same but for one cue. Clues that one of them holds and the other
 does not have changed. A reason follows the change where it mentions a new clue, or drops a lost
 one; it is specific as far as it says the same of everything else. The reasons of one pair assigned
-to another are the control.
+to another are the control. A clip whose twin was not answered (it cannot be read, or only some
+clips were drawn) is left out, and its pair counted.
 """
 
 from __future__ import annotations
@@ -67,9 +68,11 @@ def twins(
         draws: whole groups are drawn where `by` says so; a pair is one sample.
 
     Raises:
-        EmollamaError: a pair that is not two clips.
+        EmollamaError: a pair of more than two clips.
     """
-    found = {system: _pairs(rows) for system, rows in systems.items()}
+    counted = {system: _pairs(rows) for system, rows in systems.items()}
+    found = {system: pairs for system, (pairs, _) in counted.items()}
+    totals = {system: total for system, (_, total) in counted.items()}
     if not any(found.values()):
         return None
     reasons = {}
@@ -83,11 +86,11 @@ def twins(
         held = [tuple(set(r.clues or ()) for r in pair) for pair in told]
         named = [tuple(set(clues_in(r.reason or "")) for r in pair) for pair in told]
         values = _followed(held, named)
-        reasons[system] = _following(values, len(pairs), groups, **draws)
+        reasons[system] = _following(values, totals[system], groups, **draws)
         if system == next(iter(found)):
             order = derangement(len(told), draws.get("seed", 0))
             moved = _followed(held, [named[k] for k in order])
-            shuffled = _following(moved, len(pairs), groups, **draws)
+            shuffled = _following(moved, totals[system], groups, **draws)
             difference = mean_difference(values[:, 0], moved[:, 0], groups, **draws)
             kinds = _by_kind(told, values[:, 0], groups, **draws)
     labels = {}
@@ -96,7 +99,7 @@ def twins(
         changed = np.array([float(a.label != b.label) for a, b in answered])
         if answered:
             drawn = [pair[0].group for pair in answered]
-            labels[system] = mean_score(changed, len(pairs), groups=drawn, **draws)
+            labels[system] = mean_score(changed, totals[system], groups=drawn, **draws)
     return Twins(reasons, shuffled, difference, kinds, labels)
 
 
@@ -120,18 +123,19 @@ def _by_kind(
     return found
 
 
-def _pairs(rows: Sequence[Prediction]) -> list[Pair]:
-    """The clips of each pair in order of id."""
+def _pairs(rows: Sequence[Prediction]) -> tuple[list[Pair], int]:
+    """The clips of each pair in order of id, and the number of pairs with those of one clip."""
     by_pair: dict[str, list[Prediction]] = defaultdict(list)
     for row in sorted(rows, key=lambda r: r.id):
         if row.pair is not None:
             by_pair[row.pair].append(row)
     pairs = []
     for name, clips in sorted(by_pair.items()):
-        if len(clips) != 2:
-            raise EmollamaError(f"pair '{name}' has {len(clips)} clips; it needs two")
-        pairs.append((clips[0], clips[1]))
-    return pairs
+        if len(clips) > 2:
+            raise EmollamaError(f"pair '{name}' has {len(clips)} clips; it is of two")
+        if len(clips) == 2:
+            pairs.append((clips[0], clips[1]))
+    return pairs, len(by_pair)
 
 
 def _kind(pair: Pair) -> str:

@@ -72,8 +72,11 @@ def twin_tables(found: dict[str, Any]) -> Iterator[Table]:
             f"Model minus shuffled, changes mentioned: {difference_text(found['difference'])}. "
             "Each pair is two clips that are the same but for one cue.",
         )
+    lacking = [s for s in found["labels"].values() if s["n_scored"] < s["n_total"]]
     yield Table(
         "Twins: labels when one cue changes",
         ("system", "pairs whose labels differ"),
         tuple((system, score_text(s)) for system, s in found["labels"].items()),
-    )
+        f"{lacking[0]['n_scored']} of {lacking[0]['n_total']} pairs: of the others a clip has no "
+        "answer." if lacking else "",
+    )  # fmt: skip

@@ -35,6 +35,8 @@ def made() -> Analysis:
         ("Who is delighted?", [10]),
         ("when is a person furious or sad", [2, 4, 8, 14, 16]),
         ("when is B worried?", []),
+        ("when is B sad about A?", [4, 16]),
+        ("when is A or B sad", [4, 14, 16]),
     ],
 )
 def test_times_by_the_rules(made: Analysis, question: str, times: list[float]) -> None:
@@ -50,12 +52,24 @@ def test_the_rule_is_told(made: Analysis) -> None:
     )
 
 
+def test_a_name_is_no_feeling(made: Analysis) -> None:
+    found = asked(renamed(made, "B", "Joy"), "When was joy sad?")
+    assert [s.start for s, _ in found.segments] == [4, 16], found.rule
+
+
 @pytest.mark.parametrize(
     ("question", "told"),
     [
         ("What did they eat?", 'ask when somebody is or gets something, as "when is A neutral?"'),
         ("why is A angry?", "ask when somebody"),
         ("when is A not angry?", "ask when somebody"),
+        ("when isn\u2019t A angry?", "ask when somebody"),  # the apostrophe of telephones
+        ("when does A stop being angry?", "ask when somebody"),
+        ("when is everyone but A angry?", "ask when somebody"),
+        ("when is A less angry than B?", "ask when somebody"),
+        ("when are both angry?", "ask when somebody"),
+        ("when is A angry and B sad?", "ask when somebody"),
+        ("when does A make B sad?", "ask when somebody"),
         ("", "known are neutral, angry, happy, sad, worried, surprise, upset, tense"),
         ("when is Tom angry?", "nobody here is called 'Tom'; the people are A and B"),
         ("when is A bored?", "this model has no label for 'bored'; its labels are neutral, angry"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from emollama.base.errors import EmollamaError
@@ -13,6 +15,8 @@ from emollama.probe.twins import CUES, plan_twins, twin_truth
 from emollama.probe.vocabulary import PROSODY_THRESHOLDS, rendered_clues
 from emollama.scoring.metrics.twins import twins
 from emollama.scoring.predictions.prediction import Prediction
+from emollama.scoring.report.reason_tables import twin_tables
+from emollama.scoring.report.report import plain
 
 SETTINGS = Settings(seed=7)
 NAMED = KNOWN_CLUES["probe"].named_in
@@ -45,9 +49,20 @@ def test_a_change_is_followed_when_it_is_mentioned_or_its_mention_dropped() -> N
     assert found.shuffled is not None and found.difference is not None
 
 
-def test_a_clip_without_its_twin_is_told() -> None:
-    with pytest.raises(EmollamaError, match="pair 'p' has 1 clips"):
-        twins({"model": [row("p", "a", "pitch=low", "a low pitch")]}, NAMED, resamples=50)
+def test_a_clip_without_its_twin_is_left_out_and_counted() -> None:
+    """One clip that cannot be read, or `data.limit`, must not cost the whole report."""
+    low, loud = "pitch=low", "loudness=loud"
+    whole = [row(p, s, c, "a low pitch") for p in "pq" for s, c in (("a", low), ("b", loud))]
+    lone = row("r", "a", low, "a low pitch")
+    found = twins({"model": [*whole, lone]}, NAMED, resamples=50)
+    assert found is not None
+    score, label = found.reasons["model"].recall, found.labels["model"]
+    assert (score.n_scored, score.n_total) == (label.n_scored, label.n_total) == (2, 3)
+    *_, table = twin_tables(json.loads(json.dumps(plain(found))))
+    assert table.note.startswith("2 of 3 pairs")
+    assert twins({"model": [lone]}, NAMED, resamples=50) is None
+    with pytest.raises(EmollamaError, match="pair 'p' has 3 clips"):
+        twins({"model": [*whole, row("p", "c", low, "")]}, NAMED, resamples=50)
     assert twins({"model": [Prediction(id="x", label="sad")]}, NAMED, resamples=50) is None
 
 
