@@ -54,7 +54,7 @@ def test_a_picture_without_the_channels_of_the_model_is_told_so(
     path = tmp_path / "photo.png"
     Image.fromarray(np.full((40, 40, 3), 90, np.uint8)).save(path)
     told = error_of(page.open(Desk(), str(path)))
-    assert "photo.png: has none of this model" in told and str(tmp_path) not in told
+    assert "photo.png: has nothing that this model goes by" in told and str(tmp_path) not in told
     assert "<img" in player(Source(path, path.name))
 
 
