@@ -12,6 +12,7 @@ ANSWERS_FILE = "answers.json"
 """The file of a finished bench from which its tables are rebuilt."""
 
 PROCESSOR_FILE, FUSION_FILE = "processor.json", "fusion.json"
+MARKS = (PROCESSOR_FILE, FUSION_FILE)
 """Files that identify an artefact: of a language model, and of a fusion model."""
 
 RECORD_FILE = "training_record.json"
@@ -173,7 +174,7 @@ def _instead_of_a_folder(path: Path) -> str:
 
 
 def _is_artefact(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in (PROCESSOR_FILE, FUSION_FILE))
+    return any((folder / name).is_file() for name in MARKS)
 
 
 def need_clip(path: Path) -> None:

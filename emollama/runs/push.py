@@ -15,7 +15,7 @@ from emollama.assets.people import LICENCE, SUMS
 from emollama.assets.registry import ASSETS
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json, read_text, write_json, write_text
-from emollama.base.paths import FUSION_FILE, PROCESSOR_FILE, STREAMS_FOLDER, need_pushable
+from emollama.base.paths import MARKS, STREAMS_FOLDER, need_pushable
 from emollama.features.store import EXTERNAL
 from emollama.runs.run_folder import CARD_FILE, RECORD_FILE
 
@@ -95,7 +95,7 @@ def _prepared(folder: Path, name: str, address: str) -> Iterator[Path]:
         if shipped and not (draft / "LICENSE").exists():
             shutil.copyfile(folder.resolve().parent / "LICENSE", draft / "LICENSE")
         cut: dict[str, str] = {}
-        for file in (RECORD_FILE, _CONFIG, PROCESSOR_FILE, FUSION_FILE):
+        for file in (RECORD_FILE, _CONFIG, *MARKS):
             for path in (Path(file), Path(STREAMS_FOLDER, file)):
                 if (folder / path).is_file():
                     _replace(draft / path)
