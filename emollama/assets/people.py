@@ -75,6 +75,13 @@ def people_folder() -> Path | None:
     return next((place for place in places if (place / SUMS).is_file()), None)
 
 
+def shipped_name(folder: Path) -> str | None:
+    """What a shipped artefact is called, "people" or "people-fusion"; None of another folder."""
+    if not (folder.parent / SUMS).is_file():
+        return None
+    return NAME if folder.name == LANGUAGE_MODEL else f"{NAME}-{folder.name}"
+
+
 def check_pin(folder: Path) -> None:
     """Raise an error unless a folder is the one that this version of the code came with."""
     from emollama.base.files import file_sha256, read_text

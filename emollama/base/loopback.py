@@ -1,8 +1,9 @@
-"""Whether a host is this machine."""
+"""Whether a host is this machine, and URLs as they may be shown."""
 
 from __future__ import annotations
 
 import ipaddress
+import re
 
 
 def is_loopback(host: str) -> bool:
@@ -13,3 +14,8 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def without_password(url: str) -> str:
+    """A URL for a message: `***` in place of a name and a password before its host."""
+    return re.sub(r"(?<=//).*@", "***@", url)

@@ -39,7 +39,7 @@ def about(session: Session) -> str:
     return (
         f"<details class='small'><summary>About the model</summary>{labels}"
         f"<p>Inputs:</p><ul>{inputs}</ul><p>{escape(terms)}</p>"
-        f"<p>It lies in a folder called {escape(session.name)}.</p></details>"
+        f"<p>It is called {escape(session.name)}.</p></details>"
     )
 
 

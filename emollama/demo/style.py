@@ -67,7 +67,8 @@ label input:is([type=checkbox], [type=radio]):focus-visible { outline: none !imp
 .beside { align-self: flex-end !important; height: 2.5rem; margin-bottom: .75rem !important; }
 .lanes ~ details :is(td, th) { border: 0 !important; padding: .15rem .8rem .15rem 0 !important;
   border-bottom: 1px solid rgba(128, 128, 128, .3) !important; }
-#labels input { padding-right: 2rem; text-overflow: ellipsis; }
+/* Gradio's arrow of a dropdown lies over what is chosen. */
+input[role="combobox"] { padding-right: 2rem !important; text-overflow: ellipsis; }
 /* Missing from the clip is not the same as switched off. */
 .block[id^="use-"]:has(input:disabled) { border-style: dashed; opacity: .75; }
 .block[id^="use-"] input:disabled { visibility: hidden; width: 0; }

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from emollama.base.errors import EmollamaError
+from emollama.base.loopback import without_password
 
 if TYPE_CHECKING:
     import httpx
@@ -141,8 +142,8 @@ class Endpoint:
             whole = False
         if not whole or not self.url.isascii() or not self.url.isprintable() or " " in self.url:
             raise EmollamaError(
-                f"{self.where}.url: '{self.url}' is not an http or https URL such as "
-                "http://localhost:8000/v1"
+                f"{self.where}.url: '{without_password(self.url)}' is not an http or https URL "
+                "such as http://localhost:8000/v1"
             )
         if "@" in parts.netloc or parts.query or parts.fragment:
             raise EmollamaError(

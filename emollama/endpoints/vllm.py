@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import typer
 
 from emollama.base.errors import EmollamaError
-from emollama.base.loopback import is_loopback
+from emollama.base.loopback import is_loopback, without_password
 
 EngineUrl = Annotated[
     str | None,
@@ -27,8 +27,9 @@ def need_loopback(url: str) -> str:
     """The address of an engine on this machine, ending in /v1.
 
     Raises:
-        EmollamaError: it is not a URL, or of another machine.
+        EmollamaError: it is not a URL, holds a password, or is of another machine.
     """
+    shown = without_password(url)
     try:
         parts = urlsplit(url)
         whole = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
@@ -36,11 +37,16 @@ def need_loopback(url: str) -> str:
         whole = False
     if not whole:
         raise EmollamaError(
-            f"engine '{url}': is not a URL; write for example http://127.0.0.1:8000"
+            f"engine '{shown}': is not a URL; write for example http://127.0.0.1:8000"
+        )
+    if "@" in parts.netloc:
+        raise EmollamaError(
+            f"engine '{shown}': may hold a scheme, a host, a port and a path only; no name and "
+            "password are sent to an engine"
         )
     if not is_loopback(str(parts.hostname)):
         raise EmollamaError(
-            f"engine '{url}': is on another machine; prompts hold what was seen and heard, and "
+            f"engine '{shown}': is on another machine; prompts hold what was seen and heard, and "
             "go to an engine on this one only"
         )
     return url.rstrip("/").removesuffix("/v1") + "/v1"

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from emollama.explain.deletion import MODALITIES, Deletion, deletion
+from emollama.explain.deletion import Deletion, deletion
 from emollama.explain.maps import Map, named_maps
 from emollama.explain.occlusion import Curve, lanes_of, occlusion_curve
 from emollama.manifest.channels import Channel
@@ -74,9 +74,18 @@ class Case:
 
     @property
     def areas(self) -> dict[str, tuple[float, float]]:
-        """By lane, the area of the explanation's deletion and of random ones."""
+        """By lane, the area of the explanation's deletion and of random ones.
+
+        The deletion of whole modalities is a lane named by `parts`.
+        """
         found = {d.lane: (d.area, d.random_area) for d in self.deletions}
-        return found | ({MODALITIES: self.by_modality} if self.by_modality else {})
+        return found | ({self.parts: self.by_modality} if self.by_modality else {})
+
+    @property
+    def parts(self) -> str:
+        """What is hidden as a whole: "channels", or "modalities" where they have other names."""
+        same = all(name == channel for name, channel in self.channels.items())
+        return "channels" if same else "modalities"
 
     def noise(self, curve: Curve) -> float:
         """The fall of the score that says nothing of a window: what random steps cost.

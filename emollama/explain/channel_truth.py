@@ -53,8 +53,8 @@ class Agreement:
         d = self.difference
         verdict = "more often than chance" if d.ci_low > 0 else "not shown to beat chance"
         return (
-            f"the highest Shapley value is on a modality that shows the answered label on "
-            f"{self.hits.value:.3f} of {d.n} clips whose modalities disagree, by chance on "
+            f"the highest Shapley value is on a channel that shows the answered label on "
+            f"{self.hits.value:.3f} of {d.n} clips whose channels disagree, by chance on "
             f"{self.chance.value:.3f}: {verdict} ({d.value:+.3f} [{d.ci_low:+.3f}, "
             f"{d.ci_high:+.3f}])"
         )

@@ -21,8 +21,6 @@ from emollama.scoring.metrics.bootstrap import RESAMPLES
 from emollama.scoring.metrics.measure import Difference, Score, mean_difference, mean_score
 
 MOST_CUTS = 10
-MODALITIES = "modalities"
-"""Name, among the lanes, of the deletion of whole modalities."""
 
 
 @dataclass(frozen=True)

@@ -185,7 +185,7 @@ def write_case(
     """Write a clip's sheet, maps, page and JSON; returns the page."""
     sheet, maps = folder / f"{case.id}.png", folder / f"{case.id}-maps.png"
     draw_case(case, sheet, film)
-    pictures = [("Scores, modalities, time", sheet)]
+    pictures = [(f"Scores, {case.parts}, time", sheet)]
     if draw_maps(case, maps):
         pictures.append(("The system's own maps", maps))
     target = folder / f"{case.id}.html"

@@ -141,7 +141,7 @@ def _shapley(axes: Axes, case: Case, attributions: Sequence[Attribution]) -> Non
     told = [f"{a.label}: {a.empty:.2f} with nothing, {a.full:.2f} with all" for a in attributions]
     if len(told) > 1:
         told[1] += " (pale)"
-    axes.set_title("Shapley values of the modalities")
+    axes.set_title(f"Shapley values of the {case.parts}")
     axes.set_xlabel(plain("\n".join(told)), fontsize=9)
 
 

@@ -78,13 +78,15 @@ def page(case: Case, pictures: Sequence[tuple[str, bytes]], over: Sequence[Verdi
 
 
 def _attribution(found: Attribution, case: Case) -> str:
+    of = {n: n if n == channel else f"{n} ({channel})" for n, channel in case.channels.items()}
     rows = "".join(
-        f"<tr><td>{escape(name)} ({case.channels[name]})</td><td>{value:+.4f}</td>"
+        f"<tr><td>{escape(of[name])}</td><td>{value:+.4f}</td>"
         f"<td>{found.log_odds[name]:+.3f}</td></tr>"
         for name, value in found.probability.items()
     )
     return (
-        f"<h2>Shapley values of {escape(found.label)}</h2><table><tr><th>modality</th>"
+        f"<h2>Shapley values of {escape(found.label)}</h2><table><tr>"
+        f"<th>{'channel' if case.parts == 'channels' else 'modality'}</th>"
         f"<th>probability</th><th>log-odds</th></tr>{rows}</table>"
         f"<p>With nothing present {found.empty:.4f}, with all {found.full:.4f}; the values add up "
         "to the difference.</p>"

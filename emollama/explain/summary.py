@@ -27,6 +27,7 @@ class Summary:
         verdicts: of deletion, one per lane and one for the modalities.
         agreement: with each channel's own emotion, if known.
         gate: the gate's reaction to noise, if requested.
+        parts: what the modalities are called, see `Case.parts`.
     """
 
     clips: int
@@ -35,6 +36,7 @@ class Summary:
     verdicts: tuple[Verdict, ...]
     agreement: Agreement | None
     gate: tuple[GateNoise, ...] = field(default=())
+    parts: str = "modalities"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -54,11 +56,12 @@ class Summary:
         """The same as a page."""
         lines = [f"# {title}", "", f"{self.clips} clips. Intervals are 95 % bootstrap intervals "
                  "over clips.", "", "## Shapley values of the answered label", "",
-                 "| modality | mean, in probability | highest on |", "|---|---|---|"]  # fmt: skip
+                 f"| {'channel' if self.parts == 'channels' else 'modality'} | "
+                 "mean, in probability | highest on |", "|---|---|---|"]  # fmt: skip
         lines += [f"| {n} | {s} | {self.share[n]:.1%} |" for n, s in self.values.items()]
         lines += ["", "## Faithfulness", "",
-                  "Area under the answered label's score as steps (or modalities) are hidden, most "
-                  "important first, against random orders.", "",
+                  f"Area under the answered label's score as steps (or {self.parts}) are hidden, "
+                  "most important first, against random orders.", "",
                   "| hidden | explanation | random order | difference | clips |",
                   "|---|---|---|---|---|"]  # fmt: skip
         for v in self.verdicts:
@@ -124,6 +127,7 @@ def summarise(
             seed=seed,
         ),
         gate=tuple(gate),
+        parts=cases[0].parts if cases else "modalities",
     )
 
 

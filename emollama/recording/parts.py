@@ -21,7 +21,8 @@ FACE_RATE = 5.0
 LIP_RATE = 12.5
 """Mouth crops a second that lip motion is measured on."""
 
-_LONGEST_NAME = 150  # characters of a recording's name in ids, which have up to 200
+_LONGEST = 200  # bytes of an id, which names files
+_LONGEST_NAME = 150  # bytes of a recording's name in ids, as far as the person's name leaves room
 
 
 @dataclass(frozen=True)
@@ -130,10 +131,12 @@ def segment_id(recording: str, person: str, start: float) -> str:
     Of a recording's name that no id may hold, as it is long or not printable, what may be is kept,
     with a mark that is another for another name.
     """
-    name = "".join(c if c.isprintable() else "_" for c in recording)[:_LONGEST_NAME]
-    if name != recording:
-        name += "-" + hashlib.sha256(recording.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return f"{name}-{person}-{round(start * 100):07d}"
+    rest = f"-{person}-{round(start * 100):07d}"
+    mark = "-" + hashlib.sha256(recording.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    most = min(_LONGEST_NAME, _LONGEST - len(mark) - len(rest.encode()))
+    printable = "".join(c if c.isprintable() else "_" for c in recording)
+    name = printable.encode()[:most].decode(errors="ignore")
+    return f"{name}{mark if name != recording else ''}{rest}"
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 
 from emollama.assets.hub import pinned_name
+from emollama.assets.people import shipped_name
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_text
 from emollama.base.paths import CALIBRATION_FILE, FAMILIARITY_FILE
@@ -193,10 +194,15 @@ class Artefact(ABC):
 
     @property
     def name(self) -> str:
-        """Name of the model: of its hub repository, its folder, or the run that holds it."""
+        """Name of the model: of its hub repository, its folder, or the run that holds it.
+
+        The artefacts that ship have names of their own.
+        """
         if (pinned := pinned_name(self.folder)) is not None:
             return pinned.partition("@")[0]
         folder = self.folder.resolve()
+        if (shipped := shipped_name(folder)) is not None:
+            return shipped
         return folder.parent.name if folder.name == "model" else folder.name
 
     @cached_property

@@ -30,6 +30,7 @@ from emollama.serving.wire import (
     FilePart,
     ImagePart,
     Message,
+    Part,
     TextPart,
     Usage,
 )
@@ -288,8 +289,8 @@ class Conversation:
         wanted = Wanted.of(request.enrol, request.enrol_neutral, request.person)
         wanted.require(self.clips)
         how = (request.text, request.transcribe, request.drop)
-        if isinstance(found[0], FilePart):
-            look = await self.clips.look(found[0].file.file_id, *how)
+        if (file_id := _uploaded(found[0])) is not None:
+            look = await self.clips.look(file_id, *how)
         else:
             look = self._once = await self.clips.from_data(_named(found[0]), *how)
         self.admitted.read()
@@ -303,10 +304,19 @@ class Conversation:
             self.engine.session.forget(self._once)
 
 
+def _uploaded(part: Part) -> str | None:
+    """The id of an upload; None of text, and of a clip that is in the request itself."""
+    if not isinstance(part, FilePart):
+        return None
+    if (part.file.file_id is None) == (part.file.file_data is None):
+        raise Refusal(400, "a file is given by either its file_id or file_data", "messages")
+    return part.file.file_id
+
+
 def _named(part: ClipPart) -> str:
     """A clip's id or data URL."""
     if isinstance(part, FilePart):
-        return part.file.file_id
+        return _uploaded(part) or str(part.file.file_data)
     if isinstance(part, AudioPart):
         return f"data:audio/{part.input_audio.format};base64,{part.input_audio.data}"
     return part.image_url.url if isinstance(part, ImagePart) else part.video_url.url
@@ -370,8 +380,8 @@ def needs(request: ChatRequest, clips: Clips) -> tuple[bool, bool]:
 def _unread(request: ChatRequest, clips: Clips) -> bool:
     for message in request.messages:
         for part in message.content if isinstance(message.content, list) else ():
-            if isinstance(part, FilePart):
-                return clips.unread(part.file.file_id, request.text, request.transcribe)
+            if (file_id := _uploaded(part)) is not None:
+                return clips.unread(file_id, request.text, request.transcribe)
     return True
 
 

@@ -26,9 +26,6 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-# --- chat: what comes in ---------------------------------------------------------------------
-
-
 class TextPart(Strict):
     """Text of a turn."""
 
@@ -50,17 +47,22 @@ class VideoPart(Strict):
     video_url: DataUrl
 
 
-class UploadedFile(Strict):
-    """A clip by its id from /v1/files."""
+class GivenFile(Strict):
+    """A clip by its id from /v1/files, or as a data URL under OpenAI's name for it.
 
-    file_id: FileId
+    Its `filename` is accepted and not used.
+    """
+
+    file_id: FileId | None = None
+    file_data: Annotated[str, Field(json_schema_extra={"pattern": DATA_URL})] | None = None
+    filename: str | None = None
 
 
 class FilePart(Strict):
-    """A clip by the id of its upload."""
+    """A clip by the id of its upload, or in the request itself; either, not both."""
 
     type: Literal["file"]
-    file: UploadedFile
+    file: GivenFile
 
 
 class ImageUrl(DataUrl):

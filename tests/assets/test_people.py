@@ -10,6 +10,7 @@ import pytest
 
 from emollama.assets import people
 from emollama.base.errors import EmollamaError
+from emollama.session.family import open_artefact
 from tests.assets.test_folders import run
 
 STORED = Path(__file__).parents[1] / "compat/stored"
@@ -46,6 +47,9 @@ def test_it_is_found_in_the_clone_and_in_the_cache(
     said = capsys.readouterr().err
     assert said == people.NOTICE + "\n" and "CC BY-NC-SA 4.0" in said
     assert people.model_or_shipped(folder / "fusion") == folder / "fusion"
+    # Answers, reports and the server call it by a name that tells what it is.
+    assert people.shipped_name(folder / "llm") == "people"
+    assert open_artefact(folder / "fusion").name == "people-fusion"
     assert capsys.readouterr().err == ""
 
 

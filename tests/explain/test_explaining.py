@@ -132,16 +132,17 @@ def test_a_split_of_a_fusion_model(
     explain(tmp_path, model=corpus / "model", manifest=corpus / "manifest.jsonl",
             store=corpus / "store", count=6, sheets=2, noise=True, orders=2)  # fmt: skip
     told = capsys.readouterr().out
-    assert "modalities: the explanation's order" in told and "noise on voice: it" in told
+    assert "channels: the explanation's order" in told and "noise on voice: it" in told
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["clips"] == 6 == len(summary["cases"])
-    assert {d["lane"] for d in summary["deletion"]} <= {"voice", "modalities"}
+    assert {d["lane"] for d in summary["deletion"]} <= {"voice", "channels"}
     for case in summary["cases"]:
         for found in case["shapley"]:
             total = sum(found["probability"].values())
             assert total == pytest.approx(found["full"] - found["empty"], abs=1e-9)
     text = (tmp_path / "summary.md").read_text()
-    assert "| modalities |" in text and "## The gate under noise" in text
+    assert "| channels |" in text and "| channel | mean" in text and "odalit" not in text
+    assert "## The gate under noise" in text
     pages = sorted((tmp_path / "cases").glob("*.html"))
     assert len(pages) == 2
     for one in pages:

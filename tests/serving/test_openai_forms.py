@@ -55,6 +55,17 @@ def test_sound_and_pictures_come_in_openais_parts(
     )
     heard = ask([{"role": "user", "content": content}])
     assert heard.choices == ask(about(server.upload(clip))).choices
+    sent = {"filename": clip.name, "file_data": f"data:audio/wav;base64,{sound['data']}"}
+    content[1] = {"type": "file", "file": sent}
+    assert heard.choices == ask([{"role": "user", "content": content}]).choices
+    for file, what in (
+        ({}, "either its file_id or file_data"),
+        (sent | {"file_id": "file-1"}, "either its file_id or file_data"),
+        ({"file_data": 3}, "file.file_data: must be a text"),
+        (sent | {"file_data": "UklG"}, "a clip must be the id of an upload"),
+    ):
+        with pytest.raises(openai.APIStatusError, match=what):
+            ask([{"role": "user", "content": [{"type": "file", "file": file}]}])
     # This model knows voices and words alone: that a picture has neither is said of the picture.
     Image.fromarray(np.full((64, 64, 3), 128, np.uint8)).save(tmp_path / "grey.png")
     url = "data:image/png;base64," + base64.b64encode((tmp_path / "grey.png").read_bytes()).decode()
