@@ -48,10 +48,15 @@ class EvalData(Strict):
 
 
 class ReasonsSection(Strict):
-    """Generated reasons for the first `count` samples of the split; 0 for none."""
+    """Generated reasons for the first `count` samples of the split; 0 for none.
+
+    `without_clues`: where prompts hold the measured clues, ask for every reason without them, too,
+    to compare.
+    """
 
     count: int = Field(default=0, ge=0)
     max_new_tokens: int = Field(default=96, ge=1)
+    without_clues: bool = True
 
 
 class AnswersSection(Strict):

@@ -16,7 +16,7 @@ from emollama.base.files import read_json, write_json
 from emollama.endpoints.judge import CachedJudge
 from emollama.evaluation.baseline import ChannelFeatures, baseline_predictions
 from emollama.evaluation.config import EvalConfig
-from emollama.evaluation.known_clues import KNOWN_CLUES
+from emollama.evaluation.known_clues import vocabulary_of
 from emollama.evaluation.trained_on import trained_on
 from emollama.features.tracks import TrackReader, usable
 from emollama.manifest.channels import CHANNELS, Channel
@@ -180,7 +180,7 @@ def score(
         report = report_from_files(
             path, baseline, config.output,
             metric=config.metric, resamples=config.bootstrap, seed=config.seed,
-            clues_in=known.named_in if (known := KNOWN_CLUES.get(header.corpus)) else None,
+            vocabulary=vocabulary_of(header.corpus),
         )  # fmt: skip
     beyond = any(r.reference_values for r in predictions.rows)
     if not metrics and (not labelled or beyond):

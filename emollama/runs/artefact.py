@@ -113,9 +113,22 @@ class LoadedSamples(ABC):
         task: str,
         max_new_tokens: int,
         batch_size: int,
+        clues: bool = True,
     ) -> list[ModelAnswer]:
-        """Text that answers the question of a task; `channels` None uses all channels."""
+        """Text that answers the question of a task; `channels` None uses all channels.
+
+        `clues`: whether prompts hold the clues in words that they usually do.
+        """
         raise NotImplementedError("see Artefact.writes")
+
+    def given(self, sample_id: str) -> frozenset[Channel]:
+        """The channels that a sample has for the model."""
+        return self.channels
+
+    @property
+    def clues_are_told(self) -> bool:
+        """Whether the question for a reason holds clues in words, of some sample at least."""
+        return False
 
     def checked(self, sample_id: str, written: str, label: str) -> CheckedReason:
         """A reason that explains the label, held against what was measured in the sample."""
