@@ -78,7 +78,7 @@ class Questions:
         for channels in sets:
             for sample in self.loaded.samples:
                 answer = answers[set_name(channels)][sample.id]
-                more: dict[str, Any] = {"fold": self._fold}
+                more: dict[str, Any] = {"fold": self._fold, "lacks": self.lacks(sample, channels)}
                 if channels == sets[-1] and sample.id in reasons:
                     more |= self._reason(sample, reasons[sample.id]["text"])
                 rows.append(self._rows.row(sample, channels, ModelAnswer.from_dict(answer), more))
@@ -104,7 +104,8 @@ class Questions:
         text = str(answer["text"])
         labels = self.manifest.labels
         found = parse_words(text, labels) if sample.targets.emotion else Parsed(None)
-        more = {"fold": self._fold, **self._reason(sample, text)}
+        more = {"fold": self._fold, "lacks": self.lacks(sample, channels)}
+        more |= self._reason(sample, text)
         return self._rows.labelled(sample, channels, found, more)
 
     def _listed(self, sample: Sample, channels: Sequence[Channel], answer: Answer) -> Prediction:
@@ -120,15 +121,23 @@ class Questions:
         """The reason, and the true clues if the corpus knows them."""
         known = KNOWN_CLUES.get(self.manifest.corpus)
         clues = known.of(sample.truth) if known else None
-        if not clues:
-            return {"reason": text, "clues": None}
-        lacks = [c for c in self.sets()[-1] if c not in self.loaded.given(sample.id)]
-        return {"reason": text, "clues": tuple(sorted(clues)), "lacks": tuple(lacks) or None}
+        return {"reason": text, "clues": tuple(sorted(clues)) if clues else None}
+
+    def lacks(self, sample: Sample, channels: Sequence[Channel]) -> tuple[Channel, ...] | None:
+        """Those of some channels that a sample does not have; None where it has all."""
+        if sample.id not in self._given:
+            self._given[sample.id] = self.loaded.given(sample.id)
+        return tuple(c for c in channels if c not in self._given[sample.id]) or None
 
     @property
     def _fold(self) -> str | None:
         fold = self.config.data.fold
         return None if fold is None else str(fold)
+
+    @cached_property
+    def _given(self) -> dict[str, frozenset[Channel]]:
+        """Channels by id, of the samples that were looked at."""
+        return {}
 
     @cached_property
     def _rows(self) -> RowMaker:

@@ -82,9 +82,11 @@ class LlmSamples(LoadedSamples):
         return [ModelAnswer(text=text) for text in texts]
 
     def given(self, sample_id: str) -> frozenset[Channel]:
-        """The channels of a sample; see `LoadedSamples.given`."""
+        """The channels of a sample, by its tracks, words or clues; see `LoadedSamples.given`."""
         (evidence,) = self._evidence([sample_id])
-        return frozenset(self.processor.channels(evidence))
+        found = frozenset(self.processor.channels(evidence))
+        told = (c for c, words in evidence.clues.items() if words)
+        return found if self.processor.clues == "never" else found.union(told)
 
     @property
     def clues_are_told(self) -> bool:

@@ -121,9 +121,9 @@ class LoadedSamples(ABC):
         """
         raise NotImplementedError("see Artefact.writes")
 
+    @abstractmethod
     def given(self, sample_id: str) -> frozenset[Channel]:
         """The channels that a sample has for the model."""
-        return self.channels
 
     @property
     def clues_are_told(self) -> bool:

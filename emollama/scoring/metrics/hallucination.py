@@ -90,10 +90,9 @@ def _ratio(weights: np.ndarray, part: np.ndarray, whole: np.ndarray) -> np.ndarr
 def _counted(row: Prediction, named: set[str], vocabulary: Vocabulary) -> list[float]:
     """The named clues that the clip does not hold, by `_KINDS`."""
     held = set(row.clues or ())
-    given = set(row.channels) - set(row.lacks or ())
     counts = dict.fromkeys(_KINDS, 0.0)
     for clue in named:
-        if vocabulary.channel(clue) not in given:
+        if vocabulary.channel(clue) not in row.given:
             counts["absent"] += 1
         elif clue in held:
             continue

@@ -45,7 +45,7 @@ class Prediction(BaseModel):
         answer: generated text the label was parsed from, if it was.
         reason: generated explanation; `reference_reason` the corpus's own.
         clues: clues that the clip really holds, where the corpus knows (rendered clips).
-        lacks: those of `channels` that the clip does not have; given beside `clues`.
+        lacks: those of `channels` that the clip does not have.
         truth: each channel's own emotion, where the corpus knows it.
         latency_ms: time from prompt to answer.
         group: what a resample must not cut through (a speaker), if resampling by group.
@@ -92,6 +92,11 @@ class Prediction(BaseModel):
     fold: str | None = None
     pair: str | None = None
     differs: str | None = None
+
+    @property
+    def given(self) -> tuple[Channel, ...]:
+        """The channels of this pass that the clip has."""
+        return tuple(c for c in self.channels if c not in (self.lacks or ()))
 
     @field_validator("channels")
     @classmethod
