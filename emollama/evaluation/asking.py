@@ -20,7 +20,7 @@ from emollama.scoring.predictions.parsing import Parsed, get_parser, parse_words
 from emollama.scoring.predictions.prediction import Prediction, set_name
 from emollama.scoring.predictions.systems import TEMPLATE, WITHOUT_CLUES
 
-REASONS, WORDS = "reasons", "words"
+REASONS, DESCRIBE = "reasons", "describe"
 UNAIDED = "reasons without clues"
 
 
@@ -53,8 +53,8 @@ class Questions:
         found = []
         size, samples = self.config.batch_size, self.loaded.samples
         count = len(samples) if self.config.task == "reason" else self.config.reasons.count
-        if self.config.task == "words":
-            return [Pass(WORDS, self.loaded.chunks(size), self._words)]
+        if self.config.task == DESCRIBE:
+            return [Pass(DESCRIBE, self.loaded.chunks(size), self._described)]
         if count:
             found.append(Pass(REASONS, self.loaded.chunks(size, count), self._reasons))
         if count and self.config.task == "emotion" and self._without_clues:
@@ -72,8 +72,8 @@ class Questions:
         reasons = answers.get(REASONS, {})
         if self.config.task == "reason":
             return [self._explained(s, sets[-1], reasons[s.id]) for s in self.loaded.samples]
-        if self.config.task == "words":
-            return [self._listed(s, sets[-1], answers[WORDS][s.id]) for s in self.loaded.samples]
+        if self.config.task == DESCRIBE:
+            return [self._listed(s, sets[-1], answers[DESCRIBE][s.id]) for s in self.loaded.samples]
         rows = []
         for channels in sets:
             for sample in self.loaded.samples:
@@ -165,8 +165,8 @@ class Questions:
     def _without_clues(self) -> bool:
         return self.config.reasons.without_clues and self.loaded.clues_are_told
 
-    def _words(self, ids: Sequence[str]) -> list[Answer]:
-        return self._written(ids, self.sets()[-1], "words", self.config.answers.max_new_tokens)
+    def _described(self, ids: Sequence[str]) -> list[Answer]:
+        return self._written(ids, self.sets()[-1], DESCRIBE, self.config.answers.max_new_tokens)
 
     def _written(
         self,

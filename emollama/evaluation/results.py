@@ -193,7 +193,7 @@ def score(
     if metrics:
         result = score_predictions(predictions, context, metrics, resamples=config.bootstrap)
         write_scores(config.output, result, report=report)
-    elif config.task == "words":
+    elif config.task == "describe":
         say(f"score the lists of words: emollama score {path} --wheel DIR, or set wheel")
     elif not labelled:
         raise EmollamaError(

@@ -54,7 +54,8 @@ class Answer:
     several, `speech_seconds` how long somebody speaks. `familiar` says how far the clip lies from
     the model's training clips; `alone` what each channel alone answers, where there are several,
     `face_reader` the expression that the face shows, if any is clear; `conflict` (0..1) is how
-    likely, by their scores, two channels show different emotions.
+    likely, by their scores, two channels show different emotions. `described` are words of any
+    vocabulary for what the person feels, where they were asked for.
 
     Of a calibrated model `calibrated` are the probabilities after its temperature; `scores` stay
     what the model says. If a `coverage` was asked for, `label_set` holds the labels that the clip
@@ -92,6 +93,7 @@ class Answer:
     alone: Mapping[str, str] = field(default_factory=dict)
     face_reader: str | None = None
     conflict: float | None = None
+    described: tuple[str, ...] | None = None
 
     @property
     def follows(self) -> tuple[str, ...]:
@@ -165,6 +167,8 @@ class Answer:
             more["follows"] = list(self.follows)
         if self.conflict is not None:
             more["conflict"] = round(self.conflict, 3)
+        if self.described is not None:
+            more["described"] = list(self.described)
         if self.face_reader is not None:
             more["face_reader"] = self.face_reader
         return {
