@@ -86,7 +86,10 @@ class Answer:
     @property
     def reason_in_words(self) -> str:
         """Who wrote the reason, in plain words; "" without one."""
-        return "" if self.reason_from is None else REASON_FROM[self.reason_from]
+        if self.reason_from is None:
+            return ""
+        told = "; its last sentence is from asking each channel alone" if self.verdict else ""
+        return f"{REASON_FROM[self.reason_from]}{told}"
 
     speech_seconds: float | None = None
     familiar: Familiar | None = None
@@ -102,13 +105,18 @@ class Answer:
         return followed(self.label, self.alone) if several else ()
 
     @property
+    def verdict(self) -> str | None:
+        """Where the channels alone disagree, what each says and whom the answer follows."""
+        if len(set(self.alone.values())) < 2:
+            return None
+        each = ", ".join(f"the {c} alone says {label}" for c, label in self.alone.items())
+        follows = f", as the {' and the '.join(self.follows)}" if self.follows else ""
+        return f"The channels disagree: {each}; together they say {self.label}{follows}."
+
+    @property
     def disagreement(self) -> str | None:
         """A sentence where the channels alone, or the face reader, answer otherwise; else None."""
-        found = []
-        if len(set(self.alone.values())) > 1:
-            each = ", ".join(f"the {c} alone says {label}" for c, label in self.alone.items())
-            follows = f", as the {' and the '.join(self.follows)}" if self.follows else ""
-            found.append(f"The channels disagree: {each}; together they say {self.label}{follows}.")
+        found = [] if self.verdict is None else [self.verdict]
         if None not in (self.face_reader, self.label) and self.face_reader != self.label:
             found.append(f"The face reader says {self.face_reader}, the model says {self.label}.")
         return " ".join(found) or None
