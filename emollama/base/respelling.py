@@ -37,14 +37,18 @@ def respelled(table: Table, values: Any) -> tuple[Any, list[str]]:
 
 
 def respelled_key(table: Table, key: str) -> tuple[str, list[str]]:
-    """The new name of a dotted key such as "model.streams.0.start", and a note if it had an old."""
+    """The new name of a dotted key such as "model.streams.0.start", and a note if it had an old.
+
+    A key within a section that had another name is one of the new section.
+    """
     parts = key.split(".")
     for old, name in table.items():
         pattern = old.split(".")
-        if len(pattern) == len(parts) and all(
-            p in ("*", q) for p, q in zip(pattern, parts, strict=True)
+        head, rest = parts[: len(pattern)], parts[len(pattern) :]
+        if len(head) == len(pattern) and all(
+            p in ("*", q) for p, q in zip(pattern, head, strict=True)
         ):
-            return ".".join([*parts[:-1], name]), [_note(key, name)]
+            return ".".join([*head[:-1], name, *rest]), [_note(".".join(head), name)]
     return key, []
 
 

@@ -64,6 +64,9 @@ def predict(
         bool, typer.Option("--json", help="Print one JSON object per clip.")
     ] = False,
     explain: Annotated[bool, typer.Option(help="Also write a reason.")] = True,
+    describe: Annotated[
+        bool, typer.Option("--describe", help="Also list emotion words of any vocabulary.")
+    ] = False,
     transcribe: Annotated[bool, typer.Option(help="Without --text, transcribe the clip.")] = True,
     transcriber: TranscriberName = WHISPER,
     language: LanguageCode = None,
@@ -125,6 +128,7 @@ def predict(
         "coverage": coverage, "dtype": dtype, "person": wish.name,
         "enrolled": [str(path) for path in wish.clips],
     } | ({} if quantise is None else {"quantise": quantise})  # fmt: skip
+    run |= {"describe": True} if describe else {}
     if merge and out is not None:
         from emollama.session.answers_table import merged, model_signature
 
@@ -142,6 +146,8 @@ def predict(
     if not whisper.embedded and not session.listens(None):
         print(f"note: model '{session.name}' reads no words: none are transcribed", file=sys.stderr)
     session.require_calibrated(coverage)
+    if describe:
+        session.require_describing()
     read: dict[Path, ClipView] = {}
     whole = {
         clip.video.resolve(): clip
@@ -162,7 +168,7 @@ def predict(
     def answered(clip: AskedClip) -> Answer:
         look = None if clip.video is None else read.pop(clip.video.resolve(), None)
         look = session.known_as(look or _look(session, clip, transcribe), known, name)
-        return session.answer(look, explain, coverage=coverage)
+        return session.answer(look, explain, coverage=coverage, describe=describe)
 
     if out is not None:
         from emollama.session.answers_table import AnswersTable, model_signature, shard_table

@@ -309,12 +309,12 @@ def _report(
     predictions: Path, baseline: Path | None, out: Path, metric: str, bootstrap: int,
     by: Literal["sample", "group"], found: Predictions,
 ) -> dict[str, Any]:  # fmt: skip
-    from emollama.evaluation.known_clues import KNOWN_CLUES
+    from emollama.evaluation.known_clues import vocabulary_of
     from emollama.scoring.report.report import report_from_files
 
     return report_from_files(
         predictions, baseline, out, metric=metric, resamples=bootstrap, by=by,
-        clues_in=known.named_in if (known := KNOWN_CLUES.get(found.header.corpus)) else None,
+        vocabulary=vocabulary_of(found.header.corpus),
     )  # fmt: skip
 
 

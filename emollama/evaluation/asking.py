@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -18,8 +18,10 @@ from emollama.manifest.sample import Manifest, Sample
 from emollama.runs.artefact import Artefact, LoadedSamples, ModelAnswer
 from emollama.scoring.predictions.parsing import Parsed, get_parser, parse_words
 from emollama.scoring.predictions.prediction import Prediction, set_name
+from emollama.scoring.predictions.systems import TEMPLATE, WITHOUT_CLUES
 
-REASONS, WORDS = "reasons", "words"
+REASONS, DESCRIBE = "reasons", "describe"
+UNAIDED = "reasons without clues"
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,12 @@ class Questions:
         found = []
         size, samples = self.config.batch_size, self.loaded.samples
         count = len(samples) if self.config.task == "reason" else self.config.reasons.count
-        if self.config.task == "words":
-            return [Pass(WORDS, self.loaded.chunks(size), self._words)]
+        if self.config.task == DESCRIBE:
+            return [Pass(DESCRIBE, self.loaded.chunks(size), self._described)]
         if count:
             found.append(Pass(REASONS, self.loaded.chunks(size, count), self._reasons))
+        if count and self.config.task == "emotion" and self._without_clues:
+            found.append(Pass(UNAIDED, self.loaded.chunks(size, count), self._unaided))
         if self.config.task == "emotion":
             ask = self._scores if self.config.answers.by == "scores" else self._texts
             for channels in self.sets():
@@ -68,23 +72,40 @@ class Questions:
         reasons = answers.get(REASONS, {})
         if self.config.task == "reason":
             return [self._explained(s, sets[-1], reasons[s.id]) for s in self.loaded.samples]
-        if self.config.task == "words":
-            return [self._listed(s, sets[-1], answers[WORDS][s.id]) for s in self.loaded.samples]
+        if self.config.task == DESCRIBE:
+            return [self._listed(s, sets[-1], answers[DESCRIBE][s.id]) for s in self.loaded.samples]
         rows = []
         for channels in sets:
             for sample in self.loaded.samples:
                 answer = answers[set_name(channels)][sample.id]
-                more: dict[str, Any] = {"fold": self._fold}
+                more: dict[str, Any] = {"fold": self._fold, "lacks": self.lacks(sample, channels)}
                 if channels == sets[-1] and sample.id in reasons:
                     more |= self._reason(sample, reasons[sample.id]["text"])
                 rows.append(self._rows.row(sample, channels, ModelAnswer.from_dict(answer), more))
-        return rows
+        unaided = answers.get(UNAIDED, {})
+        given = {s.id: s for s in self.loaded.samples}
+        return rows + [
+            copy for row in rows if row.reason is not None
+            for copy in self._compared(row, given[row.id], unaided.get(row.id))
+        ]  # fmt: skip
+
+    def _compared(
+        self, row: Prediction, sample: Sample, unaided: Answer | None
+    ) -> Iterator[Prediction]:
+        """A row with other reasons for its label, to compare the model's own with."""
+        plain = row.model_copy(update={"latency_ms": None, "answer": None})
+        if row.label and (fields := self.template(sample, row.label)):
+            yield plain.model_copy(update={"system": TEMPLATE, **fields})
+        if unaided is not None:
+            fields = {"system": WITHOUT_CLUES, "reason": str(unaided["text"])}
+            yield plain.model_copy(update=fields)
 
     def _explained(self, sample: Sample, channels: Sequence[Channel], answer: Answer) -> Prediction:
         text = str(answer["text"])
         labels = self.manifest.labels
         found = parse_words(text, labels) if sample.targets.emotion else Parsed(None)
-        more = {"fold": self._fold, **self._reason(sample, text)}
+        more = {"fold": self._fold, "lacks": self.lacks(sample, channels)}
+        more |= self._reason(sample, text)
         return self._rows.labelled(sample, channels, found, more)
 
     def _listed(self, sample: Sample, channels: Sequence[Channel], answer: Answer) -> Prediction:
@@ -102,10 +123,21 @@ class Questions:
         clues = known.of(sample.truth) if known else None
         return {"reason": text, "clues": tuple(sorted(clues)) if clues else None}
 
+    def lacks(self, sample: Sample, channels: Sequence[Channel]) -> tuple[Channel, ...] | None:
+        """Those of some channels that a sample does not have; None where it has all."""
+        if sample.id not in self._given:
+            self._given[sample.id] = self.loaded.given(sample.id)
+        return tuple(c for c in channels if c not in self._given[sample.id]) or None
+
     @property
     def _fold(self) -> str | None:
         fold = self.config.data.fold
         return None if fold is None else str(fold)
+
+    @cached_property
+    def _given(self) -> dict[str, frozenset[Channel]]:
+        """Channels by id, of the samples that were looked at."""
+        return {}
 
     @cached_property
     def _rows(self) -> RowMaker:
@@ -125,13 +157,26 @@ class Questions:
     def _reasons(self, ids: Sequence[str]) -> list[Answer]:
         return self._written(ids, None, "reason", self.config.reasons.max_new_tokens)
 
-    def _words(self, ids: Sequence[str]) -> list[Answer]:
-        return self._written(ids, self.sets()[-1], "words", self.config.answers.max_new_tokens)
+    def _unaided(self, ids: Sequence[str]) -> list[Answer]:
+        tokens = self.config.reasons.max_new_tokens
+        return self._written(ids, None, "reason", tokens, clues=False)
+
+    @property
+    def _without_clues(self) -> bool:
+        return self.config.reasons.without_clues and self.loaded.clues_are_told
+
+    def _described(self, ids: Sequence[str]) -> list[Answer]:
+        return self._written(ids, self.sets()[-1], DESCRIBE, self.config.answers.max_new_tokens)
 
     def _written(
-        self, ids: Sequence[str], channels: Sequence[Channel] | None, task: str, tokens: int
+        self,
+        ids: Sequence[str],
+        channels: Sequence[Channel] | None,
+        task: str,
+        tokens: int,
+        clues: bool = True,
     ) -> list[Answer]:
-        found = self.loaded.written(ids, channels, task, tokens, self.config.batch_size)
+        found = self.loaded.written(ids, channels, task, tokens, self.config.batch_size, clues)
         return [answer.to_dict() for answer in found]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 
 from emollama.base.config import Seed, Strict, without_unused
 from emollama.base.precision import Precision, Quantisation
@@ -48,10 +48,15 @@ class EvalData(Strict):
 
 
 class ReasonsSection(Strict):
-    """Generated reasons for the first `count` samples of the split; 0 for none."""
+    """Generated reasons for the first `count` samples of the split; 0 for none.
+
+    `without_clues`: where prompts hold the measured clues, ask for every reason without them, too,
+    to compare.
+    """
 
     count: int = Field(default=0, ge=0)
     max_new_tokens: int = Field(default=96, ge=1)
+    without_clues: bool = True
 
 
 class AnswersSection(Strict):
@@ -94,7 +99,7 @@ class EvalConfig(Strict):
     `engine`: address of a vLLM server on this machine that writes reasons and other text.
 
     `task`: "emotion" answers every sample with a label, "reason" with an explanation, from which a
-    label is parsed if the corpus has one, "words" with a list of words of any vocabulary.
+    label is parsed if the corpus has one, "describe" with a list of words of any vocabulary.
 
     `quantise`: hold the frozen language model in "8bit" or "4bit", or "none"; as in training where
     it is not given.
@@ -123,7 +128,7 @@ class EvalConfig(Strict):
     modality_report: Literal["all", "singles", "none"] = "all"
     baseline: bool = True
     baseline_words: str | None = None
-    task: Literal["emotion", "reason", "words"] = "emotion"
+    task: Literal["emotion", "reason", "describe"] = "emotion"
     answers: AnswersSection = AnswersSection()
     reasons: ReasonsSection = ReasonsSection()
     metrics: list[str] = Field(default=[])
@@ -131,6 +136,12 @@ class EvalConfig(Strict):
     judge: JudgeSection = JudgeSection()
     metric: Literal["weighted_f1", "accuracy", "uar", "macro_f1"] = "weighted_f1"
     bootstrap: int = Field(default=1000, ge=100)
+
+    @field_validator("task", mode="before")
+    @classmethod
+    def _former_task(cls, value: Any) -> Any:
+        """`describe` was called `words`."""
+        return "describe" if value == "words" else value
 
     @model_serializer(mode="wrap")
     def _as_given(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from emollama.evaluation.results import (
     BASELINE_FILE,
     PREDICTIONS_FILE,
     Evaluated,
+    Lacks,
     Template,
     header_of,
     read_results,
@@ -131,8 +132,9 @@ def evaluate(config: EvalConfig, share: Share | None = None, merge: bool = False
             return Evaluated(None, None)
         template = questions.template if model.writes and config.reasons.count else None
         baseline = _baseline(
-            config, model, manifest, loaded, header, people, template, ranks.rank == 0
-        )
+            config, model, manifest, loaded, header, people, questions.lacks, template,
+            ranks.rank == 0,
+        )  # fmt: skip
         identity = _identity(config, manifest, folder, loaded, left)
         with kept_answers(config.output / PARTIAL, identity, ranks, merge=merge) as kept:
             shown = bar if ranks.rank == 0 else silent
@@ -181,6 +183,7 @@ def _baseline(
     loaded: LoadedSamples,
     header: Header,
     people: KnownPeople | None,
+    lacks: Lacks,
     template: Template | None,
     writes: bool,
 ) -> Path | None:
@@ -197,7 +200,7 @@ def _baseline(
         try:
             write_baseline(
                 config, features_of, manifest, loaded.samples, loaded.readers, header,
-                partial(true_values, model, loaded), template,
+                partial(true_values, model, loaded), lacks, template,
             )  # fmt: skip
         except NothingToLearn as error:
             # The file may be that of an earlier evaluation.

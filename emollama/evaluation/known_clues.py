@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from emollama.manifest.action_units import units_in
-from emollama.probe.vocabulary import clues_in, rendered_clues
-from emollama.scoring.metrics.faithfulness import CluesIn
+from emollama.manifest.channels import Channel
+from emollama.probe.vocabulary import PROSODY_LEVELS, clues_in, rendered_clues
+from emollama.scoring.metrics.hallucination import Vocabulary
 from emollama.scoring.reasons import lexicon
 
 _VOICE = {
@@ -23,12 +24,12 @@ _VOICE = {
 
 @dataclass(frozen=True)
 class KnownClues:
-    """`of` reads a clip's clues from `Sample.truth`, None where that does not say; `named_in`
-    finds those that a text names, in the same vocabulary.
+    """`of` reads a clip's clues from `Sample.truth`, None where that does not say; `vocabulary`
+    finds those that a text names, by the same names.
     """
 
     of: Callable[[Mapping[str, Any]], set[str] | None]
-    named_in: CluesIn
+    vocabulary: Vocabulary
 
 
 def _rendered(truth: Mapping[str, Any]) -> set[str] | None:
@@ -47,10 +48,30 @@ def _units(truth: Mapping[str, Any]) -> set[str] | None:
     return found or None
 
 
+def _channel(clue: str) -> Channel:
+    """Of an action unit, "face=still", "words=sad", or a measure of the voice."""
+    kind = clue.partition("=")[0]
+    return "words" if kind == "words" else "face" if kind == "face" or "=" not in clue else "voice"
+
+
+_OPPOSITE = {
+    f"{name}={one}": f"{name}={other}"
+    for name, (low, _, high) in PROSODY_LEVELS.items()
+    for one, other in ((low, high), (high, low))
+}
+_PROBE = KnownClues(_rendered, Vocabulary(_named, _channel, _OPPOSITE))
+_MERR = KnownClues(_units, Vocabulary(units_in, _channel))
+
 KNOWN_CLUES: dict[str, KnownClues] = {
-    "probe": KnownClues(_rendered, _named),
-    "merr-fine": KnownClues(_units, units_in),
-    "merr-coarse": KnownClues(_units, units_in),
-    "built": KnownClues(_units, units_in),
+    "probe": _PROBE,
+    "merr-fine": _MERR,
+    "merr-coarse": _MERR,
+    "built": _MERR,
 }
 """By the corpus name in the manifest."""
+
+
+def vocabulary_of(corpus: str) -> Vocabulary | None:
+    """The clues of a corpus by name; None where its clips' clues are not known."""
+    known = KNOWN_CLUES.get(corpus)
+    return known.vocabulary if known else None

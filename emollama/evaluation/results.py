@@ -16,7 +16,7 @@ from emollama.base.files import read_json, write_json
 from emollama.endpoints.judge import CachedJudge
 from emollama.evaluation.baseline import ChannelFeatures, baseline_predictions
 from emollama.evaluation.config import EvalConfig
-from emollama.evaluation.known_clues import KNOWN_CLUES
+from emollama.evaluation.known_clues import vocabulary_of
 from emollama.evaluation.trained_on import trained_on
 from emollama.features.tracks import TrackReader, usable
 from emollama.manifest.channels import CHANNELS, Channel
@@ -40,6 +40,8 @@ PREDICTIONS_FILE = "predictions.jsonl"
 BASELINE_FILE = "baseline.jsonl"
 Template = Callable[[Sample, str], dict[str, Any]]
 """From a sample and a label to the fields of a prediction that give a reason for it."""
+Lacks = Callable[[Sample, Sequence[Channel]], tuple[Channel, ...] | None]
+"""From a sample and some channels to those that it does not have."""
 TIMES_FILE = "times.json"
 """How long answers took: what a machine did, and so not among the predictions."""
 
@@ -109,13 +111,15 @@ def write_baseline(
     readers: Mapping[str, TrackReader],
     header: Header,
     true_values: Callable[[Sample], dict[str, Quantity] | None],
+    lacks: Lacks,
     template: Template | None = None,
 ) -> Path:
     """Fit the classical baselines on the same split; returns the file of their predictions.
 
     `features_of` returns the features of all training, validation and test samples, `true_values`
-    the quantities beside a sample's label in the model's predictions. `template` returns fields
-    with a reason for a sample and a label, which the joint regression gives beside its label.
+    the quantities beside a sample's label in the model's predictions, `lacks` the channels that it
+    does not have. `template` returns fields with a reason for a sample and a label, which the joint
+    regression gives beside its label.
     """
     train, _ = usable(manifest.split(config.data.train_split), readers)
     validation: list[Sample] = []
@@ -135,6 +139,7 @@ def write_baseline(
     rows = []
     for row in result.predictions:
         fields: dict[str, Any] = {"reference_values": known[row.id]}
+        fields["lacks"] = lacks(clips[row.id], row.channels)
         if template and row.label and (row.system, len(row.channels)) == (JOINT, most):
             fields |= template(clips[row.id], row.label)
         rows.append(row.model_copy(update=fields))
@@ -180,7 +185,7 @@ def score(
         report = report_from_files(
             path, baseline, config.output,
             metric=config.metric, resamples=config.bootstrap, seed=config.seed,
-            clues_in=known.named_in if (known := KNOWN_CLUES.get(header.corpus)) else None,
+            vocabulary=vocabulary_of(header.corpus),
         )  # fmt: skip
     beyond = any(r.reference_values for r in predictions.rows)
     if not metrics and (not labelled or beyond):
@@ -188,7 +193,7 @@ def score(
     if metrics:
         result = score_predictions(predictions, context, metrics, resamples=config.bootstrap)
         write_scores(config.output, result, report=report)
-    elif config.task == "words":
+    elif config.task == "describe":
         say(f"score the lists of words: emollama score {path} --wheel DIR, or set wheel")
     elif not labelled:
         raise EmollamaError(

@@ -78,6 +78,13 @@ class FusionSamples(LoadedSamples):
             for i in range(len(rows))
         ]
 
+    def given(self, sample_id: str) -> frozenset[Channel]:
+        """The channels of a sample; see `LoadedSamples.given`."""
+        row, tracks = self._row[sample_id], self.data.tracks
+        return frozenset(
+            s.channel for s in self.model.sections if int(tracks[s.name].length[row]) > 0
+        )
+
     def true_values(self, sample_id: str) -> np.ndarray:
         """float64 [T] of the clip, or [L, T] of its annotated frames; NaN where unknown."""
         row, targets = self._row[sample_id], self.data.targets

@@ -122,7 +122,7 @@ class LlmArtefact(Artefact):
     def knows_truth(self, sample: Sample, task: str) -> bool:
         """Whether a sample has a label, or a reason or words where those are asked for."""
         targets = sample.targets
-        if task == "words":
+        if task == "describe":
             return bool(targets.words)
         return bool(targets.emotion or (task == "reason" and targets.reason))
 

@@ -54,7 +54,7 @@ def training_samples(
     if not samples:
         raise EmollamaError(
             f"{manifest.path}: no training sample has an answer to one of the tasks: a label, a "
-            "reason, or with tasks.words.share a set of words"
+            "reason, or with tasks.describe.share a set of words"
         )
     kept, left_out = usable(samples, readers)
     if not kept:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from emollama.features.tracks import TrackReader
@@ -70,13 +70,30 @@ class LlmSamples(LoadedSamples):
         task: str,
         max_new_tokens: int,
         batch_size: int,
+        clues: bool = True,
     ) -> list[ModelAnswer]:
         """Text that answers the question of a task; see `LoadedSamples.written`."""
         evidence = self._evidence(ids, channels)
+        if not clues:
+            evidence = [replace(e, clues={}) for e in evidence]
         texts = written(
             self.model, self.processor, evidence, task, max_new_tokens, batch_size, self.engine
         )
         return [ModelAnswer(text=text) for text in texts]
+
+    def given(self, sample_id: str) -> frozenset[Channel]:
+        """The channels of a sample, by its tracks, words or clues; see `LoadedSamples.given`."""
+        (evidence,) = self._evidence([sample_id])
+        found = frozenset(self.processor.channels(evidence))
+        told = (c for c, words in evidence.clues.items() if words)
+        return found if self.processor.clues == "never" else found.union(told)
+
+    @property
+    def clues_are_told(self) -> bool:
+        """Whether prompts for reasons hold clues; see `LoadedSamples.clues_are_told`."""
+        asked = self.processor.clues != "never" and "clues" in self.processor.layout.fields
+        measured = any(s.columns for s in self.clues.statistics.values())
+        return asked and (measured or any(s.clues for s in self.samples))
 
     def checked(self, sample_id: str, written: str, label: str) -> CheckedReason:
         """A reason held against the sample's clues; see `LoadedSamples.checked`."""

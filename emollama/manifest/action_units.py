@@ -31,28 +31,36 @@ UNIT_NAMES: dict[str, str] = {
     "AU45": "blink",
 }
 
-_UP = r"(?:rais|lift|elevat|arch)\w*"
+_UP = r"(?:(?:rais|lift|elevat|arch)\w*|(?:go|goes|went|pull\w*|mov\w*) up)"
 _DOWN = r"(?:lower|furrow|knit|drawn?|droop|depress|downturn|down|turned down|frown)\w*"
-_NEAR = r"(?:\W+\w+){0,3}?\W+"
-"""Up to three words between the part of the face and its movement."""
+_GAP = r"[^\w,;:.()]+"
+_NEAR = rf"(?:{_GAP}\w+){{0,3}}?{_GAP}"
+"""Up to three words of a clause between the part of the face and its movement."""
+_PARTS = r"(?:(?:eye)?(?:brow|lid)s?|eyes?|cheeks?|nose|corners?|lips?|mouth|jaw|chin)"
+_BEFORE = rf"(?:{_GAP}(?!{_PARTS}\b)\w+){{0,3}}?{_GAP}"
+"""The same before the part that moves: what comes between is no other part."""
 
 
 def _either(part: str, doing: str) -> str:
-    return rf"{part}{_NEAR}{doing}|{doing}{_NEAR}{part}"
+    return rf"{part}{_NEAR}{doing}|{doing}{_BEFORE}{part}"
 
 
-_BROW, _LIP, _MOUTH = r"(?:eye)?brows?", r"lips?", r"(?:mouth|lips?)"
+_BROW, _LIP, _MOUTH = r"(?:eye)?brows?", r"lips?(?! corners?\b)", r"(?:mouth|lips?)"
+_OPEN = rf"(?:{_GAP}(?!slightly|little|partly|half)\w+){{0,3}}?{_GAP}"
+_LITTLE = r"(?:slightly|a little|partly|half)"
 _PATTERNS: dict[str, str] = {
     "AU01": _either(rf"(?:inner )?{_BROW}", _UP),
     "AU02": _either(rf"(?:outer )?{_BROW}", _UP),
     "AU04": rf"{_either(_BROW, _DOWN)}|frown\w*|scowl\w*",
-    "AU05": r"eyes? wid\w+|wid\w+(?: open| his| her| their| the)?\W+eyes?|wide-eyed|"
+    "AU05": r"eyes? (?:(?:are|were|is|go|grow|open) )?(?:(?:very|so|rather) )?wid\w+"
+    r"|wid\w+(?: open| his| her| their| the)?\W+eyes?|wide-eyed|"
     + _either(r"(?:upper )?(?:eye)?lids?", _UP),
     "AU06": _either(r"cheeks?", r"(?:rais|lift)\w*") + r"|eyes? narrow\w*|narrow\w* eyes?\b",
     "AU07": _either(r"(?:eye)?lids?", r"(?:tight|tens|narrow)\w*") + r"|squint\w*|facial tightness",
     "AU09": _either(r"nose", r"(?:wrinkl|curl|pucker|scrunch)\w*"),
-    "AU10": _either(r"(?:upper )?lips?", _UP) + r"|lips? curl\w*|show\w* teeth",
-    "AU12": r"smil\w*|grin\w*|"
+    "AU10": _either(rf"(?<!lower )(?:upper )?{_LIP}", _UP) + r"|lips? curl\w*|show\w* teeth",
+    "AU12": r"smil\w*|grin\w*|upward (?:curve|turn)\w* of (?:\w+ )?(?:lips|mouth)"
+    r"|(?:lips|mouth) curv\w* up\w*|"
     + _either(r"corners?", r"(?:up|upturn|turn\w* up|pull(?!\w*\W+down)|rais|lift)\w*"),
     "AU14": r"dimpl\w*|indentation\w*",
     "AU15": _either(
@@ -62,9 +70,11 @@ _PATTERNS: dict[str, str] = {
     "AU17": _either(r"chin", r"(?:rais|lift|held|high)\w*"),
     "AU20": _either(_MOUTH, r"(?:stretch)\w*") + r"|(?:nasal|nostrils?) (?:flar|enlarg)\w*",
     "AU23": _either(_LIP, r"(?:tight|press|compress|purs)\w*"),
-    "AU25": _either(_LIP, r"(?:part|apart)\w*") + r"|slightly open(?:ed)? mouth",
-    "AU26": r"jaw\W+drop\w*|dropped\W+jaw|"
-    + _either(r"mouth", r"(?:open|wide|agape)\w*")
+    "AU25": _either(_LIP, r"(?:part|apart)\w*")
+    + rf"|{_LITTLE}[ -]open(?:ed)? mouth|mouth (?:\w+ )?{_LITTLE} open",
+    "AU26": r"jaw\W+(?:\w+ ){0,2}?(?:drop|fall|fell|hang|hung)\w*|(?:dropped|fallen)\W+jaw|"
+    + rf"mouth{_OPEN}(?:open|wide|agape)\w*|(?<!slightly )(?<!half )open\w*{_BEFORE}mouth"
+    + rf"|(?:wide|agape)\w*{_BEFORE}mouth"
     + r"|wide-mouthed",
     "AU28": _either(_LIP, r"(?:suck|drawn? in|pucker)\w*"),
     "AU45": r"blink\w*",
@@ -86,4 +96,19 @@ def unit_mentions(text: str) -> Iterator[tuple[str, int, int]]:
     """(unit, start, end) of each place where a text names a unit."""
     for unit, pattern in _COMPILED.items():
         for match in pattern.finditer(text):
-            yield unit, match.start(), match.end()
+            if not _of_other_part(unit, text, match):
+                yield unit, match.start(), match.end()
+
+
+_PART_OF_BROW = {"AU01": ("inner", "outer"), "AU02": ("outer", "inner")}
+_CLAUSE_END = re.compile(r"[,;:.!?()]")
+
+
+def _of_other_part(unit: str, text: str, match: re.Match[str]) -> bool:
+    """Whether only the other part of the brows is named, before the movement or within it."""
+    if unit not in _PART_OF_BROW:
+        return False
+    before = _CLAUSE_END.split(text[: match.start()])[-1].split()[-8:]
+    told = {*before, *re.findall(r"\w+", match[0])}
+    own, other = _PART_OF_BROW[unit]
+    return other in {word.lower() for word in told} and own not in {word.lower() for word in told}

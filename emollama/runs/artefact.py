@@ -114,9 +114,22 @@ class LoadedSamples(ABC):
         task: str,
         max_new_tokens: int,
         batch_size: int,
+        clues: bool = True,
     ) -> list[ModelAnswer]:
-        """Text that answers the question of a task; `channels` None uses all channels."""
+        """Text that answers the question of a task; `channels` None uses all channels.
+
+        `clues`: whether prompts hold the clues in words that they usually do.
+        """
         raise NotImplementedError("see Artefact.writes")
+
+    @abstractmethod
+    def given(self, sample_id: str) -> frozenset[Channel]:
+        """The channels that a sample has for the model."""
+
+    @property
+    def clues_are_told(self) -> bool:
+        """Whether the question for a reason holds clues in words, of some sample at least."""
+        return False
 
     def checked(self, sample_id: str, written: str, label: str) -> CheckedReason:
         """A reason that explains the label, held against what was measured in the sample."""
@@ -248,6 +261,13 @@ class Artefact(ABC):
         """
         tasks = self.record.get("config", {}).get("tasks", {})
         return self.writes and tasks.get("reason", {}).get("share") != 0
+
+    @property
+    def taught_to_describe(self) -> bool:
+        """Whether it learned to list words of any vocabulary."""
+        tasks = self.record.get("config", {}).get("tasks", {})
+        section = tasks.get("describe") or tasks.get("words") or {}  # as it was called before
+        return self.writes and section.get("share", 0) > 0
 
     @property
     def reads_clues(self) -> bool:

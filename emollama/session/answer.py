@@ -54,7 +54,8 @@ class Answer:
     several, `speech_seconds` how long somebody speaks. `familiar` says how far the clip lies from
     the model's training clips; `alone` what each channel alone answers, where there are several,
     `face_reader` the expression that the face shows, if any is clear; `conflict` (0..1) is how
-    likely, by their scores, two channels show different emotions.
+    likely, by their scores, two channels show different emotions. `described` are words of any
+    vocabulary for what the person feels, where they were asked for.
 
     Of a calibrated model `calibrated` are the probabilities after its temperature; `scores` stay
     what the model says. If a `coverage` was asked for, `label_set` holds the labels that the clip
@@ -85,13 +86,17 @@ class Answer:
     @property
     def reason_in_words(self) -> str:
         """Who wrote the reason, in plain words; "" without one."""
-        return "" if self.reason_from is None else REASON_FROM[self.reason_from]
+        if self.reason_from is None:
+            return ""
+        told = "; its last sentence is from asking each channel alone" if self.verdict else ""
+        return f"{REASON_FROM[self.reason_from]}{told}"
 
     speech_seconds: float | None = None
     familiar: Familiar | None = None
     alone: Mapping[str, str] = field(default_factory=dict)
     face_reader: str | None = None
     conflict: float | None = None
+    described: tuple[str, ...] | None = None
 
     @property
     def follows(self) -> tuple[str, ...]:
@@ -100,13 +105,18 @@ class Answer:
         return followed(self.label, self.alone) if several else ()
 
     @property
+    def verdict(self) -> str | None:
+        """Where the channels alone disagree, what each says and whom the answer follows."""
+        if len(set(self.alone.values())) < 2:
+            return None
+        each = ", ".join(f"the {c} alone says {label}" for c, label in self.alone.items())
+        follows = f", as the {' and the '.join(self.follows)}" if self.follows else ""
+        return f"The channels disagree: {each}; together they say {self.label}{follows}."
+
+    @property
     def disagreement(self) -> str | None:
         """A sentence where the channels alone, or the face reader, answer otherwise; else None."""
-        found = []
-        if len(set(self.alone.values())) > 1:
-            each = ", ".join(f"the {c} alone says {label}" for c, label in self.alone.items())
-            follows = f", as the {' and the '.join(self.follows)}" if self.follows else ""
-            found.append(f"The channels disagree: {each}; together they say {self.label}{follows}.")
+        found = [] if self.verdict is None else [self.verdict]
         if None not in (self.face_reader, self.label) and self.face_reader != self.label:
             found.append(f"The face reader says {self.face_reader}, the model says {self.label}.")
         return " ".join(found) or None
@@ -165,6 +175,8 @@ class Answer:
             more["follows"] = list(self.follows)
         if self.conflict is not None:
             more["conflict"] = round(self.conflict, 3)
+        if self.described is not None:
+            more["described"] = list(self.described)
         if self.face_reader is not None:
             more["face_reader"] = self.face_reader
         return {

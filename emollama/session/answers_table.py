@@ -71,7 +71,8 @@ class AnswersTable:
         need_table(path)
         self.path = path
         self._csv = path.suffix.lower() == ".csv"
-        self._columns = [*_FIRST, *(f"p({label})" for label in labels), *_LAST]
+        listed = ["described"] if run.get("describe") else []
+        self._columns = [*_FIRST, *(f"p({label})" for label in labels), *listed, *_LAST]
         told = json.dumps(run, sort_keys=True, default=str)
         self._run = hashlib.sha256(told.encode()).hexdigest()[:16]
         self._rows: dict[str, dict[str, Any]] = {}
@@ -152,7 +153,7 @@ class AnswersTable:
     def _flat(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The row as cells: a column a probability, lists and maps in words."""
         scores = row.get("calibrated") or row.get("scores") or {}
-        cells = {name: _cell(row.get(name)) for name in (*_FIRST, *_LAST)}
+        cells = {name: _cell(row.get(name)) for name in (*_FIRST, "described", *_LAST)}
         cells |= {f"p({label})": value for label, value in scores.items()}
         if row.get("label") is not None:
             cells["probability"] = scores.get(row["label"], "")

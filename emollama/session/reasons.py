@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 
 from emollama.llm.decoding import Reply
 from emollama.manifest.labels import label_set
@@ -59,7 +60,7 @@ class CheckedReply(Reply):
                 return
         self.checked = self._check(written.strip())
         self.finish = "stop"
-        if self._reply is not None and self.checked.text == written.strip():
+        if self._reply is not None and (self.checked.text or "").startswith(written.strip()):
             self.finish = self._reply.finish
         yield self.checked.text or NOTHING_MEASURED
 
@@ -87,6 +88,8 @@ def reason_from(reply: Reply) -> Origin | None:
 def check_of(look: ClipView, answer: Answer, written: str, why: bool = True) -> CheckedReason:
     """What a model wrote of a clip, held against its clues, channels and label.
 
+    Where the channels alone are known to disagree, a reason ends in whom the answer follows.
+
     Args:
         look: the clip.
         answer: whose label the reason has to explain.
@@ -99,4 +102,7 @@ def check_of(look: ClipView, answer: Answer, written: str, why: bool = True) -> 
     facts = facts_of(answer.label, look.used, clues, look.text, labels)
     if not why:
         return checked_answer(written, facts, labels)
-    return checked_reason(written, facts, labels, clues, look.compared_with)
+    checked = checked_reason(written, facts, labels, clues, look.compared_with)
+    if checked.text is None or answer.verdict is None:
+        return checked
+    return replace(checked, text=f"{checked.text} {answer.verdict}")

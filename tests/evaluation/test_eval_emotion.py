@@ -21,8 +21,9 @@ from emollama.evaluation.evaluate import evaluate
 from emollama.llm.training.config import TrainConfig
 from emollama.llm.training.sft import train
 from emollama.manifest.sample import read_manifest, write_manifest
-from emollama.scoring.predictions.prediction import Prediction
+from emollama.scoring.predictions.prediction import MODEL, Prediction
 from emollama.scoring.predictions.predictions import read_predictions
+from emollama.scoring.predictions.systems import TEMPLATE, WITHOUT_CLUES
 from emollama.workers.shares import Share
 from tests import warm
 from tests.llm.training.corpus import make
@@ -35,7 +36,11 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu"}
 @pytest.fixture(scope="module")
 def preset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("evaluate")
-    train(load_config(TrainConfig, make(folder, 40)))
+    asked = make(folder, 40)
+    clips = read_manifest(folder / "manifest.jsonl")
+    told = [s.model_copy(update={"clues": {"voice": "low pitch"}}) for s in clips.samples]
+    write_manifest(folder / "manifest.jsonl", "tiny", clips.labels, told)
+    train(load_config(TrainConfig, asked))
     path = folder / "eval.yaml"
     config = {
         "model": str(folder / "run/model"),
@@ -64,12 +69,18 @@ def rows(output: Path) -> list[Prediction]:
 @pytest.fixture(scope="module")
 def whole(preset: Path) -> list[Prediction]:
     evaluate(config(preset))
-    found = rows(preset.parent / "whole")
+    written = rows(preset.parent / "whole")
+    found = [r for r in written if r.system == MODEL]
+    unaided = [r for r in written if r.system == WITHOUT_CLUES]
+    assert {r.system for r in written} == {MODEL, TEMPLATE, WITHOUT_CLUES}
+    # The prompts without clues are others, and the answers to explain the same.
+    assert [(r.id, r.label) for r in unaided] == [(r.id, r.label) for r in found[90:]]
+    assert [r.reason for r in unaided] != [r.reason for r in found[90:]]
     # 30 clips, each with voice, face, words and all three; the last with reasons.
     assert len(found) == 120 and not (preset.parent / "whole/partial").exists()
     assert [r.id for r in found[:30]] == sorted(r.id for r in found[:30])
     assert all(r.reason is not None for r in found[90:]) and found[0].reason is None
-    return found
+    return written
 
 
 def test_killed_and_resumed_is_uninterrupted(

@@ -15,7 +15,7 @@ from emollama.base.files import write_json, write_text
 from emollama.bench.answers_file import read_answers
 from emollama.bench.report import bench_page, bench_result
 from emollama.cli.app import app
-from emollama.evaluation.known_clues import KNOWN_CLUES
+from emollama.evaluation.known_clues import vocabulary_of
 from emollama.scoring.metrics.context import Context
 from emollama.scoring.metrics.offsets import with_offsets
 from emollama.scoring.predictions.predictions import read_predictions
@@ -53,12 +53,11 @@ def test_report(name: str, tmp_path: Path) -> None:
     """Everything but the figures, whose names are taken from the committed report."""
     path = RESULTS / LABELLED[name]
     found = read_predictions(path)
-    known = KNOWN_CLUES.get(found.header.corpus)
     report = build_report(
         found,
         read_predictions(path.parent / "baseline.jsonl"),
         metric="uar" if name.startswith("ravdess") else "weighted_f1",
-        clues_in=known.named_in if known else None,
+        vocabulary=vocabulary_of(found.header.corpus),
     )
     report["figures"] = json.loads((path.parent / "report.json").read_text())["figures"]
     write_json(tmp_path / "report.json", report)

@@ -11,6 +11,7 @@ from rich.console import Console
 from emollama.base.errors import EmollamaError
 from emollama.evaluation.baseline import baseline_predictions
 from emollama.manifest.labels import LabelSet
+from emollama.scoring.metrics.hallucination import Vocabulary
 from emollama.scoring.predictions.prediction import Prediction
 from emollama.scoring.predictions.predictions import Header, read_predictions, write_predictions
 from emollama.scoring.predictions.systems import CHANCE, JOINT, LATE, MAJORITY
@@ -26,6 +27,9 @@ QUICK = {"resamples": 100}
 
 def clues_in(text: str) -> set[str]:
     return {w for w in ("loud", "smile", "frown") if w in text}
+
+
+VOCABULARY = Vocabulary(clues_in, lambda clue: "voice" if clue == "loud" else "face")
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +55,7 @@ def files(tmp_path_factory):
 def test_report_is_a_pure_function_of_the_files(files, tmp_path):
     def write(name, source):
         out = tmp_path / name
-        report_from_files(source, files / "baseline.jsonl", out, clues_in=clues_in, **QUICK)
+        report_from_files(source, files / "baseline.jsonl", out, vocabulary=VOCABULARY, **QUICK)
         return {p.name: p.read_bytes() for p in sorted(out.iterdir())}
 
     first = write("a", files / "model.jsonl")
@@ -72,7 +76,7 @@ def test_report_is_a_pure_function_of_the_files(files, tmp_path):
 
 def test_what_the_report_says(files, tmp_path):
     report = report_from_files(
-        files / "model.jsonl", files / "baseline.jsonl", tmp_path, clues_in=clues_in, **QUICK
+        files / "model.jsonl", files / "baseline.jsonl", tmp_path, vocabulary=VOCABULARY, **QUICK
     )
     text = (tmp_path / "report.json").read_text()
     assert report == json.loads(text) and "NaN" not in text and str(tmp_path) not in text

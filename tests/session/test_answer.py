@@ -61,16 +61,18 @@ def test_what_the_model_writes_is_checked_before_it_is_shown(
     answer = session.answer(look)
     assert (answer.reason_from, answer.compared_with) == ("clues", "the training corpus")
     assert answer.reason is not None and answer.label is not None
-    assert answer.reason.startswith("Compared with the training corpus, the voice has a low pitch.")
-    assert answer.reason.endswith(f"The model's scores are highest for {answer.label}.")
+    measured = answer.reason.removesuffix(f" {answer.verdict}")
+    assert measured.startswith("Compared with the training corpus, the voice has a low pitch.")
+    assert measured.endswith(f"The model's scores are highest for {answer.label}.")
     assert answer.to_dict()["reason_from"] == "clues"
+    answer = replace(answer, alone={})
     assert answer.reason_in_words == REASON_FROM["clues"]
 
     good = f"The voice has a low pitch in this clip. So the emotion is {answer.label}."
     for written, shown, origin in (
         (good, good, "model"),
         (f"The face shows raised inner brows. {good}", good, "model"),
-        (good.replace("low", "high"), answer.reason, "clues"),
+        (good.replace("low", "high"), measured, "clues"),
     ):
         told = written.replace(" ", "\n ")  # the stand-in writes word by word
         monkeypatch.setattr(session, "_reply", lambda *_, told=told: Written(told))
@@ -80,6 +82,13 @@ def test_what_the_model_writes_is_checked_before_it_is_shown(
         assert (" ".join("".join(pieces).split()), reason_from(reply)) == (shown, origin)
         assert not any(pieces[:-1]), "nothing is shown before it is checked"
     other = min(answer.scores, key=lambda label: answer.scores[label])
+    apart = replace(answer, alone={"voice": answer.label, "words": other})
+    monkeypatch.setattr(session, "_reply", lambda *_: Written(good.replace(" ", "\n ")))
+    why = session.reason(look, answer=apart)
+    assert why.text is not None and why.origin == "model"
+    assert " ".join(why.text.split()) == f"{good} {apart.verdict}"
+    assert apart.verdict is not None and apart.verdict.endswith(f"{answer.label}, as the voice.")
+    assert apart.reason_in_words.endswith("asking each channel alone")
     monkeypatch.setattr(session, "_reply", lambda *_: Written(other))
     named = "".join(session.ask(look, [Turn("user", "Which emotion is it?")]))
     assert named == f"The model's scores are highest for {answer.label}."

@@ -8,7 +8,7 @@ from importlib.resources import files
 from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.manifest.labels import LabelSet
 
-TASKS = ("emotion", "reason", "words")
+TASKS = ("emotion", "reason", "describe")
 
 
 @cache

@@ -106,20 +106,20 @@ class TasksSection(Strict):
 
     emotion: EmotionSection = EmotionSection()
     reason: ReasonSection = ReasonSection(share=0.0)
-    words: TaskSection = TaskSection(share=0.0)
+    describe: TaskSection = TaskSection(share=0.0)
     clues: Clues = "reasons"
 
     @model_validator(mode="after")
     def _some_task(self) -> TasksSection:
-        if self.emotion.share + self.reason.share + self.words.share <= 0:
+        if self.emotion.share + self.reason.share + self.describe.share <= 0:
             raise ValueError("the shares of all tasks are 0; set one above 0")
         return self
 
     @model_serializer(mode="wrap")
     def _as_given(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without `words` where they are never asked, so that earlier runs are gone on with."""
+        """Without `describe` where it is never asked, so that earlier runs are gone on with."""
         found: dict[str, Any] = values(self)
-        return {k: v for k, v in found.items() if k != "words" or self.words.share}
+        return {k: v for k, v in found.items() if k != "describe" or self.describe.share}
 
     def shares(self, targets: Targets) -> dict[str, float]:
         """{task: share} of the tasks that a clip with these targets has an answer to."""
@@ -129,8 +129,8 @@ class TasksSection(Strict):
             found["emotion"] = self.emotion.share
         if targets.reason or (labelled and self.reason.from_clues):
             found["reason"] = self.reason.share
-        if targets.words and self.words.share:
-            found["words"] = self.words.share
+        if targets.words and self.describe.share:
+            found["describe"] = self.describe.share
         return found
 
 
@@ -206,6 +206,7 @@ class TrainConfig(Strict):
     former_names: ClassVar[Mapping[str, str]] = {
         "model.start": "initialise_from",
         "model.streams.*.start": "initial_weights",
+        "tasks.words": "describe",
         "training.log_every": "log_every_steps",
         "training.save_every": "save_every_steps",
         "training.evaluate_every": "evaluate_every_steps",

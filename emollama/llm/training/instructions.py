@@ -133,12 +133,12 @@ class InstructionSchedule(Dataset[list[list[Encoded]]]):
         if task == "reason":
             # A reference reason tells of every channel, so none is dropped from its evidence.
             answer, weight = reason or "", self.tasks.reason.weight
-        elif task == "words":
+        elif task == "describe":
             # So are the words, whose order says nothing.
             words = list(sample.targets.words or ())
             draw.shuffle(words)
             evidence = self.processor.for_label(evidence, CHANNELS)
-            answer, weight = ", ".join(words), self.tasks.words.weight
+            answer, weight = ", ".join(words), self.tasks.describe.weight
         else:
             # Of the channels that this clip has, at least one stays.
             known = self.processor.channels(evidence) or CHANNELS

@@ -61,22 +61,23 @@ def referee(
 ) -> Referee | None:
     """Measure a system; None where no clip tells what each of its channels shows.
 
+    A channel that a clip lacks has no say: asked alone, a model answers its prior. Clips with fewer
+    than two channels are left out.
+
     Args:
         whole: answers from all channels, with scores.
         singles: answers of each channel alone.
         draws: see `Draws`.
     """
-    alone = [{row.id: row for row in rows} for rows in singles]
+    said = {(r.id, r.channels): r.scores for rows in singles for r in rows if r.scores}
     rows = [
         row
         for row in sorted(whole, key=lambda r: r.id)
-        if row.scores and row.reference and set(row.channels) <= set(row.truth or ())
-        and all(found.get(row.id) and found[row.id].scores for found in alone)
+        if row.scores and row.reference and len(row.given) > 1
+        and all(c in (row.truth or ()) and (row.id, (c,)) in said for c in row.given)
     ]  # fmt: skip
-    if len(alone) < 2 or not rows:
-        return None
-    conflicts = np.array([conflict([f[r.id].scores or {} for f in alone]) for r in rows], float)
-    clash = np.array([len({(r.truth or {})[c] for c in r.channels}) > 1 for r in rows])
+    conflicts = np.array([conflict([said[r.id, (c,)] for c in r.given]) for r in rows], float)
+    clash = np.array([len({(r.truth or {})[c] for c in r.given}) > 1 for r in rows], bool)
     if clash.all() or not clash.any():
         return None
     right = np.array([float(r.label == r.reference) for r in rows])

@@ -21,6 +21,7 @@ from emollama.scoring.metrics.bootstrap import Draws
 from emollama.scoring.metrics.faithfulness import CluesIn, derangement
 from emollama.scoring.metrics.measure import Difference, Groups, Score, mean_difference, mean_score
 from emollama.scoring.predictions.prediction import Prediction
+from emollama.scoring.predictions.systems import JOINT, OF_REASONS
 
 Pair = tuple[Prediction, Prediction]
 
@@ -46,6 +47,7 @@ class Twins:
         difference: of the first system's `recall`, own minus shuffled.
         kinds: the first system's recall by what differs in the pair.
         labels: by system, the share of pairs whose two labels differ.
+        label_difference: of these shares, the first system's minus the regression's.
     """
 
     reasons: dict[str, Following]
@@ -53,6 +55,7 @@ class Twins:
     difference: Difference | None
     kinds: dict[str, Score]
     labels: dict[str, Score]
+    label_difference: Difference | None = None
 
 
 def twins(
@@ -96,11 +99,30 @@ def twins(
     labels = {}
     for system, pairs in found.items():
         answered = [pair for pair in pairs if all(r.label is not None for r in pair)]
-        changed = np.array([float(a.label != b.label) for a, b in answered])
-        if answered:
+        if answered and system not in OF_REASONS:  # whose labels are the first system's
             drawn = [pair[0].group for pair in answered]
-            labels[system] = mean_score(changed, totals[system], groups=drawn, **draws)
-    return Twins(reasons, shuffled, difference, kinds, labels)
+            labels[system] = mean_score(_changed(answered), totals[system], groups=drawn, **draws)
+    against = _label_difference(next(iter(found.values())), found.get(JOINT, []), **draws)
+    return Twins(reasons, shuffled, difference, kinds, labels, against)
+
+
+def _changed(pairs: Sequence[Pair]) -> np.ndarray:
+    return np.array([float(a.label != b.label) for a, b in pairs])
+
+
+def _label_difference(
+    own: Sequence[Pair], theirs: Sequence[Pair], **draws: Unpack[Draws]
+) -> Difference | None:
+    """Over the pairs whose clips both systems answer; None without any."""
+    answered = [
+        {pair[0].id: pair for pair in pairs if all(r.label is not None for r in pair)}
+        for pairs in (own, theirs)
+    ]
+    both = sorted(answered[0].keys() & answered[1].keys())
+    if own is theirs or not both:
+        return None
+    a, b = ([pairs[i] for i in both] for pairs in answered)
+    return mean_difference(_changed(a), _changed(b), [p[0].group for p in a], **draws)
 
 
 def _following(values: np.ndarray, total: int, groups: Groups, **draws: Unpack[Draws]) -> Following:

@@ -40,7 +40,8 @@ _THINK = (
 )
 _SIGN = r"(?:evidence|signs?|indications?|traces?|hints?|suggestions?|proof)"
 _DISTANT = re.compile(
-    rf"\b(?:{_NOT} (?:\w+ ){{0,2}}{_THINK}|(?:no|without|little) (?:\w+ )?{_SIGN})\b"
+    rf"\b(?:{_NOT} (?:\w+ ){{0,2}}{_THINK}|(?:no|without|little) (?:\w+ )?{_SIGN}"
+    rf"|nothing (?:\w+ )?{_THINK})\b"
 )
 """A denied verb or sign takes along what it is of, to the end of the clause."""
 

@@ -45,6 +45,7 @@ class Prediction(BaseModel):
         answer: generated text the label was parsed from, if it was.
         reason: generated explanation; `reference_reason` the corpus's own.
         clues: clues that the clip really holds, where the corpus knows (rendered clips).
+        lacks: those of `channels` that the clip does not have.
         truth: each channel's own emotion, where the corpus knows it.
         latency_ms: time from prompt to answer.
         group: what a resample must not cut through (a speaker), if resampling by group.
@@ -75,6 +76,7 @@ class Prediction(BaseModel):
     reason: str | None = None
     reference_reason: str | None = None
     clues: tuple[str, ...] | None = None
+    lacks: tuple[Channel, ...] | None = None
     truth: dict[Channel, str] | None = None
     latency_ms: float | None = None
     group: str | None = None
@@ -90,6 +92,11 @@ class Prediction(BaseModel):
     fold: str | None = None
     pair: str | None = None
     differs: str | None = None
+
+    @property
+    def given(self) -> tuple[Channel, ...]:
+        """The channels of this pass that the clip has."""
+        return tuple(c for c in self.channels if c not in (self.lacks or ()))
 
     @field_validator("channels")
     @classmethod

@@ -6,3 +6,10 @@ JOINT = "logistic regression"
 LATE = "late fusion"
 MAJORITY = "majority class"
 CHANCE = "chance"
+
+TEMPLATE = "template of the measured clues"
+"""The model's own answers, with the sentence of the measured clues in place of its reasons."""
+WITHOUT_CLUES = "model without measured clues"
+"""The model asked for a reason without the clues that its prompts otherwise hold."""
+OF_REASONS = (TEMPLATE, WITHOUT_CLUES)
+"""Answered beside the model to compare reasons with, and for nothing else."""

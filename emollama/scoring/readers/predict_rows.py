@@ -66,7 +66,8 @@ def _prediction(answer: Mapping[str, Any]) -> Prediction:
         total = sum(scores.values())  # each is rounded
         given["scores"] = {label: value / total for label, value in scores.items()}
         given["label"] = answer["label"]
-    return Prediction(**given, values=answer.get("values"), reason=answer.get("reason") or None)
+    given |= {"values": answer.get("values"), "reason": answer.get("reason") or None}
+    return Prediction(**given, words=tuple(answer.get("described") or ()) or None)
 
 
 def _of_jsonl(path: Path) -> Iterator[Line]:
@@ -94,6 +95,7 @@ def _of_csv(path: Path) -> Iterator[Line]:
         row |= {
             "scores": scores,
             "labels": [x for x in row["labels"].split("; ") if x] if several else None,
+            "described": [x for x in row.get("described", "").split("; ") if x],
             "values": dict(_values(row["values"].split("; "), where)) or None,
         }
         yield where, row

@@ -16,6 +16,12 @@ from emollama.scoring.predictions.denial import denials, without_harmless
 from emollama.scoring.reasons.voice_words import FEWER, NOT, OPPOSITE, PATTERNS
 
 QUOTE = re.compile(r"[\"“]([^\"“”]{3,})[\"”]")
+_WHETHER = re.compile(r"\bwhether\b|(?<!\bas )(?<!\beven )\bif\b")
+_AFTER = re.compile(
+    r"[^.;!?]{0,24}?\b(?:(?:is|are|was|were|remains?) (?:absent|missing)"
+    r"|but (?:there (?:is|are|was|were) none|(?:he |she |they )?(?:fails?|failed|cannot)\b))"
+)
+"""What denies after the clue that it denies."""
 _INSIDE = re.compile(rf"\b{NOT}\b")
 _FREELY_DENIED = frozenset({"few pauses", "flat melody", "quiet voice"})
 """Whose own words deny: "hardly any pauses", "without melody", "barely audible"."""
@@ -48,7 +54,7 @@ def plain(text: str) -> str:
 def clues_in(text: str) -> list[Clue]:
     """The clues of a text in their order."""
     flat = plain(text)
-    found = {*_voice(flat), *_face(flat)}
+    found = {c for c in (*_voice(flat), *_face(flat)) if not _left_open(flat, c.start)}
     return sorted(found, key=lambda clue: (clue.start, clue.end, clue.name))
 
 
@@ -72,6 +78,14 @@ def _face(flat: str) -> Iterator[Clue]:
         yield Clue("face", unit, _denied(flat, start, end), start, end)
 
 
+def _left_open(flat: str, start: int) -> bool:
+    """Whether it is not said that something is so, but whether, or what would be if."""
+    clause = re.split(r"[,.;:!?\n]|\bbut\b", flat[:start])[-1]
+    return bool(_WHETHER.search(clause))
+
+
 def _denied(flat: str, start: int, end: int) -> bool:
-    """Whether a phrase is denied, before it or between its own words."""
-    return bool(_INSIDE.search(flat[start:end])) or denials(flat, [(start, end)])[0]
+    """Whether a phrase is denied: before it, between its own words, or after it."""
+    if _INSIDE.search(flat[start:end]) or _AFTER.match(flat, end):
+        return True
+    return denials(flat, [(start, end)])[0]

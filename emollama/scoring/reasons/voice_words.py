@@ -44,16 +44,17 @@ _DEGREE = (
 
 
 def _near(quality: str, thing: str) -> str:
-    """The quality before its thing, or said of it with a verb."""
+    """The quality before its thing, said of it with a verb, or in a list ("voice: low, soft")."""
     return (
         rf"(?:{quality}){_GAP}{_BETWEEN}(?:{thing})\b"
         rf"|(?:{thing}){_GAP}{_VERB}{_GAP}(?:{_DEGREE}{_GAP}){{0,4}}(?:{quality})\b"
+        rf"|(?:{thing}): (?:[\w-]+,? ){{0,3}}?(?:{quality})\b(?!{_GAP}{_THINGS}\b)"
     )
 
 
 def _does(verb: str, way: str) -> str:
     """A verb of speaking with its adverb, at most four words later or just before."""
-    gap = rf"{_GAP}(?:(?!{_THINGS}\b)[\w']+{_GAP}){{0,4}}?"
+    gap = rf"{_GAP}(?:(?!(?:{_THINGS}|that)\b)[\w']+{_GAP}){{0,4}}?"
     return rf"(?:{verb}){gap}(?:{way})\b|(?:{way}){_GAP}(?:{verb})\b"
 
 
@@ -115,7 +116,8 @@ _TABLE: dict[str, str] = {
         _near(r"flat(?:ter)?|lifeless|unvarying|unvaried|toneless|expressionless", _TUNE),
         _near(r"level|even|narrow|small|limited", r"melody|intonation|pitch range|range of pitch"),
         r"monoton\w+|deadpan|without (?:any )?(?:melody|intonation|inflection)|hardly any melody"
-        r"|(?:little|no) (?:melody|intonation|variation (?:in|of) pitch)",
+        r"|(?:little|no|hardly any) (?:melody|intonation"
+        r"|(?:variation|change|movement) (?:in|of) (?:the )?pitch)",
     )),
     "lively melody": "|".join((
         _near(
@@ -137,7 +139,8 @@ _TABLE: dict[str, str] = {
     r"|(?:speaks?|spoke|speech) (?:is )?fluent\w*|without (?:a )?break",
     "many pauses": rf"(?:many|frequent|numerous|several|long(?:er)?|lots of|more){_GAP}"
     rf"(?:\w+{_GAP})?pauses?\b|paus\w+ (?:often|frequently|a lot|again and again|many times)"
-    r"|(?:often|frequently) paus\w+|halting\w*|hesita\w+|pauses are (?:frequent|long|many)",
+    r"|(?:many|frequent|long) silences|(?:often|frequently) paus\w+|halting\w*|hesita\w+"
+    r"|pauses are (?:frequent|long|many)",
     ORDINARY: _near(r"ordinary|normal|usual|unremarkable|average", r"tone|voice|speech")
     + r"|nothing in the voice stands out",
 }  # fmt: skip

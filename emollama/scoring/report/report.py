@@ -20,13 +20,7 @@ from emollama.base.files import write_json, write_text
 from emollama.manifest.channels import Channel
 from emollama.manifest.labels import LabelSet
 from emollama.scoring.metrics.bootstrap import LEVEL, RESAMPLES, Draws
-from emollama.scoring.metrics.faithfulness import (
-    CluesIn,
-    Faithfulness,
-    LabelNaming,
-    clue_faithfulness,
-    label_naming,
-)
+from emollama.scoring.metrics.hallucination import Vocabulary
 from emollama.scoring.metrics.label_scores import (
     confusion_matrix,
     label_cases,
@@ -37,14 +31,14 @@ from emollama.scoring.metrics.label_scores import (
 from emollama.scoring.metrics.referee import Referee, referee
 from emollama.scoring.metrics.scores import evaluate, paired_difference, require_metric
 from emollama.scoring.metrics.twins import twins
-from emollama.scoring.predictions.parsing import named_labels
 from emollama.scoring.predictions.prediction import MODEL, Prediction
 from emollama.scoring.predictions.predictions import Predictions, read_predictions
-from emollama.scoring.predictions.systems import CHANCE, JOINT, LATE, MAJORITY
+from emollama.scoring.predictions.systems import CHANCE, JOINT, LATE, MAJORITY, OF_REASONS
 from emollama.scoring.report.curves import draw_curves
 from emollama.scoring.report.figures import draw_figures
 from emollama.scoring.report.findings import findings
 from emollama.scoring.report.modality import modality_report
+from emollama.scoring.report.reason_scores import beside, reason_scores
 from emollama.scoring.report.tables import markdown
 
 REPORT_VERSION = 1
@@ -61,7 +55,7 @@ def report_from_files(
     out_dir: Path,
     *,
     metric: str = "weighted_f1",
-    clues_in: CluesIn | None = None,
+    vocabulary: Vocabulary | None = None,
     **draws: Unpack[Draws],
 ) -> dict[str, Any]:
     """Read predictions files, write report.json, report.md and the figures; return the report.
@@ -72,7 +66,7 @@ def report_from_files(
     """
     predictions = read_predictions(model_predictions)
     baselines = read_predictions(baseline_predictions) if baseline_predictions else None
-    report = build_report(predictions, baselines, metric=metric, clues_in=clues_in, **draws)
+    report = build_report(predictions, baselines, metric=metric, vocabulary=vocabulary, **draws)
     report["figures"] = [*draw_figures(report, out_dir), *draw_curves(predictions, out_dir)]
     write_json(out_dir / "report.json", report)
     write_text(out_dir / "report.md", markdown(report))
@@ -84,7 +78,7 @@ def build_report(
     baselines: Predictions | None = None,
     *,
     metric: str = "weighted_f1",
-    clues_in: CluesIn | None = None,
+    vocabulary: Vocabulary | None = None,
     **draws: Unpack[Draws],
 ) -> dict[str, Any]:
     """Everything a report says, as plain JSON values without NaN.
@@ -93,8 +87,8 @@ def build_report(
         predictions: the model's rows; the headline is its largest set of channels.
         baselines: rows of other systems on the same samples.
         metric: the metric that channel sets and systems are compared by, one of `COMPARED`.
-        clues_in: the clues that a reason names; with it, and where rows hold reasons and the
-            clips' clues, the report tells whether reasons are faithful.
+        vocabulary: of the corpus's clues; with it, and where rows hold reasons and the clips'
+            clues, the report tells whether reasons are faithful.
         draws: see `Draws`. The seed is by default the run's own, from the predictions' header, so
             that re-scoring committed predictions gives the same intervals.
 
@@ -112,9 +106,10 @@ def build_report(
         where = predictions.path or "the predictions"
         raise EmollamaError(f"{where}: no row has a reference to score against")
     draws = {"resamples": RESAMPLES, "seed": every.header.seed, "by": "sample", **draws}
-    beside = sorted(systems[1:], key=lambda s: _BESIDE.index(s) if s in _BESIDE else -1)
+    further = [s for s in systems[1:] if s not in OF_REASONS]
+    further.sort(key=lambda s: _BESIDE.index(s) if s in _BESIDE else -1)
     others = []
-    for system in beside:
+    for system in further:
         channels = every.channel_sets(system)[-1]
         theirs = every.select(channels, system)
         others.append(
@@ -125,7 +120,7 @@ def build_report(
                 "difference": paired_difference(rows, theirs, metric, labels, **draws),
             }
         )
-    compared = [main, *(s for s in beside if any(every.channel_sets(s)))]
+    compared = [main, *(s for s in further if any(every.channel_sets(s)))]
     modality = modality_report(every, compared, metric, **draws)
     header = every.header
     report = {
@@ -148,15 +143,18 @@ def build_report(
         **label_part(rows, labels, **draws),
         "others": others,
         "modality": modality,
-        "faithfulness": _faithfulness(rows, clues_in, draws),
-        "label_naming": _label_naming(rows, labels, draws),
+        **vars(reason_scores(rows, labels, vocabulary, **draws)),
     }
-    by_system = {system: every.select(full, system) for system in compared}
-    if rows_of := _template(every, full, rows, compared):
-        report["template"] = _faithfulness(rows_of, clues_in, draws)
+    named_in = vocabulary.named_in if vocabulary else None
+    alike = beside(every, full, rows, compared[1:])
+    if reasoned := {s: its for s, its in alike.items() if any(r.reason for r in its)}:
+        report["reasons_beside"] = {
+            system: reason_scores(its, labels, vocabulary, **draws)
+            for system, its in reasoned.items()
+        }
     if judged := _referee(every, full, compared, draws):
         report["referee"] = judged
-    if (paired := twins(by_system, clues_in, **draws)) is not None:
+    if (paired := twins({main: rows, **alike}, named_in, **draws)) is not None:
         report["twins"] = paired
     made: dict[str, Any] = json.loads(json.dumps(plain(report), allow_nan=False))
     made["findings"] = findings(made)
@@ -197,29 +195,6 @@ def _latency(rows: Sequence[Prediction]) -> dict[str, Any] | None:
     return {"n": len(times), "median": float(median), "p95": float(slow)}
 
 
-def _faithfulness(
-    rows: Sequence[Prediction], clues_in: CluesIn | None, draws: Draws
-) -> Faithfulness | None:
-    rendered = {r.id: r.clues for r in rows if r.clues}
-    reasons = {r.id: r.reason for r in rows if r.reason is not None and r.id in rendered}
-    if clues_in is None or len(reasons) < 2:
-        return None
-    groups = {r.id: r.group for r in rows}
-    return clue_faithfulness(reasons, rendered, clues_in, groups, **draws)
-
-
-def _template(
-    every: Predictions,
-    channels: Sequence[Channel],
-    rows: Sequence[Prediction],
-    beside: Sequence[str],
-) -> list[Prediction]:
-    """The regression's rows with reasons of the clips whose reasons are scored."""
-    told = {r.id for r in rows if r.reason is not None}
-    found = every.select(tuple(channels), JOINT) if JOINT in beside else []
-    return [r for r in found if r.reason is not None and r.id in told]
-
-
 def _referee(
     every: Predictions, channels: Sequence[Channel], systems: Sequence[str], draws: Draws
 ) -> dict[str, Referee]:
@@ -230,14 +205,6 @@ def _referee(
         if len(alone) > 1 and all(alone):
             found[system] = referee(every.select(channels, system), alone, **draws)
     return {system: one for system, one in found.items() if one is not None}
-
-
-def _label_naming(rows: Sequence[Prediction], labels: LabelSet, draws: Draws) -> LabelNaming | None:
-    named = {r.id: named_labels(r.reason, labels) for r in rows if r.reason and r.reference}
-    if len(named) < 2:
-        return None
-    references = {r.id: r.reference for r in rows if r.reference}
-    return label_naming(named, references, {r.id: r.group for r in rows}, **draws)
 
 
 def plain(value: Any) -> Any:

@@ -13,7 +13,7 @@ from emollama.base.errors import EmollamaError
 from emollama.scoring.metrics.registry import COMPARED, METRICS, REPORTED
 from emollama.scoring.predictions.prediction import set_name
 from emollama.scoring.report.cells import Table, difference_text, number, score_text
-from emollama.scoring.report.reason_tables import faithfulness_table, naming_table, twin_tables
+from emollama.scoring.report.reason_tables import reason_tables
 
 METRIC_NAMES = {name: METRICS[name].title for name in REPORTED}
 
@@ -37,12 +37,7 @@ def report_tables(report: dict[str, Any]) -> Iterator[Table]:
         yield _referee(report["referee"])
     yield _classes(report)
     yield _confusion(report)
-    if report["faithfulness"] is not None:
-        yield faithfulness_table(report)
-    if report["label_naming"] is not None:
-        yield naming_table(report)
-    if "twins" in report:
-        yield from twin_tables(report["twins"])
+    yield from reason_tables(report)
     if report["failures"]:
         rows = tuple((kind, str(n)) for kind, n in report["failures"].items())
         yield Table("Answers without a label, by reason", ("reason", "n"), rows)

@@ -6,9 +6,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from emollama.base.config import load_config
 from emollama.base.errors import EmollamaError
+from emollama.cli.app import app
 from emollama.evaluation.config import EvalConfig, EvalData
 from emollama.evaluation.evaluate import evaluate
 from emollama.inputs.config import ModalityDropout
@@ -17,9 +19,13 @@ from emollama.llm.training.sft import train
 from emollama.manifest.sample import Sample, Targets, read_manifest, write_manifest
 from emollama.scoring.predictions.parsing import parse_set
 from emollama.scoring.predictions.predictions import read_predictions
+from emollama.scoring.readers.predict_rows import read_predict_rows
+from emollama.session import open_session
+from emollama.session.observation import nothing_seen
 from tests.llm.training.corpus import make
 from tests.llm.training.test_instructions import processor, schedule  # noqa: F401  a fixture
 from tests.scoring.wheel_made import write_tables
+from tests.session.made import tiny_artefact
 
 VOTES = Targets(emotion="happy", votes={"happy": 3, "sad": 1})
 WORDS = Targets(words=("joyful", "ill at ease", "proud"))
@@ -47,7 +53,7 @@ def test_a_label_is_drawn_by_its_share_of_the_votes(processor) -> None:  # noqa:
 
 
 def test_words_are_listed_in_any_order(processor) -> None:  # noqa: F811
-    tasks = TasksSection.model_validate({"words": {"share": 1.0}})
+    tasks = TasksSection.model_validate({"describe": {"share": 1.0}})
     found = answers(processor, Sample(id="a", text="x", targets=WORDS), tasks, 20)
     assert {frozenset(parse_set(text)) for text in found} == {frozenset(WORDS.words or ())}
     assert len(set(found)) > 2
@@ -61,7 +67,7 @@ def test_words_are_listed_in_any_order(processor) -> None:  # noqa: F811
         (VOTES.model_copy(update={"emotion": None}), {"emotion": {"soft_labels": True}},
          {"emotion": 1.0}),
         (WORDS, {}, {}),
-        (WORDS, {"words": {"share": 2.0}}, {"words": 2.0}),
+        (WORDS, {"describe": {"share": 2.0}}, {"describe": 2.0}),
         (Targets(emotion="sad", reason="Low voice."), {"reason": {"share": 3.0}},
          {"emotion": 1.0, "reason": 3.0}),
         (Targets(emotion="sad"), {"reason": {"share": 3.0, "from_clues": True}},
@@ -76,8 +82,8 @@ def test_a_clip_is_asked_what_it_answers(
 
 def test_earlier_configurations_stay_as_they_are() -> None:
     told = TasksSection().model_dump()
-    assert "words" not in told and "soft_labels" not in told["emotion"]
-    given = {"emotion": {"soft_labels": True}, "words": {"share": 1.0}}
+    assert "describe" not in told and "soft_labels" not in told["emotion"]
+    given = {"emotion": {"soft_labels": True}, "describe": {"share": 1.0}}
     asked = TasksSection.model_validate(given)
     assert TasksSection.model_validate(asked.model_dump()) == asked
     with pytest.raises(ValueError, match="shares of all tasks are 0"):
@@ -90,22 +96,42 @@ def test_lists_as_models_write_them() -> None:
     assert parse_set("candid; sand") == ("candid", "sand") and parse_set(" .,") == ()
 
 
-def test_trained_and_asked_for_words(tmp_path: Path) -> None:
+def test_trained_and_asked_for_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = make(tmp_path)
-    options = ["training.max_steps=2", "tasks.words.share=1", "tasks.reason.share=0",
-               "model.streams=[]", "training.save_every_steps=2"]  # fmt: skip
+    options = ["training.max_steps=40", "tasks.words.share=1", "tasks.reason.share=0",
+               "tasks.emotion.share=0", "model.streams=[]"]  # fmt: skip
     config = load_config(TrainConfig, path, options)
+    assert "tasks.words is now tasks.describe" in capsys.readouterr().err
     manifest = read_manifest(config.data.manifest)
     samples = [s.model_copy(update={"targets": WORDS}) for s in manifest.samples]
     write_manifest(config.data.manifest, "tiny", manifest.labels, samples)
-    with pytest.raises(EmollamaError, match=r"no training sample has an answer .* tasks\.words"):
+    with pytest.raises(EmollamaError, match=r"no training sample has an answer .* tasks\.describe"):
         train(config.model_copy(update={"tasks": TasksSection()}))
     model = train(config)
     data = EvalData(manifest=config.data.manifest, split="val")
-    asked = EvalConfig(model=model, output=tmp_path / "eval", data=data, task="words")
+    asked = EvalConfig.model_validate(
+        {"model": model, "output": tmp_path / "eval", "data": data, "task": "words"}
+    )
+    assert asked.task == "describe"
     assert evaluate(asked).scores is None  # nothing says yet which words mean the same
     scored = evaluate(asked.model_copy(update={"wheel": write_tables(tmp_path / "wheel")})).scores
     assert scored is not None and "ew_f" in str(scored)
     rows = read_predictions(tmp_path / "eval" / "predictions.jsonl").rows
     assert len(rows) == 6 and {r.reference_words for r in rows} == {WORDS.words}
     assert all(r.answer is not None and (r.words or r.parse_failure == "no words") for r in rows)
+    table, where = tmp_path / "answers.csv", str(config.data.manifest)
+    predict = ["predict", where, "--model", str(model), "--out", str(table), "--describe"]
+    told = CliRunner().invoke(app, [*predict, "--no-explain", "--dtype", "float32"])
+    assert told.exit_code == 0, told.output
+    said = {word for row in read_predict_rows(table)[0] for word in row.words or ()}
+    assert said & set(WORDS.words or ()), said
+    score = ["score", str(table), "--manifest", where, "--wheel", str(tmp_path / "wheel")]
+    scored = CliRunner().invoke(app, [*score, "--metric", "ew_f", "--format", "json"])
+    assert scored.exit_code == 0 and '"ew_f"' in scored.output, scored.output
+
+
+def test_a_model_that_never_learned_to_describe_says_so(tmp_path: Path) -> None:
+    session = open_session(tiny_artefact(tmp_path / "tiny"), "float32", describe=False)
+    look = session.look_at(nothing_seen(), "We won!")
+    with pytest.raises(EmollamaError, match=r"^model 'tiny.*' did not learn to describe: .*share"):
+        session.answer(look, explain=False, describe=True)

@@ -1,0 +1,23 @@
+"""The reading of clues from free text, against 200 labelled texts that are sealed."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parent / "clue_reading"
+SEALED = {
+    "guide.md": "16d78df49985e4652851c850deb2945a5085ef3f9cb5ea4a938e50a8667c7523",
+    "sheet.jsonl": "3ef3efa442f410aa03d8ad614909b24e19da5e7896e35540cc65f902c502661a",
+    "sources.jsonl": "4c4c43a2867958c28d33966924a45e404bb6a46f52e91ef559c791e19475f8b7",
+    "labels_a.jsonl": "b3645a9b69a7e2ef4afee7361ae9d56f2f44aca1ad54936ddfa345cfc94b774e",
+    "labels_b.jsonl": "b3645a9b69a7e2ef4afee7361ae9d56f2f44aca1ad54936ddfa345cfc94b774e",
+}
+"""Committed before the reader was run on any of the texts, or changed."""
+
+
+@pytest.mark.parametrize("name", SEALED)
+def test_the_labelled_texts_are_sealed(name: str) -> None:
+    assert hashlib.sha256((FOLDER / name).read_bytes()).hexdigest() == SEALED[name]
