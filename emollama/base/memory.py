@@ -49,3 +49,19 @@ def give_back_freed_memory() -> None:
     """
     with suppress(AttributeError, OSError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
+
+
+class Freed:
+    """Memory of temporary tensors, given back to the system whenever enough was freed."""
+
+    enough = 1 << 26
+
+    def __init__(self) -> None:
+        self._size = 0
+
+    def add(self, size: int) -> None:
+        """Count `size` bytes that were freed."""
+        self._size += size
+        if self._size > self.enough:
+            give_back_freed_memory()
+            self._size = 0

@@ -10,7 +10,7 @@ import copy
 import math
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json
+from emollama.base.memory import Freed
 from emollama.llm.modeling import EmotionLlama
 from emollama.llm.weight_files import WeightFiles
 
@@ -40,6 +41,10 @@ _FREE = (
     "peft_version", "megatron_core", "qalora_group_size",
 )  # fmt: skip
 """Settings that may have any value there; all others are empty."""
+
+
+ONE_SUM = 64
+"""Ranks up to which a product's sum is made whole before anything is added to it."""
 
 
 class Adapter(Protocol):
@@ -110,6 +115,7 @@ class _Product:
     shapes: dict[str, tuple[int, ...]]
     scale: float
     file: WeightFiles
+    freed: Freed = field(default_factory=Freed)
 
     @classmethod
     def of(cls, settings: Any, model: EmotionLlama, file: WeightFiles) -> _Product | None:
@@ -151,9 +157,15 @@ class _Product:
     def fold(self, layer: str, plain: dict[str, Tensor]) -> dict[str, Tensor]:
         weight = plain[f"{layer}.weight"]
         down, up = (
-            self.file.read(f"{WRAPPED}{layer}.lora_{half}.weight").to(weight) for half in "AB"
+            self.file.read(f"{WRAPPED}{layer}.lora_{half}.weight", weight.dtype).to(weight.device)
+            for half in "AB"
         )
-        weight += (up @ down).mul_(self.scale)
+        if math.frexp(self.scale)[0] == 0.5 and len(down) <= ONE_SUM:
+            # By a power of two every product of the sum is exact, so that the bits are the same.
+            torch.addmm(weight, up.mul_(self.scale), down, out=weight)
+        else:
+            weight += (up @ down).mul_(self.scale)
+            self.freed.add(weight.nbytes)
         return plain
 
 
@@ -178,6 +190,7 @@ class _Peft:
             if isinstance(layer, LoraLayer)
         }
         self._file = file
+        self._freed = Freed()
 
     def fold(self, layer: str, plain: dict[str, Tensor]) -> dict[str, Tensor]:
         module = self.layers[layer]
@@ -196,4 +209,5 @@ class _Peft:
             module.merge()
         done = {f"{layer}.{n}": p.detach() for n, p in module.get_base_layer().named_parameters()}
         module.to("meta")
+        self._freed.add(2 * sum(value.nbytes for value in done.values()))  # with the product
         return done

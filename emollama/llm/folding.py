@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from math import prod
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from accelerate import init_empty_weights
@@ -20,8 +22,7 @@ from transformers.initialization import no_init_weights
 
 from emollama.assets.fingerprint import weights_fingerprint
 from emollama.base.errors import EmollamaError
-from emollama.base.memory import give_back_freed_memory
-from emollama.llm.adapter import ADAPTER_FILE, WRAPPED, adapter_of
+from emollama.llm.adapter import ADAPTER_FILE, WRAPPED, Adapter, adapter_of
 from emollama.llm.backbone import load_llm, resolve_llm
 from emollama.llm.configuration import EmotionLlamaConfig, read_config
 from emollama.llm.modeling import EmotionLlama
@@ -33,9 +34,6 @@ LANGUAGE_MODEL = "language_model."
 """Prefix of the language model's tensors in an EmotionLlama; the others are projectors'."""
 
 CPU = torch.device("cpu")
-
-GIVEN_BACK_EVERY = 1 << 26
-"""Bytes of temporary layers after which freed memory goes back to the system."""
 
 
 def folded(
@@ -140,25 +138,36 @@ def _with_adapter(
         of_layer: dict[str, list[str]] = defaultdict(list)
         for name in names:
             of_layer[name.rpartition(".")[0]].append(name)
-        freed = 0
+        room = None if dtype == torch.float32 else _room_for_one(names, adapter)
         for owner, members in of_layer.items():
             if owner in adapter.layers:
-                exact = {n: _copied(base(_in_llm(n)), device, torch.float32) for n in members}
-                freed += 2 * sum(v.nbytes for v in exact.values())  # with the product
+                exact = {
+                    n: base(_in_llm(n), torch.float32, room if n == f"{owner}.weight" else None).to(
+                        device
+                    )
+                    for n in members
+                }
                 done = adapter.fold(owner, exact)
                 del exact
                 for name in members:
                     yield name, done.pop(name).to(dtype)
-                if freed > GIVEN_BACK_EVERY:
-                    give_back_freed_memory()
-                    freed = 0
                 continue
             for name in members:
                 whole = WRAPPED + name in file.entries  # trained in full
-                value = file.read(WRAPPED + name) if whole else base(_in_llm(name))
-                yield name, _copied(value, device, _kept_in(name, dtype))
+                kept = _kept_in(name, dtype)
+                value = file.read(WRAPPED + name, kept) if whole else base(_in_llm(name), kept)
+                yield name, value.to(device)
 
     return tensors()
+
+
+def _room_for_one(names: dict[str, tuple[int, ...]], adapter: Adapter) -> Tensor:
+    """Memory in float32 in which one layer after another is folded.
+
+    New memory for each takes longer than folding it, and the gaps that it leaves stay the process'.
+    """
+    sizes = (prod(names.get(f"{layer}.weight", ())) for layer in adapter.layers)
+    return torch.empty(max(sizes, default=0))
 
 
 def _as_stored(
@@ -169,7 +178,7 @@ def _as_stored(
     model: EmotionLlama,
 ) -> Iterator[tuple[str, Tensor]]:
     weights = require_merged(folder, config, model)
-    return ((n, _copied(weights.read(n), device, _kept_in(n, dtype))) for n in weights.entries)
+    return ((n, weights.read(n, _kept_in(n, dtype)).to(device)) for n in weights.entries)
 
 
 def require_merged(
@@ -196,9 +205,13 @@ def require_merged(
     return WeightFiles({name: weights.entries[name] for name in names})
 
 
-def _base_reader(
-    llm: Path, model: EmotionLlama, names: dict[str, tuple[int, ...]]
-) -> Callable[[str], Tensor]:
+class _Reader(Protocol):
+    """Reads a tensor in a format, as `WeightFiles.read`."""
+
+    def __call__(self, key: str, dtype: torch.dtype, into: Tensor | None = None) -> Tensor: ...
+
+
+def _base_reader(llm: Path, model: EmotionLlama, names: dict[str, tuple[int, ...]]) -> _Reader:
     """Reads a tensor of the language model by its name there.
 
     Most are read from the file one by one. Where a family's files name tensors otherwise than its
@@ -210,12 +223,7 @@ def _base_reader(
     if all(shapes.get(name) == shape for name, shape in ours.items()):
         return files.read
     state = load_llm(llm, files.dtype).state_dict()
-    return state.__getitem__
-
-
-def _copied(value: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """A tensor of its own: what was read is a view of a mapped file."""
-    return value.to(device, dtype, copy=True)
+    return lambda key, dtype, into=None: state[key].to(dtype, copy=True)
 
 
 def _kept_in(name: str, dtype: torch.dtype) -> torch.dtype:

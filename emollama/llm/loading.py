@@ -49,8 +49,8 @@ def _load_folded(
 ) -> EmotionLlama:
     """The model with its adapter folded in, never larger than its weights and one layer."""
     model = empty_model(config, dtype)
-    for name, tensor in folded(folder, dtype, device, model):
-        _assign(model, name, tensor)
+    tensors = dict(folded(folder, dtype, device, model))
+    model.load_state_dict(tensors, strict=False, assign=True)
     model.language_model.tie_weights()
     return cast(EmotionLlama, cast(nn.Module, model).to(device).requires_grad_(False))
 
@@ -99,7 +99,7 @@ def _load_quantised(
     )  # fmt: skip
     for name in weights.entries:
         if name.startswith("projector_"):
-            _assign(model, name, weights.read(name).to(torch.float32, copy=True))
+            _assign(model, name, weights.read(name, torch.float32))
     _projectors_to(model, device)
     return model
 

@@ -16,8 +16,9 @@ from typing import Any, get_args
 
 import numpy as np
 from jinja2 import TemplateError
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
+from emollama.assets.tokenizer import open_tokenizer
 from emollama.base.errors import EmollamaError, require_known
 from emollama.base.files import read_json, write_json
 from emollama.base.paths import PROCESSOR_FILE
@@ -77,14 +78,11 @@ def minigpt_answer(text: str) -> str:
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """The tokenizer of a folder; code beside it is never run."""
     try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
-        )
+        return open_tokenizer(folder)
     except Exception as error:
         # The tokenizer libraries raise whatever their parsers do, Rust's bare Exception included.
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise EmollamaError(f"{folder}: the tokenizer cannot be loaded: {reason}") from error
-    return tokenizer
 
 
 class EmotionLlamaProcessor:

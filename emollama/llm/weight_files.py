@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import mmap
+import os
 from collections import Counter
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from emollama.base.errors import EmollamaError
@@ -26,6 +25,9 @@ DTYPES = {
     "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
 }  # fmt: skip
 """Formats of weights as safetensors names them; others are not weights that can be added to."""
+
+PIECE = 1 << 18
+"""Values of a tensor that are made another format at once: as many as caches hold."""
 
 
 @dataclass(frozen=True)
@@ -89,48 +91,83 @@ class WeightFiles:
         """The size of all tensors in a format."""
         return dtype.itemsize * sum(prod(entry.shape) for entry in self.entries.values())
 
-    def read(self, key: str) -> Tensor:
-        """One tensor as it is stored.
+    def read(
+        self, key: str, dtype: torch.dtype | None = None, into: Tensor | None = None
+    ) -> Tensor:
+        """One tensor, in memory of its own.
 
-        The file is mapped for this tensor alone: pages of a mapping that stays open would count
-        as memory beside the weights made of them.
+        It is read, not mapped: the system finds the pages of a mapping one by one, which takes
+        longer than copying them. Another format is made of it piece by piece.
+
+        Args:
+            key: its name.
+            dtype: its format; None for the one in which it is stored.
+            into: memory for at least as many values, one dimension in that format, of which the
+                result is a view; None for new memory.
 
         Raises:
-            EmollamaError: it is corrupt, or no weight that can be added to.
+            EmollamaError: the file is corrupt, or the tensor no weight that can be added to.
         """
         entry = self.entries[key]
         if entry.format not in DTYPES:
             raise EmollamaError(f"{entry.path}: {key} is stored in {entry.format}, not as floats")
-        dtype, count = DTYPES[entry.format], prod(entry.shape)
-        if not count:
-            return torch.empty(entry.shape, dtype=dtype)
-        before = entry.first % mmap.ALLOCATIONGRANULARITY
+        stored, count = DTYPES[entry.format], prod(entry.shape)
+        values = torch.empty(count, dtype=dtype or stored) if into is None else into[:count]
         try:
             with entry.path.open("rb") as file:
-                # Private pages, as torch wants to be able to write; nothing does.
-                part = mmap.mmap(
-                    file.fileno(), before + count * dtype.itemsize,
-                    access=mmap.ACCESS_COPY, offset=entry.first - before,
-                )  # fmt: skip
+                file.seek(entry.first)
+                if values.dtype == stored:
+                    _fill(values, file)
+                else:
+                    piece = torch.empty(min(count, PIECE), dtype=stored)
+                    for part in values.split(PIECE):
+                        part.copy_(_fill(piece[: len(part)], file))
         except (OSError, ValueError) as error:
             raise EmollamaError(f"{entry.path}: is corrupt: {error}") from error
-        return torch.frombuffer(part, dtype=dtype, count=count, offset=before).view(entry.shape)
+        return values.view(entry.shape)
+
+
+def _fill(values: Tensor, file: BinaryIO) -> Tensor:
+    """Give a tensor of one dimension the next bytes of a file."""
+    # A BufferedReader goes on where the system reads less than it is asked for.
+    if values.nbytes and file.readinto(values.view(torch.uint8).numpy()) != values.nbytes:
+        raise ValueError("it ends too early")
+    return values
 
 
 def _entries(path: Path) -> dict[str, Entry]:
     try:
-        with safe_open(path, framework="pt") as file:
-            found: dict[str, Any] = {key: file.get_slice(key) for key in file.keys()}  # noqa: SIM118
-        with path.open("rb") as plain:  # the header, in which there is no mistake
-            size = int.from_bytes(plain.read(8), "little")
-            header = json.loads(plain.read(size))
-        return {
-            k: Entry(
-                path, 8 + size + header[k]["data_offsets"][0], tuple(s.get_shape()), s.get_dtype()
-            )
-            for k, s in found.items()
-        }
+        with path.open("rb") as file:
+            whole = os.fstat(file.fileno()).st_size
+            size = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(size)) if 0 < size <= whole - 8 else None
+        return _checked(path, header, 8 + size, whole)
     except FileNotFoundError as error:
         raise EmollamaError(f"{path}: is missing") from error
-    except (SafetensorError, OSError) as error:
+    except (KeyError, OSError, TypeError, ValueError) as error:
         raise EmollamaError(f"{path}: is corrupt: {error}") from error
+
+
+def _checked(path: Path, header: Any, first: int, whole: int) -> dict[str, Entry]:
+    """The entries of a header whose tensors fill the file from byte `first` to its end."""
+    if not isinstance(header, dict):
+        raise ValueError("it has no header")
+    header.pop("__metadata__", None)
+    found: dict[str, Entry] = {}
+    bounds: list[tuple[int, int]] = []
+    for key, told in header.items():
+        (begin, end), shape, kind = told["data_offsets"], tuple(told["shape"]), told["dtype"]
+        if not all(type(n) is int and n >= 0 for n in (begin, end, *shape)):
+            raise ValueError(f"{key} has no place in it")
+        if kind in DTYPES and end - begin != prod(shape) * DTYPES[kind].itemsize:
+            raise ValueError(f"{key} has other bytes than its shape")
+        found[key] = Entry(path, first + begin, shape, kind)
+        bounds.append((begin, end))
+    at = 0
+    for begin, end in sorted(bounds):
+        if begin != at:
+            raise ValueError("its tensors overlap, or leave gaps")
+        at = end
+    if first + at != whole:
+        raise ValueError(f"it has {whole} bytes, its header tells of {first + at}")
+    return found

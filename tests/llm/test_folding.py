@@ -32,6 +32,7 @@ from tests.tiny import tiny_llm
 KINDS = {
     "plain": {},
     "rslora": {"use_rslora": True},
+    "a third": {"lora_alpha": 3},
     "dora": {"use_dora": True},
     "ranks": {"rank_pattern": {"v_proj": 7}, "alpha_pattern": {"v_proj": 3}},
 }

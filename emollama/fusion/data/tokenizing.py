@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from transformers import AutoConfig, AutoTokenizer
+from transformers import AutoConfig
 from transformers.utils import logging
 
+from emollama.assets.tokenizer import open_tokenizer
 from emollama.base.errors import EmollamaError
 from emollama.fusion.data.raw_media import RawTrack
 
@@ -38,9 +39,7 @@ def load_tokenizer(folder: Path, where: str) -> Any:
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
-        )
+        tokenizer: Any = open_tokenizer(folder)
         limit = tokenizer.model_max_length
         if (folder / "config.json").is_file():
             config = AutoConfig.from_pretrained(

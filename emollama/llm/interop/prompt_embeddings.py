@@ -95,5 +95,4 @@ def _fill(module: nn.Module, files: WeightFiles, prefix: str) -> None:
                 f"{prefix}{name}: is {stored or 'missing'}, expected {tuple(state[name].shape)}; "
                 "export the model again"
             )
-    # Of its own: what was read is a view of a mapped file.
-    module.load_state_dict({n: files.read(prefix + n).clone() for n in state}, assign=True)
+    module.load_state_dict({n: files.read(prefix + n) for n in state}, assign=True)
