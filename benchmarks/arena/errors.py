@@ -92,7 +92,7 @@ def found_by(make: Callable[[int], Answerer], seeds: int) -> dict[str, float]:
     """By rule, the share of answerers of which it says its bias."""
     counted: Counter[str] = Counter()
     for seed in range(seeds):
-        counted.update(f.bias for f in diagnosed(make(seed).behaviour()))
+        counted.update(f.bias for f in diagnosed(make(seed).behaviour()) or ())
     return {bias: n / seeds for bias, n in sorted(counted.items())}
 
 

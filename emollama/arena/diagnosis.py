@@ -69,10 +69,10 @@ class Finding:
     why: str
 
 
-def diagnosed(behaviour: Behaviour) -> list[Finding]:
-    """All biases that the rules find; [] for none."""
+def diagnosed(behaviour: Behaviour) -> list[Finding] | None:
+    """All biases that the rules find; [] for none, None where there are too few clips to say."""
     if len(behaviour.answers) < LEAST_CLIPS:
-        return []
+        return None
     found = [_always(behaviour), *_places(behaviour), *_one_channel(behaviour), _random(behaviour)]
     return [one for one in found if one is not None]
 

@@ -16,7 +16,9 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
+from av.video.stream import VideoStream
 
 from emollama.arena.configuration import Ablation
 from emollama.arena.questions import Question
@@ -33,7 +35,7 @@ FOLDER = "clips"
 """Folder of the films that are written, inside the output."""
 FPS = 12
 """Pictures a second of a span that is written as a film."""
-_GREY = 127
+_GREY, _SOUND_FRAME = 127, 1024
 _SIDE, _BLANK_FPS = 224, 10  # of the blank picture where a film has none to measure
 _H264 = {"crf": "18", "preset": "veryfast"}
 
@@ -133,12 +135,13 @@ def write_span(sample: Sample, manifest: Manifest, path: Path) -> None:
         seen = decode_clip(video, frames=count, want_audio=False, view=sample.view, **span)  # type: ignore[arg-type]
         images = None if seen.frames is None else seen.frames.images
     with av.open(str(path), "w", format="mp4") as container:
-        if images is not None:
-            height, width = (side // 2 * 2 for side in images.shape[1:3])
-            pictures = (image[:height, :width] for image in images)
-            _write_pictures(container, pictures, width, height, FPS)
-        if heard.audio is not None:
-            _write_sound(container, heard.audio)
+        # Both tracks stand in the header, which the first packet writes.
+        seen_in = None if images is None else _picture_track(container, *images.shape[1:3], FPS)
+        heard_in = None if heard.audio is None else _sound_track(container)
+        if images is not None and seen_in is not None:
+            _write_pictures(container, seen_in, iter(images))
+        if heard.audio is not None and heard_in is not None:
+            _write_sound(container, heard_in, heard.audio)
 
 
 def write_altered(source: Path, path: Path, ablation: Ablation) -> None:
@@ -154,11 +157,11 @@ def write_altered(source: Path, path: Path, ablation: Ablation) -> None:
             made = None if kept is None else container.add_stream_from_template(kept)
             if ablation == "blank":
                 seconds = float(film.duration or 0) / 1e6
-                size = (_SIDE, _SIDE) if picture is None else (picture.width, picture.height)
-                width, height = (max(2, side // 2 * 2) for side in size)
-                grey = np.full((height, width, 3), _GREY, np.uint8)
+                size = (_SIDE, _SIDE) if picture is None else (picture.height, picture.width)
+                grey = np.full((*size, 3), _GREY, np.uint8)
                 count = max(1, round(seconds * _BLANK_FPS))
-                _write_pictures(container, (grey for _ in range(count)), width, height, _BLANK_FPS)
+                track = _picture_track(container, *size, _BLANK_FPS)
+                _write_pictures(container, track, (grey for _ in range(count)))
             if kept is not None and made is not None:
                 for packet in _packets(film, kept.index):
                     packet.stream = made
@@ -175,26 +178,35 @@ def _packets(film: InputContainer, index: int) -> Iterator[av.Packet]:
             yield packet
 
 
+def _picture_track(container: OutputContainer, height: int, width: int, fps: int) -> VideoStream:
+    """A track for pictures of this size, or one pixel less where a side is odd."""
+    track = container.add_stream("libx264", rate=fps, options=_H264)
+    track.width, track.height = (max(2, side // 2 * 2) for side in (width, height))
+    track.pix_fmt = "yuv420p"
+    track.codec_context.thread_count = 1
+    return track
+
+
 def _write_pictures(
-    container: OutputContainer, images: Iterator[np.ndarray], width: int, height: int, fps: int
+    container: OutputContainer, track: VideoStream, images: Iterator[np.ndarray]
 ) -> None:
-    stream = container.add_stream("libx264", rate=fps, options=_H264)
-    stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-    stream.codec_context.thread_count = 1
     for image in images:
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-        container.mux(stream.encode(frame))
-    container.mux(stream.encode())
+        cut = np.ascontiguousarray(image[: track.height, : track.width])
+        container.mux(track.encode(av.VideoFrame.from_ndarray(cut, format="rgb24")))
+    container.mux(track.encode())
 
 
-def _write_sound(container: OutputContainer, sound: np.ndarray) -> None:
-    stream = container.add_stream("aac", rate=SAMPLE_RATE, bit_rate=96_000, layout="mono")
-    for start in range(0, len(sound), 1024):
-        chunk = np.ascontiguousarray(sound[None, start : start + 1024])
+def _sound_track(container: OutputContainer) -> AudioStream:
+    return container.add_stream("aac", rate=SAMPLE_RATE, bit_rate=96_000, layout="mono")
+
+
+def _write_sound(container: OutputContainer, track: AudioStream, sound: np.ndarray) -> None:
+    for start in range(0, len(sound), _SOUND_FRAME):
+        chunk = np.ascontiguousarray(sound[None, start : start + _SOUND_FRAME])
         frame = av.AudioFrame.from_ndarray(chunk, format="fltp", layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, start, Fraction(1, SAMPLE_RATE)
-        container.mux(stream.encode(frame))
-    container.mux(stream.encode())
+        container.mux(track.encode(frame))
+    container.mux(track.encode())
 
 
 def need_clips(manifest: Manifest, samples: list[Sample]) -> None:

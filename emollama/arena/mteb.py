@@ -91,14 +91,18 @@ from mteb.abstasks import AbsTaskZeroShotClassification
 from mteb.abstasks.task_metadata import TaskMetadata
 
 FOLDER = Path(__file__).parent
-LANGUAGES = ["eng-Latn"]  # of the clips: change it where they speak another
+# What the arena does not know of the clips: say it here.
+LANGUAGES = ["eng-Latn"]
+REFERENCE = "https://example.org"
+LICENCE = "not specified"
+DATES = ("2020-01-01", "2026-01-01")
 
 
 class {name}(AbsTaskZeroShotClassification):
     metadata = TaskMetadata(
         name={name!r},
         description={about!r},
-        reference="https://github.com/ZebangCheng/Emotion-LLaMA",
+        reference=REFERENCE,
         dataset={{"path": str(FOLDER), "revision": "1"}},
         type="AudioZeroshotClassification",
         category="a2t",
@@ -106,10 +110,10 @@ class {name}(AbsTaskZeroShotClassification):
         eval_splits=["test"],
         eval_langs=LANGUAGES,
         main_score="accuracy",
-        date=("2020-01-01", "2026-01-01"),
+        date=DATES,
         domains=["Spoken"],
         task_subtypes=["Emotion classification"],
-        license="not specified",
+        license=LICENCE,
         annotations_creators="derived",
         dialect=[],
         sample_creation="found",
@@ -127,8 +131,16 @@ class {name}(AbsTaskZeroShotClassification):
             "audio": [self._sound(row["sound"]) for row in rows],
             "label": [row["label"] for row in rows],
         }}
-        self.dataset = DatasetDict(test=Dataset.from_dict(columns))
+        data = Dataset.from_dict(columns)
+        data.set_transform(self._as_arrays)
+        self.dataset = DatasetDict(test=data)
         self.data_loaded = True
+
+    @staticmethod
+    def _as_arrays(batch):
+        for sound in batch.get("audio", []):
+            sound["array"] = np.asarray(sound["array"], np.float32)
+        return batch
 
     @staticmethod
     def _sound(name):

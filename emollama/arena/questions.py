@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import factorial
 
 from emollama.arena.configuration import LABELS, Ablation, ArenaConfig
 from emollama.inputs.draws import generator
@@ -66,12 +67,12 @@ def questions(
     variants += [(first, order, None) for order in range(1, config.orders)]
     variants += [(first, 0, ablation) for ablation in config.ablations]
     for sample in samples:
+        orders = orders_of(labels, config.seed, sample.id, config.orders)
         for prompt, order, ablation in variants:
             if ablation is not None and not has(sample, REMOVED[ablation]):
                 continue
-            named = ordered(labels, config.seed, sample.id, order)
-            text = config.prompts[prompt].replace(LABELS, ", ".join(named))
-            yield Question(sample, prompt, order, ablation, named, text)
+            text = config.prompts[prompt].replace(LABELS, ", ".join(orders[order]))
+            yield Question(sample, prompt, order, ablation, orders[order], text)
 
 
 def has(sample: Sample, channel: Channel) -> bool:
@@ -81,8 +82,17 @@ def has(sample: Sample, channel: Channel) -> bool:
     return not sample.mute if channel == "voice" else sample.video is not None
 
 
-def ordered(labels: Sequence[str], seed: int, sample_id: str, order: int) -> tuple[str, ...]:
-    """An order of the labels, drawn for each clip anew: no label has a place of its own."""
-    named = list(labels)
-    generator(seed, "arena", sample_id, order).shuffle(named)
-    return tuple(named)
+def orders_of(
+    labels: Sequence[str], seed: int, sample_id: str, count: int
+) -> list[tuple[str, ...]]:
+    """`count` orders of the labels, drawn for each clip anew: no label has a place of its own.
+
+    They differ from each other, as long as there are so many.
+    """
+    draw = generator(seed, "arena", sample_id)
+    found: list[tuple[str, ...]] = []
+    while len(found) < count:
+        order = tuple(draw.sample(labels, len(labels)))
+        if order not in found or len(found) >= factorial(len(labels)):
+            found.append(order)
+    return found

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from emollama.arena.configuration import ArenaConfig
+from emollama.arena.diagnosis import LEAST_CLIPS
 from emollama.arena.measures import arena_result
 from emollama.arena.rows import Asked
 from emollama.base.files import write_json, write_text
@@ -61,7 +62,7 @@ def arena_tables(result: Mapping[str, Any]) -> Iterator[Table]:
         found = tuple((name, score_text(score)) for name, score in result["twins"].items())
         yield Table("Twins", ("contestant", "pairs whose answers differ"), found,
                     "Two clips of a pair are the same but for one cue.")  # fmt: skip
-    if biases := [(row["name"], one) for row in rows for one in row["biases"]]:
+    if biases := [(row["name"], one) for row in rows for one in row["biases"] or ()]:
         told = tuple((name, one["bias"], one["why"]) for name, one in biases)
         yield Table("Biases", ("contestant", "bias", "found by"), told)
     yield _cost(rows)
@@ -72,7 +73,7 @@ def leaderboard(result: Mapping[str, Any]) -> Table:
     cells = []
     for place, row in enumerate(result["contestants"], start=1):
         given = row["sends"] or "in this process"
-        biases = ", ".join(one["bias"] for one in row["biases"]) or "none found"
+        biases = _biases(row["biases"])
         scores = [score_text(row["scores"][m]) for m in ("accuracy", "weighted_f1")]
         missed = f"{row['questions'] - row['labels']} of {row['questions']}"
         cells.append((f"{place}. {row['name']}", *scores, biases, missed, given, row["answers"]))
@@ -87,6 +88,12 @@ def leaderboard(result: Mapping[str, Any]) -> Table:
         f"{result['bootstrap']} times]. An answer without a label is wrong and never becomes one. "
         f"Chance is {1 / len(result['labels']):.3f}.",
     )
+
+
+def _biases(found: Sequence[Mapping[str, Any]] | None) -> str:
+    if found is None:
+        return f"fewer than {LEAST_CLIPS} clips"
+    return ", ".join(one["bias"] for one in found) or "none found"
 
 
 def _sensitivity(result: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Table:

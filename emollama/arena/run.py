@@ -150,7 +150,7 @@ def _left(one: Answering, config: ArenaConfig, exhibits: Exhibits, journal: Jour
     found, total = {}, 0
     for question in questions(config, manifest.samples, manifest.labels.labels):
         total += 1
-        asked = [one.name, one.identity, clips[question.sample.id], question.ablation,
+        asked = [one.name, one.identity, clips[question.sample.id], question.place,
                  question.labels, question.text]  # fmt: skip
         key = hashlib.sha256(json.dumps(asked, default=str).encode()).hexdigest()[:20]
         if key not in journal:
