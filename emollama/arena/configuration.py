@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from emollama.base.config import Seed, Strict
+from emollama.base.precision import Precision
 from emollama.scoring.metrics.bootstrap import RESAMPLES, By
 
 Sends = Literal["video", "frames+sound", "clues"]
@@ -44,6 +45,7 @@ class Contestant(Strict):
     """
 
     artefact: Path | None = None
+    dtype: Precision = "auto"
     url: str | None = None
     model: str | None = None
     key_env: str | None = None
@@ -63,10 +65,12 @@ class Contestant(Strict):
     def _one_kind(self) -> Contestant:
         if (self.artefact is None) == (self.url is None):
             raise ValueError("give 'artefact' or 'url', one of the two")
+        if self.url is not None and "dtype" in self.model_fields_set:
+            raise ValueError("'dtype' is of an artefact; an endpoint has none")
         if self.url is not None and not self.model:
             raise ValueError("a url also needs 'model', the model's name on that server")
         if self.artefact is not None:
-            mine = {"artefact", "answers"}
+            mine = {"artefact", "dtype", "answers", "max_tokens"}
             if other := sorted(self.model_fields_set - mine):
                 raise ValueError(f"'{other[0]}' is of an endpoint; an artefact has none")
             if self.answers == "label":

@@ -18,6 +18,7 @@ from emollama.arena.sending import fields, messages
 from emollama.assets.hub import artefact_folder
 from emollama.assets.people import shipped_model
 from emollama.base.errors import EmollamaError
+from emollama.base.precision import Precision
 from emollama.endpoints.client import Endpoint, NoReplyError, Reply
 from emollama.endpoints.many import REFUSED, Many, Row
 from emollama.manifest.labels import LabelSet
@@ -160,12 +161,12 @@ class ArtefactContestant(Answering):
                 f"contestants.{name}: {folder} does not know the label '{unknown[0]}', but "
                 f"{', '.join(sorted(known)) or 'none at all'}; data.map can translate labels"
             )
-        self._looks = Looks(folder)
+        self._looks = Looks(folder, dtype=how.dtype)
 
     @property
     def identity(self) -> list[Any]:
         """The artefact's files, and the form of its answers."""
-        return [self._looks.signature, self.how.form]
+        return [self._looks.signature, self.how.form, self.how.dtype, self.how.max_tokens]
 
     def rows(
         self, todo: Iterable[tuple[str, Question]], answered: bool
@@ -210,20 +211,23 @@ class Looks:
 
     Args:
         folder: of the artefact.
+        dtype: of a language model.
         describe: whether faces and voices are also described by what no model needs.
     """
 
-    def __init__(self, folder: Path, describe: bool = False) -> None:
-        self.folder, self.describe = folder, describe
+    def __init__(
+        self, folder: Path, dtype: Precision = "auto", describe: bool = False
+    ) -> None:  # fmt: skip
+        self.folder, self.dtype, self.describe = folder, dtype, describe
         self.signature = model_signature(folder)
-        self._last: tuple[object, ClipView] | None = None
+        self._last: tuple[Exhibit, ClipView] | None = None
 
     @cached_property
     def session(self) -> Session:
         """Opened at the first question."""
         from emollama.session import open_session
 
-        return open_session(self.folder, describe=self.describe)
+        return open_session(self.folder, self.dtype, describe=self.describe)
 
     def of(self, question: Question, exhibit: Exhibit) -> ClipView:
         """The view of a question's exhibit.
@@ -231,20 +235,27 @@ class Looks:
         Raises:
             EmollamaError: it cannot be read, or has nothing that the model goes by.
         """
-        if self._last is not None and self._last[0] == question.exhibit:
-            return self._last[1]
-        if self._last is not None:
-            self.session.forget(self._last[1])
-            self._last = None
-        words = exhibit.words
-        if exhibit.file is None:
+        last = self._last
+        if last is not None and last[0] == exhibit:
+            return last[1]
+        self._last = None
+        look = self._look(question, exhibit, last)
+        if last is not None:
+            self.session.forget(last[1])
+        self._last = exhibit, look
+        return look
+
+    def _look(
+        self, question: Question, exhibit: Exhibit, last: tuple[Exhibit, ClipView] | None
+    ) -> ClipView:
+        file, words = exhibit.file, exhibit.words
+        if file is None:
             from emollama.session.observation import nothing_seen
 
-            look = self.session.look_at(nothing_seen(), words or "", question.sample.id)
-        else:
-            look = self.session.look(exhibit.file, words, transcribe=words is None)
-        self._last = question.exhibit, look
-        return look
+            return self.session.look_at(nothing_seen(), words or "", question.sample.id)
+        if last is not None and last[0].file == file and words is not None:
+            return self.session.reworded(last[1], words)
+        return self.session.look(file, words, transcribe=words is None)
 
 
 @dataclass

@@ -41,11 +41,6 @@ class Question:
         return "" if self.ablation == "wordless" else self.sample.text
 
     @property
-    def exhibit(self) -> tuple[str, Ablation | None]:
-        """Equal for questions that show the same."""
-        return self.sample.id, self.ablation
-
-    @property
     def channels(self) -> tuple[Channel, ...]:
         """The channels that are shown."""
         gone = None if self.ablation is None else REMOVED[self.ablation]
@@ -65,7 +60,9 @@ def questions(
     variants: list[tuple[str, int, Ablation | None]] = [(first, 0, None)]
     variants += [(prompt, 0, None) for prompt in others]
     variants += [(first, order, None) for order in range(1, config.orders)]
-    variants += [(first, 0, ablation) for ablation in config.ablations]
+    # Without words the same file is shown, which need not be read again.
+    ablations = sorted(config.ablations, key=lambda ablation: ablation != "wordless")
+    variants += [(first, 0, ablation) for ablation in ablations]
     for sample in samples:
         orders = orders_of(labels, config.seed, sample.id, config.orders)
         for prompt, order, ablation in variants:

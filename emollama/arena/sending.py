@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
-from emollama.arena.configuration import Contestant
+from emollama.arena.configuration import Contestant, Sends
 from emollama.arena.exhibits import Exhibit
 from emollama.arena.questions import Question
 from emollama.endpoints.client import Message
@@ -15,6 +16,7 @@ from emollama.media.decode import decode_clip
 SAID = 'The person says: "{words}"'
 MEASURED = "What was measured in the clip:\n{clues}"
 NOTHING = "nothing"
+_KEPT = 16  # exhibits: those that are being asked about
 EMOTION, SCORES = "emotion", "scores"
 """The properties of an answer in JSON."""
 
@@ -38,17 +40,19 @@ def messages(
         lines.append(MEASURED.format(clues=clues or NOTHING))
     if how.words == "prompt" and exhibit.words:
         lines.append(SAID.format(words=exhibit.words))
-    parts = [] if how.sends == "clues" else _media(exhibit, how)
+    parts = () if how.sends == "clues" else _media(exhibit, how.sends, how.frames)
     text = {"type": "text", "text": "\n".join([*lines, question.text])}
     return [{"role": "user", "content": [*parts, text]}]
 
 
-def _media(exhibit: Exhibit, how: Contestant) -> list[dict[str, Any]]:
+@lru_cache(maxsize=_KEPT)
+def _media(exhibit: Exhibit, sends: Sends, frames: int) -> tuple[dict[str, Any], ...]:
+    """What is shown as parts of a turn; kept for the next questions about the same."""
     if exhibit.file is None:
-        return []
-    if how.sends == "video" and not exhibit.sound_only:
-        return [{"type": "video_url", "video_url": {"url": film_url(exhibit.file)}}]
-    clip = decode_clip(exhibit.file, frames=how.frames, want_video=not exhibit.sound_only)
+        return ()
+    if sends == "video" and not exhibit.sound_only:
+        return ({"type": "video_url", "video_url": {"url": film_url(exhibit.file)}},)
+    clip = decode_clip(exhibit.file, frames=frames, want_video=not exhibit.sound_only)
     parts: list[dict[str, Any]] = []
     if clip.frames is not None:
         urls = [picture_url(image) for image in clip.frames.images]
@@ -56,7 +60,7 @@ def _media(exhibit: Exhibit, how: Contestant) -> list[dict[str, Any]]:
     if clip.audio is not None:
         sound = {"data": wav_base64(clip.audio), "format": "wav"}
         parts.append({"type": "input_audio", "input_audio": sound})
-    return parts
+    return tuple(parts)
 
 
 def fields(question: Question, exhibit: Exhibit, how: Contestant) -> dict[str, Any]:
