@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 ORDER = (
     "base", "manifest", "assets", "endpoints", "scoring", "media", "encoders", "workers",
     "features", "corpora", "probe", "inputs", "runs", "fusion", "llm", "session", "evaluation",
-    "bench", "explain", "recording", "merr", "serving", "demo", "cli",
+    "bench", "explain", "arena", "recording", "merr", "serving", "demo", "cli",
 )  # fmt: skip
 """From the ground up: a room may import itself and what stands to its left."""
 

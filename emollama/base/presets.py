@@ -8,16 +8,18 @@ from typing import Literal
 
 from emollama.base.errors import EmollamaError
 
-Kind = Literal["train", "evaluate", "bench", "deepspeed"]
+Kind = Literal["train", "evaluate", "bench", "arena", "deepspeed"]
 
 _FOLDERS: dict[Kind, tuple[str, str]] = {
     "train": ("train_configs", ".yaml"),
     "evaluate": ("eval_configs", ".yaml"),
     "bench": ("train_configs/bench", ".yaml"),
+    "arena": ("eval_configs/arena", ".yaml"),
     "deepspeed": ("train_configs/deepspeed", ".json"),
 }
 _COMMANDS = {
     "train": "emollama train", "evaluate": "emollama evaluate", "bench": "emollama bench",
+    "arena": "emollama arena",
 }  # fmt: skip
 _NO_FILE = "cannot be read: no such file"
 _NEAREST = 3  # names that an error offers

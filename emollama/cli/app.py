@@ -43,6 +43,8 @@ COMMANDS = (
           TRAINING),
     Entry("bench", f"{_CLI}.bench:bench",
           "Compare models and strategies over seeds and folds, in one table.", TRAINING),
+    Entry("arena", f"{_CLI}.arena:arena",
+          "Ask everybody's models the same questions about the same clips.", RESULTS),
     Entry("score", f"{_CLI}.score:score", "Compute metrics and reports from predictions.",
           RESULTS),
     Entry("splits", f"{_CLI}.splits:splits",

@@ -65,5 +65,5 @@ def configuration(
 
 
 _EXAMPLES: dict[Kind, str] = {
-    "train": "quickstart", "evaluate": "quickstart", "bench": "probe"
+    "train": "quickstart", "evaluate": "quickstart", "bench": "probe", "arena": "people",
 }  # fmt: skip

@@ -17,7 +17,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -47,11 +47,13 @@ class Reply:
     Attributes:
         text: of the first choice.
         tokens_in, tokens_out: as counted by the server; 0 where it does not count them.
+        seconds: from the request to the whole answer, without failed attempts and pauses.
     """
 
     text: str
     tokens_in: int = 0
     tokens_out: int = 0
+    seconds: float = field(default=0.0, compare=False)
 
 
 class NoReplyError(Exception):
@@ -163,12 +165,18 @@ class Endpoint:
         return {"model": self.model, "temperature": self.temperature,
                 "max_tokens": self.max_tokens, "body": dict(self.body)}  # fmt: skip
 
-    def ask(self, messages: Sequence[Message], failed: Callable[[str], None]) -> Reply:
+    def ask(
+        self,
+        messages: Sequence[Message],
+        failed: Callable[[str], None],
+        more: Mapping[str, Any] | None = None,
+    ) -> Reply:
         """One completion.
 
         Args:
             messages: of the chat.
             failed: called with the outcome of each failed attempt.
+            more: fields of this request alone, beside those of `body`.
 
         Raises:
             NoReplyError: refused, or no answer after all attempts.
@@ -177,7 +185,7 @@ class Endpoint:
         for attempt in range(self.retries + 1):
             try:
                 with self._slots:
-                    return self._once(messages)
+                    return self._once(messages, more or {})
             except _TransientError as error:
                 last = str(error)
                 failed(last)
@@ -220,14 +228,16 @@ class Endpoint:
             trust_env=urlsplit(self.url).hostname not in _LOOPBACK,
         )
 
-    def _once(self, messages: Sequence[Message]) -> Reply:
+    def _once(self, messages: Sequence[Message], more: Mapping[str, Any]) -> Reply:
         import httpx
 
+        started = time.monotonic()
         request = {
             "model": self.model,
             "messages": list(messages),
             "temperature": self.temperature,
             "max_tokens": self.max_tokens,
+            **more,
             **self.body,
         }
         body = json.dumps({k: v for k, v in request.items() if v is not None}).encode()
@@ -248,7 +258,7 @@ class Endpoint:
             told = (told.replace(self._key, "***") if self._key else told)[:200]
             everyone = status in _FOR_ALL or 300 <= status < 400
             raise _RefusedError(str(status), f"status {status}: {told}", everyone)
-        return _completion(data)
+        return replace(_completion(data), seconds=time.monotonic() - started)
 
     def _read(self, answer: httpx.Response) -> bytes:
         """The response body; one that is too large or arrives too slowly is a failed attempt."""

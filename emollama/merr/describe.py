@@ -6,9 +6,6 @@ the form of its answer is checked here, contradictions when the reason is checke
 
 from __future__ import annotations
 
-import base64
-import io
-import wave
 from collections.abc import Callable
 from typing import Any
 
@@ -17,14 +14,16 @@ import numpy as np
 from emollama.base.errors import EmollamaError
 from emollama.endpoints.answers import Answers
 from emollama.endpoints.client import Endpoint, Message
-from emollama.media.clip import SAMPLE_RATE, MediaError
+from emollama.endpoints.many import Many
+from emollama.media.clip import MediaError
+from emollama.media.data_urls import picture_url, wav_base64
 from emollama.media.decode import decode_clip
 from emollama.merr.build import Build, Counts, Item
 from emollama.merr.emotion import EMOTION, face_rules
 from emollama.merr.fill import Plan, each, fill
 from emollama.merr.measure.frames import peak_image
 from emollama.merr.measure.tools import CLIPS, UNITS, VOICE
-from emollama.merr.models.asking import Many, endpoint_of
+from emollama.merr.models.asking import endpoint_of
 from emollama.merr.models.structured import Description, ask_structured
 from emollama.merr.norms import apex, read_norms
 from emollama.merr.peak import PEAK
@@ -149,23 +148,3 @@ def _messages(name: str, part: Message) -> list[Message]:
         {"role": "system", "content": prompt["system"]},
         {"role": "user", "content": [{"type": "text", "text": prompt["user"]}, part]},
     ]
-
-
-def picture_url(image: np.ndarray) -> str:
-    """A data URL of a JPEG, of uint8 [H, W, 3]."""
-    from PIL import Image
-
-    out = io.BytesIO()
-    Image.fromarray(image).save(out, "JPEG", quality=90)
-    return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode("ascii")
-
-
-def wav_base64(sound: np.ndarray) -> str:
-    """16-bit WAV of float sound [n] at 16 kHz."""
-    out = io.BytesIO()
-    with wave.open(out, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE)
-        file.writeframes((np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes())
-    return base64.b64encode(out.getvalue()).decode("ascii")

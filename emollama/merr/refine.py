@@ -15,6 +15,7 @@ from emollama.base.errors import EmollamaError
 from emollama.endpoints.answers import Answers, prompt_hash
 from emollama.endpoints.client import Endpoint, Message
 from emollama.endpoints.local import LocalModel
+from emollama.endpoints.many import Many
 from emollama.manifest.labels import LabelSet, get_label_set
 from emollama.merr.build import Build, Counts, Item
 from emollama.merr.caption import CAPTION, clue_rows
@@ -23,7 +24,7 @@ from emollama.merr.emotion import EMOTION
 from emollama.merr.fill import Plan, Todo, each, fill
 from emollama.merr.measure.names import EXPRESSION_PREFIX
 from emollama.merr.measure.tools import TRANSCRIPT
-from emollama.merr.models.asking import Many, endpoint_of
+from emollama.merr.models.asking import endpoint_of
 from emollama.merr.models.structured import Reason, ask_structured
 from emollama.merr.norms import CORPUS
 from emollama.merr.peak import PEAK

@@ -173,7 +173,7 @@ class Conversation:
             raise Refusal(400, str(error), "response_format") from None
         finally:
             self.end()
-        content = shape.filled(found.label, found.scores[found.label], said)
+        content = shape.filled(found.label, found.scores, said)
         return self._answer(content, "stop", Usage.none(), origin)
 
     async def _told(self) -> str:

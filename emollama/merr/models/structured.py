@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from emollama.endpoints.answers import Kept
 from emollama.endpoints.client import Message
+from emollama.endpoints.written import first_object
 from emollama.merr.tables import read_table
 
 
@@ -81,7 +80,7 @@ def parse(text: str, schema: type[T]) -> T:
     Raises:
         ValueError: no JSON object, or it does not match the schema; in one line.
     """
-    value = _first_object(text.rpartition("</think>")[2])
+    value = first_object(text)
     if value is None:
         raise ValueError("it holds no JSON object")
     try:
@@ -90,15 +89,3 @@ def parse(text: str, schema: type[T]) -> T:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise ValueError(f"'{key}': {first['msg']}") from error
-
-
-def _first_object(text: str) -> dict[str, Any] | None:
-    decoder = json.JSONDecoder(strict=False)
-    for match in re.finditer(r"\{", text):
-        try:
-            value, _ = decoder.raw_decode(text, match.start())
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(value, dict):
-            return value
-    return None

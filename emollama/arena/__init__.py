@@ -1,0 +1,1 @@
+"""The arena: everybody's models over the same clips, questions and metrics."""

@@ -1,0 +1,57 @@
+"""What is taken away is gone, and the rest is what it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from emollama.arena.exhibits import Exhibits
+from emollama.arena.questions import orders_of, questions
+from emollama.media.decode import decode_clip
+from tests.arena.made import LABELS, arena, clips, endpoint
+
+
+def test_a_muted_and_a_blank_film(tmp_path: Path) -> None:
+    manifest = clips(tmp_path / "clips", 1)
+    config = arena(
+        manifest, tmp_path / "out", {"x": endpoint("http://127.0.0.1:9", "x")},
+        ablations=["mute", "blank", "wordless"],
+    )  # fmt: skip
+    shown = Exhibits(manifest, tmp_path / "out" / "clips")
+    asked = {q.ablation: q for q in questions(config, manifest.samples, LABELS)}
+    whole, mute, blank, wordless = (shown.of(asked[a]) for a in (None, "mute", "blank", "wordless"))
+    assert whole.file == wordless.file == tmp_path / "clips" / "0.mp4"
+    assert (whole.words, mute.words, wordless.words) == ("Sentence 0.", "Sentence 0.", "")
+    films = [decode_clip(x.file, frames=5) for x in (whole, mute, blank)]
+    assert films[1].audio is None
+    np.testing.assert_array_equal(films[0].frames.images, films[1].frames.images)
+    np.testing.assert_array_equal(films[0].audio, films[2].audio)
+    assert np.ptp(films[2].frames.images) <= 2
+    assert abs(films[2].duration - films[0].duration) < 0.1
+
+
+def test_a_span_of_two_files_is_one_film(tmp_path: Path) -> None:
+    manifest = clips(tmp_path / "clips", 2)
+    sample = manifest.samples[0].model_copy(
+        update={"audio": "1.mp4", "start": 0.2, "end": 0.8, "view": (0.0, 0.0, 0.5, 1.0)}
+    )
+    manifest = type(manifest)(manifest.path, "made", manifest.labels, (sample,))
+    config = arena(manifest, tmp_path / "out", {"x": endpoint("http://127.0.0.1:9", "x")})
+    shown = Exhibits(manifest, tmp_path / "out" / "clips")
+    first = next(questions(config, manifest.samples, LABELS))
+    found = decode_clip(shown.of(first).file, frames=3)
+    heard = decode_clip(tmp_path / "clips/1.mp4", start=0.2, end=0.8, want_video=False).audio
+    assert found.frames.images.shape[1:3] == (32, 16)
+    assert abs(found.duration - 0.6) < 0.15
+    length = min(len(heard), len(found.audio))
+    assert np.corrcoef(heard[:length], found.audio[:length])[0, 1] > 0.9
+
+
+def test_no_label_has_a_place_of_its_own() -> None:
+    drawn = [order for k in range(300) for order in orders_of(LABELS, 0, f"clip-{k}", 2)]
+    counted = [drawn.count(order) for order in set(drawn)]
+    assert len(counted) == 24 and max(counted) < 60
+    assert len(set(orders_of(LABELS, 0, "clip-0", 24))) == 24
+    assert orders_of(LABELS[:2], 0, "clip-0", 4)[2:] != []
+    assert orders_of(LABELS, 0, "clip-0", 2) != orders_of(LABELS, 1, "clip-0", 2)
