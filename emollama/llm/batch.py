@@ -1,8 +1,11 @@
-"""From laid-out samples to tensors for EmotionLlama: padded rows, or one packed row.
+"""From laid-out samples to tensors for EmotionLlama: padded rows, one packed row, or branches.
 
 Packed samples follow one another without padding. Their position ids restart, from which
 transformers infers the boundaries and blocks attention across them, so that each sample's loss is
 the same as alone.
+
+Answers to one prompt are branches of its row: the prompt is read once, and under a tree mask each
+answer sees the prompt and itself.
 """
 
 from __future__ import annotations
@@ -29,6 +32,33 @@ class Encoded:
     features: dict[str, np.ndarray]
     present: dict[str, bool]
     weight: float = 1.0
+
+    @property
+    def positions(self) -> int:
+        """How many positions it takes in a row."""
+        return len(self.input_ids)
+
+    @property
+    def supervised(self) -> int:
+        """At how many of them a token is learned."""
+        return sum(label != IGNORED for label in self.labels)
+
+
+@dataclass
+class Branched(Encoded):
+    """A prompt and token ids of several `answers` to it; each begins where the prompt ends."""
+
+    answers: Sequence[Sequence[int]] = ()
+
+    @property
+    def positions(self) -> int:
+        """The last token of the prompt stands again before each answer, which it predicts."""
+        return len(self.input_ids) - 1 + sum(1 + len(answer) for answer in self.answers)
+
+    @property
+    def supervised(self) -> int:
+        """All tokens of the answers."""
+        return sum(map(len, self.answers))
 
 
 def by_count(lengths: Sequence[int], size: int) -> list[list[int]]:
@@ -69,6 +99,52 @@ def packed(samples: Sequence[Encoded], streams: Sequence[StreamConfig]) -> dict[
         "sample_ids": _row([[i] * n for i, n in enumerate(lengths)]),
         "labels": _row(labels),
         **_beside(samples, streams),
+    }
+
+
+def branched(
+    samples: Sequence[Branched], streams: Sequence[StreamConfig], pad_id: int
+) -> dict[str, Any]:
+    """One row per prompt with its answers, padded on the left; `sample_ids` counts all answers.
+
+    `attention_mask` is bool [B, 1, S, S], True where the position of a row sees that of a column.
+    """
+    size = max(s.positions for s in samples)
+    ids, streams_of, places, labels, owners, branches = ([] for _ in range(6))
+    count = 0
+    for sample in samples:
+        end = len(sample.input_ids) - 1
+        row, place, label = sample.input_ids[:end], list(range(end)), [IGNORED] * end
+        owner, branch = [0] * end, [0] * end
+        for number, answer in enumerate(sample.answers, start=1):
+            length = 1 + len(answer)
+            row = [*row, sample.input_ids[end], *answer]
+            place += range(end, end + length)
+            label += [IGNORED, *answer]
+            owner += [count] * length
+            branch += [number] * length
+            count += 1
+        pad = size - len(row)
+        ids.append([pad_id] * pad + row)
+        streams_of.append([TEXT] * pad + sample.stream_ids[:end] + [TEXT] * (len(row) - end))
+        places.append([0] * pad + place)
+        labels.append([IGNORED] * pad + label)
+        owners.append([0] * pad + owner)
+        branches.append([-1] * pad + branch)
+    of = torch.tensor(branches)
+    seen = (of[:, None, :] == of[:, :, None]) | (of[:, None, :] == 0) & (of[:, :, None] > 0)
+    # A padding position sees padding, or its row of the softmax would be empty.
+    mask = seen & torch.ones(size, size, dtype=torch.bool).tril()
+    beside = _beside(samples, streams)
+    return {
+        "input_ids": torch.tensor(ids),
+        "stream_ids": torch.tensor(streams_of),
+        "attention_mask": mask[:, None],
+        "position_ids": torch.tensor(places),
+        "sample_ids": torch.tensor(owners),
+        "labels": torch.tensor(labels),
+        "features": beside["features"],
+        "present": beside["present"],
     }
 
 

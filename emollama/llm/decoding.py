@@ -189,10 +189,14 @@ def generate(
     processor: EmotionLlamaProcessor,
     prompts: Sequence[Encoded],
     sampling: Sampling,
+    each: int = 1,
 ) -> list[list[int]]:
-    """Token ids of the answer to each prompt, without its end, written as one batch."""
-    answers: list[list[int]] = [[] for _ in prompts]
-    for step in token_steps(model, processor, prompts, sampling):
+    """Token ids of the answer to each prompt, without its end, written as one batch.
+
+    `each`: answers to a prompt, one behind the other.
+    """
+    answers: list[list[int]] = [[] for _ in range(each * len(prompts))]
+    for step in token_steps(model, processor, prompts, sampling, each=each):
         for answer, token in zip(answers, step, strict=True):
             if token is not None:
                 answer.append(token)
@@ -205,6 +209,7 @@ def token_steps(
     prompts: Sequence[Encoded],
     sampling: Sampling,
     prefixes: Sequence[Prefix | None] = (),
+    each: int = 1,
 ) -> Iterator[list[int | None]]:
     """The next token of every prompt, step by step; None where the answer has ended.
 
@@ -216,6 +221,7 @@ def token_steps(
         prompts: of like lengths, or much of the batch is padding.
         sampling: how tokens are chosen.
         prefixes: what has been read of each prompt; of use where it is known of all.
+        each: answers to a prompt, one behind the other; the prompt is read once.
     """
     draw = drawing(sampling, model.device)
     decoder, table = cast(Any, model.language_model.get_decoder()), model.get_input_embeddings()
@@ -227,7 +233,10 @@ def token_steps(
             hidden, cache, mask = read_on(model, processor, rest, joined(known))
         else:
             hidden, cache, mask = read_on(model, processor, prompts)
-    going = [True] * len(prompts)
+    if each > 1:
+        cache.batch_repeat_interleave(each)
+        hidden, mask, lengths = (x.repeat_interleave(each, 0) for x in (hidden, mask, lengths))
+    going = [True] * len(lengths)
     for count in range(1, sampling.max_new_tokens + 1):
         with torch.inference_mode():
             drawn = draw(model.get_output_embeddings()(hidden[:, -1]).float())
@@ -237,10 +246,10 @@ def token_steps(
         if not any(going) or count == sampling.max_new_tokens:
             return
         with torch.inference_mode():
-            mask = torch.cat([mask, mask.new_ones(len(prompts), 1)], dim=1)
+            mask = torch.cat([mask, mask.new_ones(len(lengths), 1)], dim=1)
             out = decoder(
                 inputs_embeds=table(drawn[:, None]),
-                attention_mask=mask if len(prompts) > 1 else None,
+                attention_mask=mask if len(lengths) > 1 else None,
                 position_ids=(lengths + count - 1)[:, None],
                 past_key_values=cache,
                 use_cache=True,

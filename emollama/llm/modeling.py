@@ -32,11 +32,15 @@ TEXT = -1
 class EmotionLlamaOutput(ModelOutput):
     """`loss`: scalar, or None without labels. `sample_losses` [N]: token mean of each sample.
     `logits` [B, S, V] without labels, else None (the head then runs at supervised positions only).
+    `token_losses` [T] are those of the supervised tokens, `owners` [T] the samples that they are
+    of.
     """
 
     loss: Tensor | None = None
     logits: Tensor | None = None
     sample_losses: Tensor | None = None
+    token_losses: Tensor | None = None
+    owners: Tensor | None = None
 
 
 class EmotionLlama(PreTrainedModel):
@@ -191,4 +195,6 @@ class EmotionLlama(PreTrainedModel):
         return EmotionLlamaOutput(
             loss=(sample_losses * weights.to(sample_losses.dtype)).mean(),
             sample_losses=sample_losses.detach(),
+            token_losses=token_losses,
+            owners=owner,
         )

@@ -17,8 +17,9 @@ Clues = Literal["reasons", "always", "never"]
 class StreamSection(Strict):
     """One stream; its width is read from the feature store. See `StreamConfig`.
 
-    `initial_weights` of its projector: "random", or "probe", from a linear probe of the labels (see
-    `emollama.llm.training.probe`; for linear projectors of a single layer).
+    `initial_weights` of its projector: "random", "probe", from a linear probe of the labels (see
+    `emollama.llm.training.probe`), or "clues", from one of the clues that reasons name
+    (`emollama.llm.training.clue_probe`); the last two for linear projectors of a single layer.
     """
 
     name: str
@@ -31,7 +32,7 @@ class StreamSection(Strict):
     dropout: float = Field(default=0.1, ge=0, lt=1)
     absent: Literal["learned", "zeros", "omit"] = "learned"
     standardise: Standardise = True
-    initial_weights: Literal["random", "probe"] = "random"
+    initial_weights: Literal["random", "probe", "clues"] = "random"
 
     @property
     def spec(self) -> InputSpec:
@@ -43,8 +44,9 @@ class StreamSection(Strict):
 
     @model_validator(mode="after")
     def _probe_is_linear(self) -> StreamSection:
-        if self.initial_weights == "probe" and (self.projector != "linear" or self.layers != 1):
-            raise ValueError("initial_weights: probe needs a linear projector of a single layer")
+        given = self.initial_weights
+        if given != "random" and (self.projector != "linear" or self.layers != 1):
+            raise ValueError(f"initial_weights: {given} needs a linear projector of a single layer")
         return self
 
 

@@ -26,6 +26,7 @@ from emollama.base.precision import Precision, Quantisation
 from emollama.base.quiet import quiet_libraries
 from emollama.inputs.config import DataSection
 from emollama.manifest.split_file import need_split, read_with_splits
+from emollama.manifest.twins import twins_of
 from emollama.media.whispers import Whisper
 
 if TYPE_CHECKING:
@@ -226,8 +227,28 @@ def need_inputs(path: Path, overrides: Sequence[str]) -> None:
         return  # `load_training` tells what is wrong with it
     if data.manifest is not None:
         need_split(data.manifest, data.train_split, data.split_file)
-    for one in data.manifests:
-        read_with_splits(one.manifest, one.split_file)
+    manifests = [read_with_splits(one.manifest, one.split_file) for one in data.manifests]
+    if key := _needs_twins(values):
+        if data.manifest is not None:
+            manifests = [read_with_splits(data.manifest, data.split_file)]
+        names = data.train_split.split("+")
+        if not any(twins_of(s for s in m.samples if s.split in names) for m in manifests):
+            where = ", ".join(str(m.path) for m in manifests)
+            raise EmollamaError(
+                f"{where}: {key} needs twins among the training samples, and there are none; make "
+                "them with emollama synth --twins --out DIR and add their manifest to "
+                "data.manifests"
+            )
+
+
+def _needs_twins(values: dict[str, Any]) -> str | None:
+    """The setting that needs twins; None without one."""
+    training = values.get("training")
+    if not isinstance(training, dict):
+        return None
+    if training.get("method") == "dpo":
+        return "training.method: dpo"
+    return "training.twins" if training.get("twins") is True else None
 
 
 def kind_of_training(path: Path) -> Kind:

@@ -15,6 +15,7 @@ from emollama.inputs.config import DataSection, ModalityDropout
 from emollama.llm.clues import MORE_VOICE_RULES, VOICE_RULES, VoiceRule
 from emollama.llm.options import Attention, Clues, LoraSection, Quantisation, StreamSection
 from emollama.llm.released.keys import translate_training
+from emollama.llm.training.methods.config import DpoSection, GrpoSection, Method
 from emollama.manifest.sample import LONGEST_CONTEXT, Targets
 
 
@@ -51,11 +52,11 @@ class ModelSection(Strict):
 
     @model_validator(mode="after")
     def _one_beginning(self) -> ModelSection:
-        probed = [s.name for s in self.streams if s.initial_weights == "probe"]
-        if self.initialise_from is not None and probed:
+        set_twice = [s for s in self.streams if s.initial_weights != "random"]
+        if self.initialise_from is not None and set_twice:
             raise ValueError(
-                f"initialise_from sets the projectors' weights, so stream '{probed[0]}' "
-                "must not have initial_weights: probe"
+                f"initialise_from sets the projectors' weights, so stream '{set_twice[0].name}' "
+                f"must not have initial_weights: {set_twice[0].initial_weights}"
             )
         return self
 
@@ -144,8 +145,15 @@ class TrainingSection(Strict):
     the model. `resume`: "auto" continues from the newest checkpoint of this run, "never" starts
     from scratch. `report_to` are names of transformers' integrations (tensorboard, wandb, trackio,
     mlflow, ...), whose packages the user installs.
+
+    `method`: "sft" is supervised, "dpo" and "grpo" train reasons (`training.methods`). `twins`: the
+    two clips of a pair stand in one step, with the same question.
     """
 
+    method: Method = "sft"
+    twins: bool = False
+    dpo: DpoSection = DpoSection()
+    grpo: GrpoSection = GrpoSection()
     max_steps: int = Field(ge=1)
     batch_size: int = Field(default=8, ge=1)
     micro_batch: int = Field(default=8, ge=1)
@@ -171,8 +179,10 @@ class TrainingSection(Strict):
 
     @model_serializer(mode="wrap")
     def _as_given(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without `report_to` where it is as it was, so that earlier runs are gone on with."""
-        return without_unused(values(self), {"report_to": ["tensorboard"]})
+        """Without what is as it was, so that earlier runs are gone on with."""
+        unused = {"report_to": ["tensorboard"], "method": "sft", "twins": False}
+        found = without_unused(values(self), unused)
+        return {k: v for k, v in found.items() if k not in ("dpo", "grpo") or k == self.method}
 
     @model_validator(mode="after")
     def _whole_batches(self) -> TrainingSection:
@@ -188,6 +198,8 @@ class TrainingSection(Strict):
             raise ValueError("neftune_alpha does not work with packing; set pack_tokens: 0")
         if self.keep_best and not self.evaluate_every_steps:
             raise ValueError("keep_best needs evaluate_every_steps")
+        if self.twins and self.batch_size % 2:
+            raise ValueError(f"twins need an even batch_size, not {self.batch_size}")
         floors = max(self.min_learning_rate, self.warmup_learning_rate)
         if floors > self.learning_rate:
             raise ValueError(
@@ -218,6 +230,27 @@ class TrainConfig(Strict):
     tasks: TasksSection = TasksSection()
     modality_dropout: ModalityDropout = ModalityDropout()
     training: TrainingSection
+
+    @model_validator(mode="after")
+    def _of_reasons(self) -> TrainConfig:
+        """DPO and GRPO train reasons and nothing else, in one process, without noise."""
+        method, training, tasks = self.training.method, self.training, self.tasks
+        if method == "sft":
+            return self
+        wrong = {
+            "tasks.reason.share above 0": not tasks.reason.share,
+            "tasks.emotion.share: 0": bool(tasks.emotion.share),
+            "tasks.words.share: 0": bool(tasks.words.share),
+            "training.pack_tokens: 0": bool(training.pack_tokens),
+            "training.neftune_alpha: 0": bool(training.neftune_alpha),
+            "model.attention: sdpa": self.model.attention != "sdpa",
+            "no training.deepspeed": training.deepspeed is not None,
+            "a single process": torchrun.world_size() > 1,
+        }
+        for what, needed in wrong.items():
+            if needed:
+                raise ValueError(f"training.method: {method} trains reasons alone; it needs {what}")
+        return self
 
     @classmethod
     def translated(

@@ -18,6 +18,7 @@ from emollama.llm.processing import CHANNELS, EmotionLlamaProcessor
 from emollama.llm.training.config import TasksSection
 from emollama.llm.training.packing import by_tokens
 from emollama.manifest.sample import Sample
+from emollama.manifest.twins import Unit, in_twos, pair_name
 from emollama.scoring.reasons.sentences import clue_reason
 
 
@@ -46,6 +47,7 @@ class InstructionSchedule(Dataset[list[list[Encoded]]]):
         pack_tokens: tokens per packed row; 0 pads instead.
         people: of the samples, each known by a number of clips that is drawn anew every epoch.
         balance: of several corpora; None for one.
+        twins: whether the two clips of a pair stand in one step, with the same question.
     """
 
     def __init__(
@@ -63,8 +65,10 @@ class InstructionSchedule(Dataset[list[list[Encoded]]]):
         pack_tokens: int = 0,
         people: Enrolment | None = None,
         balance: Balance | None = None,
+        twins: bool = False,
     ) -> None:
         self.samples = list(samples)
+        self.twins = twins
         self.people = people
         self.evidence = evidence
         self.processor = processor
@@ -76,7 +80,12 @@ class InstructionSchedule(Dataset[list[list[Encoded]]]):
         self.world = world
         self.micro_batch = micro_batch or batch_size // world
         self.pack_tokens = pack_tokens
-        self._orders = EpochOrders(seed, [s.id for s in self.samples], balance)
+        corpora = balance.corpora if balance else [""] * len(self.samples)
+        self._units = self.units(corpora)
+        if balance:
+            of = dict(zip((s.id for s in self.samples), corpora, strict=True))
+            balance = Balance([of[unit[0].id] for unit in self._units], balance.shares)
+        self._orders = EpochOrders(seed, [unit[0].id for unit in self._units], balance)
         self._groups: tuple[int, list[list[Encoded]]] = (-1, [])
 
     def __len__(self) -> int:
@@ -86,7 +95,7 @@ class InstructionSchedule(Dataset[list[list[Encoded]]]):
         step, rank = divmod(item, self.world)
         if self._groups[0] != step:
             drawn = self.step(step)
-            lengths = [len(e.input_ids) for e in drawn]
+            lengths = [e.positions for e in drawn]
             groups = (
                 by_tokens(lengths, self.pack_tokens, self.world)
                 if self.pack_tokens
@@ -111,16 +120,26 @@ class InstructionSchedule(Dataset[list[list[Encoded]]]):
             "shares": [len(group) * self.world / self.batch_size for group in groups],
         }
 
+    def units(self, corpora: Sequence[str]) -> list[Unit]:
+        """The samples that are drawn together; of one size."""
+        return in_twos(self.samples, corpora) if self.twins else [(s,) for s in self.samples]
+
     def _drawn(self, item: int) -> Encoded:
         """The item-th sample of the run, with its task in that epoch."""
-        epoch, position = divmod(item, len(self.samples))
-        sample = self.samples[self._orders[epoch][position]]
+        number, member = divmod(item, len(self._units[0]))
+        epoch, position = divmod(number, len(self._units))
+        sample = self._units[self._orders[epoch][position]][member]
         return self.encode(sample, epoch, self._orders.repeats(epoch)[position])
+
+    def draws(self, sample: Sample, epoch: int, repeat: int) -> Random:
+        """The draws about one sample in one epoch; with `twins` those of a pair are the same."""
+        name = (pair_name(sample) if self.twins else None) or sample.id
+        about = (name, repeat) if repeat else (name,)
+        return generator(self.seed, epoch, "item", *about)
 
     def encode(self, sample: Sample, epoch: int, repeat: int = 0) -> Encoded:
         """One sample with its task in one epoch; a repeat in it has draws of its own."""
-        about = (sample.id, repeat) if repeat else (sample.id,)
-        draw = generator(self.seed, epoch, "item", *about)
+        draw = self.draws(sample, epoch, repeat)
         task = self._task(sample, draw.random())
         people = self.people.in_epoch(self.seed, epoch) if self.people else None
         evidence = self.evidence.read(sample, people)

@@ -28,7 +28,7 @@ from emollama.llm.batch import by_count
 from emollama.llm.configuration import EmotionLlamaConfig, StreamConfig
 from emollama.llm.evidence import EvidenceReader, fit_clues, open_streams, training_samples
 from emollama.llm.layout import get_layout
-from emollama.llm.modeling import IGNORED, EmotionLlama
+from emollama.llm.modeling import EmotionLlama
 from emollama.llm.options import Attention
 from emollama.llm.processing import EmotionLlamaProcessor, load_tokenizer
 from emollama.llm.room import Size
@@ -36,6 +36,7 @@ from emollama.llm.training.activations import activation_bytes
 from emollama.llm.training.arguments import micro_batch, zero_stage
 from emollama.llm.training.config import TrainConfig
 from emollama.llm.training.instructions import InstructionSchedule
+from emollama.llm.training.methods.choice import schedule_of
 from emollama.llm.training.start import require_start
 
 STEPS_LOOKED_AT = 512
@@ -132,11 +133,9 @@ def plan(config: TrainConfig, gpus: int = 1) -> Plan:
     model = _skeleton(config, folder, streams)
     batch = config.training.batch_size
     clues = fit_clues(readers, samples, config.tasks.reason.voice_rules)
-    schedule = InstructionSchedule(
-        samples, EvidenceReader(readers, clues), processor, config.tasks,
-        config.modality_dropout, config.seed, config.training.max_steps, batch, gpus,
-        micro, config.training.pack_tokens, balance=balance_of(manifest, samples),
-    )  # fmt: skip
+    balance = balance_of(manifest, samples)
+    evidence = EvidenceReader(readers, clues)
+    schedule = schedule_of(config, samples, evidence, processor, gpus, micro, None, balance)
     lengths = _lengths(schedule)
     # peft keeps a projector's first values beside the trained ones: no part of the model.
     parameters = sum(p.numel() for n, p in model.named_parameters() if ".original_module." not in n)
@@ -207,7 +206,7 @@ def _lengths(schedule: InstructionSchedule) -> Lengths:
     steps = max(1, min(schedule.steps, STEPS_LOOKED_AT // schedule.batch_size))
     items = [schedule[i] for i in range(steps * schedule.world)]
     groups = [group for item in items for group in item]
-    sizes = [[len(e.input_ids) for e in group] for group in groups]
+    sizes = [[e.positions for e in group] for group in groups]
     flat = np.array([n for group in sizes for n in group])
     total = int(flat.sum())
     if schedule.pack_tokens:
@@ -218,7 +217,7 @@ def _lengths(schedule: InstructionSchedule) -> Lengths:
         positions = [max(group) * len(group) for group in sizes]
         padded, packed = total / sum(positions), 1.0
     worst = int(np.argmax(positions))
-    supervised = np.mean([sum(i != IGNORED for i in e.labels) for g in groups for e in g])
+    supervised = np.mean([e.supervised for g in groups for e in g])
     return Lengths(
         samples=len(flat),
         smallest=int(flat.min()),
@@ -236,7 +235,7 @@ def _lengths(schedule: InstructionSchedule) -> Lengths:
 
 def _padded_positions(schedule: InstructionSchedule, step: int) -> int:
     """Number of positions of a step in padded micro-batches."""
-    lengths = [len(e.input_ids) for e in schedule.step(step)]
+    lengths = [e.positions for e in schedule.step(step)]
     rows = by_count(lengths, schedule.micro_batch)
     return sum(max(lengths[i] for i in row) * len(row) for row in rows)
 

@@ -15,7 +15,7 @@ too much. So in training a sample is presented as by a regression that was fitte
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import cast
@@ -64,7 +64,7 @@ def start_from_probe(
     targets = [processor.labels.labels.index(str(s.targets.emotion)) for s in labelled]
     if len(set(targets)) < 2:
         raise EmollamaError("initial_weights: probe needs two labels among the training samples")
-    blocks = [_standardised(model, name, readers[name], labelled) for name in streams]
+    blocks = [standardised(model, name, readers[name], labelled) for name in streams]
     x = np.concatenate(blocks, axis=1)
     edges = np.cumsum([0] + [block.shape[1] for block in blocks])
     spans = [slice(a, b) for a, b in pairwise(edges)]
@@ -84,7 +84,14 @@ def start_from_probe(
         projector = model.projector(name)
         projector.output.weight.copy_(weight[:, span] * size)
         projector.output.bias.copy_(under)
-    return _shifts(model, streams, spans, labelled, x, targets, rows, probe)
+
+    def refit(fit: np.ndarray) -> np.ndarray | None:
+        if set(np.take(targets, fit)) != set(targets):
+            return None  # a label that only the held-out groups show: nothing to compare with
+        return probe.fit(x[fit], np.take(targets, fit).tolist())[1]
+
+    folds = _folds(labelled, x, targets)
+    return held_out_shifts(model, streams, spans, labelled, x, rows, folds, refit)
 
 
 @dataclass(frozen=True)
@@ -120,31 +127,34 @@ def _channel_masks(
     return list(masks.values()) if len(masks) > 1 else []
 
 
-def _shifts(
+def held_out_shifts(
     model: EmotionLlama,
     streams: Sequence[str],
     spans: Sequence[slice],
     samples: Sequence[Sample],
     x: np.ndarray,
-    targets: Sequence[int],
     rows: np.ndarray,
-    probe: Probe,
+    folds: Iterable[tuple[np.ndarray, np.ndarray]],
+    refit: Callable[[np.ndarray], np.ndarray | None],
 ) -> Shifts:
-    """The smallest changes of the features [n, D] that turn logits into held-out logits."""
+    """The smallest changes of the features [n, D] that turn values x · rows into held-out ones.
+
+    Args:
+        model: whose standardisers have been fitted.
+        streams: whose features stand side by side in `x`.
+        spans: their columns.
+        samples: the rows of `x`.
+        x: features.
+        rows: coefficients [K, D] fitted on all samples.
+        folds: (fitted on, held out) indices.
+        refit: the coefficients fitted on some samples; None where they do not suffice.
+    """
     shifts: Shifts = {name: {} for name in streams}
-    groups = [s.group or s.id for s in samples]
-    folds: GroupKFold | StratifiedKFold
-    if len(set(groups)) >= FOLDS:
-        folds = GroupKFold(FOLDS)
-    elif min(targets.count(k) for k in set(targets)) >= FOLDS:
-        folds = StratifiedKFold(FOLDS)
-    else:
-        return shifts
     back = [np.linalg.pinv(rows[:, span], rcond=1e-6) for span in spans]
-    for fit, held_out in folds.split(x, targets, groups):
-        if set(np.take(targets, fit)) != set(targets):
-            continue  # a label that only the held-out groups show: nothing to compare with
-        _, others = probe.fit(x[fit], np.take(targets, fit).tolist())
+    for fit, held_out in folds:
+        others = refit(fit)
+        if others is None:
+            continue
         for name, span, inverse in zip(streams, spans, back, strict=True):
             part = x[held_out, span]
             change = part @ (others[:, span] - rows[:, span]).T @ inverse.T
@@ -155,7 +165,23 @@ def _shifts(
     return shifts
 
 
-def _standardised(
+def groups_of(samples: Sequence[Sample]) -> list[str]:
+    """The group of each sample; its own where it has none."""
+    return [s.group or s.id for s in samples]
+
+
+def _folds(
+    samples: Sequence[Sample], x: np.ndarray, targets: Sequence[int]
+) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+    groups = groups_of(samples)
+    if len(set(groups)) >= FOLDS:
+        return GroupKFold(FOLDS).split(x, targets, groups)
+    if min(targets.count(k) for k in set(targets)) >= FOLDS:
+        return StratifiedKFold(FOLDS).split(x, targets, groups)
+    return ()
+
+
+def standardised(
     model: EmotionLlama, name: str, reader: TrackReader, samples: Sequence[Sample]
 ) -> np.ndarray:
     """[n, width]: a stream's mean over steps as its projector sees it; 0 where it is absent."""

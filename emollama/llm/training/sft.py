@@ -41,9 +41,11 @@ from emollama.llm.inference import label_probabilities
 from emollama.llm.partitioned import gathered
 from emollama.llm.processing import EmotionLlamaProcessor
 from emollama.llm.training.arguments import micro_batch, require_deepspeed, training_arguments
+from emollama.llm.training.clue_probe import start_from_clues
 from emollama.llm.training.config import TrainConfig
-from emollama.llm.training.instructions import InstructionSchedule
 from emollama.llm.training.memory import memory_advice
+from emollama.llm.training.methods.choice import freeze, schedule_of, trainer_of
+from emollama.llm.training.methods.reference import FOLDER as REFERENCE
 from emollama.llm.training.monitors import require_monitors
 from emollama.llm.training.probe import Shifts, start_from_probe
 from emollama.llm.training.start import start_from
@@ -153,6 +155,12 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
         )
         held_out = len(next(iter(shifts.values())))
         say(f"projectors start from a probe; {held_out} samples are presented as if held out of it")
+    if told := [s.name for s in config.model.streams if s.initial_weights == "clues"]:
+        against = people.transductive.readers(readers) if people else readers
+        strength = config.model.probe_strength
+        bare = artefact.bare(model)
+        shifts |= start_from_clues(bare, processor, told, against, samples, strength)
+        say(f"projectors of {', '.join(told)} start from a probe of the clues")
     if config.model.channel_heads:
         processor.heads = fit_heads(
             streams, readers, samples, manifest.labels.labels, people,
@@ -162,16 +170,8 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
         )  # fmt: skip
     clues = fit_clues(readers, samples, config.tasks.reason.voice_rules)
     shown = EvidenceReader(readers, clues, shifts)
-    schedule = InstructionSchedule(
-        samples, shown, processor, config.tasks, config.modality_dropout, config.seed,
-        steps=config.training.max_steps,
-        batch_size=config.training.batch_size,
-        world=world,
-        micro_batch=micro,
-        pack_tokens=config.training.pack_tokens,
-        people=people,
-        balance=balance,
-    )  # fmt: skip
+    schedule = schedule_of(config, samples, shown, processor, world, micro, people, balance)
+    freeze(config, model)
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     epochs = config.training.max_steps * config.training.batch_size / len(samples)
     say(
@@ -186,11 +186,15 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
     unseen = EvidenceReader(readers, clues, known=drawn)
     keeper = _keeper(config, model, processor, unseen, manifest, validated, device, say)
     if rank == 0:
-        claim_output(config.output, config, held, resume is not None, asked, say)
+        resumed = resume is not None
+        claim_output(config.output, config, held, resumed, asked, say, [config.output / REFERENCE])
     if torch.distributed.is_initialized():
         torch.distributed.barrier()
-    trainer = EmotionTrainer(
-        model=model,
+    trainer = trainer_of(
+        config,
+        model,
+        processor,
+        resume is not None,
         args=arguments,
         train_dataset=schedule,
         data_collator=schedule.collate,

@@ -28,6 +28,10 @@ VALIDATION = "validation_weighted_f1"
 """Key of `KeepBest`'s records in the trainer's log."""
 
 
+_TOLD = ("preferred", "reward", "kl")
+"""Figures of methods that stand in the line of progress, where they are logged."""
+
+
 class EmotionTrainer(Trainer):
     """Trains a peft-wrapped EmotionLlama on an `InstructionSchedule`.
 
@@ -143,8 +147,9 @@ class PlainProgress(TrainerCallback):
         done = state.global_step - self.first_step
         seconds = time.monotonic() - self.started
         left = seconds / max(done, 1) * (self.total - state.global_step)
+        told = "".join(f"{name} {logs[name]:.3f}  " for name in _TOLD if name in logs)
         self.say(
-            f"step {state.global_step}/{self.total}  loss {float(logs['loss']):.4f}  "
+            f"step {state.global_step}/{self.total}  loss {float(logs['loss']):.4f}  {told}"
             f"{done * self.batch_size / max(seconds, 1e-9):.1f} samples/s  "
             f"{int(left // 60)}:{int(left % 60):02d} left"
         )

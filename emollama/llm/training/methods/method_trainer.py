@@ -1,0 +1,55 @@
+"""What DPO and GRPO share: a trainer that knows the model as it was, and tells figures."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any, cast
+
+import torch
+from peft import PeftModel
+from torch import Tensor
+
+from emollama.llm.training.methods.reference import Reference, token_logs
+from emollama.llm.training.trainer import EmotionTrainer
+
+
+class ReasonTrainer(EmotionTrainer):
+    """Trains the adapters on answers to questions; see `EmotionTrainer`.
+
+    Figures that are told in a step are logged with the loss, as means since the last log.
+
+    Args:
+        reference: the model as it was.
+    """
+
+    def __init__(self, *args: Any, reference: Reference, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.reference = reference
+        self._told: defaultdict[str, list[float]] = defaultdict(list)
+
+    def tell(self, figures: Mapping[str, Tensor | float]) -> None:
+        """Note figures of a micro-batch or a step."""
+        for name, value in figures.items():
+            self._told[name].append(float(value))
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """The library's log, with what was told."""
+        if "loss" in logs:
+            for name, values in self._told.items():
+                logs[name] = sum(values) / len(values)
+            self._told.clear()
+        super().log(logs, start_time)
+
+    def referred(self, batch: dict[str, Any]) -> Tensor:
+        """Log-probabilities [A, T] of the answers' tokens by the model as it was."""
+        model = cast(PeftModel, self.model)
+        with self.apart(), self.reference.in_place():
+            return token_logs(model(**batch))[0]
+
+    def apart(self) -> AbstractContextManager[Any]:
+        """Numbers as in training, without casts of weights that a later pass would find."""
+        return torch.autocast(
+            self.args.device.type, torch.bfloat16, enabled=self.args.bf16, cache_enabled=False
+        )
