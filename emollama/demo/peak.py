@@ -21,9 +21,11 @@ def peak_figure(look: ClipView, seeks: bool = True) -> str:
     """
     peak = look.observation.peak
     if peak is None:
-        return '<p class="small">No face was found, so there is no frame to show.</p>'
+        why = look.observation.absent.get("face", "no face was found")
+        return f'<p class="small">No frame to show: {escape(why)}.</p>'
     told = peak_words(look, peak)
-    button = seek_button(peak.time, "Go there") if seeks else ""
+    still = look.observation.timeline.still
+    button = seek_button(peak.time, "Go there") if seeks and not still else ""
     source = base64.b64encode(boxed(peak)).decode("ascii")
     return (
         f'<figure><img alt="{escape(told)}" src="data:image/jpeg;base64,{source}">'
@@ -47,7 +49,8 @@ def peak_words(look: ClipView, peak: Peak) -> str:
     if peak.faces > 1:
         which = f", number {peak.boxes.index(peak.box) + 1} from the left," if peak.others else ""
         more = f"; {peak.faces} faces; the framed one{which} is analysed"
-    return f"{peak.time:.1f} s: {looks} ({numbers}){more}"
+    at = "" if look.observation.timeline.still else f"{peak.time:.1f} s: "
+    return f"{at}{looks} ({numbers}){more}"
 
 
 def boxed(peak: Peak) -> bytes:

@@ -14,6 +14,7 @@ from emollama.base.colours import EXPRESSION_COLOURS
 from emollama.demo.moments import clue_links
 from emollama.demo.seeking import seek_button
 from emollama.session import ClipView, Frames, Measurement, Timeline
+from emollama.session.moments import level
 
 _LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 _WIDTH, _HEIGHT = 1000, 100  # of a lane's own units
@@ -28,6 +29,7 @@ def lanes(look: ClipView, frames: Frames | None = None, seeks: bool = True) -> s
         seeks: whether there is a player beside it, which goes to the times that are clicked.
     """
     timeline, length = look.observation.timeline, max(look.duration, 1e-3)
+    seeks = seeks and not timeline.still
     peak, absent = look.observation.peak, look.observation.absent
     at = None if peak is None else peak.time / length
     parts: list[str] = []
@@ -36,8 +38,10 @@ def lanes(look: ClipView, frames: Frames | None = None, seeks: bool = True) -> s
     else:
         parts.append(_empty("Facial expression", absent.get("face", "no face was found")))
     if len(timeline.voice_times):
+        loud = level(look)
         parts.append(_curve("Sound level", "dB re full scale", timeline.voice_times,
-                            {"energy": timeline.energy}, length, at, _level(look)))  # fmt: skip
+                            {"energy": timeline.energy}, length, at,
+                            f"{loud}; " if loud else ""))  # fmt: skip
     else:
         parts.append(_empty("Sound level", absent.get("voice", "no sound was found")))
     if np.isfinite(timeline.pitch).any():
@@ -49,6 +53,8 @@ def lanes(look: ClipView, frames: Frames | None = None, seeks: bool = True) -> s
         values = {name: np.asarray(v, np.float64) for name, v in frames.values.items()}
         parts.append(_curve(" and ".join(values), "as the model predicts them",
                             np.asarray(frames.times), values, length, at))  # fmt: skip
+    if timeline.still:
+        return f"{clue_links(look, seeks)}{''.join(parts)}"
     parts.append(_axis(length))
     head = '<div class="playhead" aria-hidden="true"></div>' if seeks else ""
     return (
@@ -75,15 +81,6 @@ def told_table(told: Sequence[Measurement], seeks: bool) -> str:
 def _span(told: Measurement, seeks: bool) -> str:
     words = f"{told.start:.1f}–{told.end:.1f} s"
     return seek_button(told.start, words) if seeks else words
-
-
-def _level(look: ClipView) -> str:
-    """The sound's level in words, beside its decibels; "" where the model has no yardstick."""
-    clues = look.clues.get("voice")
-    if not clues or "voice" not in look.used:
-        return ""
-    word = next((w for w in ("quiet", "loud") if f"{w} voice" in clues), "usual")
-    return f"{word} compared with {look.compared_with}; "
 
 
 def _expressions(timeline: Timeline, length: float, at: float | None) -> str:

@@ -80,6 +80,10 @@ class Yardstick:
     limit: float
 
 
+UNLIKE = "This clip is unlike those the model was trained on"
+"""The beginning of the sentence above an answer that is not to be trusted."""
+
+
 @dataclass(frozen=True)
 class Distance:
     """How far a clip lies from the training clips in one channel.
@@ -127,8 +131,7 @@ class Familiar:
             else ""
         )
         return (
-            "This clip is unlike those the model was trained on "
-            f"({', '.join(far)} times the usual distance): do not trust the answer.{few}"
+            f"{UNLIKE} ({', '.join(far)} times the usual distance): do not trust the answer.{few}"
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -249,8 +249,8 @@ class Analyst:
                 timelines = add_values(timelines, other, segments, advance)
         write_samples(manifest)
         notes = [
-            *_notes(lengths), *_of_blocks(blocks), *said.notes,
-            *found.notes, *_of_norms(session), *_of_listening(answers), *shared,
+            *shared, *_notes(lengths), *_of_blocks(blocks), *said.notes,
+            *found.notes, *_of_norms(session), *_of_listening(answers),
         ]  # fmt: skip
         analysis = Analysis(
             recording=recording, duration=lengths.end, size=picture_shape(recording, lengths),

@@ -11,7 +11,8 @@ from emollama.runs.card import terms
 def training_data(record: Mapping[str, Any]) -> str | None:
     """ "728 clips of ravdess (English), 238 of emodb (German)"; None without a record.
 
-    A record made before 0.2 does not name its only corpus.
+    Of the probe corpus it is said that nobody is in it. A record made before 0.2 does not name its
+    only corpus.
     """
     parts = record.get("mixture") or [record]
     found: list[str] = []
@@ -20,8 +21,9 @@ def training_data(record: Mapping[str, Any]) -> str | None:
             return None
         clips = f"{part['samples']} clips" if not found else f"{part['samples']}"
         corpus = f" of {part['corpus']}" if part.get("corpus") else ""
-        language = f" ({part['language']})" if part.get("language") else ""
-        found.append(f"{clips}{corpus}{language}")
+        drawn = str(part.get("corpus")).lower().startswith("probe")
+        kind = part.get("language") or ("drawn faces and synthetic voices" if drawn else None)
+        found.append(f"{clips}{corpus}{f' ({kind})' if kind else ''}")
     return ", ".join(found)
 
 

@@ -77,6 +77,11 @@ class Timeline:
     energy: np.ndarray
     pitch: np.ndarray
 
+    @property
+    def still(self) -> bool:
+        """Whether it is of a single picture, where nothing has a time."""
+        return not len(self.voice_times) and len(np.unique(self.face_times)) == 1
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; unknown values are None."""
         return {

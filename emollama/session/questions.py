@@ -13,6 +13,7 @@ from emollama.llm.processing import Turn
 from emollama.session.answer import Weights
 from emollama.session.base import Session
 from emollama.session.clip_view import ClipView
+from emollama.session.moments import voice_lines
 from emollama.session.reasons import NOTHING_MEASURED, asks_why
 
 BEYOND = (
@@ -140,9 +141,11 @@ def said(look: ClipView) -> str:
 
 def measured(look: ClipView) -> str:
     """What was measured: the clues of each channel, then each moment, a line each."""
-    lines = clue_lines(look)
+    still = look.observation.timeline.still
+    lines = clue_lines(look) + voice_lines(look)
     lines += [
-        f"{one.start:.1f}–{one.end:.1f} s, {one.channel}: {one.words.removeprefix('face ')}"
+        f"{'' if still else f'{one.start:.1f}–{one.end:.1f} s, '}{one.channel}: "
+        f"{one.words.removeprefix('face ')}"
         for one in look.observation.measurements
         if one.channel in look.channels
     ]

@@ -39,9 +39,11 @@ def look_again(
     images, times = clip.frames.images, clip.frames.times
     faces = finder.find(images)
     seen = np.array([i for i, face in enumerate(faces) if face is not None], dtype=int)
-    looked = f"{len(images)} frame{'s' if len(images) > 1 else ''} looked at"
     if not enough_faces(faces):
-        few = f"a face was found in only {len(seen)} of {looked}"
+        # A picture, or a clip of few frames, shows the same frame more than once.
+        shown = len(np.unique(times))
+        looked = f"{shown} frame{'s' if shown > 1 else ''} looked at"
+        few = f"a face was found in only {len(np.unique(times[seen]))} of {looked}"
         return Absent(few if len(seen) else f"no face found in {looked}")
     count = min(len(seen), view.frames)
     chosen = seen[((np.arange(count) + 0.5) * len(seen) / count).astype(int)]

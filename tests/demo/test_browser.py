@@ -78,7 +78,7 @@ def _visit(page: playwright.Page, address: str, clip: Path, folder: Path) -> Non
     page.wait_for_selector("#carried .bars")
     assert page.locator("#answer .bars [role=listitem]").count() == 6
     assert page.locator("#timeline svg").count() >= 1  # the tone; a face there is none
-    assert "No face was found" in page.inner_text("#peak")
+    assert "No frame to show: no face" in page.inner_text("#peak")
     assert not page.locator("#saved").is_visible()
     assert page.locator("#player video").get_attribute("src")
 
@@ -136,7 +136,7 @@ def test_awkward_clips_and_an_answer_that_is_stopped(
         assert "from voice, face" in shown["two.mp4"]
         assert "no voice in this clip" in shown["mute.mp4"]
         assert "no sound track" in shown["mute.mp4"] and "from face" in shown["mute.mp4"]
-        assert "No face was found" in shown["long.mp4"] and "60.0 s" in shown["long.mp4"]
+        assert "No frame to show: no face" in shown["long.mp4"] and "60.0 s" in shown["long.mp4"]
         assert "from voice" in shown["long.mp4"] and "60 s" in shown["long.mp4"]
 
         # Slow enough that there is something to be stopped.

@@ -61,7 +61,8 @@ def test_what_a_model_was_trained_on_stands_in_its_record() -> None:
     parts = [{"corpus": "ravdess", "samples": 728, "language": "English"},
              {"corpus": "mine", "samples": 5, "language": None}]  # fmt: skip
     assert training_data({"mixture": parts}) == "728 clips of ravdess (English), 5 of mine"
-    assert training_data({"corpus": "probe", "samples": 9}) == "9 clips of probe"
+    drawn = training_data({"corpus": "probe", "samples": 9})
+    assert drawn == "9 clips of probe (drawn faces and synthetic voices)"
     assert training_data({"samples": 9}) == "9 clips" and training_data({}) is None
 
 

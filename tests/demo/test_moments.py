@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from emollama.demo.moments import moments
+from emollama.demo.peak import peak_figure
 from emollama.demo.timeline import lanes
 from emollama.encoders.expression import CLASSES
 from emollama.session import ClipView, Timeline
+from emollama.session.moments import moments
+from emollama.session.questions import measured
 from tests.demo.made import look
 
 
@@ -55,3 +57,24 @@ def test_the_timeline_goes_there_and_says_how_loud_the_voice_is() -> None:
     assert 'data-length="10.000"' in html and 'class="playhead"' in html
     still = lanes(clip("loud voice"), seeks=False)
     assert "data-seek" not in still and "playhead" not in still and "most at 4.0 s" in still
+
+
+def test_how_loud_and_how_high_is_answered_with_when() -> None:
+    told = measured(clip("loud voice"))
+    assert "\nloudness: loud compared with the training corpus, loudest at 4.0 s\n" in told
+    assert "\npitch: 150 to 590 Hz, highest at 1.9 s, lowest at 4.5 s\n" in told
+    assert "\nloudness: usual compared" in measured(clip("slow speech"))
+    assert "loudness" not in measured(clip("loud voice").without("voice"))
+
+
+def test_nothing_in_a_picture_has_a_time() -> None:
+    made = clip(face="face looks sad")
+    none = np.zeros(0)
+    rows = np.full((8, len(CLASSES)), 1 / len(CLASSES))
+    line = Timeline(np.zeros(8), rows, CLASSES, none, none, none)
+    picture = replace(made, observation=replace(made.observation, timeline=line, duration=0.04))
+    shown = lanes(picture) + peak_figure(picture)
+    assert "<span>face looks sad</span>" in shown and "on average" in shown
+    for timed in ("data-seek", "playhead", "most at", "0.0 s", "axis"):
+        assert timed not in shown, timed
+    assert "s, face" not in measured(picture)

@@ -19,6 +19,7 @@ import pytest
 
 from emollama.base.errors import EmollamaError
 from emollama.fusion import artefact
+from emollama.inputs.familiarity import UNLIKE
 from emollama.manifest.labels import LabelSet
 from emollama.manifest.sample import read_manifest
 from emollama.media.clip import SAMPLE_RATE
@@ -316,6 +317,18 @@ def test_a_remark_that_all_answers_share_is_told_once() -> None:
     kept, shared = told_once([*answers, failed("cannot be decoded")])
     assert shared == (about,) and [a.notes for a in kept] == [(odd,), (), ()]
     assert told_once(answers[:1]) == (answers[:1], ()), "of one it is no less told there"
+
+
+def test_how_many_segments_are_unlike_the_training_clips_is_told_first() -> None:
+    far = [f"{UNLIKE} (face {times} times the usual distance)" for times in (2.1, 2.2)]
+    notes = (("the face is small", one, "no words in this clip") for one in far)
+    answers = [SegmentAnswer("sad", {"sad": 1.0}, notes=some) for some in notes]
+    kept, shared = told_once([*answers, failed("cannot be decoded")])
+    assert shared == (
+        "segments unlike those the model was trained on: 2 of 2; do not trust their answers",
+        "the face is small",
+    )
+    assert [a.notes for a in kept] == [(far[0],), (far[1],), ()]
 
 
 def test_mistakes_are_one_line(model: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json, write_json
@@ -90,3 +91,10 @@ def test_a_face_in_one_of_ten_frames_is_told_and_not_used(
     few = "a face was found in only 2 of 24 frames looked at"
     assert observation.absent == ({} if present else {"face": few})
     assert bool(observation.measurements) == present
+
+
+def test_a_picture_without_a_face_is_one_frame(tmp_path: Path) -> None:
+    Image.fromarray(np.full((64, 64, 3), 128, np.uint8)).save(tmp_path / "grey.png")
+    encoder: Encoder = parse_encoder("expression+frames=10")
+    observation = Observer({encoder.key: encoder}).watch(tmp_path / "grey.png", transcribe=False)
+    assert observation.absent == {"face": "no face found in 1 frame looked at"}

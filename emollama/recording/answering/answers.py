@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 
 from emollama.base.errors import EmollamaError
+from emollama.encoders.presence import note as lacking
+from emollama.inputs.familiarity import UNLIKE
 from emollama.inputs.person import ClipMoments
 from emollama.inputs.person import Person as Norm
 from emollama.manifest.sample import Manifest, Sample
@@ -193,11 +195,22 @@ def unanswered() -> SegmentAnswer:
 
 
 def told_once(answers: Sequence[SegmentAnswer]) -> tuple[list[SegmentAnswer], tuple[str, ...]]:
-    """Answers without the remarks that all of several share, and these."""
+    """Answers without the remarks that all of several share, and these.
+
+    How many segments are unlike the training clips comes first. Why no segment has words is told of
+    the recording.
+    """
     given = [answer.notes for answer in answers if answer.label is not None]
-    common = tuple(n for n in given[0] if all(n in notes for notes in given)) if given[1:] else ()
+    common = [
+        n for n in (given[0] if given[1:] else ())
+        if not n.startswith(UNLIKE) and all(n in notes for notes in given)
+    ]  # fmt: skip
     kept = [replace(a, notes=tuple(n for n in a.notes if n not in common)) for a in answers]
-    return kept, common
+    told = [n for n in common if n != lacking("words", None)]
+    if far := sum(any(n.startswith(UNLIKE) for n in notes) for notes in given):
+        told.insert(0, f"segments unlike those the model was trained on: {far} of {len(given)}; "
+                       "do not trust their answers")  # fmt: skip
+    return kept, tuple(told)
 
 
 def to_row(answer: SegmentAnswer) -> dict[str, Any]:
