@@ -86,14 +86,14 @@ def table() -> str:
     texts, a, b = sheet(), labels("a"), labels("b")
     both = [x & y for x, y in zip(a, b, strict=True)]
     said = read(texts)
+    against = {"A": a, "B": b, "what both say": both} if a != b else {"the labels": a}
     lines = [
         "| texts | compared | precision | recall | F1 |",
         "|---|---|---:|---:|---:|",
     ]
     for name, half in {"all": slice(None), **HALVES}.items():
-        pairs = {"labeller B, by A": (a, b)} if name == "all" else {}
-        pairs |= {"reader, by A": (a, said), "reader, by B": (b, said)}
-        pairs |= {"reader, by what both say": (both, said)}
+        pairs = {"labeller B, by A": (a, b)} if name == "all" and a != b else {}
+        pairs |= {f"reader, by {who}": (true, said) for who, true in against.items()}
         for who, (true, mine) in pairs.items():
             cells = [
                 f"{v:.3f} [{lo:.3f}, {hi:.3f}]" for v, lo, hi in scores(true[half], mine[half])
