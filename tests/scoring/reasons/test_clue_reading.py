@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.clue_reading import table
+from benchmarks.reasons.clue_reading import table
 from emollama.evaluation.known_clues import vocabulary_of
 from emollama.probe.plan import Settings, plan_clip, truth
 from emollama.probe.reasons import reference_reason

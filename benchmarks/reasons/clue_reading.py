@@ -1,6 +1,6 @@
 """How well the reader of clues (`scoring.reasons.lexicon`) reads 200 labelled texts.
 
-    python -m benchmarks.clue_reading [--faults]
+    python -m benchmarks.reasons.clue_reading [--faults]
 
 A decision is a clue that a text names, with yes or no: "low pitch, yes". Texts at even positions of
 the sheet are the development half, which the reader was mended on; `--faults` lists what is read
@@ -19,7 +19,7 @@ import numpy as np
 from emollama.scoring.metrics.bootstrap import RESAMPLES, interval, resample
 from emollama.scoring.reasons.lexicon import clues_in
 
-FOLDER = Path(__file__).parents[1] / "tests" / "scoring" / "reasons" / "clue_reading"
+FOLDER = Path(__file__).parents[2] / "tests" / "scoring" / "reasons" / "clue_reading"
 HALVES = {"development half": slice(0, None, 2), "other half": slice(1, None, 2)}
 CLUES = 32
 Decisions = frozenset[tuple[str, str]]
