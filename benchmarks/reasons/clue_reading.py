@@ -110,7 +110,7 @@ def table() -> str:
 def faults() -> str:
     """What the reader reads otherwise than both labellers, in the development half."""
     half = HALVES["development half"]
-    texts, a, b = (x[half] for x in (sheet(), labels("a"), labels("b")))
+    texts, a, b = sheet()[half], labels("a")[half], labels("b")[half]
     lines = []
     for text, one, other, said in zip(texts, a, b, read(texts), strict=True):
         missed, wrong = (one & other) - said, said - (one | other)

@@ -15,6 +15,7 @@ import random
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -79,7 +80,7 @@ def _late(
     )
     scores = np.exp(logs - np.max(logs))
     scores = scores / scores.sum()
-    about = {
+    about: dict[str, Any] = {
         "id": face.id if face.id == voice.id else f"{face.id}+{voice.id}",
         "group": face.group, "reference": voice.reference,
         "truth": {"voice": voice.reference, "face": face.reference},
@@ -113,7 +114,7 @@ def _left_out(
     people = np.array([s.group for s in samples])
     whole = np.array([s.split == WHOLE for s in samples])
     for person in np.unique(people):
-        learned, tested = whole & (people != person), np.flatnonzero(people == person)
+        learned, tested = whole & (people != person), np.flatnonzero(people == person).tolist()
         model = LogisticRegression(C=STRENGTH, max_iter=1000)
         found = model.fit(features[learned], truth[learned]).predict_proba(features[tested])
         columns = [list(model.classes_).index(x) for x in labels.labels]
@@ -124,7 +125,7 @@ def _left_out(
 def shipped(folder: Path, labels: LabelSet) -> dict[str, Answers]:
     """The shipped models' answers to the swapped films, which they hear and do not see."""
     truth = {s.id: s.truth for s in read_manifest(folder / "manifest.jsonl").split(SWAPPED)}
-    found = {}
+    found: dict[str, Answers] = {}
     for name, what in (("llm", "shipped language model"), ("fusion", "shipped fusion model")):
         path = folder / name / "predictions.jsonl"
         if path.is_file():
