@@ -141,13 +141,14 @@ def predict(
         need_media(asked[0].video)  # no media file is told before the model is loaded
     quiet_libraries()
     from emollama.session import open_session
+    from emollama.session.describing import require_describing, with_description
 
     session = open_session(model, dtype, describe=False, whisper=whisper, quantise=quantise)
     if not whisper.embedded and not session.listens(None):
         print(f"note: model '{session.name}' reads no words: none are transcribed", file=sys.stderr)
     session.require_calibrated(coverage)
     if describe:
-        session.require_describing()
+        require_describing(session.artefact)
     read: dict[Path, ClipView] = {}
     whole = {
         clip.video.resolve(): clip
@@ -168,7 +169,8 @@ def predict(
     def answered(clip: AskedClip) -> Answer:
         look = None if clip.video is None else read.pop(clip.video.resolve(), None)
         look = session.known_as(look or _look(session, clip, transcribe), known, name)
-        return session.answer(look, explain, coverage=coverage, describe=describe)
+        answer = session.answer(look, explain, coverage=coverage)
+        return with_description(session.artefact, look, answer) if describe else answer
 
     if out is not None:
         from emollama.session.answers_table import AnswersTable, model_signature, shard_table

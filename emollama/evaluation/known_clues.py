@@ -8,7 +8,7 @@ from typing import Any
 
 from emollama.manifest.action_units import units_in
 from emollama.manifest.channels import Channel
-from emollama.probe.vocabulary import PROSODY_LEVELS, clues_in, rendered_clues
+from emollama.probe.vocabulary import PHRASES, PROSODY_LEVELS, clues_in, rendered_clues
 from emollama.scoring.metrics.hallucination import Vocabulary
 from emollama.scoring.reasons import lexicon
 
@@ -20,6 +20,7 @@ _VOICE = {
     "ordinary tone": "voice=even",
 }  # fmt: skip
 """Words of measured clues of the voice that the probe corpus renders, and its names for them."""
+_PHRASES_ONLY = {c for c in PHRASES if c in ("face=still", "voice=even") or c.startswith("words=")}
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,16 @@ def _rendered(truth: Mapping[str, Any]) -> set[str] | None:
 
 
 def _named(text: str) -> set[str]:
-    """Clues in the phrases of the probe corpus; of the voice in other words, too."""
-    told = {c.name for c in lexicon.clues_in(text) if c.channel == "voice" and not c.denied}
-    return clues_in(text) | {_VOICE[name] for name in told if name in _VOICE}
+    """Clues that a text affirms, in any words; of the sentence, a still face and an ordinary voice
+    in the phrases of the probe corpus. Measures of the voice that it does not render are left out.
+    """
+    found = {clue for clue in clues_in(text) if clue in _PHRASES_ONLY}
+    for clue in lexicon.clues_in(text):
+        if clue.channel == "face" and not clue.denied:
+            found.add(clue.name.replace("AU0", "AU"))
+        elif clue.name in _VOICE and not clue.denied:
+            found.add(_VOICE[clue.name])
+    return found
 
 
 def _units(truth: Mapping[str, Any]) -> set[str] | None:

@@ -15,7 +15,7 @@ from emollama.llm.interop.engine import PromptEngine
 from emollama.llm.modeling import EmotionLlama
 from emollama.llm.processing import EmotionLlamaProcessor, Evidence
 from emollama.llm.subject import LlmSubject
-from emollama.manifest.channels import Channel
+from emollama.manifest.channels import CHANNELS, Channel
 from emollama.manifest.sample import Sample
 from emollama.runs.artefact import LoadedSamples, ModelAnswer
 from emollama.scoring.reasons.check import CheckedReason, checked_reason
@@ -85,7 +85,7 @@ class LlmSamples(LoadedSamples):
         """The channels of a sample, by its tracks, words or clues; see `LoadedSamples.given`."""
         (evidence,) = self._evidence([sample_id])
         found = frozenset(self.processor.channels(evidence))
-        told = (c for c, words in evidence.clues.items() if words)
+        told: set[Channel] = {c for c in CHANNELS if evidence.clues.get(c)}
         return found if self.processor.clues == "never" else found.union(told)
 
     @property

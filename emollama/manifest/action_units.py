@@ -31,34 +31,42 @@ UNIT_NAMES: dict[str, str] = {
     "AU45": "blink",
 }
 
-_UP = r"(?:(?:rais|lift|elevat|arch)\w*|(?:go|goes|went|pull\w*|mov\w*) up)"
-_DOWN = r"(?:lower|furrow|knit|drawn?|droop|depress|downturn|down|turned down|frown)\w*"
+_RAISE = r"(?:rais|lift|elevat|arch)\w*"
+_UP = rf"(?:{_RAISE}|(?:go|goes|went|pull\w*|mov\w*) up)"
+_DOWNWARD = r"(?:lower|furrow|knit|drawn?|droop|depress|downturn|turned down|frown)\w*"
+_DOWN = rf"(?:{_DOWNWARD}|down\w*)"
 _GAP = r"[^\w,;:.()]+"
-_NEAR = rf"(?:{_GAP}\w+){{0,3}}?{_GAP}"
-"""Up to three words of a clause between the part of the face and its movement."""
-_PARTS = r"(?:(?:eye)?(?:brow|lid)s?|eyes?|cheeks?|nose|corners?|lips?|mouth|jaw|chin)"
+_OTHER = r"(?:eye)?(?:brow|lid)s?|eyes?|cheeks?|nose|corners?|jaw|chin"
+_PARTS = rf"(?:{_OTHER}|lips?|mouth)"
+_NEAR = rf"(?:{_GAP}(?!(?:{_OTHER})\b)\w+){{0,3}}?{_GAP}"
+"""Up to three words of a clause between the part of the face ("corners of the mouth") and its
+movement; what comes between is no other part."""
 _BEFORE = rf"(?:{_GAP}(?!{_PARTS}\b)\w+){{0,3}}?{_GAP}"
-"""The same before the part that moves: what comes between is no other part."""
+"""The same before the part that moves."""
+_ITS_OWN = rf"(?!\w|{_GAP}(?:(?!(?:and|or|but|with|while)\b)\w+{_GAP})?{_PARTS}\b)"
+"""After a movement that belongs to the part before it: no part follows that it would be of."""
 
 
-def _either(part: str, doing: str) -> str:
-    return rf"{part}{_NEAR}{doing}|{doing}{_BEFORE}{part}"
+def _either(part: str, doing: str, before: str = "") -> str:
+    """The part and its movement, or the movement (`before`, where that is another) and its part."""
+    return rf"{part}{_NEAR}{doing}{_ITS_OWN}|{before or doing}{_BEFORE}{part}"
 
 
 _BROW, _LIP, _MOUTH = r"(?:eye)?brows?", r"lips?(?! corners?\b)", r"(?:mouth|lips?)"
 _OPEN = rf"(?:{_GAP}(?!slightly|little|partly|half)\w+){{0,3}}?{_GAP}"
 _LITTLE = r"(?:slightly|a little|partly|half)"
 _PATTERNS: dict[str, str] = {
-    "AU01": _either(rf"(?:inner )?{_BROW}", _UP),
-    "AU02": _either(rf"(?:outer )?{_BROW}", _UP),
-    "AU04": rf"{_either(_BROW, _DOWN)}|frown\w*|scowl\w*",
+    "AU01": _either(rf"(?:inner )?{_BROW}", _UP, _RAISE),
+    "AU02": _either(rf"(?:outer )?{_BROW}", _UP, _RAISE),
+    "AU04": rf"{_either(_BROW, _DOWN, _DOWNWARD)}|frown\w*|scowl\w*",
     "AU05": r"eyes? (?:(?:are|were|is|go|grow|open) )?(?:(?:very|so|rather) )?wid\w+"
     r"|wid\w+(?: open| his| her| their| the)?\W+eyes?|wide-eyed|"
-    + _either(r"(?:upper )?(?:eye)?lids?", _UP),
+    + _either(r"(?:upper )?(?:eye)?lids?", _UP, _RAISE),
     "AU06": _either(r"cheeks?", r"(?:rais|lift)\w*") + r"|eyes? narrow\w*|narrow\w* eyes?\b",
     "AU07": _either(r"(?:eye)?lids?", r"(?:tight|tens|narrow)\w*") + r"|squint\w*|facial tightness",
     "AU09": _either(r"nose", r"(?:wrinkl|curl|pucker|scrunch)\w*"),
-    "AU10": _either(rf"(?<!lower )(?:upper )?{_LIP}", _UP) + r"|lips? curl\w*|show\w* teeth",
+    "AU10": _either(rf"(?<!lower )(?:upper )?{_LIP}", _UP, _RAISE)
+    + r"|lips? curl\w*|show\w* teeth",
     "AU12": r"smil\w*|grin\w*|upward (?:curve|turn)\w* of (?:\w+ )?(?:lips|mouth)"
     r"|(?:lips|mouth) curv\w* up\w*|"
     + _either(r"corners?", r"(?:up|upturn|turn\w* up|pull(?!\w*\W+down)|rais|lift)\w*"),

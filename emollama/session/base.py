@@ -266,23 +266,18 @@ class Session(ABC):
         sampling: Sampling | None = None,
         labels: Sequence[str] | None = None,
         coverage: float | None = None,
-        describe: bool = False,
     ) -> Answer:
         """Label scores (or values) and, if requested and the model can write, a reason.
 
         `labels` are the words to choose from in place of the model's own set: any words for a
         language model, some of its own for a fusion model; scores of its own are renormalised.
-        `coverage` also asks for the set of labels that holds the true one on that share of clips,
-        `describe` for words of any vocabulary.
+        `coverage` also asks for the set of labels that holds the true one on that share of clips.
 
         Raises:
-            EmollamaError: a coverage of a model that was not calibrated, or a description of one
-                that did not learn to give any.
+            EmollamaError: a coverage of a model that was not calibrated.
         """
         started = time.monotonic()
         self.require_calibrated(coverage, labels)
-        if describe:
-            self.require_describing()
         found, *alone = self.answers([look, *channels_alone(look, self.artefact.task)], labels)
         found = with_disagreement(found, look, alone)
         if labels is None:
@@ -290,29 +285,7 @@ class Session(ABC):
         if explain and self.writes:
             told = self.reason(look, sampling, found)
             found = replace(found, reason=told.text, reason_from=told.origin)
-        if describe:
-            found = replace(found, described=self.described(look))
         return replace(found, seconds=look.observation.took + time.monotonic() - started)
-
-    def require_describing(self) -> None:
-        """Raise an error unless the model learned to list words of any vocabulary.
-
-        Raises:
-            EmollamaError: it did not.
-        """
-        if not self.artefact.taught_to_describe:
-            raise EmollamaError(
-                f"model '{self.name}' did not learn to describe: train one with "
-                "tasks.describe.share on clips with a set of words, or leave --describe out"
-            )
-
-    def described(self, look: ClipView) -> tuple[str, ...]:
-        """Words for what the person feels, as the model lists them; () where it names none.
-
-        Raises:
-            EmollamaError: the model writes no text.
-        """
-        raise self._writes_no_text()
 
     def require_calibrated(
         self, coverage: float | None, labels: Sequence[str] | None = None

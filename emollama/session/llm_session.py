@@ -18,7 +18,6 @@ from emollama.inputs.person import Person
 from emollama.llm.artefact import LlmArtefact
 from emollama.llm.batch import Encoded, by_count, to_device
 from emollama.llm.decoding import Reply, Sampling
-from emollama.llm.inference import written
 from emollama.llm.interop.engine import EngineReply
 from emollama.llm.modeling import TEXT
 from emollama.llm.prefix import Prefix, PrefixCache, joined, part
@@ -27,7 +26,6 @@ from emollama.llm.scoring import label_distribution, score_labels
 from emollama.llm.subject import LlmSubject
 from emollama.manifest.labels import LabelSet
 from emollama.runs.subject import Subject
-from emollama.scoring.predictions.parsing import parse_set
 from emollama.scoring.reasons.check import CheckedReason
 from emollama.session.answer import Answer
 from emollama.session.base import Session
@@ -35,8 +33,6 @@ from emollama.session.clip_view import ClipView
 from emollama.session.reasons import CheckedReply, asks_why, check_of
 
 BATCH = 16
-DESCRIPTION_TOKENS = 48
-"""Longest list of words."""
 
 
 class LlmSession(Session):
@@ -160,15 +156,6 @@ class LlmSession(Session):
         if why and not self.artefact.taught_reasons:
             return CheckedReply(None, check)
         return CheckedReply(self._reply(look, prompt, sampling or Sampling(), stopped), check)
-
-    def described(self, look: ClipView) -> tuple[str, ...]:
-        """The words that the model lists; see `Session.described`."""
-        model, processor = self.artefact.model, self.artefact.processor
-        (text,) = written(
-            model, processor, [processor.for_label(look.evidence)], "describe",
-            DESCRIPTION_TOKENS, engine=self.artefact.engine,
-        )  # fmt: skip
-        return parse_set(text)
 
     @cached_property
     def _whys(self) -> frozenset[str]:

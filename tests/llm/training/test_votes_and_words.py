@@ -21,7 +21,7 @@ from emollama.scoring.predictions.parsing import parse_set
 from emollama.scoring.predictions.predictions import read_predictions
 from emollama.scoring.readers.predict_rows import read_predict_rows
 from emollama.session import open_session
-from emollama.session.observation import nothing_seen
+from emollama.session.describing import require_describing
 from tests.llm.training.corpus import make
 from tests.llm.training.test_instructions import processor, schedule  # noqa: F401  a fixture
 from tests.scoring.wheel_made import write_tables
@@ -132,6 +132,5 @@ def test_trained_and_asked_for_words(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 def test_a_model_that_never_learned_to_describe_says_so(tmp_path: Path) -> None:
     session = open_session(tiny_artefact(tmp_path / "tiny"), "float32", describe=False)
-    look = session.look_at(nothing_seen(), "We won!")
     with pytest.raises(EmollamaError, match=r"^model 'tiny.*' did not learn to describe: .*share"):
-        session.answer(look, explain=False, describe=True)
+        require_describing(session.artefact)

@@ -1,6 +1,6 @@
 """How well the reader of clues (`scoring.reasons.lexicon`) reads 200 labelled texts.
 
-    python -m benchmarks.clue_reading [--faults]
+    python -m benchmarks.reasons.clue_reading [--faults]
 
 A decision is a clue that a text names, with yes or no: "low pitch, yes". Texts at even positions of
 the sheet are the development half, which the reader was mended on; `--faults` lists what is read
@@ -19,7 +19,7 @@ import numpy as np
 from emollama.scoring.metrics.bootstrap import RESAMPLES, interval, resample
 from emollama.scoring.reasons.lexicon import clues_in
 
-FOLDER = Path(__file__).parents[1] / "tests" / "scoring" / "reasons" / "clue_reading"
+FOLDER = Path(__file__).parents[2] / "tests" / "scoring" / "reasons" / "clue_reading"
 HALVES = {"development half": slice(0, None, 2), "other half": slice(1, None, 2)}
 CLUES = 32
 Decisions = frozenset[tuple[str, str]]
@@ -86,14 +86,14 @@ def table() -> str:
     texts, a, b = sheet(), labels("a"), labels("b")
     both = [x & y for x, y in zip(a, b, strict=True)]
     said = read(texts)
+    against = {"A": a, "B": b, "what both say": both} if a != b else {"the labels": a}
     lines = [
         "| texts | compared | precision | recall | F1 |",
         "|---|---|---:|---:|---:|",
     ]
     for name, half in {"all": slice(None), **HALVES}.items():
-        pairs = {"labeller B, by A": (a, b)} if name == "all" else {}
-        pairs |= {"reader, by A": (a, said), "reader, by B": (b, said)}
-        pairs |= {"reader, by what both say": (both, said)}
+        pairs = {"labeller B, by A": (a, b)} if name == "all" and a != b else {}
+        pairs |= {f"reader, by {who}": (true, said) for who, true in against.items()}
         for who, (true, mine) in pairs.items():
             cells = [
                 f"{v:.3f} [{lo:.3f}, {hi:.3f}]" for v, lo, hi in scores(true[half], mine[half])
@@ -110,7 +110,7 @@ def table() -> str:
 def faults() -> str:
     """What the reader reads otherwise than both labellers, in the development half."""
     half = HALVES["development half"]
-    texts, a, b = (x[half] for x in (sheet(), labels("a"), labels("b")))
+    texts, a, b = sheet()[half], labels("a")[half], labels("b")[half]
     lines = []
     for text, one, other, said in zip(texts, a, b, read(texts), strict=True):
         missed, wrong = (one & other) - said, said - (one | other)

@@ -1,0 +1,1 @@
+"""Reasons and the referee beyond the tables of a report. Each file begins with its command."""
