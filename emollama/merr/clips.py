@@ -29,6 +29,7 @@ class Source:
         start, end: seconds of a span, or None.
         text: transcript, if supplied.
         speaker: speaker, if supplied.
+        face: who is seen, if supplied: the speaker where it is None.
         split: of the manifest, if any.
         view: part of the picture that shows the person, if a manifest says so.
         mute: whether the sound is of others, if a manifest says so.
@@ -42,6 +43,7 @@ class Source:
     end: float | None = None
     text: str | None = None
     speaker: str | None = None
+    face: str | None = None
     split: str | None = None
     fault: str | None = None
     view: Box | None = None
@@ -60,7 +62,8 @@ def find_clips(
     Args:
         where: folder or `manifest.jsonl`.
         transcripts: CSV with `name` and `sentence`; its texts override a manifest's.
-        speakers: CSV with `name` and `speaker`; likewise.
+        speakers: CSV with `name` and `speaker`; likewise. A column `face` tells who is seen, where
+            that is not who speaks.
 
     Raises:
         EmollamaError: no such folder, no clip in it, or two clips of one name.
@@ -77,10 +80,12 @@ def find_clips(
             f"{where}: holds no clips (searched with its subfolders for files such as "
             f"{', '.join(VIDEO[:3])} or {SOUND[0]})"
         )
-    names = {}
+    names: dict[str, str] = {}
+    faces: dict[str, str | None] = {}
     if speakers is not None:
-        for row in read_rows(speakers, ("name", "speaker")):
+        for row in read_rows(speakers, ("name", "speaker"), optional=("face",)):
             names[row.require("name")] = row.require("speaker")
+            faces[row.require("name")] = row.get("face")
     for told, file in ((sentences, transcripts), (names, speakers)):
         if file is not None and not any(clip.id in told for clip in named):
             raise EmollamaError(
@@ -88,7 +93,7 @@ def find_clips(
             )
     return [
         replace(clip, text=sentences.get(clip.id, clip.text),
-                speaker=names.get(clip.id, clip.speaker))
+                speaker=names.get(clip.id, clip.speaker), face=faces.get(clip.id))
         for clip in found
     ]  # fmt: skip
 
@@ -103,7 +108,7 @@ def _of_manifest(path: Path) -> Iterator[Source]:
             raise EmollamaError(f"{path}: '{sample.id}' has neither video nor audio")
         yield Source(
             sample.id, video, audio, sample.start, sample.end, sample.text, sample.speaker,
-            sample.split, view=sample.view, mute=sample.mute,
+            split=sample.split, view=sample.view, mute=sample.mute,
         )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ from emollama.merr.measure.frames import peak_image
 from emollama.merr.measure.tools import CLIPS, UNITS, VOICE
 from emollama.merr.models.asking import endpoint_of
 from emollama.merr.models.structured import Description, ask_structured
-from emollama.merr.norms import apex, read_norms
+from emollama.merr.norms import apex, person_seen, read_norms
 from emollama.merr.peak import PEAK
 from emollama.merr.phrases import signs_in_words, tone_words, with_article
 from emollama.merr.settings import ModelSection
@@ -43,7 +43,8 @@ def run_visual(build: Build) -> Counts:
     templates = read_table("templates")
 
     def told(item: Item) -> Row:
-        peak, clip = item.rows[PEAK], norms.face(apex(item.rows[UNITS]), rules.relative)
+        peak, person = item.rows[PEAK], person_seen(item.rows[CLIPS])
+        clip = norms.face(apex(item.rows[UNITS]), rules.relative, person)
         signs = list(item.rows[EMOTION]["signs"])
         seen = signs_in_words(peak["signs"], peak["signs"], rules)
         return {

@@ -2,7 +2,8 @@
 
 The face's label comes from the rule table and is the pseudo-label in MERR's sense. Voice and words
 have tables of their own. The label of the clip is the one with the highest weighted sum of
-log-probabilities; a channel without information on a label is indifferent to it.
+log-probabilities; a channel without information on a label is indifferent to it. Where there are
+features of the clips, those of other people have a say.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from emollama.manifest.labels import LabelSet, get_label_set
 from emollama.merr.build import Build, Counts, Item
 from emollama.merr.fill import Plan, each, fill
 from emollama.merr.measure.tools import CLIPS, TRANSCRIPT, UNITS, VOICE
-from emollama.merr.norms import Norms, apex, read_norms
+from emollama.merr.neighbours import Judged, Neighbours
+from emollama.merr.norms import Norms, apex, person_seen, read_norms
 from emollama.merr.rules import Rules, log_softmax
 from emollama.merr.settings import Settings
 from emollama.merr.stagefile import Row
@@ -83,19 +85,38 @@ def run_emotion(build: Build) -> Counts:
 
     options = [norms.fingerprint, rules.fingerprint, weights, read_table("voice"),
                read_table("words")["sharpness"]]  # fmt: skip
-    plan = Plan(EMOTION, (CLIPS, UNITS, VOICE, TRANSCRIPT, WORDS), 2, options,
-                uses=(CLIPS, UNITS, VOICE, WORDS))  # fmt: skip
-    return fill(build, plan, each(judge))
+    reads, uses = (CLIPS, UNITS, VOICE, TRANSCRIPT, WORDS), (CLIPS, UNITS, VOICE, WORDS)
+    if settings.evidence.features is None:
+        return fill(build, Plan(EMOTION, reads, 2, options, uses), each(judge))
+    judged = [
+        Judged(item.id, item.rows[CLIPS].get("speaker") or item.id, row["total"],
+               item.rows[CLIPS].get("split") != "test")
+        for item in build.items(*reads)
+        if (row := judge(item))["status"] == "ok"
+    ]  # fmt: skip
+    others = Neighbours(judged, labels.labels, settings.evidence.features)
+    options = [*options, others.fingerprint]
+    plan = Plan(EMOTION, reads, 2, options, uses, own=True)
+    return fill(build, plan, each(lambda item: heeding(judge(item), item.id, others)))
+
+
+def heeding(row: Row, clip: str, others: Neighbours) -> Row:
+    """A row whose label also heeds the clips of other people."""
+    if row["status"] != "ok":
+        return row
+    total = others.together(clip, row["total"])
+    return {**row, **_decided(total), "by_rules": row["label"], "others": others.expected(clip)}
 
 
 def emotion_row(
     item: Item, norms: Norms, rules: Rules, weights: Mapping[str, float], labels: LabelSet
 ) -> Row:
     """The row of one clip."""
-    judged = rules.judge(norms.face(apex(item.rows[UNITS]), rules.relative))
+    clip = item.rows[CLIPS]
+    judged = rules.judge(norms.face(apex(item.rows[UNITS]), rules.relative, person_seen(clip)))
     odds: dict[str, dict[str, float]] = {"face": judged.odds, "voice": {}, "words": {}}
     if (prosody := item.rows[VOICE]["prosody"]) is not None:
-        relative = norms.voice(prosody, item.rows[CLIPS].get("speaker"))
+        relative = norms.voice(prosody, clip.get("speaker"))
         odds["voice"] = voice_odds(relative, labels)
     if (similar := item.rows[WORDS]["similar"]) is not None:
         odds["words"] = words_odds(norms.words(similar), labels)
@@ -116,9 +137,12 @@ def emotion_row(
     total = together(counted, weights, labels)
     if not total:
         return {"status": "rejected", "reason": "no channel has information", **facts}
+    return {"status": "ok", **_decided(total), **facts}
+
+
+def _decided(total: Mapping[str, float]) -> Row:
     best = max(total, key=total.__getitem__)
-    return {"status": "ok", "label": best, "confidence": round(math.exp(total[best]), 4),
-            "total": total, **facts}  # fmt: skip
+    return {"label": best, "confidence": round(math.exp(total[best]), 4), "total": total}
 
 
 def face_rules(settings: Settings) -> Rules:

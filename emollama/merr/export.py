@@ -6,7 +6,8 @@ All files are written clip by clip, so 100,000 clips are never in memory.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -152,6 +153,12 @@ def _write_object(path: Path, entries: Iterable[tuple[str, Any]]) -> int:
     return count
 
 
+def votes(total: Mapping[str, float]) -> dict[str, float]:
+    """How sure the label is: the probability of each label that has one of a hundredth or more."""
+    shares = {label: round(math.exp(value), 3) for label, value in total.items()}
+    return {label: share for label, share in shares.items() if share >= 0.01}
+
+
 def sample_of(item: Item) -> Sample:
     """A clip as a training sample: its reason if it has one, else its coarse caption."""
     clip, emotion, peak, tone = (item.rows[n] for n in (CLIPS, EMOTION, PEAK, TONE))
@@ -173,7 +180,7 @@ def sample_of(item: Item) -> Sample:
         text=item.rows[TRANSCRIPT]["text"] or None,
         speaker=clip.get("speaker"),
         split=item.rows[SELECT]["split"],
-        targets=Targets(emotion=emotion["label"], reason=reason),
+        targets=Targets(emotion=emotion["label"], reason=reason, votes=votes(emotion["total"])),
         clues=clues,
         truth={"units": found["AU_list"], "peak_units": found["peak_AU_list"],
                "peak": peak["frame"], "peak_time": peak["time"], "tone": tone["words"],

@@ -1,7 +1,7 @@
 """Norms of the corpus: means and deviations that clips are compared with.
 
-One pass over the rows, one clip at a time, in constant memory. Speakers with enough clips have
-their own means.
+One pass over the rows, one clip at a time, in constant memory. People with enough clips have means
+of their own, of the face and of the voice.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from emollama.merr.words import WORDS
 NORMS = "norms"
 CORPUS = "the other clips"
 LEAST_CLIPS = 4
-"""Clips that a speaker needs for its own means."""
+"""Clips that a person needs for means of their own."""
 _APEX = 75  # percentile over a clip's frames that stands for the clip
 
 _LEAST_DEVIATION = 0.05
@@ -65,7 +65,7 @@ class _Sums:
 
 @dataclass(frozen=True)
 class Norms:
-    """Means and deviations: of facial signs, of prosody (also by speaker), of words' similarities.
+    """Means and deviations: of facial signs and prosody (also by person), of words' similarities.
 
     Attributes:
         values: as in `stages/norms.json`.
@@ -79,22 +79,29 @@ class Norms:
         text = json.dumps(self.values, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def face(self, signs: Mapping[str, float], relative: bool) -> dict[str, float]:
-        """Intensities of a picture or clip as input of the rules.
+    def face(
+        self, signs: Mapping[str, float], relative: bool, person: str | None
+    ) -> dict[str, float]:
+        """Intensities of a picture or clip of a person as input of the rules.
 
-        Expressions are log-probabilities minus the corpus mean, which removes a classifier's
-        overall preference for a class. A unit that is the same in every clip (some landmarkers
-        never move the cheeks) counts as not measured and is left out.
+        Relative ones are compared with the person's own mean, else with the corpus'. Of expressions
+        that is the difference of log-probabilities, which removes a classifier's overall preference
+        for a class, or what it takes a person's resting face for; of units it is in deviations. A
+        unit that is the same in every clip (some landmarkers never move the cheeks) counts as not
+        measured and is left out.
         """
         norm = self.values["face"]
+        own = self.values.get("faces", {}).get(person or "")
+        mean = norm["mean"] | (own or {})
+        deviations = self.values["within_faces"]["deviation"] if own else norm["deviation"]
         found: dict[str, float] = {}
         for sign, value in signs.items():
             if sign.startswith(EXPRESSION_PREFIX):
-                found[sign] = expression_evidence(value) - (norm["mean"][sign] if relative else 0.0)
+                found[sign] = expression_evidence(value) - (mean[sign] if relative else 0.0)
             elif relative:
-                deviation = norm["deviation"][sign]
-                if deviation >= _LEAST_DEVIATION:
-                    found[sign] = (value - norm["mean"][sign]) / deviation
+                if norm["deviation"][sign] >= _LEAST_DEVIATION:
+                    deviation = max(deviations.get(sign, 0.0), _LEAST_DEVIATION)
+                    found[sign] = (value - mean[sign]) / deviation
             else:
                 found[sign] = value
         return found
@@ -130,12 +137,15 @@ def write_norms(build: Build) -> Norms:
     began = time.monotonic()
     face, voice, words = _Sums(), _Sums(), _Sums()
     speakers: dict[str, _Sums] = {}
+    faces: dict[str, _Sums] = {}
     for item in build.items(CLIPS, UNITS, VOICE, WORDS):
-        signs = apex(item.rows[UNITS])
-        face.add({
+        signs = {
             s: expression_evidence(v) if s.startswith(EXPRESSION_PREFIX) else v
-            for s, v in signs.items()
-        })  # fmt: skip
+            for s, v in apex(item.rows[UNITS]).items()
+        }
+        face.add(signs)
+        if person := person_seen(item.rows[CLIPS]):
+            faces.setdefault(person, _Sums()).add(signs)
         if (prosody := item.rows[VOICE]["prosody"]) is not None:
             voice.add(prosody)
             if speaker := item.rows[CLIPS].get("speaker"):
@@ -144,14 +154,16 @@ def write_norms(build: Build) -> Norms:
             words.add(similar)
     if not face.count:
         raise EmollamaError(f"{build.out}: no clip has a face, so there is nothing to describe")
-    own = {name: sums for name, sums in speakers.items() if sums.count >= LEAST_CLIPS}
+    speakers, faces = _of_enough(speakers), _of_enough(faces)
     values = {
         "clips": face.count,
         "face": face.to_dict(),
         "voice": voice.to_dict(),
         "words": words.to_dict(),
-        "speakers": {name: sums.to_dict()["mean"] for name, sums in sorted(own.items())},
-        "within": _within(own.values()),
+        "speakers": _means(speakers),
+        "within": _within(speakers.values()),
+        "faces": _means(faces),
+        "within_faces": _within(faces.values()),
     }
     if build.first:
         write_json(build.stages / f"{NORMS}.json", values)
@@ -160,11 +172,25 @@ def write_norms(build: Build) -> Norms:
     return read_norms(build.stages)
 
 
-def _within(speakers: Iterable[_Sums]) -> dict[str, dict[str, float]]:
-    """Deviation of prosody from the speakers' own means, over all speakers."""
+def person_seen(clip: Row) -> str | None:
+    """Whose face a clip shows, where that is known: the speaker's, unless another is named."""
+    found: str | None = clip.get("face") or clip.get("speaker")
+    return found
+
+
+def _of_enough(people: Mapping[str, _Sums]) -> dict[str, _Sums]:
+    return {name: sums for name, sums in people.items() if sums.count >= LEAST_CLIPS}
+
+
+def _means(people: Mapping[str, _Sums]) -> dict[str, dict[str, float]]:
+    return {name: sums.to_dict()["mean"] for name, sums in sorted(people.items())}
+
+
+def _within(people: Iterable[_Sums]) -> dict[str, dict[str, float]]:
+    """Deviation from people's own means, over all people."""
     squares: dict[str, float] = {}
     count = 0
-    for sums in speakers:
+    for sums in people:
         count += sums.count
         for name, value in sums.squares.items():
             squares[name] = squares.get(name, 0.0) + value

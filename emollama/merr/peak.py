@@ -9,8 +9,8 @@ from emollama.merr.build import Build, Counts, Item
 from emollama.merr.emotion import EMOTION, face_rules
 from emollama.merr.fill import Plan, each, fill
 from emollama.merr.measure.names import EXPRESSION_PREFIX
-from emollama.merr.measure.tools import UNITS
-from emollama.merr.norms import Norms, read_norms
+from emollama.merr.measure.tools import CLIPS, UNITS
+from emollama.merr.norms import Norms, person_seen, read_norms
 from emollama.merr.rules import Rules
 from emollama.merr.stagefile import Row
 
@@ -52,20 +52,24 @@ def run_peak(build: Build) -> Counts:
     options = [norms.fingerprint, rules.fingerprint]
 
     def find(item: Item) -> Row:
-        return peak_row(item.rows[UNITS], item.rows[EMOTION], norms, rules)
+        return peak_row(item, norms, rules)
 
-    return fill(build, Plan(PEAK, (UNITS, EMOTION), 3, options), each(find))
+    return fill(build, Plan(PEAK, (CLIPS, UNITS, EMOTION), 3, options), each(find))
 
 
-def peak_row(units: Row, emotion: Row, norms: Norms, rules: Rules) -> Row:
+def peak_row(item: Item, norms: Norms, rules: Rules) -> Row:
     """The row of one clip; a frame without a face is never the peak.
 
     With expressions, it is the frame that shows the clip's expression most strongly, or any other
     expression in a neutral clip.
     """
+    units, emotion = item.rows[UNITS], item.rows[EMOTION]
+    person = person_seen(item.rows[CLIPS])
     places = [i for i, found in enumerate(units["found"]) if found]
     frames = [
-        norms.face(dict(zip(units["signs"], units["values"][i], strict=True)), rules.relative)
+        norms.face(
+            dict(zip(units["signs"], units["values"][i], strict=True)), rules.relative, person
+        )
         for i in places
     ]
     shown = [s for s in emotion["signs"] if s.startswith(EXPRESSION_PREFIX)]

@@ -66,12 +66,17 @@ class TranscriptSection(Strict):
 
 
 class EvidenceSection(Strict):
-    """Weight of each channel's label in the final one; 0 leaves a channel out."""
+    """Weight of each channel's label in the final one; 0 leaves a channel out.
+
+    `features` is a store with features of these clips: the final label then also heeds the clips
+    of other people that look and sound alike.
+    """
 
     face: Annotated[float, Field(ge=0)] = 1.0
     voice: Annotated[float, Field(ge=0)] = 1.0
     words: Annotated[float, Field(ge=0)] = 1.0
     sentences: str = "all-minilm-l6-v2"
+    features: Path | None = None
 
 
 class ModelSection(Strict):

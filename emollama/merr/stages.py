@@ -127,7 +127,7 @@ STAGES: dict[str, Stage] = {
         Stage("words", ("transcript",), _words),
         Stage("norms", ("clips", "units", "voice", "words"), _norms),
         Stage("emotion", ("clips", "units", "voice", "transcript", "words", "norms"), _emotion),
-        Stage("peak", ("units", "emotion", "norms"), _peak),
+        Stage("peak", ("clips", "units", "emotion", "norms"), _peak),
         Stage("visual", ("clips", "units", "emotion", "peak", "norms"), _visual),
         Stage("tone", ("clips", "voice", "emotion", "norms"), _tone),
         Stage("caption", ("clips", "emotion", "peak", "visual", "tone", "transcript"), _caption),

@@ -218,7 +218,7 @@ def _handed_in(source: Source, beside: Path) -> Row:
         path = getattr(source, name)
         if path is not None:
             row[name] = path_in_manifest(path, beside)
-    for name in ("start", "end", "text", "speaker", "split", "view"):
+    for name in ("start", "end", "text", "speaker", "face", "split", "view"):
         if (value := getattr(source, name)) is not None:
             row[name] = list(value) if name == "view" else value
     if source.mute:
