@@ -56,7 +56,7 @@ def questions(
     config: ArenaConfig, samples: Sequence[Sample], labels: Sequence[str]
 ) -> Iterator[Question]:
     """All questions, clip by clip, those that show the same one after another."""
-    first, *others = config.prompts
+    first, *others = config.wordings
     variants: list[tuple[str, int, Ablation | None]] = [(first, 0, None)]
     variants += [(prompt, 0, None) for prompt in others]
     variants += [(first, order, None) for order in range(1, config.orders)]
@@ -68,7 +68,7 @@ def questions(
         for prompt, order, ablation in variants:
             if ablation is not None and not has(sample, REMOVED[ablation]):
                 continue
-            text = config.prompts[prompt].replace(LABELS, ", ".join(orders[order]))
+            text = config.wordings[prompt].replace(LABELS, ", ".join(orders[order]))
             yield Question(sample, prompt, order, ablation, orders[order], text)
 
 
