@@ -12,6 +12,7 @@ import pytest
 import typer
 from pydantic import BaseModel
 
+from emollama.arena.configuration import ArenaConfig
 from emollama.assets.registry import ASSETS
 from emollama.base.config import load_config
 from emollama.cli.app import app
@@ -30,7 +31,8 @@ FRONT = [
 ]
 PAGES = [*FRONT, *sorted((ROOT / "docs").rglob("*.md"))]
 REQUIRED = object()
-FOLDERS = {"train": "train_configs", "evaluate": "eval_configs", "bench": "train_configs/bench"}
+FOLDERS = {"train": "train_configs", "evaluate": "eval_configs", "bench": "train_configs/bench",
+           "arena": "eval_configs/arena"}
 
 
 def keys(model: type[BaseModel], prefix: str = "", given: Any = None) -> Iterator[tuple[str, Any]]:
@@ -66,6 +68,7 @@ def shown(default: Any) -> str:
         ("## Training", TrainConfig),
         ("## Fusion training", FusionTrainConfig),
         ("## Evaluation", EvalConfig),
+        ("## Arena", ArenaConfig),
     ],
 )
 def test_every_key_stands_in_configuration_with_its_default(
@@ -175,6 +178,8 @@ def test_configured_commands_in_the_pages_are_valid() -> None:
         if kind == "evaluate":
             dataset = words[words.index("--dataset") + 1] if "--dataset" in words else None
             load_config(EvalConfig, path, overrides(words), dataset)
+        elif kind == "arena":
+            load_config(ArenaConfig, path, overrides(words))
         elif kind == "train":
             load_training(path, overrides(words))
         checked.add((words[0], "--cfg-path" in words, kind))

@@ -121,6 +121,31 @@ def measure(seeds: int) -> dict[str, Any]:
             "unbiased": false, "biased": biased}  # fmt: skip
 
 
+def table(result: dict[str, Any]) -> str:
+    """The errors as a table in Markdown."""
+    sizes = sorted({row["clips"] for row in result["biased"]})
+    head = ["bias", "clips", "found in unbiased ones"]
+    head += [f"missed, follows at {100 * s:.0f} %" for s in STRENGTHS]
+    lines = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1)]
+    for rule in RULES:
+        for clips in sizes:
+            kind = "always " if rule.startswith("always ") else rule
+            false = [
+                sum(n for bias, n in row["found"].items() if bias.startswith(kind))
+                for row in result["unbiased"] if row["clips"] == clips
+            ]  # fmt: skip
+            missed = {
+                row["strength"]: row["missed"] for row in result["biased"]
+                if (row["bias"], row["clips"]) == (rule, clips)
+            }  # fmt: skip
+            cells = [rule.replace("always happy", "always a label"), str(clips)]
+            total = len(false) * result["seeds"]
+            cells.append(f"{sum(false) * result['seeds']:.0f} of {total}")
+            cells += [f"{missed[s]:.2f}" for s in STRENGTHS]
+            lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--out", type=Path, required=True)
@@ -128,10 +153,7 @@ def main() -> None:
     given = parser.parse_args()
     result = measure(given.seeds)
     write_json(given.out, result)
-    for row in result["unbiased"]:
-        print(row)
-    for row in result["biased"]:
-        print(row)
+    print(table(result))
 
 
 if __name__ == "__main__":

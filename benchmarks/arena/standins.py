@@ -1,11 +1,11 @@
 """Six endpoints with a known bias on one port, to see whether the arena finds it.
 
-    python -m benchmarks.arena.standins runs/arena-probe/manifest.jsonl --port 7901
+    python -m benchmarks.arena.standins people --port 7901
 
-The name of the model chooses the bias: `always-happy`, `first-label`, `last-label`, `words-only`,
-`voice-only`, `random`. Clips are sent as frames and sound. What is said, and how it sounds, is
-looked up in the manifest's truth; where it is missing, the answer is as good as drawn: by a hash of
-the request.
+knows the clips of that arena. The name of the model chooses the bias: `always-happy`,
+`first-label`, `last-label`, `words-only`, `voice-only`, `random`. Clips are sent as frames and
+sound. What is said, and how it sounds, is looked up in the manifest's truth; where it is missing,
+the answer is as good as drawn: by a hash of the request.
 With `--faults .2` that share of requests ends in 429, 500, half an answer, or none in time.
 """
 
@@ -24,11 +24,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
+from emollama.arena.configuration import ArenaConfig
+from emollama.arena.run import clips_of
 from emollama.arena.sending import SAID
-from emollama.manifest.sample import Manifest, read_manifest
+from emollama.base.config import load_config
+from emollama.base.presets import find_preset
+from emollama.manifest.sample import Manifest
 from emollama.media.data_urls import wav_bytes
 from emollama.media.decode import decode_clip
 
@@ -173,12 +176,13 @@ def serving(state: StandIns, port: int = 0) -> Iterator[StandIns]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("manifest", type=Path)
+    parser.add_argument("config", help="preset or YAML of the arena, whose clips are known")
     parser.add_argument("--port", type=int, default=7901)
     parser.add_argument("--faults", type=float, default=0.0)
     parser.add_argument("--late", type=float, default=5.0)
     given = parser.parse_args()
-    state = StandIns.of(read_manifest(given.manifest), given.faults, given.late)
+    config = load_config(ArenaConfig, find_preset("arena", given.config))
+    state = StandIns.of(clips_of(config), given.faults, given.late)
     with serving(state, given.port):
         print(f"listening on {state.url}: {', '.join(BIASES)}", flush=True)
         try:

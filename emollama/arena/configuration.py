@@ -100,11 +100,16 @@ class ArenaConfig(Strict):
     seed: Seed = 0
     data: ArenaData
     contestants: dict[str, Contestant] = Field(min_length=1)
-    prompts: dict[str, str] = Field(default=PROMPTS, min_length=1)
+    prompts: dict[str, str] = Field(default={})
     orders: int = Field(default=4, ge=1, le=24)
     ablations: list[Ablation] = Field(default=["mute", "blank", "wordless"])
     by: By = "sample"
     bootstrap: int = Field(default=RESAMPLES, ge=100)
+
+    @property
+    def wordings(self) -> dict[str, str]:
+        """The prompts by name; `PROMPTS` where none are given."""
+        return self.prompts or PROMPTS
 
     @field_validator("prompts")
     @classmethod

@@ -39,7 +39,7 @@ def arena_result(asked: Asked) -> dict[str, Any]:
         "clips": len(manifest.samples),
         "labels": list(manifest.labels.labels),
         "questions": len(asked.questions),
-        "prompts": dict(config.prompts),
+        "prompts": dict(config.wordings),
         "orders": config.orders,
         "ablations": list(config.ablations),
         "by": config.by,
@@ -83,7 +83,7 @@ def behaviour_of(asked: Asked, name: str) -> Behaviour:
     """What a contestant did, as the rules of diagnosis take it."""
     config = asked.config
     clips = [s.id for s in asked.manifest.samples]
-    _, *others = config.prompts
+    _, *others = config.wordings
 
     def answers(**more: Any) -> list[Label]:
         return asked.answers(name, [asked.place(clip, **more) for clip in clips])
@@ -112,7 +112,7 @@ def behaviour_of(asked: Asked, name: str) -> Behaviour:
 def _by_prompt(asked: Asked, name: str) -> Iterator[tuple[str, float]]:
     """Accuracy with every wording."""
     samples = asked.manifest.samples
-    for prompt in asked.config.prompts:
+    for prompt in asked.config.wordings:
         said = asked.answers(name, [asked.place(s.id, prompt) for s in samples])
         right = [label == s.targets.emotion for label, s in zip(said, samples, strict=True)]
         yield prompt, sum(right) / len(right)

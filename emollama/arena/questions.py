@@ -56,7 +56,7 @@ def questions(
     config: ArenaConfig, samples: Sequence[Sample], labels: Sequence[str]
 ) -> Iterator[Question]:
     """All questions, clip by clip, those that show the same one after another."""
-    first, *others = config.prompts
+    first, *others = config.wordings
     variants: list[tuple[str, int, Ablation | None]] = [(first, 0, None)]
     variants += [(prompt, 0, None) for prompt in others]
     variants += [(first, order, None) for order in range(1, config.orders)]
@@ -64,11 +64,13 @@ def questions(
     ablations = sorted(config.ablations, key=lambda ablation: ablation != "wordless")
     variants += [(first, 0, ablation) for ablation in ablations]
     for sample in samples:
-        orders = orders_of(labels, config.seed, sample.id, config.orders)
+        # Twins are asked the same, or the order would be a second thing that differs.
+        name = str(sample.truth.get("pair", sample.id))
+        orders = orders_of(labels, config.seed, name, config.orders)
         for prompt, order, ablation in variants:
             if ablation is not None and not has(sample, REMOVED[ablation]):
                 continue
-            text = config.prompts[prompt].replace(LABELS, ", ".join(orders[order]))
+            text = config.wordings[prompt].replace(LABELS, ", ".join(orders[order]))
             yield Question(sample, prompt, order, ablation, orders[order], text)
 
 
@@ -79,14 +81,12 @@ def has(sample: Sample, channel: Channel) -> bool:
     return not sample.mute if channel == "voice" else sample.video is not None
 
 
-def orders_of(
-    labels: Sequence[str], seed: int, sample_id: str, count: int
-) -> list[tuple[str, ...]]:
-    """`count` orders of the labels, drawn for each clip anew: no label has a place of its own.
+def orders_of(labels: Sequence[str], seed: int, name: str, count: int) -> list[tuple[str, ...]]:
+    """`count` orders of the labels for a clip: no label has a place of its own.
 
     They differ from each other, as long as there are so many.
     """
-    draw = generator(seed, "arena", sample_id)
+    draw = generator(seed, "arena", name)
     found: list[tuple[str, ...]] = []
     while len(found) < count:
         order = tuple(draw.sample(labels, len(labels)))

@@ -18,9 +18,12 @@ from emollama.scoring.report.cells import Table, difference_text, number, score_
 from emollama.scoring.report.tables import table_markdown
 
 RESULT, PAGE, HTML, PREDICTIONS = "arena.json", "arena.md", "arena.html", "predictions.jsonl"
+_LONG = 44  # letters of a cell from which it is broken
 REMOVES = {"mute": "no sound", "blank": "no picture", "wordless": "no words"}
 _STYLE = """
-.wide { overflow-x: auto; } .wide table { font-size: .9rem; white-space: nowrap; }
+body { max-width: 84rem; } .wide { overflow-x: auto; } .wide table { font-size: .9rem; }
+td { white-space: nowrap; } td.long { white-space: normal; min-width: 22rem; text-align: left; }
+th { vertical-align: bottom; }
 td.bar { min-width: 9rem; } .bar svg { display: block; width: 9rem; height: 1rem; }
 """
 
@@ -213,7 +216,10 @@ def html(result: Mapping[str, Any]) -> str:
 def _table(table: Table, bars: Sequence[str] = ()) -> str:
     """A table that scrolls by itself; `bars` stand behind the first column."""
     head = [f"<th>{escape(column)}</th>" for column in table.columns]
-    lines = [[f"<td>{escape(cell)}</td>" for cell in row] for row in table.rows]
+    lines = [
+        [f"<td{' class=long' * (len(cell) > _LONG)}>{escape(cell)}</td>" for cell in row]
+        for row in table.rows
+    ]
     if bars:
         head.insert(1, "<th>0 to 1</th>")
         for line, bar in zip(lines, bars, strict=True):

@@ -36,7 +36,7 @@ class Asked:
     @property
     def first(self) -> str:
         """The prompt with which everything but the wording is asked."""
-        return next(iter(self.config.prompts))
+        return next(iter(self.config.wordings))
 
     @cached_property
     def reads(self) -> dict[str, dict[Place, Read]]:

@@ -191,4 +191,5 @@ def _key_of(line: bytes) -> str | None:
 
 def _as_yaml(config: ArenaConfig) -> str:
     values = config.model_dump(mode="json", exclude_defaults=True)
+    values["prompts"] = dict(config.wordings)  # those of another release may be others
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)

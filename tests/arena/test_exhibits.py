@@ -48,6 +48,17 @@ def test_a_span_of_two_files_is_one_film(tmp_path: Path) -> None:
     assert np.corrcoef(heard[:length], found.audio[:length])[0, 1] > 0.9
 
 
+def test_twins_are_asked_the_same(tmp_path: Path) -> None:
+    manifest = clips(tmp_path / "clips", 3)
+    one, two, other = (
+        s.model_copy(update={"truth": {"pair": pair}})
+        for s, pair in zip(manifest.samples, ("a", "a", "b"), strict=True)
+    )
+    config = arena(manifest, tmp_path / "out", {"x": endpoint("http://127.0.0.1:9", "x")})
+    texts = [[q.text for q in questions(config, [s], LABELS)] for s in (one, two, other)]
+    assert texts[0] == texts[1] != texts[2]
+
+
 def test_no_label_has_a_place_of_its_own() -> None:
     drawn = [order for k in range(300) for order in orders_of(LABELS, 0, f"clip-{k}", 2)]
     counted = [drawn.count(order) for order in set(drawn)]

@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[2]
         ("evaluate", "eval_configs/meld.yaml", "eval_configs/meld.yaml"),
         ("bench", "probe", "train_configs/bench/probe.yaml"),
         ("bench", "bench/probe", "train_configs/bench/probe.yaml"),
+        ("arena", "people", "eval_configs/arena/people.yaml"),
         ("deepspeed", "zero2", "train_configs/deepspeed/zero2.json"),
         ("deepspeed", "train_configs/deepspeed/zero2.json", "train_configs/deepspeed/zero2.json"),
     ],

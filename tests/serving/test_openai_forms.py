@@ -153,6 +153,17 @@ def test_labels_by_schema(
         ({"why": {"type": "string"}}, "no property lists labels"),
         ({"mood": {"enum": ["one"]}}, "'enum' of 'mood' must list 2 to 50"),
         ({"mood": {"enum": ["x", 3]}}, "'enum' of 'mood' must list 2 to 50"),
+        (
+            {
+                "mood": {"enum": ["x", "y"]},
+                "p": {"type": "object", "properties": {"x": {"type": "number"}}},
+            },
+            "'p' does not have the labels",
+        ),
+        (
+            {"mood": {"enum": ["x", "y"]}, "p": {"type": "object", "properties": {}}},
+            "'p' does not fit",
+        ),
         ({"mood": {"$ref": "#/$defs/none"}}, "'mood' does not fit"),
         ({"mood": {"$ref": "https://example.org/schema"}}, "'mood' does not fit"),
     ],
