@@ -240,7 +240,7 @@ class TrainConfig(Strict):
         wrong = {
             "tasks.reason.share above 0": not tasks.reason.share,
             "tasks.emotion.share: 0": bool(tasks.emotion.share),
-            "tasks.words.share: 0": bool(tasks.words.share),
+            "tasks.describe.share: 0": bool(tasks.describe.share),
             "training.pack_tokens: 0": bool(training.pack_tokens),
             "training.neftune_alpha: 0": bool(training.neftune_alpha),
             "model.attention: sdpa": self.model.attention != "sdpa",
