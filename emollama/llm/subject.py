@@ -52,7 +52,8 @@ class LlmSubject:
         held: dict[Channel, list[str]] = {
             c: [s.name for s in streams if s.channel == c] for c in CHANNELS
         }
-        held["words"].append(self.text)
+        if processor.reads_text:
+            held["words"].append(self.text)
         self.modalities = tuple(Modality(c, c, tuple(names)) for c, names in held.items() if names)
         self.tracks = tuple(n for m in self.modalities for n in m.tracks)
         self.labels = processor.labels.labels
@@ -69,7 +70,7 @@ class LlmSubject:
                     times = np.asarray(track.times, np.float64)
                     found[name] = Steps(modality.name, modality.channel, times)
         words = cut_text(evidence.text).split() if evidence.text else []
-        if words:
+        if words and self.text in self.tracks:
             found[self.text] = Steps("words", "words", np.zeros(len(words)), tuple(words))
         return found
 

@@ -309,7 +309,7 @@ def _uploaded(part: Part) -> str | None:
     if not isinstance(part, FilePart):
         return None
     if (part.file.file_id is None) == (part.file.file_data is None):
-        raise Refusal(400, "a file is given by either its file_id or file_data", "messages")
+        raise Refusal(422, "a file is given by either its file_id or file_data", "messages")
     return part.file.file_id
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from copy import copy
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -29,6 +30,7 @@ from emollama.fusion.systems.table import fusion_system
 from emollama.llm import artefact as llm_artefact
 from emollama.llm.clues import ClueWords
 from emollama.llm.configuration import StreamConfig
+from emollama.llm.layout import LAYOUTS
 from emollama.llm.options import LoraSection
 from emollama.llm.processing import Evidence
 from emollama.llm.subject import LlmSubject
@@ -254,6 +256,15 @@ def test_views_of_a_language_model(built) -> None:  # type: ignore[no-untyped-de
     nothing = Evidence({s.name: None for s in STREAMS}, None)
     empty = LlmSubject(bare, processor, [nothing]).scores([View(0, frozenset())])
     np.testing.assert_allclose(subject.scores([View(0, frozenset())]), empty, atol=1e-6)
+
+
+def test_a_model_that_reads_no_words_has_no_share_of_them(built) -> None:  # type: ignore[no-untyped-def]  # noqa: F811
+    model, processor = built
+    deaf = copy(processor)
+    deaf.layout = LAYOUTS["emollama-no-words"]
+    subject = LlmSubject(llm_artefact.bare(model).eval(), deaf, [evidence(0)])
+    assert [m.name for m in subject.modalities] == ["voice", "face"]
+    assert "text" not in subject.steps(0) and "text" not in subject.tracks
 
 
 def test_mistakes_are_one_line(corpus: Path, spoken: Path, tmp_path: Path) -> None:
