@@ -87,6 +87,13 @@ def write_card(
     backend = settings.faces.backend
     rate = settings.faces.per_second
     looked = "All frames" if backend == "openface" else f"{rate:g} frames a second"
+    intensities = (
+        "relative to the person's mean where a person has four clips, else to the corpus"
+        if settings.faces.relative else "absolute"
+    )  # fmt: skip
+    heeded = "" if settings.evidence.features is None else (
+        "; then half of it and what a regression on features expects by the clips of other people"
+    )  # fmt: skip
     judged = (
         "a class of expressions gives the label of its name"
         if backend == "expression" else f"rules `{PurePath(settings.rules).name}`, below"
@@ -110,13 +117,13 @@ are for non-commercial research only.
 ## How it was annotated
 
 - Face: {_SOURCES[backend]}.
-- {looked}, intensities {"relative to the corpus" if settings.faces.relative else "absolute"}.
+- {looked}, intensities {intensities}.
 - From face to emotion: {judged}.
 - Voice: prosody measured from the signal, relative to the speaker's mean where a speaker has
   four clips, else to the corpus.
 - Words: {_transcripts(build)}.
 - Label: the weighted sum of log-probabilities; face {settings.evidence.face:g}, voice
-  {settings.evidence.voice:g}, words {settings.evidence.words:g}.
+  {settings.evidence.voice:g}, words {settings.evidence.words:g}{heeded}.
 - Peak frame described by {_who(settings.visual)}.
 - Voice described by {_who(settings.tone)}.
 - Reasons by {_who(settings.refine)}.
