@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -102,18 +103,12 @@ def measure(seeds: int) -> dict[str, Any]:
     for clips in CLIPS:
         for accuracy in ACCURACIES:
             for jitter in JITTERS:
-                found = found_by(
-                    lambda seed, a=accuracy, j=jitter, n=clips: Answerer("", 0, a, j, n, seed),
-                    seeds,
-                )  # fmt: skip
+                found = found_by(partial(Answerer, "", 0.0, accuracy, jitter, clips), seeds)
                 false.append({"clips": clips, "accuracy": accuracy, "jitter": jitter,
                               "found": found})  # fmt: skip
         for rule in RULES:
             for strength in STRENGTHS:
-                found = found_by(
-                    lambda seed, r=rule, s=strength, n=clips: Answerer(r, s, 0.6, 0.15, n, seed),
-                    seeds,
-                )  # fmt: skip
+                found = found_by(partial(Answerer, rule, strength, 0.6, 0.15, clips), seeds)
                 missed = 1 - found.pop(rule, 0.0)
                 biased.append({"clips": clips, "bias": rule, "strength": strength,
                                "missed": round(missed, 4), "others_found": found})  # fmt: skip

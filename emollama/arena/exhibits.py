@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -136,7 +136,7 @@ def write_span(sample: Sample, manifest: Manifest, path: Path) -> None:
         images = None if seen.frames is None else seen.frames.images
     with av.open(str(path), "w", format="mp4") as container:
         # Both tracks stand in the header, which the first packet writes.
-        seen_in = None if images is None else _picture_track(container, *images.shape[1:3], FPS)
+        seen_in = None if images is None else _picture_track(container, images.shape[1:3], FPS)
         heard_in = None if heard.audio is None else _sound_track(container)
         if images is not None and seen_in is not None:
             _write_pictures(container, seen_in, iter(images))
@@ -160,7 +160,7 @@ def write_altered(source: Path, path: Path, ablation: Ablation) -> None:
                 size = (_SIDE, _SIDE) if picture is None else (picture.height, picture.width)
                 grey = np.full((*size, 3), _GREY, np.uint8)
                 count = max(1, round(seconds * _BLANK_FPS))
-                track = _picture_track(container, *size, _BLANK_FPS)
+                track = _picture_track(container, size, _BLANK_FPS)
                 _write_pictures(container, track, (grey for _ in range(count)))
             if kept is not None and made is not None:
                 for packet in _packets(film, kept.index):
@@ -178,10 +178,10 @@ def _packets(film: InputContainer, index: int) -> Iterator[av.Packet]:
             yield packet
 
 
-def _picture_track(container: OutputContainer, height: int, width: int, fps: int) -> VideoStream:
-    """A track for pictures of this size, or one pixel less where a side is odd."""
+def _picture_track(container: OutputContainer, size: Sequence[int], fps: int) -> VideoStream:
+    """A track for pictures of this height and width, or one pixel less where that is odd."""
     track = container.add_stream("libx264", rate=fps, options=_H264)
-    track.width, track.height = (max(2, side // 2 * 2) for side in (width, height))
+    track.height, track.width = (max(2, side // 2 * 2) for side in size)
     track.pix_fmt = "yuv420p"
     track.codec_context.thread_count = 1
     return track

@@ -6,9 +6,13 @@ import json
 import shutil
 from pathlib import Path
 
+from benchmarks.arena.errors import table
+from emollama.arena.report import leaderboard
 from emollama.arena.run import ANSWERS, CLIPS, CONFIG, score_folder
+from emollama.scoring.report.tables import table_markdown
 
 RESULTS = Path(__file__).parents[2] / "results" / "arena"
+DOCS = RESULTS.parents[1] / "docs" / "arena.md"
 
 
 def test_the_report_is_made_again(tmp_path: Path) -> None:
@@ -32,8 +36,10 @@ def test_the_page_needs_nothing_else() -> None:
 
 
 def test_errors_of_the_rules_are_those_of_the_docs() -> None:
-    from benchmarks.arena.errors import table
-
     errors = json.loads((RESULTS / "errors.json").read_text(encoding="utf-8"))
-    docs = (RESULTS.parents[1] / "docs" / "arena.md").read_text(encoding="utf-8")
-    assert table(errors) in docs
+    assert table(errors) in DOCS.read_text(encoding="utf-8")
+
+
+def test_the_leaderboard_is_that_of_the_docs() -> None:
+    result = json.loads((RESULTS / "arena.json").read_text(encoding="utf-8"))
+    assert table_markdown(leaderboard(result)) in DOCS.read_text(encoding="utf-8")

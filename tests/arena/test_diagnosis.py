@@ -21,6 +21,12 @@ def test_a_bias_is_found_and_no_other(rule: str) -> None:
     assert [found(Answerer(rule, 1.0, 0.6, 0.15, 60, seed)) for seed in SEEDS] == [[rule]] * 10
 
 
+def test_a_frequent_label_is_not_called_random() -> None:
+    # Of two rows that are nearly all one label, kappa is near 0 however much they agree.
+    often = [found(Answerer("always happy", 0.9, 0.6, 0.15, 60, seed)) for seed in range(30)]
+    assert often == [["always happy"]] * 30
+
+
 @pytest.mark.parametrize("accuracy", [0.3, 0.6, 0.9])
 def test_an_unbiased_answerer_has_none(accuracy: float) -> None:
     assert [found(Answerer("", 0, accuracy, 0.3, 60, seed)) for seed in SEEDS] == [[]] * 10
