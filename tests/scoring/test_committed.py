@@ -40,6 +40,7 @@ def test_every_predictions_file_is_scored_here() -> None:
     others -= {str(RESULTS / f"merr_built/{name}.jsonl") for name in MERR_BUILT}  # golden_rows
     others -= {str(p) for p in RESULTS.glob("people/*.jsonl")}  # tests/people, test_enrolment
     others -= {str(p) for p in RESULTS.glob("recordings/*.jsonl")}  # tests/recordings
+    others -= {str(p) for p in RESULTS.glob("reasons/*.jsonl")}  # tests/evaluation
     assert others == beside | offsets
     assert BENCHES == [
         "corpora/javased", "corpora/voice", "corpora/words", "fusion/probe", "fusion/ravdess",

@@ -1,0 +1,1 @@
+"""Reasons that are true: what they name, and whether they follow a changed cue."""
