@@ -41,6 +41,7 @@ def test_every_predictions_file_is_scored_here() -> None:
     others -= {str(p) for p in RESULTS.glob("people/*.jsonl")}  # tests/people, test_enrolment
     others -= {str(p) for p in RESULTS.glob("recordings/*.jsonl")}  # tests/recordings
     others -= {str(p) for p in RESULTS.glob("arena/*.jsonl")}  # tests/arena
+    others -= {str(p) for p in RESULTS.glob("reasons/*.jsonl")}  # tests/evaluation
     assert others == beside | offsets
     assert BENCHES == [
         "corpora/javased", "corpora/voice", "corpora/words", "fusion/probe", "fusion/ravdess",

@@ -1,6 +1,6 @@
 """Are the reasons true, and do they follow a changed cue? The table of docs/reasons.md.
 
-python -m benchmarks.reasons    # from the predictions in results/reasons
+python -m benchmarks.reasons.table    # from the predictions in results/reasons
 
 NAME-probe.jsonl and NAME-twins.jsonl there are the `predictions.jsonl` of `emollama evaluate` on
 the test split of the probe corpus and on twins; those called baseline are the `baseline.jsonl`
@@ -25,7 +25,7 @@ from emollama.scoring.report.cells import Table, score_text
 from emollama.scoring.report.scoring import score_predictions
 from emollama.scoring.report.tables import table_markdown
 
-RESULTS = Path(__file__).parents[1] / "results" / "reasons"
+RESULTS = Path(__file__).parents[2] / "results" / "reasons"
 BASELINE = "baseline"
 NAMES = {
     "before": "before: quickstart",
