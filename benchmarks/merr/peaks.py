@@ -1,6 +1,6 @@
 """The peak frames of a `merr` build against how far each expression had unfolded when drawn.
 
-python -m benchmarks.merr_peaks OUT --probe runs/probe
+python -m benchmarks.merr.peaks OUT --probe runs/probe
 
 OUT is a build over clips of the probe corpus at --probe. How an expression rises and falls is not
 in the corpus' manifest; it is drawn again from the corpus' seed, with the clip's speech, whose

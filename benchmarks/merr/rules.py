@@ -1,6 +1,6 @@
 """The rule tables of `merr` against people's annotations: MERR's own, and acted emotions.
 
-python -m benchmarks.merr_rules [--merr DIR] [--reasons N] [--ravdess DIR] [--prosody STORE]
+python -m benchmarks.merr.rules [--merr DIR] [--reasons N] [--ravdess DIR] [--prosody STORE]
 
 MERR (`MERR_fine_grained.json`): the units listed for each clip and for its peak through both rule
 tables against the published label; the published reasons through `merr`'s contradiction check,

@@ -1,6 +1,6 @@
 """Speed of the measured stages of `merr`: clips a second, and which tool takes the time.
 
-python -m benchmarks.merr CLIPS [--clips 60] [--workers 0] [--landmarker face_landmarker.task]
+python -m benchmarks.merr.speed CLIPS [--clips 60] [--workers 0] [--landmarker face_landmarker.task]
 
 CLIPS is a folder or a manifest. First each tool on one core with one thread (processor seconds a
 clip, which a loaded machine does not stretch as it does the clock), then the stages themselves

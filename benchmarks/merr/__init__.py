@@ -1,0 +1,1 @@
+"""How `merr` does: time, peaks, rules and built labels. Each file begins with its command."""
