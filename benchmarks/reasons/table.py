@@ -10,13 +10,14 @@ beside them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from emollama.base.errors import one_line_errors
 from emollama.evaluation.known_clues import KNOWN_CLUES
+from emollama.scoring.metrics.bootstrap import Draws
 from emollama.scoring.metrics.context import Context
 from emollama.scoring.metrics.faithfulness import Faithfulness, clue_faithfulness
+from emollama.scoring.metrics.hallucination import hallucination
 from emollama.scoring.metrics.twins import Twins, twins
 from emollama.scoring.predictions.prediction import MODEL, Prediction
 from emollama.scoring.predictions.predictions import Predictions, read_predictions
@@ -40,36 +41,8 @@ NAMES = {
 }
 """Rows of the table, by the beginning of the files' names."""
 
-_DRAWS = {"resamples": 1000, "seed": 7}
-_CLUES_IN = KNOWN_CLUES["probe"].named_in
-
-
-@dataclass(frozen=True)
-class Named:
-    """The clues that a system's reasons name, over all of them.
-
-    Attributes:
-        false: share that is not in the clip.
-        opposite: share that is the opposite of what is in the clip (a high pitch that is low).
-        count: clues a reason.
-    """
-
-    false: float
-    opposite: float
-    count: float
-
-
-def named(rows: Iterable[Prediction]) -> Named:
-    """What rows with a reason and known clues name."""
-    total = false = opposite = reasons = 0
-    for row in rows:
-        held = set(row.clues or ())
-        told = set(_CLUES_IN(row.reason or ""))
-        kinds = {clue.partition("=")[0] for clue in held if "=" in clue}
-        wrong = told - held
-        reasons, total, false = reasons + 1, total + len(told), false + len(wrong)
-        opposite += sum("=" in clue and clue.partition("=")[0] in kinds for clue in wrong)
-    return Named(false / max(total, 1), opposite / max(total, 1), total / max(reasons, 1))
+_DRAWS: Draws = {"resamples": 1000, "seed": 7}
+_VOCABULARY = KNOWN_CLUES["probe"].vocabulary
 
 
 def explained(found: Predictions, system: str) -> list[Prediction]:
@@ -79,16 +52,17 @@ def explained(found: Predictions, system: str) -> list[Prediction]:
 
 def faithful(rows: Iterable[Prediction]) -> Faithfulness:
     """The scores of the clues in reasons."""
-    held = {r.id: (r.reason or "", r.clues or ()) for r in rows}
-    reasons, clues = ({i: pair[k] for i, pair in held.items()} for k in (0, 1))
-    return clue_faithfulness(reasons, clues, _CLUES_IN, **_DRAWS)  # type: ignore[arg-type]
+    rows = list(rows)
+    reasons = {r.id: r.reason or "" for r in rows}
+    clues = {r.id: r.clues or () for r in rows}
+    return clue_faithfulness(reasons, clues, _VOCABULARY.named_in, **_DRAWS)
 
 
 def paired(found: Predictions, system: str) -> Twins | None:
     """The scores of pairs."""
     most = max(len(r.channels) for r in found.rows)
     rows = [r for r in found.rows if r.system == system and len(r.channels) == most]
-    return twins({system: rows}, _CLUES_IN, **_DRAWS)  # type: ignore[arg-type]
+    return twins({system: rows}, _VOCABULARY.named_in, **_DRAWS)
 
 
 def reasons_table(results: Path, names: Mapping[str, str] = NAMES) -> Table:
@@ -102,16 +76,18 @@ def reasons_table(results: Path, names: Mapping[str, str] = NAMES) -> Table:
             part: read_predictions(results / f"{name}-{part}.jsonl") for part in ("probe", "twins")
         }
         told = explained(on["probe"], system)
-        clues, told_of, pairs = faithful(told), named(told), paired(on["twins"], system)
+        clues, pairs = faithful(told), paired(on["twins"], system)
+        wrong = hallucination(told, _VOCABULARY, **_DRAWS)
         own = clues.own
-        assert pairs is not None
+        assert pairs is not None and wrong is not None
+        count = sum(len(set(_VOCABULARY.named_in(r.reason or ""))) for r in told) / len(told)
         follows = pairs.reasons[system]
         rows.append(
             (
                 title, _f1(on["probe"], system),
                 *(f"{s.value:.2f}" for s in (own.precision, own.recall)),
                 score_text(own.f1.to_dict()),
-                f"{told_of.false:.1%}", f"{told_of.opposite:.1%}", f"{told_of.count:.1f}",
+                f"{wrong.own.all.value:.1%}", f"{wrong.own.opposite.value:.1%}", f"{count:.1f}",
                 score_text(follows.recall.to_dict()), f"{follows.specificity.value:.2f}",
                 f"{pairs.labels[system].value:.2f}",
             )
@@ -139,7 +115,7 @@ def _f1(found: Predictions, system: str) -> str:
     rows = tuple(r for r in found.rows if r.system == system)
     scored = score_predictions(
         Predictions(found.header, rows), Context(found.header.labels), ["weighted_f1"], **_DRAWS
-    )  # type: ignore[arg-type]
+    )
     return score_text(scored["results"][0])
 
 
