@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.reasons.table import BASELINE, NAMES, RESULTS, named, reasons_table
-from emollama.scoring.predictions.prediction import Prediction
+from benchmarks.reasons.table import BASELINE, NAMES, RESULTS, reasons_table
 from emollama.scoring.report.tables import table_markdown
 
 PAGE = Path(__file__).parents[2] / "docs" / "reasons.md"
@@ -16,11 +15,3 @@ def test_the_page_holds_the_table() -> None:
     assert table in PAGE.read_text(encoding="utf-8")
     files = {p.name.rsplit("-", 1)[0] for p in RESULTS.glob("*.jsonl")}
     assert files <= NAMES.keys() and BASELINE in files
-
-
-def test_clues_that_are_not_there_are_counted_and_their_opposites() -> None:
-    row = Prediction(
-        id="a", reason="A low pitch and raised cheeks, so it is sad.", clues=("pitch=high", "AU6")
-    )
-    found = named([row, row.model_copy(update={"reason": "Raised cheeks and fast speech."})])
-    assert (found.false, found.opposite, found.count) == (0.5, 0.25, 2)
