@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 from emollama.base.errors import EmollamaError
 from emollama.llm.artefact import LlmArtefact
@@ -36,8 +37,7 @@ def with_description(artefact: Artefact, look: ClipView, answer: Answer) -> Answ
         EmollamaError: as `require_describing`.
     """
     require_describing(artefact)
-    assert isinstance(artefact, LlmArtefact), "no other model learns it"
-    model, processor, engine = artefact.model, artefact.processor, artefact.engine
-    evidence = [processor.for_label(look.evidence)]
-    (text,) = written(model, processor, evidence, "describe", TOKENS, engine=engine)
+    llm = cast(LlmArtefact, artefact)  # no other model learns it
+    evidence = [llm.processor.for_label(look.evidence)]
+    (text,) = written(llm.model, llm.processor, evidence, "describe", TOKENS, engine=llm.engine)
     return replace(answer, described=parse_set(text))
