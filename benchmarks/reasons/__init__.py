@@ -1,1 +1,1 @@
-"""Reasons and the referee beyond the tables of a report. Each file begins with its command."""
+"""Reasons that are true: what they name, and whether they follow a changed cue."""

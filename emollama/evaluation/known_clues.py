@@ -23,14 +23,13 @@ _VOICE = {
 _PHRASES_ONLY = {c for c in PHRASES if c in ("face=still", "voice=even") or c.startswith("words=")}
 
 
-@dataclass(frozen=True)
-class KnownClues:
-    """`of` reads a clip's clues from `Sample.truth`, None where that does not say; `vocabulary`
-    finds those that a text names, by the same names.
+@dataclass(frozen=True, kw_only=True)
+class KnownClues(Vocabulary):
+    """The vocabulary of a corpus whose clips' clues are known: `of` reads them from `Sample.truth`,
+    by the same names; None where that does not say.
     """
 
     of: Callable[[Mapping[str, Any]], set[str] | None]
-    vocabulary: Vocabulary
 
 
 def _rendered(truth: Mapping[str, Any]) -> set[str] | None:
@@ -67,8 +66,8 @@ _OPPOSITE = {
     for name, (low, _, high) in PROSODY_LEVELS.items()
     for one, other in ((low, high), (high, low))
 }
-_PROBE = KnownClues(_rendered, Vocabulary(_named, _channel, _OPPOSITE))
-_MERR = KnownClues(_units, Vocabulary(units_in, _channel))
+_PROBE = KnownClues(named_in=_named, channel=_channel, opposite=_OPPOSITE, of=_rendered)
+_MERR = KnownClues(named_in=units_in, channel=_channel, of=_units)
 
 KNOWN_CLUES: dict[str, KnownClues] = {
     "probe": _PROBE,
@@ -81,5 +80,4 @@ KNOWN_CLUES: dict[str, KnownClues] = {
 
 def vocabulary_of(corpus: str) -> Vocabulary | None:
     """The clues of a corpus by name; None where its clips' clues are not known."""
-    known = KNOWN_CLUES.get(corpus)
-    return known.vocabulary if known else None
+    return KNOWN_CLUES.get(corpus)

@@ -19,7 +19,7 @@ from emollama.scoring.report.reason_tables import twin_tables
 from emollama.scoring.report.report import plain
 
 SETTINGS = Settings(seed=7)
-NAMED = KNOWN_CLUES["probe"].vocabulary.named_in
+NAMED = KNOWN_CLUES["probe"].named_in
 
 
 def row(pair: str, side: str, clues: str, reason: str, label: str = "sad") -> Prediction:
