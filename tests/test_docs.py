@@ -31,8 +31,12 @@ FRONT = [
 ]
 PAGES = [*FRONT, *sorted((ROOT / "docs").rglob("*.md"))]
 REQUIRED = object()
-FOLDERS = {"train": "train_configs", "evaluate": "eval_configs", "bench": "train_configs/bench",
-           "arena": "eval_configs/arena"}
+FOLDERS = {
+    "train": "train_configs",
+    "evaluate": "eval_configs",
+    "bench": "train_configs/bench",
+    "arena": "eval_configs/arena",
+}
 
 
 def keys(model: type[BaseModel], prefix: str = "", given: Any = None) -> Iterator[tuple[str, Any]]:
