@@ -17,7 +17,7 @@ from tests.session.made import tiny_artefact
 
 def test_scores_are_the_same_through_the_server(tmp_path: Path) -> None:
     artefact = tiny_artefact(tmp_path / "tiny")
-    manifest = clips(tmp_path / "clips", 2)
+    manifest = clips(tmp_path / "clips", 1)
     session = open_session(artefact, "float32", describe=False)
     settings = Settings(port=0, watchers=1, max_seconds=20)
     with running(session, tmp_path / "uploads", settings) as server:
@@ -36,7 +36,7 @@ def test_scores_are_the_same_through_the_server(tmp_path: Path) -> None:
         place = row["id"], row["prompt"], row["order"], row["ablation"]
         scores = row["scores"] if row["text"] is None else json.loads(row["text"])["scores"]
         found[row["contestant"]][place] = scores
-    assert len(found["here"]) == len(found["there"]) == 10
+    assert len(found["here"]) == len(found["there"]) == 5
     for place, scores in found["here"].items():
         assert found["there"][place] == pytest.approx(scores, abs=1e-6), place
     named = {row["name"]: row for row in result["contestants"]}
