@@ -6,9 +6,10 @@ import json
 import os
 from collections import Counter
 from dataclasses import dataclass
+from io import BufferedReader
 from math import prod
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -127,7 +128,7 @@ class WeightFiles:
         return values.view(entry.shape)
 
 
-def _fill(values: Tensor, file: BinaryIO) -> Tensor:
+def _fill(values: Tensor, file: BufferedReader) -> Tensor:
     """Give a tensor of one dimension the next bytes of a file."""
     # A BufferedReader goes on where the system reads less than it is asked for.
     if values.nbytes and file.readinto(values.view(torch.uint8).numpy()) != values.nbytes:

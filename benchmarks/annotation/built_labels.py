@@ -1,6 +1,6 @@
 """How good a build's labels are, and how far a regression gets that learns them.
 
-python -m benchmarks.merr_labels OUT --truth MANIFEST --store STORE
+python -m benchmarks.annotation.built_labels OUT --truth MANIFEST --store STORE
 
 OUT is a folder of `emollama annotate build`, MANIFEST the same clips and test clips with the true
 labels, STORE their features. The regression learns the training split's labels, as such and as
