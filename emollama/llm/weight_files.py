@@ -131,7 +131,8 @@ class WeightFiles:
 def _fill(values: Tensor, file: BufferedReader) -> Tensor:
     """Give a tensor of one dimension the next bytes of a file."""
     # A BufferedReader goes on where the system reads less than it is asked for.
-    if values.nbytes and file.readinto(values.view(torch.uint8).numpy()) != values.nbytes:
+    memory: Any = values.view(torch.uint8).numpy()
+    if values.nbytes and file.readinto(memory) != values.nbytes:
         raise ValueError("it ends too early")
     return values
 
