@@ -155,16 +155,16 @@ def write_norms(build: Build) -> Norms:
     if not face.count:
         raise EmollamaError(f"{build.out}: no clip has a face, so there is nothing to describe")
     speakers, faces = _of_enough(speakers), _of_enough(faces)
-    values = {
+    values: dict[str, Any] = {
         "clips": face.count,
         "face": face.to_dict(),
         "voice": voice.to_dict(),
         "words": words.to_dict(),
         "speakers": _means(speakers),
         "within": _within(speakers.values()),
-        "faces": _means(faces),
-        "within_faces": _within(faces.values()),
     }
+    if faces:
+        values |= {"faces": _means(faces), "within_faces": _within(faces.values())}
     if build.first:
         write_json(build.stages / f"{NORMS}.json", values)
         build.log(NORMS, time.monotonic() - began)

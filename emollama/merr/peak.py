@@ -54,7 +54,9 @@ def run_peak(build: Build) -> Counts:
     def find(item: Item) -> Row:
         return peak_row(item, norms, rules)
 
-    return fill(build, Plan(PEAK, (CLIPS, UNITS, EMOTION), 3, options), each(find))
+    return fill(
+        build, Plan(PEAK, (UNITS, EMOTION, CLIPS), 3, options, (UNITS, EMOTION)), each(find)
+    )
 
 
 def peak_row(item: Item, norms: Norms, rules: Rules) -> Row:

@@ -85,7 +85,9 @@ def test_a_build_with_features_tells_what_the_rules_said(tmp_path: Path) -> None
     rows = list(read_rows(made.stages / "clips.jsonl"))
     write(made, "clips", [row | {"speaker": f"p{i % 5}"} for i, row in enumerate(rows)])
     # Every clip looks like its signs but the first, which looks like the second's.
-    track = {r["id"]: np.full((2, 4), float(i % 2 or i == 0)) for i, r in enumerate(rows)}
+    track: dict[str, np.ndarray | None] = {
+        r["id"]: np.full((2, 4), float(i % 2 or i == 0)) for i, r in enumerate(rows)
+    }
     fill_store(tmp_path / "store", "seen", "face", track)
     write_norms(made)
     run_emotion(made)
