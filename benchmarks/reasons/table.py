@@ -15,6 +15,7 @@ from pathlib import Path
 
 from emollama.base.errors import one_line_errors
 from emollama.evaluation.known_clues import KNOWN_CLUES
+from emollama.scoring.metrics.bootstrap import Draws
 from emollama.scoring.metrics.context import Context
 from emollama.scoring.metrics.faithfulness import Faithfulness, clue_faithfulness
 from emollama.scoring.metrics.twins import Twins, twins
@@ -40,7 +41,7 @@ NAMES = {
 }
 """Rows of the table, by the beginning of the files' names."""
 
-_DRAWS = {"resamples": 1000, "seed": 7}
+_DRAWS: Draws = {"resamples": 1000, "seed": 7}
 _CLUES_IN = KNOWN_CLUES["probe"].named_in
 
 
@@ -81,14 +82,14 @@ def faithful(rows: Iterable[Prediction]) -> Faithfulness:
     """The scores of the clues in reasons."""
     held = {r.id: (r.reason or "", r.clues or ()) for r in rows}
     reasons, clues = ({i: pair[k] for i, pair in held.items()} for k in (0, 1))
-    return clue_faithfulness(reasons, clues, _CLUES_IN, **_DRAWS)  # type: ignore[arg-type]
+    return clue_faithfulness(reasons, clues, _CLUES_IN, **_DRAWS)
 
 
 def paired(found: Predictions, system: str) -> Twins | None:
     """The scores of pairs."""
     most = max(len(r.channels) for r in found.rows)
     rows = [r for r in found.rows if r.system == system and len(r.channels) == most]
-    return twins({system: rows}, _CLUES_IN, **_DRAWS)  # type: ignore[arg-type]
+    return twins({system: rows}, _CLUES_IN, **_DRAWS)
 
 
 def reasons_table(results: Path, names: Mapping[str, str] = NAMES) -> Table:
@@ -139,7 +140,7 @@ def _f1(found: Predictions, system: str) -> str:
     rows = tuple(r for r in found.rows if r.system == system)
     scored = score_predictions(
         Predictions(found.header, rows), Context(found.header.labels), ["weighted_f1"], **_DRAWS
-    )  # type: ignore[arg-type]
+    )
     return score_text(scored["results"][0])
 
 
