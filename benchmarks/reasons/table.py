@@ -42,7 +42,7 @@ NAMES = {
 """Rows of the table, by the beginning of the files' names."""
 
 _DRAWS: Draws = {"resamples": 1000, "seed": 7}
-_VOCABULARY = KNOWN_CLUES["probe"].vocabulary
+_VOCABULARY = KNOWN_CLUES["probe"]
 
 
 def explained(found: Predictions, system: str) -> list[Prediction]:
