@@ -21,7 +21,7 @@ SEALED = {
     "labels_a.jsonl": "b3645a9b69a7e2ef4afee7361ae9d56f2f44aca1ad54936ddfa345cfc94b774e",
     "labels_b.jsonl": "b3645a9b69a7e2ef4afee7361ae9d56f2f44aca1ad54936ddfa345cfc94b774e",
 }
-"""Committed before the reader was run on any of the texts, or changed."""
+"""Committed before the reader was changed, or looked at on any of the texts."""
 DOCS = Path(__file__).parents[3] / "docs" / "metrics.md"
 
 
