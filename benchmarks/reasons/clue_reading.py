@@ -102,8 +102,6 @@ def table() -> str:
     lines.append(
         f"\nKappa of the labellers over {len(texts)} x {CLUES} decisions: {kappa(a, b):.3f}"
     )
-    if a == b:
-        lines.append("The labellers' files are the same: they are one labelling, not two.")
     return "\n".join(lines)
 
 
