@@ -28,16 +28,15 @@ from emollama.scoring.report.tables import table_markdown
 
 RESULTS = Path(__file__).parents[2] / "results" / "reasons"
 BASELINE = "baseline"
-SHUFFLED = "twins"
+SHUFFLED = "combined"
 NAMES = {
     "before": "before: quickstart",
     "before-unaided": "before, without measured clues in the prompt",
     "twins": "sft on twins",
-    "twins-unaided": "sft on twins, without measured clues in the prompt",
-    "dpo": "then dpo",
-    "grpo": "then grpo",
-    "combined": "dpo, then grpo",
-    "combined-unaided": "dpo, then grpo, without measured clues in the prompt",
+    "dpo": "sft, then dpo",
+    "grpo": "sft, then grpo",
+    "combined": "sft, dpo, then grpo",
+    "combined-unaided": "the same, without measured clues in the prompt",
     BASELINE: "regression, and a template of the measured clues",
 }
 """Rows of the table, by the beginning of the files' names."""
@@ -94,7 +93,7 @@ def paired(found: Predictions, system: str) -> Twins | None:
 
 
 def reasons_table(results: Path, names: Mapping[str, str] = NAMES) -> Table:
-    """A row for each system in `results`, and one for the shuffled reasons of the `SHUFFLED`."""
+    """A row for each system in `results`, and one for the shuffled reasons of `SHUFFLED`."""
     rows = []
     for name, title in names.items():
         if not (results / f"{name}-probe.jsonl").is_file():
