@@ -116,7 +116,7 @@ def test_help(program: Path, tmp_path: Path, words: list[str], expected: str) ->
         (["train", "quickstart"], "runs/probe/manifest.jsonl: cannot be read"),
         (["train", "train_configs/quickstart.yaml"], "runs/probe/manifest.jsonl: cannot be read"),
         (["evaluate", "quickstart"], "runs/quickstart/model: is not a folder"),
-        (["train", "quikstart"], "nearest names: quickstart, quickstart-early"),
+        (["train", "quikstart"], "nearest names: quickstart, quickstart-dpo"),
         (["demo"], "name a model with --model: the one that ships is not here"),
     ],
 )

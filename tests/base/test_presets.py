@@ -49,9 +49,9 @@ def test_a_file_that_is_there_is_taken_as_it_is(
 @pytest.mark.parametrize(
     ("kind", "name", "message"),
     [
-        ("train", "quick", "nearest names: quickstart, quickstart-early"),
+        ("train", "quick", "nearest names: quickstart, quickstart-dpo"),
         ("evaluate", "EMOTION", "nearest names: eval_emotion"),
-        ("train", "quikstart", "nearest names: quickstart, quickstart-early"),
+        ("train", "quikstart", "nearest names: quickstart, quickstart-dpo"),
         ("train", "xyzzy", "no preset of that name; presets: Emotion-LLaMA_finetune, "),
         ("evaluate", "mosei-hri-v2", "the preset of that name is for 'emollama train'"),
         ("train", "{here}/quickstart.yaml", "{here}/quickstart.yaml: cannot be read: no such file"),
