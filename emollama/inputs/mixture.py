@@ -26,6 +26,7 @@ from emollama.inputs.spec import InputSpec
 from emollama.manifest.channels import CHANNELS, Channel
 from emollama.manifest.sample import Manifest, Sample
 from emollama.manifest.split_file import read_with_splits
+from emollama.manifest.twins import pair_name
 
 
 def key_of(sample_id: str) -> str:
@@ -256,7 +257,7 @@ def tell_mixture(manifest: Manifest, train: Sequence[Sample]) -> list[str]:
 
 def _renamed(sample: Sample, manifest: Manifest, key: str, name: str) -> Sample:
     """A sample with its corpus in its names, and paths that lead to its media from anywhere."""
-    targets = sample.targets
+    targets, pair = sample.targets, pair_name(sample)
 
     def media(path: str | None) -> str | None:
         return None if path is None else str(manifest.media(path).absolute())
@@ -271,6 +272,7 @@ def _renamed(sample: Sample, manifest: Manifest, key: str, name: str) -> Sample:
             "audio": media(sample.audio),
             "speaker": person(sample.speaker),
             "group": person(sample.group),
+            "truth": {**sample.truth, "pair": f"{key}{SEPARATOR}{pair}"} if pair else sample.truth,
             "targets": targets.model_copy(update={"frames": media(targets.frames)}),
         }
     )

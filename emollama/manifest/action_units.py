@@ -41,7 +41,12 @@ _PARTS = rf"(?:{_OTHER}|lips?|mouth)"
 _NEAR = rf"(?:{_GAP}(?!(?:{_OTHER})\b)\w+){{0,3}}?{_GAP}"
 """Up to three words of a clause between the part of the face ("corners of the mouth") and its
 movement; what comes between is no other part."""
-_BEFORE = rf"(?:{_GAP}(?!{_PARTS}\b)\w+){{0,3}}?{_GAP}"
+_NEW = (
+    rf"(?:with|while|as|but|when|where)\b|(?:and|or|nor){_GAP}"
+    rf"(?:(?:his|her|their|its|the|an?|both){_GAP})?{_PARTS}\b"
+)
+"""Where something else begins: "raised with", "lifted and her lips"."""
+_BEFORE = rf"(?:{_GAP}(?!{_PARTS}\b|{_NEW})\w+){{0,3}}?{_GAP}"
 """The same before the part that moves."""
 _ITS_OWN = rf"(?!\w|{_GAP}(?:(?!(?:and|or|but|with|while)\b)\w+{_GAP})?{_PARTS}\b)"
 """After a movement that belongs to the part before it: no part follows that it would be of."""
@@ -53,7 +58,8 @@ def _either(part: str, doing: str, before: str = "") -> str:
 
 
 _BROW, _LIP, _MOUTH = r"(?:eye)?brows?", r"lips?(?! corners?\b)", r"(?:mouth|lips?)"
-_OPEN = rf"(?:{_GAP}(?!slightly|little|partly|half)\w+){{0,3}}?{_GAP}"
+_CORNERS = r"(?:(?:lip|mouth) )?corners?(?: of (?:the|his|her|their) (?:mouth|lips))?"
+_OPEN = rf"(?:{_GAP}(?!slightly|little|partly|half|closed|shut|(?:{_OTHER})\b)\w+){{0,3}}?{_GAP}"
 _LITTLE = r"(?:slightly|a little|partly|half)"
 _PATTERNS: dict[str, str] = {
     "AU01": _either(rf"(?:inner )?{_BROW}", _UP, _RAISE),
@@ -69,19 +75,20 @@ _PATTERNS: dict[str, str] = {
     + r"|lips? curl\w*|show\w* teeth",
     "AU12": r"smil\w*|grin\w*|upward (?:curve|turn)\w* of (?:\w+ )?(?:lips|mouth)"
     r"|(?:lips|mouth) curv\w* up\w*|"
-    + _either(r"corners?", r"(?:up|upturn|turn\w* up|pull(?!\w*\W+down)|rais|lift)\w*"),
+    + _either(_CORNERS, r"(?:up|upturn|turn\w* up|pull(?!\w*\W+down)|rais|lift)\w*"),
     "AU14": r"dimpl\w*|indentation\w*",
     "AU15": _either(
-        rf"(?:corners?|{_MOUTH})",
+        rf"(?:{_CORNERS}|{_MOUTH})",
         r"(?:droop|depress|downturn|downward|(?:turn|pull|draw)\w* down)\w*",
-    ),
+    )
+    + rf"|{_CORNERS}{_NEAR}down\b|lower\w*{_BEFORE}{_CORNERS}",
     "AU17": _either(r"chin", r"(?:rais|lift|held|high)\w*"),
     "AU20": _either(_MOUTH, r"(?:stretch)\w*") + r"|(?:nasal|nostrils?) (?:flar|enlarg)\w*",
     "AU23": _either(_LIP, r"(?:tight|press|compress|purs)\w*"),
     "AU25": _either(_LIP, r"(?:part|apart)\w*")
     + rf"|{_LITTLE}[ -]open(?:ed)? mouth|mouth (?:\w+ )?{_LITTLE} open",
     "AU26": r"jaw\W+(?:\w+ ){0,2}?(?:drop|fall|fell|hang|hung)\w*|(?:dropped|fallen)\W+jaw|"
-    + rf"mouth{_OPEN}(?:open|wide|agape)\w*|(?<!slightly )(?<!half )open\w*{_BEFORE}mouth"
+    + rf"mouth{_OPEN}(?:open|wide|agape)\w*{_ITS_OWN}|(?<!slightly )(?<!half )open\w*{_BEFORE}mouth"
     + rf"|(?:wide|agape)\w*{_BEFORE}mouth"
     + r"|wide-mouthed",
     "AU28": _either(_LIP, r"(?:suck|drawn? in|pucker)\w*"),

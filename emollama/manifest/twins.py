@@ -5,27 +5,33 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from emollama.base.errors import EmollamaError
 from emollama.manifest.sample import Sample
 
 Unit = tuple[Sample, ...]
 """Samples that are drawn together."""
 
-_SEPARATOR = "/"  # between a corpus of a mixture and an id in it
-
 
 def pair_name(sample: Sample) -> str | None:
-    """The name of a sample's pair within its corpus; None where it is no twin."""
+    """The name of a sample's pair; None where it is no twin."""
     pair = sample.truth.get("pair")
-    corpus, separator, _ = sample.id.partition(_SEPARATOR)
-    return None if pair is None else f"{corpus}{separator}{pair}" if separator else str(pair)
+    return None if pair is None else str(pair)
 
 
 def twins_of(samples: Iterable[Sample]) -> list[Unit]:
-    """The pairs of which both clips are among the samples."""
+    """The pairs of which both clips are among the samples.
+
+    Raises:
+        EmollamaError: a pair has more than two clips.
+    """
     by_pair: defaultdict[str, list[Sample]] = defaultdict(list)
     for sample in samples:
         if (name := pair_name(sample)) is not None:
             by_pair[name].append(sample)
+    for name, clips in by_pair.items():
+        if len(clips) > 2:
+            ids = ", ".join(sample.id for sample in clips[:4])
+            raise EmollamaError(f"pair '{name}' has {len(clips)} clips; it is of two: {ids}")
     return [tuple(clips) for clips in by_pair.values() if len(clips) == 2]
 
 

@@ -198,7 +198,7 @@ class TrainingSection(Strict):
             raise ValueError("neftune_alpha does not work with packing; set pack_tokens: 0")
         if self.keep_best and not self.evaluate_every_steps:
             raise ValueError("keep_best needs evaluate_every_steps")
-        if self.twins and self.batch_size % 2:
+        if (self.twins or self.method == "dpo") and self.batch_size % 2:
             raise ValueError(f"twins need an even batch_size, not {self.batch_size}")
         floors = max(self.min_learning_rate, self.warmup_learning_rate)
         if floors > self.learning_rate:
@@ -233,23 +233,29 @@ class TrainConfig(Strict):
 
     @model_validator(mode="after")
     def _of_reasons(self) -> TrainConfig:
-        """DPO and GRPO train reasons and nothing else, in one process, without noise."""
+        """DPO and GRPO train the adapters of a model on reasons and nothing else, in one process,
+        without noise.
+        """
         method, training, tasks = self.training.method, self.training, self.tasks
+        untrained = [s.name for s in self.model.streams if s.initial_weights == "random"]
         if method == "sft":
             return self
         wrong = {
             "tasks.reason.share above 0": not tasks.reason.share,
-            "tasks.emotion.share: 0": bool(tasks.emotion.share),
-            "tasks.describe.share: 0": bool(tasks.describe.share),
+            "tasks.emotion.share: 0, for it trains reasons alone": bool(tasks.emotion.share),
+            "tasks.describe.share: 0, for it trains reasons alone": bool(tasks.describe.share),
             "training.pack_tokens: 0": bool(training.pack_tokens),
             "training.neftune_alpha: 0": bool(training.neftune_alpha),
             "model.attention: sdpa": self.model.attention != "sdpa",
             "no training.deepspeed": training.deepspeed is not None,
             "a single process": torchrun.world_size() > 1,
+            "model.initialise_from, for it trains no projectors, and these would stay random": (
+                bool(untrained) and self.model.initialise_from is None
+            ),
         }
         for what, needed in wrong.items():
             if needed:
-                raise ValueError(f"training.method: {method} trains reasons alone; it needs {what}")
+                raise ValueError(f"training.method: {method} needs {what}")
         return self
 
     @classmethod

@@ -18,8 +18,10 @@ from emollama.scoring.reasons.voice_words import FEWER, NOT, OPPOSITE, PATTERNS
 QUOTE = re.compile(r"[\"“]([^\"“”]{3,})[\"”]")
 _WHETHER = re.compile(r"\bwhether\b|(?<!\bas )(?<!\beven )\bif\b")
 _AFTER = re.compile(
-    r"[^.;!?]{0,24}?\b(?:(?:is|are|was|were|remains?) (?:absent|missing)"
-    r"|but (?:there (?:is|are|was|were) none|(?:he |she |they )?(?:fails?|failed|cannot)\b))"
+    r"(?:(?:(?!\band\b)[^,.;:!?]){0,24}?\b(?:is|are|was|were|remains?)"
+    r" (?:(?!not|never)\w+ )?(?:absent|missing)\b"
+    r"|[^.;:!?]{0,24}?\bbut (?:there (?:is|are|was|were) none\b"
+    r"|(?:he |she |they )?(?:fails?|failed|cannot)(?: to)?\s*(?:[,.;:!?]|$)))"
 )
 """What denies after the clue that it denies."""
 _INSIDE = re.compile(rf"\b{NOT}\b")

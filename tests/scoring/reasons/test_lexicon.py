@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from emollama.llm.clues import MORE_VOICE_RULES
 from emollama.scoring.reasons.lexicon import clues_in
 from emollama.scoring.reasons.voice_words import OPPOSITE, OPPOSITES
@@ -35,3 +37,22 @@ def test_a_text_without_clues_names_none() -> None:
         "The person is happy because it is a funny caption about a birthday party.",
     ):
         assert clues_in(text) == [], text
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("Raised lip corners.", {"AU12"}),
+        ("The corners of the mouth are down.", {"AU15"}),
+        ("Eyebrows lifted and lips parted.", {"AU01", "AU02", "AU25"}),
+        ("Brows raised as the lips part.", {"AU01", "AU02", "AU25"}),
+        ("A closed mouth and open eyes.", set()),
+        ("The mouth closed and eyes wide.", {"AU05"}),
+        ("The face smiles, the voice is absent.", {"AU12"}),
+        ("She tries to smile, but fails.", {"no AU12"}),
+        ("He smiles but cannot speak.", {"AU12"}),
+        ("The voice is loud, but she cannot be seen.", {"loud voice"}),
+    ],
+)
+def test_what_is_said_of_one_part_is_not_read_of_the_next(text: str, named: set[str]) -> None:
+    assert {("no " if c.denied else "") + c.name for c in clues_in(text)} == named

@@ -15,8 +15,8 @@ from emollama.probe.vocabulary import PHRASES
 Phrase = tuple[str, ...]
 
 _ARTICLES = ("a", "an")
-DENIALS = frozenset({"no", "not", "without", "never", "neither", "nor", "hardly"})
-"""Words by which a phrase may stand for its absence; a reason in closed vocabulary has none."""
+_DENIALS = frozenset({"no", "not", "without", "never", "neither", "nor", "hardly", "cannot"})
+"""Words by which a phrase may stand for its absence."""
 
 
 def words_of(text: str) -> list[str]:
@@ -46,13 +46,19 @@ _LONGEST = max(map(len, CLUES))
 
 def clues_named(text: str) -> list[str]:
     """The clues that a text names, in its order; one that is named twice stands twice."""
+    return [CLUES[phrase] for phrase in phrases_in(text)]
+
+
+def phrases_in(text: str) -> list[Phrase]:
+    """The phrases of the vocabulary in a text, in its order."""
     words = words_of(text)
-    found, place = [], 0
+    found: list[Phrase] = []
+    place = 0
     while place < len(words):
         for length in range(_LONGEST, 0, -1):
-            clue = CLUES.get(tuple(words[place : place + length]))
-            if clue is not None:
-                found.append(clue)
+            phrase = tuple(words[place : place + length])
+            if phrase in CLUES:
+                found.append(phrase)
                 place += length
                 break
         else:
@@ -60,18 +66,23 @@ def clues_named(text: str) -> list[str]:
     return found
 
 
+def affirmed(text: str) -> str:
+    """A text without its clauses, between full stops, colons and semicolons, that deny anything."""
+    clauses = re.split(r"(?<=[.:;!?])\s+", text)
+    return " ".join(clause for clause in clauses if not _denies(clause))
+
+
+def _denies(clause: str) -> bool:
+    return any(word in _DENIALS or word.endswith("n't") for word in words_of(clause))
+
+
 def concluded(text: str, labels: Mapping[str, str]) -> str | None:
-    """The label that the last sentence names; None for none, or several.
+    """The label that the last sentence names; None for none, for several, or a denied one.
 
     Args:
         text: the reason.
         labels: word to label.
     """
-    last = re.split(r"[.!?]\s+", text.strip())[-1]
+    last = affirmed(re.split(r"[.!?]\s+", text.strip())[-1])
     found = {labels[word] for word in words_of(last) if word in labels}
     return found.pop() if len(found) == 1 else None
-
-
-def denies(text: str) -> bool:
-    """Whether a text holds a word by which a phrase may stand for its absence."""
-    return not DENIALS.isdisjoint(words_of(text))

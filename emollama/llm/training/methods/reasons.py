@@ -96,7 +96,7 @@ class PreferenceSchedule(QuestionSchedule):
     def units(self, corpora: Sequence[str]) -> list[Unit]:
         """The pairs whose reasons differ."""
         del corpora
-        pairs = [pair for pair in twins_of(self.samples) if self._differ(pair)]
+        pairs = [pair for pair in twins_of(self.samples) if self._both_tell(pair)]
         if not pairs:
             raise EmollamaError(
                 "training.method: dpo needs twins whose reasons differ, and there are none among "
@@ -121,9 +121,10 @@ class PreferenceSchedule(QuestionSchedule):
         found["micro_batches"] = [branched(g, streams, pad) for g in found["micro_batches"]]
         return found
 
-    def _differ(self, pair: Unit) -> bool:
+    def _both_tell(self, pair: Unit) -> bool:
+        """Whether there is a reason for each clip, and they differ."""
         told = {self._reason(s, self.evidence.read(s), Random(0)) for s in pair}
-        return len(told) == 2
+        return len(told) == 2 and "" not in told
 
     def _reason(self, sample: Sample, evidence: Evidence, draw: Random) -> str:
         given = sample.targets.reason

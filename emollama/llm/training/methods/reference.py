@@ -8,9 +8,11 @@ from pathlib import Path
 
 import torch
 from peft import PeftModel
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from emollama.base.errors import EmollamaError
 from emollama.base.files import written_whole
 from emollama.llm.modeling import EmotionLlamaOutput
 
@@ -35,9 +37,20 @@ class Reference:
             save_file(self._kept, draft / _FILE)
 
     def recall(self, output: Path) -> None:
-        """Read those of a run that goes on."""
-        found = load_file(output / FOLDER / _FILE)
-        self._kept = {name: found[name].to(kept) for name, kept in self._kept.items()}
+        """Read those of a run that goes on.
+
+        Raises:
+            EmollamaError: they are not there, or not of this model.
+        """
+        path = output / FOLDER / _FILE
+        try:
+            found = load_file(path)
+            self._kept = {name: found[name].to(kept) for name, kept in self._kept.items()}
+        except (OSError, SafetensorError, KeyError) as error:
+            raise EmollamaError(
+                f"{path}: the adapters that this run began with cannot be read ({error}); "
+                "training.resume=never starts from scratch"
+            ) from error
 
     @contextmanager
     def in_place(self) -> Iterator[None]:

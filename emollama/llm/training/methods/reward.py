@@ -8,7 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from emollama.llm.training.methods.phrases import clues_named, concluded, denies, words_of
+from emollama.llm.training.methods.phrases import (
+    affirmed,
+    clues_named,
+    concluded,
+    phrases_in,
+    words_of,
+)
 from emollama.scoring.metrics.formulas import overlap_of
 from emollama.scoring.reasons.sentences import adjective
 
@@ -16,6 +22,8 @@ WEIGHTS: Mapping[str, float] = {"clues": 0.4, "true": 0.3, "label": 0.2, "form":
 """Parts of the reward; together 1."""
 
 _WORDS = range(12, 71)
+_MOST_PHRASES = 0.5  # of a reason's words, so many may be of phrases: more are a list
+_LEAST_DISTINCT = 0.6  # of its triples of words, so many must be different
 
 
 @dataclass(frozen=True)
@@ -23,11 +31,11 @@ class Reward:
     """What a reason earns, each part 0 to 1.
 
     Attributes:
-        clues: F1 of the clues that it names, against the clip's.
-        true: share of the clues that it names that are in the clip; 0 where it names none.
+        clues: F1 of the clues that it names without denying them, against the clip's.
+        true: share of these clues that are in the clip; 0 where it names none.
         label: whether its last sentence names the clip's label, and no other.
-        form: whether it ended by itself with a full stop, has 12 to 70 words, names no clue twice
-            and denies nothing.
+        form: whether it ended by itself with a full stop, has 12 to 70 words, is no list of clues,
+            repeats neither them nor itself, and denies none.
     """
 
     clues: float
@@ -58,13 +66,17 @@ def reward(
         label: of the clip.
         words: from `label_words`.
     """
-    named = clues_named(text)
+    named = clues_named(affirmed(text))
     precision, _, f1 = overlap_of(set(clues), set(named))
-    form = (
-        ended
-        and text.endswith(".")
-        and len(words_of(text)) in _WORDS
-        and len(named) == len(set(named))
-        and not denies(text)
-    )
+    form = ended and text.endswith(".") and _is_prose(text) and named == clues_named(text)
     return Reward(float(f1), float(precision), float(concluded(text, words) == label), float(form))
+
+
+def _is_prose(text: str) -> bool:
+    words, phrases, named = words_of(text), phrases_in(text), clues_named(text)
+    if len(words) not in _WORDS or len(named) != len(set(named)):
+        return False
+    triples = list(zip(words, words[1:], words[2:], strict=False))
+    return sum(map(len, phrases)) <= _MOST_PHRASES * len(words) and len(
+        set(triples)
+    ) >= _LEAST_DISTINCT * len(triples)

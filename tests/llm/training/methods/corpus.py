@@ -18,6 +18,10 @@ REASONS_ALONE = (
 )  # fmt: skip
 
 
+ELSEWHERE = ("model.initialise_from=elsewhere", "model.streams.1.initial_weights=random")
+"""For configurations that are only read."""
+
+
 def make_twins(folder: Path, clips: int = 24) -> Path:
     """Write the corpus; of its clips 1 and 2, 5 and 6, ... are pairs that differ in the pitch."""
     path = make(folder, clips)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from emollama.base.errors import EmollamaError
 from emollama.llm.batch import Branched
 from emollama.llm.decoding import Sampling, generate
 from emollama.llm.training.methods.dpo import preference
@@ -115,3 +116,8 @@ def test_the_reference_stays_where_training_began(built, tmp_path: Path) -> None
         with kept.in_place():
             assert model(**batch).loss.item() == before
         assert model(**batch).loss.item() == after
+        with pytest.raises(KeyError), kept.in_place():
+            raise KeyError
+        assert model(**batch).loss.item() == after
+    with pytest.raises(EmollamaError, match="starts from scratch"):
+        late.recall(tmp_path / "lost")

@@ -106,6 +106,10 @@ def test_a_resumed_run_ends_as_if_never_interrupted(
 @pytest.mark.parametrize("method", ["dpo", "grpo"])
 def test_plan_counts_the_answers(started: Path, method: str) -> None:
     given = [f"training.method={method}", *REASONS_ALONE]
+    given += [
+        f"model.initialise_from={started}/sft/model",
+        "model.streams.1.initial_weights=random",
+    ]
     found = plan(load_config(TrainConfig, started / "config.yaml", given))
     plain = plan(load_config(TrainConfig, started / "config.yaml", REASONS_ALONE[:2]))
     assert found.lengths.supervised > 1.5 * plain.lengths.supervised or method == "grpo"
@@ -124,6 +128,10 @@ def test_plan_counts_the_answers(started: Path, method: str) -> None:
          "training.pack_tokens: 0"),
         ("twins", ("training.twins=true", "training.batch_size=3", "training.micro_batch=3"),
          "twins need an even batch_size"),
+        ("twins", ("training.method=dpo", *REASONS_ALONE, "training.batch_size=3",
+                   "training.micro_batch=3"), "twins need an even batch_size"),
+        ("twins", ("training.method=grpo", *REASONS_ALONE), "needs model.initialise_from"),
+        ("three", ("training.twins=true",), "pair 'pair-0' has 3 clips; it is of two"),
         ("twins", ("training.method=grpo", *REASONS_ALONE, "training.grpo.answers=1"),
          "key 'training.grpo.answers'"),
     ],
@@ -132,6 +140,10 @@ def test_a_mistake_is_one_line(
     started: Path, tmp_path: Path, corpus: str, options: tuple[str, ...], said: str
 ) -> None:
     path = started / "config.yaml" if corpus == "twins" else make(tmp_path)
+    if corpus == "three":
+        make_twins(tmp_path)
+        text = (tmp_path / "manifest.jsonl").read_text().replace("pair-1", "pair-0", 1)
+        (tmp_path / "manifest.jsonl").write_text(text)
     done = warm.run("-m", "emollama", "train", str(path), *options, f"output={tmp_path}/run")
     assert done.returncode == 2 and done.stderr.startswith("error: "), done.stderr
     assert said in done.stderr and done.stderr.count("\n") == 1

@@ -24,7 +24,7 @@ def of(text: str, ended: bool = True):
     return reward(text, ended, CLUES_OF, "happy", WORDS)
 
 
-@pytest.mark.parametrize("index", range(12))
+@pytest.mark.parametrize("index", [*range(12), 43])
 def test_reference_reasons_earn_all_but_the_clues_that_they_have_no_room_for(index: int) -> None:
     settings = Settings(7)
     plan = plan_clip(settings, "train", index)
@@ -46,7 +46,8 @@ def test_every_phrase_is_read_and_nothing_that_resembles_one() -> None:
 def test_a_conclusion_is_one_label_in_the_last_sentence() -> None:
     assert concluded("It looks sad. So the emotion is happy.", WORDS) == "happy"
     assert concluded("So the person seems surprised.", WORDS) == "surprise"
-    for text in ("It is happy. So it seems.", "So it is happy or sad.", ""):
+    assert concluded("No channel settles it alone; so it is most likely sad.", WORDS) == "sad"
+    for text in ("It is happy. So it seems.", "So it is happy or sad.", "So it is not happy.", ""):
         assert concluded(text, WORDS) is None
 
 
@@ -59,6 +60,9 @@ def test_a_conclusion_is_one_label_in_the_last_sentence() -> None:
         (TRUE.replace("raised cheeks", "not raised cheeks"), "form", 0),
         (TRUE.replace("raised cheeks", "good news"), "form", 0),
         (TRUE.removesuffix("."), "form", 0),
+        (TRUE.replace("shows", "shows no"), "clues", 2 * 2 / (4 + 2)),
+        ("Raised cheeks, lip corners pulled up, a high pitch, good news, happy.", "form", 0),
+        ("Raised cheeks and a high pitch " + "as one sees " * 9 + "so it is happy.", "form", 0),
         ("It is happy.", "clues", 0),
         ("So the emotion is happy.", "true", 0),
         (" ".join(PHRASES.values()) + ". So it is happy.", "true", 4 / len(PHRASES)),

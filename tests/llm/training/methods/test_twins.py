@@ -8,7 +8,9 @@ from pathlib import Path
 import torch
 
 from emollama.base.config import load_config
+from emollama.inputs.config import DataSection
 from emollama.inputs.draws import Balance
+from emollama.inputs.mixture import read_corpora
 from emollama.llm import artefact
 from emollama.llm.clues import ClueWords
 from emollama.llm.evidence import EvidenceReader, open_streams
@@ -17,12 +19,12 @@ from emollama.llm.training.methods.choice import schedule_of
 from emollama.llm.training.methods.reasons import PreferenceSchedule, QuestionSchedule
 from emollama.manifest.sample import read_manifest
 from emollama.manifest.twins import in_twos, pair_name, twins_of
-from tests.llm.training.methods.corpus import REASONS_ALONE, make_twins
+from tests.llm.training.methods.corpus import ELSEWHERE, REASONS_ALONE, make_twins
 
 
 def made(folder: Path, *options: str, balance: Balance | None = None):
     path = make_twins(folder, 27)
-    config = load_config(TrainConfig, path, ["training.batch_size=4", *options])
+    config = load_config(TrainConfig, path, ["training.batch_size=4", *ELSEWHERE, *options])
     manifest = read_manifest(folder / "manifest.jsonl")
     streams, readers = open_streams(None, config.model.streams)
     samples = list(manifest.split("train"))
@@ -75,6 +77,29 @@ def test_dpo_sets_the_own_reason_against_the_twins(tmp_path: Path) -> None:
     assert {s.id for unit in schedule._units for s in unit} <= of.keys()
 
 
+def test_a_clip_without_a_reason_is_no_answer_to_prefer(tmp_path: Path) -> None:
+    """Nor is its twin's, to saying nothing."""
+    _, schedule = made(tmp_path, "training.method=dpo", *REASONS_ALONE)
+    assert isinstance(schedule, PreferenceSchedule)
+    (one, other), *rest = schedule._units
+    targets = other.targets.model_copy(update={"reason": None, "emotion": "sad"})
+    schedule.samples = [one, other.model_copy(update={"targets": targets})]
+    schedule.samples += [sample for unit in rest for sample in unit]
+    assert len(schedule.units([])) == len(rest)  # nothing was measured: no sentence of clues
+
+
+def test_pairs_keep_their_names_in_a_mixture(tmp_path: Path) -> None:
+    """Of two corpora with the same names of pairs; whatever folders the ids are in."""
+    for name in ("a", "b"):
+        make_twins(tmp_path / name, 8)
+        path = tmp_path / name / "manifest.jsonl"
+        path.write_text(path.read_text().replace('"id":"clip-001', '"id":"folder/clip-001'))
+    pairs = len(twins_of(read_manifest(tmp_path / "a/manifest.jsonl").split("train")))
+    section = {"manifests": [{"manifest": tmp_path / n / "manifest.jsonl"} for n in ("a", "b")]}
+    mixed = read_corpora(DataSection.model_validate(section))
+    assert len(twins_of(mixed.split("train"))) == 2 * pairs == 4
+
+
 def test_grpo_knows_the_clues_and_the_label_of_a_clip(tmp_path: Path) -> None:
     samples, schedule = made(tmp_path, "training.method=grpo", *REASONS_ALONE)
     assert isinstance(schedule, QuestionSchedule)
@@ -88,5 +113,7 @@ def test_a_configuration_of_before_is_written_as_before(tmp_path: Path) -> None:
     written = load_config(TrainConfig, make_twins(tmp_path)).model_dump()["training"]
     assert not {"method", "twins", "dpo", "grpo"} & written.keys()
     path = tmp_path / "config.yaml"
-    chosen = load_config(TrainConfig, path, ["training.method=dpo", *REASONS_ALONE]).model_dump()
+    chosen = load_config(
+        TrainConfig, path, ["training.method=dpo", *REASONS_ALONE, *ELSEWHERE]
+    ).model_dump()
     assert chosen["training"]["dpo"]["beta"] == 0.1 and "grpo" not in chosen["training"]
