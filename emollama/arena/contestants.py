@@ -22,6 +22,7 @@ from emollama.base.precision import Precision
 from emollama.endpoints.client import Endpoint, NoReplyError, Reply
 from emollama.endpoints.many import REFUSED, Many, Row
 from emollama.manifest.labels import LabelSet
+from emollama.media.clip import MediaError
 from emollama.session.answers_table import model_signature
 from emollama.session.family import FUSION_MODEL, kind_of_artefact, stored_labels
 from emollama.session.questions import measured
@@ -103,11 +104,17 @@ class EndpointContestant(Answering):
         self, todo: Iterable[tuple[str, Question]], answered: bool
     ) -> Iterator[tuple[str, Row]]:
         """See `Answering`; as many questions are open at a time as its section says."""
-        many = Many(self.how.concurrency, self._where, str(self.how.url), answered)
-        yield from many.rows(self._shown(todo), self._ask)
+        clips: dict[str, str] = {}
+        many = Many(
+            self.how.concurrency, self._where, str(self.how.url), answered, clips.__getitem__
+        )
+        yield from many.rows(self._shown(todo, clips), self._ask)
 
-    def _shown(self, todo: Iterable[tuple[str, Question]]) -> Iterator[tuple[str, _Shown]]:
+    def _shown(
+        self, todo: Iterable[tuple[str, Question]], clips: dict[str, str]
+    ) -> Iterator[tuple[str, _Shown]]:
         for key, question in todo:
+            clips[key] = question.sample.id
             try:
                 exhibit = self.exhibits.of(question)
                 clues = "" if self._measures is None else self._measures.of(question, exhibit)
@@ -119,7 +126,10 @@ class EndpointContestant(Answering):
         if shown.problem:
             return rejected(UNREADABLE, shown.problem)
         attempts: list[str] = []
-        told = messages(shown.question, shown.exhibit, self.how, shown.clues)
+        try:
+            told = messages(shown.question, shown.exhibit, self.how, shown.clues)
+        except MediaError as error:
+            return rejected(UNREADABLE, str(error))
         more = fields(shown.question, shown.exhibit, self.how)
         tokens = [0, 0]
         try:
@@ -292,3 +302,8 @@ def rejected(reason: str, detail: str) -> Row:
 def _failed(detail: str) -> Row:
     """A question without an answer so far."""
     return {"status": "failed", "reason": NO_ANSWER, "detail": detail}
+
+
+def not_yet() -> Row:
+    """A question that has not been asked."""
+    return _failed("not asked yet")
