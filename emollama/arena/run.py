@@ -14,10 +14,10 @@ import yaml
 
 from emollama.arena.configuration import ArenaConfig
 from emollama.arena.contestants import Answering, not_yet, opened
-from emollama.arena.exhibits import FOLDER, Exhibits, need_clips
 from emollama.arena.questions import Question, questions
 from emollama.arena.report import write_arena
 from emollama.arena.rows import Asked, Place
+from emollama.arena.stimuli import FOLDER, Stimuli, need_clips
 from emollama.base.config import load_config
 from emollama.base.errors import EmollamaError
 from emollama.base.files import parse_row, sole_writer, write_text
@@ -51,16 +51,16 @@ def run_arena(config: ArenaConfig) -> dict[str, Any]:
     out = config.output
     manifest = clips_of(config)
     need_clips(manifest, list(manifest.samples))
-    exhibits = Exhibits(manifest, out / FOLDER)
+    stimuli = Stimuli(manifest, out / FOLDER)
     everybody = [
-        opened(name, how, exhibits, manifest.labels) for name, how in config.contestants.items()
+        opened(name, how, stimuli, manifest.labels) for name, how in config.contestants.items()
     ]
     with sole_writer(out, f"{out}: another arena is writing to it"):
         write_text(out / CONFIG, _as_yaml(config))
         write_manifest(out / CLIPS, manifest.corpus, manifest.labels, manifest.samples)
         journal = Journal(out / ANSWERS, _key_of, sync=True)
         for one in everybody:
-            _ask(one, config, exhibits, journal)
+            _ask(one, config, stimuli, journal)
     return score_folder(out)
 
 
@@ -154,9 +154,9 @@ class _Left:
         return len(self.questions) < self.total
 
 
-def _left(one: Answering, config: ArenaConfig, exhibits: Exhibits, journal: Journal[str]) -> _Left:
-    manifest = exhibits.manifest
-    clips = {sample.id: exhibits.identity(sample) for sample in manifest.samples}
+def _left(one: Answering, config: ArenaConfig, stimuli: Stimuli, journal: Journal[str]) -> _Left:
+    manifest = stimuli.manifest
+    clips = {sample.id: stimuli.identity(sample) for sample in manifest.samples}
     last = {place: row["key"] for name, place, row in _rows(journal.path) if name == one.name}
     found, total, again = {}, 0, {}
     for question in questions(config, manifest.samples, manifest.labels.labels):
@@ -177,9 +177,9 @@ def _left(one: Answering, config: ArenaConfig, exhibits: Exhibits, journal: Jour
 
 
 def _ask(
-    one: Answering, config: ArenaConfig, exhibits: Exhibits, journal: Journal[str]
+    one: Answering, config: ArenaConfig, stimuli: Stimuli, journal: Journal[str]
 ) -> None:  # fmt: skip
-    left = _left(one, config, exhibits, journal)
+    left = _left(one, config, stimuli, journal)
     for key, row in left.again.items():
         journal.add(key, row)
     done = left.total - len(left.questions)

@@ -44,7 +44,7 @@ _H264 = {"crf": "18", "preset": "veryfast"}
 
 
 @dataclass(frozen=True)
-class Exhibit:
+class Stimulus:
     """What is shown: a media file, None where nothing is left of it, and what is said.
 
     `words` is as in `Question`.
@@ -59,8 +59,8 @@ class Exhibit:
         return self.file is not None and self.file.suffix.lower() in SOUND
 
 
-class Exhibits:
-    """The exhibits of a manifest's clips.
+class Stimuli:
+    """The stimuli of a manifest's clips.
 
     Args:
         manifest: of the clips.
@@ -70,16 +70,16 @@ class Exhibits:
     def __init__(self, manifest: Manifest, folder: Path) -> None:
         self.manifest, self.folder = manifest, folder
 
-    def of(self, question: Question) -> Exhibit:
-        """The exhibit of a question.
+    def of(self, question: Question) -> Stimulus:
+        """The stimulus of a question.
 
         Raises:
             EmollamaError: the clip cannot be read.
         """
         sample = question.sample
         if sample.video is None and sample.audio is None:
-            return Exhibit(None, question.words)
-        return Exhibit(self._altered(sample, question.ablation), question.words)
+            return Stimulus(None, question.words)
+        return Stimulus(self._altered(sample, question.ablation), question.words)
 
     def identity(self, sample: Sample) -> str:
         """Changes where the clip does: its files, span, view or words."""

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from av.audio.resampler import AudioResampler
 
-from emollama.arena.exhibits import Exhibits
 from emollama.arena.questions import orders_of, questions
+from emollama.arena.stimuli import Stimuli
 from emollama.manifest.labels import label_set
 from emollama.manifest.sample import Manifest
 from emollama.media.decode import decode_clip
@@ -23,7 +23,7 @@ def test_a_muted_and_a_blank_film(tmp_path: Path) -> None:
         manifest, tmp_path / "out", {"x": endpoint("http://127.0.0.1:9", "x")},
         ablations=["mute", "blank", "wordless"],
     )  # fmt: skip
-    shown = Exhibits(manifest, tmp_path / "out" / "clips")
+    shown = Stimuli(manifest, tmp_path / "out" / "clips")
     asked = {q.ablation: q for q in questions(config, manifest.samples, LABELS)}
     whole, mute, blank, wordless = (shown.of(asked[a]) for a in (None, "mute", "blank", "wordless"))
     assert whole.file == wordless.file == tmp_path / "clips" / "0.mp4"
@@ -60,7 +60,7 @@ def test_films_of_other_formats(tmp_path: Path, name: str, picture: str, sound: 
                         (one.model_copy(update={"video": name}),))  # fmt: skip
     config = arena(manifest, tmp_path / "out", {"x": endpoint("http://127.0.0.1:9", "x")},
                    ablations=["mute", "blank"])  # fmt: skip
-    shown = Exhibits(manifest, tmp_path / "out" / "clips")
+    shown = Stimuli(manifest, tmp_path / "out" / "clips")
     asked = {q.ablation: q for q in questions(config, manifest.samples, LABELS)}
     whole, mute, blank = (decode_clip(shown.of(asked[a]).file, frames=5)
                           for a in (None, "mute", "blank"))  # fmt: skip
@@ -81,7 +81,7 @@ def test_nothing_is_left_of_a_muted_film_without_a_picture(tmp_path: Path) -> No
                         (one.model_copy(update={"video": "s.mp4"}),))  # fmt: skip
     config = arena(manifest, tmp_path / "out", {"x": endpoint("http://127.0.0.1:9", "x")})
     muted = next(q for q in questions(config, manifest.samples, LABELS) if q.ablation == "mute")
-    assert Exhibits(manifest, tmp_path / "out" / "clips").of(muted).file is None
+    assert Stimuli(manifest, tmp_path / "out" / "clips").of(muted).file is None
 
 
 def test_a_span_of_two_files_is_one_film(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_span_of_two_files_is_one_film(tmp_path: Path) -> None:
     )
     manifest = type(manifest)(manifest.path, "made", manifest.labels, (sample,))
     config = arena(manifest, tmp_path / "out", {"x": endpoint("http://127.0.0.1:9", "x")})
-    shown = Exhibits(manifest, tmp_path / "out" / "clips")
+    shown = Stimuli(manifest, tmp_path / "out" / "clips")
     first = next(questions(config, manifest.samples, LABELS))
     found = decode_clip(shown.of(first).file, frames=3)
     heard = decode_clip(tmp_path / "clips/1.mp4", start=0.2, end=0.8, want_video=False).audio
