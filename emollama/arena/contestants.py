@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emollama.arena.configuration import Contestant
-from emollama.arena.exhibits import Exhibit, Exhibits
 from emollama.arena.questions import Question
 from emollama.arena.reading import NO_ANSWER, NO_JSON, read
 from emollama.arena.sending import fields, messages
+from emollama.arena.stimuli import Stimuli, Stimulus
 from emollama.assets.hub import artefact_folder
 from emollama.assets.people import shipped_model
 from emollama.base.errors import EmollamaError
@@ -22,6 +22,7 @@ from emollama.base.precision import Precision
 from emollama.endpoints.client import Endpoint, NoReplyError, Reply
 from emollama.endpoints.many import REFUSED, Many, Row
 from emollama.manifest.labels import LabelSet
+from emollama.media.clip import MediaError
 from emollama.session.answers_table import model_signature
 from emollama.session.family import FUSION_MODEL, kind_of_artefact, stored_labels
 from emollama.session.questions import measured
@@ -38,12 +39,12 @@ class Answering(ABC):
     Args:
         name: in the configuration.
         how: its section there.
-        exhibits: what is shown.
+        stimuli: what is shown.
         labels: the label set.
     """
 
-    def __init__(self, name: str, how: Contestant, exhibits: Exhibits, labels: LabelSet) -> None:
-        self.name, self.how, self.exhibits, self.labels = name, how, exhibits, labels
+    def __init__(self, name: str, how: Contestant, stimuli: Stimuli, labels: LabelSet) -> None:
+        self.name, self.how, self.stimuli, self.labels = name, how, stimuli, labels
 
     @property
     @abstractmethod
@@ -68,7 +69,7 @@ class _Shown:
     """A question with what is shown; the clues that are sent, or why nothing can be shown."""
 
     question: Question
-    exhibit: Exhibit
+    stimulus: Stimulus
     clues: str = ""
     problem: str = ""
 
@@ -76,8 +77,8 @@ class _Shown:
 class EndpointContestant(Answering):
     """An endpoint with OpenAI's chat completions."""
 
-    def __init__(self, name: str, how: Contestant, exhibits: Exhibits, labels: LabelSet) -> None:
-        super().__init__(name, how, exhibits, labels)
+    def __init__(self, name: str, how: Contestant, stimuli: Stimuli, labels: LabelSet) -> None:
+        super().__init__(name, how, stimuli, labels)
         self._where = f"contestants.{name}"
         self._endpoint = Endpoint(
             self._where, str(how.url), str(how.model), how.key_env, max_tokens=how.max_tokens,
@@ -103,24 +104,33 @@ class EndpointContestant(Answering):
         self, todo: Iterable[tuple[str, Question]], answered: bool
     ) -> Iterator[tuple[str, Row]]:
         """See `Answering`; as many questions are open at a time as its section says."""
-        many = Many(self.how.concurrency, self._where, str(self.how.url), answered)
-        yield from many.rows(self._shown(todo), self._ask)
+        clips: dict[str, str] = {}
+        many = Many(
+            self.how.concurrency, self._where, str(self.how.url), answered, clips.__getitem__
+        )
+        yield from many.rows(self._shown(todo, clips), self._ask)
 
-    def _shown(self, todo: Iterable[tuple[str, Question]]) -> Iterator[tuple[str, _Shown]]:
+    def _shown(
+        self, todo: Iterable[tuple[str, Question]], clips: dict[str, str]
+    ) -> Iterator[tuple[str, _Shown]]:
         for key, question in todo:
+            clips[key] = question.sample.id
             try:
-                exhibit = self.exhibits.of(question)
-                clues = "" if self._measures is None else self._measures.of(question, exhibit)
-                yield key, _Shown(question, exhibit, clues)
+                stimulus = self.stimuli.of(question)
+                clues = "" if self._measures is None else self._measures.of(question, stimulus)
+                yield key, _Shown(question, stimulus, clues)
             except EmollamaError as error:
-                yield key, _Shown(question, Exhibit(None, None), problem=str(error))
+                yield key, _Shown(question, Stimulus(None, None), problem=str(error))
 
     def _ask(self, shown: _Shown) -> Row:
         if shown.problem:
             return rejected(UNREADABLE, shown.problem)
         attempts: list[str] = []
-        told = messages(shown.question, shown.exhibit, self.how, shown.clues)
-        more = fields(shown.question, shown.exhibit, self.how)
+        try:
+            told = messages(shown.question, shown.stimulus, self.how, shown.clues)
+        except MediaError as error:
+            return rejected(UNREADABLE, str(error))
+        more = fields(shown.question, shown.stimulus, self.how)
         tokens = [0, 0]
         try:
             for turn in range(self.how.retries + 1):
@@ -150,8 +160,8 @@ class EndpointContestant(Answering):
 class ArtefactContestant(Answering):
     """An artefact of ours, asked in this process."""
 
-    def __init__(self, name: str, how: Contestant, exhibits: Exhibits, labels: LabelSet) -> None:
-        super().__init__(name, how, exhibits, labels)
+    def __init__(self, name: str, how: Contestant, stimuli: Stimuli, labels: LabelSet) -> None:
+        super().__init__(name, how, stimuli, labels)
         assert how.artefact is not None
         folder = artefact_folder(how.artefact)
         known = set(stored_labels(folder))
@@ -183,8 +193,8 @@ class ArtefactContestant(Answering):
                 f"contestants.{self.name}: answers: '{session.name}' writes no text; use 'scores'"
             )
         try:
-            exhibit = self.exhibits.of(question)
-            look = self._looks.of(question, exhibit)
+            stimulus = self.stimuli.of(question)
+            look = self._looks.of(question, stimulus)
         except EmollamaError as error:
             return rejected(UNREADABLE, str(error))
         started = time.monotonic()
@@ -207,7 +217,7 @@ class ArtefactContestant(Answering):
 
 
 class Looks:
-    """A session that looks at exhibits, each once while it is asked about.
+    """A session that looks at stimuli, each once while it is asked about.
 
     Args:
         folder: of the artefact.
@@ -220,7 +230,7 @@ class Looks:
     ) -> None:  # fmt: skip
         self.folder, self.dtype, self.describe = folder, dtype, describe
         self.signature = model_signature(folder)
-        self._last: tuple[Exhibit, ClipView] | None = None
+        self._last: tuple[Stimulus, ClipView] | None = None
 
     @cached_property
     def session(self) -> Session:
@@ -229,26 +239,26 @@ class Looks:
 
         return open_session(self.folder, self.dtype, describe=self.describe)
 
-    def of(self, question: Question, exhibit: Exhibit) -> ClipView:
-        """The view of a question's exhibit.
+    def of(self, question: Question, stimulus: Stimulus) -> ClipView:
+        """The view of a question's stimulus.
 
         Raises:
             EmollamaError: it cannot be read, or has nothing that the model goes by.
         """
         last = self._last
-        if last is not None and last[0] == exhibit:
+        if last is not None and last[0] == stimulus:
             return last[1]
         self._last = None
-        look = self._look(question, exhibit, last)
+        look = self._look(question, stimulus, last)
         if last is not None:
             self.session.forget(last[1])
-        self._last = exhibit, look
+        self._last = stimulus, look
         return look
 
     def _look(
-        self, question: Question, exhibit: Exhibit, last: tuple[Exhibit, ClipView] | None
+        self, question: Question, stimulus: Stimulus, last: tuple[Stimulus, ClipView] | None
     ) -> ClipView:
-        file, words = exhibit.file, exhibit.words
+        file, words = stimulus.file, stimulus.words
         if file is None:
             from emollama.session.observation import nothing_seen
 
@@ -260,28 +270,28 @@ class Looks:
 
 @dataclass
 class _Measures:
-    """What is measured in exhibits, in words."""
+    """What is measured in stimuli, in words."""
 
     looks: Looks
 
-    def of(self, question: Question, exhibit: Exhibit) -> str:
-        """The clues of an exhibit, a line each; "" where nothing can be measured."""
+    def of(self, question: Question, stimulus: Stimulus) -> str:
+        """The clues of a stimulus, a line each; "" where nothing can be measured."""
         try:
-            return measured(self.looks.of(question, exhibit))
+            return measured(self.looks.of(question, stimulus))
         except EmollamaError:
             if question.ablation is None:
                 raise
             return ""
 
 
-def opened(name: str, how: Contestant, exhibits: Exhibits, labels: LabelSet) -> Answering:
+def opened(name: str, how: Contestant, stimuli: Stimuli, labels: LabelSet) -> Answering:
     """A contestant, checked as far as that goes without asking it.
 
     Raises:
         EmollamaError: its section names what is not there.
     """
     kind = EndpointContestant if how.artefact is None else ArtefactContestant
-    return kind(name, how, exhibits, labels)
+    return kind(name, how, stimuli, labels)
 
 
 def rejected(reason: str, detail: str) -> Row:
@@ -292,3 +302,8 @@ def rejected(reason: str, detail: str) -> Row:
 def _failed(detail: str) -> Row:
     """A question without an answer so far."""
     return {"status": "failed", "reason": NO_ANSWER, "detail": detail}
+
+
+def not_yet() -> Row:
+    """A question that has not been asked."""
+    return _failed("not asked yet")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,11 @@ from typing import Any
 import yaml
 
 from emollama.arena.configuration import ArenaConfig
-from emollama.arena.contestants import Answering, opened
-from emollama.arena.exhibits import FOLDER, Exhibits, need_clips
+from emollama.arena.contestants import Answering, not_yet, opened
 from emollama.arena.questions import Question, questions
 from emollama.arena.report import write_arena
-from emollama.arena.rows import Asked
+from emollama.arena.rows import Asked, Place
+from emollama.arena.stimuli import FOLDER, Stimuli, need_clips
 from emollama.base.config import load_config
 from emollama.base.errors import EmollamaError
 from emollama.base.files import parse_row, sole_writer, write_text
@@ -50,16 +51,16 @@ def run_arena(config: ArenaConfig) -> dict[str, Any]:
     out = config.output
     manifest = clips_of(config)
     need_clips(manifest, list(manifest.samples))
-    exhibits = Exhibits(manifest, out / FOLDER)
+    stimuli = Stimuli(manifest, out / FOLDER)
     everybody = [
-        opened(name, how, exhibits, manifest.labels) for name, how in config.contestants.items()
+        opened(name, how, stimuli, manifest.labels) for name, how in config.contestants.items()
     ]
     with sole_writer(out, f"{out}: another arena is writing to it"):
         write_text(out / CONFIG, _as_yaml(config))
         write_manifest(out / CLIPS, manifest.corpus, manifest.labels, manifest.samples)
         journal = Journal(out / ANSWERS, _key_of, sync=True)
         for one in everybody:
-            _ask(one, config, exhibits, journal)
+            _ask(one, config, stimuli, journal)
     return score_folder(out)
 
 
@@ -89,15 +90,19 @@ def need_arena(folder: Path) -> None:
 def asked_of(config: ArenaConfig, manifest: Manifest, answers: Path) -> Asked:
     """Questions and answers of an arena; of rows about the same question the last one counts."""
     places = {q.place: q for q in questions(config, manifest.samples, manifest.labels.labels)}
-    rows: dict[str, dict[tuple[str, str, int, str], Row]] = {n: {} for n in config.contestants}
-    for number, line in enumerate(
-        answers.read_bytes().split(b"\n")[:-1], start=1
-    ):  # the last is torn
-        row = parse_row(answers, number, line.decode("utf-8", "replace"))
-        place = row["id"], row["prompt"], row["order"], row["ablation"]
-        if row["contestant"] in rows and place in places:
-            rows[row["contestant"]][place] = row
+    rows: dict[str, dict[Place, Row]] = {name: {} for name in config.contestants}
+    for name, place, row in _rows(answers):
+        if name in rows and place in places:
+            rows[name][place] = row
     return Asked(config, manifest, places, rows)
+
+
+def _rows(answers: Path) -> Iterator[tuple[str, Place, Row]]:
+    """Contestant, place and row, line by line."""
+    whole = answers.read_bytes().split(b"\n")[:-1] if answers.exists() else []  # the last is torn
+    for number, line in enumerate(whole, start=1):
+        row = parse_row(answers, number, line.decode("utf-8", "replace"))
+        yield row["contestant"], (row["id"], row["prompt"], row["order"], row["ablation"]), row
 
 
 def clips_of(config: ArenaConfig) -> Manifest:
@@ -134,20 +139,26 @@ def _translated(manifest: Manifest, given: LabelMap) -> Manifest:
 
 @dataclass(frozen=True)
 class _Left:
-    """The questions to a contestant that have no answer yet."""
+    """The questions to a contestant that have no answer yet.
+
+    `again` are rows to append, so that the last about each question is of this configuration: an
+    earlier answer to the same question, or that there is none yet.
+    """
 
     questions: dict[str, Question]
     total: int
+    again: dict[str, Row]
 
     @property
     def answered(self) -> bool:
         return len(self.questions) < self.total
 
 
-def _left(one: Answering, config: ArenaConfig, exhibits: Exhibits, journal: Journal[str]) -> _Left:
-    manifest = exhibits.manifest
-    clips = {sample.id: exhibits.identity(sample) for sample in manifest.samples}
-    found, total = {}, 0
+def _left(one: Answering, config: ArenaConfig, stimuli: Stimuli, journal: Journal[str]) -> _Left:
+    manifest = stimuli.manifest
+    clips = {sample.id: stimuli.identity(sample) for sample in manifest.samples}
+    last = {place: row["key"] for name, place, row in _rows(journal.path) if name == one.name}
+    found, total, again = {}, 0, {}
     for question in questions(config, manifest.samples, manifest.labels.labels):
         total += 1
         asked = [one.name, one.identity, clips[question.sample.id], question.place,
@@ -155,13 +166,22 @@ def _left(one: Answering, config: ArenaConfig, exhibits: Exhibits, journal: Jour
         key = hashlib.sha256(json.dumps(asked, default=str).encode()).hexdigest()[:20]
         if key not in journal:
             found[key] = question
-    return _Left(found, total)
+        if last.get(question.place, key) != key:
+            told = (
+                not_yet()
+                if key in found
+                else parse_row(journal.path, 0, journal.line(key).decode())
+            )
+            again[key] = {"key": key, **_named(one, question), **told}
+    return _Left(found, total, again)
 
 
 def _ask(
-    one: Answering, config: ArenaConfig, exhibits: Exhibits, journal: Journal[str]
+    one: Answering, config: ArenaConfig, stimuli: Stimuli, journal: Journal[str]
 ) -> None:  # fmt: skip
-    left = _left(one, config, exhibits, journal)
+    left = _left(one, config, stimuli, journal)
+    for key, row in left.again.items():
+        journal.add(key, row)
     done = left.total - len(left.questions)
     if done:
         print(f"{one.name}: {done} of {left.total} answers are there already", file=sys.stderr)

@@ -7,8 +7,8 @@ from functools import lru_cache
 from typing import Any
 
 from emollama.arena.configuration import Contestant, Sends
-from emollama.arena.exhibits import Exhibit
 from emollama.arena.questions import Question
+from emollama.arena.stimuli import Stimulus
 from emollama.endpoints.client import Message
 from emollama.media.data_urls import film_url, picture_url, wav_base64
 from emollama.media.decode import decode_clip
@@ -16,19 +16,19 @@ from emollama.media.decode import decode_clip
 SAID = 'The person says: "{words}"'
 MEASURED = "What was measured in the clip:\n{clues}"
 NOTHING = "nothing"
-_KEPT = 16  # exhibits: those that are being asked about
+_KEPT = 16  # stimuli: those that are being asked about
 EMOTION, SCORES = "emotion", "scores"
 """The properties of an answer in JSON."""
 
 
 def messages(
-    question: Question, exhibit: Exhibit, how: Contestant, clues: str = ""
+    question: Question, stimulus: Stimulus, how: Contestant, clues: str = ""
 ) -> list[Message]:
     """The turn of the user.
 
     Args:
         question: what is asked.
-        exhibit: what is shown.
+        stimulus: what is shown.
         how: what the endpoint takes.
         clues: what was measured in the clip, where that is sent.
 
@@ -38,21 +38,21 @@ def messages(
     lines = []
     if how.sends == "clues":
         lines.append(MEASURED.format(clues=clues or NOTHING))
-    if how.words == "prompt" and exhibit.words:
-        lines.append(SAID.format(words=exhibit.words))
-    parts = () if how.sends == "clues" else _media(exhibit, how.sends, how.frames)
+    if how.words == "prompt" and stimulus.words:
+        lines.append(SAID.format(words=stimulus.words))
+    parts = () if how.sends == "clues" else _media(stimulus, how.sends, how.frames)
     text = {"type": "text", "text": "\n".join([*lines, question.text])}
     return [{"role": "user", "content": [*parts, text]}]
 
 
 @lru_cache(maxsize=_KEPT)
-def _media(exhibit: Exhibit, sends: Sends, frames: int) -> tuple[dict[str, Any], ...]:
+def _media(stimulus: Stimulus, sends: Sends, frames: int) -> tuple[dict[str, Any], ...]:
     """What is shown as parts of a turn; kept for the next questions about the same."""
-    if exhibit.file is None:
+    if stimulus.file is None:
         return ()
-    if sends == "video" and not exhibit.sound_only:
-        return ({"type": "video_url", "video_url": {"url": film_url(exhibit.file)}},)
-    clip = decode_clip(exhibit.file, frames=frames, want_video=not exhibit.sound_only)
+    if sends == "video" and not stimulus.sound_only:
+        return ({"type": "video_url", "video_url": {"url": film_url(stimulus.file)}},)
+    clip = decode_clip(stimulus.file, frames=frames, want_video=not stimulus.sound_only)
     parts: list[dict[str, Any]] = []
     if clip.frames is not None:
         urls = [picture_url(image) for image in clip.frames.images]
@@ -63,11 +63,11 @@ def _media(exhibit: Exhibit, sends: Sends, frames: int) -> tuple[dict[str, Any],
     return tuple(parts)
 
 
-def fields(question: Question, exhibit: Exhibit, how: Contestant) -> dict[str, Any]:
+def fields(question: Question, stimulus: Stimulus, how: Contestant) -> dict[str, Any]:
     """The further fields of the request: the form of the answer, and what is said."""
     found: dict[str, Any] = {}
-    if how.words == "field" and exhibit.words is not None:
-        found["text"] = exhibit.words
+    if how.words == "field" and stimulus.words is not None:
+        found["text"] = stimulus.words
     if how.form != "text":
         schema = schema_of(question.labels, how.form == "scores")
         named = {"name": "emotion", "strict": True, "schema": schema}

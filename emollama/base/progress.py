@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 PLAIN_SECONDS = 10.0
@@ -93,7 +94,7 @@ def bar(what: str, speed_of: Callable[..., str] = pace) -> Iterator[Callable[...
         TextColumn("{task.fields[speed]}"),
     )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(what, total=None, speed="")
+        task = progress.add_task(escape(what), total=None, speed="")
 
         def advance(done: float, total: float) -> None:
             progress.update(task, completed=done, total=total, speed=speed(done, total))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from emollama.endpoints.client import NoReplyError
 
 REFUSED = "refused by the model"
 _AHEAD = 2  # clips handed out for each thread
+_CLIPS = 3  # that a server has to fail at: what is wrong with one or two clips is not the server
 Item = TypeVar("Item")
 Row = dict[str, Any]
 """What becomes of a question: "status" is "ok", "rejected" or "failed", the latter two with
@@ -29,41 +30,39 @@ class Many:
         where: key of the settings, for messages.
         url: for messages.
         answered: whether the server has ever answered; later refusals then concern clips.
+        clip_of: the clip that a key is about, where several questions are asked about one.
     """
 
     concurrency: int
     where: str
     url: str
     answered: bool = False
+    clip_of: Callable[[str], str] = str
 
     def rows(
         self, todo: Iterable[tuple[str, Item]], one: Callable[[Item], Row]
     ) -> Generator[tuple[str, Row], None, None]:
         """Rows of clips as they are answered.
 
-        A clip that the server refuses is rejected, one that it never answers has failed. If
-        `concurrency` clips fail in a row, the server is down; if it refuses as many without any
-        answer, the settings are wrong, and no clip is rejected.
+        What the server refuses is rejected, what it never answers has failed. If
+        `concurrency` questions about several clips fail in a row, the server is down; if it refuses
+        as many without any answer, the settings are wrong, and no clip is rejected.
 
         Raises:
             EmollamaError: the server does not answer, or refuses everything; answers so far are
                 kept.
         """
-        enough = max(self.concurrency, 4)
-        lost, answered = 0, self.answered
+        lost: list[str] = []
         held: list[tuple[str, Row]] = []
+        answered = self.answered
         with closing(self._asked(todo, one)) as asked:
             for key, row in asked:
-                lost = lost + 1 if row["status"] == "failed" else 0
-                if lost >= enough:
-                    raise EmollamaError(
-                        f"{self.where}.url: {self.url} does not answer "
-                        f"({row['detail']}); all answers so far are kept; run the same command "
-                        "again to continue"
-                    )
+                lost = [*lost, key] if row["status"] == "failed" else []
+                if self._enough(lost):
+                    raise self._no_answer(row["detail"])
                 if row.get("reason") == REFUSED and not answered:
                     held.append((key, row))
-                    if len(held) >= enough:
+                    if self._enough([key for key, _ in held]):
                         raise self._refuses_all(row["detail"])
                     continue
                 if row["status"] != "failed":
@@ -71,7 +70,17 @@ class Many:
                     yield from held
                     held.clear()
                 yield key, row
-            yield from held
+        # All there was to ask may be about one clip.
+        if not answered and self._enough(lost, clips=1):
+            raise self._no_answer(row["detail"])
+        if not answered and self._enough([key for key, _ in held], clips=1):
+            raise self._refuses_all(row["detail"])
+        yield from held
+
+    def _enough(self, keys: Sequence[str], clips: int = _CLIPS) -> bool:
+        """Whether so many questions went wrong, about so many clips, that it is the server."""
+        about = {self.clip_of(key) for key in keys}
+        return len(keys) >= max(self.concurrency, 4) and len(about) >= clips
 
     def _asked(
         self, todo: Iterable[tuple[str, Item]], one: Callable[[Item], Row]
@@ -100,6 +109,12 @@ class Many:
             if error.refused:
                 return {"status": "rejected", "reason": REFUSED, "detail": str(error)}
             return {"status": "failed", "reason": "no answer", "detail": str(error)}
+
+    def _no_answer(self, detail: str) -> EmollamaError:
+        return EmollamaError(
+            f"{self.where}.url: {self.url} does not answer ({detail}); all answers so far are "
+            "kept; run the same command again to continue"
+        )
 
     def _refuses_all(self, message: str) -> EmollamaError:
         return EmollamaError(

@@ -8,8 +8,8 @@ from typing import Any
 
 
 def without_reasoning(text: str) -> str:
-    """The text behind a model's reasoning, where it shows any."""
-    return text.rpartition("</think>")[2]
+    """The text behind a model's reasoning, where it shows any; "" where that was cut off."""
+    return text.rpartition("</think>")[2].partition("<think>")[0]
 
 
 def first_object(text: str) -> dict[str, Any] | None:

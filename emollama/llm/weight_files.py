@@ -58,12 +58,16 @@ class WeightFiles:
             return cls.of_file(folder / WEIGHTS_FILE)
         try:
             wanted = dict(read_json(folder / INDEX_FILE)["weight_map"])
+            if not all(
+                isinstance(name, str) and Path(name).name == name for name in wanted.values()
+            ):
+                raise ValueError("a shard lies beside its index")
         except (KeyError, TypeError, ValueError) as error:
             raise EmollamaError(f"{folder / INDEX_FILE}: is not an index of weights") from error
-        shards = {name: _entries(folder / str(name)) for name in sorted(set(wanted.values()))}
+        shards = {name: _entries(folder / name) for name in sorted(set(wanted.values()))}
         for key, name in wanted.items():
             if key not in shards[name]:
-                raise EmollamaError(f"{folder / str(name)}: lacks {key}, which the index promises")
+                raise EmollamaError(f"{folder / name}: lacks {key}, which the index promises")
         return cls({key: shards[name][key] for key, name in wanted.items()})
 
     @classmethod
@@ -145,7 +149,7 @@ def _entries(path: Path) -> dict[str, Entry]:
         return _checked(path, header, 8 + size, whole)
     except FileNotFoundError as error:
         raise EmollamaError(f"{path}: is missing") from error
-    except (KeyError, OSError, TypeError, ValueError) as error:
+    except (KeyError, OSError, RecursionError, TypeError, ValueError) as error:
         raise EmollamaError(f"{path}: is corrupt: {error}") from error
 
 

@@ -9,7 +9,7 @@ import pytest
 from emollama.arena.configuration import Form
 from emollama.arena.reading import NO_JSON, read
 from emollama.manifest.labels import label_set
-from emollama.scoring.predictions.parsing import NONE, OTHER, SEVERAL
+from emollama.scoring.predictions.parsing import EMPTY, NONE, OTHER, SEVERAL
 
 LABELS = label_set("made", "happy", "sad")
 HALF = {"happy": 0.25, "sad": 0.75}
@@ -20,6 +20,7 @@ HALF = {"happy": 0.25, "sad": 0.75}
     [
         ("Sad.", "text", "sad", None),
         ("<think>happy, or not?</think> sad", "text", "sad", None),
+        ("<think>happy, or", "text", None, EMPTY),
         ("a banana", "text", None, NONE),
         ("happy or sad", "text", None, SEVERAL),
         ('{"emotion": "sad"}', "label", "sad", None),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from benchmarks.arena.standins import StandIns, serving
 from emollama.arena.run import ANSWERS, run_arena, score_folder
 from emollama.base.errors import EmollamaError
-from emollama.manifest.sample import Manifest
+from emollama.manifest.sample import Manifest, read_manifest
 from tests.arena.made import arena, clips, endpoint
 from tests.merr.standin import stand_in
 
@@ -122,3 +123,38 @@ def test_everybody_is_asked_the_same(made: Manifest, tmp_path: Path) -> None:
     keyed = [{(r["id"], r["prompt"], r["order"], r["ablation"]): r["text"] for r in rows
               if r["contestant"] == name} for name in two]  # fmt: skip
     assert keyed[0] == keyed[1] and len(keyed[0]) == 4 * QUESTIONS
+
+
+def test_answers_are_of_the_configuration(made: Manifest, tmp_path: Path) -> None:
+    """Another model under the same name, and the first again: never the other one's answers."""
+    out = tmp_path / "out"
+    with stand_in(lambda text, count: "text:happy") as server:
+        first, second = ({"x": endpoint(server.url, model)} for model in ("one", "two"))
+        run_arena(arena(made, out, first))
+        server.behave = lambda text, count: "401" if len(server.bodies) > 28 else "text:sad"
+        with pytest.raises(EmollamaError, match="refuses every"):
+            run_arena(arena(made, out, second))
+        (row,) = score_folder(out)["contestants"]
+        assert 0 < row["labels"] < row["questions"] and row["failures"]["no answer"]
+        server.asked.clear()
+        (row,) = run_arena(arena(made, out, first))["contestants"]
+        assert not server.asked and row["labels"] == row["questions"]
+    labels = [
+        json.loads(x)["label"] for x in (out / "predictions.jsonl").read_text().splitlines()[1:]
+    ]
+    assert set(labels) == {"happy"}
+
+
+@pytest.mark.parametrize("fault", ["400", "500", "unreadable"])
+def test_one_bad_clip_ends_nothing(made: Manifest, tmp_path: Path, fault: str) -> None:
+    folder = tmp_path / "clips"
+    shutil.copytree(made.path.parent, folder)
+    if fault == "unreadable":
+        (folder / "0.mp4").write_bytes(b"no film")
+    bad = lambda text: "Sentence 0" in text and fault != "unreadable"  # noqa: E731
+    with stand_in(lambda text, count: fault if bad(text) else "text:happy") as server:
+        one = endpoint(server.url, "tiny", retries=0, concurrency=1)
+        config = arena(read_manifest(folder / made.path.name), tmp_path / "out", {"x": one},
+                       ablations=["mute"], orders=4)  # fmt: skip
+        (row,) = run_arena(config)["contestants"]
+    assert (row["questions"], row["labels"]) == (24, 18)

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from emollama.base.errors import EmollamaError
-from emollama.llm.weight_files import PIECE, WeightFiles
+from emollama.llm.weight_files import INDEX_FILE, PIECE, WeightFiles
 
 FORMATS = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 
@@ -56,6 +56,7 @@ def entry(shape: list[Any], *bounds: Any, kind: str = "F32") -> dict[str, Any]:
         {"a": {}},
         [],
         "{",
+        '{"a":' * 100_000,
         "\udcff",
     ],
 )
@@ -73,3 +74,12 @@ def test_a_file_that_ends_too_early_is_one_line(tmp_path: Path, content: bytes) 
     (tmp_path / "w.safetensors").write_bytes(content)
     with pytest.raises(EmollamaError, match=r"w\.safetensors: is corrupt: \S"):
         WeightFiles.of_file(tmp_path / "w.safetensors")
+
+
+@pytest.mark.parametrize("shard", [3, ["w.safetensors"], "../w.safetensors", "/w.safetensors"])
+def test_a_shard_lies_beside_its_index(tmp_path: Path, shard: Any) -> None:
+    (tmp_path / "llm").mkdir()
+    save_file({"a": torch.ones(1)}, tmp_path / "w.safetensors")
+    (tmp_path / "llm" / INDEX_FILE).write_text(json.dumps({"weight_map": {"a": shard, "b": "x"}}))
+    with pytest.raises(EmollamaError, match="is not an index of weights"):
+        WeightFiles.of_folder(tmp_path / "llm")

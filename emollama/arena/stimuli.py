@@ -1,8 +1,9 @@
 """What everybody is shown of a clip: one file, and the same file muted or with a blank picture.
 
-A clip that is a whole film is shown as it is. One that is a span, a part of a picture, or two files
-is written as a film of its own first. Muting leaves out the sound and copies the pictures, blanking
-copies the sound and puts grey in place of the pictures: what stays is the same, bit for bit.
+A clip that is a whole MP4 film or a sound is shown as it is. One that is a span, a part of a
+picture, two files, or of another format is written as a film of its own first. Muting leaves out
+the sound and copies the pictures, blanking copies the sound and puts grey in place of the pictures:
+what stays is the same, bit for bit.
 """
 
 from __future__ import annotations
@@ -37,11 +38,13 @@ FPS = 12
 """Pictures a second of a span that is written as a film."""
 _GREY, _SOUND_FRAME = 127, 1024
 _SIDE, _BLANK_FPS = 224, 10  # of the blank picture where a film has none to measure
+_COPIED = frozenset({"h264", "hevc", "mpeg4", "av1", "vp9", "aac", "mp3", "opus"})
+"""Formats of tracks that are copied from one MP4 film into another."""
 _H264 = {"crf": "18", "preset": "veryfast"}
 
 
 @dataclass(frozen=True)
-class Exhibit:
+class Stimulus:
     """What is shown: a media file, None where nothing is left of it, and what is said.
 
     `words` is as in `Question`.
@@ -56,8 +59,8 @@ class Exhibit:
         return self.file is not None and self.file.suffix.lower() in SOUND
 
 
-class Exhibits:
-    """The exhibits of a manifest's clips.
+class Stimuli:
+    """The stimuli of a manifest's clips.
 
     Args:
         manifest: of the clips.
@@ -67,16 +70,16 @@ class Exhibits:
     def __init__(self, manifest: Manifest, folder: Path) -> None:
         self.manifest, self.folder = manifest, folder
 
-    def of(self, question: Question) -> Exhibit:
-        """The exhibit of a question.
+    def of(self, question: Question) -> Stimulus:
+        """The stimulus of a question.
 
         Raises:
             EmollamaError: the clip cannot be read.
         """
         sample = question.sample
         if sample.video is None and sample.audio is None:
-            return Exhibit(None, question.words)
-        return Exhibit(self._altered(sample, question.ablation), question.words)
+            return Stimulus(None, question.words)
+        return Stimulus(self._altered(sample, question.ablation), question.words)
 
     def identity(self, sample: Sample) -> str:
         """Changes where the clip does: its files, span, view or words."""
@@ -95,6 +98,8 @@ class Exhibits:
             return whole
         if whole.suffix.lower() in SOUND:
             return None if ablation == "mute" else whole
+        if ablation == "mute" and not _has_picture(whole):
+            return None
         path = self._path(sample, ablation)
         if not path.is_file():
             with atomic_path(path) as temporary:
@@ -109,13 +114,31 @@ class Exhibits:
         names = [name for name in (sample.video, sample.audio) if name is not None]
         files = [self.manifest.media(name) for name in dict.fromkeys(names)]
         uncut = sample.start is None and sample.end is None and sample.view is None
-        if len(files) == 1 and uncut and not sample.mute and not is_still(files[0]):
+        if len(files) == 1 and uncut and not sample.mute and _is_shown(files[0]):
             return files[0]
         path = self._path(sample, "whole")
         if not path.is_file():
             with atomic_path(path) as temporary:
                 write_span(sample, self.manifest, temporary)
         return path
+
+
+def _is_shown(file: Path) -> bool:
+    """Whether a file is shown as it is: a sound, or a film whose tracks can be copied."""
+    if is_still(file) or not file.is_file():
+        return False
+    if file.suffix.lower() in SOUND:
+        return True
+    with open_media(file) as film:
+        tracks = [track for track in (video_stream(film, file), audio_stream(film)) if track]
+        return "mp4" in film.format.name and all(
+            track.codec_context.name in _COPIED for track in tracks
+        )
+
+
+def _has_picture(file: Path) -> bool:
+    with open_media(file) as film:
+        return video_stream(film, file) is not None
 
 
 def write_span(sample: Sample, manifest: Manifest, path: Path) -> None:
@@ -166,7 +189,7 @@ def write_altered(source: Path, path: Path, ablation: Ablation) -> None:
                 for packet in _packets(film, kept.index):
                     packet.stream = made
                     container.mux(packet)
-    except av.error.FFmpegError as error:
+    except (av.error.FFmpegError, ValueError) as error:
         raise MediaError(
             f"{source}: cannot be written anew for '{ablation}' ({describe(error)})", "unreadable"
         ) from error
