@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from emollama.base.errors import EmollamaError
+from emollama.base.files import read_json
 
 ANSWERS_FILE = "answers.json"
 """The file of a finished bench from which its tables are rebuilt."""
@@ -143,6 +144,35 @@ def need_calibration(folder: Path) -> None:
         raise EmollamaError(
             f"{folder}: holds no {CALIBRATION_FILE}, which --coverage needs; make it with: "
             f"emollama calibrate {folder} --predictions FILE"
+        )
+
+
+def need_describing(folder: Path) -> None:
+    """Raise an error unless an artefact learned to list words of any vocabulary.
+
+    Raises:
+        EmollamaError: naming it and what it was to be trained with.
+    """
+    record = read_json(folder / RECORD_FILE) if (folder / RECORD_FILE).is_file() else {}
+    tasks = record.get("config", {}).get("tasks", {})
+    section = tasks.get("describe") or tasks.get("words") or {}  # as it was called before
+    if section.get("share", 0) <= 0:
+        raise EmollamaError(
+            f"{folder}: did not learn to describe: train a model with tasks.describe.share on "
+            "clips with a set of words, or leave --describe out"
+        )
+
+
+def need_start(source: Path) -> None:
+    """Raise an error if initial weights are not there.
+
+    Raises:
+        EmollamaError: naming them and what they may be.
+    """
+    if not source.is_dir() and not source.is_file():
+        raise EmollamaError(
+            f"model.initialise_from: {source}: is neither an artefact's folder nor a released "
+            "checkpoint (.pth)"
         )
 
 

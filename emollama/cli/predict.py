@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from emollama.assets.hub import artefact_folder
 from emollama.assets.people import model_or_shipped
 from emollama.base.errors import EmollamaError
 from emollama.base.files import sole_writer
-from emollama.base.paths import need_calibration
+from emollama.base.paths import need_calibration, need_describing
 from emollama.base.precision import Precision, Quantise
 from emollama.base.progress import bar
 from emollama.base.quiet import quiet_libraries
@@ -122,6 +123,8 @@ def predict(
 
         require_coverage(coverage)
         need_calibration(model)
+    if describe:
+        need_describing(artefact_folder(model))
     wish = wanted(model, enrol, enrol_neutral, person, save_person)
     run = {
         "explain": explain, "transcribe": transcribe, "transcriber": [transcriber, language],
@@ -141,14 +144,12 @@ def predict(
         need_media(asked[0].video)  # no media file is told before the model is loaded
     quiet_libraries()
     from emollama.session import open_session
-    from emollama.session.describing import require_describing, with_description
+    from emollama.session.describing import with_description
 
     session = open_session(model, dtype, describe=False, whisper=whisper, quantise=quantise)
     if not whisper.embedded and not session.listens(None):
         print(f"note: model '{session.name}' reads no words: none are transcribed", file=sys.stderr)
     session.require_calibrated(coverage)
-    if describe:
-        require_describing(session.artefact)
     read: dict[Path, ClipView] = {}
     whole = {
         clip.video.resolve(): clip

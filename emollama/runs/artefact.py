@@ -263,13 +263,6 @@ class Artefact(ABC):
         return self.writes and tasks.get("reason", {}).get("share") != 0
 
     @property
-    def taught_to_describe(self) -> bool:
-        """Whether it learned to list words of any vocabulary."""
-        tasks = self.record.get("config", {}).get("tasks", {})
-        section = tasks.get("describe") or tasks.get("words") or {}  # as it was called before
-        return self.writes and section.get("share", 0) > 0
-
-    @property
     def reads_clues(self) -> bool:
         """Whether emotion questions include clues in words."""
         return False

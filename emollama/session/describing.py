@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import cast
 
-from emollama.base.errors import EmollamaError
 from emollama.llm.artefact import LlmArtefact
 from emollama.llm.inference import written
 from emollama.runs.artefact import Artefact
@@ -17,26 +16,14 @@ TOKENS = 48
 """Longest list."""
 
 
-def require_describing(artefact: Artefact) -> None:
-    """Raise an error unless the model learned to list words.
-
-    Raises:
-        EmollamaError: it did not.
-    """
-    if not artefact.taught_to_describe:
-        raise EmollamaError(
-            f"model '{artefact.name}' did not learn to describe: train one with "
-            "tasks.describe.share on clips with a set of words, or leave --describe out"
-        )
-
-
 def with_description(artefact: Artefact, look: ClipView, answer: Answer) -> Answer:
     """The answer to a clip, with the words that the model lists of it; () where it names none.
 
-    Raises:
-        EmollamaError: as `require_describing`.
+    Args:
+        artefact: that learned it (`need_describing`).
+        look: the clip.
+        answer: to it.
     """
-    require_describing(artefact)
     llm = cast(LlmArtefact, artefact)  # no other model learns it
     evidence = [llm.processor.for_label(look.evidence)]
     (text,) = written(llm.model, llm.processor, evidence, "describe", TOKENS, engine=llm.engine)

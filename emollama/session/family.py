@@ -16,18 +16,19 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 from yaml import YAMLError
 
-from emollama.assets.hub import artefact_folder
+from emollama.assets.hub import artefact_folder, repository
 from emollama.assets.registry import need_llm
 from emollama.base.config import load_config, need_data, read_values
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json, read_text
-from emollama.base.paths import FUSION_FILE, PROCESSOR_FILE, need_artefact
+from emollama.base.paths import FUSION_FILE, PROCESSOR_FILE, need_artefact, need_start
 from emollama.base.precision import Precision, Quantisation
 from emollama.base.quiet import quiet_libraries
 from emollama.inputs.config import DataSection
 from emollama.manifest.split_file import need_split, read_with_splits
 from emollama.manifest.twins import twins_of
 from emollama.media.whispers import Whisper
+from emollama.runs.checkpoints import CHECKPOINTS, newest_checkpoint
 
 if TYPE_CHECKING:
     from emollama.fusion.artefact import FusionArtefact
@@ -221,6 +222,11 @@ def need_inputs(path: Path, overrides: Sequence[str]) -> None:
     model = values.get("model")
     if isinstance(model, dict) and isinstance(model.get("llm"), str):
         need_llm(model["llm"])
+    if isinstance(model, dict) and isinstance(start := model.get("initialise_from"), str):
+        begun = newest_checkpoint(Path(str(values.get("output"))) / CHECKPOINTS)
+        # What a run that goes on began with may be gone; the hub is asked later.
+        if begun is None and repository(Path(start)) is None:
+            need_start(Path(start))
     try:
         data = DataSection.model_validate(values.get("data"))
     except ValidationError:

@@ -13,6 +13,7 @@ from torch import Tensor
 from emollama.assets.hub import local_folder
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json
+from emollama.base.paths import need_start
 from emollama.llm import artefact
 from emollama.llm.processing import EmotionLlamaProcessor
 from emollama.llm.released import import_checkpoint
@@ -44,10 +45,7 @@ def require_start(source: Path) -> Path:
         EmollamaError: there is neither.
     """
     source = local_folder(source)
-    if not source.is_dir() and not source.is_file():
-        raise EmollamaError(
-            f"{_KEY}: {source}: is neither an artefact's folder nor a released checkpoint (.pth)"
-        )
+    need_start(source)
     return source
 
 

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from emollama.base.config import load_config
 from emollama.base.errors import EmollamaError
+from emollama.base.paths import need_describing
 from emollama.cli.app import app
 from emollama.evaluation.config import EvalConfig, EvalData
 from emollama.evaluation.evaluate import evaluate
@@ -20,8 +21,6 @@ from emollama.manifest.sample import Sample, Targets, read_manifest, write_manif
 from emollama.scoring.predictions.parsing import parse_set
 from emollama.scoring.predictions.predictions import read_predictions
 from emollama.scoring.readers.predict_rows import read_predict_rows
-from emollama.session import open_session
-from emollama.session.describing import require_describing
 from tests.llm.training.corpus import make
 from tests.llm.training.test_instructions import processor, schedule  # noqa: F401  a fixture
 from tests.scoring.wheel_made import write_tables
@@ -131,6 +130,10 @@ def test_trained_and_asked_for_words(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 def test_a_model_that_never_learned_to_describe_says_so(tmp_path: Path) -> None:
-    session = open_session(tiny_artefact(tmp_path / "tiny"), "float32", describe=False)
-    with pytest.raises(EmollamaError, match=r"^model 'tiny.*' did not learn to describe: .*share"):
-        require_describing(session.artefact)
+    """Before it is loaded."""
+    model = tiny_artefact(tmp_path / "tiny")
+    (model / "adapter_model.safetensors").unlink()
+    with pytest.raises(EmollamaError, match=r"model: did not learn to describe: .*share"):
+        need_describing(model)
+    told = CliRunner().invoke(app, ["predict", str(tmp_path), "--model", str(model), "--describe"])
+    assert "did not learn to describe" in str(told.exception)

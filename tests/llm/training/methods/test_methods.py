@@ -130,6 +130,8 @@ def test_plan_counts_the_answers(started: Path, method: str) -> None:
          "twins need an even batch_size"),
         ("twins", ("training.method=dpo", *REASONS_ALONE, "training.batch_size=3",
                    "training.micro_batch=3"), "twins need an even batch_size"),
+        ("twins", ("model.initialise_from=nowhere", "model.streams.1.initial_weights=random"),
+         "nowhere: is neither an artefact's folder"),
         ("twins", ("training.method=grpo", *REASONS_ALONE), "needs model.initialise_from"),
         ("three", ("training.twins=true",), "pair 'pair-0' has 3 clips; it is of two"),
         ("twins", ("training.method=grpo", *REASONS_ALONE, "training.grpo.answers=1"),
