@@ -26,8 +26,6 @@ LONGEST_CONTEXT = 12
 """How many earlier turns of a conversation a sample keeps."""
 LONGEST_ID = 200
 """Longest id, in characters: ids name files."""
-LONGEST_PART = 225
-"""Bytes of an id between two slashes: a file's name has 255, which a suffix and a draft share."""
 
 
 class Targets(BaseModel):
@@ -165,12 +163,10 @@ def read_manifest(path: Path) -> Manifest:
 
 def require_name(name: str, where: str) -> None:
     """Check that an id can name a feature file; otherwise raise an `EmollamaError`."""
-    whole = 0 < len(name) <= LONGEST_ID and name.isprintable() and stays_inside(name)
-    if not whole or max(len(part.encode()) for part in name.split("/")) > LONGEST_PART:
+    if not 0 < len(name) <= LONGEST_ID or not name.isprintable() or not stays_inside(name):
         raise EmollamaError(
             f"{where}: '{name[:80]}' is not a valid id: use 1 to {LONGEST_ID} printable "
-            f"characters, at most {LONGEST_PART} bytes of UTF-8 between slashes, and no path that "
-            "leaves its folder"
+            "characters, and no path that leaves its folder"
         )
 
 

@@ -61,7 +61,7 @@ def trainer_of(
         return EmotionTrainer(model=model, **given)
     reference = Reference(model)
     if resumed:
-        reference.recall(config.output)
+        reference.restore(config.output)
     else:
         reference.keep(config.output)
     if training.method == "dpo":

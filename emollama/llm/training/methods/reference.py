@@ -36,7 +36,7 @@ class Reference:
         with written_whole(output / FOLDER) as draft:
             save_file(self._kept, draft / _FILE)
 
-    def recall(self, output: Path) -> None:
+    def restore(self, output: Path) -> None:
         """Read those of a run that goes on.
 
         Raises:

@@ -111,7 +111,7 @@ def test_the_reference_stays_where_training_began(built, tmp_path: Path) -> None
     after = model(**batch).loss.item()
     assert abs(after - before) > 1e-3
     late = Reference(model)  # of a run that goes on: it must be told where it began
-    late.recall(tmp_path)
+    late.restore(tmp_path)
     for kept in (reference, late):
         with kept.in_place():
             assert model(**batch).loss.item() == before
@@ -120,4 +120,4 @@ def test_the_reference_stays_where_training_began(built, tmp_path: Path) -> None
             raise KeyError
         assert model(**batch).loss.item() == after
     with pytest.raises(EmollamaError, match="starts from scratch"):
-        late.recall(tmp_path / "lost")
+        late.restore(tmp_path / "lost")
