@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from emollama.manifest.action_units import unit_mentions
@@ -24,6 +24,9 @@ _AFTER = re.compile(
     r"|(?:he |she |they )?(?:fails?|failed|cannot)(?: to)?\s*(?:[,.;:!?]|$)))"
 )
 """What denies after the clue that it denies."""
+_NEXT = re.compile(r",? (?:(?:or|nor) )?(?:(?:an?|any|his|her|the) )?(?:(?!but|and|yet)\w+ )?")
+_OR = re.compile(r"\bn?or\b")
+"""What joins a clue to the one before it in a list; and that of a list of what is denied."""
 _INSIDE = re.compile(rf"\b{NOT}\b")
 _FREELY_DENIED = frozenset({"few pauses", "flat melody", "quiet voice"})
 """Whose own words deny: "hardly any pauses", "without melody", "barely audible"."""
@@ -57,7 +60,26 @@ def clues_in(text: str) -> list[Clue]:
     """The clues of a text in their order."""
     flat = plain(text)
     found = {c for c in (*_voice(flat), *_face(flat)) if not _left_open(flat, c.start)}
-    return sorted(found, key=lambda clue: (clue.start, clue.end, clue.name))
+    ordered = sorted(found, key=lambda clue: (clue.start, clue.end, clue.name))
+    return _denied_together(flat, ordered)
+
+
+def _denied_together(flat: str, clues: list[Clue]) -> list[Clue]:
+    """The clues, where "no A, B or C" denies all; of "no A, B and C" nothing is known but A."""
+    found = list(clues)
+    row: list[int] = []  # from a denied clue on, those that a comma or "or" joins to it
+    end = 0
+    for place, clue in enumerate(clues):
+        between = flat[end : clue.start]
+        if not row or not (clue.start < end or _NEXT.fullmatch(between)):
+            row = []
+        if row and _OR.search(between):
+            for member in (*row, place):
+                found[member] = replace(clues[member], denied=True)
+        if row or clue.denied:
+            row.append(place)
+        end = max(end, clue.end)
+    return found
 
 
 def _voice(flat: str) -> Iterator[Clue]:

@@ -135,5 +135,6 @@ def test_a_model_that_never_learned_to_describe_says_so(tmp_path: Path) -> None:
     (model / "adapter_model.safetensors").unlink()
     with pytest.raises(EmollamaError, match=r"model: did not learn to describe: .*share"):
         need_describing(model)
-    told = CliRunner().invoke(app, ["predict", str(tmp_path), "--model", str(model), "--describe"])
+    (clip := tmp_path / "clip.wav").touch()
+    told = CliRunner().invoke(app, ["predict", str(clip), "--model", str(model), "--describe"])
     assert "did not learn to describe" in str(told.exception)

@@ -49,10 +49,17 @@ def test_a_text_without_clues_names_none() -> None:
         ("A closed mouth and open eyes.", set()),
         ("The mouth closed and eyes wide.", {"AU05"}),
         ("The face smiles, the voice is absent.", {"AU12"}),
+        ("No sign of a smile, wrinkled nose or dropped jaw.", {"no AU12", "no AU09", "no AU26"}),
+        ("She does not smile, frown or blink.", {"no AU12", "no AU04", "no AU45"}),
+        ("No smile, lowered brows and pressed lips.", {"no AU12", "AU04", "AU23"}),
+        (
+            "There is no smile, but a loud voice or fast speech.",
+            {"no AU12", "loud voice", "fast speech"},
+        ),
         ("She tries to smile, but fails.", {"no AU12"}),
         ("He smiles but cannot speak.", {"AU12"}),
         ("The voice is loud, but she cannot be seen.", {"loud voice"}),
     ],
 )
-def test_what_is_said_of_one_part_is_not_read_of_the_next(text: str, named: set[str]) -> None:
+def test_movements_and_denials_are_of_their_own_clue(text: str, named: set[str]) -> None:
     assert {("no " if c.denied else "") + c.name for c in clues_in(text)} == named
