@@ -127,6 +127,8 @@ def clips_of(config: ArenaConfig) -> Manifest:
 def _translated(manifest: Manifest, given: LabelMap) -> Manifest:
     """The manifest with other labels; what each channel shows is translated, too."""
     kept = [given.get(label, label) for label in manifest.labels.labels]
+    if not any(kept):
+        raise EmollamaError(f"{manifest.path}: data.map leaves no label of it")
     common = common_set([x for x in dict.fromkeys(kept) if x is not None], [])
     found = translated(manifest, given, common, "data.map")
     labels = label_set(manifest.labels.name, *common.labels)

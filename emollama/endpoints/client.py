@@ -1,8 +1,8 @@
 """The client for any server with OpenAI's chat completions API: text, pictures and sound.
 
 Transient failures (408, 425, 429, 5xx, timeouts, broken connections and answers) are retried with
-growing pauses or after the server's `Retry-After`; any other refusal is final. Server messages are
-shown without the key, which some servers repeat.
+growing pauses or after the server's `Retry-After`; any other refusal is final. Messages and answers
+are given without the key, which some servers repeat.
 
 It builds on httpx (connections, pooling, TLS, proxies). The `openai` package would add types and
 retries of its own, but the ledger must record every attempt, and a request may hold any field.
@@ -33,6 +33,7 @@ LARGEST_ANSWER = 4 * 1024 * 1024
 LONGEST_PAUSE = 60.0
 LONGEST_IDLE = 3.0
 """Idle seconds after which a connection is not reused: servers close idle connections."""
+_MOST_TOKENS = 1 << 32  # more were never read or written for a question
 _PASSING = (408, 425, 429)
 _FOR_ALL = (401, 402, 404, 405, 407)  # no key, no money, no such model or path: not this question
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -258,7 +259,9 @@ class Endpoint:
             told = (told.replace(self._key, "***") if self._key else told)[:200]
             everyone = status in _FOR_ALL or 300 <= status < 400
             raise _RefusedError(str(status), f"status {status}: {told}", everyone)
-        return replace(_completion(data), seconds=time.monotonic() - started)
+        reply = _completion(data)
+        text = reply.text.replace(self._key, "***") if self._key else reply.text
+        return replace(reply, text=text, seconds=time.monotonic() - started)
 
     def _read(self, answer: httpx.Response) -> bytes:
         """The response body; one that is too large or arrives too slowly is a failed attempt."""
@@ -285,13 +288,18 @@ def _seconds(value: str | None) -> float:
         return 0.0
 
 
+def _count(value: Any) -> int:
+    """A number of tokens; 0 for what cannot be one."""
+    return value if type(value) is int and 0 <= value <= _MOST_TOKENS else 0
+
+
 def _completion(data: bytes) -> Reply:
     """Text and tokens of a completion; anything else is a broken answer, which is retried."""
     try:
         value = json.loads(data)
         content = value["choices"][0]["message"]["content"]
         used = value.get("usage") or {}
-        tokens = int(used.get("prompt_tokens") or 0), int(used.get("completion_tokens") or 0)
+        tokens = _count(used.get("prompt_tokens")), _count(used.get("completion_tokens"))
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise _TransientError("its answer is not a chat completion") from error
     text = content if isinstance(content, str) else ""

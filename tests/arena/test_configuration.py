@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from emollama.cli import app as cli
-from tests.arena.made import clips
+from tests.arena.made import LABELS, clips
 
 URL = "contestants.x.url=http://127.0.0.1:9/v1"
 
@@ -43,6 +43,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ([URL, "contestants.x.model=m", "ablations=[mute,mute]"], r"ablations: one occurs twice"),
         ([URL, "contestants.x.model=m", "data.split=dev"], r"split 'dev' has no samples"),
         ([URL, "contestants.x.model=m", "data.map.gloom=sad"], r"map: 'gloom' is not a label"),
+        ([URL, "contestants.x.model=m", *(f"data.map.{label}=null" for label in LABELS)],
+         r"data\.map leaves no label"),
         ([URL, "contestants.x.model=m", "data.manifest=/no.jsonl"], r"/no\.jsonl: cannot be read"),
         ([URL, "contestants.x.model=m", "contestants.x.retries=0"], r"x\.url: .* does not answer"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -48,3 +49,9 @@ def test_labels(text: str, form: Form, label: str | None, failure: str | None) -
 def test_scores_are_kept_where_they_are_probabilities(scores: object, kept: bool) -> None:
     found = read(json.dumps({"emotion": "sad", "scores": scores}), "scores", LABELS)
     assert found.label == "sad" and found.scores == (HALF if kept else None)
+
+
+def test_a_word_for_ever_is_read_in_time() -> None:
+    started = time.process_time()
+    assert read("happy " * 4000, "text", LABELS).label == "happy"
+    assert time.process_time() - started < 5

@@ -11,6 +11,7 @@ import pytest
 from benchmarks.arena.standins import StandIns, serving
 from emollama.arena.run import ANSWERS, run_arena, score_folder
 from emollama.base.errors import EmollamaError
+from emollama.endpoints.client import _completion
 from emollama.manifest.sample import Manifest, read_manifest
 from tests.arena.made import arena, clips, endpoint
 from tests.merr.standin import stand_in
@@ -158,3 +159,23 @@ def test_one_bad_clip_ends_nothing(made: Manifest, tmp_path: Path, fault: str) -
                        ablations=["mute"], orders=4)  # fmt: skip
         (row,) = run_arena(config)["contestants"]
     assert (row["questions"], row["labels"]) == (24, 18)
+
+
+def test_a_key_is_nowhere(
+    made: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.setenv("ARENA_TEST_KEY", "sk-secret-1")
+    with stand_in(lambda text, count: "text:sad, said sk-secret-1") as server:
+        one = endpoint(server.url, "tiny", key_env="ARENA_TEST_KEY")
+        run_arena(arena(made, tmp_path / "out", {"x": one}, ablations=[]))
+    files = [path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert b"said ***" in b"".join(files) and b"sk-secret" not in b"".join(files)
+
+
+@pytest.mark.parametrize("count", ["1e999", "NaN", "-3", "9" * 400, "true", '"5"', "[]"])
+def test_tokens_that_nobody_counted(count: str) -> None:
+    body = (
+        f'{{"choices": [{{"message": {{"content": "a"}}}}], "usage": {{"prompt_tokens": {count}}}}}'
+    )
+    reply = _completion(body.encode())
+    assert (reply.text, reply.tokens_in) == ("a", 0)

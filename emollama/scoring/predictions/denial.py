@@ -13,6 +13,9 @@ from itertools import pairwise
 REACH = 3
 """Words between a denial and the label that it denies: "not at all very happy"."""
 
+_LONGEST = 500
+"""Characters of a clause before a label that are looked at: a model may repeat a word for ever."""
+
 _NOT = (
     r"(?:not|never|neither|nor|without|hardly|barely|cannot|nobody|unable to|\w+n't|"
     r"(?:do|does|did|is|was|are|were|ca|wo|would|could|should)nt)"
@@ -81,7 +84,7 @@ def denials(text: str, spans: Sequence[tuple[int, int]]) -> list[bool]:
         broken = [m.end() for m in _CLAUSE.finditer(text, last, start)]
         begin = broken[-1] if broken else begin
         joined = bool(found) and found[-1] and not broken and _JOINED.fullmatch(text, last, start)
-        found.append(bool(joined) or _is_denied(text[begin:start]))
+        found.append(bool(joined) or _is_denied(text[max(begin, start - _LONGEST) : start]))
         last = end
     return found
 
