@@ -176,7 +176,8 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
     epochs = config.training.max_steps * config.training.batch_size / schedule.epoch_size
     say(
         f"{schedule.epoch_size} samples, {epochs:.1f} epochs of "
-        f"{config.training.max_steps} steps x {config.training.batch_size}; {trainable:,} trainable parameters on {device.type}, "
+        f"{config.training.max_steps} steps x {config.training.batch_size}; "
+        f"{trainable:,} trainable parameters on {device.type}, "
         f"language model in {_held(config, model)}"
     )
 
