@@ -124,6 +124,11 @@ class InstructionSchedule(Dataset[list[list[Encoded]]]):
         """The samples that are drawn together; of one size."""
         return in_twos(self.samples, corpora) if self.twins else [(s,) for s in self.samples]
 
+    @property
+    def epoch_size(self) -> int:
+        """Number of samples in an epoch."""
+        return len(self._units) * len(self._units[0])
+
     def _drawn(self, item: int) -> Encoded:
         """The item-th sample of the run, with its task in that epoch."""
         number, member = divmod(item, len(self._units[0]))

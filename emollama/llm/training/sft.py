@@ -173,10 +173,11 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
     schedule = schedule_of(config, samples, shown, processor, world, micro, people, balance)
     freeze(config, model)
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    epochs = config.training.max_steps * config.training.batch_size / len(samples)
+    epochs = config.training.max_steps * config.training.batch_size / schedule.epoch_size
     say(
-        f"{len(samples)} samples, {epochs:.1f} epochs of {config.training.max_steps} steps x "
-        f"{config.training.batch_size}; {trainable:,} trainable parameters on {device.type}, "
+        f"{schedule.epoch_size} samples, {epochs:.1f} epochs of "
+        f"{config.training.max_steps} steps x {config.training.batch_size}; "
+        f"{trainable:,} trainable parameters on {device.type}, "
         f"language model in {_held(config, model)}"
     )
 

@@ -38,7 +38,7 @@ def preference(logs: Tensor, reference: Tensor, beta: float) -> Preferred:
 
     Args:
         logs: log-probabilities [N, 2] of the own answer and the other.
-        reference: the same by the model as it was.
+        reference: the same by the reference model.
         beta: of `DpoSection`.
     """
     moved = beta * (logs - reference)

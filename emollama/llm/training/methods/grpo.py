@@ -32,7 +32,7 @@ _SMALLEST = 1e-4
 
 @dataclass(frozen=True)
 class Improved:
-    """The loss of answers, and their mean divergence from the model as it was."""
+    """The loss of answers, and their mean divergence from the reference model."""
 
     loss: Tensor
     divergence: Tensor
@@ -51,7 +51,7 @@ def improvement(
 
     Args:
         logs: log-probabilities [A, T] of the answers' tokens.
-        reference: the same by the model as it was.
+        reference: the same by the reference model.
         held: bool [A, T], where there is a token.
         gained: advantage [A] of each answer.
         beta: of `GrpoSection`.

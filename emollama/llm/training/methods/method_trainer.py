@@ -1,4 +1,4 @@
-"""What DPO and GRPO share: a trainer that knows the model as it was, and tells figures."""
+"""What DPO and GRPO share: a trainer with a reference model, and with more figures in its log."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ReasonTrainer(EmotionTrainer):
     Figures that are told in a step are logged with the loss, as means since the last log.
 
     Args:
-        reference: the model as it was.
+        reference: the reference model.
     """
 
     def __init__(self, *args: Any, reference: Reference, **kwargs: Any) -> None:
@@ -43,13 +43,16 @@ class ReasonTrainer(EmotionTrainer):
         super().log(logs, start_time)
 
     def referred(self, batch: dict[str, Any]) -> Tensor:
-        """Log-probabilities [A, T] of the answers' tokens by the model as it was."""
+        """Log-probabilities [A, T] of the answers' tokens by the reference model."""
         model = cast(PeftModel, self.model)
         with self.apart(), self.reference.in_place():
             return token_logs(model(**batch))[0]
 
     def apart(self) -> AbstractContextManager[Any]:
-        """Numbers as in training, without casts of weights that a later pass would find."""
+        """The autocast of training without its cache of weights.
+
+        A weight that was cast here, without gradients, would be used again in the pass that learns.
+        """
         return torch.autocast(
             self.args.device.type, torch.bfloat16, enabled=self.args.bf16, cache_enabled=False
         )

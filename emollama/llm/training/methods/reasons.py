@@ -25,7 +25,7 @@ class Asked(Branched):
     Attributes:
         clues: that are in the clip.
         label: of it.
-        room: how many answers will be written, and their most tokens.
+        room: number of answers that will be drawn, and the most tokens of each.
     """
 
     clues: frozenset[str] = frozenset()
@@ -47,10 +47,10 @@ class Asked(Branched):
 class QuestionSchedule(InstructionSchedule):
     """Questions for a reason, each clip's with all its channels; see `InstructionSchedule`.
 
-    What a process holds at a time are `Asked` questions; whoever trains makes tensors of them.
+    A micro-batch is a list of `Asked`, which becomes tensors once its answers are known.
 
     Attributes:
-        room: how many answers to a question will be written, and their most tokens.
+        room: number of answers to a question that will be drawn, and the most tokens of each.
     """
 
     room: tuple[int, int] = (0, 0)

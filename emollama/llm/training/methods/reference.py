@@ -1,4 +1,4 @@
-"""The model as it was when training began, without a second copy of its weights."""
+"""The reference model: the model as training began, without a second copy of its weights."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Reference:
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """The model as it was; without gradients."""
+        """Inside, the model is the reference model, without gradients."""
         trained = _trained(self._model)
         now = {name: parameter.data for name, parameter in trained.items()}
         try:

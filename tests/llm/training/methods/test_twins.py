@@ -75,6 +75,7 @@ def test_dpo_sets_the_own_reason_against_the_twins(tmp_path: Path) -> None:
             assert (decode(own), decode(twins)) == (one.targets.reason, other.targets.reason)
             assert own[-1] == schedule.processor.end_id
     assert {s.id for unit in schedule._units for s in unit} <= of.keys()
+    assert (len(samples), schedule.epoch_size) == (20, 14)
 
 
 def test_a_clip_without_a_reason_is_no_answer_to_prefer(tmp_path: Path) -> None:
