@@ -29,8 +29,9 @@ import numpy as np
 from scipy.stats import beta
 
 from emollama.manifest.channels import CHANNELS, Channel
-from emollama.scoring.metrics.bootstrap import interval, resample
+from emollama.scoring.metrics.bootstrap import Draws
 from emollama.scoring.metrics.formulas import ratio
+from emollama.scoring.metrics.measure import ends, estimates
 
 LEVEL = 0.95
 MOST, CHANGES, STAYS, AGREES, SKEWED = 0.6, 0.25, 0.15, 0.3, 0.5
@@ -177,9 +178,12 @@ def agreement(first: Sequence[Label], second: Sequence[Label]) -> Agreement | No
         alike = chance(weights)
         return ratio(weights @ same / weights.sum(1) - alike, 1 - alike)
 
-    every = np.ones((1, len(pairs)))
-    low, high = interval(resample(kappa, np.arange(len(pairs)), _RESAMPLES), LEVEL)
-    return Agreement(float(kappa(every)[0]), float(low), float(high), float(chance(every)[0]))
+    units = np.arange(len(pairs))
+    (value, alike), drawn = estimates([kappa, chance], units, Draws(resamples=_RESAMPLES))
+    found, low, high = ends(value, drawn[:, 0])
+    if found is None or low is None or high is None:
+        return None
+    return Agreement(found, low, high, float(alike))
 
 
 def _random(seen: Behaviour) -> Finding | None:
