@@ -37,7 +37,7 @@ LABELLED = {
 }
 MERR_BUILT = (
     "llm-built", "llm-true", "early-built-7", "early-true-7", "early-built-8", "early-true-8",
-    "early-built-9", "early-true-9",
+    "early-built-9", "early-true-9", "llm-votes", "llm-true",
 )  # fmt: skip
 """Pairs of files in results/merr_built: each is compared with the next."""
 
