@@ -9,7 +9,6 @@ of what it shows. Training samples are presented as by a regression fitted witho
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import cast
 
 import numpy as np
@@ -27,7 +26,8 @@ from emollama.llm.training.probe import (
     Shifts,
     groups_of,
     held_out_shifts,
-    standardised,
+    set_projectors,
+    side_by_side,
 )
 from emollama.manifest.channels import Channel
 from emollama.manifest.sample import Sample
@@ -99,23 +99,13 @@ def _of_channel(
             f"initial_weights: clues needs two clues of the {channel} that {FEWEST} training "
             f"samples have and {FEWEST} have not; reasons or truth tell of {len(kept)}"
         )
-    blocks = [standardised(model, name, readers[name], samples) for name in names]
-    x = np.concatenate(blocks, axis=1)
-    edges = np.cumsum([0] + [block.shape[1] for block in blocks])
-    spans = [slice(a, b) for a, b in pairwise(edges)]
+    x, spans = side_by_side(model, names, readers, samples)
     targets = shown[:, kept]
     rows = _ridge(x, targets, strength)
     table = cast(torch.nn.Parameter, model.get_input_embeddings().weight)
     with whole([table]):
         words = torch.stack([_embedded(table, processor, PHRASES[clues[k]]) for k in kept])
-    common = words.mean(dim=0)
-    weight = (words - common).T @ torch.from_numpy(rows).float()
-    scale = model.projector(names[0]).output_scale
-    size = scale / (torch.from_numpy(x).float() @ weight.T).std()
-    for name, span in zip(names, spans, strict=True):
-        projector = model.projector(name)
-        projector.output.weight.copy_(weight[:, span] * size)
-        projector.output.bias.copy_(common / common.std() * scale)
+    set_projectors(model, names, spans, x, rows, words)
     groups = groups_of(samples)
     folds = GroupKFold(FOLDS).split(x, None, groups) if len(set(groups)) >= FOLDS else ()
     return held_out_shifts(

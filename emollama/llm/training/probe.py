@@ -64,10 +64,7 @@ def start_from_probe(
     targets = [processor.labels.labels.index(str(s.targets.emotion)) for s in labelled]
     if len(set(targets)) < 2:
         raise EmollamaError("initial_weights: probe needs two labels among the training samples")
-    blocks = [standardised(model, name, readers[name], labelled) for name in streams]
-    x = np.concatenate(blocks, axis=1)
-    edges = np.cumsum([0] + [block.shape[1] for block in blocks])
-    spans = [slice(a, b) for a, b in pairwise(edges)]
+    x, spans = side_by_side(model, streams, readers, labelled)
     probe = Probe(strength, _channel_masks(processor, streams, spans) if alone else ())
     classes, rows = probe.fit(x, targets)
     table = cast(torch.nn.Parameter, model.get_input_embeddings().weight)
@@ -75,15 +72,7 @@ def start_from_probe(
         words = torch.stack(
             [table[processor.label_ids()[k][:-1]].float().mean(dim=0) for k in classes]
         )
-    common = words.mean(dim=0)
-    weight = (words - common).T @ torch.from_numpy(rows).float()
-    scale = model.projector(streams[0]).output_scale
-    size = scale / (torch.from_numpy(x).float() @ weight.T).std()
-    under = common / common.std() * scale
-    for name, span in zip(streams, spans, strict=True):
-        projector = model.projector(name)
-        projector.output.weight.copy_(weight[:, span] * size)
-        projector.output.bias.copy_(under)
+    set_projectors(model, streams, spans, x, rows, words)
 
     def refit(fit: np.ndarray) -> np.ndarray | None:
         if set(np.take(targets, fit)) != set(targets):
@@ -125,6 +114,35 @@ def _channel_masks(
         mask = masks.setdefault(channels[name], np.zeros(spans[-1].stop, bool))
         mask[span] = True
     return list(masks.values()) if len(masks) > 1 else []
+
+
+def set_projectors(
+    model: EmotionLlama,
+    streams: Sequence[str],
+    spans: Sequence[slice],
+    x: np.ndarray,
+    rows: np.ndarray,
+    words: torch.Tensor,
+) -> None:
+    """Make projectors blend embeddings by the values that a regression gives their features.
+
+    Args:
+        model: whose projectors are set.
+        streams: whose features stand side by side in `x`.
+        spans: their columns.
+        x: features [n, D], for the scale.
+        rows: coefficients [K, D].
+        words: embedding [K, H] of what each of them stands for.
+    """
+    common = words.mean(dim=0)
+    weight = (words - common).T @ torch.from_numpy(rows).float()
+    scale = model.projector(streams[0]).output_scale
+    size = scale / (torch.from_numpy(x).float() @ weight.T).std()
+    under = common / common.std() * scale
+    for name, span in zip(streams, spans, strict=True):
+        projector = model.projector(name)
+        projector.output.weight.copy_(weight[:, span] * size)
+        projector.output.bias.copy_(under)
 
 
 def held_out_shifts(
@@ -181,7 +199,19 @@ def _folds(
     return ()
 
 
-def standardised(
+def side_by_side(
+    model: EmotionLlama,
+    streams: Sequence[str],
+    readers: Mapping[str, TrackReader],
+    samples: Sequence[Sample],
+) -> tuple[np.ndarray, list[slice]]:
+    """Features [n, D] of streams side by side, as their projectors see them, and their columns."""
+    blocks = [_standardised(model, name, readers[name], samples) for name in streams]
+    edges = np.cumsum([0] + [block.shape[1] for block in blocks])
+    return np.concatenate(blocks, axis=1), [slice(a, b) for a, b in pairwise(edges)]
+
+
+def _standardised(
     model: EmotionLlama, name: str, reader: TrackReader, samples: Sequence[Sample]
 ) -> np.ndarray:
     """[n, width]: a stream's mean over steps as its projector sees it; 0 where it is absent."""
