@@ -9,13 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from emollama.llm.training.methods.config import DpoSection
 from emollama.llm.training.methods.method_trainer import ReasonTrainer
-from emollama.llm.training.methods.reference import token_logs
 
 
 @dataclass(frozen=True)
@@ -55,17 +53,11 @@ class DpoTrainer(ReasonTrainer):
         super().__init__(*args, **kwargs)
         self.settings = settings
 
-    def compute_loss(
-        self,
-        model: torch.nn.Module,
-        inputs: dict[str, Any],
-        return_outputs: bool = False,
-        num_items_in_batch: Any = None,
-    ) -> Any:
+    def loss_of(
+        self, logs: Tensor, reference: Tensor, held: Tensor, gained: Tensor | None
+    ) -> Tensor:
         """The loss of a micro-batch; its answers come in twos, the own one first."""
-        del return_outputs, num_items_in_batch
-        reference = self.referred(inputs)
-        logs, held = token_logs(model(**inputs))
+        del gained
         found = preference(
             logs.sum(1).unflatten(0, (-1, 2)),
             reference.sum(1).unflatten(0, (-1, 2)),

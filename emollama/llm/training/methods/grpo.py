@@ -23,7 +23,6 @@ from emollama.llm.processing import EmotionLlamaProcessor
 from emollama.llm.training.methods.config import GrpoSection
 from emollama.llm.training.methods.method_trainer import ReasonTrainer
 from emollama.llm.training.methods.reasons import Asked
-from emollama.llm.training.methods.reference import token_logs
 from emollama.llm.training.methods.reward import WEIGHTS, label_words, reward
 
 _SMALLEST = 1e-4
@@ -95,18 +94,11 @@ class GrpoTrainer(ReasonTrainer):
             batches.append(batch | {"gained": torch.cat([gained for _, gained in part])})
         return super().training_step(model, inputs | {"micro_batches": batches}, num_items_in_batch)
 
-    def compute_loss(
-        self,
-        model: torch.nn.Module,
-        inputs: dict[str, Any],
-        return_outputs: bool = False,
-        num_items_in_batch: Any = None,
-    ) -> Any:
+    def loss_of(
+        self, logs: Tensor, reference: Tensor, held: Tensor, gained: Tensor | None
+    ) -> Tensor:
         """The loss of a micro-batch of answers with their advantages."""
-        del return_outputs, num_items_in_batch
-        gained = inputs.pop("gained")
-        reference = self.referred(inputs)
-        logs, held = token_logs(model(**inputs))
+        assert gained is not None
         found = improvement(logs, reference, held, gained, self.settings.beta)
         self.tell({"kl": found.divergence})
         return found.loss

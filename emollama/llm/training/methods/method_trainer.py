@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -42,7 +43,34 @@ class ReasonTrainer(EmotionTrainer):
             self._told.clear()
         super().log(logs, start_time)
 
-    def referred(self, batch: dict[str, Any]) -> Tensor:
+    def compute_loss(
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,
+    ) -> Any:
+        """The loss of a micro-batch of answers, held against the reference model."""
+        del return_outputs, num_items_in_batch
+        gained = inputs.pop("gained", None)
+        reference = self._referred(inputs)
+        logs, held = token_logs(model(**inputs))
+        return self.loss_of(logs, reference, held, gained)
+
+    @abstractmethod
+    def loss_of(
+        self, logs: Tensor, reference: Tensor, held: Tensor, gained: Tensor | None
+    ) -> Tensor:
+        """The method's loss.
+
+        Args:
+            logs: log-probabilities [A, T] of the answers' tokens.
+            reference: the same by the reference model.
+            held: bool [A, T], where there is a token.
+            gained: advantage [A] of each answer, where the method gives one.
+        """
+
+    def _referred(self, batch: dict[str, Any]) -> Tensor:
         """Log-probabilities [A, T] of the answers' tokens by the reference model."""
         model = cast(PeftModel, self.model)
         with self.apart(), self.reference.in_place():
