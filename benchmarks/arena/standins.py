@@ -23,9 +23,10 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
+from benchmarks.listening import listening
 from emollama.arena.configuration import ArenaConfig
 from emollama.arena.run import clips_of
 from emollama.arena.sending import SAID
@@ -162,16 +163,9 @@ def serving(state: StandIns, port: int = 0) -> Iterator[StandIns]:
             except OSError:
                 self.close_connection = True  # who waits no longer
 
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    state.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
-    try:
+    with listening(Handler, port) as url:
+        state.url = f"{url}/v1"
         yield state
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def main() -> None:
