@@ -24,6 +24,7 @@ STREAMS_FOLDER = "emollama"
 `emollama export --as llm` writes."""
 
 CLUES_FILE = "clues.json"
+CLUE_HEADS_FILE = "clue_heads.safetensors"
 """The file of a language model's artefact with the words for measured values."""
 
 CALIBRATION_FILE = "calibration.json"

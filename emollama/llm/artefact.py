@@ -13,7 +13,7 @@ import re
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -32,6 +32,7 @@ from emollama.inputs.opening import reopen_inputs
 from emollama.inputs.person import PersonPrior
 from emollama.inputs.person_file import PRIOR_FILE, write_prior
 from emollama.inputs.spec import InputSpec
+from emollama.llm import clue_heads
 from emollama.llm.adapter import ADAPTER_FILE as ADAPTER_FILE
 from emollama.llm.backbone import (
     load_llm,
@@ -301,8 +302,8 @@ def load(
     """
     _need_files(folder)
     config = read_config(folder)
-    clues = _read_clues(folder)
     processor = EmotionLlamaProcessor.from_pretrained(folder)
+    clues = replace(_read_clues(folder), heads=clue_heads.read_heads(folder, processor.streams))
     model = load_model(folder, config, dtype, device, quantise)
     names = [s.name for s in model.config.stream_configs]
     if names != [s.name for s in processor.streams]:
@@ -338,5 +339,7 @@ def save_rest(
         write_prior(prior, folder / PRIOR_FILE)
     processor.save_pretrained(folder)
     (folder / "clues.json").write_text(json.dumps(clues.to_dict(), indent=2), encoding="utf-8")
+    if clues.heads is not None:
+        clue_heads.write_heads(clues.heads, folder)
     (folder / RECORD_FILE).write_text(json.dumps(record, indent=2), encoding="utf-8")
     (folder / CARD_FILE).write_text(card, encoding="utf-8")

@@ -15,25 +15,21 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from emollama.base.errors import EmollamaError
-from emollama.base.files import atomic_path
 from emollama.encoders.base import FeatureTrack
 from emollama.features.tracks import TrackReader
 from emollama.inputs.enrolment import Enrolment
-from emollama.inputs.person import moments_of
+from emollama.llm import heads as files
 from emollama.llm.configuration import StreamConfig
+from emollama.llm.heads import Head, Weights, fitted, means, streams_of
 from emollama.manifest.channels import Channel
 from emollama.manifest.sample import Sample
 
 HEADS_FILE = "channel_heads.safetensors"
 EPOCHS = 6
 """How often each training clip is seen, where people are measured against themselves."""
-_CLIP = 10.0  # deviations; a broken track must not decide alone
 _FLOOR = 1e-9
-_ARRAYS = ("mean", "deviation", "coefficients", "intercept")
 
 
 class Evidence(Protocol):
@@ -46,33 +42,16 @@ class Evidence(Protocol):
     def channels(self) -> frozenset[str]: ...  # noqa: D102
 
 
-@dataclass(frozen=True)
-class Head:
-    """The regression of one channel.
+def log_probabilities(head: Head, tracks: Mapping[str, FeatureTrack | None]) -> np.ndarray | None:
+    """Of each label [K], floored; None where no stream of the channel has a track.
 
-    Attributes:
-        streams: names and widths of its streams, in the order of the columns.
-        mean: float32 [D], of the training clips.
-        deviation: float32 [D].
-        coefficients: float32 [K, D].
-        intercept: float32 [K]; -inf for a label that no training clip with the channel shows.
+    A label that no training clip with the channel shows has the intercept -inf.
     """
-
-    streams: Mapping[str, int]
-    mean: np.ndarray
-    deviation: np.ndarray
-    coefficients: np.ndarray
-    intercept: np.ndarray
-
-    def log_probabilities(self, tracks: Mapping[str, FeatureTrack | None]) -> np.ndarray | None:
-        """[K], floored; None where no stream of the channel has a track."""
-        row = means(self.streams, tracks)
-        if row is None:
-            return None
-        x = np.nan_to_num((row - self.mean) / self.deviation).clip(-_CLIP, _CLIP)
-        logits = self.coefficients @ x + self.intercept
-        chances = np.exp(logits - logits.max())
-        return np.log(np.maximum(chances / chances.sum(), _FLOOR))
+    logits = head.logits(tracks)
+    if logits is None:
+        return None
+    chances = np.exp(logits - logits.max())
+    return np.log(np.maximum(chances / chances.sum(), _FLOOR))
 
 
 @dataclass(frozen=True)
@@ -92,7 +71,7 @@ class ChannelHeads:
                 log
                 for channel, head in self.heads.items()
                 if channel in one.channels
-                and (log := head.log_probabilities(one.tracks)) is not None
+                and (log := log_probabilities(head, one.tracks)) is not None
             ]
             if logs:
                 own = np.log(np.maximum(found[i], _FLOOR))
@@ -100,16 +79,6 @@ class ChannelHeads:
                 chances = np.exp(scores - scores.max())
                 found[i] = chances / chances.sum()
         return found
-
-
-def means(
-    streams: Mapping[str, int], tracks: Mapping[str, FeatureTrack | None]
-) -> np.ndarray | None:
-    """The means [D] of a channel's tracks, NaN where one is absent; None without any."""
-    own = [tracks.get(name) for name in streams]
-    if all(track is None for track in own):
-        return None
-    return moments_of(own, list(streams.values())).mean
 
 
 def fit_heads(
@@ -133,8 +102,7 @@ def fit_heads(
     known = [s for s in samples if s.targets.emotion in labels]
     draws = [people.in_epoch(seed, epoch) for epoch in range(EPOCHS)] if people else [None]
     heads: dict[Channel, Head] = {}
-    for channel in dict.fromkeys(stream.channel for stream in streams):
-        widths = {s.name: s.width for s in streams if s.channel == channel}
+    for channel, widths in streams_of(streams).items():
         rows, targets = [], []
         tracks = {s.id: {name: readers[name].get(s.id) for name in widths} for s in known}
         for draw in draws:
@@ -154,7 +122,7 @@ def fit_heads(
 def _fit(
     channel: Channel,
     widths: Mapping[str, int],
-    x: np.ndarray,
+    rows: np.ndarray,
     targets: Sequence[int],
     count: int,
     strength: float,
@@ -165,34 +133,23 @@ def _fit(
         )
     from sklearn.linear_model import LogisticRegression  # an artefact opens without it
 
-    mean = np.nan_to_num(np.nanmean(x, axis=0)).astype(np.float32)
-    deviation = np.nan_to_num(np.nanstd(x, axis=0)).astype(np.float32)
-    deviation[deviation == 0] = 1
-    fitted = LogisticRegression(C=strength, max_iter=3000)
-    fitted.fit(np.nan_to_num((x - mean) / deviation).clip(-_CLIP, _CLIP), targets)
-    rows, intercept = fitted.coef_, fitted.intercept_
-    if len(fitted.classes_) == 2:
-        rows, intercept = np.vstack([-rows, rows]) / 2, np.array([-1, 1]) * intercept / 2
-    coefficients = np.zeros((count, len(mean)), np.float32)
-    shift = np.full(count, -np.inf, np.float32)
-    coefficients[fitted.classes_] = rows
-    shift[fitted.classes_] = intercept
-    return Head(dict(widths), mean, deviation, coefficients, shift)
+    def regression(columns: np.ndarray) -> Weights:
+        found = LogisticRegression(C=strength, max_iter=3000).fit(columns, targets)
+        coefficients, intercept = found.coef_, found.intercept_
+        if len(found.classes_) == 2:
+            coefficients = np.vstack([-coefficients, coefficients]) / 2
+            intercept = np.array([-1, 1]) * intercept / 2
+        whole = np.zeros((count, columns.shape[1]))
+        shift = np.full(count, -np.inf)
+        whole[found.classes_], shift[found.classes_] = coefficients, intercept
+        return whole, shift
+
+    return fitted(widths, rows, regression)
 
 
 def write_heads(heads: ChannelHeads, folder: Path) -> None:
     """Write them into an artefact's folder."""
-    arrays = {
-        f"{channel}.{name}": getattr(head, name)
-        for channel, head in heads.heads.items()
-        for name in _ARRAYS
-    }
-    about = {"weight": str(heads.weight)}
-    for channel, head in heads.heads.items():
-        # The order of the streams is that of the columns.
-        about[channel] = " ".join(f"{name}={width}" for name, width in head.streams.items())
-    with atomic_path(folder / HEADS_FILE) as draft:
-        save_file(arrays, draft, about)
+    files.write_heads(folder / HEADS_FILE, heads.heads, {"weight": str(heads.weight)})
 
 
 def read_heads(folder: Path, streams: Sequence[StreamConfig], count: int) -> ChannelHeads | None:
@@ -204,29 +161,8 @@ def read_heads(folder: Path, streams: Sequence[StreamConfig], count: int) -> Cha
     path = folder / HEADS_FILE
     if not path.is_file():
         return None
-    heads: dict[Channel, Head] = {}
+    heads, about = files.read_heads(path, streams, lambda *_: count)
     try:
-        with safe_open(path, framework="numpy") as file:
-            about = file.metadata() or {}
-            weight = float(about["weight"])
-            for channel in dict.fromkeys(stream.channel for stream in streams):
-                if channel not in about:
-                    continue
-                widths = {s.name: s.width for s in streams if s.channel == channel}
-                stored = " ".join(f"{name}={width}" for name, width in widths.items())
-                columns = sum(widths.values())
-                if about[channel] != stored:
-                    raise EmollamaError(
-                        f"{path}: the {channel} head reads {about[channel]}, the model {stored}"
-                    )
-                arrays = {name: file.get_tensor(f"{channel}.{name}") for name in _ARRAYS}
-                shapes = ((columns,), (columns,), (count, columns), (count,))
-                for name, shape in zip(_ARRAYS, shapes, strict=True):
-                    if arrays[name].shape != shape:
-                        raise EmollamaError(
-                            f"{path}: {channel}.{name} is {arrays[name].shape}, expected {shape}"
-                        )
-                heads[channel] = Head(widths, **arrays)
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise EmollamaError(f"{path}: is not a file of channel heads: {error!r}") from error
-    return ChannelHeads(weight, heads)
+        return ChannelHeads(float(about["weight"]), heads)
+    except (KeyError, ValueError) as error:
+        raise EmollamaError(f"{path}: is not a file of heads: {error!r}") from error

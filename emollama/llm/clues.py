@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from emollama.encoders.base import FeatureTrack
+from emollama.llm.clue_heads import ClueHeads
 from emollama.scoring.reasons.voice_words import ORDINARY
 
 THRESHOLD = 0.6
@@ -59,9 +60,13 @@ class ColumnStatistics:
 
 @dataclass(frozen=True)
 class ClueWords:
-    """Turns the tracks of named columns into words, by stream name."""
+    """Turns the tracks of named columns into words, by stream name.
+
+    `heads` of a channel, where a model has them, take the place of its rules.
+    """
 
     statistics: Mapping[str, ColumnStatistics] = field(default_factory=dict)
+    heads: ClueHeads | None = None
 
     @classmethod
     def fit(
@@ -81,8 +86,16 @@ class ClueWords:
             )
         return cls(fitted)
 
-    def describe(self, tracks: Mapping[str, FeatureTrack | None]) -> dict[str, str]:
-        """Words for each channel that has any: {"voice": "high pitch, loud", "face": ...}."""
+    def describe(
+        self,
+        tracks: Mapping[str, FeatureTrack | None],
+        raw: Mapping[str, FeatureTrack | None] | None = None,
+    ) -> dict[str, str]:
+        """Words for each channel that has any: {"voice": "high pitch, loud", "face": ...}.
+
+        `raw`: the same tracks where `tracks` are measured against the clip's person; the heads were
+        fitted on them.
+        """
         words: dict[str, str] = {}
         for name, statistics in self.statistics.items():
             track = tracks.get(name)
@@ -93,7 +106,9 @@ class ClueWords:
                 words["voice"] = voice
             if face := _face_words(statistics, values):
                 words["face"] = face
-        return words
+        if self.heads is not None:
+            words |= self.heads.describe(tracks if raw is None else raw)
+        return {channel: said for channel, said in words.items() if said}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for an artefact."""

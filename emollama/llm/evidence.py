@@ -76,7 +76,8 @@ class EvidenceReader:
     """Reads the evidence of samples, with the clue words of the training split.
 
     `known`: what people are known by. `shifts` are added to the tracks of training samples
-    (`probe.start_from_probe`). Clue words are those of the tracks as they are.
+    (`probe.start_from_probe`). Clue words are those of the tracks as they are, or of training
+    samples by id and channel those `given`.
     """
 
     def __init__(
@@ -85,11 +86,13 @@ class EvidenceReader:
         clues: ClueWords,
         shifts: Mapping[str, Mapping[str, np.ndarray]] | None = None,
         known: Known | None = None,
+        given: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self.readers = readers
         self.clues = clues
         self.shifts = shifts or {}
         self.known = known
+        self.given = given or {}
 
     def read(self, sample: Sample, known: Known | None = None) -> Evidence:
         """The evidence of one sample, all channels in use.
@@ -101,7 +104,7 @@ class EvidenceReader:
         if (known := known or self.known) is not None:
             shown = {name: known.track(name, sample.id, track) for name, track in tracks.items()}
         shown = {name: self._shifted(name, sample.id, track) for name, track in shown.items()}
-        clues = self.clues.describe(tracks)
+        clues = self.clues.describe(tracks) | dict(self.given.get(sample.id, {}))
         for channel, words in sample.clues.items():
             clues[channel] = "; ".join(filter(None, (clues.get(channel), words)))
         return Evidence(tracks=shown, text=sample.text, clues=clues, context=sample.context)

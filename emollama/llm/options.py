@@ -17,9 +17,8 @@ Clues = Literal["reasons", "always", "never"]
 class StreamSection(Strict):
     """One stream; its width is read from the feature store. See `StreamConfig`.
 
-    `initial_weights` of its projector: "random", "probe", from a linear probe of the labels (see
-    `emollama.llm.training.probe`), or "clues", from one of the clues that reasons name
-    (`emollama.llm.training.clue_probe`); the last two for linear projectors of a single layer.
+    `initial_weights` of its projector: "random", or "probe", from a linear probe of the labels (see
+    `emollama.llm.training.probe`), for linear projectors of a single layer.
     """
 
     name: str
@@ -32,7 +31,7 @@ class StreamSection(Strict):
     dropout: float = Field(default=0.1, ge=0, lt=1)
     absent: Literal["learned", "zeros", "omit"] = "learned"
     standardise: Standardise = True
-    initial_weights: Literal["random", "probe", "clues"] = "random"
+    initial_weights: Literal["random", "probe"] = "random"
 
     @property
     def spec(self) -> InputSpec:

@@ -11,7 +11,14 @@ from sklearn.linear_model import LogisticRegression
 
 from emollama.base.errors import EmollamaError
 from emollama.llm import artefact
-from emollama.llm.channel_heads import HEADS_FILE, ChannelHeads, fit_heads, read_heads, write_heads
+from emollama.llm.channel_heads import (
+    HEADS_FILE,
+    ChannelHeads,
+    fit_heads,
+    log_probabilities,
+    read_heads,
+    write_heads,
+)
 from emollama.llm.clues import ClueWords
 from emollama.llm.inference import label_probabilities
 from emollama.llm.interop.export import export
@@ -40,7 +47,7 @@ def test_a_head_is_the_regression_of_its_channel(heads: ChannelHeads) -> None:
     mean, deviation = rows.mean(0), rows.std(0)
     wanted = LogisticRegression(C=0.01, max_iter=3000)
     wanted.fit((rows - mean) / deviation, [LABELS.index(str(s.targets.emotion)) for s in samples])
-    found = heads.heads["voice"].log_probabilities(clip(0).tracks)
+    found = log_probabilities(heads.heads["voice"], clip(0).tracks)
     assert found is not None
     (expected,) = wanted.predict_log_proba((rows[:1] - mean) / deviation)
     np.testing.assert_allclose(found, expected, atol=1e-3)
@@ -49,8 +56,8 @@ def test_a_head_is_the_regression_of_its_channel(heads: ChannelHeads) -> None:
 def test_only_channels_that_are_present_and_asked_about_are_combined(heads: ChannelHeads) -> None:
     even = np.full((1, 6), 1 / 6)
     one = clip(0)
-    voice = heads.heads["voice"].log_probabilities(one.tracks)
-    face = heads.heads["face"].log_probabilities(one.tracks)
+    voice = log_probabilities(heads.heads["voice"], one.tracks)
+    face = log_probabilities(heads.heads["face"], one.tracks)
     assert voice is not None and face is not None
 
     def product(logs: np.ndarray) -> np.ndarray:
@@ -63,7 +70,7 @@ def test_only_channels_that_are_present_and_asked_about_are_combined(heads: Chan
     np.testing.assert_allclose(heads.combined(even, [alone])[0], product(voice), atol=1e-6)
     no_face = clip(3)
     assert no_face.tracks["face"] is None
-    only = heads.heads["voice"].log_probabilities(no_face.tracks)
+    only = log_probabilities(heads.heads["voice"], no_face.tracks)
     assert only is not None
     np.testing.assert_allclose(heads.combined(even, [no_face])[0], product(only), atol=1e-6)
     nothing = Evidence(tracks={}, text="words", clues={})
@@ -94,7 +101,7 @@ def test_another_models_heads_are_refused(heads: ChannelHeads, tmp_path: Path) -
     with pytest.raises(EmollamaError, match="expected"):
         read_heads(tmp_path, STREAMS, 5)
     (tmp_path / HEADS_FILE).write_bytes(b"no")
-    with pytest.raises(EmollamaError, match="is not a file of channel heads"):
+    with pytest.raises(EmollamaError, match="is not a file of heads"):
         read_heads(tmp_path, STREAMS, 6)
 
 

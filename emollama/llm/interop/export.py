@@ -19,6 +19,7 @@ from emollama.base.errors import EmollamaError
 from emollama.base.files import read_text, write_text, written_whole
 from emollama.base.paths import (
     CALIBRATION_FILE,
+    CLUE_HEADS_FILE,
     CLUES_FILE,
     FAMILIARITY_FILE,
     PRIOR_FILE,
@@ -36,7 +37,8 @@ from emollama.runs.run_folder import CARD_FILE
 
 Form = Literal["emollama", "llm"]
 _BESIDE = (
-    RECORD_FILE, CARD_FILE, CLUES_FILE, PRIOR_FILE, CALIBRATION_FILE, FAMILIARITY_FILE,
+    RECORD_FILE, CARD_FILE, CLUES_FILE, CLUE_HEADS_FILE, PRIOR_FILE, CALIBRATION_FILE,
+    FAMILIARITY_FILE,
 )  # fmt: skip
 _PLAIN = """
 ## As a plain language model

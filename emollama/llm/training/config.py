@@ -29,7 +29,9 @@ class ModelSection(Strict):
     regression for `initial_weights: probe`; use a small value for few speakers. `probe_alone`: fit
     that regression also on every channel alone. `channel_heads`: weight of a regression of each
     channel beside the language model's label scores, with the same C; 0 for none
-    (`emollama.llm.channel_heads`).
+    (`emollama.llm.channel_heads`). `clue_heads`: probability from which a clue that a regression
+    finds stands in the prompt of a reason, where the training clips' clues are known; 0 for none
+    (`emollama.llm.clue_heads`).
     """
 
     llm: str = "smollm2-135m-instruct"
@@ -43,12 +45,14 @@ class ModelSection(Strict):
     probe_strength: float = Field(default=0.01, gt=0)
     probe_alone: bool = False
     channel_heads: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    clue_heads: float = Field(default=0.0, ge=0, lt=1)
     lora: LoraSection = LoraSection()
 
     @model_serializer(mode="wrap")
     def _as_given(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Without what is off, so that earlier runs are gone on with."""
-        return without_unused(values(self), {"probe_alone": False, "channel_heads": 0.0})
+        off = {"probe_alone": False, "channel_heads": 0.0, "clue_heads": 0.0}
+        return without_unused(values(self), off)
 
     @model_validator(mode="after")
     def _one_beginning(self) -> ModelSection:

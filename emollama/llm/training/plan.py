@@ -26,7 +26,7 @@ from emollama.llm import artefact
 from emollama.llm.backbone import empty_llm, resolve_llm
 from emollama.llm.batch import by_count
 from emollama.llm.configuration import EmotionLlamaConfig, StreamConfig
-from emollama.llm.evidence import EvidenceReader, fit_clues, open_streams, training_samples
+from emollama.llm.evidence import EvidenceReader, open_streams, training_samples
 from emollama.llm.layout import get_layout
 from emollama.llm.modeling import EmotionLlama
 from emollama.llm.options import Attention
@@ -34,6 +34,7 @@ from emollama.llm.processing import EmotionLlamaProcessor, load_tokenizer
 from emollama.llm.room import Size
 from emollama.llm.training.activations import activation_bytes
 from emollama.llm.training.arguments import micro_batch, zero_stage
+from emollama.llm.training.clue_fit import training_clues
 from emollama.llm.training.config import TrainConfig
 from emollama.llm.training.instructions import InstructionSchedule
 from emollama.llm.training.methods.choice import schedule_of
@@ -132,9 +133,9 @@ def plan(config: TrainConfig, gpus: int = 1) -> Plan:
     )  # fmt: skip
     model = _skeleton(config, folder, streams)
     batch = config.training.batch_size
-    clues = fit_clues(readers, samples, config.tasks.reason.voice_rules)
+    clues, words = training_clues(config, streams, readers, samples)
     balance = balance_of(manifest, samples)
-    evidence = EvidenceReader(readers, clues)
+    evidence = EvidenceReader(readers, clues, given=words)
     schedule = schedule_of(config, samples, evidence, processor, gpus, micro, None, balance)
     lengths = _lengths(schedule)
     # peft keeps a projector's first values beside the trained ones: no part of the model.

@@ -32,7 +32,6 @@ from emollama.llm.backbone import told_slow
 from emollama.llm.channel_heads import fit_heads
 from emollama.llm.evidence import (
     EvidenceReader,
-    fit_clues,
     fit_standardisers,
     open_streams,
     training_samples,
@@ -41,7 +40,7 @@ from emollama.llm.inference import label_probabilities
 from emollama.llm.partitioned import gathered
 from emollama.llm.processing import EmotionLlamaProcessor
 from emollama.llm.training.arguments import micro_batch, require_deepspeed, training_arguments
-from emollama.llm.training.clue_probe import start_from_clues
+from emollama.llm.training.clue_fit import training_clues
 from emollama.llm.training.config import TrainConfig
 from emollama.llm.training.memory import memory_advice
 from emollama.llm.training.methods.choice import freeze, schedule_of, trainer_of
@@ -155,12 +154,6 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
         )
         held_out = len(next(iter(shifts.values())))
         say(f"projectors start from a probe; {held_out} samples are presented as if held out of it")
-    if told := [s.name for s in config.model.streams if s.initial_weights == "clues"]:
-        against = people.transductive.readers(readers) if people else readers
-        strength = config.model.probe_strength
-        bare = artefact.bare(model)
-        shifts |= start_from_clues(bare, processor, told, against, samples, strength)
-        say(f"projectors of {', '.join(told)} start from a probe of the clues")
     if config.model.channel_heads:
         processor.heads = fit_heads(
             streams, readers, samples, manifest.labels.labels, people,
@@ -168,8 +161,8 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
             strength=config.model.probe_strength,
             seed=config.seed,
         )  # fmt: skip
-    clues = fit_clues(readers, samples, config.tasks.reason.voice_rules)
-    shown = EvidenceReader(readers, clues, shifts)
+    clues, words = training_clues(config, streams, readers, samples)
+    shown = EvidenceReader(readers, clues, shifts, given=words)
     schedule = schedule_of(config, samples, shown, processor, world, micro, people, balance)
     freeze(config, model)
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)

@@ -17,7 +17,7 @@ _VOICE = (
     "In the voice there is {clues}.",
 )
 _ORDINARY = ("The voice has an ordinary tone.", "Nothing in the voice stands out.")
-_FACE = ("The {clues}.", "The picture shows that the {clues}.")
+_FACE = ("The {shows}.", "The picture shows that the {shows}.")
 _LABEL = (
     "This points to {label}.",
     "Taken together, the emotion is most likely {label}.",
@@ -58,7 +58,7 @@ def clue_reason(clues: Mapping[str, str], label: str, draw: random.Random) -> st
     if voice := clues.get("voice"):
         parts.append(draw.choice(_ORDINARY) if voice == ORDINARY else _voice(voice, draw))
     if face := clues.get("face"):
-        parts.append(draw.choice(_FACE).format(clues=face))
+        parts.append(draw.choice(_FACE).format(shows=_face_shows(face)))
     if not parts:
         return None
     ending = draw.choice(_LABEL).format(label=label, adjective=adjective(label))
@@ -83,9 +83,7 @@ def measured_reason(
         words = voice.replace(";", ",").split(", ")
         parts.append(f"Compared with {compared_with}, {_voice_told(words)}.")
     if face := clues.get("face"):
-        face = face.replace("face between", "face is between")
-        shows = face if face.startswith("face ") else f"face shows {listed(face.split(', '))}"
-        parts.append(f"The {shows}.")
+        parts.append(f"The {_face_shows(face.replace('face between', 'face is between'))}.")
     if text:
         said = " ".join(text.replace('"', "'").split())
         stop = "" if said.endswith((".", "!", "?", "…", "。", "！", "？")) else "."
@@ -125,6 +123,10 @@ def _voice_told(words: Sequence[str]) -> str:
     elif pauses:
         clauses.append(f"there are {pauses}")
     return ", and ".join(clauses)
+
+
+def _face_shows(words: str) -> str:
+    return words if words.startswith("face ") else f"face shows {listed(words.split(', '))}"
 
 
 def _voice(words: str, draw: random.Random) -> str:

@@ -96,9 +96,8 @@ def test_the_loss_falls_on_one_repeated_batch(
     for stream in config.model.streams:
         stream.source = f"npy:{tmp_path / stream.channel}"
         assert stream.channel in WIDTHS
-        if stream.initial_weights == "clues":  # of which this corpus has none
-            stream.initial_weights = "probe"
     config.model.initialise_from = None
+    config.model.clue_heads = 0.0  # of this corpus no clues are known
     config.model.llm, config.model.dtype = str(tmp_path / "llm"), "float32"
     config.data.manifest, config.data.store = tmp_path / "manifest.jsonl", None
     config.data.split_file = None

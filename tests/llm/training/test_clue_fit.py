@@ -1,0 +1,139 @@
+"""Clue heads: the clues that a clip shows, by regressions on the means of its tracks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+
+from emollama.base.errors import EmollamaError
+from emollama.base.paths import CLUE_HEADS_FILE
+from emollama.encoders.base import FeatureTrack
+from emollama.llm import artefact
+from emollama.llm.clue_heads import named, read_heads, write_heads
+from emollama.llm.clues import ClueWords
+from emollama.llm.configuration import StreamConfig
+from emollama.llm.evidence import EvidenceReader
+from emollama.llm.interop.export import export
+from emollama.llm.options import LoraSection
+from emollama.llm.training import clue_fit
+from emollama.llm.training.clue_fit import fit_clue_heads
+from emollama.manifest.labels import get_label_set
+from emollama.manifest.sample import Sample, Targets
+from emollama.probe.vocabulary import PHRASES
+from tests.tiny import tiny_llm
+
+UNITS = ("AU4", "AU12", "AU26")
+WIDTH = 9
+STREAMS = [StreamConfig("face", "face", "f", width=WIDTH)]
+
+
+class Faces:
+    """Tracks that show three units in noise; of other people each has its own offset."""
+
+    def __init__(self, shown: dict[str, np.ndarray]) -> None:
+        draw = np.random.default_rng(1)
+        mixed = draw.normal(size=(len(UNITS), WIDTH))
+        self.tracks = {
+            name: (units @ mixed + 0.3 * draw.normal(size=WIDTH)).astype(np.float32)[None]
+            for name, units in shown.items()
+        }
+
+    def get(self, sample_id: str) -> FeatureTrack:
+        return FeatureTrack(self.tracks[sample_id], np.zeros(1, np.float32))
+
+
+def corpus(known: bool = True) -> tuple[list[Sample], dict[str, Faces], dict[str, np.ndarray]]:
+    """60 clips of 6 faces; their tracks, and the units that each shows."""
+    draw = np.random.default_rng(0)
+    shown = {f"c{i}": draw.integers(2, size=3).astype(float) for i in range(60)}
+    samples = []
+    for i, (name, units) in enumerate(shown.items()):
+        seen = [PHRASES[u] for u, there in zip(UNITS, units, strict=True) if there]
+        reason = f"The face shows {' and '.join(seen) or 'little'}." if known else "It is so."
+        samples.append(Sample(id=name, group=f"f{i % 6}",
+                              targets=Targets(emotion="sad", reason=reason)))  # fmt: skip
+    return samples, {"face": Faces(shown)}, shown
+
+
+def words(units: np.ndarray) -> set[str]:
+    phrases = [PHRASES[u].removeprefix("a ") for u in UNITS]
+    return {p for p, there in zip(phrases, units, strict=True) if there}
+
+
+def test_a_clip_of_somebody_else_is_described_by_what_it_shows() -> None:
+    samples, readers, shown = corpus()
+    heads, _ = fit_clue_heads(STREAMS, readers, samples[:40], 0.5)
+    clues = ClueWords(heads=heads)
+    right = [
+        set(clues.describe({"face": readers["face"].get(s.id)}).get("face", "").split(", ")) - {""}
+        == words(shown[s.id])
+        for s in samples[40:]
+    ]
+    assert np.mean(right) > 0.7  # by chance 1 in 8
+    assert clues.describe({"face": None}) == {}
+
+
+def test_training_clips_are_described_as_if_held_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a regression that saw nobody of their group, in the prompts of training only."""
+    samples, readers, shown = corpus()
+    monkeypatch.setattr(clue_fit, "STRENGTHS", (0.05,))
+    heads, given = fit_clue_heads(STREAMS, readers, samples[:40], 0.5)
+    # clips without a known clue say nothing about the others: "little" names none
+    known = [s for s in samples[:40] if shown[s.id].any()]
+    assert {name for name, by in given.items() if by} == {s.id for s in known}
+    x = np.stack([readers["face"].get(s.id).values[0] for s in known])
+    y = np.stack([shown[s.id] for s in known])
+    groups = np.array([s.group for s in known])
+    sizes = {g: (groups == g).sum() for g in groups}
+    largest = max(sizes, key=sizes.__getitem__)  # of six groups in five folds: alone in its fold
+    rest, own = groups != largest, groups == largest
+    mean, deviation = x[rest].mean(0), x[rest].std(0)
+    logits = np.stack([
+        LogisticRegression(C=0.05, max_iter=1000)
+        .fit((x[rest] - mean) / deviation, y[rest, k])
+        .decision_function((x[own] - mean) / deviation)
+        for k in range(3)
+    ], axis=1)  # fmt: skip
+    expected = [named(heads.words["face"], row, 0.5) for row in logits]
+    found = [given[s.id]["face"] for s, its in zip(known, own, strict=True) if its]
+    assert found == expected
+    reader = EvidenceReader(readers, ClueWords(heads=heads), given={known[0].id: {"face": "X"}})
+    assert reader.read(known[0]).clues == {"face": "X"}
+
+
+def test_the_stored_and_the_exported_model_name_the_same(tmp_path: Path) -> None:
+    samples, readers, _ = corpus()
+    heads, _ = fit_clue_heads(STREAMS, readers, samples, 0.4)
+    model, processor = artefact.build(
+        str(tiny_llm(tmp_path / "llm")), "emollama-chat", STREAMS, get_label_set("mer2023"),
+        LoraSection(r=4, alpha=8), torch.float32, seed=3,
+    )  # fmt: skip
+    artefact.save(model, processor, ClueWords(heads=heads), tmp_path / "model", {}, "")
+    export(tmp_path / "model", tmp_path / "merged")
+    tracks = [{"face": readers["face"].get(s.id)} for s in samples]
+    expected = [ClueWords(heads=heads).describe(t) for t in tracks]
+    assert any(expected)
+    for folder in ("model", "merged"):
+        loaded = artefact.load(tmp_path / folder, torch.float32)
+        assert [loaded.clues.describe(t) for t in tracks] == expected
+
+
+def test_another_models_heads_are_refused(tmp_path: Path) -> None:
+    samples, readers, _ = corpus()
+    assert read_heads(tmp_path, STREAMS) is None
+    write_heads(fit_clue_heads(STREAMS, readers, samples, 0.5)[0], tmp_path)
+    with pytest.raises(EmollamaError, match=f"{CLUE_HEADS_FILE}: the face head reads face=9"):
+        read_heads(tmp_path, [StreamConfig("face", "face", "f", width=8)])
+    (tmp_path / CLUE_HEADS_FILE).write_bytes(b"no")
+    with pytest.raises(EmollamaError, match="is not a file of heads"):
+        read_heads(tmp_path, STREAMS)
+
+
+def test_clues_that_nobody_knows_are_one_line() -> None:
+    samples, readers, _ = corpus(known=False)
+    with pytest.raises(EmollamaError, match=r"model.clue_heads: 0 training samples have a face"):
+        fit_clue_heads(STREAMS, readers, samples, 0.5)
