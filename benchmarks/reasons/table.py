@@ -1,130 +1,189 @@
-"""Are the reasons true, and do they follow a changed cue? The table of docs/reasons.md.
+"""Are the reasons true, and do they follow a changed cue? The tables of docs/reasons.md.
 
 python -m benchmarks.reasons.table    # from the predictions in results/reasons
 
 NAME-probe.jsonl and NAME-twins.jsonl there are the `predictions.jsonl` of `emollama evaluate` on
-the test split of the probe corpus and on twins; those called baseline are the `baseline.jsonl`
-beside them.
+the test split of the probe corpus and on twins, NAME-SEED-probe.jsonl those of further seeds, with
+the model's own rows only; those called baseline are the `baseline.jsonl` beside them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from emollama.base.errors import one_line_errors
 from emollama.evaluation.known_clues import KNOWN_CLUES
 from emollama.scoring.metrics.bootstrap import Draws
 from emollama.scoring.metrics.context import Context
 from emollama.scoring.metrics.faithfulness import ClueScores, Faithfulness, clue_faithfulness
-from emollama.scoring.metrics.hallucination import hallucination
+from emollama.scoring.metrics.hallucination import Hallucination, hallucination
 from emollama.scoring.metrics.twins import Following, Twins, twins
-from emollama.scoring.predictions.prediction import MODEL, Prediction
+from emollama.scoring.predictions.prediction import MODEL
 from emollama.scoring.predictions.predictions import Predictions, read_predictions
-from emollama.scoring.predictions.systems import JOINT
+from emollama.scoring.predictions.systems import JOINT, SHOWN, TEMPLATE, WITHOUT_CLUES
 from emollama.scoring.report.cells import Table, score_text
 from emollama.scoring.report.scoring import score_predictions
 from emollama.scoring.report.tables import table_markdown
 
 RESULTS = Path(__file__).parents[2] / "results" / "reasons"
-BASELINE = "baseline"
-SHUFFLED = "combined"
-NAMES = {
-    "before": "before: quickstart",
-    "before-unaided": "before, without measured clues in the prompt",
-    "twins": "sft on twins",
-    "dpo": "sft, then dpo",
-    "grpo": "sft, then grpo",
-    "combined": "sft, dpo, then grpo",
-    "combined-unaided": "the same, without measured clues in the prompt",
-    BASELINE: "regression, and a template of the measured clues",
-}
-"""Rows of the table, by the beginning of the files' names."""
+BEST = "combined"
+TRAININGS = {"twins": "sft on twins", "dpo": "sft, then dpo", BEST: "sft, dpo, then grpo"}
+"""By the beginning of the files' names."""
+SEEDS = ("8", "9")
+"""Beside seed 7, which the rows with intervals are of."""
+ROWS = (
+    ("before", MODEL, "before: quickstart"),
+    ("before", WITHOUT_CLUES, "before, without clues in the prompt"),
+    *((name, MODEL, title) for name, title in TRAININGS.items()),
+    (BEST, SHOWN, "its reasons as they are shown"),
+    (BEST, TEMPLATE, "its labels, and a template of its clues"),
+    (BEST, WITHOUT_CLUES, "the same model, without clues in the prompt"),
+    ("baseline", JOINT, "regression, and a template of the quickstart's clues"),
+)
+"""File, system and title of each row."""
+COLUMNS = (
+    "", "weighted F1", "clue precision", "recall", "clue F1", "clues not there", "opposite",
+    "clues a reason", "change mentioned", "the rest unchanged", "labels differ",
+)  # fmt: skip
 
 _DRAWS: Draws = {"resamples": 1000, "seed": 7}
 _KNOWN = KNOWN_CLUES["probe"]
 
 
-def explained(found: Predictions, system: str) -> list[Prediction]:
-    """The rows of a system that give a reason for a clip whose clues are known."""
-    return [r for r in found.rows if r.system == system and r.reason is not None and r.clues]
+@dataclass(frozen=True)
+class Scores:
+    """Scores of the reasons of one system.
+
+    Attributes:
+        clues: named, against those of the clip.
+        wrong: named and not there.
+        count: clues named, a reason.
+        pairs: of twins, where there are any.
+    """
+
+    clues: Faithfulness
+    wrong: Hallucination
+    count: float
+    pairs: Twins | None
 
 
-def faithful(rows: Iterable[Prediction]) -> Faithfulness:
-    """The scores of the clues in reasons."""
-    rows = list(rows)
+def scores(probe: Predictions, pairs: Predictions | None, system: str) -> Scores:
+    """Score the reasons of a system for clips whose clues are known, and for twins."""
+    rows = [r for r in probe.rows if r.system == system and r.reason is not None and r.clues]
     reasons = {r.id: r.reason or "" for r in rows}
-    clues = {r.id: r.clues or () for r in rows}
-    return clue_faithfulness(reasons, clues, _KNOWN.named_in, **_DRAWS)
+    held = {r.id: r.clues or () for r in rows}
+    wrong = hallucination(rows, _KNOWN, **_DRAWS)
+    assert wrong is not None
+    return Scores(
+        clue_faithfulness(reasons, held, _KNOWN.named_in, **_DRAWS),
+        wrong,
+        float(np.mean([len(_KNOWN.named_in(reason)) for reason in reasons.values()])),
+        _paired(pairs, system) if pairs else None,
+    )
 
 
-def paired(found: Predictions, system: str) -> Twins | None:
-    """The scores of pairs."""
+def cells(found: Scores, system: str) -> tuple[str, ...]:
+    """The cells of a row from the clues on."""
+    pairs = found.pairs
+    followed = pairs.reasons.get(system) if pairs else None
+    differ = pairs.labels.get(system) if pairs else None
+    return (
+        *_clue_cells(found.clues.own),
+        f"{found.wrong.own.all.value:.1%}", f"{found.wrong.own.opposite.value:.1%}",
+        f"{found.count:.1f}", *_following_cells(followed),
+        f"{differ.value:.2f}" if differ else "",
+    )  # fmt: skip
+
+
+def reasons_table(results: Path) -> Table:
+    """A row for each of `ROWS`, and one for the shuffled reasons of `BEST`."""
+    rows = []
+    for name, system, title in ROWS:
+        probe, pairs = _read(results, name)
+        found = scores(probe, pairs, system)
+        rows.append((title, _label_f1(probe, system), *cells(found, system)))
+        if (name, system) == (BEST, MODEL):
+            shuffled = found.pairs.shuffled if found.pairs else None
+            rows.append(
+                ("its reasons, shuffled", "", *_clue_cells(found.clues.shuffled), "", "", "",
+                 *_following_cells(shuffled), "")
+            )  # fmt: skip
+    return Table("Reasons on held-out voices, faces and sentences", COLUMNS, tuple(rows))
+
+
+def seeds_table(results: Path) -> Table:
+    """Mean over seeds, with the lowest and the highest."""
+    rows = []
+    for name, title in TRAININGS.items():
+        values = []
+        for run in (name, *(f"{name}-{seed}" for seed in SEEDS)):
+            probe, pairs = _read(results, run)
+            found = scores(probe, pairs, MODEL)
+            assert found.pairs is not None
+            followed = found.pairs.reasons[MODEL]
+            values.append((
+                _weighted_f1(probe, MODEL)["value"], found.clues.own.f1.value,
+                found.wrong.own.all.value, followed.recall.value, followed.specificity.value,
+            ))  # fmt: skip
+        rows.append((title, *map(_spread, np.array(values, float).T)))
+    columns = ("", "weighted F1", "clue F1", "clues not there", "change mentioned",
+               "the rest unchanged")  # fmt: skip
+    return Table(f"Seeds 7, {', '.join(SEEDS)}", columns, tuple(rows))
+
+
+def _read(results: Path, name: str) -> tuple[Predictions, Predictions | None]:
+    pairs = results / f"{name}-twins.jsonl"
+    probe = read_predictions(results / f"{name}-probe.jsonl")
+    return probe, read_predictions(pairs) if pairs.is_file() else None
+
+
+def _paired(found: Predictions, system: str) -> Twins | None:
     most = max(len(r.channels) for r in found.rows)
     rows = [r for r in found.rows if r.system == system and len(r.channels) == most]
     return twins({system: rows}, _KNOWN.named_in, **_DRAWS)
 
 
-def reasons_table(results: Path, names: Mapping[str, str] = NAMES) -> Table:
-    """A row for each system in `results`, and one for the shuffled reasons of `SHUFFLED`."""
-    rows = []
-    for name, title in names.items():
-        if not (results / f"{name}-probe.jsonl").is_file():
-            continue
-        system = JOINT if name == BASELINE else MODEL
-        found = read_predictions(results / f"{name}-probe.jsonl")
-        told = explained(found, system)
-        clues, wrong = faithful(told), hallucination(told, _KNOWN, **_DRAWS)
-        assert wrong is not None
-        count = sum(len(_KNOWN.named_in(r.reason or "")) for r in told) / len(told)
-        path = results / f"{name}-twins.jsonl"
-        pairs = paired(read_predictions(path), system) if path.is_file() else None
-        own = pairs.reasons[system] if pairs else None
-        rows.append(
-            (
-                title, _f1(found, system), *_cells(clues.own),
-                f"{wrong.own.all.value:.1%}", f"{wrong.own.opposite.value:.1%}", f"{count:.1f}",
-                *_follows(own),
-                f"{pairs.labels[system].value:.2f}" if pairs else "",
-            )
-        )  # fmt: skip
-        if name == SHUFFLED:
-            moved = _follows(pairs.shuffled if pairs else None)
-            rows.append(
-                ("its reasons, shuffled", "", *_cells(clues.shuffled), "", "", "", *moved, "")
-            )
-    return Table(
-        "Reasons on held-out voices, faces and sentences",
-        ("", "weighted F1", "clue precision", "recall", "clue F1", "clues not there", "opposite",
-         "clues a reason", "change mentioned", "the rest unchanged", "labels differ"),
-        tuple(rows),
-    )  # fmt: skip
-
-
-def _cells(clues: ClueScores) -> tuple[str, str, str]:
+def _clue_cells(clues: ClueScores) -> tuple[str, str, str]:
     return (
         f"{clues.precision.value:.2f}", f"{clues.recall.value:.2f}", score_text(clues.f1.to_dict()),
     )  # fmt: skip
 
 
-def _follows(found: Following | None) -> tuple[str, str]:
+def _following_cells(found: Following | None) -> tuple[str, str]:
     if found is None:
         return "", ""
     return score_text(found.recall.to_dict()), f"{found.specificity.value:.2f}"
 
 
-def _f1(found: Predictions, system: str) -> str:
+def _label_f1(found: Predictions, system: str) -> str:
+    """Of a system with labels of its own."""
+    if system not in (MODEL, JOINT):
+        return ""
+    return score_text(_weighted_f1(found, system))
+
+
+def _weighted_f1(found: Predictions, system: str) -> dict[str, float]:
     rows = tuple(r for r in found.rows if r.system == system)
     scored = score_predictions(
         Predictions(found.header, rows), Context(found.header.labels), ["weighted_f1"], **_DRAWS
     )
-    return score_text(scored["results"][0])
+    result: dict[str, float] = scored["results"][0]
+    return result
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"{np.mean(values):.3f} ({min(values):.3f} to {max(values):.3f})"
 
 
 @one_line_errors
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     print(table_markdown(reasons_table(RESULTS)))
+    print(table_markdown(seeds_table(RESULTS)))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from emollama.manifest.sample import Manifest, Sample
 from emollama.runs.artefact import Artefact, LoadedSamples, ModelAnswer
 from emollama.scoring.predictions.parsing import Parsed, get_parser, parse_words
 from emollama.scoring.predictions.prediction import Prediction, set_name
-from emollama.scoring.predictions.systems import TEMPLATE, WITHOUT_CLUES
+from emollama.scoring.predictions.systems import SHOWN, TEMPLATE, WITHOUT_CLUES
 
 REASONS, DESCRIBE = "reasons", "describe"
 UNAIDED = "reasons without clues"
@@ -94,8 +94,9 @@ class Questions:
     ) -> Iterator[Prediction]:
         """A row with other reasons for its label, to compare the model's own with."""
         plain = row.model_copy(update={"latency_ms": None, "answer": None})
-        if row.label and (fields := self.template(sample, row.label)):
-            yield plain.model_copy(update={"system": TEMPLATE, **fields})
+        for system, written in ((SHOWN, row.reason or ""), (TEMPLATE, "")):
+            if row.label and (fields := self.checked(sample, written, row.label)):
+                yield plain.model_copy(update={"system": system, **fields})
         if unaided is not None:
             fields = {"system": WITHOUT_CLUES, "reason": str(unaided["text"])}
             yield plain.model_copy(update=fields)
@@ -112,9 +113,11 @@ class Questions:
         more = {"fold": self._fold}
         return self._rows.worded(sample, channels, str(answer["text"]), more)
 
-    def template(self, sample: Sample, label: str) -> dict[str, Any]:
-        """The sentence of a clip's measured clues as a reason for `label`; {} without clues."""
-        text = self.loaded.checked(sample.id, "", label).text
+    def checked(self, sample: Sample, written: str, label: str) -> dict[str, Any]:
+        """What stands of a reason for `label`, else the sentence of the clip's measured clues; {}
+        without clues.
+        """
+        text = self.loaded.checked(sample.id, written, label).text
         return {} if text is None else self._reason(sample, text)
 
     def _reason(self, sample: Sample, text: str) -> dict[str, Any]:

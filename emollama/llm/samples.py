@@ -93,6 +93,7 @@ class LlmSamples(LoadedSamples):
         """Whether prompts for reasons hold clues; see `LoadedSamples.clues_are_told`."""
         asked = self.processor.clues != "never" and "clues" in self.processor.layout.fields
         measured = any(s.columns for s in self.clues.statistics.values())
+        measured = measured or self.clues.heads is not None
         return asked and (measured or any(s.clues for s in self.samples))
 
     def checked(self, sample_id: str, written: str, label: str) -> CheckedReason:

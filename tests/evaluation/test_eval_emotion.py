@@ -23,7 +23,7 @@ from emollama.llm.training.sft import train
 from emollama.manifest.sample import read_manifest, write_manifest
 from emollama.scoring.predictions.prediction import MODEL, Prediction
 from emollama.scoring.predictions.predictions import read_predictions
-from emollama.scoring.predictions.systems import TEMPLATE, WITHOUT_CLUES
+from emollama.scoring.predictions.systems import SHOWN, TEMPLATE, WITHOUT_CLUES
 from emollama.workers.shares import Share
 from tests import warm
 from tests.llm.training.corpus import make
@@ -72,7 +72,7 @@ def whole(preset: Path) -> list[Prediction]:
     written = rows(preset.parent / "whole")
     found = [r for r in written if r.system == MODEL]
     unaided = [r for r in written if r.system == WITHOUT_CLUES]
-    assert {r.system for r in written} == {MODEL, TEMPLATE, WITHOUT_CLUES}
+    assert {r.system for r in written} == {MODEL, SHOWN, TEMPLATE, WITHOUT_CLUES}
     # The prompts without clues are others, and the answers to explain the same.
     assert [(r.id, r.label) for r in unaided] == [(r.id, r.label) for r in found[90:]]
     assert [r.reason for r in unaided] != [r.reason for r in found[90:]]

@@ -35,6 +35,9 @@ FEWEST = 8
 STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
 """C of the regressions of a channel: the one with the best held-out likelihood is taken."""
 
+_IDS: dict[Channel, str] = {"voice": "voice_id", "face": "face_id", "words": "sentence_id"}
+"""Keys of `Sample.truth`: one voice may stand with many faces, so a channel has its own groups."""
+
 Words = dict[str, dict[str, str]]
 """Clue words by sample id and channel."""
 
@@ -122,7 +125,9 @@ def channel_of(clue: str) -> Channel:
 
 
 def _words(clue: str) -> str:
-    return PHRASES[clue].removeprefix("a ").removeprefix("an ")
+    """A clue as it stands in a prompt: "high pitch", but "an accusation"."""
+    phrase = PHRASES[clue]
+    return phrase if channel_of(clue) == "words" else phrase.removeprefix("a ").removeprefix("an ")
 
 
 def _often_enough(shown: np.ndarray) -> bool:
@@ -150,7 +155,10 @@ def _known(
             f"{2 * FEWEST} are needed"
         )
     x, y = np.stack(rows), np.array(shown)
-    groups = groups_of(kept)
+    own_id = _IDS[channel]
+    groups = [
+        str(s.truth.get(own_id, group)) for s, group in zip(kept, groups_of(kept), strict=True)
+    ]
     if len(set(groups)) < FOLDS:
         groups = [s.id for s in kept]
     return _Known(kept, x, y, list(GroupKFold(FOLDS).split(x, groups=groups)))

@@ -11,5 +11,8 @@ TEMPLATE = "template of the measured clues"
 """The model's own answers, with the sentence of the measured clues in place of its reasons."""
 WITHOUT_CLUES = "model without measured clues"
 """The model asked for a reason without the clues that its prompts otherwise hold."""
-OF_REASONS = (TEMPLATE, WITHOUT_CLUES)
+SHOWN = "reasons as shown"
+"""The model's reasons as a user sees them: held against the measured clues, without what these do
+not bear out (`scoring.reasons.check`)."""
+OF_REASONS = (SHOWN, TEMPLATE, WITHOUT_CLUES)
 """Answered beside the model to compare reasons with, and for nothing else."""

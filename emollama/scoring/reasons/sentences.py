@@ -59,6 +59,8 @@ def clue_reason(clues: Mapping[str, str], label: str, draw: random.Random) -> st
         parts.append(draw.choice(_ORDINARY) if voice == ORDINARY else _voice(voice, draw))
     if face := clues.get("face"):
         parts.append(draw.choice(_FACE).format(shows=_face_shows(face)))
+    if content := clues.get("words"):
+        parts.append(_told_of(content))
     if not parts:
         return None
     ending = draw.choice(_LABEL).format(label=label, adjective=adjective(label))
@@ -88,6 +90,8 @@ def measured_reason(
         said = " ".join(text.replace('"', "'").split())
         stop = "" if said.endswith((".", "!", "?", "…", "。", "！", "？")) else "."
         parts.append(f'The person says: "{said}{stop}"')
+        if content := clues.get("words"):
+            parts.append(_told_of(content))
     if not parts:
         return None
     return " ".join([*parts, scores_sentence(label)])
@@ -123,6 +127,10 @@ def _voice_told(words: Sequence[str]) -> str:
     elif pauses:
         clauses.append(f"there are {pauses}")
     return ", and ".join(clauses)
+
+
+def _told_of(words: str) -> str:
+    return f"The words tell of {listed(words.split(', '))}."
 
 
 def _face_shows(words: str) -> str:
