@@ -55,7 +55,7 @@ def named(words: Sequence[str], logits: np.ndarray, threshold: float) -> str:
 
 def write_heads(heads: ClueHeads, folder: Path) -> None:
     """Write them into an artefact's folder."""
-    about = {"threshold": str(heads.threshold), "words": json.dumps(heads.words)}
+    about = {"threshold": str(heads.threshold), "clues": json.dumps(heads.words)}
     files.write_heads(folder / CLUE_HEADS_FILE, heads.heads, about)
 
 
@@ -80,7 +80,7 @@ def read_heads(folder: Path, streams: Sequence[StreamConfig]) -> ClueHeads | Non
 
 
 def _words(about: Mapping[str, str]) -> dict[Channel, tuple[str, ...]]:
-    found = json.loads(about["words"])
+    found = json.loads(about["clues"])
     if not isinstance(found, dict):
-        raise ValueError("words: is not a table")
+        raise ValueError("clues: is not a table")
     return {channel: tuple(map(str, words)) for channel, words in found.items()}

@@ -41,7 +41,8 @@ def test_every_predictions_file_is_scored_here() -> None:
     others -= {str(p) for p in RESULTS.glob("people/*.jsonl")}  # tests/people, test_enrolment
     others -= {str(p) for p in RESULTS.glob("recordings/*.jsonl")}  # tests/recordings
     others -= {str(p) for p in RESULTS.glob("arena/*.jsonl")}  # tests/arena
-    others -= {str(p) for p in RESULTS.glob("reasons/*.jsonl")}  # tests/evaluation
+    for folder in ("reasons", "seeds"):  # tests/evaluation
+        others -= {str(p) for p in RESULTS.glob(f"{folder}/**/*.jsonl")}
     assert others == beside | offsets
     assert BENCHES == [
         "corpora/javased", "corpora/voice", "corpora/words", "fusion/probe", "fusion/ravdess",

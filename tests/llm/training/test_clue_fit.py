@@ -13,10 +13,11 @@ from emollama.base.errors import EmollamaError
 from emollama.base.paths import CLUE_HEADS_FILE
 from emollama.encoders.base import FeatureTrack
 from emollama.llm import artefact
-from emollama.llm.clue_heads import named, read_heads, write_heads
+from emollama.llm.clue_heads import ClueHeads, named, read_heads, write_heads
 from emollama.llm.clues import ClueWords
 from emollama.llm.configuration import StreamConfig
 from emollama.llm.evidence import EvidenceReader
+from emollama.llm.heads import Head
 from emollama.llm.interop.export import export
 from emollama.llm.options import LoraSection
 from emollama.llm.training import clue_fit
@@ -120,6 +121,24 @@ def test_the_stored_and_the_exported_model_name_the_same(tmp_path: Path) -> None
     for folder in ("model", "merged"):
         loaded = artefact.load(tmp_path / folder, torch.float32)
         assert [loaded.clues.describe(t) for t in tracks] == expected
+
+
+def test_heads_of_every_channel_are_read_back(tmp_path: Path) -> None:
+    """What is said about a head must not take the place of the channel named words."""
+    streams = [StreamConfig(f"{c}_track", c, "s", width=2) for c in ("voice", "face", "words")]
+    draw = np.random.default_rng(0)
+    heads = {
+        s.channel: Head({s.name: 2}, *(draw.normal(size=n).astype(np.float32)
+                                       for n in (2, 2, (k + 1, 2), k + 1)))
+        for k, s in enumerate(streams)
+    }  # fmt: skip
+    clues = {s.channel: tuple(f"{s.channel} {i}" for i in range(k + 1))
+             for k, s in enumerate(streams)}  # fmt: skip
+    write_heads(ClueHeads(0.4, heads, clues), tmp_path)
+    found = read_heads(tmp_path, streams)
+    assert found is not None and found.threshold == 0.4 and found.words == clues
+    for channel, head in heads.items():
+        np.testing.assert_array_equal(found.heads[channel].coefficients, head.coefficients)
 
 
 def test_another_models_heads_are_refused(tmp_path: Path) -> None:
