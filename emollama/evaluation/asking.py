@@ -113,10 +113,12 @@ class Questions:
         more = {"fold": self._fold}
         return self._rows.worded(sample, channels, str(answer["text"]), more)
 
+    def template(self, sample: Sample, label: str) -> dict[str, Any]:
+        """The sentence of a clip's measured clues as a reason for `label`; {} without clues."""
+        return self.checked(sample, "", label)
+
     def checked(self, sample: Sample, written: str, label: str) -> dict[str, Any]:
-        """What stands of a reason for `label`, else the sentence of the clip's measured clues; {}
-        without clues.
-        """
+        """What stands of a reason for `label`, else the sentence of the clip's measured clues."""
         text = self.loaded.checked(sample.id, written, label).text
         return {} if text is None else self._reason(sample, text)
 
