@@ -53,7 +53,7 @@ def reading_table() -> Table:
     texts, held = drawn(), {name: r.clues or () for name, r in reasons().items()}
     named = KNOWN_CLUES["probe"].named_in
     readings: Mapping[str, Mapping[str, set[str]]] = {
-        "the scorer": {name: named(text) for name, text in texts.items()},
+        "the scorer": {name: set(named(text)) for name, text in texts.items()},
         **{f"reader {r.upper()}": labels(r) for r in READERS},
     }
     rows = []

@@ -70,7 +70,7 @@ class LlmSession(Session):
             return found
         clips = f"{person.clips} clip{'s' if person.clips > 1 else ''}"
         who = "this person" if found.person_name is None else f"'{found.person_name}'"
-        clues = self.artefact.clues.describe(found.evidence.tracks, raw.tracks)
+        clues = self.artefact.clues.describe(found.evidence.tracks, raw.evidence.tracks)
         return replace(found, clues=clues, compared_with=f"{clips} of {who}")
 
     def forget(self, look: ClipView) -> None:
