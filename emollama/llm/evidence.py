@@ -76,8 +76,8 @@ class EvidenceReader:
     """Reads the evidence of samples, with the clue words of the training split.
 
     `known`: what people are known by. `shifts` are added to the tracks of training samples
-    (`probe.start_from_probe`). Clue words are those of the tracks as they are, or of training
-    samples by id and channel those `given`.
+    (`probe.start_from_probe`). Clue words are those of the tracks as they are; by training
+    sample and channel, the known ones that are `given`.
     """
 
     def __init__(

@@ -1,10 +1,8 @@
 """Fitting clue heads: which clues a clip shows, from what is known of the training clips.
 
-A regression overfits its training clips: on them it names nearly every clue rightly, on people
-whom it never met much less often, and a language model that learns from the former copies too
-much. So a training clip is given the clues named by a regression that was fitted without its group
-(cross-fitting, as in stacked generalization: Wolpert, 1992). How strongly the regressions are
-regularised is chosen on the same folds.
+In training the prompt of a reason holds the clues that are known to be in the clip, so the language
+model learns to name what the prompt names. When it is asked, the heads fill in: how much is named
+that is not there is a matter of their threshold alone, which can be chosen without training again.
 """
 
 from __future__ import annotations
@@ -18,7 +16,7 @@ from sklearn.model_selection import GroupKFold
 
 from emollama.base.errors import EmollamaError
 from emollama.features.tracks import TrackReader
-from emollama.llm.clue_heads import ClueHeads, named
+from emollama.llm.clue_heads import ClueHeads
 from emollama.llm.clues import ClueWords
 from emollama.llm.configuration import StreamConfig
 from emollama.llm.evidence import fit_clues
@@ -28,7 +26,7 @@ from emollama.llm.training.methods.phrases import clues_named
 from emollama.llm.training.probe import FOLDS, groups_of
 from emollama.manifest.channels import Channel
 from emollama.manifest.sample import Sample
-from emollama.probe.vocabulary import PHRASES, rendered_clues
+from emollama.probe.vocabulary import PHRASES, face_clues, rendered_clues
 
 FEWEST = 8
 """Clips with a clue, and without, for it to be learned."""
@@ -39,7 +37,7 @@ _IDS: dict[Channel, str] = {"voice": "voice_id", "face": "face_id", "words": "se
 """Keys of `Sample.truth`: one voice may stand with many faces, so a channel has its own groups."""
 
 Words = dict[str, dict[str, str]]
-"""Clue words by sample id and channel."""
+"""Known clues in words, by sample id and channel."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +45,11 @@ class _Known:
     """The training clips of a channel whose clues are known.
 
     Attributes:
-        samples: the clips.
         rows: means [n, D] of their tracks.
         shown: bool [n, K], whether a clip shows each clue.
         folds: (fitted on, held out) indices.
     """
 
-    samples: Sequence[Sample]
     rows: np.ndarray
     shown: np.ndarray
     folds: Sequence[tuple[np.ndarray, np.ndarray]]
@@ -65,12 +61,12 @@ def training_clues(
     readers: Mapping[str, TrackReader],
     samples: Sequence[Sample],
 ) -> tuple[ClueWords, Words]:
-    """A run's rules and clue heads, and the clue words of training clips that differ from them."""
+    """A run's rules and clue heads, and the known clues of its training clips in words."""
     clues = fit_clues(readers, samples, config.tasks.reason.voice_rules)
     if not config.model.clue_heads:
         return clues, {}
-    heads, held_out = fit_clue_heads(streams, readers, samples, config.model.clue_heads)
-    return replace(clues, heads=heads), held_out
+    heads = fit_clue_heads(streams, readers, samples, config.model.clue_heads)
+    return replace(clues, heads=heads), {s.id: known_words(s) for s in samples}
 
 
 def fit_clue_heads(
@@ -78,8 +74,8 @@ def fit_clue_heads(
     readers: Mapping[str, TrackReader],
     samples: Sequence[Sample],
     threshold: float,
-) -> tuple[ClueHeads, Words]:
-    """The clue heads of all channels that have streams, and the clue words of the training clips.
+) -> ClueHeads:
+    """The clue heads of all channels that have streams.
 
     Args:
         streams: of the model.
@@ -92,7 +88,6 @@ def fit_clue_heads(
     """
     found: dict[Channel, Head] = {}
     names: dict[Channel, tuple[str, ...]] = {}
-    held_out: Words = {s.id: {} for s in samples}
     for channel, widths in streams_of(streams).items():
         clues = [c for c in PHRASES if channel_of(c) == channel]
         known = _known(channel, clues, widths, readers, samples)
@@ -103,18 +98,29 @@ def fit_clue_heads(
                 f"samples have and {FEWEST} have not; reasons or truth tell of {len(kept)}"
             )
         names[channel] = tuple(_words(clues[k]) for k in kept)
-        strength, logits = _chosen(widths, known, kept)
-        found[channel] = _fit(widths, known.rows, known.shown[:, kept], strength)
-        for sample, row in zip(known.samples, logits, strict=True):
-            held_out[sample.id][channel] = named(names[channel], row, threshold)
-    return ClueHeads(threshold, found, names), held_out
+        shown = known.shown[:, kept]
+        strength = _strength(widths, known, shown)
+        found[channel] = _fit(widths, known.rows, shown, strength)
+    return ClueHeads(threshold, found, names)
 
 
-def clues_known(sample: Sample) -> frozenset[str]:
-    """The clues of a training sample: what was rendered, else what its reference reason names."""
+def clues_known(sample: Sample) -> tuple[str, ...]:
+    """The clues of a training sample, units from the strongest on: what was rendered, else what its
+    reference reason names.
+    """
     if "face_units" in sample.truth:
-        return frozenset(rendered_clues(sample.truth))
-    return frozenset(clues_named(sample.targets.reason or ""))
+        units, clues = face_clues(sample.truth["face_units"]), rendered_clues(sample.truth)
+        return (*units, *(c for c in PHRASES if c in clues and c not in units))
+    named = clues_named(sample.targets.reason or "")
+    return tuple(c for c in PHRASES if c in named)
+
+
+def known_words(sample: Sample) -> dict[str, str]:
+    """The known clues of a training sample, as they stand in a prompt, by channel."""
+    found: dict[str, list[str]] = {}
+    for clue in clues_known(sample):
+        found.setdefault(channel_of(clue), []).append(_words(clue))
+    return {channel: ", ".join(words) for channel, words in found.items()}
 
 
 def channel_of(clue: str) -> Channel:
@@ -161,25 +167,19 @@ def _known(
     ]
     if len(set(groups)) < FOLDS:
         groups = [s.id for s in kept]
-    return _Known(kept, x, y, list(GroupKFold(FOLDS).split(x, groups=groups)))
+    return _Known(x, y, list(GroupKFold(FOLDS).split(x, groups=groups)))
 
 
-def _chosen(
-    widths: Mapping[str, int], known: _Known, kept: Sequence[int]
-) -> tuple[float, np.ndarray]:
-    """The best of `STRENGTHS`, and the held-out logits [n, K] with it."""
-    best: tuple[float, float, np.ndarray] | None = None
-    shown = known.shown[:, kept]
+def _strength(widths: Mapping[str, int], known: _Known, shown: np.ndarray) -> float:
+    """The best of `STRENGTHS` for regressions of clues [n, K]."""
+    losses = []
     for strength in STRENGTHS:
         logits = np.zeros(shown.shape)
         for fit, rest in known.folds:
             head = _fit(widths, known.rows[fit], shown[fit], strength)
             logits[rest] = head.columns(known.rows[rest]) @ head.coefficients.T + head.intercept
-        loss = float(np.logaddexp(0, np.where(shown, -logits, logits)).mean())
-        if best is None or loss < best[0]:
-            best = loss, strength, logits
-    assert best is not None
-    return best[1], best[2]
+        losses.append(float(np.logaddexp(0, np.where(shown, -logits, logits)).mean()))
+    return STRENGTHS[int(np.argmin(losses))]
 
 
 def _fit(widths: Mapping[str, int], rows: np.ndarray, shown: np.ndarray, strength: float) -> Head:

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold, cross_val_score
 
 from emollama.base.errors import EmollamaError
 from emollama.base.paths import CLUE_HEADS_FILE
 from emollama.encoders.base import FeatureTrack
 from emollama.llm import artefact
-from emollama.llm.clue_heads import ClueHeads, named, read_heads, write_heads
+from emollama.llm.clue_heads import ClueHeads, read_heads, write_heads
 from emollama.llm.clues import ClueWords
 from emollama.llm.configuration import StreamConfig
 from emollama.llm.evidence import EvidenceReader
@@ -21,7 +22,7 @@ from emollama.llm.heads import Head
 from emollama.llm.interop.export import export
 from emollama.llm.options import LoraSection
 from emollama.llm.training import clue_fit
-from emollama.llm.training.clue_fit import fit_clue_heads
+from emollama.llm.training.clue_fit import fit_clue_heads, known_words
 from emollama.manifest.labels import get_label_set
 from emollama.manifest.sample import Sample, Targets
 from emollama.probe.vocabulary import PHRASES
@@ -67,7 +68,7 @@ def words(units: np.ndarray) -> set[str]:
 
 def test_a_clip_of_somebody_else_is_described_by_what_it_shows() -> None:
     samples, readers, shown = corpus()
-    heads, _ = fit_clue_heads(STREAMS, readers, samples[:40], 0.5)
+    heads = fit_clue_heads(STREAMS, readers, samples[:40], 0.5)
     clues = ClueWords(heads=heads)
     right = [
         set(clues.describe({"face": readers["face"].get(s.id)}).get("face", "").split(", ")) - {""}
@@ -78,37 +79,50 @@ def test_a_clip_of_somebody_else_is_described_by_what_it_shows() -> None:
     assert clues.describe({"face": None}) == {}
 
 
-def test_training_clips_are_described_as_if_held_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By a regression that saw nobody of their group, in the prompts of training only."""
+def test_strength_is_chosen_on_people_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The regression of the chosen strength is fitted on all clips with a known clue."""
     samples, readers, shown = corpus()
-    monkeypatch.setattr(clue_fit, "STRENGTHS", (0.05,))
-    heads, given = fit_clue_heads(STREAMS, readers, samples[:40], 0.5)
-    # clips without a known clue say nothing about the others: "little" names none
-    known = [s for s in samples[:40] if shown[s.id].any()]
-    assert {name for name, by in given.items() if by} == {s.id for s in known}
+    known = [s for s in samples if shown[s.id].any()]  # "little" names none
     x = np.stack([readers["face"].get(s.id).values[0] for s in known])
     y = np.stack([shown[s.id] for s in known])
-    groups = np.array([s.group for s in known])
-    sizes = {g: (groups == g).sum() for g in groups}
-    largest = max(sizes, key=sizes.__getitem__)  # of six groups in five folds: alone in its fold
-    rest, own = groups != largest, groups == largest
-    mean, deviation = x[rest].mean(0), x[rest].std(0)
-    logits = np.stack([
-        LogisticRegression(C=0.05, max_iter=1000)
-        .fit((x[rest] - mean) / deviation, y[rest, k])
-        .decision_function((x[own] - mean) / deviation)
-        for k in range(3)
-    ], axis=1)  # fmt: skip
-    expected = [named(heads.words["face"], row, 0.5) for row in logits]
-    found = [given[s.id]["face"] for s, its in zip(known, own, strict=True) if its]
-    assert found == expected
-    reader = EvidenceReader(readers, ClueWords(heads=heads), given={known[0].id: {"face": "X"}})
-    assert reader.read(known[0]).clues == {"face": "X"}
+    x = (x - x.mean(0)) / x.std(0)
+    groups = [s.group for s in known]
+    losses = [
+        sum(
+            -cross_val_score(LogisticRegression(C=c), x, y[:, k], groups=groups, cv=GroupKFold(5),
+                             scoring="neg_log_loss").mean()
+            for k in range(3)
+        )
+        for c in (0.001, 0.1)
+    ]  # fmt: skip
+    best = (0.001, 0.1)[int(np.argmin(losses))]
+    monkeypatch.setattr(clue_fit, "STRENGTHS", (0.001, 0.1))
+    heads = fit_clue_heads(STREAMS, readers, samples, 0.5).heads["face"]
+    wanted = [LogisticRegression(C=best, max_iter=1000).fit(x, y[:, k]).coef_[0] for k in range(3)]
+    np.testing.assert_allclose(heads.coefficients, wanted, atol=1e-3)
+
+
+def test_prompts_of_training_clips_hold_what_is_known() -> None:
+    """What was rendered, units from the strongest on; else what the reference reason names."""
+    truth = {"face_units": {"AU4": 0.5, "AU12": 0.9, "AU6": 0.1}, "words": "angry",
+             "prosody": {"pitch": "low", "rate": "normal"}}  # fmt: skip
+    rendered = Sample(id="a", truth=truth, targets=Targets(reason="A lively melody."))
+    assert known_words(rendered) == {
+        "face": "lip corners pulled up, brows drawn together", "voice": "low pitch",
+        "words": "an accusation",
+    }  # fmt: skip
+    named = Sample(id="b", targets=Targets(reason="A dropped jaw and a lively melody."))
+    assert known_words(named) == {"face": "dropped jaw", "voice": "lively melody"}
+    _, readers, _ = corpus()
+    reader = EvidenceReader(readers, ClueWords(), given={"c1": known_words(rendered)})
+    clip = Sample(id="c1")
+    assert reader.read(clip).clues == known_words(rendered)
+    assert EvidenceReader(readers, ClueWords()).read(clip).clues == {}
 
 
 def test_the_stored_and_the_exported_model_name_the_same(tmp_path: Path) -> None:
     samples, readers, _ = corpus()
-    heads, _ = fit_clue_heads(STREAMS, readers, samples, 0.4)
+    heads = fit_clue_heads(STREAMS, readers, samples, 0.4)
     model, processor = artefact.build(
         str(tiny_llm(tmp_path / "llm")), "emollama-chat", STREAMS, get_label_set("mer2023"),
         LoraSection(r=4, alpha=8), torch.float32, seed=3,
@@ -144,7 +158,7 @@ def test_heads_of_every_channel_are_read_back(tmp_path: Path) -> None:
 def test_another_models_heads_are_refused(tmp_path: Path) -> None:
     samples, readers, _ = corpus()
     assert read_heads(tmp_path, STREAMS) is None
-    write_heads(fit_clue_heads(STREAMS, readers, samples, 0.5)[0], tmp_path)
+    write_heads(fit_clue_heads(STREAMS, readers, samples, 0.5), tmp_path)
     with pytest.raises(EmollamaError, match=f"{CLUE_HEADS_FILE}: the face head reads face=9"):
         read_heads(tmp_path, [StreamConfig("face", "face", "f", width=8)])
     (tmp_path / CLUE_HEADS_FILE).write_bytes(b"no")
