@@ -32,7 +32,7 @@ UNIT_NAMES: dict[str, str] = {
 }
 
 _RAISE = r"(?:rais|lift|elevat|arch)\w*"
-_UP = rf"(?:{_RAISE}|(?:go|goes|went|pull\w*|mov\w*) up)"
+_UP = rf"(?:{_RAISE}|(?:go|goes|went|pull\w*|mov\w*|shoot\w*|shot) up)"
 _DOWNWARD = r"(?:lower|furrow|knit|drawn?|droop|depress|downturn|turned down|frown)\w*"
 _DOWN = rf"(?:{_DOWNWARD}|down\w*)"
 _GAP = r"[^\w,;:.()]+"
@@ -88,6 +88,7 @@ _PATTERNS: dict[str, str] = {
     "AU25": _either(_LIP, r"(?:part|apart)\w*")
     + rf"|{_LITTLE}[ -]open(?:ed)? mouth|mouth (?:\w+ )?{_LITTLE} open",
     "AU26": r"jaw\W+(?:\w+ ){0,2}?(?:drop|fall|fell|hang|hung)\w*|(?:dropped|fallen)\W+jaw|"
+    + r"drop\w* (?:his|her|their|the) jaw|"
     + rf"mouth{_OPEN}(?:open|wide|agape)\w*{_ITS_OWN}|(?<!slightly )(?<!half )open\w*{_BEFORE}mouth"
     + rf"|(?:wide|agape)\w*{_BEFORE}mouth"
     + r"|wide-mouthed",
