@@ -48,7 +48,7 @@ from emollama.llm.training.methods.choice import freeze, schedule_of, trainer_of
 from emollama.llm.training.methods.reference import FOLDER as REFERENCE
 from emollama.llm.training.monitors import require_monitors
 from emollama.llm.training.probe import Shifts, start_from_probe
-from emollama.llm.training.start import start_from
+from emollama.llm.training.start import require_start, start_from
 from emollama.llm.training.trainer import (
     VALIDATION,
     EmotionTrainer,
@@ -109,6 +109,11 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
     for leak in leakage(manifest.samples) if manifest.split_sha256 else ():
         say(f"WARNING: {leak}")
     streams, readers = open_streams(store_of(manifest, config.data), config.model.streams)
+    start = config.model.initialise_from
+    if start is not None and (start.exists() or resume is None):
+        start = require_start(start, config.model.llm, streams, config.model.lora)
+    else:  # A checkpoint of this run holds everything; what it started from may be gone by now.
+        start = None
     samples, left_out = training_samples(manifest, config.data, readers, config.tasks.shares)
     tell_left_out(left_out, say)
     balance = balance_of(manifest, samples)
@@ -136,11 +141,9 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
     if slow := told_slow(config.model.quantise, device):
         say(slow)
     shifts: Shifts = {}
-    if config.model.initialise_from is not None:
-        # A checkpoint of this run holds everything; what it started from may be gone by now.
-        if config.model.initialise_from.exists() or resume is None:
-            say(start_from(model, processor, config.model.initialise_from))
-    else:
+    if start is not None:
+        say(start_from(model, processor, start))
+    elif config.model.initialise_from is None:
         fit_standardisers(artefact.bare(model), readers, samples)
     if probed := [s.name for s in config.model.streams if s.initial_weights == "probe"]:
         against = people.transductive.readers(readers) if people else readers
