@@ -302,6 +302,14 @@ def _completion(data: bytes) -> Reply:
         tokens = _count(used.get("prompt_tokens")), _count(used.get("completion_tokens"))
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise _TransientError("its answer is not a chat completion") from error
-    text = content if isinstance(content, str) else ""
     # JSON may name half a character, which no file can hold.
-    return Reply(text.encode("utf-8", "replace").decode("utf-8"), *tokens)
+    return Reply(_text(content).encode("utf-8", "replace").decode("utf-8"), *tokens)
+
+
+def _text(content: Any) -> str:
+    """The text of a message: whole, or joined from its parts of type "text"; "" without one."""
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    texts = [p.get("text") for p in parts if isinstance(p, dict) and p.get("type") == "text"]
+    return "".join(text for text in texts if isinstance(text, str))
