@@ -255,10 +255,10 @@ class Endpoint:
         if status in _PASSING or status >= 500:
             raise _TransientError(f"status {status}", _seconds(answer.headers.get("Retry-After")))
         if status != 200:
-            told = " ".join(data.decode("utf-8", "replace").split())
-            told = (told.replace(self._key, "***") if self._key else told)[:200]
+            said = " ".join(data.decode("utf-8", "replace").split())
+            said = (said.replace(self._key, "***") if self._key else said)[:200]
             everyone = status in _FOR_ALL or 300 <= status < 400
-            raise _RefusedError(str(status), f"status {status}: {told}", everyone)
+            raise _RefusedError(str(status), f"status {status}: {said}", everyone)
         reply = _completion(data)
         text = reply.text.replace(self._key, "***") if self._key else reply.text
         return replace(reply, text=text, seconds=time.monotonic() - started)

@@ -125,6 +125,6 @@ def _of_other_part(unit: str, text: str, match: re.Match[str]) -> bool:
     if unit not in _PART_OF_BROW:
         return False
     before = _CLAUSE_END.split(text[: match.start()])[-1].split()[-8:]
-    told = {*before, *re.findall(r"\w+", match[0])}
+    words = {word.lower() for word in (*before, *re.findall(r"\w+", match[0]))}
     own, other = _PART_OF_BROW[unit]
-    return other in {word.lower() for word in told} and own not in {word.lower() for word in told}
+    return other in words and own not in words

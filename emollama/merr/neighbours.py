@@ -96,16 +96,16 @@ class Neighbours:
         seen = _folds([clip.face for clip in clips], fitted, store)
         found = np.full(shares.shape, np.log(_LEAST / 10))
         for voice, face in sorted(set(zip(heard.tolist(), seen.tolist(), strict=True))):
-            held = np.flatnonzero((heard == voice) & (seen == face))
-            shown = np.flatnonzero((heard != voice) & (seen != face) & fitted)
-            rows, columns = np.nonzero(shares[shown] >= _LEAST)
+            asked = np.flatnonzero((heard == voice) & (seen == face))
+            others = np.flatnonzero((heard != voice) & (seen != face) & fitted)
+            rows, columns = np.nonzero(shares[others] >= _LEAST)
             if len(set(columns.tolist())) < 2:
                 raise EmollamaError(
                     f"evidence.features: {store}: the rules see only one label in these clips"
                 )
             model = LogisticRegression(C=STRENGTH, max_iter=1000)
-            model.fit(features[shown][rows], columns, sample_weight=shares[shown][rows, columns])
-            found[np.ix_(held, model.classes_)] = model.predict_log_proba(features[held])
+            model.fit(features[others][rows], columns, sample_weight=shares[others][rows, columns])
+            found[np.ix_(asked, model.classes_)] = model.predict_log_proba(features[asked])
         return np.round(np.maximum(found, np.log(_LEAST / 10)), 4)
 
 
@@ -119,8 +119,8 @@ def _folds(people: Sequence[str], fitted: np.ndarray, store: Path) -> np.ndarray
             "test split"
         )
     found = np.empty(len(people), int)
-    for fold, (_, held) in enumerate(GroupKFold(FOLDS).split(found, groups=people)):
-        found[held] = fold
+    for fold, (_, own) in enumerate(GroupKFold(FOLDS).split(found, groups=people)):
+        found[own] = fold
     return found
 
 

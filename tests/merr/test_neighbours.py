@@ -26,7 +26,7 @@ def corpus(folder: Path, people: int = 12, faces: int = 12) -> tuple[list[Judged
     """Clips whose features show the label in noise, judged by rules that err in a fourth."""
     draw = np.random.default_rng(0)
     truth = np.arange(CLIPS) // 4 % 3
-    told = np.where(draw.random(CLIPS) < 0.5, draw.integers(0, 3, CLIPS), truth)
+    guessed = np.where(draw.random(CLIPS) < 0.5, draw.integers(0, 3, CLIPS), truth)
     ids = [f"clip-{i:03d}" for i in range(CLIPS)]
     seen = np.eye(3)[truth] @ draw.normal(size=(3, 200)) + draw.normal(size=(CLIPS, 200))
     fill_store(folder, "seen", "face", {i: row[None] for i, row in zip(ids, seen, strict=True)})
@@ -38,7 +38,7 @@ def corpus(folder: Path, people: int = 12, faces: int = 12) -> tuple[list[Judged
             log_softmax({k: 2.0 * (k == LABELS[t]) for k in LABELS}),
             i < 100,
         )
-        for i, (c, t) in enumerate(zip(ids, told, strict=True))
+        for i, (c, t) in enumerate(zip(ids, guessed, strict=True))
     ]
     return clips, truth
 

@@ -84,11 +84,11 @@ def train(config: TrainConfig) -> Path:
     Raises:
         EmollamaError: for every mistake the user can fix (files, labels, widths, batch sizes).
     """
-    with memory_advice(config), ExitStack() as held:
-        return _train(config, held)
+    with memory_advice(config), ExitStack() as stack:
+        return _train(config, stack)
 
 
-def _train(config: TrainConfig, held: ExitStack) -> Path:
+def _train(config: TrainConfig, stack: ExitStack) -> Path:
     rank = torchrun.rank()
     world = torchrun.world_size()
     say = speaker(rank)
@@ -158,12 +158,12 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
         )
         held_out = len(next(iter(shifts.values())))
         say(f"projectors start from a probe; {held_out} samples are presented as if held out of it")
-    if told := [s.name for s in config.model.streams if s.initial_weights == "clues"]:
+    if by_clues := [s.name for s in config.model.streams if s.initial_weights == "clues"]:
         against = people.transductive.readers(readers) if people else readers
         strength = config.model.probe_strength
         bare = artefact.bare(model)
-        shifts |= start_from_clues(bare, processor, told, against, samples, strength)
-        say(f"projectors of {', '.join(told)} start from a probe of the clues")
+        shifts |= start_from_clues(bare, processor, by_clues, against, samples, strength)
+        say(f"projectors of {', '.join(by_clues)} start from a probe of the clues")
     if config.model.channel_heads:
         processor.heads = fit_heads(
             streams, readers, samples, manifest.labels.labels, people,
@@ -172,8 +172,8 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
             seed=config.seed,
         )  # fmt: skip
     clues = fit_clues(readers, samples, config.tasks.reason.voice_rules)
-    shown = EvidenceReader(readers, clues, shifts)
-    schedule = schedule_of(config, samples, shown, processor, world, micro, people, balance)
+    evidence = EvidenceReader(readers, clues, shifts)
+    schedule = schedule_of(config, samples, evidence, processor, world, micro, people, balance)
     freeze(config, model)
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     epochs = config.training.max_steps * config.training.batch_size / schedule.epoch_size
@@ -191,7 +191,7 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
     keeper = _keeper(config, model, processor, unseen, manifest, validated, device, say)
     if rank == 0:
         resumed = resume is not None
-        claim_output(config.output, config, held, resumed, asked, say, [config.output / REFERENCE])
+        claim_output(config.output, config, stack, resumed, asked, say, [config.output / REFERENCE])
     if torch.distributed.is_initialized():
         torch.distributed.barrier()
     trainer = trainer_of(

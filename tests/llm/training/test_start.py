@@ -1,4 +1,4 @@
-"""Beginning with earlier weights, and what is told when they do not fit or memory runs out."""
+"""Beginning with earlier weights, and what is said when they do not fit or memory runs out."""
 
 from __future__ import annotations
 
