@@ -36,11 +36,11 @@ _UP = rf"(?:{_RAISE}|(?:go|goes|went|pull\w*|mov\w*|shoot\w*|shot) up)"
 _DOWNWARD = r"(?:lower|furrow|knit|drawn?|droop|depress|downturn|turned down|frown)\w*"
 _DOWN = rf"(?:{_DOWNWARD}|down\w*)"
 _GAP = r"[^\w,;:.()]+"
-_OTHER = r"(?:eye)?(?:brow|lid)s?|eyes?|cheeks?|nose|corners?|jaw|chin"
+_OTHER = r"(?:eye)?(?:brow|lid)s?|eyes?|cheeks?|nose|corners?|jaw|chin|voice|pitch"
 _PARTS = rf"(?:{_OTHER}|lips?|mouth)"
 _NEAR = rf"(?:{_GAP}(?!(?:{_OTHER})\b)\w+){{0,3}}?{_GAP}"
 """Up to three words of a clause between the part of the face ("corners of the mouth") and its
-movement; what comes between is no other part."""
+movement; what comes between is no other part, nor the voice, which is raised as well."""
 _NEW = (
     rf"(?:with|while|as|but|when|where)\b|(?:and|or|nor){_GAP}"
     rf"(?:(?:his|her|their|its|the|an?|both){_GAP})?{_PARTS}\b"
