@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from emollama.base.quiet import quiet_libraries
 from emollama.cli.grammar import Config, OldConfig, OldOptions, Overrides, configuration
 
 
@@ -28,5 +27,4 @@ def run_training(path: Path, overrides: list[str]) -> None:
     from emollama.session.family import need_inputs, train
 
     need_inputs(path, overrides)
-    quiet_libraries()
     train(path, overrides)

@@ -255,10 +255,10 @@ class Endpoint:
         if status in _PASSING or status >= 500:
             raise _TransientError(f"status {status}", _seconds(answer.headers.get("Retry-After")))
         if status != 200:
-            told = " ".join(data.decode("utf-8", "replace").split())
-            told = (told.replace(self._key, "***") if self._key else told)[:200]
+            said = " ".join(data.decode("utf-8", "replace").split())
+            said = (said.replace(self._key, "***") if self._key else said)[:200]
             everyone = status in _FOR_ALL or 300 <= status < 400
-            raise _RefusedError(str(status), f"status {status}: {told}", everyone)
+            raise _RefusedError(str(status), f"status {status}: {said}", everyone)
         reply = _completion(data)
         text = reply.text.replace(self._key, "***") if self._key else reply.text
         return replace(reply, text=text, seconds=time.monotonic() - started)
@@ -302,6 +302,14 @@ def _completion(data: bytes) -> Reply:
         tokens = _count(used.get("prompt_tokens")), _count(used.get("completion_tokens"))
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise _TransientError("its answer is not a chat completion") from error
-    text = content if isinstance(content, str) else ""
     # JSON may name half a character, which no file can hold.
-    return Reply(text.encode("utf-8", "replace").decode("utf-8"), *tokens)
+    return Reply(_text(content).encode("utf-8", "replace").decode("utf-8"), *tokens)
+
+
+def _text(content: Any) -> str:
+    """The text of a message: whole, or joined from its parts of type "text"; "" without one."""
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    texts = [p.get("text") for p in parts if isinstance(p, dict) and p.get("type") == "text"]
+    return "".join(text for text in texts if isinstance(text, str))

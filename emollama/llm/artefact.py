@@ -12,7 +12,7 @@ import json
 import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -60,7 +60,7 @@ from emollama.runs.artefact import Artefact
 from emollama.runs.run_folder import CARD_FILE, RECORD_FILE
 
 if TYPE_CHECKING:
-    from peft import PeftModel
+    from peft import LoraConfig, PeftModel
 
 
 @dataclass
@@ -191,12 +191,26 @@ def build(
         return add_lora(model, lora), processor
 
 
-def add_lora(model: EmotionLlama, lora: LoraSection) -> PeftModel:
-    """Wrap with peft: adapters on the named linear layers of the LLM, and full projectors."""
-    from peft import LoraConfig, get_peft_model  # which a model that is only asked does without
+def lora_config(lora: LoraSection, streams: Iterable[StreamConfig]) -> LoraConfig:
+    """peft's settings: adapters on the named linear layers of the LLM, and full projectors."""
+    from peft import LoraConfig  # which a model that is only asked does without
 
     targets = "|".join(re.escape(t) for t in lora.targets)
-    pattern = rf"language_model\..*\.({targets})"
+    return LoraConfig(
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        use_rslora=lora.rslora,
+        use_dora=lora.dora,
+        target_modules=rf"language_model\..*\.({targets})",
+        modules_to_save=[f"projector_{s.name}" for s in streams],
+    )
+
+
+def add_lora(model: EmotionLlama, lora: LoraSection) -> PeftModel:
+    """Wrap with peft; see `lora_config`."""
+    from peft import get_peft_model
+
     decoder = cast(torch.nn.Module, model.language_model.get_decoder())
     linear = [n for n, module in decoder.named_modules() if isinstance(module, torch.nn.Linear)]
     for target in lora.targets:
@@ -207,18 +221,7 @@ def add_lora(model: EmotionLlama, lora: LoraSection) -> PeftModel:
                 f"model; its linear layers are {', '.join(known)}"
             )
     model.requires_grad_(False)
-    return get_peft_model(
-        model,
-        LoraConfig(
-            r=lora.r,
-            lora_alpha=lora.alpha,
-            lora_dropout=lora.dropout,
-            use_rslora=lora.rslora,
-            use_dora=lora.dora,
-            target_modules=pattern,
-            modules_to_save=[f"projector_{s.name}" for s in model.config.stream_configs],
-        ),
-    )
+    return get_peft_model(model, lora_config(lora, model.config.stream_configs))
 
 
 def bare(model: PeftModel) -> EmotionLlama:

@@ -32,15 +32,15 @@ UNIT_NAMES: dict[str, str] = {
 }
 
 _RAISE = r"(?:rais|lift|elevat|arch)\w*"
-_UP = rf"(?:{_RAISE}|(?:go|goes|went|pull\w*|mov\w*) up)"
+_UP = rf"(?:{_RAISE}|(?:go|goes|went|pull\w*|mov\w*|shoot\w*|shot) up)"
 _DOWNWARD = r"(?:lower|furrow|knit|drawn?|droop|depress|downturn|turned down|frown)\w*"
 _DOWN = rf"(?:{_DOWNWARD}|down\w*)"
 _GAP = r"[^\w,;:.()]+"
-_OTHER = r"(?:eye)?(?:brow|lid)s?|eyes?|cheeks?|nose|corners?|jaw|chin"
+_OTHER = r"(?:eye)?(?:brow|lid)s?|eyes?|cheeks?|nose|corners?|jaw|chin|voice|pitch"
 _PARTS = rf"(?:{_OTHER}|lips?|mouth)"
 _NEAR = rf"(?:{_GAP}(?!(?:{_OTHER})\b)\w+){{0,3}}?{_GAP}"
 """Up to three words of a clause between the part of the face ("corners of the mouth") and its
-movement; what comes between is no other part."""
+movement; what comes between is no other part, nor the voice, which is raised as well."""
 _NEW = (
     rf"(?:with|while|as|but|when|where)\b|(?:and|or|nor){_GAP}"
     rf"(?:(?:his|her|their|its|the|an?|both){_GAP})?{_PARTS}\b"
@@ -88,6 +88,7 @@ _PATTERNS: dict[str, str] = {
     "AU25": _either(_LIP, r"(?:part|apart)\w*")
     + rf"|{_LITTLE}[ -]open(?:ed)? mouth|mouth (?:\w+ )?{_LITTLE} open",
     "AU26": r"jaw\W+(?:\w+ ){0,2}?(?:drop|fall|fell|hang|hung)\w*|(?:dropped|fallen)\W+jaw|"
+    + r"drop\w* (?:his|her|their|the) jaw|"
     + rf"mouth{_OPEN}(?:open|wide|agape)\w*{_ITS_OWN}|(?<!slightly )(?<!half )open\w*{_BEFORE}mouth"
     + rf"|(?:wide|agape)\w*{_BEFORE}mouth"
     + r"|wide-mouthed",
@@ -124,6 +125,6 @@ def _of_other_part(unit: str, text: str, match: re.Match[str]) -> bool:
     if unit not in _PART_OF_BROW:
         return False
     before = _CLAUSE_END.split(text[: match.start()])[-1].split()[-8:]
-    told = {*before, *re.findall(r"\w+", match[0])}
+    words = {word.lower() for word in (*before, *re.findall(r"\w+", match[0]))}
     own, other = _PART_OF_BROW[unit]
-    return other in {word.lower() for word in told} and own not in {word.lower() for word in told}
+    return other in words and own not in words

@@ -89,10 +89,11 @@ def run_emotion(build: Build) -> Counts:
     if settings.evidence.features is None:
         return fill(build, Plan(EMOTION, reads, 2, options, uses), each(judge))
     judged = [
-        Judged(item.id, item.rows[CLIPS].get("speaker") or item.id, row["total"],
-               item.rows[CLIPS].get("split") != "test")
+        Judged(item.id, clip.get("speaker") or item.id, person_seen(clip) or item.id,
+               row["total"], clip.get("split") != "test")
         for item in build.items(*reads)
-        if (row := judge(item))["status"] == "ok"
+        for clip, row in [(item.rows[CLIPS], judge(item))]
+        if row["status"] == "ok"
     ]  # fmt: skip
     others = Neighbours(judged, labels.labels, settings.evidence.features)
     options = [*options, others.fingerprint]

@@ -2,8 +2,8 @@
 
 Rules err on one clip and are right on the next one that looks and sounds like it. A regression of
 the rules' labels on the clips' features averages that out; it is fitted without the clips of the
-person it is asked about, or it would repeat what it was told (confident learning: Northcutt et al.
-2021).
+person it is asked about, heard or seen, or it would repeat their labels (confident learning:
+Northcutt et al. 2021).
 """
 
 from __future__ import annotations
@@ -34,13 +34,14 @@ class Judged:
 
     Attributes:
         id: of the clip.
-        person: whose clips are judged together; the clip's own id if unknown.
+        speaker, face: who is heard and who is seen; the clip's own id if unknown.
         total: log-probabilities by the rules.
         fitted: whether others' labels may depend on it; no clip of a test split.
     """
 
     id: str
-    person: str
+    speaker: str
+    face: str
     total: Mapping[str, float]
     fitted: bool
 
@@ -83,29 +84,44 @@ class Neighbours:
     def _held_out(
         self, features: np.ndarray, shares: np.ndarray, clips: Sequence[Judged], store: Path
     ) -> np.ndarray:
-        """Log-probabilities [n, K] of each clip by the fold that holds none of its person."""
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.model_selection import GroupKFold
+        """Log-probabilities [n, K] of each clip by clips with neither its speaker nor its face.
 
-        people = [clip.person for clip in clips]
+        Faces have folds of their own, for where every face comes with several speakers, all clips
+        may be linked by one or the other. Where it is always the speaker's, these are the same.
+        """
+        from sklearn.linear_model import LogisticRegression
+
         fitted = np.array([clip.fitted for clip in clips])
-        if len({p for p, use in zip(people, fitted, strict=True) if use}) < FOLDS:
-            raise EmollamaError(
-                f"evidence.features: {store}: needs clips of at least {FOLDS} people outside the "
-                "test split"
-            )
+        heard = _folds([clip.speaker for clip in clips], fitted, store)
+        seen = _folds([clip.face for clip in clips], fitted, store)
         found = np.full(shares.shape, np.log(_LEAST / 10))
-        for rest, held in GroupKFold(FOLDS).split(features, groups=people):
-            shown = rest[fitted[rest]]
-            rows, columns = np.nonzero(shares[shown] >= _LEAST)
+        for voice, face in sorted(set(zip(heard.tolist(), seen.tolist(), strict=True))):
+            asked = np.flatnonzero((heard == voice) & (seen == face))
+            others = np.flatnonzero((heard != voice) & (seen != face) & fitted)
+            rows, columns = np.nonzero(shares[others] >= _LEAST)
             if len(set(columns.tolist())) < 2:
                 raise EmollamaError(
                     f"evidence.features: {store}: the rules see only one label in these clips"
                 )
             model = LogisticRegression(C=STRENGTH, max_iter=1000)
-            model.fit(features[shown][rows], columns, sample_weight=shares[shown][rows, columns])
-            found[np.ix_(held, model.classes_)] = model.predict_log_proba(features[held])
+            model.fit(features[others][rows], columns, sample_weight=shares[others][rows, columns])
+            found[np.ix_(asked, model.classes_)] = model.predict_log_proba(features[asked])
         return np.round(np.maximum(found, np.log(_LEAST / 10)), 4)
+
+
+def _folds(people: Sequence[str], fitted: np.ndarray, store: Path) -> np.ndarray:
+    """The fold of each clip [n], all clips of a person in one."""
+    from sklearn.model_selection import GroupKFold
+
+    if len({p for p, use in zip(people, fitted, strict=True) if use}) < FOLDS:
+        raise EmollamaError(
+            f"evidence.features: {store}: needs clips of at least {FOLDS} people outside the "
+            "test split"
+        )
+    found = np.empty(len(people), int)
+    for fold, (_, own) in enumerate(GroupKFold(FOLDS).split(found, groups=people)):
+        found[own] = fold
+    return found
 
 
 def _features(ids: Sequence[str], store: Path) -> np.ndarray:

@@ -95,10 +95,11 @@ class _LanguageModel:
 
     def plan(self, path: Path, overrides: Sequence[str], gpus: int) -> Any:
         need_inputs(path, overrides)
+        config = self.load_training(path, overrides)
         quiet_libraries()
         from emollama.llm.training.plan import plan
 
-        return plan(self.load_training(path, overrides), gpus)
+        return plan(config, gpus)
 
 
 class _FusionModel:
@@ -287,4 +288,6 @@ def load_training(path: Path, overrides: Sequence[str] = ()) -> TrainConfig | Fu
 def train(path: Path, overrides: Sequence[str] = ()) -> Path:
     """Train as configured; returns the artefact's folder."""
     kind = kind_of_training(path)
-    return kind.train(kind.load_training(path, overrides))
+    config = kind.load_training(path, overrides)
+    quiet_libraries()  # which loads one
+    return kind.train(config)

@@ -114,14 +114,16 @@ HELP = ["", *(entry.name for entry in COMMANDS), "annotate build", "prepare meld
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Empty files, a folder that looks like a model as far as names go, and two manifests:
-    one has a sample without a split, the other begins with a sample.
+    """Empty files, a folder that looks like a model as far as names go, and three manifests: one
+    has a sample without a split, one begins with a sample, one is right.
     """
     here = tmp_path_factory.mktemp("light")
     header = {"version": 1, "corpus": "made", "labels": {"name": "made", "labels": ["sad"]}}
     sample = '{"id": "a"}\n'
     (here / "no-split.jsonl").write_text(json.dumps({"manifest": header}) + "\n" + sample)
     (here / "no-header.jsonl").write_text(sample)
+    split = '{"id": "a", "split": "train"}\n'
+    (here / "corpus.jsonl").write_text(json.dumps({"manifest": header}) + "\n" + split)
     (here / "no-film.mp4").touch()
     (here / "model").mkdir()
     (here / "model/fusion.json").touch()
@@ -180,6 +182,28 @@ print([name for name in {HEAVY!r} if name in sys.modules])
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("wrong", ["seed=x", "modl.llm=y", "training.method=grpo"])
+@pytest.mark.parametrize("command", ["train", "plan"])
+def test_a_wrong_setting_is_told_before_a_library_is_loaded(
+    folder: Path, command: str, wrong: str
+) -> None:
+    script = """
+import sys
+from emollama.cli.app import main
+try:
+    main()
+except SystemExit as stop:
+    print(stop.code, [n for n in ("torch", "transformers", "sklearn") if n in sys.modules])
+"""
+    corpus = [f"data.manifest={folder / 'corpus.jsonl'}", f"data.store={folder}"]
+    done = subprocess.run(
+        [sys.executable, "-c", script, command, "quickstart", *corpus, wrong],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert wrong.partition(".")[0].partition("=")[0] in done.stderr, done.stderr
+    assert done.stderr.startswith("error: ") and done.stdout == "2 []\n", done.stdout
 
 
 def test_a_language_model_is_opened_without_what_only_others_need() -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import socketserver
 import threading
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 
 import pytest
 
-from emollama.endpoints.client import Endpoint, NoReplyError, _seconds
+from emollama.endpoints.client import Endpoint, NoReplyError, _completion, _seconds
 from tests.merr.standin import stand_in
 
 QUESTION = [{"role": "user", "content": "?"}, {"role": "user", "content": "?"}]
@@ -22,6 +24,25 @@ def test_an_answer_that_is_too_large_is_none(monkeypatch: pytest.MonkeyPatch) ->
         failed: list[str] = []
         assert Endpoint("judge", server.url, "tiny", pause=0).ask(QUESTION, failed.append).text
         assert failed == ["its answer is larger than 0 MiB"]
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("happy", "happy"),
+        ([{"type": "text", "text": "hap"}, {"type": "text", "text": "py"}], "happy"),
+        (
+            [{"type": "thinking", "thinking": [{"type": "text", "text": "sad?"}]},
+             {"type": "text", "text": "happy"}],
+            "happy",
+        ),
+        ([{"type": "refusal", "refusal": "No."}, {"type": "text"}, "happy", None], ""),
+        (None, ""),
+    ],
+)  # fmt: skip
+def test_an_answer_is_a_text_or_parts_of_one(content: Any, text: str) -> None:
+    message = {"role": "assistant", "content": content}
+    assert _completion(json.dumps({"choices": [{"message": message}]}).encode()).text == text
 
 
 class Dripping(socketserver.BaseRequestHandler):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from benchmarks.listening import listening
 Behaviour = Callable[[str, int], str]
 """(last user text, how often this prompt has come, from 0) to what the server does: "answer",
 "429", "500", "400", "echo" (400, with the request's key in the body), "broken body", "broken json",
-"disconnect", or "text:..." for that answer."""
+"disconnect", or "text:..." for that answer. A request is open until this returns."""
 
 
 class StandIn:
@@ -29,9 +28,8 @@ class StandIn:
         most: requests that were open at one time.
     """
 
-    def __init__(self, behave: Behaviour, seconds: float, slots: int) -> None:
-        self.behave, self.seconds = behave, seconds
-        self.slots = threading.Semaphore(slots)
+    def __init__(self, behave: Behaviour) -> None:
+        self.behave = behave
         self.lock = threading.Lock()
         self.asked: Counter[str] = Counter()
         self.served: Counter[str] = Counter()
@@ -42,17 +40,9 @@ class StandIn:
 
 
 @contextmanager
-def stand_in(
-    behave: Behaviour | None = None,
-    seconds: float = 0.0,
-    slots: int = 64,
-    keeps: float | None = None,
-) -> Iterator[StandIn]:
-    """A server that takes `seconds` an answer and works on `slots` requests at a time.
-
-    It closes connections on which nothing has come for `keeps` seconds.
-    """
-    state = StandIn(behave or (lambda text, count: "answer"), seconds, slots)
+def stand_in(behave: Behaviour | None = None, keeps: float | None = None) -> Iterator[StandIn]:
+    """A server that closes connections on which nothing has come for `keeps` seconds."""
+    state = StandIn(behave or (lambda text, count: "answer"))
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -70,11 +60,10 @@ def stand_in(
                 state.bodies.append(body)
                 state.open += 1
                 state.most = max(state.most, state.open)
-            with state.slots:
-                time.sleep(state.seconds)
+            what = state.behave(_text(body), count)
             with state.lock:
                 state.open -= 1
-            self.respond(body, prompt, state.behave(_text(body), count))
+            self.respond(body, prompt, what)
 
         def respond(self, body: dict[str, Any], prompt: str, what: str) -> None:
             if what == "disconnect":

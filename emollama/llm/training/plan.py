@@ -125,7 +125,7 @@ def plan(config: TrainConfig, gpus: int = 1) -> Plan:
     streams, readers = open_streams(store_of(manifest, config.data), config.model.streams)
     samples, _ = training_samples(manifest, config.data, readers, config.tasks.shares)
     if config.model.initialise_from is not None:
-        require_start(config.model.initialise_from)
+        require_start(config.model.initialise_from, config.model.llm, streams, config.model.lora)
     folder = resolve_llm(config.model.llm)
     processor = EmotionLlamaProcessor(
         load_tokenizer(folder), get_layout(config.model.layout), streams, manifest.labels,

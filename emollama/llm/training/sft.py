@@ -47,7 +47,7 @@ from emollama.llm.training.methods.choice import freeze, schedule_of, trainer_of
 from emollama.llm.training.methods.reference import FOLDER as REFERENCE
 from emollama.llm.training.monitors import require_monitors
 from emollama.llm.training.probe import Shifts, start_from_probe
-from emollama.llm.training.start import start_from
+from emollama.llm.training.start import require_start, start_from
 from emollama.llm.training.trainer import (
     VALIDATION,
     EmotionTrainer,
@@ -83,11 +83,11 @@ def train(config: TrainConfig) -> Path:
     Raises:
         EmollamaError: for every mistake the user can fix (files, labels, widths, batch sizes).
     """
-    with memory_advice(config), ExitStack() as held:
-        return _train(config, held)
+    with memory_advice(config), ExitStack() as stack:
+        return _train(config, stack)
 
 
-def _train(config: TrainConfig, held: ExitStack) -> Path:
+def _train(config: TrainConfig, stack: ExitStack) -> Path:
     rank = torchrun.rank()
     world = torchrun.world_size()
     say = speaker(rank)
@@ -108,6 +108,11 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
     for leak in leakage(manifest.samples) if manifest.split_sha256 else ():
         say(f"WARNING: {leak}")
     streams, readers = open_streams(store_of(manifest, config.data), config.model.streams)
+    start = config.model.initialise_from
+    if start is not None and (start.exists() or resume is None):
+        start = require_start(start, config.model.llm, streams, config.model.lora)
+    else:  # A checkpoint of this run holds everything; what it started from may be gone by now.
+        start = None
     samples, left_out = training_samples(manifest, config.data, readers, config.tasks.shares)
     tell_left_out(left_out, say)
     balance = balance_of(manifest, samples)
@@ -135,11 +140,9 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
     if slow := told_slow(config.model.quantise, device):
         say(slow)
     shifts: Shifts = {}
-    if config.model.initialise_from is not None:
-        # A checkpoint of this run holds everything; what it started from may be gone by now.
-        if config.model.initialise_from.exists() or resume is None:
-            say(start_from(model, processor, config.model.initialise_from))
-    else:
+    if start is not None:
+        say(start_from(model, processor, start))
+    elif config.model.initialise_from is None:
         fit_standardisers(artefact.bare(model), readers, samples)
     if probed := [s.name for s in config.model.streams if s.initial_weights == "probe"]:
         against = people.transductive.readers(readers) if people else readers
@@ -162,8 +165,8 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
             seed=config.seed,
         )  # fmt: skip
     clues, words = training_clues(config, streams, readers, samples)
-    shown = EvidenceReader(readers, clues, shifts, given=words)
-    schedule = schedule_of(config, samples, shown, processor, world, micro, people, balance)
+    evidence = EvidenceReader(readers, clues, shifts, given=words)
+    schedule = schedule_of(config, samples, evidence, processor, world, micro, people, balance)
     freeze(config, model)
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     epochs = config.training.max_steps * config.training.batch_size / schedule.epoch_size
@@ -181,7 +184,7 @@ def _train(config: TrainConfig, held: ExitStack) -> Path:
     keeper = _keeper(config, model, processor, unseen, manifest, validated, device, say)
     if rank == 0:
         resumed = resume is not None
-        claim_output(config.output, config, held, resumed, asked, say, [config.output / REFERENCE])
+        claim_output(config.output, config, stack, resumed, asked, say, [config.output / REFERENCE])
     if torch.distributed.is_initialized():
         torch.distributed.barrier()
     trainer = trainer_of(

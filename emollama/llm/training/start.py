@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from emollama.assets.fingerprint import weights_fingerprint
 from emollama.assets.hub import local_folder
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json
 from emollama.base.paths import need_start
 from emollama.llm import artefact
+from emollama.llm.adapter import SETTINGS_FILE
+from emollama.llm.backbone import resolve_llm
+from emollama.llm.configuration import EmotionLlamaConfig, StreamConfig, read_config
+from emollama.llm.options import LoraSection
 from emollama.llm.processing import EmotionLlamaProcessor
 from emollama.llm.released import import_checkpoint
 from emollama.llm.released.emotion_llama_v1 import PROJECTORS
@@ -22,59 +28,63 @@ from emollama.llm.released.emotion_llama_v1 import PROJECTORS
 _KEY = "model.initialise_from"
 
 
+def require_start(
+    source: Path, llm: str, streams: Sequence[StreamConfig], lora: LoraSection
+) -> Path:
+    """The folder or file of initial weights that a path or a hub repository's name stands for, once
+    its configuration is that of the model to train. No weights are loaded.
+
+    Raises:
+        EmollamaError: there is neither; or the source is no artefact, was trained on another
+            language model than `llm`, or has other streams, LoRA layers or another rank.
+    """
+    source = local_folder(source)
+    need_start(source)
+    if source.is_dir():
+        _require_artefact(source, llm)
+        _require_same_form(source, streams, lora)
+    elif {s.name for s in streams} != PROJECTORS.keys():
+        raise EmollamaError(
+            f"{_KEY}: {source}: released checkpoints need the streams {', '.join(PROJECTORS)}, "
+            f"but model.streams has {', '.join(sorted(s.name for s in streams))}"
+        )
+    return source
+
+
 def start_from(model: PeftModel, processor: EmotionLlamaProcessor, source: Path) -> str:
-    """Load adapters, projectors and standardisers from an artefact or a released checkpoint.
+    """Load adapters, projectors and standardisers from what `require_start` returned.
 
     Returns:
         One readable line: what was loaded, and what was missing and stays random.
 
     Raises:
-        EmollamaError: the source was trained on another language model, or has other streams,
-            widths, LoRA layers or another rank.
+        EmollamaError: a file is corrupt, or a tensor is missing or has another shape.
     """
-    source = require_start(source)
     if source.is_dir():
         return _from_artefact(model, source)
     return _from_checkpoint(model, processor, source)
 
 
-def require_start(source: Path) -> Path:
-    """The folder or file of initial weights that a path or a hub repository's name stands for.
-
-    Raises:
-        EmollamaError: there is neither.
-    """
-    source = local_folder(source)
-    need_start(source)
-    return source
-
-
-def _from_artefact(model: PeftModel, folder: Path) -> str:
-    path = folder / artefact.ADAPTER_FILE
-    if not path.is_file():
-        merged = (folder / artefact.MERGED_FILE).is_file()
+def _require_artefact(folder: Path, llm: str) -> None:
+    path = folder / "config.json"
+    config = read_json(path) if path.is_file() else None
+    ours = isinstance(config, dict) and config.get("model_type") == EmotionLlamaConfig.model_type
+    if not ours or not (folder / artefact.ADAPTER_FILE).is_file():
+        merged = ours and (folder / artefact.MERGED_FILE).is_file()
         why = "is merged; use the artefact it was made from" if merged else "is not an artefact"
         raise EmollamaError(f"{_KEY}: {folder}: {why}")
-    config = read_json(folder / "config.json")
-    known = artefact.bare(model).config
-    if config.get("llm_sha256") and config["llm_sha256"] != known.llm_sha256:
+    known = config.get("llm_sha256")
+    if known and known != weights_fingerprint(resolve_llm(llm)):
         raise EmollamaError(
             f"{_KEY}: {folder}: was trained on the weights of '{config.get('llm')}', "
-            f"but model.llm is '{known.llm}' with other weights"
+            f"but model.llm is '{llm}' with other weights"
         )
-    _require_same_form(model, folder, config)
-    try:
-        state = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise EmollamaError(f"{path}: is corrupt: {error}") from error
-    _fill(model, state, path)
-    return f"initial adapters and projectors from {folder}"
 
 
-def _require_same_form(model: PeftModel, folder: Path, config: dict[str, Any]) -> None:
+def _require_same_form(folder: Path, streams: Sequence[StreamConfig], lora: LoraSection) -> None:
     """Compare streams and LoRA settings by name, where shapes of tensors are not sufficient."""
-    ours = {s.name: s for s in artefact.bare(model).config.stream_configs}
-    theirs = {s["name"]: s for s in config.get("streams", [])}
+    ours = {s.name: s for s in streams}
+    theirs = {s.name: s for s in read_config(folder).stream_configs}
     if ours.keys() != theirs.keys():
         raise EmollamaError(
             f"{_KEY}: {folder}: has the streams {', '.join(theirs)}, but model.streams "
@@ -82,13 +92,13 @@ def _require_same_form(model: PeftModel, folder: Path, config: dict[str, Any]) -
         )
     for name, stream in ours.items():
         for key in ("width", "tokens", "standardise", "layers", "projector", "absent"):
-            if getattr(stream, key) != theirs[name].get(key, getattr(stream, key)):
+            if getattr(stream, key) != getattr(theirs[name], key):
                 raise EmollamaError(
-                    f"{_KEY}: {folder}: stream '{name}' has {key} {theirs[name][key]}, "
+                    f"{_KEY}: {folder}: stream '{name}' has {key} {getattr(theirs[name], key)}, "
                     f"but model.streams has {getattr(stream, key)}"
                 )
-    before = read_json(folder / "adapter_config.json")
-    now = model.peft_config["default"]
+    before = read_json(folder / SETTINGS_FILE)
+    now = artefact.lora_config(lora, streams)
     for key, name in (("r", "r"), ("lora_alpha", "alpha"), ("use_dora", "dora"),
                       ("use_rslora", "rslora"), ("target_modules", "targets")):  # fmt: skip
         if before.get(key) != getattr(now, key):
@@ -98,13 +108,17 @@ def _require_same_form(model: PeftModel, folder: Path, config: dict[str, Any]) -
             )
 
 
+def _from_artefact(model: PeftModel, folder: Path) -> str:
+    path = folder / artefact.ADAPTER_FILE
+    try:
+        state = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise EmollamaError(f"{path}: is corrupt: {error}") from error
+    _fill(model, state, path)
+    return f"initial adapters and projectors from {folder}"
+
+
 def _from_checkpoint(model: PeftModel, processor: EmotionLlamaProcessor, path: Path) -> str:
-    streams = {s.name for s in artefact.bare(model).config.stream_configs}
-    if streams != PROJECTORS.keys():
-        raise EmollamaError(
-            f"{_KEY}: {path}: released checkpoints need the streams "
-            f"{', '.join(PROJECTORS)}, but model.streams has {', '.join(sorted(streams))}"
-        )
     wanted = cast(dict[str, Tensor], get_peft_model_state_dict(model))
     state, report = import_checkpoint.read_state(path, wanted)
     import_checkpoint.require_llama_tokenizer(processor, artefact.bare(model).config.llm)

@@ -16,7 +16,11 @@ from emollama.scoring.predictions.denial import denials, without_harmless
 from emollama.scoring.reasons.voice_words import FEWER, NOT, OPPOSITE, PATTERNS
 
 QUOTE = re.compile(r"[\"“]([^\"“”]{3,})[\"”]")
-_WHETHER = re.compile(r"\bwhether\b|(?<!\bas )(?<!\beven )\bif\b")
+_SUPPOSED = re.compile(
+    r"\bwhether\b|(?<!\bas )(?<!\beven )\bif\b"
+    r"|\bwould(?:n't)?\b(?! (?:not )?(?:say|call|describe|guess|seem|appear|suggest)\b)"
+)
+"""What leaves open whether something is so; "I would say" and "it would seem" only soften it."""
 _AFTER = re.compile(
     r"(?:(?:(?!\band\b)[^,.;:!?]){0,24}?\b(?:is|are|was|were|remains?)"
     r" (?:(?!not|never)\w+ )?(?:absent|missing)\b"
@@ -59,7 +63,7 @@ def plain(text: str) -> str:
 def clues_in(text: str) -> list[Clue]:
     """The clues of a text in their order."""
     flat = plain(text)
-    found = {c for c in (*_voice(flat), *_face(flat)) if not _left_open(flat, c.start)}
+    found = {c for c in (*_voice(flat), *_face(flat)) if not _left_open(flat, c)}
     ordered = sorted(found, key=lambda clue: (clue.start, clue.end, clue.name))
     return _denied_together(flat, ordered)
 
@@ -102,10 +106,13 @@ def _face(flat: str) -> Iterator[Clue]:
         yield Clue("face", unit, _denied(flat, start, end), start, end)
 
 
-def _left_open(flat: str, start: int) -> bool:
-    """Whether it is not said that something is so, but whether, or what would be if."""
-    clause = re.split(r"[,.;:!?\n]|\bbut\b", flat[:start])[-1]
-    return bool(_WHETHER.search(clause))
+def _left_open(flat: str, clue: Clue) -> bool:
+    """Whether a text asks whether a clue is there, or says what would be, and not what is.
+
+    "One would expect a smile, but there is none" does say it.
+    """
+    clause = re.split(r"[,.;:!?\n]|\bbut\b", flat[: clue.start])[-1]
+    return bool(_SUPPOSED.search(clause)) and not _AFTER.match(flat, clue.end)
 
 
 def _denied(flat: str, start: int, end: int) -> bool:

@@ -1,4 +1,4 @@
-"""Beginning with earlier weights, and what is told when they do not fit or memory runs out."""
+"""Beginning with earlier weights, and what is said when they do not fit or memory runs out."""
 
 from __future__ import annotations
 
@@ -91,7 +91,10 @@ def test_a_run_goes_on_when_what_it_started_from_is_gone(stage1: Path, tmp_path:
         (["training.deepspeed={f}/clip.json"], '"gradient_clipping" must be "auto", not 0.5'),
         (["training.deepspeed={f}/adam.json"], '"optimizer" is determined by the section training'),
         (["training.deepspeed={f}/odd.json"], "DeepSpeed refuses it: 1 validation error"),
-        (["model.lora.targets=[foo.q_proj]"], "'foo.q_proj' is not a linear layer"),
+        (
+            ["model.initialise_from=null", "model.lora.targets=[foo.q_proj]"],
+            "'foo.q_proj' is not a linear layer",
+        ),
         (["seed=-1"], "key 'seed'"),
         (["seed=4294967296"], "key 'seed'"),
         (["training.neftune_alpha=5", "training.pack_tokens=400"], "set pack_tokens: 0"),
@@ -125,6 +128,29 @@ def test_what_does_not_fit_is_one_line(
         stage2(stage1, tmp_path / "run", *given)
     assert said in str(error.value) and "\n" not in str(error.value)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["model.lora.r=8"], "was trained with model.lora.r 4, but the configuration has 8"),
+        (["model.streams.0.name=voices"], "has the streams voice, face, but model.streams has"),
+        (["model.initialise_from={f}/llm"], "llm: is not an artefact"),
+        (["model.initialise_from={t}/start.pth"], "released checkpoints need the streams"),
+    ],
+)
+def test_what_does_not_fit_is_said_before_the_language_model_is_read(
+    stage1: Path, tmp_path: Path, options: list[str], said: str
+) -> None:
+    """It has the right weights, and a configuration that builds no model of them."""
+    other = tmp_path / "llm"
+    shutil.copytree(stage1 / "llm", other)
+    (other / "config.json").write_text('{"model_type": "nonsense"}')
+    (tmp_path / "start.pth").touch()
+    given = [o.replace("{f}", str(stage1)).replace("{t}", str(tmp_path)) for o in options]
+    with pytest.raises(EmollamaError) as error:
+        stage2(stage1, tmp_path / "run", f"model.llm={other}", *given)
+    assert said in str(error.value) and "\n" not in str(error.value)
 
 
 def test_an_adapter_for_another_backbone_is_refused(stage1: Path, tmp_path: Path) -> None:

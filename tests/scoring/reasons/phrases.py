@@ -117,5 +117,10 @@ PHRASES: tuple[tuple[str, str, str], ...] = (
     ("scowling", "AU04", "yes"),
     ("widening his eyes", "AU05", "yes"),
     ("compressed lips", "AU23", "yes"),
+    ("her brows shoot up", "AU01", "yes"),
+    ("his eyebrows shot up", "AU02", "yes"),
+    ("he drops his jaw", "AU26", "yes"),
+    ("she dropped her jaw", "AU26", "yes"),
+    ("does not drop the jaw", "AU26", "no"),
 )
 """Written for this test; phrases of the kinds that models and MERR's annotators use."""

@@ -59,6 +59,11 @@ def test_a_text_without_clues_names_none() -> None:
         ("She tries to smile, but fails.", {"no AU12"}),
         ("He smiles but cannot speak.", {"AU12"}),
         ("The voice is loud, but she cannot be seen.", {"loud voice"}),
+        ("Furrowed brows and a raised voice.", {"AU04", "loud voice"}),
+        ("A happy person would smile, but she frowns.", {"AU04"}),
+        ("One would expect a smile and a loud voice.", set()),
+        ("She would not press her lips.", set()),
+        ("I would say that she smiles, and it would seem that he frowns.", {"AU12", "AU04"}),
     ],
 )
 def test_movements_and_denials_are_of_their_own_clue(text: str, named: set[str]) -> None:
