@@ -67,7 +67,7 @@ def start_from(model: PeftModel, processor: EmotionLlamaProcessor, source: Path)
 
 def _require_artefact(folder: Path, llm: str) -> None:
     path = folder / "config.json"
-    config = read_json(path) if path.is_file() else None
+    config = read_json(path) if path.is_file() else {}
     ours = isinstance(config, dict) and config.get("model_type") == EmotionLlamaConfig.model_type
     if not ours or not (folder / artefact.ADAPTER_FILE).is_file():
         merged = ours and (folder / artefact.MERGED_FILE).is_file()
