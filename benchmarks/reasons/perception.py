@@ -17,8 +17,8 @@ from emollama.base.errors import one_line_errors
 from emollama.evaluation.known_clues import KNOWN_CLUES
 from emollama.features.store import open_tracks
 from emollama.llm.artefact import read_processor
-from emollama.llm.clue_heads import ClueHeads, read_heads
 from emollama.llm.evidence import read_tracks
+from emollama.llm.heads.clue_heads import ClueHeads, read_heads
 from emollama.manifest.sample import read_manifest
 from emollama.scoring.predictions.prediction import MODEL, Prediction
 from emollama.scoring.predictions.predictions import Header, Predictions

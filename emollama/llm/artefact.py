@@ -32,7 +32,6 @@ from emollama.inputs.opening import reopen_inputs
 from emollama.inputs.person import PersonPrior
 from emollama.inputs.person_file import PRIOR_FILE, write_prior
 from emollama.inputs.spec import InputSpec
-from emollama.llm import clue_heads
 from emollama.llm.adapter import ADAPTER_FILE as ADAPTER_FILE
 from emollama.llm.backbone import (
     load_llm,
@@ -45,6 +44,7 @@ from emollama.llm.clues import ClueWords
 from emollama.llm.configuration import EmotionLlamaConfig, StreamConfig, read_config
 from emollama.llm.folding import CPU, base_dtype
 from emollama.llm.folding import MERGED_FILE as MERGED_FILE
+from emollama.llm.heads import clue_heads
 from emollama.llm.interop.engine import AT_ONCE, PromptEngine
 from emollama.llm.layout import get_layout
 from emollama.llm.loading import load_model

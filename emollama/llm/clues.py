@@ -11,13 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from emollama.encoders.base import FeatureTrack
-from emollama.llm.clue_heads import ClueHeads
 from emollama.scoring.reasons.voice_words import ORDINARY
+
+if TYPE_CHECKING:  # a configuration reads the rules, and opens without torch
+    from emollama.llm.heads.clue_heads import ClueHeads
 
 THRESHOLD = 0.6
 CLEAR_EXPRESSION = 0.5

@@ -26,8 +26,8 @@ from emollama.encoders.base import FeatureTrack
 from emollama.inputs.segments import fit_steps
 from emollama.llm import batch
 from emollama.llm.batch import Encoded
-from emollama.llm.channel_heads import ChannelHeads, read_heads, write_heads
 from emollama.llm.configuration import StreamConfig
+from emollama.llm.heads.channel_heads import ChannelHeads, read_heads, write_heads
 from emollama.llm.instructions import instruction, instruction_pool
 from emollama.llm.layout import FIELD, Layout
 from emollama.llm.modeling import IGNORED, TEXT

@@ -16,11 +16,11 @@ from sklearn.model_selection import GroupKFold
 
 from emollama.base.errors import EmollamaError
 from emollama.features.tracks import TrackReader
-from emollama.llm.clue_heads import ClueHeads
 from emollama.llm.clues import ClueWords
 from emollama.llm.configuration import StreamConfig
 from emollama.llm.evidence import fit_clues
-from emollama.llm.heads import Head, Weights, fitted, means, streams_of
+from emollama.llm.heads.clue_heads import ClueHeads
+from emollama.llm.heads.head import Head, Weights, fitted, means, streams_of
 from emollama.llm.training.config import TrainConfig
 from emollama.llm.training.methods.phrases import clues_named
 from emollama.llm.training.probe import FOLDS, groups_of

@@ -28,10 +28,9 @@ class ModelSection(Strict):
     `context`: number of earlier turns of a conversation to read. `probe_strength`: C of the
     regression for `initial_weights: probe`; use a small value for few speakers. `probe_alone`: fit
     that regression also on every channel alone. `channel_heads`: weight of a regression of each
-    channel beside the language model's label scores, with the same C; 0 for none
-    (`emollama.llm.channel_heads`). `clue_heads`: probability from which a clue that a regression
-    finds stands in the prompt of a reason, where the training clips' clues are known; 0 for none
-    (`emollama.llm.clue_heads`).
+    channel beside the language model's label scores, with the same C; 0 for none. `clue_heads`:
+    probability from which a clue that a regression finds stands in the prompt of a reason, where
+    the training clips' clues are known; 0 for none (`emollama.llm.heads`).
     """
 
     llm: str = "smollm2-135m-instruct"

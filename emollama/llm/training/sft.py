@@ -29,13 +29,13 @@ from emollama.inputs.mixture import (
 )
 from emollama.llm import artefact
 from emollama.llm.backbone import told_slow
-from emollama.llm.channel_heads import fit_heads
 from emollama.llm.evidence import (
     EvidenceReader,
     fit_standardisers,
     open_streams,
     training_samples,
 )
+from emollama.llm.heads.channel_heads import fit_heads
 from emollama.llm.inference import label_probabilities
 from emollama.llm.partitioned import gathered
 from emollama.llm.processing import EmotionLlamaProcessor

@@ -14,11 +14,11 @@ from emollama.base.errors import EmollamaError
 from emollama.base.paths import CLUE_HEADS_FILE
 from emollama.encoders.base import FeatureTrack
 from emollama.llm import artefact
-from emollama.llm.clue_heads import ClueHeads, read_heads, write_heads
 from emollama.llm.clues import ClueWords
 from emollama.llm.configuration import StreamConfig
 from emollama.llm.evidence import EvidenceReader
-from emollama.llm.heads import Head
+from emollama.llm.heads.clue_heads import ClueHeads, read_heads, write_heads
+from emollama.llm.heads.head import Head
 from emollama.llm.interop.export import export
 from emollama.llm.options import LoraSection
 from emollama.llm.training import clue_fit

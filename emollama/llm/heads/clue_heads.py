@@ -17,9 +17,9 @@ import numpy as np
 from emollama.base.errors import EmollamaError
 from emollama.base.paths import CLUE_HEADS_FILE
 from emollama.encoders.base import FeatureTrack
-from emollama.llm import heads as files
 from emollama.llm.configuration import StreamConfig
-from emollama.llm.heads import Head
+from emollama.llm.heads import head as files
+from emollama.llm.heads.head import Head
 from emollama.manifest.channels import Channel
 
 

@@ -20,9 +20,9 @@ from emollama.base.errors import EmollamaError
 from emollama.encoders.base import FeatureTrack
 from emollama.features.tracks import TrackReader
 from emollama.inputs.enrolment import Enrolment
-from emollama.llm import heads as files
 from emollama.llm.configuration import StreamConfig
-from emollama.llm.heads import Head, Weights, fitted, means, streams_of
+from emollama.llm.heads import head as files
+from emollama.llm.heads.head import Head, Weights, fitted, means, streams_of
 from emollama.manifest.channels import Channel
 from emollama.manifest.sample import Sample
 

@@ -11,7 +11,8 @@ from sklearn.linear_model import LogisticRegression
 
 from emollama.base.errors import EmollamaError
 from emollama.llm import artefact
-from emollama.llm.channel_heads import (
+from emollama.llm.clues import ClueWords
+from emollama.llm.heads.channel_heads import (
     HEADS_FILE,
     ChannelHeads,
     fit_heads,
@@ -19,7 +20,6 @@ from emollama.llm.channel_heads import (
     read_heads,
     write_heads,
 )
-from emollama.llm.clues import ClueWords
 from emollama.llm.inference import label_probabilities
 from emollama.llm.interop.export import export
 from emollama.llm.processing import Evidence

@@ -1,0 +1,1 @@
+"""Regressions beside the language model: of labels by channel, and of clues."""
