@@ -62,7 +62,8 @@ def seeds_table(results: Path = RESULTS) -> Table:
     for row, folder in COMMITTED.items():
         committed = read_predictions(results / folder / "predictions.jsonl")
         runs = {d: _runs(results / "seeds", row, d) for d in DTYPES}
-        for channels in reversed(committed.channel_sets()):
+        sets = committed.channel_sets()
+        for channels in (sets[-1], *(c for c in sets[:-1] if len(c) == 1)):
             for dtype, found in runs.items():
                 if not found:
                     continue

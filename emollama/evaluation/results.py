@@ -84,8 +84,16 @@ def header_of(
         model=config.model.as_posix(),
         config_hash=hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:16],
         seed=config.seed,
+        training_seed=training_seed(folder),
         settings=settings,
     )
+
+
+def training_seed(folder: Path) -> int | None:
+    """The seed that a model was trained with; None where its training record does not say."""
+    path = folder / "training_record.json"
+    seed = (read_json(path).get("config") or {}).get("seed") if path.is_file() else None
+    return seed if isinstance(seed, int) else None
 
 
 def split_warnings(

@@ -52,6 +52,7 @@ def preset(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "baseline": False,
         "reasons": {"count": 30, "max_new_tokens": 40},
         "bootstrap": 100,
+        "seed": 5,  # of the intervals; the model was trained with 7
     }
     path.write_text(yaml.safe_dump(config))
     return path
@@ -80,6 +81,8 @@ def whole(preset: Path) -> list[Prediction]:
     assert len(found) == 120 and not (preset.parent / "whole/partial").exists()
     assert [r.id for r in found[:30]] == sorted(r.id for r in found[:30])
     assert all(r.reason is not None for r in found[90:]) and found[0].reason is None
+    report = json.loads((preset.parent / "whole/report.json").read_text())
+    assert (report["training_seed"], report["bootstrap"]["seed"]) == (7, 5)
     return written
 
 

@@ -37,7 +37,8 @@ class Header(BaseModel):
     """What is true of every row of a predictions file.
 
     `split_sha256` is of the split file, where the manifest's own splits were not used; `model` is
-    the model's name or path, `config_hash` that of its effective configuration;
+    the model's name or path, `config_hash` that of its effective configuration; `seed` is that of
+    the evaluation, `training_seed` the model's where it is known and another one;
     `settings` holds what a reader of the table should know of each system, e.g. the
     regularisation that a baseline chose.
     """
@@ -52,6 +53,7 @@ class Header(BaseModel):
     model: str = ""
     config_hash: str = ""
     seed: int = 0
+    training_seed: int | None = None
     settings: dict[str, str] = Field(default_factory=dict)
 
 

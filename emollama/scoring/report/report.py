@@ -133,7 +133,7 @@ def build_report(
         "system": main,
         "model": header.model,
         "config_hash": header.config_hash,
-        "training_seed": header.seed,
+        "training_seed": header.seed if header.training_seed is None else header.training_seed,
         "files": _files(predictions, baselines),
         "settings": header.settings,
         "metric": metric,
