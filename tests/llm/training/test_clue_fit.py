@@ -142,7 +142,7 @@ def test_heads_of_every_channel_are_read_back(tmp_path: Path) -> None:
     streams = [StreamConfig(f"{c}_track", c, "s", width=2) for c in ("voice", "face", "words")]
     draw = np.random.default_rng(0)
     heads = {
-        s.channel: Head({s.name: 2}, *(draw.normal(size=n).astype(np.float32)
+        s.channel: Head({s.name: 2}, *(draw.uniform(size=n).astype(np.float32)
                                        for n in (2, 2, (k + 1, 2), k + 1)))
         for k, s in enumerate(streams)
     }  # fmt: skip
