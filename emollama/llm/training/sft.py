@@ -165,6 +165,9 @@ def _train(config: TrainConfig, stack: ExitStack) -> Path:
             seed=config.seed,
         )  # fmt: skip
     clues, words = training_clues(config, streams, readers, samples)
+    if clues.heads is not None:
+        counts = (f"{len(named)} clues of the {c}" for c, named in clues.heads.words.items())
+        say(f"clue heads: {', '.join(counts)}")
     evidence = EvidenceReader(readers, clues, shifts, given=words)
     schedule = schedule_of(config, samples, evidence, processor, world, micro, people, balance)
     freeze(config, model)
