@@ -37,6 +37,11 @@ class ClueHeads:
     heads: Mapping[Channel, Head]
     words: Mapping[Channel, tuple[str, ...]]
 
+    def __str__(self) -> str:
+        """What a log says of them."""
+        counts = (f"{len(self.words[channel])} clues of the {channel}" for channel in self.heads)
+        return f"{', '.join(counts)}, named above {self.threshold:g}"
+
     def describe(self, tracks: Mapping[str, FeatureTrack | None]) -> dict[str, str]:
         """Words for each channel that has a head and a track; "" where no clue is clear enough."""
         found = {}

@@ -196,7 +196,9 @@ def test_a_channel_of_which_too_little_is_known_keeps_its_rules() -> None:
     assert set(heads.heads) == set(heads.words) == {"face"}
 
 
-def test_a_trained_model_names_clues_and_learns_no_label_from_known_ones(tmp_path: Path) -> None:
+def test_a_trained_model_names_clues_and_learns_no_label_from_known_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = make_twins(tmp_path, clips=48)
     given = ["model.clue_heads=0.5", "training.max_steps=1"]
     config = load_config(TrainConfig, path, given)
@@ -205,5 +207,7 @@ def test_a_trained_model_names_clues_and_learns_no_label_from_known_ones(tmp_pat
     assert heads is not None and set(heads.words["voice"]) == {"low pitch", "high pitch"}
     high = FeatureTrack(np.full((3, WIDTHS["voice"]), 2, np.float32), np.zeros(3, np.float32))
     assert found.clues.describe({"voice": high, "face": None}) == {"voice": "high pitch"}
+    said = capsys.readouterr().out
+    assert "clue heads: 2 clues of the voice, 3 clues of the face, named above 0.5\n" in said
     with pytest.raises(EmollamaError, match=r"model\.clue_heads needs tasks\.clues: reasons"):
         load_config(TrainConfig, path, [*given, "tasks.clues=always"])
