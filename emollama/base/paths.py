@@ -24,8 +24,10 @@ STREAMS_FOLDER = "emollama"
 `emollama export --as llm` writes."""
 
 CLUES_FILE = "clues.json"
-CLUE_HEADS_FILE = "clue_heads.safetensors"
 """The file of a language model's artefact with the words for measured values."""
+
+CLUE_HEADS_FILE = "clue_heads.safetensors"
+"""The file of a language model's artefact that says which clues a clip shows."""
 
 CALIBRATION_FILE = "calibration.json"
 """The file of an artefact that `emollama calibrate` adds."""

@@ -139,7 +139,7 @@ def compare(
         if a.settings[key] != b.settings[key]
     )
     if [x.shape for x in a.logits] != [x.shape for x in b.logits]:
-        why = "; ".join(settings) or "their tokenizers differ"
+        why = "; ".join(settings) or "their tokenizers or the clues in their prompts differ"
         raise EmollamaError(f"{first} and {second}: cannot be compared: {why}")
     if a.probabilities.shape != b.probabilities.shape:
         raise EmollamaError(f"{first} and {second}: {'; '.join(settings)}")
@@ -186,6 +186,7 @@ def _look(folder: Path, samples: Sequence[Sample], store: Path | None, way: Way)
         "streams": ", ".join(f"{s.name} ({s.source})" for s in processor.streams),
         "language model": found.model.config.llm,
         "held in": name,
+        "clue heads": str(found.clues.heads or "none"),
     }
     # Modules refer to each other in circles: without this both models would be in memory.
     del found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -12,10 +13,12 @@ from emollama.base.config import load_config
 from emollama.base.errors import EmollamaError
 from emollama.cli.app import app
 from emollama.evaluation.compare import Way, compare
+from emollama.llm.heads.clue_heads import ClueHeads, write_heads
+from emollama.llm.heads.head import Head
 from emollama.llm.interop.export import export
 from emollama.llm.training.config import TrainConfig
 from emollama.llm.training.sft import train
-from tests.llm.training.corpus import make
+from tests.llm.training.corpus import WIDTHS, make
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +59,20 @@ def test_samples_are_those_that_both_can_read(trained: tuple[Path, Path], tmp_pa
     assert found.samples == 5 and found.worst != missing.stem
     assert found.same and found.tolerance == 0.25
     assert any("streams: " in line for line in found.settings)
+
+
+def test_clues_in_the_prompts_that_differ_are_named(
+    trained: tuple[Path, Path], tmp_path: Path
+) -> None:
+    folder, _ = trained
+    shutil.copytree(folder / "a/model", tmp_path / "model")
+    width = WIDTHS["voice"]
+    head = Head({"voice": width}, *(np.ones(n, np.float32) for n in (width, width, (1, width), 1)))
+    write_heads(ClueHeads(0.01, {"voice": head}, {"voice": ("high pitch",)}), tmp_path / "model")
+    line = "clue heads: none against 1 clues of the voice, named above 0.01"
+    with pytest.raises(EmollamaError, match=f"cannot be compared: {line}"):
+        compare(folder / "a/model", tmp_path / "model", folder / "manifest.jsonl", None,
+                split="val")  # fmt: skip
 
 
 def test_models_of_other_prompts_are_refused(trained: tuple[Path, Path]) -> None:

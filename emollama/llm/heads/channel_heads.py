@@ -163,6 +163,9 @@ def read_heads(folder: Path, streams: Sequence[StreamConfig], count: int) -> Cha
         return None
     heads, about = files.read_heads(path, streams, lambda *_: count)
     try:
-        return ChannelHeads(float(about["weight"]), heads)
+        weight = float(about["weight"])
+        if not 0 <= weight < np.inf:
+            raise ValueError(f"weight: is {weight}, not a number from 0 on")
     except (KeyError, ValueError) as error:
         raise EmollamaError(f"{path}: is not a file of heads: {error!r}") from error
+    return ChannelHeads(weight, heads)

@@ -37,6 +37,11 @@ class ClueHeads:
     heads: Mapping[Channel, Head]
     words: Mapping[Channel, tuple[str, ...]]
 
+    def __str__(self) -> str:
+        """What a log says of them."""
+        counts = (f"{len(self.words[channel])} clues of the {channel}" for channel in self.heads)
+        return f"{', '.join(counts)}, named above {self.threshold:g}"
+
     def describe(self, tracks: Mapping[str, FeatureTrack | None]) -> dict[str, str]:
         """Words for each channel that has a head and a track; "" where no clue is clear enough."""
         found = {}
@@ -74,13 +79,20 @@ def read_heads(folder: Path, streams: Sequence[StreamConfig]) -> ClueHeads | Non
 
     heads, about = files.read_heads(path, streams, rows)
     try:
-        return ClueHeads(float(about["threshold"]), heads, _words(about))
-    except (KeyError, ValueError) as error:
+        threshold, words = float(about["threshold"]), _words(about)
+        if not 0 < threshold < 1:
+            raise ValueError(f"threshold: is {threshold}, not between 0 and 1")
+    except (KeyError, ValueError, RecursionError) as error:
         raise EmollamaError(f"{path}: is not a file of heads: {error!r}") from error
+    return ClueHeads(threshold, heads, words)
 
 
 def _words(about: Mapping[str, str]) -> dict[Channel, tuple[str, ...]]:
     found = json.loads(about["clues"])
-    if not isinstance(found, dict):
-        raise ValueError("clues: is not a table")
-    return {channel: tuple(map(str, words)) for channel, words in found.items()}
+    if not isinstance(found, dict) or not all(map(_are_words, found.values())):
+        raise ValueError("clues: is not a table of words by channel")
+    return {channel: tuple(words) for channel, words in found.items()}
+
+
+def _are_words(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(word, str) and word for word in value)

@@ -120,17 +120,35 @@ def read_heads(
                         f"the model {_stored(widths)}"
                     )
                 columns, count = sum(widths.values()), rows(about, channel)
-                arrays = {name: file.get_tensor(f"{channel}.{name}") for name in _ARRAYS}
                 shapes = ((columns,), (columns,), (count, columns), (count,))
+                arrays = {}
                 for name, shape in zip(_ARRAYS, shapes, strict=True):
-                    if arrays[name].shape != shape:
+                    key = f"{channel}.{name}"
+                    stored = file.get_slice(key)  # nothing is read yet
+                    found, dtype = tuple(stored.get_shape()), stored.get_dtype()
+                    if (found, dtype) != (shape, "F32"):
                         raise EmollamaError(
-                            f"{path}: {channel}.{name} is {arrays[name].shape}, expected {shape}"
+                            f"{path}: {key} is {dtype} {found}, expected F32 {shape}"
                         )
-                heads[channel] = Head(widths, **arrays)
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+                    arrays[name] = file.get_tensor(key)
+                head = Head(widths, **arrays)
+                if not _whole(head):
+                    raise EmollamaError(
+                        f"{path}: the {channel} head holds values that are not numbers, or "
+                        "deviations that are not above 0"
+                    )
+                heads[channel] = head
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise EmollamaError(f"{path}: is not a file of heads: {error!r}") from error
     return heads, about
+
+
+def _whole(head: Head) -> bool:
+    """Whether all values can be those of a regression; an intercept of a label that is never shown
+    is -inf.
+    """
+    finite = all(np.isfinite(a).all() for a in (head.mean, head.deviation, head.coefficients))
+    return bool(finite and (head.deviation > 0).all() and (head.intercept < np.inf).all())
 
 
 def _stored(streams: Mapping[str, int]) -> str:

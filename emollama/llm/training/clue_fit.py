@@ -7,7 +7,7 @@ that is not there is a matter of their threshold alone, which can be chosen with
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,7 +22,7 @@ from emollama.llm.evidence import fit_clues
 from emollama.llm.heads.clue_heads import ClueHeads
 from emollama.llm.heads.head import Head, Weights, fitted, means, streams_of
 from emollama.llm.training.config import TrainConfig
-from emollama.llm.training.methods.phrases import clues_named
+from emollama.llm.training.methods.phrases import affirmed, clues_named
 from emollama.llm.training.probe import FOLDS, groups_of
 from emollama.manifest.channels import Channel
 from emollama.manifest.sample import Sample
@@ -66,7 +66,7 @@ def training_clues(
     if not config.model.clue_heads:
         return clues, {}
     heads = fit_clue_heads(streams, readers, samples, config.model.clue_heads)
-    return replace(clues, heads=heads), {s.id: known_words(s) for s in samples}
+    return replace(clues, heads=heads), {s.id: known_words(s, heads.heads) for s in samples}
 
 
 def fit_clue_heads(
@@ -75,7 +75,9 @@ def fit_clue_heads(
     samples: Sequence[Sample],
     threshold: float,
 ) -> ClueHeads:
-    """The clue heads of all channels that have streams.
+    """The clue heads of the channels that have streams, and whose clues are known often enough.
+
+    The others keep their rules.
 
     Args:
         streams: of the model.
@@ -84,23 +86,27 @@ def fit_clue_heads(
         threshold: probability from which a clue is named.
 
     Raises:
-        EmollamaError: too few clips have known clues of a channel.
+        EmollamaError: too few clips have known clues of any channel.
     """
     found: dict[Channel, Head] = {}
     names: dict[Channel, tuple[str, ...]] = {}
     for channel, widths in streams_of(streams).items():
         clues = [c for c in PHRASES if channel_of(c) == channel]
         known = _known(channel, clues, widths, readers, samples)
+        if known is None:
+            continue
         kept = [k for k in range(len(clues)) if _often_enough(known.shown[:, k])]
         if len(kept) < 2:
-            raise EmollamaError(
-                f"model.clue_heads needs two clues of the {channel} that {FEWEST} training "
-                f"samples have and {FEWEST} have not; reasons or truth tell of {len(kept)}"
-            )
+            continue
         names[channel] = tuple(_words(clues[k]) for k in kept)
         shown = known.shown[:, kept]
         strength = _strength(widths, known, shown)
         found[channel] = _fit(widths, known.rows, shown, strength)
+    if not found:
+        raise EmollamaError(
+            f"model.clue_heads needs a channel with streams and two clues of it that {FEWEST} "
+            f"training samples have and {FEWEST} have not; their reasons and truth name too few"
+        )
     return ClueHeads(threshold, found, names)
 
 
@@ -111,16 +117,22 @@ def clues_known(sample: Sample) -> tuple[str, ...]:
     if "face_units" in sample.truth:
         units, clues = face_clues(sample.truth["face_units"]), rendered_clues(sample.truth)
         return (*units, *(c for c in PHRASES if c in clues and c not in units))
-    named = clues_named(sample.targets.reason or "")
+    named = clues_named(affirmed(sample.targets.reason or ""))
     return tuple(c for c in PHRASES if c in named)
 
 
-def known_words(sample: Sample) -> dict[str, str]:
-    """The known clues of a training sample, as they stand in a prompt, by channel."""
-    found: dict[str, list[str]] = {}
-    for clue in clues_known(sample):
-        found.setdefault(channel_of(clue), []).append(_words(clue))
-    return {channel: ", ".join(words) for channel, words in found.items()}
+def known_words(sample: Sample, channels: Iterable[str]) -> dict[str, str]:
+    """The known clues of a training sample, as they stand in a prompt, by channel.
+
+    Of a sample whose clues are known a channel that shows none has "": what its head finds there is
+    not so. {} where nothing is known.
+    """
+    clues = clues_known(sample)
+    found = {
+        channel: ", ".join(_words(clue) for clue in clues if channel_of(clue) == channel)
+        for channel in channels
+    }
+    return found if clues else {}
 
 
 def channel_of(clue: str) -> Channel:
@@ -146,7 +158,8 @@ def _known(
     widths: Mapping[str, int],
     readers: Mapping[str, TrackReader],
     samples: Sequence[Sample],
-) -> _Known:
+) -> _Known | None:
+    """The clips of a channel whose clues are known; None if they are too few."""
     kept, rows, shown = [], [], []
     for sample in samples:
         own = clues_known(sample)
@@ -156,10 +169,7 @@ def _known(
             rows.append(row)
             shown.append([c in own for c in clues])
     if len(kept) < 2 * FEWEST:
-        raise EmollamaError(
-            f"model.clue_heads: {len(kept)} training samples have a {channel} and known clues; "
-            f"{2 * FEWEST} are needed"
-        )
+        return None
     x, y = np.stack(rows), np.array(shown)
     own_id = _IDS[channel]
     groups = [

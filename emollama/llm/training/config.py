@@ -235,6 +235,16 @@ class TrainConfig(Strict):
     training: TrainingSection
 
     @model_validator(mode="after")
+    def _clues_of_reasons(self) -> TrainConfig:
+        """Prompts of training hold known clues, which tell a label as no measured clue does."""
+        if self.model.clue_heads and self.tasks.clues == "always":
+            raise ValueError(
+                "model.clue_heads needs tasks.clues: reasons; with always, labels would be learned "
+                "from clues that are known of training clips alone"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _of_reasons(self) -> TrainConfig:
         """DPO and GRPO train the adapters of a model on reasons and nothing else, in one process,
         without noise.

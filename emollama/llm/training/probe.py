@@ -64,7 +64,7 @@ def start_from_probe(
     targets = [processor.labels.labels.index(str(s.targets.emotion)) for s in labelled]
     if len(set(targets)) < 2:
         raise EmollamaError("initial_weights: probe needs two labels among the training samples")
-    x, spans = side_by_side(model, streams, readers, labelled)
+    x, spans = _side_by_side(model, streams, readers, labelled)
     probe = Probe(strength, _channel_masks(processor, streams, spans) if alone else ())
     classes, rows = probe.fit(x, targets)
     table = cast(torch.nn.Parameter, model.get_input_embeddings().weight)
@@ -72,7 +72,7 @@ def start_from_probe(
         words = torch.stack(
             [table[processor.label_ids()[k][:-1]].float().mean(dim=0) for k in classes]
         )
-    set_projectors(model, streams, spans, x, rows, words)
+    _set_projectors(model, streams, spans, x, rows, words)
 
     def refit(fit: np.ndarray) -> np.ndarray | None:
         if set(np.take(targets, fit)) != set(targets):
@@ -80,7 +80,7 @@ def start_from_probe(
         return probe.fit(x[fit], np.take(targets, fit).tolist())[1]
 
     folds = _folds(labelled, x, targets)
-    return held_out_shifts(model, streams, spans, labelled, x, rows, folds, refit)
+    return _held_out_shifts(model, streams, spans, labelled, x, rows, folds, refit)
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def _channel_masks(
     return list(masks.values()) if len(masks) > 1 else []
 
 
-def set_projectors(
+def _set_projectors(
     model: EmotionLlama,
     streams: Sequence[str],
     spans: Sequence[slice],
@@ -145,7 +145,7 @@ def set_projectors(
         projector.output.bias.copy_(under)
 
 
-def held_out_shifts(
+def _held_out_shifts(
     model: EmotionLlama,
     streams: Sequence[str],
     spans: Sequence[slice],
@@ -199,7 +199,7 @@ def _folds(
     return ()
 
 
-def side_by_side(
+def _side_by_side(
     model: EmotionLlama,
     streams: Sequence[str],
     readers: Mapping[str, TrackReader],

@@ -118,6 +118,9 @@ def _train(config: TrainConfig, stack: ExitStack) -> Path:
     balance = balance_of(manifest, samples)
     for line in tell_mixture(manifest, samples):
         say(line)
+    clues, words = training_clues(config, streams, readers, samples)
+    if clues.heads is not None:
+        say(f"clue heads: {clues.heads}")
 
     # Before the model: under ZeRO-3 the arguments are what has the weights read in parts.
     arguments = training_arguments(config, checkpoints, device)
@@ -164,7 +167,6 @@ def _train(config: TrainConfig, stack: ExitStack) -> Path:
             strength=config.model.probe_strength,
             seed=config.seed,
         )  # fmt: skip
-    clues, words = training_clues(config, streams, readers, samples)
     evidence = EvidenceReader(readers, clues, shifts, given=words)
     schedule = schedule_of(config, samples, evidence, processor, world, micro, people, balance)
     freeze(config, model)

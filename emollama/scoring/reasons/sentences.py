@@ -85,7 +85,7 @@ def measured_reason(
         words = voice.replace(";", ",").split(", ")
         parts.append(f"Compared with {compared_with}, {_voice_told(words)}.")
     if face := clues.get("face"):
-        parts.append(f"The {_face_shows(face.replace('face between', 'face is between'))}.")
+        parts.append(f"The {_face_shows(face)}.")
     if text:
         said = " ".join(text.replace('"', "'").split())
         stop = "" if said.endswith((".", "!", "?", "…", "。", "！", "？")) else "."
@@ -104,7 +104,8 @@ def scores_sentence(label: str) -> str:
 
 def _voice_told(words: Sequence[str]) -> str:
     """Clauses over a voice: "the voice is loud, with a low pitch, and the speech is slow"."""
-    if ORDINARY in words:
+    words = _standing_out(words)
+    if not words:
         return "nothing in the voice stands out"
     kinds: dict[str, list[str]] = {"voice": [], "speech": [], "pauses": []}
     rest = []
@@ -129,16 +130,23 @@ def _voice_told(words: Sequence[str]) -> str:
     return ", and ".join(clauses)
 
 
+def _standing_out(words: Sequence[str]) -> list[str]:
+    """Words on a voice without the one for a voice that is ordinary: clue heads may find both."""
+    return [word for word in words if word != ORDINARY]
+
+
 def _told_of(words: str) -> str:
     return f"The words tell of {listed(words.split(', '))}."
 
 
 def _face_shows(words: str) -> str:
-    return words if words.startswith("face ") else f"face shows {listed(words.split(', '))}"
+    if words.startswith("face "):
+        return words.replace("face between", "face is between")
+    return f"face shows {listed(words.replace(';', ',').split(', '))}"
 
 
 def _voice(words: str, draw: random.Random) -> str:
-    named = listed([_ARTICLES.get(word, word) for word in words.split(", ")])
+    named = listed([_ARTICLES.get(word, word) for word in _standing_out(words.split(", "))])
     return draw.choice(_VOICE).format(clues=named)
 
 

@@ -10,6 +10,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, cross_val_score
 
+from emollama.base.config import load_config
 from emollama.base.errors import EmollamaError
 from emollama.base.paths import CLUE_HEADS_FILE
 from emollama.encoders.base import FeatureTrack
@@ -23,9 +24,14 @@ from emollama.llm.interop.export import export
 from emollama.llm.options import LoraSection
 from emollama.llm.training import clue_fit
 from emollama.llm.training.clue_fit import fit_clue_heads, known_words
+from emollama.llm.training.config import TrainConfig
+from emollama.llm.training.sft import train
+from emollama.manifest.channels import CHANNELS
 from emollama.manifest.labels import get_label_set
 from emollama.manifest.sample import Sample, Targets
 from emollama.probe.vocabulary import PHRASES
+from tests.llm.training.corpus import WIDTHS
+from tests.llm.training.methods.corpus import make_twins
 from tests.tiny import tiny_llm
 
 UNITS = ("AU4", "AU12", "AU26")
@@ -107,17 +113,27 @@ def test_prompts_of_training_clips_hold_what_is_known() -> None:
     truth = {"face_units": {"AU4": 0.5, "AU12": 0.9, "AU6": 0.1}, "words": "angry",
              "prosody": {"pitch": "low", "rate": "normal"}}  # fmt: skip
     rendered = Sample(id="a", truth=truth, targets=Targets(reason="A lively melody."))
-    assert known_words(rendered) == {
+    assert known_words(rendered, CHANNELS) == {
         "face": "lip corners pulled up, brows drawn together", "voice": "low pitch",
         "words": "an accusation",
     }  # fmt: skip
-    named = Sample(id="b", targets=Targets(reason="A dropped jaw and a lively melody."))
-    assert known_words(named) == {"face": "dropped jaw", "voice": "lively melody"}
-    _, readers, _ = corpus()
-    reader = EvidenceReader(readers, ClueWords(), given={"c1": known_words(rendered)})
-    clip = Sample(id="c1")
-    assert reader.read(clip).clues == known_words(rendered)
-    assert EvidenceReader(readers, ClueWords()).read(clip).clues == {}
+    assert known_words(rendered, ("voice",)) == {"voice": "low pitch"}
+    reason = "There is no dropped jaw. One hears a lively melody."
+    named = known_words(Sample(id="b", targets=Targets(reason=reason)), ("voice", "face"))
+    assert named == {"face": "", "voice": "lively melody"}
+    unknown = Sample(id="c", targets=Targets(reason="It is so."))
+    assert known_words(unknown, CHANNELS) == {}
+
+
+def test_what_is_known_of_a_training_clip_replaces_what_its_heads_find() -> None:
+    samples, readers, shown = corpus()
+    clues = ClueWords(heads=fit_clue_heads(STREAMS, readers, samples, 0.5))
+    clip = next(s for s in samples if shown[s.id].all())
+    found = EvidenceReader(readers, clues).read(clip).clues
+    assert set(found["face"].split(", ")) == words(shown[clip.id])
+    for known in ("wide open eyes", ""):
+        reader = EvidenceReader(readers, clues, given={clip.id: {"face": known}})
+        assert reader.read(clip).clues["face"] == known
 
 
 def test_the_stored_and_the_exported_model_name_the_same(tmp_path: Path) -> None:
@@ -142,7 +158,7 @@ def test_heads_of_every_channel_are_read_back(tmp_path: Path) -> None:
     streams = [StreamConfig(f"{c}_track", c, "s", width=2) for c in ("voice", "face", "words")]
     draw = np.random.default_rng(0)
     heads = {
-        s.channel: Head({s.name: 2}, *(draw.normal(size=n).astype(np.float32)
+        s.channel: Head({s.name: 2}, *(draw.uniform(size=n).astype(np.float32)
                                        for n in (2, 2, (k + 1, 2), k + 1)))
         for k, s in enumerate(streams)
     }  # fmt: skip
@@ -168,5 +184,30 @@ def test_another_models_heads_are_refused(tmp_path: Path) -> None:
 
 def test_clues_that_nobody_knows_are_one_line() -> None:
     samples, readers, _ = corpus(known=False)
-    with pytest.raises(EmollamaError, match=r"model.clue_heads: 0 training samples have a face"):
-        fit_clue_heads(STREAMS, readers, samples, 0.5)
+    for streams in (STREAMS, []):
+        with pytest.raises(EmollamaError, match=r"^model\.clue_heads needs .*truth name too few$"):
+            fit_clue_heads(streams, readers, samples, 0.5)
+
+
+def test_a_channel_of_which_too_little_is_known_keeps_its_rules() -> None:
+    samples, readers, _ = corpus()
+    both = [*STREAMS, StreamConfig("voice", "voice", "v", width=WIDTH)]
+    heads = fit_clue_heads(both, {**readers, "voice": readers["face"]}, samples, 0.5)
+    assert set(heads.heads) == set(heads.words) == {"face"}
+
+
+def test_a_trained_model_names_clues_and_learns_no_label_from_known_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = make_twins(tmp_path, clips=48)
+    given = ["model.clue_heads=0.5", "training.max_steps=1"]
+    config = load_config(TrainConfig, path, given)
+    found = artefact.load(train(config), torch.float32)
+    heads = found.clues.heads
+    assert heads is not None and set(heads.words["voice"]) == {"low pitch", "high pitch"}
+    high = FeatureTrack(np.full((3, WIDTHS["voice"]), 2, np.float32), np.zeros(3, np.float32))
+    assert found.clues.describe({"voice": high, "face": None}) == {"voice": "high pitch"}
+    said = capsys.readouterr().out
+    assert "clue heads: 2 clues of the voice, 3 clues of the face, named above 0.5\n" in said
+    with pytest.raises(EmollamaError, match=r"model\.clue_heads needs tasks\.clues: reasons"):
+        load_config(TrainConfig, path, [*given, "tasks.clues=always"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -21,7 +22,7 @@ from emollama.scoring.reasons.claims import (
     sentences,
 )
 from emollama.scoring.reasons.facts import Facts, facts_of
-from emollama.scoring.reasons.sentences import measured_reason
+from emollama.scoring.reasons.sentences import clue_reason, measured_reason
 
 LABELS = get_label_set("merr")
 PEOPLE = get_label_set("people")
@@ -154,6 +155,8 @@ def test_no_other_answer_contradicts_the_clip_or_its_scores(written: str, shown:
         ({"face": "face between sad and neutral"}, "The face is between sad and neutral."),
         ({"face": "raised cheeks, lip corners pulled up"},
          "The face shows raised cheeks and lip corners pulled up."),
+        ({"face": "raised cheeks; lip corners pulled up"},  # a head's, and the corpus's own
+         "The face shows raised cheeks and lip corners pulled up."),
     ],
 )  # fmt: skip
 def test_measured_clues_are_told_in_english_that_passes_the_check(
@@ -164,6 +167,23 @@ def test_measured_clues_are_told_in_english_that_passes_the_check(
     assert found.text is not None and said in found.text and found.origin == "clues"
     assert contradictions(found.text, facts, PEOPLE) == []
     assert set(facts.tone or ()) == tone_words_in(found.text)
+
+
+def test_a_voice_that_stands_out_is_not_ordinary() -> None:
+    """Clue heads may find both above a low threshold."""
+    clues = {"voice": "ordinary tone, high pitch", "words": "good news"}
+    told = measured_reason(clues, "We won.", "happy", "others") or ""
+    assert told.startswith("Compared with others, the voice has a high pitch. The person says")
+    assert '"We won." The words tell of good news. The' in told
+
+
+def test_reasons_of_clues_are_sentences() -> None:
+    clues = {"voice": "ordinary tone, high pitch", "face": "face between sad and neutral",
+             "words": "good news"}  # fmt: skip
+    for state in range(9):
+        told = clue_reason(clues, "sad", random.Random(state)) or ""
+        assert "high pitch" in told and "ordinary" not in told
+        assert "face is between sad and neutral. The words tell of good news." in told
 
 
 def test_clues_in_words_are_read_as_facts() -> None:
