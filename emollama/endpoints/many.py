@@ -123,6 +123,8 @@ class Many:
         )
 
 
-def _done(open_: dict[Future[Row], str]) -> list[tuple[str, Row]]:
+def _done(open_: dict[Future[Row], str]) -> Iterator[tuple[str, Row]]:
+    """What is done by now: answers first, so that an error loses none of them."""
     done, _ = wait(open_, return_when=FIRST_COMPLETED)
-    return [(open_.pop(future), future.result()) for future in done]
+    for future in sorted(done, key=lambda one: one.exception() is not None):
+        yield open_.pop(future), future.result()
