@@ -38,9 +38,11 @@ def is_name(text: str) -> bool:
 
 
 def repository(path: str | Path) -> tuple[str, str | None] | None:
-    """The repository and revision that a path names; None where it is a path on this machine."""
+    """The repository and revision that a path names; None where it is a path on this machine, as
+    that of a checkpoint in .pth, which no hub is asked for, is in any case.
+    """
     found = _NAME.fullmatch(str(path))
-    if found is None or Path(path).exists():
+    if found is None or Path(path).exists() or Path(path).suffix == ".pth":
         return None
     name, revision = found.groups()
     if revision is None and Path(name).parent.is_dir():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass
@@ -123,6 +123,8 @@ class Many:
         )
 
 
-def _done(open_: dict[Future[Row], str]) -> list[tuple[str, Row]]:
+def _done(open_: dict[Future[Row], str]) -> Iterator[tuple[str, Row]]:
+    """What is done by now: answers first, so that an error loses none of them."""
     done, _ = wait(open_, return_when=FIRST_COMPLETED)
-    return [(open_.pop(future), future.result()) for future in done]
+    for future in sorted(done, key=lambda one: one.exception() is not None):
+        yield open_.pop(future), future.result()

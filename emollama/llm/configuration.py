@@ -159,7 +159,7 @@ def read_config(folder: Path) -> EmotionLlamaConfig:
         raise EmollamaError(f"{path}: is not a configuration of an EmotionLlama")
     try:
         return EmotionLlamaConfig(**{k: v for k, v in values.items() if k != "model_type"})
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise EmollamaError(f"{path}: cannot be used: {error}") from error
 
 

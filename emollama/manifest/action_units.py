@@ -48,7 +48,7 @@ _NEW = (
 """Where something else begins: "raised with", "lifted and her lips"."""
 _BEFORE = rf"(?:{_GAP}(?!{_PARTS}\b|{_NEW})\w+){{0,3}}?{_GAP}"
 """The same before the part that moves."""
-_ITS_OWN = rf"(?!\w|{_GAP}(?:(?!(?:and|or|but|with|while)\b)\w+{_GAP})?{_PARTS}\b)"
+_ITS_OWN = rf"(?!\w|{_GAP}(?:(?!(?:and|or|but|with|while|as|when)\b)\w+{_GAP})?{_PARTS}\b)"
 """After a movement that belongs to the part before it: no part follows that it would be of."""
 
 

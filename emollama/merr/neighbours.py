@@ -92,12 +92,17 @@ class Neighbours:
         from sklearn.linear_model import LogisticRegression
 
         fitted = np.array([clip.fitted for clip in clips])
-        heard = _folds([clip.speaker for clip in clips], fitted, store)
-        seen = _folds([clip.face for clip in clips], fitted, store)
+        heard = _folds([clip.speaker for clip in clips], fitted, "speakers", store)
+        seen = _folds([clip.face for clip in clips], fitted, "faces", store)
         found = np.full(shares.shape, np.log(_LEAST / 10))
         for voice, face in sorted(set(zip(heard.tolist(), seen.tolist(), strict=True))):
             asked = np.flatnonzero((heard == voice) & (seen == face))
             others = np.flatnonzero((heard != voice) & (seen != face) & fitted)
+            if not len(others):
+                raise EmollamaError(
+                    f"evidence.features: {store}: leaves no clip of other people to judge "
+                    f"'{clips[asked[0]].id}' by: all have a speaker or a face of its folds"
+                )
             rows, columns = np.nonzero(shares[others] >= _LEAST)
             if len(set(columns.tolist())) < 2:
                 raise EmollamaError(
@@ -109,19 +114,20 @@ class Neighbours:
         return np.round(np.maximum(found, np.log(_LEAST / 10)), 4)
 
 
-def _folds(people: Sequence[str], fitted: np.ndarray, store: Path) -> np.ndarray:
-    """The fold of each clip [n], all clips of a person in one."""
+def _folds(people: Sequence[str], fitted: np.ndarray, kind: str, store: Path) -> np.ndarray:
+    """The fold of each clip [n], all clips of a person in one; -1 for who is in none."""
     from sklearn.model_selection import GroupKFold
 
-    if len({p for p, use in zip(people, fitted, strict=True) if use}) < FOLDS:
+    groups = [people[i] for i in np.flatnonzero(fitted)]
+    if (count := len(set(groups))) < FOLDS:
         raise EmollamaError(
-            f"evidence.features: {store}: needs clips of at least {FOLDS} people outside the "
-            "test split"
+            f"evidence.features: {store}: needs clips of at least {FOLDS} {kind} outside the "
+            f"test split, and has {count}"
         )
-    found = np.empty(len(people), int)
-    for fold, (_, own) in enumerate(GroupKFold(FOLDS).split(found, groups=people)):
-        found[own] = fold
-    return found
+    found: dict[str, int] = {}
+    for fold, (_, own) in enumerate(GroupKFold(FOLDS).split(groups, groups=groups)):
+        found |= dict.fromkeys((groups[i] for i in own), fold)
+    return np.array([found.get(person, -1) for person in people])
 
 
 def _features(ids: Sequence[str], store: Path) -> np.ndarray:

@@ -73,10 +73,29 @@ def test_nobody_is_judged_by_their_own_labels_nor_anyone_by_a_test_clip(
         assert (before.fingerprint == after.fingerprint) == (changed == 110)
 
 
+def test_people_of_the_test_split_take_no_folds(tmp_path: Path) -> None:
+    """Four with most of the clips would leave all others in one."""
+    clips, _ = corpus(tmp_path / "store")
+    names = [f"person-{i % 5}" if i < 20 else f"test-{i % 4}" for i in range(CLIPS)]
+    clips = [
+        replace(clip, speaker=name, face=name, fitted=i < 20)
+        for i, (clip, name) in enumerate(zip(clips, names, strict=True))
+    ]
+    assert Neighbours(clips, LABELS, tmp_path / "store").expected(clips[0].id)
+
+
 def test_too_few_people_or_no_features_are_one_line(tmp_path: Path) -> None:
-    clips, _ = corpus(tmp_path / "store", people=4)
-    with pytest.raises(EmollamaError, match="needs clips of at least 5 people"):
-        Neighbours(clips, LABELS, tmp_path / "store")
+    for people, faces, said in ((4, 12, "5 speakers"), (12, 4, "5 faces")):
+        clips, _ = corpus(tmp_path / said, people, faces)
+        with pytest.raises(EmollamaError, match=f"at least {said} outside .*, and has 4$"):
+            Neighbours(clips, LABELS, tmp_path / said)
+    # Four speakers always show the face that a fifth shows, too.
+    linked = [
+        replace(c, speaker=f"p{i % 5}", face="f" if i % 5 else f"f{i % 6 or ''}")
+        for i, c in enumerate(clips)
+    ]
+    with pytest.raises(EmollamaError, match="leaves no clip of other people to judge 'clip-000'"):
+        Neighbours(linked, LABELS, tmp_path / said)
     (tmp_path / "empty").mkdir()
     with pytest.raises(EmollamaError, match=r"evidence\.features: .*empty: holds no features"):
         Neighbours(clips, LABELS, tmp_path / "empty")

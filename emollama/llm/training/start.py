@@ -15,7 +15,7 @@ from emollama.assets.fingerprint import weights_fingerprint
 from emollama.assets.hub import local_folder
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json
-from emollama.base.paths import need_start
+from emollama.base.paths import FUSION_FILE, need_start
 from emollama.llm import artefact
 from emollama.llm.adapter import SETTINGS_FILE
 from emollama.llm.backbone import resolve_llm
@@ -41,8 +41,9 @@ def require_start(
     source = local_folder(source)
     need_start(source)
     if source.is_dir():
-        _require_artefact(source, llm)
-        _require_same_form(source, streams, lora)
+        config = _artefact_config(source)
+        _require_same_form(source, config, streams, lora)
+        _require_same_llm(source, config, llm)
     elif {s.name for s in streams} != PROJECTORS.keys():
         raise EmollamaError(
             f"{_KEY}: {source}: released checkpoints need the streams {', '.join(PROJECTORS)}, "
@@ -65,26 +66,36 @@ def start_from(model: PeftModel, processor: EmotionLlamaProcessor, source: Path)
     return _from_checkpoint(model, processor, source)
 
 
-def _require_artefact(folder: Path, llm: str) -> None:
+def _artefact_config(folder: Path) -> EmotionLlamaConfig:
+    """The configuration of an artefact with an adapter."""
     path = folder / "config.json"
-    config = read_json(path) if path.is_file() else {}
-    ours = isinstance(config, dict) and config.get("model_type") == EmotionLlamaConfig.model_type
+    values = read_json(path) if path.is_file() else {}
+    ours = isinstance(values, dict) and values.get("model_type") == EmotionLlamaConfig.model_type
     if not ours or not (folder / artefact.ADAPTER_FILE).is_file():
-        merged = ours and (folder / artefact.MERGED_FILE).is_file()
-        why = "is merged; use the artefact it was made from" if merged else "is not an artefact"
+        why = "is not an artefact of a language model"
+        if ours and (folder / artefact.MERGED_FILE).is_file():
+            why = "is merged; use the artefact it was made from"
+        elif (folder / FUSION_FILE).is_file():
+            why = "is a fusion model; use an artefact of a language model"
         raise EmollamaError(f"{_KEY}: {folder}: {why}")
-    known = config.get("llm_sha256")
+    return read_config(folder)
+
+
+def _require_same_llm(folder: Path, config: EmotionLlamaConfig, llm: str) -> None:
+    known = config.llm_sha256
     if known and known != weights_fingerprint(resolve_llm(llm)):
         raise EmollamaError(
-            f"{_KEY}: {folder}: was trained on the weights of '{config.get('llm')}', "
+            f"{_KEY}: {folder}: was trained on the weights of '{config.llm}', "
             f"but model.llm is '{llm}' with other weights"
         )
 
 
-def _require_same_form(folder: Path, streams: Sequence[StreamConfig], lora: LoraSection) -> None:
+def _require_same_form(
+    folder: Path, config: EmotionLlamaConfig, streams: Sequence[StreamConfig], lora: LoraSection
+) -> None:
     """Compare streams and LoRA settings by name, where shapes of tensors are not sufficient."""
     ours = {s.name: s for s in streams}
-    theirs = {s.name: s for s in read_config(folder).stream_configs}
+    theirs = {s.name: s for s in config.stream_configs}
     if ours.keys() != theirs.keys():
         raise EmollamaError(
             f"{_KEY}: {folder}: has the streams {', '.join(theirs)}, but model.streams "
@@ -98,6 +109,8 @@ def _require_same_form(folder: Path, streams: Sequence[StreamConfig], lora: Lora
                     f"but model.streams has {getattr(stream, key)}"
                 )
     before = read_json(folder / SETTINGS_FILE)
+    if not isinstance(before, dict):
+        raise EmollamaError(f"{folder / SETTINGS_FILE}: holds no settings of an adapter")
     now = artefact.lora_config(lora, streams)
     for key, name in (("r", "r"), ("lora_alpha", "alpha"), ("use_dora", "dora"),
                       ("use_rslora", "rslora"), ("target_modules", "targets")):  # fmt: skip

@@ -18,9 +18,17 @@ from emollama.scoring.reasons.voice_words import FEWER, NOT, OPPOSITE, PATTERNS
 QUOTE = re.compile(r"[\"“]([^\"“”]{3,})[\"”]")
 _SUPPOSED = re.compile(
     r"\bwhether\b|(?<!\bas )(?<!\beven )\bif\b"
-    r"|\bwould(?:n't)?\b(?! (?:not )?(?:say|call|describe|guess|seem|appear|suggest)\b)"
+    r"|\bwould(?:n't)?\b(?! (?:(?:not|even|also|\w+ly) )?(?:say|call|describe|guess|seem|appear"
+    r"|suggest|argue|conclude|rate|judge|add|explain)\b)"
 )
-"""What leaves open whether something is so; "I would say" and "it would seem" only soften it."""
+"""What leaves open whether something is so; "I would say" and "it would seem" only soften it, and
+what would explain something takes it as given."""
+_COMPARED = re.compile(r"\b(?:than|as) (?:\w+ ){0,2}would\b")
+"""What is so is only compared with what would be: "louder than one would expect"."""
+_ASKED_TO = re.compile(
+    r"[,.;:!?()\n]|\b(?:but|yet|while|whereas|because|although|(?<!as )(?<!even )though)\b"
+)
+"""Where what is left open ends."""
 _AFTER = re.compile(
     r"(?:(?:(?!\band\b)[^,.;:!?]){0,24}?\b(?:is|are|was|were|remains?)"
     r" (?:(?!not|never)\w+ )?(?:absent|missing)\b"
@@ -111,7 +119,7 @@ def _left_open(flat: str, clue: Clue) -> bool:
 
     "One would expect a smile, but there is none" does say it.
     """
-    clause = re.split(r"[,.;:!?\n]|\bbut\b", flat[: clue.start])[-1]
+    clause = _COMPARED.sub(" ", _ASKED_TO.split(flat[: clue.start])[-1])
     return bool(_SUPPOSED.search(clause)) and not _AFTER.match(flat, clue.end)
 
 

@@ -136,6 +136,9 @@ def test_what_does_not_fit_is_one_line(
         (["model.lora.r=8"], "was trained with model.lora.r 4, but the configuration has 8"),
         (["model.streams.0.name=voices"], "has the streams voice, face, but model.streams has"),
         (["model.initialise_from={f}/llm"], "llm: is not an artefact"),
+        (["model.initialise_from=models/people/fusion"], "is a fusion model; use an artefact of"),
+        (["model.initialise_from=weights/v1.pth"], "v1.pth: is neither an artefact's folder nor"),
+        (["model.initialise_from=models/people/llm"], "people/llm: has the streams "),
         (["model.initialise_from={t}/start.pth"], "released checkpoints need the streams"),
     ],
 )
@@ -151,6 +154,24 @@ def test_what_does_not_fit_is_said_before_the_language_model_is_read(
     with pytest.raises(EmollamaError) as error:
         stage2(stage1, tmp_path / "run", f"model.llm={other}", *given)
     assert said in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("config.json", '{"model_type": "emotion_llama", "text_config": 5}', "cannot be used"),
+        ("config.json", '{"model_type": "emotion_llama", "streams": [7]}', "cannot be used"),
+        ("adapter_config.json", "[]", "holds no settings of an adapter"),
+    ],
+)
+def test_a_broken_start_is_one_line(
+    stage1: Path, tmp_path: Path, file: str, text: str, said: str
+) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(stage1 / "one/model", broken)
+    (broken / file).write_text(text)
+    with pytest.raises(EmollamaError, match=f"{file}: {said}"):
+        stage2(stage1, tmp_path / "run", f"model.initialise_from={broken}")
 
 
 def test_an_adapter_for_another_backbone_is_refused(stage1: Path, tmp_path: Path) -> None:

@@ -63,6 +63,16 @@ def test_a_text_without_clues_names_none() -> None:
         ("A happy person would smile, but she frowns.", {"AU04"}),
         ("One would expect a smile and a loud voice.", set()),
         ("She would not press her lips.", set()),
+        (
+            "The voice is louder than one would expect and her brows are furrowed.",
+            {"loud voice", "AU04"},
+        ),
+        ("A sad person would frown while she smiles.", {"AU12"}),
+        (
+            "I would even argue that he frowns, which would explain the raised voice.",
+            {"AU04", "loud voice"},
+        ),
+        ("Her eyebrows are raised as eyes widen.", {"AU01", "AU02", "AU05"}),
         ("I would say that she smiles, and it would seem that he frowns.", {"AU12", "AU04"}),
     ],
 )
