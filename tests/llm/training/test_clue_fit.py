@@ -207,7 +207,7 @@ def test_a_trained_model_names_clues_and_learns_no_label_from_known_ones(
     assert heads is not None and set(heads.words["voice"]) == {"low pitch", "high pitch"}
     high = FeatureTrack(np.full((3, WIDTHS["voice"]), 2, np.float32), np.zeros(3, np.float32))
     assert found.clues.describe({"voice": high, "face": None}) == {"voice": "high pitch"}
-    said = capsys.readouterr().out
+    said = capsys.readouterr().err
     assert "clue heads: 2 clues of the voice, 3 clues of the face, named above 0.5\n" in said
     with pytest.raises(EmollamaError, match=r"model\.clue_heads needs tasks\.clues: reasons"):
         load_config(TrainConfig, path, [*given, "tasks.clues=always"])
