@@ -71,7 +71,16 @@ def test_a_language_model_is_fetched_by_name(hub: Hub) -> None:
 
 def test_paths_of_this_machine_are_not_asked_of_the_hub(hub: Hub, tmp_path: Path) -> None:
     (tmp_path / "runs/mine").mkdir(parents=True)
-    for path in ("runs/mine", "runs/patient-7", "/runs/x", "a/b/c", "model", "../a/b", "a b/c", "a/b.pth"):
+    for path in (
+        "runs/mine",
+        "runs/patient-7",
+        "/runs/x",
+        "a/b/c",
+        "model",
+        "../a/b",
+        "a b/c",
+        "a/b.pth",
+    ):
         assert repository(path) is None
     # A revision names a file of the cache.
     assert repository("alice/x@a/../../../../b") is None and repository("alice/x@../b") is None

@@ -67,7 +67,8 @@ def test_clues_in_the_prompts_that_differ_are_named(
     folder, _ = trained
     shutil.copytree(folder / "a/model", tmp_path / "model")
     width = WIDTHS["voice"]
-    head = Head({"voice": width}, *(np.ones(n, np.float32) for n in (width, width, (1, width), 1)))
+    ones, none = np.ones(width, np.float32), np.zeros((1, width), np.float32)
+    head = Head({"voice": width}, ones, ones, none, ones[:1])  # names its clue of every voice
     write_heads(ClueHeads(0.01, {"voice": head}, {"voice": ("high pitch",)}), tmp_path / "model")
     line = "clue heads: none against 1 clues of the voice, named above 0.01"
     with pytest.raises(EmollamaError, match=f"cannot be compared: {line}"):
