@@ -1,15 +1,14 @@
-"""Are the reasons true, and do they follow a changed cue? The tables of docs/reasons.md.
+"""Are the reasons true, and do they follow a changed cue? The table of docs/reasons.md.
 
 python -m benchmarks.reasons.table    # from the predictions in results/reasons
 
 NAME-probe.jsonl and NAME-twins.jsonl there are the `predictions.jsonl` of `emollama evaluate` on
-the test split of the probe corpus and on twins, NAME-SEED-probe.jsonl those of further seeds, with
-the model's own rows only; those called baseline are the `baseline.jsonl` beside them.
+the test split of the probe corpus and on twins; those called baseline are the `baseline.jsonl`
+beside them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,18 +29,16 @@ from emollama.scoring.report.scoring import score_predictions
 from emollama.scoring.report.tables import table_markdown
 
 RESULTS = Path(__file__).parents[2] / "results" / "reasons"
-BEST = "combined"
-TRAININGS = {"twins": "sft on twins", "dpo": "sft, then dpo", BEST: "sft, dpo, then grpo"}
-"""By the beginning of the files' names."""
-SEEDS = ("8", "9")
-"""Beside seed 7, which the rows with intervals are of."""
+BEST = "twins"
 ROWS = (
     ("before", MODEL, "before: quickstart"),
     ("before", WITHOUT_CLUES, "before, without clues in the prompt"),
-    *((name, MODEL, title) for name, title in TRAININGS.items()),
+    (BEST, MODEL, "sft on twins"),
     (BEST, SHOWN, "its reasons as they are shown"),
     (BEST, TEMPLATE, "its labels, and a template of its clues"),
-    (BEST, WITHOUT_CLUES, "the same model, without clues in the prompt"),
+    ("dpo", MODEL, "sft, then dpo"),
+    ("dpo", SHOWN, "its reasons as they are shown"),
+    ("dpo", WITHOUT_CLUES, "the same model, without clues in the prompt"),
     ("baseline", JOINT, "regression, and a template of the quickstart's clues"),
 )
 """File, system and title of each row."""
@@ -115,26 +112,6 @@ def reasons_table(results: Path) -> Table:
     return Table("Reasons on held-out voices, faces and sentences", COLUMNS, tuple(rows))
 
 
-def seeds_table(results: Path) -> Table:
-    """Mean over seeds, with the lowest and the highest."""
-    rows = []
-    for name, title in TRAININGS.items():
-        values = []
-        for run in (name, *(f"{name}-{seed}" for seed in SEEDS)):
-            probe, pairs = _read(results, run)
-            found = scores(probe, pairs, MODEL)
-            assert found.pairs is not None
-            followed = found.pairs.reasons[MODEL]
-            values.append((
-                _weighted_f1(probe, MODEL)["value"], found.clues.own.f1.value,
-                found.wrong.own.all.value, followed.recall.value, followed.specificity.value,
-            ))  # fmt: skip
-        rows.append((title, *map(_spread, np.array(values, float).T)))
-    columns = ("", "weighted F1", "clue F1", "clues not there", "change mentioned",
-               "the rest unchanged")  # fmt: skip
-    return Table(f"Seeds 7, {', '.join(SEEDS)}", columns, tuple(rows))
-
-
 def _read(results: Path, name: str) -> tuple[Predictions, Predictions | None]:
     pairs = results / f"{name}-twins.jsonl"
     probe = read_predictions(results / f"{name}-probe.jsonl")
@@ -163,27 +140,17 @@ def _label_f1(found: Predictions, system: str) -> str:
     """Of a system with labels of its own."""
     if system not in (MODEL, JOINT):
         return ""
-    return score_text(_weighted_f1(found, system))
-
-
-def _weighted_f1(found: Predictions, system: str) -> dict[str, float]:
     rows = tuple(r for r in found.rows if r.system == system)
     scored = score_predictions(
         Predictions(found.header, rows), Context(found.header.labels), ["weighted_f1"], **_DRAWS
     )
-    result: dict[str, float] = scored["results"][0]
-    return result
-
-
-def _spread(values: Sequence[float]) -> str:
-    return f"{np.mean(values):.3f} ({min(values):.3f} to {max(values):.3f})"
+    return score_text(scored["results"][0])
 
 
 @one_line_errors
 def main() -> None:
-    """Print the tables."""
+    """Print the table."""
     print(table_markdown(reasons_table(RESULTS)))
-    print(table_markdown(seeds_table(RESULTS)))
 
 
 if __name__ == "__main__":
