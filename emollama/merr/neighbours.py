@@ -118,7 +118,7 @@ def _folds(people: Sequence[str], fitted: np.ndarray, kind: str, store: Path) ->
     """The fold of each clip [n], all clips of a person in one; -1 for who is in none."""
     from sklearn.model_selection import GroupKFold
 
-    groups = [people[i] for i in np.flatnonzero(fitted)]
+    groups = [person for person, use in zip(people, fitted, strict=True) if use]
     if (count := len(set(groups))) < FOLDS:
         raise EmollamaError(
             f"evidence.features: {store}: needs clips of at least {FOLDS} {kind} outside the "
