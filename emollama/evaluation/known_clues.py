@@ -7,8 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from emollama.manifest.action_units import units_in
-from emollama.manifest.channels import Channel
-from emollama.probe.vocabulary import PHRASES, PROSODY_LEVELS, clues_in, rendered_clues
+from emollama.probe.vocabulary import (
+    PHRASES,
+    PROSODY_LEVELS,
+    channel_of,
+    clues_in,
+    rendered_clues,
+)
 from emollama.scoring.metrics.hallucination import Vocabulary
 from emollama.scoring.reasons import lexicon
 
@@ -55,19 +60,13 @@ def _units(truth: Mapping[str, Any]) -> set[str] | None:
     return found or None
 
 
-def _channel(clue: str) -> Channel:
-    """Of an action unit, "face=still", "words=sad", or a measure of the voice."""
-    kind = clue.partition("=")[0]
-    return "words" if kind == "words" else "face" if kind == "face" or "=" not in clue else "voice"
-
-
 _OPPOSITE = {
     f"{name}={one}": f"{name}={other}"
     for name, (low, _, high) in PROSODY_LEVELS.items()
     for one, other in ((low, high), (high, low))
 }
-_PROBE = KnownClues(named_in=_named, channel=_channel, opposite=_OPPOSITE, of=_rendered)
-_MERR = KnownClues(named_in=units_in, channel=_channel, of=_units)
+_PROBE = KnownClues(named_in=_named, channel=channel_of, opposite=_OPPOSITE, of=_rendered)
+_MERR = KnownClues(named_in=units_in, channel=channel_of, of=_units)
 
 KNOWN_CLUES: dict[str, KnownClues] = {
     "probe": _PROBE,

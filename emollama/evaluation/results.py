@@ -22,6 +22,7 @@ from emollama.features.tracks import TrackReader, usable
 from emollama.manifest.channels import CHANNELS, Channel
 from emollama.manifest.sample import Manifest, Sample
 from emollama.manifest.split_file import leakage
+from emollama.runs.run_folder import read_record
 from emollama.scoring.metrics.choosing import fitting
 from emollama.scoring.metrics.context import Context
 from emollama.scoring.predictions.prediction import Quantity, channel_sets
@@ -91,8 +92,7 @@ def header_of(
 
 def training_seed(folder: Path) -> int | None:
     """The seed that a model was trained with; None where its training record does not say."""
-    path = folder / "training_record.json"
-    seed = (read_json(path).get("config") or {}).get("seed") if path.is_file() else None
+    seed = (read_record(folder).get("config") or {}).get("seed")
     return seed if isinstance(seed, int) else None
 
 
@@ -103,9 +103,7 @@ def split_warnings(
     found: dict[str, str] = {}
     if manifest.split_sha256 is not None:
         found = {f"{leak.kind} on both sides": str(leak) for leak in leakage(manifest.samples)}
-    path = folder / "training_record.json"
-    if path.is_file():
-        found |= trained_on(read_json(path), manifest, config.data.split)
+    found |= trained_on(read_record(folder), manifest, config.data.split)
     for text in found.values() if tell else ():
         say(f"WARNING: {text}")
     return found

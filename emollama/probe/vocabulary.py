@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from emollama.manifest.channels import Channel
+
 UNIT_THRESHOLD = 0.35
 """Apex intensity in 0..1 from which an action unit is visible and may be named."""
 
@@ -69,13 +71,24 @@ def level(dimension: str, deviation: float) -> str:
     return high if deviation >= threshold else low if deviation <= -threshold else normal
 
 
+def without_article(phrase: str) -> str:
+    """ "high pitch" of "a high pitch"."""
+    return re.sub("^an? ", "", phrase)
+
+
+def channel_of(clue: str) -> Channel:
+    """The channel of an action unit, "face=still", "words=sad" or a measure of the voice."""
+    kind = clue.partition("=")[0]
+    return "words" if kind == "words" else "face" if kind == "face" or "=" not in clue else "voice"
+
+
 def clues_in(text: str) -> set[str]:
     """The clues that `text` names, whatever its case, articles and spacing."""
     flat = " ".join(text.lower().split())
     return {
         clue
         for clue, phrase in PHRASES.items()
-        if re.search(rf"(?<![\w-]){re.escape(re.sub('^an? ', '', phrase))}(?![\w-])", flat)
+        if re.search(rf"(?<![\w-]){re.escape(without_article(phrase))}(?![\w-])", flat)
     }
 
 

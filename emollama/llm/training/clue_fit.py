@@ -26,7 +26,13 @@ from emollama.llm.training.methods.phrases import affirmed, clues_named
 from emollama.llm.training.probe import FOLDS, groups_of
 from emollama.manifest.channels import Channel
 from emollama.manifest.sample import Sample
-from emollama.probe.vocabulary import PHRASES, face_clues, rendered_clues
+from emollama.probe.vocabulary import (
+    PHRASES,
+    channel_of,
+    face_clues,
+    rendered_clues,
+    without_article,
+)
 
 FEWEST = 8
 """Clips with a clue, and without, for it to be learned."""
@@ -90,9 +96,10 @@ def fit_clue_heads(
     """
     found: dict[Channel, Head] = {}
     names: dict[Channel, tuple[str, ...]] = {}
+    known_clues = {s.id: clues_known(s) for s in samples}
     for channel, widths in streams_of(streams).items():
         clues = [c for c in PHRASES if channel_of(c) == channel]
-        known = _known(channel, clues, widths, readers, samples)
+        known = _known(channel, clues, widths, readers, samples, known_clues)
         if known is None:
             continue
         kept = [k for k in range(len(clues)) if _often_enough(known.shown[:, k])]
@@ -135,17 +142,10 @@ def known_words(sample: Sample, channels: Iterable[str]) -> dict[str, str]:
     return found if clues else {}
 
 
-def channel_of(clue: str) -> Channel:
-    """The channel that a clue is of."""
-    if clue.startswith(("AU", "face=")):
-        return "face"
-    return "words" if clue.startswith("words=") else "voice"
-
-
 def _words(clue: str) -> str:
     """A clue as it stands in a prompt: "high pitch", but "an accusation"."""
     phrase = PHRASES[clue]
-    return phrase if channel_of(clue) == "words" else phrase.removeprefix("a ").removeprefix("an ")
+    return phrase if channel_of(clue) == "words" else without_article(phrase)
 
 
 def _often_enough(shown: np.ndarray) -> bool:
@@ -158,11 +158,12 @@ def _known(
     widths: Mapping[str, int],
     readers: Mapping[str, TrackReader],
     samples: Sequence[Sample],
+    known_clues: Mapping[str, Sequence[str]],
 ) -> _Known | None:
     """The clips of a channel whose clues are known; None if they are too few."""
     kept, rows, shown = [], [], []
     for sample in samples:
-        own = clues_known(sample)
+        own = known_clues[sample.id]
         row = means(widths, {name: readers[name].get(sample.id) for name in widths})
         if own and row is not None:
             kept.append(sample)
