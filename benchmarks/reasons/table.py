@@ -39,6 +39,10 @@ ROWS = (
     ("dpo", MODEL, "sft, then dpo"),
     ("dpo", SHOWN, "its reasons as they are shown"),
     ("dpo", WITHOUT_CLUES, "the same model, without clues in the prompt"),
+    ("people", MODEL, "sft, voices known by their clips"),
+    ("people", SHOWN, "its reasons as they are shown"),
+    ("people", TEMPLATE, "its labels, and a template of its clues"),
+    ("people-baseline", JOINT, "regression, voices known by their clips, and a template"),
     ("baseline", JOINT, "regression, and a template of the quickstart's clues"),
 )
 """File, system and title of each row."""

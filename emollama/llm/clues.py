@@ -70,6 +70,12 @@ class ClueWords:
     statistics: Mapping[str, ColumnStatistics] = field(default_factory=dict)
     heads: ClueHeads | None = None
 
+    @property
+    def streams(self) -> set[str]:
+        """Names of the streams that are read."""
+        heads = self.heads.heads.values() if self.heads else ()
+        return set(self.statistics).union(*(head.streams for head in heads))
+
     @classmethod
     def fit(
         cls,
@@ -91,12 +97,11 @@ class ClueWords:
     def describe(
         self,
         tracks: Mapping[str, FeatureTrack | None],
-        raw: Mapping[str, FeatureTrack | None] | None = None,
+        measured: Mapping[str, FeatureTrack | None] | None = None,
     ) -> dict[str, str]:
         """Words for each channel that has any: {"voice": "high pitch, loud", "face": ...}.
 
-        `raw`: the same tracks where `tracks` are measured against the clip's person; the heads were
-        fitted on them.
+        `measured`: the same tracks, measured against the clip's person, for the heads alone.
         """
         words: dict[str, str] = {}
         for name, statistics in self.statistics.items():
@@ -109,7 +114,7 @@ class ClueWords:
             if face := _face_words(statistics, values):
                 words["face"] = face
         if self.heads is not None:
-            words |= self.heads.describe(tracks if raw is None else raw)
+            words |= self.heads.describe(tracks if measured is None else measured)
         return {channel: said for channel, said in words.items() if said}
 
     def to_dict(self) -> dict[str, Any]:

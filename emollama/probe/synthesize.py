@@ -165,7 +165,7 @@ def _sample(plan: ClipPlan, known: dict[str, Any]) -> Sample:
         id=plan.clip_id,
         video=f"clips/{plan.clip_id}.mp4",
         text=plan.casting.sentence.text,
-        speaker=f"{known['face_id']}+{known['voice_id']}",
+        speaker=known["voice_id"],
         group=known["face_id"],
         split=plan.split,
         targets=Targets(
@@ -183,7 +183,7 @@ def _video_sample(out: Path, plan: VideoPlan) -> Sample:
     return Sample(
         id=plan.clip_id,
         video=f"clips/{plan.clip_id}.mp4",
-        speaker=f"{known['face_id']}+{known['voice_id']}",
+        speaker=known["voice_id"],
         group=known["face_id"],
         split=plan.split,
         targets=Targets(

@@ -62,7 +62,7 @@ class LlmSession(Session):
     def known_as(self, look: ClipView, person: Person | None, name: str | None = None) -> ClipView:
         """The clip measured against a person; its clues too, where they are for reasons only."""
         found = super().known_as(look, person, name)
-        named = self.artefact.clues.statistics
+        named = self.artefact.clues.streams
         raw = found.unmeasured
         if raw is None or person is None or self.artefact.reads_clues:
             return found
@@ -70,7 +70,7 @@ class LlmSession(Session):
             return found
         clips = f"{person.clips} clip{'s' if person.clips > 1 else ''}"
         who = "this person" if found.person_name is None else f"'{found.person_name}'"
-        clues = self.artefact.clues.describe(found.evidence.tracks, raw.evidence.tracks)
+        clues = self.artefact.clues.describe(found.evidence.tracks)
         return replace(found, clues=clues, compared_with=f"{clips} of {who}")
 
     def forget(self, look: ClipView) -> None:

@@ -11,11 +11,14 @@ import pytest
 from emollama.base.errors import EmollamaError
 from emollama.features.extract import extract
 from emollama.inputs.enrolment import Known, enrolment
+from emollama.llm.clues import ClueWords
+from emollama.llm.heads.clue_heads import ClueHeads
+from emollama.llm.heads.head import Head
 from emollama.manifest.sample import Sample
 from emollama.session import ClipView, LlmSession, Session, Turn, open_session
 from tests.features.made import manifest, voice
 from tests.session.made import tiny_artefact
-from tests.session.people_made import ENCODER, FAMILIES, people_clips
+from tests.session.people_made import ENCODER, FAMILIES, llm_of_people, people_clips
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
@@ -92,6 +95,25 @@ def test_what_a_person_changes_and_what_not(session: Session, looks: list[ClipVi
     assert found["person"] == {"clips": 3, "variety": round(person.variety, 3), "name": "ann"}
     assert "measured against 3 clips of 'ann'" in found["notes"]
     assert "name" not in session.answer(session.known_as(look, person), False).to_dict()["person"]
+
+
+def test_clue_heads_read_the_voice_as_it_is_for_its_person(
+    clips: dict[str, list[Path]], tmp_path: Path
+) -> None:
+    session = open_session(llm_of_people(tmp_path), "float32", describe=False)
+    assert isinstance(session, LlmSession) and session.person_prior is not None
+    pitch = np.zeros((2, ENCODER.width), np.float32)
+    pitch[:, ENCODER.columns.index("f0_mean")] = 20, -20
+    mean, flat = session.person_prior.mean, np.zeros(2)
+    head = Head({"prosody": ENCODER.width}, mean, np.ones_like(mean), pitch, flat)
+    heads = ClueHeads(0.5, {"voice": head}, {"voice": ("high pitch", "low pitch")})
+    session.artefact.clues = ClueWords(heads=heads)
+    looks = [session.look(path, "") for path in clips["low"]]
+    highest = looks[-1]
+    assert highest.clues == {"voice": "low pitch"}
+    known = session.known_as(highest, session.enrol(looks[:-1]))
+    assert known.clues == {"voice": "high pitch"} and "this person" in known.compared_with
+    assert session.known_as(known, None).clues == highest.clues
 
 
 def test_other_words_and_fewer_channels_keep_the_person(

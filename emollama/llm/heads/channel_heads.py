@@ -22,13 +22,11 @@ from emollama.features.tracks import TrackReader
 from emollama.inputs.enrolment import Enrolment
 from emollama.llm.configuration import StreamConfig
 from emollama.llm.heads import head as files
-from emollama.llm.heads.head import Head, Weights, fitted, means, streams_of
+from emollama.llm.heads.head import Head, Weights, drawn_means, draws_of, fitted, streams_of
 from emollama.manifest.channels import Channel
 from emollama.manifest.sample import Sample
 
 HEADS_FILE = "channel_heads.safetensors"
-EPOCHS = 6
-"""How often each training clip is seen, where people are measured against themselves."""
 _FLOOR = 1e-9
 
 
@@ -100,20 +98,14 @@ def fit_heads(
         EmollamaError: the clips of a channel show one label only.
     """
     known = [s for s in samples if s.targets.emotion in labels]
-    draws = [people.in_epoch(seed, epoch) for epoch in range(EPOCHS)] if people else [None]
+    draws = draws_of(people, seed)
     heads: dict[Channel, Head] = {}
     for channel, widths in streams_of(streams).items():
         rows, targets = [], []
-        tracks = {s.id: {name: readers[name].get(s.id) for name in widths} for s in known}
-        for draw in draws:
-            for s in known:
-                shown = tracks[s.id]
-                if draw is not None:
-                    shown = {name: draw.track(name, s.id, t) for name, t in shown.items()}
-                row = means(widths, shown)
-                if row is not None:
-                    rows.append(row)
-                    targets.append(labels.index(str(s.targets.emotion)))
+        for s, row in drawn_means(widths, readers, known, draws):
+            if row is not None:
+                rows.append(row)
+                targets.append(labels.index(str(s.targets.emotion)))
         if rows:
             heads[channel] = _fit(channel, widths, np.stack(rows), targets, len(labels), strength)
     return ChannelHeads(weight, heads)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +13,15 @@ from safetensors.numpy import save_file
 from emollama.base.errors import EmollamaError
 from emollama.base.files import atomic_path
 from emollama.encoders.base import FeatureTrack
+from emollama.features.tracks import TrackReader
+from emollama.inputs.enrolment import Enrolment, Known
 from emollama.inputs.person import moments_of
 from emollama.llm.configuration import StreamConfig
 from emollama.manifest.channels import Channel
+from emollama.manifest.sample import Sample
 
+EPOCHS = 6
+"""How often each training clip is seen, where people are measured against themselves."""
 _CLIP = 10.0  # deviations; a broken track must not decide alone
 _ARRAYS = ("mean", "deviation", "coefficients", "intercept")
 
@@ -68,6 +73,27 @@ def means(
     if all(track is None for track in own):
         return None
     return moments_of(own, list(streams.values())).mean
+
+
+def draws_of(people: Enrolment | None, seed: int) -> list[Known | None]:
+    """What the people of the training clips are known by, each time that a clip is seen."""
+    return [people.in_epoch(seed, epoch) for epoch in range(EPOCHS)] if people else [None]
+
+
+def drawn_means(
+    widths: Mapping[str, int],
+    readers: Mapping[str, TrackReader],
+    samples: Sequence[Sample],
+    draws: Sequence[Known | None],
+) -> Iterator[tuple[Sample, np.ndarray | None]]:
+    """The means [D] of each sample's tracks, once for each draw; None where it has no track."""
+    tracks = {s.id: {name: readers[name].get(s.id) for name in widths} for s in samples}
+    for draw in draws:
+        for sample in samples:
+            shown = tracks[sample.id]
+            if draw is not None:
+                shown = {name: draw.track(name, sample.id, t) for name, t in shown.items()}
+            yield sample, means(widths, shown)
 
 
 def fitted(

@@ -16,11 +16,12 @@ from sklearn.model_selection import GroupKFold
 
 from emollama.base.errors import EmollamaError
 from emollama.features.tracks import TrackReader
+from emollama.inputs.enrolment import Enrolment, Known
 from emollama.llm.clues import ClueWords
 from emollama.llm.configuration import StreamConfig
 from emollama.llm.evidence import fit_clues
 from emollama.llm.heads.clue_heads import ClueHeads
-from emollama.llm.heads.head import Head, Weights, fitted, means, streams_of
+from emollama.llm.heads.head import Head, Weights, drawn_means, draws_of, fitted, streams_of
 from emollama.llm.training.config import TrainConfig
 from emollama.llm.training.methods.phrases import affirmed, clues_named
 from emollama.llm.training.probe import FOLDS, groups_of
@@ -51,9 +52,9 @@ class _Known:
     """The training clips of a channel whose clues are known.
 
     Attributes:
-        rows: means [n, D] of their tracks.
+        rows: means [draws * n, D] of their tracks, of all clips once for each draw.
         shown: bool [n, K], whether a clip shows each clue.
-        folds: (fitted on, held out) indices.
+        folds: (fitted on, held out) indices of the first draw.
     """
 
     rows: np.ndarray
@@ -66,12 +67,17 @@ def training_clues(
     streams: Sequence[StreamConfig],
     readers: Mapping[str, TrackReader],
     samples: Sequence[Sample],
+    people: Enrolment | None = None,
 ) -> tuple[ClueWords, Words]:
-    """A run's rules and clue heads, and the known clues of its training clips in words."""
+    """A run's rules and clue heads, and the known clues of its training clips in words.
+
+    `people`: of the samples, where a stream is measured against them.
+    """
     clues = fit_clues(readers, samples, config.tasks.reason.voice_rules)
     if not config.model.clue_heads:
         return clues, {}
-    heads = fit_clue_heads(streams, readers, samples, config.model.clue_heads)
+    draws = draws_of(people, config.seed)
+    heads = fit_clue_heads(streams, readers, samples, config.model.clue_heads, draws)
     return replace(clues, heads=heads), {s.id: known_words(s, heads.heads) for s in samples}
 
 
@@ -80,6 +86,7 @@ def fit_clue_heads(
     readers: Mapping[str, TrackReader],
     samples: Sequence[Sample],
     threshold: float,
+    draws: Sequence[Known | None] = (None,),
 ) -> ClueHeads:
     """The clue heads of the channels that have streams, and whose clues are known often enough.
 
@@ -90,6 +97,7 @@ def fit_clue_heads(
         readers: their tracks.
         samples: training clips.
         threshold: probability from which a clue is named.
+        draws: what the people of the clips are known by, each time that a clip is seen.
 
     Raises:
         EmollamaError: too few clips have known clues of any channel.
@@ -99,7 +107,7 @@ def fit_clue_heads(
     known_clues = {s.id: clues_known(s) for s in samples}
     for channel, widths in streams_of(streams).items():
         clues = [c for c in PHRASES if channel_of(c) == channel]
-        known = _known(channel, clues, widths, readers, samples, known_clues)
+        known = _known(channel, clues, widths, readers, samples, known_clues, draws)
         if known is None:
             continue
         kept = [k for k in range(len(clues)) if _often_enough(known.shown[:, k])]
@@ -108,7 +116,7 @@ def fit_clue_heads(
         names[channel] = tuple(_words(clues[k]) for k in kept)
         shown = known.shown[:, kept]
         strength = _strength(widths, known, shown)
-        found[channel] = _fit(widths, known.rows, shown, strength)
+        found[channel] = _fit(widths, known.rows, np.tile(shown, (len(draws), 1)), strength)
     if not found:
         raise EmollamaError(
             f"model.clue_heads needs a channel with streams and two clues of it that {FEWEST} "
@@ -159,26 +167,23 @@ def _known(
     readers: Mapping[str, TrackReader],
     samples: Sequence[Sample],
     known_clues: Mapping[str, Sequence[str]],
+    draws: Sequence[Known | None],
 ) -> _Known | None:
     """The clips of a channel whose clues are known; None if they are too few."""
-    kept, rows, shown = [], [], []
-    for sample in samples:
-        own = known_clues[sample.id]
-        row = means(widths, {name: readers[name].get(sample.id) for name in widths})
-        if own and row is not None:
-            kept.append(sample)
-            rows.append(row)
-            shown.append([c in own for c in clues])
+    described = [sample for sample in samples if known_clues[sample.id]]
+    seen = [(s, x) for s, x in drawn_means(widths, readers, described, draws) if x is not None]
+    kept = [sample for sample, _ in seen[: len(seen) // len(draws)]]
     if len(kept) < 2 * FEWEST:
         return None
-    x, y = np.stack(rows), np.array(shown)
+    shown = np.array([[c in known_clues[sample.id] for c in clues] for sample in kept])
     own_id = _IDS[channel]
     groups = [
         str(s.truth.get(own_id, group)) for s, group in zip(kept, groups_of(kept), strict=True)
     ]
     if len(set(groups)) < FOLDS:
         groups = [s.id for s in kept]
-    return _Known(x, y, list(GroupKFold(FOLDS).split(x, groups=groups)))
+    rows = np.stack([x for _, x in seen])
+    return _Known(rows, shown, list(GroupKFold(FOLDS).split(kept, groups=groups)))
 
 
 def _strength(widths: Mapping[str, int], known: _Known, shown: np.ndarray) -> float:

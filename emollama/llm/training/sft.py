@@ -118,7 +118,8 @@ def _train(config: TrainConfig, stack: ExitStack) -> Path:
     balance = balance_of(manifest, samples)
     for line in tell_mixture(manifest, samples):
         say(line)
-    clues, words = training_clues(config, streams, readers, samples)
+    people = fit_people(config.model.streams, readers, samples, manifest.labels.labels)
+    clues, words = training_clues(config, streams, readers, samples, people)
     if clues.heads is not None:
         say(f"clue heads: {clues.heads}")
 
@@ -139,7 +140,6 @@ def _train(config: TrainConfig, stack: ExitStack) -> Path:
         quantise=config.model.quantise,
         device=device,
     )
-    people = fit_people(config.model.streams, readers, samples, manifest.labels.labels)
     if slow := told_slow(config.model.quantise, device):
         say(slow)
     shifts: Shifts = {}

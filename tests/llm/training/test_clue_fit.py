@@ -14,12 +14,13 @@ from emollama.base.config import load_config
 from emollama.base.errors import EmollamaError
 from emollama.base.paths import CLUE_HEADS_FILE
 from emollama.encoders.base import FeatureTrack
+from emollama.inputs.enrolment import Known, enrolment, fit_people
 from emollama.llm import artefact
 from emollama.llm.clues import ClueWords
 from emollama.llm.configuration import StreamConfig
 from emollama.llm.evidence import EvidenceReader
 from emollama.llm.heads.clue_heads import ClueHeads, read_heads, write_heads
-from emollama.llm.heads.head import Head
+from emollama.llm.heads.head import Head, draws_of
 from emollama.llm.interop.export import export
 from emollama.llm.options import LoraSection
 from emollama.llm.training import clue_fit
@@ -40,7 +41,9 @@ STREAMS = [StreamConfig("face", "face", "f", width=WIDTH)]
 
 
 class Faces:
-    """Tracks that show three units in noise; of other people each has its own offset."""
+    """Tracks that show three units in noise."""
+
+    width = WIDTH
 
     def __init__(self, shown: dict[str, np.ndarray]) -> None:
         draw = np.random.default_rng(1)
@@ -187,6 +190,28 @@ def test_clues_that_nobody_knows_are_one_line() -> None:
     for streams in (STREAMS, []):
         with pytest.raises(EmollamaError, match=r"^model\.clue_heads needs .*truth name too few$"):
             fit_clue_heads(streams, readers, samples, 0.5)
+
+
+def test_of_a_person_known_by_other_clips_the_heads_name_more_of_what_is_there() -> None:
+    samples, readers, shown = corpus()
+    draw = np.random.default_rng(3)
+    usual = {group: 4 * draw.normal(size=WIDTH) for group in sorted({s.group for s in samples})}
+    for sample in samples:
+        readers["face"].tracks[sample.id] += usual[sample.group].astype(np.float32)
+    streams = [StreamConfig("face", "face", "f", width=WIDTH, standardise="person")]
+    fit = [s for s in samples if s.group not in ("f4", "f5")]
+    rest = [s for s in samples if s not in fit]
+    people = fit_people(streams, readers, fit, ("sad",))
+    assert people is not None
+    heads = fit_clue_heads(streams, readers, fit, 0.5, draws_of(people, 7))
+
+    def right(known: Known | None) -> float:
+        reader = EvidenceReader(readers, ClueWords(heads=heads), known=known)
+        found = [set(reader.read(s).clues.get("face", "").split(", ")) - {""} for s in rest]
+        return float(np.mean([f == words(shown[s.id]) for s, f in zip(rest, found, strict=True)]))
+
+    assert right(enrolment(people.prior, readers, rest).transductive) >= 0.8
+    assert right(None) < 0.5
 
 
 def test_a_channel_of_which_too_little_is_known_keeps_its_rules() -> None:
