@@ -116,7 +116,9 @@ def fit_clue_heads(
         names[channel] = tuple(_words(clues[k]) for k in kept)
         shown = known.shown[:, kept]
         strength = _strength(widths, known, shown)
-        found[channel] = _fit(widths, known.rows, np.tile(shown, (len(draws), 1)), strength)
+        # A clip that is seen again is no new one: C counts losses.
+        repeated = np.tile(shown, (len(draws), 1))
+        found[channel] = _fit(widths, known.rows, repeated, strength / len(draws))
     if not found:
         raise EmollamaError(
             f"model.clue_heads needs a channel with streams and two clues of it that {FEWEST} "

@@ -192,6 +192,13 @@ def test_clues_that_nobody_knows_are_one_line() -> None:
             fit_clue_heads(streams, readers, samples, 0.5)
 
 
+def test_clips_that_are_seen_again_are_no_new_ones() -> None:
+    samples, readers, _ = corpus()
+    once, again = (fit_clue_heads(STREAMS, readers, samples, 0.5, [None] * n) for n in (1, 4))
+    expected = once.heads["face"].coefficients
+    assert np.abs(again.heads["face"].coefficients - expected).max() < 1e-3
+
+
 def test_of_a_person_known_by_other_clips_the_heads_name_more_of_what_is_there() -> None:
     samples, readers, shown = corpus()
     draw = np.random.default_rng(3)
