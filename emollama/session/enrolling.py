@@ -1,7 +1,7 @@
 """A clip measured against the person in it: who they are by some of their clips, and what to say.
 
-Only tracks of inputs with `standardise: person` change; clue words stay those of the clip as it is,
-as in training.
+Only tracks of inputs with `standardise: person` change here. The clue words of the changed tracks
+are `LlmSession.known_as`'s part.
 """
 
 from __future__ import annotations
