@@ -66,11 +66,15 @@ class LlmSession(Session):
         raw = found.unmeasured
         if raw is None or person is None or self.artefact.reads_clues:
             return found
-        if all(found.tracks.get(name) is raw.tracks.get(name) for name in named):
+        measured = {n for n in named if found.tracks.get(n) is not raw.tracks.get(n)}
+        if not measured:
             return found
+        clues = self.artefact.clues.describe(found.evidence.tracks)
+        voice = {s.name for s in self.artefact.processor.streams if s.channel == "voice"}
+        if not measured & voice:  # What words on the voice are relative to.
+            return replace(found, clues=clues)
         clips = f"{person.clips} clip{'s' if person.clips > 1 else ''}"
         who = "this person" if found.person_name is None else f"'{found.person_name}'"
-        clues = self.artefact.clues.describe(found.evidence.tracks)
         return replace(found, clues=clues, compared_with=f"{clips} of {who}")
 
     def forget(self, look: ClipView) -> None:

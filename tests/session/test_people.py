@@ -114,6 +114,10 @@ def test_clue_heads_read_the_voice_as_it_is_for_its_person(
     known = session.known_as(highest, session.enrol(looks[:-1]))
     assert known.clues == {"voice": "high pitch"} and "this person" in known.compared_with
     assert session.known_as(known, None).clues == highest.clues
+    processor = session.artefact.processor  # no voice is measured now
+    processor.streams = [replace(s, channel="face") for s in processor.streams]
+    face = session.known_as(highest, session.enrol(looks[:-1]))
+    assert face.clues == known.clues and face.compared_with == "the training corpus"
 
 
 def test_other_words_and_fewer_channels_keep_the_person(
