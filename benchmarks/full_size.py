@@ -207,6 +207,8 @@ class Steps:
         self.work, self.config, self.training = work, config, training
         self.run = work / "run"
         self.model, self.exported = self.run / "model", work / "exported"
+        self.quantised = ["model.quantise=4bit", "training.batch_size=1", "training.micro_batch=1",
+                          "training.max_steps=1", f"output={work / 'run-4bit'}"]  # fmt: skip
 
     def _emollama(self, *words: str | Path) -> list[str]:
         return [sys.executable, "-m", "emollama", *map(str, words)]
@@ -216,8 +218,6 @@ class Steps:
         manifest = self.work / "manifest.jsonl"
         me = [sys.executable, "-m", "benchmarks.full_size", "--answer", str(self.model), "--work",
               str(self.work)]  # fmt: skip
-        quantised = ["model.quantise=4bit", "training.batch_size=1", "training.micro_batch=1",
-                     "training.max_steps=1", f"output={self.work / 'run-4bit'}"]  # fmt: skip
         if step == "export":
             shutil.rmtree(self.exported, ignore_errors=True)
         return {
@@ -225,7 +225,7 @@ class Steps:
             "train": self._emollama(
                 "train", self.config, f"training.max_steps={self.training}"
             ),
-            "train-4bit": self._emollama("train", self.config, *quantised),
+            "train-4bit": self._emollama("train", self.config, *self.quantised),
             "predict": [*me, "--quantise", "none", "--tokens", "8"],
             "predict-4bit": [*me, "--quantise", "4bit", "--tokens", "1"],
             "export": self._emollama("export", "--model", self.model, "--out", self.exported),
@@ -234,16 +234,21 @@ class Steps:
         }[step]  # fmt: skip
 
     def estimate(self, step: str, plan: dict[str, Any]) -> float:
-        """Bytes: for training `plan`'s, else weights and a process."""
+        """Bytes: for training `plan`'s, else weights, one of them in float32, and a process."""
         if step == "plan":
             return PROCESS
         if step.startswith("train"):
-            held = "4bit" if step.endswith("4bit") else "bfloat16"
+            quantised = step.endswith("4bit")
+            held = "4bit" if quantised else "bfloat16"
+            if quantised:  # Of its own batch.
+                command = self._emollama("plan", self.config, "--json", *self.quantised)
+                asked = subprocess.run(command, capture_output=True, text=True, check=True)
+                plan = json.loads(asked.stdout)
             memory = next(m for m in plan["memory"]
                           if m["precision"] == held and not m["checkpointing"])  # fmt: skip
             return float(memory["total"])
         size = size_of(self.model, read_config(self.model))
-        return size.bytes_in("4bit" if step.endswith("4bit") else "bfloat16", 2) + PROCESS
+        return size.peak("4bit" if step.endswith("4bit") else "bfloat16", 2) + PROCESS
 
 
 STEPS = ("plan", "train", "predict", "predict-4bit", "export", "compare", "train-4bit")

@@ -51,6 +51,10 @@ class Size:
         """Memory of the weights, held in a format of `BYTES`, the others in `other` bytes each."""
         return self.linear * BYTES[held] + self.other * other
 
+    def peak(self, held: str, other: float) -> float:
+        """The same while it is opened or answers: one tensor in float32 beside the weights."""
+        return self.bytes_in(held, other) + 4 * self.largest
+
 
 def size_of(folder: Path, config: EmotionLlamaConfig) -> Size:
     """The size of an artefact's language model, by the headers of its files."""
@@ -82,7 +86,7 @@ def require_room(
     name = str(dtype).removeprefix("torch.")
     held = name if quantise == "none" else quantise
     need = size.bytes_in(held, dtype.itemsize)
-    if free is None or need + size.largest * 4 <= free:
+    if free is None or size.peak(held, dtype.itemsize) <= free:
         return
     smaller = {w: size.bytes_in(k, 2) for k, w in ways.items() if BYTES[k] < BYTES[held]}
     fits = [f"{way} ({b / 1e9:.1f} GB)" for way, b in smaller.items() if b <= free]
