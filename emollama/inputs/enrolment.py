@@ -9,11 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from emollama.encoders.base import FeatureTrack
 from emollama.features.tracks import TrackReader
 from emollama.inputs.draws import generator
 from emollama.inputs.opening import Readers
-from emollama.inputs.person import Affine, ClipMoments, Person, PersonPrior, moments_of
+from emollama.inputs.person import (
+    Affine,
+    ClipMoments,
+    Person,
+    PersonPrior,
+    moments_of,
+    seen_columns,
+)
 from emollama.inputs.person_fit import fit_person_prior
 from emollama.inputs.spec import Described
 from emollama.manifest.sample import Sample
@@ -25,6 +34,11 @@ SIZES: tuple[int | None, ...] = (0, 1, 2, 4, 8, 16, None)
 def person_of(sample: Sample) -> str | None:
     """Who is in a sample: its speaker, else its group."""
     return sample.speaker or sample.group
+
+
+def face_of(sample: Sample) -> str | None:
+    """Who is seen in a sample: the speaker, unless another is named."""
+    return sample.face or person_of(sample)
 
 
 def person_inputs(inputs: Sequence[Described]) -> list[str]:
@@ -47,6 +61,8 @@ class Enrolment:
         prior: of the model.
         moments: of the samples, by id.
         people: who is in each, by id; None where that is not known.
+        columns: bool [D], those in which `people` are measured; None for all.
+        faces: the people who are seen, measured in the other columns; None where they are `people`.
     """
 
     def __init__(
@@ -54,10 +70,14 @@ class Enrolment:
         prior: PersonPrior,
         moments: Mapping[str, ClipMoments],
         people: Mapping[str, str | None],
+        columns: np.ndarray | None = None,
+        faces: Enrolment | None = None,
     ) -> None:
         self.prior = prior
         self.moments = moments
         self.people = people
+        self.columns = columns
+        self.faces = faces
         self.clips: dict[str, list[str]] = {}
         for name in sorted(moments):
             if (person := people[name]) is not None:
@@ -68,8 +88,14 @@ class Enrolment:
         self._drawn: dict[tuple[str, int, int], Person | None] = {}
 
     def by(self, ids: Sequence[str], neutral: bool = False) -> Person | None:
-        """The person that these samples show; None without any."""
-        return self.prior.estimate([self.moments[i] for i in ids], neutral)
+        """The person that these samples show; None without any.
+
+        In the columns of `people`: a face that is of another stays as it is.
+        """
+        clips = [self.moments[i] for i in ids]
+        if self.columns is not None:
+            clips = [clip.only(self.columns) for clip in clips]
+        return self.prior.estimate(clips, neutral)
 
     @property
     def transductive(self) -> Known:
@@ -78,12 +104,22 @@ class Enrolment:
 
     def for_others(self, samples: Sequence[Sample]) -> Known:
         """Other samples of the same people, each person known by all of these clips."""
+        heard = self._others({s.id: person_of(s) for s in samples})
+        if self.faces is None:
+            return Known(self.prior, heard)
+        seen = self.faces._others({s.id: face_of(s) for s in samples})
+        return Known(self.prior, lambda i: self.prior.joined(heard(i), seen(i)))
+
+    def _others(self, who: Mapping[str, str | None]) -> Callable[[str], Person | None]:
         people = {person: self.by(clips) for person, clips in self.clips.items()}
-        who = {sample.id: person_of(sample) for sample in samples}
-        return Known(self.prior, lambda sample_id: people.get(who[sample_id] or ""))
+        return lambda sample_id: people.get(who[sample_id] or "")
 
     def all(self, sample_id: str) -> Person | None:
         """The person of a sample by all clips of that person, this one included."""
+        found = self._by_all(sample_id)
+        return found if self.faces is None else self.prior.joined(found, self.faces.all(sample_id))
+
+    def _by_all(self, sample_id: str) -> Person | None:
         person = self.people[sample_id]
         if person is None or len(self.clips[person]) < 2:
             return None
@@ -93,6 +129,12 @@ class Enrolment:
 
     def drawn(self, seed: int, epoch: int, sample_id: str) -> Person | None:
         """The person of a sample as known in one epoch; a function of the three."""
+        found = self._drawn_alone(seed, epoch, sample_id)
+        if self.faces is None:
+            return found
+        return self.prior.joined(found, self.faces.drawn(seed, epoch, sample_id))
+
+    def _drawn_alone(self, seed: int, epoch: int, sample_id: str) -> Person | None:
         person = self.people[sample_id]
         if person is None:
             return None
@@ -100,7 +142,7 @@ class Enrolment:
         if SIZES[place] == 0:
             return None
         if SIZES[place] is None:
-            return self.all(sample_id)
+            return self._by_all(sample_id)
         if self._epoch != (seed, epoch):
             self._epoch, self._drawn, self._cut = (seed, epoch), {}, {}
         if (person, place) not in self._cut:
@@ -204,20 +246,39 @@ def fit_people(
     if not widths:
         return None
     moments = clip_moments(readers, widths, [s.id for s in samples])
-    people = {s.id: person_of(s) for s in samples}
-    prior = fit_person_prior(
-        widths,
-        [moments[s.id] for s in samples],
-        [people[s.id] for s in samples],
-        [s.targets.emotion for s in samples],
-        labels,
-    )
-    return Enrolment(prior, moments, people)
+    faces = [one.spec.name for one in inputs if one.spec.channel == "face"]
+    seen = seen_columns(widths, faces)
+    emotions = [s.targets.emotion for s in samples]
+    if not _others_seen(samples, seen):
+        clips = [moments[s.id] for s in samples]
+        people = [person_of(s) for s in samples]
+    else:  # A clip counts twice: without the face for who speaks, and with it alone for who is seen.
+        clips = [moments[s.id].only(part) for part in (~seen, seen) for s in samples]
+        people = [person_of(s) for s in samples]
+        people += [None if (name := face_of(s)) is None else f"face of {name}" for s in samples]
+        emotions = 2 * emotions
+    shown = [name for name in faces if name in widths]
+    prior = fit_person_prior(widths, clips, people, emotions, labels, shown)
+    return _enrolment(prior, moments, samples)
 
 
 def enrolment(
     prior: PersonPrior, readers: Mapping[str, TrackReader], samples: Sequence[Sample]
 ) -> Enrolment:
     """The people of samples of any split, for a model's prior."""
-    moments = clip_moments(readers, prior.widths, [s.id for s in samples])
-    return Enrolment(prior, moments, {s.id: person_of(s) for s in samples})
+    return _enrolment(prior, clip_moments(readers, prior.widths, [s.id for s in samples]), samples)
+
+
+def _enrolment(
+    prior: PersonPrior, moments: Mapping[str, ClipMoments], samples: Sequence[Sample]
+) -> Enrolment:
+    people = {s.id: person_of(s) for s in samples}
+    if not _others_seen(samples, prior.seen):
+        return Enrolment(prior, moments, people)
+    faces = Enrolment(prior, moments, {s.id: face_of(s) for s in samples}, prior.seen)
+    return Enrolment(prior, moments, people, ~prior.seen, faces)
+
+
+def _others_seen(samples: Sequence[Sample], seen: np.ndarray) -> bool:
+    """Whether somebody else than the speaker may be seen, in columns that show it."""
+    return bool(seen.any()) and any(sample.face is not None for sample in samples)

@@ -271,6 +271,7 @@ def _renamed(sample: Sample, manifest: Manifest, key: str, name: str) -> Sample:
             "video": media(sample.video),
             "audio": media(sample.audio),
             "speaker": person(sample.speaker),
+            "face": person(sample.face),
             "group": person(sample.group),
             "truth": {**sample.truth, "pair": f"{key}{SEPARATOR}{pair}"} if pair else sample.truth,
             "targets": targets.model_copy(update={"frames": media(targets.frames)}),
@@ -338,7 +339,7 @@ def require_apart(samples: Iterable[Sample], split: str) -> None:
 
 def _sources(sample: Sample) -> list[tuple[str, str]]:
     """The person (or group) and the files of a sample, as (kind, name)."""
-    people = {name for name in (sample.group, sample.speaker) if name}
+    people = {name for name in (sample.group, sample.speaker, sample.face) if name}
     files = {str(Path(path).resolve()) for path in (sample.video, sample.audio) if path}
     return [
         *(("group", name) for name in sorted(people)), *(("file", path) for path in sorted(files))

@@ -46,6 +46,12 @@ class ClipMoments:
     mean: np.ndarray
     variance: np.ndarray
 
+    def only(self, columns: np.ndarray) -> ClipMoments:
+        """The same with the other columns lacking; `columns`: bool [D]."""
+        return ClipMoments(
+            np.where(columns, self.mean, np.nan), np.where(columns, self.variance, np.nan)
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Person:
@@ -89,6 +95,7 @@ class PersonPrior:
         within: [D], deviation of steps about the mean of their person.
         noise: [D], variance of a clip's mean about the mean of its person and label.
         noisiest: that variance of the person with the most of it, over that of all.
+        faces: the inputs that show the face, which may be that of another person than is heard.
         habit: [D], variance of how a person shows a label about person and label: it does not
             average out over clips of one label.
         spread: [D], variance of people's means.
@@ -108,6 +115,7 @@ class PersonPrior:
     weights: np.ndarray
     bias: np.ndarray
     noisiest: float = 1.0
+    faces: tuple[str, ...] = ()
     # What training asks again for every clip of a person.
     _affines: WeakKeyDictionary[Person, dict[str, Affine]] = field(
         default_factory=WeakKeyDictionary, init=False, repr=False, compare=False
@@ -117,6 +125,11 @@ class PersonPrior:
     def slices(self) -> dict[str, slice]:
         """The columns of each input."""
         return column_slices(self.widths)
+
+    @cached_property
+    def seen(self) -> np.ndarray:
+        """Bool [D], whether a column is of the face."""
+        return seen_columns(self.widths, self.faces)
 
     @cached_property
     def key(self) -> str:
@@ -206,6 +219,17 @@ class PersonPrior:
         exponents = np.exp(scores - scores.max(axis=1, keepdims=True))
         return np.asarray(exponents / exponents.sum(axis=1, keepdims=True))
 
+    def joined(self, heard: Person | None, seen: Person | None) -> Person | None:
+        """One person of whom the face is that of `seen`, the rest that of `heard`."""
+        if heard is None or seen is None:
+            return heard or seen
+        return replace(
+            heard,
+            clips=min(heard.clips, seen.clips),
+            mean=np.where(self.seen, seen.mean, heard.mean),
+            deviation=np.where(self.seen, seen.deviation, heard.deviation),
+        )
+
     def affine(self, name: str, person: Person | None) -> Affine | None:
         """The change of an input's columns for a person; None for nobody."""
         if person is None:
@@ -223,6 +247,11 @@ def column_slices(widths: Mapping[str, int]) -> dict[str, slice]:
     """The columns of each input, side by side in this order."""
     ends = np.cumsum([0, *widths.values()]).tolist()
     return {n: slice(a, b) for n, a, b in zip(widths, ends, ends[1:], strict=False)}
+
+
+def seen_columns(widths: Mapping[str, int], faces: Sequence[str]) -> np.ndarray:
+    """Bool [D], whether a column is of an input in `faces`."""
+    return np.repeat([name in faces for name in widths], list(widths.values()))
 
 
 def moments_of(tracks: Sequence[FeatureTrack | None], widths: Sequence[int]) -> ClipMoments:

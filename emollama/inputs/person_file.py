@@ -27,6 +27,7 @@ def write_prior(prior: PersonPrior, path: Path) -> None:
         "widths": list(prior.widths.items()),
         "labels": list(prior.labels),
         "noisiest": prior.noisiest,
+        "faces": list(prior.faces),
     }
     write_arrays(path, {name: getattr(prior, name) for name in _PRIOR}, about)
 
@@ -42,6 +43,7 @@ def read_prior(path: Path) -> PersonPrior:
         widths = {str(name): int(width) for name, width in about["widths"]}
         labels = tuple(map(str, about["labels"]))
         noisiest = float(about.get("noisiest", 1.0))
+        faces = tuple(map(str, about.get("faces", ())))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise EmollamaError(f"{path}: is not a prior of people: {error!r}") from error
     columns, count = sum(widths.values()), len(labels)
@@ -51,7 +53,7 @@ def read_prior(path: Path) -> PersonPrior:
             raise EmollamaError(
                 f"{path}: {name} is {values.shape}, expected {wanted.get(name, (columns,))}"
             )
-    return PersonPrior(widths, labels, **arrays, noisiest=noisiest)
+    return PersonPrior(widths, labels, **arrays, noisiest=noisiest, faces=faces)
 
 
 def write_person(person: Person, path: Path) -> None:

@@ -22,6 +22,7 @@ def fit_person_prior(
     people: Sequence[str | None],
     emotions: Sequence[str | None],
     labels: Sequence[str],
+    faces: Sequence[str] = (),
 ) -> PersonPrior:
     """What these clips say of people.
 
@@ -34,6 +35,7 @@ def fit_person_prior(
         people: who is in each.
         emotions: the label of each.
         labels: the label set.
+        faces: the inputs that show the face.
 
     Raises:
         EmollamaError: fewer than two people have two clips.
@@ -78,6 +80,7 @@ def fit_person_prior(
     return PersonPrior(
         dict(widths), tuple(present), mean, deviation, within, noise, habit, spread, classes,
         weights, bias, _noisiest(residuals, who, which, noise),
+        tuple(faces),
     )  # fmt: skip
 
 

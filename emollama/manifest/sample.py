@@ -70,7 +70,8 @@ class Sample(BaseModel):
     second). `view` is the part of the upright picture that shows the person, left, top, right and
     bottom as shares of its width and height; frames are cut to it (None: the whole picture).
     `mute` says that the sound is of others, as where the person listens: it is not decoded.
-    `group` is the unit that a split must keep whole (a speaker, a session). `context`
+    `face` is who is seen, where that is not the speaker. `group` is the unit that a split must keep
+    whole (a speaker, a session). `context`
     holds the earlier turns of the same conversation, oldest first, as "SPEAKER: words". `clues` are
     descriptions of a channel that come with the corpus, e.g. {"voice": "speaks calmly"}. `truth`
     holds what a synthetic corpus knows about each channel, e.g. {"voice": "sad"}.
@@ -89,6 +90,7 @@ class Sample(BaseModel):
     text: str | None = None
     context: tuple[str, ...] = Field(default=(), max_length=LONGEST_CONTEXT)
     speaker: str | None = None
+    face: str | None = None
     group: str | None = None
     split: str | None = None
     targets: Targets = Targets()

@@ -93,7 +93,7 @@ def find_clips(
             )
     return [
         replace(clip, text=sentences.get(clip.id, clip.text),
-                speaker=names.get(clip.id, clip.speaker), face=faces.get(clip.id))
+                speaker=names.get(clip.id, clip.speaker), face=faces.get(clip.id, clip.face))
         for clip in found
     ]  # fmt: skip
 
@@ -108,7 +108,7 @@ def _of_manifest(path: Path) -> Iterator[Source]:
             raise EmollamaError(f"{path}: '{sample.id}' has neither video nor audio")
         yield Source(
             sample.id, video, audio, sample.start, sample.end, sample.text, sample.speaker,
-            split=sample.split, view=sample.view, mute=sample.mute,
+            sample.face, split=sample.split, view=sample.view, mute=sample.mute,
         )  # fmt: skip
 
 

@@ -166,6 +166,7 @@ def _sample(plan: ClipPlan, known: dict[str, Any]) -> Sample:
         video=f"clips/{plan.clip_id}.mp4",
         text=plan.casting.sentence.text,
         speaker=known["voice_id"],
+        face=known["face_id"],
         group=known["face_id"],
         split=plan.split,
         targets=Targets(
@@ -184,6 +185,7 @@ def _video_sample(out: Path, plan: VideoPlan) -> Sample:
         id=plan.clip_id,
         video=f"clips/{plan.clip_id}.mp4",
         speaker=known["voice_id"],
+        face=known["face_id"],
         group=known["face_id"],
         split=plan.split,
         targets=Targets(
