@@ -62,12 +62,14 @@ def rewrite(path: Path, **changed: Any) -> None:
 def test_corpora_keep_their_samples_people_and_media_apart(
     data: dict[str, Any], tmp_path: Path
 ) -> None:
+    rewrite(tmp_path / "german/manifest.jsonl", face=lambda s: f"double-{s.speaker}")
     mixture = read(data)
     assert mixture.corpus == "german + java" and mixture.labels.labels == COMMON
     assert len(mixture.samples) == len({s.id for s in mixture.samples}) == 56
     german, java = mixture.samples[0], mixture.samples[40]
     assert (german.id, java.id) == ("german/clip-00", "java/clip-00")
     assert (german.group, java.group) == ("german/actor-0", "java/actor-0")
+    assert (german.face, java.face) == ("german/double-actor-0", None)
     assert java.video == str(tmp_path / "java/media/clip-00.mp4")
     assert german.video is None and german.audio == str(tmp_path / "german/media/clip-00.mp4")
     assert mixture.lacking(german.id) == {"face"} and mixture.lacking(java.id) == frozenset()
