@@ -252,7 +252,7 @@ def fit_people(
     if not _others_seen(samples, seen):
         clips = [moments[s.id] for s in samples]
         people = [person_of(s) for s in samples]
-    else:  # A clip counts twice: without the face for who speaks, and with it alone for who is seen.
+    else:  # A clip counts twice: without its face for who speaks, with it alone for who is seen.
         clips = [moments[s.id].only(part) for part in (~seen, seen) for s in samples]
         people = [person_of(s) for s in samples]
         people += [None if (name := face_of(s)) is None else f"face of {name}" for s in samples]
