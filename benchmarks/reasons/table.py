@@ -29,20 +29,26 @@ from emollama.scoring.report.scoring import score_predictions
 from emollama.scoring.report.tables import table_markdown
 
 RESULTS = Path(__file__).parents[2] / "results" / "reasons"
-BEST = "twins"
+BEST = "sft"
 ROWS = (
     ("before", MODEL, "before: quickstart"),
     ("before", WITHOUT_CLUES, "before, without clues in the prompt"),
-    (BEST, MODEL, "sft on twins"),
+    ("nobody", MODEL, "sft on twins, nobody known"),
+    (BEST, MODEL, "sft, people known by their clips"),
     (BEST, SHOWN, "its reasons as they are shown"),
     (BEST, TEMPLATE, "its labels, and a template of its clues"),
+    (BEST, WITHOUT_CLUES, "the same model, without clues in the prompt"),
+    ("sft-8", MODEL, "sft, seed 8"),
+    ("sft-8", SHOWN, "its reasons as they are shown"),
+    ("sft-9", MODEL, "sft, seed 9"),
+    ("sft-9", SHOWN, "its reasons as they are shown"),
     ("dpo", MODEL, "sft, then dpo"),
     ("dpo", SHOWN, "its reasons as they are shown"),
-    ("dpo", WITHOUT_CLUES, "the same model, without clues in the prompt"),
-    ("people", MODEL, "sft, voices known by their clips"),
-    ("people", SHOWN, "its reasons as they are shown"),
-    ("people", TEMPLATE, "its labels, and a template of its clues"),
-    ("people-baseline", JOINT, "regression, voices known by their clips, and a template"),
+    ("grpo", MODEL, "sft, then grpo"),
+    ("grpo", SHOWN, "its reasons as they are shown"),
+    ("combined", MODEL, "sft, dpo, then grpo"),
+    ("combined", SHOWN, "its reasons as they are shown"),
+    ("known-baseline", JOINT, "regression, people known by their clips, and a template"),
     ("baseline", JOINT, "regression, and a template of the quickstart's clues"),
 )
 """File, system and title of each row."""

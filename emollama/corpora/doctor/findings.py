@@ -43,6 +43,7 @@ KINDS: dict[str, Kind] = {
     "split name": Kind("warning", "a split that presets look for under another name"),
     "group in several splits": Kind("error", "a group with samples in several splits"),
     "speaker in several splits": Kind("warning", "a speaker in training is also tested"),
+    "face in several splits": Kind("warning", "a face in training is also tested"),
     "recording in several splits": Kind("warning", "spans of one file in several splits"),
     "overlapping spans": Kind("error", "the same moments of one file in several splits"),
     "duplicate media across splits": Kind("error", "the same clip in several splits"),

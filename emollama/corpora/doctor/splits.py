@@ -30,6 +30,10 @@ def split_findings(clips: Sequence[Looked]) -> list[Finding]:
             samples, lambda s: s.speaker if s.speaker in others else None,
             "speaker in several splits", "speaker",
         ),
+        *_shared(
+            samples, lambda s: s.face if s.face not in (s.group, s.speaker) else None,
+            "face in several splits", "face",
+        ),
         *_recordings(clips),
     ]  # fmt: skip
 
