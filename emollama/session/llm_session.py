@@ -60,11 +60,11 @@ class LlmSession(Session):
         return replace(look, present=self.artefact.processor.channels(look.evidence))
 
     def known_as(self, look: ClipView, person: Person | None, name: str | None = None) -> ClipView:
-        """The clip measured against a person; its clues too, where they are for reasons only."""
+        """The clip measured against a person, and so are its clues."""
         found = super().known_as(look, person, name)
         named = self.artefact.clues.streams
         raw = found.unmeasured
-        if raw is None or person is None or self.artefact.reads_clues:
+        if raw is None or person is None:
             return found
         measured = {n for n in named if found.tracks.get(n) is not raw.tracks.get(n)}
         if not measured:
