@@ -20,8 +20,12 @@ from emollama.encoders.base import FeatureTrack
 from emollama.scoring.reasons.voice_words import ORDINARY
 
 if TYPE_CHECKING:  # a configuration reads the rules, and opens without torch
+    from emollama.inputs.person import Person, PersonPrior
+    from emollama.llm.configuration import StreamConfig
     from emollama.llm.heads.clue_heads import ClueHeads
 
+CORPUS = "the training corpus"
+"""What words on the voice are relative to where nobody is known."""
 THRESHOLD = 0.6
 CLEAR_EXPRESSION = 0.5
 
@@ -113,6 +117,29 @@ class ClueWords:
         if self.heads is not None:
             words |= self.heads.describe(tracks)
         return {channel: said for channel, said in words.items() if said}
+
+    def compared_with(
+        self,
+        tracks: Mapping[str, FeatureTrack | None],
+        streams: Iterable[StreamConfig],
+        prior: PersonPrior | None,
+        person: Person | None,
+        name: str | None = None,
+    ) -> str:
+        """What the words on the voice are relative to: `CORPUS`, or "4 clips of this person".
+
+        Args:
+            tracks: of the clip.
+            streams: of the model.
+            prior: of the model; None where it measures nobody.
+            person: whom the clip is measured against.
+            name: of a stored person.
+        """
+        voice = {s.name for s in streams if s.channel == "voice"} & self.streams
+        heard = [stream for stream in voice if tracks.get(stream) is not None]
+        if person is None or not any(prior and prior.measures(s, person) for s in heard):
+            return CORPUS
+        return person.told(name)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for an artefact."""
