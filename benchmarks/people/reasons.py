@@ -26,7 +26,7 @@ from benchmarks.people.results import CORPORA, RESULTS, SHIPPED
 from emollama.base.errors import EmollamaError, one_line_errors
 from emollama.base.files import read_json, read_text, write_text
 from emollama.llm.artefact import LlmArtefact, load
-from emollama.llm.clues import ClueWords, VoiceRule
+from emollama.llm.clues import CORPUS, ClueWords, VoiceRule
 from emollama.llm.inference import REASON_TOKENS
 from emollama.manifest.labels import get_label_set
 from emollama.manifest.sample import read_manifest
@@ -107,7 +107,7 @@ def shown(reason: Reason) -> CheckedReason:
     labels = get_label_set(LABELS)
     clues = {"voice": ", ".join(reason.measured)} if reason.measured else {}
     facts = facts_of(reason.label, {"voice"}, clues, None, labels)
-    return checked_reason(reason.reason, facts, labels, clues, "the training corpus")
+    return checked_reason(reason.reason, facts, labels, clues, CORPUS)
 
 
 def read_reasons(results: Path) -> list[Reason]:

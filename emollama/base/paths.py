@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from emollama.base.errors import EmollamaError
 from emollama.base.files import read_json
@@ -150,6 +151,13 @@ def need_calibration(folder: Path) -> None:
         )
 
 
+def learned_to_describe(record: Mapping[str, Any]) -> bool:
+    """Whether the model of a training record learned to list words of any vocabulary."""
+    tasks = record.get("config", {}).get("tasks", {})
+    section = tasks.get("describe") or tasks.get("words") or {}  # as it was called before
+    return bool(section.get("share", 0) > 0)
+
+
 def need_describing(folder: Path) -> None:
     """Raise an error unless an artefact learned to list words of any vocabulary.
 
@@ -157,9 +165,7 @@ def need_describing(folder: Path) -> None:
         EmollamaError: naming it and what it was to be trained with.
     """
     record = read_json(folder / RECORD_FILE) if (folder / RECORD_FILE).is_file() else {}
-    tasks = record.get("config", {}).get("tasks", {})
-    section = tasks.get("describe") or tasks.get("words") or {}  # as it was called before
-    if section.get("share", 0) <= 0:
+    if not learned_to_describe(record):
         raise EmollamaError(
             f"{folder}: did not learn to describe: train a model with tasks.describe.share on "
             "clips with a set of words, or leave --describe out"

@@ -38,8 +38,8 @@ def show_answer(clip: Path, answer: Answer) -> None:
     for channel, words in answer.clues.items():
         relative = f", compared with {answer.compared_with}" if channel == "voice" else ""
         console.print(f"  measured in the {channel}{relative}: {words}", markup=False)
-    if answer.described is not None:
-        console.print(f"  described as: {', '.join(answer.described) or 'nothing'}", markup=False)
+    if answer.described_in_words is not None:
+        console.print(f"  {answer.described_in_words}", markup=False)
     if answer.reason:
         console.print(f"  {answer.reason}", markup=False)
         console.print(f"  ({answer.reason_in_words})", markup=False)

@@ -25,6 +25,8 @@ def answer_bars(answer: Answer) -> str:
         )
     if answer.label_set is not None:
         parts.append(f"<p class='small'>{escape(answer.set_in_words)}</p>")
+    if answer.described_in_words is not None:
+        parts.append(f"<p class='small'>{escape(answer.described_in_words)}</p>")
     if answer.values:
         over = " (mean over the clip)" if answer.frames else ""
         rows_of = "".join(

@@ -27,6 +27,7 @@ from emollama.manifest.labels import LABEL_SETS
 from emollama.media.cutting import Box
 from emollama.serving.decoders import DecoderPool
 from emollama.session import Answer, ClipView, Session, Weights
+from emollama.session.describing import can_describe, with_description
 from emollama.session.questions import NO_LABELS, OWN_LABELS_ONLY
 
 EXAMPLE = "An example, answered already. Choose another one, or a clip of your own."
@@ -59,6 +60,7 @@ class Callbacks:
         examples: Sequence[Example] = (),
     ) -> None:
         self.session, self.decoders, self.folder = session, decoders, folder
+        self.describes = can_describe(session.artefact)
         self.examples = {one.path: one for one in examples}
         self._known: dict[Path, Known] = {}
         self._knowing = threading.Lock()
@@ -283,7 +285,8 @@ class Callbacks:
     def _ask(self, look: ClipView, labels: Sequence[str] | None = None) -> Answer:
         held = self.session.calibration if labels is None else None
         coverage = None if held is None else held.coverage
-        return self.session.answer(look, explain=False, labels=labels, coverage=coverage)
+        found = self.session.answer(look, explain=False, labels=labels, coverage=coverage)
+        return with_description(self.session.artefact, look, found) if self.describes else found
 
     def _answered(self, visit: Visit, kept: bool = False) -> Iterator[Changes]:
         """The answer and the shares; `kept` where a refusal leaves those that are shown valid."""

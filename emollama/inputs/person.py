@@ -71,6 +71,11 @@ class Person:
     prior: str
     variety: float = 0.0
 
+    def told(self, name: str | None = None) -> str:
+        """What clips are measured against: "4 clips of this person", or of 'ann' by `name`."""
+        who = "this person" if name is None else f"'{name}'"
+        return f"{self.clips} clip{'s' if self.clips > 1 else ''} of {who}"
+
 
 @dataclass(frozen=True)
 class Affine:
@@ -241,6 +246,11 @@ class PersonPrior:
             shift = self.mean[part] - scale * person.mean[part]
             known[name] = Affine(scale.astype(np.float32), shift.astype(np.float32))
         return known[name]
+
+    def measures(self, name: str, person: Person | None) -> bool:
+        """Whether an input is measured against a person: not where none of their clips has it."""
+        found = self.affine(name, person) if name in self.widths else None
+        return found is not None and not ((found.scale == 1).all() and (found.shift == 0).all())
 
 
 def column_slices(widths: Mapping[str, int]) -> dict[str, slice]:

@@ -1,10 +1,11 @@
-"""Measured clues in words: voice and face, relative to the training split.
+"""Measured clues in words: voice and face, relative to the training split or to the person.
 
 Rules are data. A voice rule compares one prosody column with its mean and deviation over the
 training split and gives a word when it is more than `THRESHOLD` deviations away; the face is
-described by the expression classifier's mean probabilities. The words are used in the prompt of a
-reason, in `predict`'s output and on the page. A model keeps the voice rules that it was trained
-with.
+described by the expression classifier's mean probabilities. Both read the tracks that the model is
+shown, which are measured against the clip's person where that is known. The words are used in the
+prompt of a reason, in `predict`'s output and on the page. A model keeps the voice rules that it was
+trained with.
 """
 
 from __future__ import annotations
@@ -19,8 +20,12 @@ from emollama.encoders.base import FeatureTrack
 from emollama.scoring.reasons.voice_words import ORDINARY
 
 if TYPE_CHECKING:  # a configuration reads the rules, and opens without torch
+    from emollama.inputs.person import Person, PersonPrior
+    from emollama.llm.configuration import StreamConfig
     from emollama.llm.heads.clue_heads import ClueHeads
 
+CORPUS = "the training corpus"
+"""What words on the voice are relative to where nobody is known."""
 THRESHOLD = 0.6
 CLEAR_EXPRESSION = 0.5
 
@@ -94,14 +99,10 @@ class ClueWords:
             )
         return cls(fitted)
 
-    def describe(
-        self,
-        tracks: Mapping[str, FeatureTrack | None],
-        measured: Mapping[str, FeatureTrack | None] | None = None,
-    ) -> dict[str, str]:
+    def describe(self, tracks: Mapping[str, FeatureTrack | None]) -> dict[str, str]:
         """Words for each channel that has any: {"voice": "high pitch, loud", "face": ...}.
 
-        `measured`: the same tracks, measured against the clip's person, for the heads alone.
+        `tracks` are those that the model is shown.
         """
         words: dict[str, str] = {}
         for name, statistics in self.statistics.items():
@@ -114,8 +115,31 @@ class ClueWords:
             if face := _face_words(statistics, values):
                 words["face"] = face
         if self.heads is not None:
-            words |= self.heads.describe(tracks if measured is None else measured)
+            words |= self.heads.describe(tracks)
         return {channel: said for channel, said in words.items() if said}
+
+    def compared_with(
+        self,
+        tracks: Mapping[str, FeatureTrack | None],
+        streams: Iterable[StreamConfig],
+        prior: PersonPrior | None,
+        person: Person | None,
+        name: str | None = None,
+    ) -> str:
+        """What the words on the voice are relative to: `CORPUS`, or "4 clips of this person".
+
+        Args:
+            tracks: of the clip.
+            streams: of the model.
+            prior: of the model; None where it measures nobody.
+            person: whom the clip is measured against.
+            name: of a stored person.
+        """
+        voice = {s.name for s in streams if s.channel == "voice"} & self.streams
+        heard = [stream for stream in voice if tracks.get(stream) is not None]
+        if person is None or not any(prior and prior.measures(s, person) for s in heard):
+            return CORPUS
+        return person.told(name)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for an artefact."""

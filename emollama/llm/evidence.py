@@ -76,9 +76,8 @@ class EvidenceReader:
     """Reads the evidence of samples, with the clue words of the training split.
 
     `known`: what people are known by. `shifts` are added to the tracks of training samples
-    (`probe.start_from_probe`). Clue words are the rules' of the tracks as they are and
-    the heads' of those that are shown; by training sample and channel, the known ones that are
-    `given`.
+    (`probe.start_from_probe`). Clue words are those of the tracks that are shown, before a shift;
+    by training sample and channel, the known ones that are `given`.
     """
 
     def __init__(
@@ -104,7 +103,7 @@ class EvidenceReader:
         shown: Mapping[str, FeatureTrack | None] = tracks
         if (known := known or self.known) is not None:
             shown = {name: known.track(name, sample.id, track) for name, track in tracks.items()}
-        clues = self.clues.describe(tracks, shown) | dict(self.given.get(sample.id, {}))
+        clues = self.clues.describe(shown) | dict(self.given.get(sample.id, {}))
         for channel, words in sample.clues.items():
             clues[channel] = "; ".join(filter(None, (clues.get(channel), words)))
         shown = {name: self._shifted(name, sample.id, track) for name, track in shown.items()}

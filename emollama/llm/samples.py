@@ -101,7 +101,11 @@ class LlmSamples(LoadedSamples):
         (evidence,) = self._evidence([sample_id])
         labels, used = self.processor.labels, self.processor.channels(evidence)
         facts = facts_of(label, used, evidence.clues, evidence.text, labels)
-        return checked_reason(written, facts, labels, evidence.clues, "the training corpus")
+        prior, person = (
+            (self.known.prior, self.known.person(sample_id)) if self.known else (None, None)
+        )
+        against = self.clues.compared_with(evidence.tracks, self.processor.streams, prior, person)
+        return checked_reason(written, facts, labels, evidence.clues, against)
 
     def subject(self) -> LlmSubject:
         """The samples as a subject of explanations."""

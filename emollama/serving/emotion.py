@@ -28,6 +28,7 @@ from emollama.serving.wire import (
 )
 from emollama.session import Answer, ClipView, Frames, Sampling, Turn, Weights
 from emollama.session.coverage import with_coverage
+from emollama.session.describing import require_describing, with_description
 from emollama.session.disagreement import channels_alone, with_disagreement
 from emollama.session.reasons import reason_from
 
@@ -42,6 +43,7 @@ async def emotion(
     weigh: bool,
     coverage: float | None,
     admitted: Admitted,
+    describe: bool = False,
 ) -> EmotionAnswer:
     """Ask all questions about a clip; what is not answered in time is told in a note.
 
@@ -53,10 +55,11 @@ async def emotion(
         weigh: also weigh each channel's share in the answer.
         coverage: also give the set of labels for this share of clips.
         admitted: its place in the line, and until when the label waits for the rest.
+        describe: also list emotion words of any vocabulary.
 
     Raises:
-        Refusal: labels that the model cannot choose from, or a coverage of a model that was not
-            calibrated.
+        Refusal: labels that the model cannot choose from, a coverage of a model that was not
+            calibrated, or words of one that did not learn to list them.
     """
     started = time.monotonic()
     session = engine.session
@@ -64,6 +67,11 @@ async def emotion(
         session.require_calibrated(coverage, labels)
     except EmollamaError as error:
         raise Refusal(400, str(error), "coverage") from None
+    try:
+        if describe:
+            require_describing(session.artefact)
+    except EmollamaError as error:
+        raise Refusal(400, str(error), "describe") from None
     try:
         views = [look, *channels_alone(look, session.artefact.task)]
         answer, *alone = await engine.answers(views, labels)
@@ -83,11 +91,18 @@ async def emotion(
                 said = await pieces.text()
                 origin, written = reason_from(reply), True
                 answer = replace(answer, reason=said if origin else None, reason_from=origin)
+            if describe:
+                plain = answer
+                answer = await engine.call(lambda: with_description(session.artefact, look, plain))
             if weigh:
                 weights = await engine.call(lambda: session.weights(look))
     except TimeoutError:
-        missing = [name for name, left in (("reason", reason and not written), ("weights", weigh))
-                   if left]  # fmt: skip
+        asked = {
+            "reason": reason and not written,
+            "description": describe and answer.described is None,
+            "weights": weigh,
+        }
+        missing = [name for name, left in asked.items() if left]
         why = f"no {' and no '.join(missing)}: not done within the server's deadline"
         answer = replace(answer, notes=(*answer.notes, why))
     seconds = look.observation.took + time.monotonic() - started
@@ -114,6 +129,7 @@ def _told(
         person=None if answer.person is None else PersonOut(**answer.person.to_dict()),
         reason=answer.reason,
         reason_from=answer.reason_from,
+        described=None if answer.described is None else list(answer.described),
         text=answer.text,
         text_source=look.text_source,
         language=None if look.language is None else LanguageOut(**look.language.to_dict()),

@@ -369,6 +369,7 @@ class EmotionAnswer(BaseModel):
     person: PersonOut | None = None
     reason: str | None
     reason_from: Origin | None = None
+    described: list[str] | None = None
     text: str | None
     text_source: Literal["given", "heard"] | None
     language: LanguageOut | None = None

@@ -149,6 +149,13 @@ class Answer:
         """With the coverage asked for: "90% coverage: angry or disgust"."""
         return f"{100 * (self.coverage or 0):g}% coverage: {self.in_words}"
 
+    @property
+    def described_in_words(self) -> str | None:
+        """The words of any vocabulary: "described as: hurt, let down"; None if not asked for."""
+        if self.described is None:
+            return None
+        return f"described as: {', '.join(self.described) or 'nothing'}"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         more: dict[str, Any] = {}

@@ -12,6 +12,7 @@ from emollama.base.errors import EmollamaError, did_you_mean
 from emollama.encoders.base import FeatureTrack
 from emollama.inputs.familiarity import Familiar
 from emollama.inputs.person import Person
+from emollama.llm.clues import CORPUS
 from emollama.llm.processing import CHANNELS, Evidence
 from emollama.manifest.channels import Channel
 from emollama.media.languages import Language
@@ -57,7 +58,7 @@ class ClipView:
     person: Person | None = None
     person_name: str | None = None
     unmeasured: ClipView | None = None
-    compared_with: str = "the training corpus"
+    compared_with: str = CORPUS
     familiar: Familiar | None = None
 
     @property

@@ -135,14 +135,12 @@ def measured(
     for input_name in prior.widths:
         affine = prior.affine(input_name, person)
         track = tracks.get(input_name)
-        if affine is None or ((affine.scale == 1).all() and (affine.shift == 0).all()):
+        if affine is None or not prior.measures(input_name, person):
             continue
         known.add(channels[input_name])
         if isinstance(track, FeatureTrack):
             tracks[input_name] = affine.apply(track)
-    clips = f"{person.clips} clip{'s' if person.clips > 1 else ''}"
-    who = "this person" if name is None else f"'{name}'"
-    notes = [f"measured against {clips} of {who}"]
+    notes = [f"measured against {person.told(name)}"]
     if person.clips == 1:
         notes.append(ONE_CLIP)
     for channel in dict.fromkeys(channels.values()):

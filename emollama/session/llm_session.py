@@ -60,22 +60,14 @@ class LlmSession(Session):
         return replace(look, present=self.artefact.processor.channels(look.evidence))
 
     def known_as(self, look: ClipView, person: Person | None, name: str | None = None) -> ClipView:
-        """The clip measured against a person; its clues too, where they are for reasons only."""
+        """The clip measured against a person, and so are its clues."""
         found = super().known_as(look, person, name)
-        named = self.artefact.clues.streams
-        raw = found.unmeasured
-        if raw is None or person is None or self.artefact.reads_clues:
+        if person is None:
             return found
-        measured = {n for n in named if found.tracks.get(n) is not raw.tracks.get(n)}
-        if not measured:
-            return found
-        clues = self.artefact.clues.describe(found.evidence.tracks)
-        voice = {s.name for s in self.artefact.processor.streams if s.channel == "voice"}
-        if not measured & voice:  # What words on the voice are relative to.
-            return replace(found, clues=clues)
-        clips = f"{person.clips} clip{'s' if person.clips > 1 else ''}"
-        who = "this person" if found.person_name is None else f"'{found.person_name}'"
-        return replace(found, clues=clues, compared_with=f"{clips} of {who}")
+        tracks, words = found.evidence.tracks, self.artefact.clues
+        streams, prior = self.artefact.processor.streams, self.person_prior
+        against = words.compared_with(tracks, streams, prior, person, found.person_name)
+        return replace(found, clues=words.describe(tracks), compared_with=against)
 
     def forget(self, look: ClipView) -> None:
         """Release the keys and values of a clip, for all choices of channels and persons."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from tests.demo.conftest import SETTINGS
 from tests.demo.made import InProcess
 from tests.features.made import voice
 from tests.media.recording import record
+from tests.session.made import learned_to_describe
 
 HOW = (0.0, 1.0, 12)
 
@@ -66,6 +68,22 @@ def test_a_clip_gives_bars_shares_switches_and_a_player(page: Callbacks, clip: P
     assert "gradio_api/file=" in found["player"] and found["chat"] == []
     assert "Answered in" in found["state"] and visit.name == "voice.mp4"
     assert last(page.reword(desk, ""))["use_words"] is None
+
+
+def test_words_of_any_vocabulary_stand_below_the_answer_of_a_model_that_learned_it(
+    session: Session, clip: Path, tmp_path: Path
+) -> None:
+    pages = [Callbacks(session, InProcess(session, SETTINGS), tmp_path)]
+    with learned_to_describe(session.folder):
+        pages.append(Callbacks(session, InProcess(session, SETTINGS), tmp_path))
+    (_, without, plain), (desk, visit, found) = [opened(p, clip, text="Fine.") for p in pages]
+    assert without.answer and without.answer.described is None
+    assert "described as" not in plain["answer"]
+    assert visit.answer and visit.answer.described
+    told = "described as: " + ", ".join(visit.answer.described)
+    assert escape(told) in found["answer"].partition("Probability of each label")[2]
+    saved = json.loads(Path(last(pages[1].save_json(desk))["saved"]).read_text(encoding="utf-8"))
+    assert saved["answer"]["described"] == list(visit.answer.described)
 
 
 def test_words_are_given_left_out_and_taken_away(page: Callbacks, clip: Path) -> None:

@@ -13,9 +13,10 @@ import openai
 import pytest
 
 from emollama.session import Sampling, Session, Turn
+from emollama.session.describing import with_description
 from tests.features.made import voice
 from tests.serving.running import Running
-from tests.session.made import made_calibration
+from tests.session.made import learned_to_describe, made_calibration
 
 QUESTION = "Which emotion does the voice tell of?"
 
@@ -148,6 +149,23 @@ def test_sets_of_labels_need_a_calibration(
     assert found["coverage"] == 0.9 and found["undecided"] is True
     assert set(found["label_set"]) == {row["label"] for row in found["calibrated"]}
     assert found["label_set"][0] == found["label"]
+
+
+def test_words_of_any_vocabulary_are_listed_by_a_model_that_learned_it(
+    server: Running, session: Session, clip: Path
+) -> None:
+    data = {"file_id": server.upload(clip), "text": "Fine.", "reason": "false", "weights": "false"}
+    ask = lambda **more: server.client.post("/v1/emotion", data={**data, **more})  # noqa: E731
+    refused = ask(describe="true")
+    error = refused.json()["error"]
+    assert (refused.status_code, error["param"]) == (400, "describe")
+    assert "did not learn to describe" in error["message"] and "\n" not in error["message"]
+    with learned_to_describe(session.folder):
+        found, without = ask(describe="true").json(), ask().json()
+    look = session.look(clip, "Fine.")
+    expected = with_description(session.artefact, look, session.answer(look, explain=False))
+    assert expected.described and found["described"] == list(expected.described)
+    assert without["described"] is None and found["labels"] == without["labels"]
 
 
 def test_label_questions_that_wait_are_answered_together(

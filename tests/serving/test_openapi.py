@@ -36,6 +36,7 @@ from emollama.serving.routes.question import LabelWord
 from emollama.serving.settings import Settings as Limits
 from emollama.session import Session
 from tests.serving.running import Running, running
+from tests.session.made import learned_to_describe
 
 CHECKS = [
     not_a_server_error, content_type_conformance, ignored_auth, negative_data_rejection,
@@ -55,7 +56,10 @@ def described(session: Session, tmp_path_factory: pytest.TempPathFactory) -> Ite
         port=0, watchers=1, max_seconds=20, max_bytes=1 << 20, max_side=640, max_rate=60, queue=16
     )
     jobs = Jobs(folder / "jobs", Options(session.folder))
-    with running(session, folder / "uploads", limits, jobs) as found:
+    with (
+        learned_to_describe(session.folder),
+        running(session, folder / "uploads", limits, jobs) as found,
+    ):
         yield found
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
+from emollama.base.paths import RECORD_FILE
 from emollama.encoders.prosody import COLUMNS, ProsodyEncoder
 from emollama.inputs.person import PersonPrior
 from emollama.llm import artefact
@@ -48,6 +51,18 @@ def tiny_artefact(
     clues = ClueWords.fit({"prosody": (COLUMNS, [row[None] for row in columns])})
     artefact.save(model, processor, clues, folder / "model", {}, "# card\n", prior=prior)
     return folder / "model"
+
+
+@contextmanager
+def learned_to_describe(artefact: Path) -> Iterator[None]:
+    """Meanwhile its record says that it learned to list words of any vocabulary."""
+    record = artefact / RECORD_FILE
+    before = record.read_text()
+    record.write_text(json.dumps({"config": {"tasks": {"describe": {"share": 1.0}}}}))
+    try:
+        yield
+    finally:
+        record.write_text(before)
 
 
 def made_calibration(

@@ -11,11 +11,12 @@ import pytest
 from emollama.base.errors import EmollamaError
 from emollama.features.extract import extract
 from emollama.inputs.enrolment import Known, enrolment
-from emollama.llm.clues import ClueWords
+from emollama.llm.clues import ClueWords, ColumnStatistics
 from emollama.llm.heads.clue_heads import ClueHeads
 from emollama.llm.heads.head import Head
 from emollama.manifest.sample import Sample
 from emollama.session import ClipView, LlmSession, Session, Turn, open_session
+from emollama.session.reasons import check_of
 from tests.features.made import manifest, voice
 from tests.session.made import tiny_artefact
 from tests.session.people_made import ENCODER, FAMILIES, llm_of_people, people_clips
@@ -118,6 +119,39 @@ def test_clue_heads_read_the_voice_as_it_is_for_its_person(
     processor.streams = [replace(s, channel="face") for s in processor.streams]
     face = session.known_as(highest, session.enrol(looks[:-1]))
     assert face.clues == known.clues and face.compared_with == "the training corpus"
+
+
+def test_reasons_tell_of_a_voice_as_those_of_an_evaluation_do(
+    clips: dict[str, list[Path]], tmp_path: Path
+) -> None:
+    session = open_session(llm_of_people(tmp_path), "float32", describe=False)
+    prior = session.person_prior
+    of_corpus = ColumnStatistics(ENCODER.columns, tuple(prior.mean), tuple(prior.deviation))
+    assert isinstance(session, LlmSession)
+    session.artefact.clues = ClueWords({"prosody": of_corpus})
+    session.artefact.processor.clues = "always"  # the prompts of labels hold them, too
+    samples = [Sample(id=p.stem, audio=str(p), speaker="low", text="") for p in clips["low"]]
+    corpus = manifest(tmp_path, samples)
+    extract(corpus, [ENCODER], tmp_path / "store", workers=1)
+    loaded = session.artefact.load_samples(corpus, corpus.samples, "test", tmp_path / "store")
+    looks = [session.look(path, "") for path in clips["low"]]
+    *others, asked = [s.id for s in corpus.samples]
+    person = enrolment(prior, loaded.readers, corpus.samples).by(others)
+    cases = (
+        (looks[-1], None),
+        (session.known_as(looks[-1], session.enrol(looks[:-1])), Known(prior, lambda _: person)),
+    )
+    found = []
+    for look, known in cases:
+        answer, loaded.known = session.answers([look])[0], known
+        assert answer.label is not None
+        (there,) = loaded.answers([asked], session.channels, 1)
+        np.testing.assert_allclose(list(answer.scores.values()), there.scores, atol=1e-5)
+        told = loaded.checked(asked, "", answer.label).text or ""
+        assert told == check_of(look, answer, "").text
+        found.append(told)
+    assert found[0].startswith("Compared with the training corpus, the voice is quiet, with a low")
+    assert found[1].startswith("Compared with 3 clips of this person, the voice has a high pitch.")
 
 
 def test_other_words_and_fewer_channels_keep_the_person(

@@ -36,6 +36,7 @@ class Question:
         labels: words to choose from; None for the model's own.
         reason: whether to explain.
         weights: whether to weigh the channels.
+        describe: whether to list emotion words of any vocabulary.
         coverage: share of clips that a set of labels is for.
         wanted: whom the clip is measured against.
     """
@@ -45,6 +46,7 @@ class Question:
     labels: list[str] | None
     reason: bool
     weights: bool
+    describe: bool
     coverage: float | None
     wanted: Wanted
 
@@ -79,7 +81,7 @@ class Question:
                 look = await self.wanted.measured(clips, look)
                 return await emotion(
                     clips.engine, look, self.labels, self.reason, self.weights, self.coverage,
-                    admitted,
+                    admitted, self.describe,
                 )  # fmt: skip
             finally:
                 if not isinstance(clip, str):
@@ -100,6 +102,9 @@ def question(
     ] = None,
     reason: Annotated[bool, Form(description="Also explain.")] = True,
     weights: Annotated[bool, Form(description="Weigh each channel's share in the answer.")] = True,
+    describe: Annotated[
+        bool, Form(description="Also list emotion words of any vocabulary.")
+    ] = False,
     coverage: Annotated[
         float | None,
         Form(gt=0, lt=1, description="Also the set of labels for this share of clips."),
@@ -125,7 +130,7 @@ def question(
     if labels is not None and len({w.lower() for w in labels}) != len(labels):
         raise Refusal(400, "labels must be distinct", "labels")
     wanted = Wanted.of(enrol, enrol_neutral, person)
-    return Question(transcribe, drop, labels, reason, weights, coverage, wanted)
+    return Question(transcribe, drop, labels, reason, weights, describe, coverage, wanted)
 
 
 FIELDS = frozenset(inspect.signature(question).parameters)

@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 from emollama.base.errors import EmollamaError
+from emollama.inputs.enrolment import Known
 from emollama.llm.batch import Branched, branched
 from emollama.llm.processing import Evidence
 from emollama.llm.training.instructions import InstructionSchedule
@@ -66,15 +67,17 @@ class QuestionSchedule(InstructionSchedule):
         )
         return Asked(
             prompt.input_ids, prompt.stream_ids, prompt.labels, prompt.features, prompt.present,
-            answers=self.answers(sample, evidence, draw),
+            answers=self.answers(sample, evidence, draw, people),
             clues=clues_of(sample, evidence),
             label=sample.targets.emotion or "",
             room=self.room,
         )  # fmt: skip
 
-    def answers(self, sample: Sample, evidence: Evidence, draw: Random) -> list[list[int]]:
+    def answers(
+        self, sample: Sample, evidence: Evidence, draw: Random, people: Known | None
+    ) -> list[list[int]]:
         """Token ids of the answers that are known before the model writes; none here."""
-        del sample, evidence, draw
+        del sample, evidence, draw, people
         return []
 
     def collate(self, items: Sequence[list[list[Any]]]) -> dict[str, list[Any]]:
@@ -105,13 +108,15 @@ class PreferenceSchedule(QuestionSchedule):
         self._twin = {one.id: other for a, b in pairs for one, other in ((a, b), (b, a))}
         return pairs
 
-    def answers(self, sample: Sample, evidence: Evidence, draw: Random) -> list[list[int]]:
+    def answers(
+        self, sample: Sample, evidence: Evidence, draw: Random, people: Known | None
+    ) -> list[list[int]]:
         """The clip's own reason, then its twin's."""
         state = draw.getstate()
         own = self._reason(sample, evidence, draw)
         draw.setstate(state)
         twin = self._twin[sample.id]
-        other = self._reason(twin, self.evidence.read(twin), draw)
+        other = self._reason(twin, self.evidence.read(twin, people), draw)
         return [self._ids(own), self._ids(other)]
 
     def collate(self, items: Sequence[list[list[Any]]]) -> dict[str, list[Any]]:
