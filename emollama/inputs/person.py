@@ -71,7 +71,7 @@ class Person:
     prior: str
     variety: float = 0.0
 
-    def told(self, name: str | None = None) -> str:
+    def in_words(self, name: str | None = None) -> str:
         """What clips are measured against: "4 clips of this person", or of 'ann' by `name`."""
         who = "this person" if name is None else f"'{name}'"
         return f"{self.clips} clip{'s' if self.clips > 1 else ''} of {who}"

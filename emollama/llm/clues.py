@@ -139,7 +139,7 @@ class ClueWords:
         heard = [stream for stream in voice if tracks.get(stream) is not None]
         if person is None or not any(prior and prior.measures(s, person) for s in heard):
             return CORPUS
-        return person.told(name)
+        return person.in_words(name)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for an artefact."""

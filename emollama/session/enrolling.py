@@ -140,7 +140,7 @@ def measured(
         known.add(channels[input_name])
         if isinstance(track, FeatureTrack):
             tracks[input_name] = affine.apply(track)
-    notes = [f"measured against {person.told(name)}"]
+    notes = [f"measured against {person.in_words(name)}"]
     if person.clips == 1:
         notes.append(ONE_CLIP)
     for channel in dict.fromkeys(channels.values()):
