@@ -27,7 +27,6 @@ def write_prior(prior: PersonPrior, path: Path) -> None:
         "widths": list(prior.widths.items()),
         "labels": list(prior.labels),
         "noisiest": prior.noisiest,
-        "faces": list(prior.faces),
     }
     write_arrays(path, {name: getattr(prior, name) for name in _PRIOR}, about)
 
@@ -43,7 +42,6 @@ def read_prior(path: Path) -> PersonPrior:
         widths = {str(name): int(width) for name, width in about["widths"]}
         labels = tuple(map(str, about["labels"]))
         noisiest = float(about.get("noisiest", 1.0))
-        faces = tuple(map(str, about.get("faces", ())))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise EmollamaError(f"{path}: is not a prior of people: {error!r}") from error
     columns, count = sum(widths.values()), len(labels)
@@ -53,7 +51,7 @@ def read_prior(path: Path) -> PersonPrior:
             raise EmollamaError(
                 f"{path}: {name} is {values.shape}, expected {wanted.get(name, (columns,))}"
             )
-    return PersonPrior(widths, labels, **arrays, noisiest=noisiest, faces=faces)
+    return PersonPrior(widths, labels, **arrays, noisiest=noisiest)
 
 
 def write_person(person: Person, path: Path) -> None:
