@@ -120,6 +120,17 @@ def test_enrolled_clips_say_nothing_of_the_faces_of_others(
         assert left_over(known, dubbed[0], asked, channel) < 0.5 * before, channel
 
 
+def test_a_reason_counts_the_clips_of_the_voice(dubbed: tuple[Readers, list[Sample]]) -> None:
+    """Its words are relative to them."""
+    readers, samples = dubbed
+    own, _ = people_of(readers, samples)
+    asked, *others = [s for s in samples if s.speaker == samples[0].speaker]
+    known = enrolment(own.prior, readers, others).for_others([asked])
+    assert sum(s.face == asked.face for s in others) < len(others)
+    person = known.person(asked.id)
+    assert person is not None and person.clips == len(others)
+
+
 def test_the_curve_knows_faces_by_the_clips_that_show_them(
     dubbed: tuple[Readers, list[Sample]],
 ) -> None:
