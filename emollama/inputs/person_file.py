@@ -31,8 +31,12 @@ def write_prior(prior: PersonPrior, path: Path) -> None:
     write_arrays(path, {name: getattr(prior, name) for name in _PRIOR}, about)
 
 
-def read_prior(path: Path) -> PersonPrior:
+def read_prior(path: Path, faces: tuple[str, ...] = ()) -> PersonPrior:
     """Read the prior of an artefact.
+
+    Args:
+        path: its file, which does not tell channels.
+        faces: the inputs that show the face.
 
     Raises:
         EmollamaError: the file is missing or corrupt.
@@ -51,7 +55,7 @@ def read_prior(path: Path) -> PersonPrior:
             raise EmollamaError(
                 f"{path}: {name} is {values.shape}, expected {wanted.get(name, (columns,))}"
             )
-    return PersonPrior(widths, labels, **arrays, noisiest=noisiest)
+    return PersonPrior(widths, labels, **arrays, noisiest=noisiest, faces=faces)
 
 
 def write_person(person: Person, path: Path) -> None:

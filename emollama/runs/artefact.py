@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -227,7 +227,7 @@ class Artefact(ABC):
         """
         if not person_inputs(self.inputs):
             return None
-        return replace(read_prior(self.folder / PRIOR_FILE), faces=face_inputs(self.inputs))
+        return read_prior(self.folder / PRIOR_FILE, face_inputs(self.inputs))
 
     @cached_property
     def familiarity(self) -> Familiarity | None:
