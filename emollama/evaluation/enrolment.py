@@ -147,26 +147,27 @@ def planned(
             yield Draw(case, clips, 0, known, frozenset())
             continue
         for number in range(draws):
-            found: dict[str, Person | None] = {}
-            enrolled: set[str] = set()
+            found: list[str] = []
+            enrolled: list[str] = []
             for person, own in people.clips.items():
                 draw = random.Random(f"{seed}/{case}/{clips}/{number}/{person}")
                 chosen = _chosen(case, clips, own, emotions, draw)
                 if chosen is None:
                     continue
-                found[person] = people.by(chosen, neutral=case == TOLD)
-                enrolled |= set(chosen)
+                found.append(person)
+                enrolled += chosen
             if not found:
                 break
             # People without so many clips are not scored in this case.
             others = {i for i in emotions if people.people[i] not in found}
-            left_out = enrolled | others
+            left_out = {*enrolled, *others}
             if scored:
                 draw = random.Random(f"{seed}/{case}/{clips}/{number}/scored")
                 for person in found:
-                    rest = [i for i in people.clips[person] if i not in enrolled]
+                    rest = [i for i in people.clips[person] if i not in left_out]
                     left_out |= set(rest) - set(_spread(rest, emotions, scored, draw))
-            yield Draw(case, clips, number, _known(people, found), frozenset(left_out))
+            known = people.known_by(enrolled, neutral=case == TOLD)
+            yield Draw(case, clips, number, known, frozenset(left_out))
 
 
 def _spread(
@@ -180,10 +181,6 @@ def _spread(
         rounds[name] = seen[emotions[name]]
         seen[emotions[name]] += 1
     return sorted(shuffled, key=rounds.__getitem__)[:count]
-
-
-def _known(people: Enrolment, found: Mapping[str, Person | None]) -> Known:
-    return Known(people.prior, lambda sample_id: found.get(people.people[sample_id] or ""))
 
 
 def _chosen(

@@ -6,7 +6,7 @@ one model serves every case. A drawn set never holds the sample itself, except w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +44,12 @@ def face_of(sample: Sample) -> str | None:
 def person_inputs(inputs: Sequence[Described]) -> list[str]:
     """Names of the inputs with `standardise: person`; an `InputSpec` describes itself."""
     return [one.spec.name for one in inputs if one.spec.standardise == "person"]
+
+
+def face_inputs(inputs: Sequence[Described]) -> tuple[str, ...]:
+    """Names of those of `person_inputs` that show the face."""
+    shown = {one.spec.name for one in inputs if one.spec.channel == "face"}
+    return tuple(name for name in person_inputs(inputs) if name in shown)
 
 
 def clip_moments(
@@ -104,11 +110,30 @@ class Enrolment:
 
     def for_others(self, samples: Sequence[Sample]) -> Known:
         """Other samples of the same people, each person known by all of these clips."""
+        if self.faces is None and _others_seen(samples, self.prior.seen):
+            return _apart(self.prior, self.moments, self.people, self.people).for_others(samples)
         heard = self._others({s.id: person_of(s) for s in samples})
         if self.faces is None:
             return Known(self.prior, heard)
         seen = self.faces._others({s.id: face_of(s) for s in samples})
         return Known(self.prior, lambda i: self.prior.joined(heard(i), seen(i)))
+
+    def known_by(self, clips: Iterable[str], neutral: bool = False) -> Known:
+        """Everybody known by those of these clips that are theirs."""
+        chosen = list(clips)
+        heard = self._chosen(chosen, neutral)
+        if self.faces is None:
+            return Known(self.prior, heard)
+        seen = self.faces._chosen(chosen, neutral)
+        return Known(self.prior, lambda i: self.prior.joined(heard(i), seen(i)))
+
+    def _chosen(self, clips: Sequence[str], neutral: bool) -> Callable[[str], Person | None]:
+        own: dict[str, list[str]] = {}
+        for name in clips:
+            if (person := self.people[name]) is not None:
+                own.setdefault(person, []).append(name)
+        people = {person: self.by(names, neutral) for person, names in own.items()}
+        return lambda sample_id: people.get(self.people[sample_id] or "")
 
     def _others(self, who: Mapping[str, str | None]) -> Callable[[str], Person | None]:
         people = {person: self.by(clips) for person, clips in self.clips.items()}
@@ -246,7 +271,7 @@ def fit_people(
     if not widths:
         return None
     moments = clip_moments(readers, widths, [s.id for s in samples])
-    faces = [one.spec.name for one in inputs if one.spec.channel == "face"]
+    faces = face_inputs(inputs)
     seen = seen_columns(widths, faces)
     emotions = [s.targets.emotion for s in samples]
     if not _others_seen(samples, seen):
@@ -257,8 +282,7 @@ def fit_people(
         people = [person_of(s) for s in samples]
         people += [None if (name := face_of(s)) is None else f"face of {name}" for s in samples]
         emotions = 2 * emotions
-    shown = [name for name in faces if name in widths]
-    prior = fit_person_prior(widths, clips, people, emotions, labels, shown)
+    prior = fit_person_prior(widths, clips, people, emotions, labels, faces)
     return _enrolment(prior, moments, samples)
 
 
@@ -275,10 +299,20 @@ def _enrolment(
     people = {s.id: person_of(s) for s in samples}
     if not _others_seen(samples, prior.seen):
         return Enrolment(prior, moments, people)
-    faces = Enrolment(prior, moments, {s.id: face_of(s) for s in samples}, prior.seen)
-    return Enrolment(prior, moments, people, ~prior.seen, faces)
+    return _apart(prior, moments, people, {s.id: face_of(s) for s in samples})
+
+
+def _apart(
+    prior: PersonPrior,
+    moments: Mapping[str, ClipMoments],
+    heard: Mapping[str, str | None],
+    seen: Mapping[str, str | None],
+) -> Enrolment:
+    """People whose faces are measured for themselves."""
+    faces = Enrolment(prior, moments, seen, prior.seen)
+    return Enrolment(prior, moments, heard, ~prior.seen, faces)
 
 
 def _others_seen(samples: Sequence[Sample], seen: np.ndarray) -> bool:
-    """Whether somebody else than the speaker may be seen, in columns that show it."""
-    return bool(seen.any()) and any(sample.face is not None for sample in samples)
+    """Whether somebody else than the speaker is seen, in columns that show it."""
+    return bool(seen.any()) and any(face_of(sample) != person_of(sample) for sample in samples)

@@ -11,7 +11,7 @@ from emollama.base.errors import EmollamaError
 from emollama.features.same_encoder import require_same_encoder
 from emollama.features.tracks import TrackReader
 from emollama.inputs.config import DataSection
-from emollama.inputs.enrolment import clip_moments, enrolment, person_of
+from emollama.inputs.enrolment import clip_moments, enrolment, face_of, person_of
 from emollama.inputs.familiarity import Against, Familiarity, Spread, Yardstick
 from emollama.inputs.mixture import read_corpora, store_of
 from emollama.inputs.opening import open_inputs
@@ -64,7 +64,8 @@ def fit_familiarity(
         has = ~np.isnan(clips).all(axis=1)
         if has.sum() < 2:
             continue
-        people = [person for person, one in zip(who, has, strict=True) if one]
+        shown = [face_of(sample) for sample in samples] if channel == "face" else who
+        people = [person for person, one in zip(shown, has, strict=True) if one]
         widths[channel] = own
         yardsticks[channel] = {"corpus": _fit(clips[has], people)}
         if prior is not None and any(name in prior.widths for name in own):

@@ -225,12 +225,13 @@ class PersonPrior:
         return np.asarray(exponents / exponents.sum(axis=1, keepdims=True))
 
     def joined(self, heard: Person | None, seen: Person | None) -> Person | None:
-        """One person of whom the face is that of `seen`, the rest that of `heard`."""
+        """One person of whom the face is that of `seen`, the rest and the number of clips that of
+        `heard`.
+        """
         if heard is None or seen is None:
             return heard or seen
         return replace(
             heard,
-            clips=min(heard.clips, seen.clips),
             mean=np.where(self.seen, seen.mean, heard.mean),
             deviation=np.where(self.seen, seen.deviation, heard.deviation),
         )

@@ -27,13 +27,16 @@ def write_prior(prior: PersonPrior, path: Path) -> None:
         "widths": list(prior.widths.items()),
         "labels": list(prior.labels),
         "noisiest": prior.noisiest,
-        "faces": list(prior.faces),
     }
     write_arrays(path, {name: getattr(prior, name) for name in _PRIOR}, about)
 
 
-def read_prior(path: Path) -> PersonPrior:
+def read_prior(path: Path, faces: tuple[str, ...] = ()) -> PersonPrior:
     """Read the prior of an artefact.
+
+    Args:
+        path: its file, which does not tell channels.
+        faces: the inputs that show the face.
 
     Raises:
         EmollamaError: the file is missing or corrupt.
@@ -43,7 +46,6 @@ def read_prior(path: Path) -> PersonPrior:
         widths = {str(name): int(width) for name, width in about["widths"]}
         labels = tuple(map(str, about["labels"]))
         noisiest = float(about.get("noisiest", 1.0))
-        faces = tuple(map(str, about.get("faces", ())))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise EmollamaError(f"{path}: is not a prior of people: {error!r}") from error
     columns, count = sum(widths.values()), len(labels)

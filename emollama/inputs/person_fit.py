@@ -51,10 +51,7 @@ def fit_person_prior(
     counts = {p: list(people).count(p) for p in set(people) if p is not None}
     several = sorted(p for p, n in counts.items() if n > 1)
     if len(several) < 2:
-        raise EmollamaError(
-            "standardise: person needs the training clips of at least two people with two clips "
-            f"each, but the manifest's `speaker` and `group` name {len(several)}"
-        )
+        raise _too_few(len(several))
     rows = np.array([i for i, p in enumerate(people) if p in several])
     who = np.array([several.index(str(people[i])) for i in rows])
     present = [k for k in labels if any(emotions[i] == k for i in rows)]
@@ -69,6 +66,8 @@ def fit_person_prior(
     # People of a corpus without a channel say nothing of it.
     shown = np.array([(~np.isnan(standard[who == p])).sum(axis=0) for p in range(len(several))])
     having = np.maximum((shown > 0).sum(axis=0), 1)
+    if (most := int(having.max())) < 2:  # One who speaks, and one who is seen.
+        raise _too_few(most)
     error = noise * having / np.maximum(shown.sum(axis=0), 1) + habit / max(len(present), 1)
     people_means = np.where(shown > 0, people_means, np.nan)
     about_all = (people_means - mean_of_known(people_means)) ** 2
@@ -82,6 +81,13 @@ def fit_person_prior(
         weights, bias, _noisiest(residuals, who, which, noise),
         tuple(faces),
     )  # fmt: skip
+
+
+def _too_few(people: int) -> EmollamaError:
+    return EmollamaError(
+        "standardise: person needs the training clips of at least two people with two clips each, "
+        f"but the manifest's `speaker`, `group` and `face` name {people}"
+    )
 
 
 def _additive(

@@ -56,14 +56,14 @@ def find_clips(
     """The clips of a folder, by name, or of a manifest, in its order.
 
     In a folder a clip's id is its path without the suffix, with folders joined by "_"; a sound file
-    beside a video of the same name is its voice. A manifest's texts, speakers and splits are used,
-    its targets are not.
+    beside a video of the same name is its voice. A manifest's texts, speakers, faces and splits
+    are used, its targets are not.
 
     Args:
         where: folder or `manifest.jsonl`.
         transcripts: CSV with `name` and `sentence`; its texts override a manifest's.
         speakers: CSV with `name` and `speaker`; likewise. A column `face` tells who is seen, where
-            that is not who speaks.
+            that is not who speaks; an empty cell: it is.
 
     Raises:
         EmollamaError: no such folder, no clip in it, or two clips of one name.
@@ -85,7 +85,8 @@ def find_clips(
     if speakers is not None:
         for row in read_rows(speakers, ("name", "speaker"), optional=("face",)):
             names[row.require("name")] = row.require("speaker")
-            faces[row.require("name")] = row.get("face")
+            if "face" in row.cells:
+                faces[row.require("name")] = row.get("face")
     for told, file in ((sentences, transcripts), (names, speakers)):
         if file is not None and not any(clip.id in told for clip in named):
             raise EmollamaError(

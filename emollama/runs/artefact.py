@@ -18,7 +18,7 @@ from emollama.base.files import read_text
 from emollama.base.paths import CALIBRATION_FILE, FAMILIARITY_FILE
 from emollama.base.precision import Quantisation
 from emollama.features.tracks import TrackReader
-from emollama.inputs.enrolment import Known, person_inputs
+from emollama.inputs.enrolment import Known, face_inputs, person_inputs
 from emollama.inputs.familiarity import Familiarity, read_familiarity
 from emollama.inputs.person import PersonPrior
 from emollama.inputs.person_file import PRIOR_FILE, read_prior
@@ -225,8 +225,9 @@ class Artefact(ABC):
         Raises:
             EmollamaError: the file is missing or corrupt.
         """
-        named = person_inputs(self.inputs)
-        return read_prior(self.folder / PRIOR_FILE) if named else None
+        if not person_inputs(self.inputs):
+            return None
+        return read_prior(self.folder / PRIOR_FILE, face_inputs(self.inputs))
 
     @cached_property
     def familiarity(self) -> Familiarity | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from emollama.evaluation.evaluate import evaluate
 from emollama.evaluation.known_people import SETTING
 from emollama.inputs.enrolment import Known, enrolment
 from emollama.inputs.familiarity import read_familiarity
-from emollama.inputs.person_file import PRIOR_FILE
+from emollama.inputs.person_file import PRIOR_FILE, write_prior
 from emollama.manifest.sample import read_manifest
 from emollama.scoring.enrolment.curve import ALL, NOBODY, points, read_curve
 from emollama.scoring.predictions.predictions import read_predictions
@@ -207,3 +208,16 @@ def test_mistakes(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "no.jsonl").write_text(json.dumps({"id": "x"}) + "\n")
     with pytest.raises(EmollamaError, match=r"no\.jsonl: is not a file of 'emollama enrolment'"):
         read_curve(tmp_path / "no.jsonl")
+
+
+@pytest.mark.parametrize("family", ["llm", "fusion"])
+def test_a_model_of_an_earlier_version_knows_which_inputs_show_faces(
+    folder: Path, family: str
+) -> None:
+    """Its file does not say."""
+    model = folder / family / "model"
+    prior = open_artefact(model).prior
+    assert prior is not None
+    write_prior(replace(prior, faces=()), model / PRIOR_FILE)
+    prior = open_artefact(model).prior
+    assert prior is not None and prior.faces == ("face",)

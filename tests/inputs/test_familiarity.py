@@ -61,6 +61,21 @@ def test_unseen_people_are_familiar_and_other_recordings_are_not(corpus: Path) -
         assert all(1 < one.limit < 4 for one in yardsticks.values())
 
 
+def test_faces_are_left_out_by_who_is_seen(corpus: Path) -> None:
+    own = read_manifest(corpus).split("train")
+    readers = {c: open_tracks(corpus.parent / "store", c) for c in WIDTHS}
+    dubbed = [
+        s.model_copy(update={"face": s.speaker, "speaker": f"voice {i % 7}", "group": None})
+        for i, s in enumerate(own)
+    ]
+    limits = []
+    for samples in (own, dubbed):
+        made = fit_familiarity(SPECS, readers, samples)
+        assert made is not None
+        limits.append({c: made.yardsticks[c]["corpus"].limit for c in WIDTHS})
+    assert limits[0]["face"] == limits[1]["face"] and limits[0]["voice"] != limits[1]["voice"]
+
+
 def test_a_clip_is_held_against_its_person_too(corpus: Path) -> None:
     made, tested, readers = fitted(corpus)
     tracks = {"voice": readers["voice"].get(tested[0].id)}

@@ -23,3 +23,6 @@ def test_a_manifest_names_who_speaks_and_who_is_seen_and_a_table_overrides_it(
     table.write_text("name,speaker,face\nplain,dora,emil\n")
     found = find_clips(manifest, speakers=table)
     assert [(c.speaker, c.face) for c in found] == [("anna", "ben"), ("dora", "emil")]
+    table.write_text("name,speaker\ndubbed,dora\n")  # which says nothing of faces
+    found = find_clips(manifest, speakers=table)
+    assert (found[0].speaker, found[0].face) == ("dora", "ben")

@@ -24,6 +24,7 @@ def split_findings(clips: Sequence[Looked]) -> list[Finding]:
     samples = [clip.sample for clip in clips if clip.sample.split is not None]
     # A speaker who is a group, sample by sample, has been told of as that group.
     others = {s.speaker for s in samples if s.speaker != s.group}
+    faces = {s.face for s in samples if s.face not in (s.group, s.speaker)}
     return [
         *_shared(samples, lambda s: s.group, "group in several splits", "group"),
         *_shared(
@@ -31,7 +32,7 @@ def split_findings(clips: Sequence[Looked]) -> list[Finding]:
             "speaker in several splits", "speaker",
         ),
         *_shared(
-            samples, lambda s: s.face if s.face not in (s.group, s.speaker) else None,
+            samples, lambda s: seen if (seen := s.face or s.speaker) in faces else None,
             "face in several splits", "face",
         ),
         *_recordings(clips),

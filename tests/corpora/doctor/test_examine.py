@@ -92,8 +92,10 @@ def plant_splits(corpus: Corpus) -> Planted:
     )
     planted.add(("recording in several splits", ("overlapping-spans-0", "overlapping-spans-1")))
     pair("group in several splits", *({"video": next(films), "group": "g"} for _ in "ab"))
-    for key in ("speaker", "face"):
-        pair(f"{key} in several splits", *({"video": next(films), key: "s"} for _ in "ab"))
+    pair("speaker in several splits", *({"video": next(films), "speaker": "s"} for _ in "ab"))
+    pair(
+        "face in several splits", *({"video": next(films), key: "f"} for key in ("face", "speaker"))
+    )
     for kind, splits in (("across splits", "train test"), ("within a split", "test test")):
         same = f"What {kind} is the same?", f"what {kind} is the same"
         pair(f"duplicate text {kind}", *({"video": next(films), "text": t} for t in same),
