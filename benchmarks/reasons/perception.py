@@ -17,7 +17,7 @@ from benchmarks.reasons.table import COLUMNS, cells, scores
 from emollama.base.errors import EmollamaError, one_line_errors
 from emollama.evaluation.known_clues import KNOWN_CLUES
 from emollama.features.store import open_tracks
-from emollama.inputs.enrolment import enrolment
+from emollama.inputs.enrolment import enrolment, face_inputs
 from emollama.inputs.opening import Readers
 from emollama.inputs.person import PersonPrior
 from emollama.inputs.person_file import PRIOR_FILE, read_prior
@@ -75,7 +75,8 @@ def perception_table(split: str = "test", run: str = "quickstart-twins") -> Tabl
     heads = read_heads(folder, processor.streams)
     if heads is None:
         raise EmollamaError(f"{folder}: has no clue heads; train it with model.clue_heads above 0")
-    prior = read_prior(folder / PRIOR_FILE) if (folder / PRIOR_FILE).is_file() else None
+    faces = face_inputs(processor.streams)
+    prior = read_prior(folder / PRIOR_FILE, faces) if (folder / PRIOR_FILE).is_file() else None
     sources = {stream.name: stream.source for stream in processor.streams}
     rows = []
     for threshold in THRESHOLDS:
