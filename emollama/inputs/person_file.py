@@ -31,7 +31,7 @@ def write_prior(prior: PersonPrior, path: Path) -> None:
     write_arrays(path, {name: getattr(prior, name) for name in _PRIOR}, about)
 
 
-def read_prior(path: Path, faces: tuple[str, ...] = ()) -> PersonPrior:
+def read_prior(path: Path, faces: tuple[str, ...]) -> PersonPrior:
     """Read the prior of an artefact.
 
     Args:

@@ -178,7 +178,7 @@ def test_draws_are_of_others_and_a_function_of_seed_epoch_and_id(people: Enrolme
 
 def test_files_keep_priors_and_people(tmp_path: Path, people: Enrolment) -> None:
     write_prior(people.prior, tmp_path / "prior.safetensors")
-    prior = read_prior(tmp_path / "prior.safetensors")
+    prior = read_prior(tmp_path / "prior.safetensors", ("face",))
     assert list(prior.widths.items()) == [("voice", 12), ("face", 8)]
     assert prior.key == people.prior.key
     person = people.all("p00-00")
