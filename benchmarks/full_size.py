@@ -5,9 +5,9 @@ python -m benchmarks.full_size [--size 7b] [--work /tmp/full_size] [--steps plan
 Writes a bfloat16 checkpoint in shards once (nothing is downloaded but the embedded language model,
 whose tokenizer is cut to the first 32,000 tokens), then runs each step in a process of its own and
 prints its time, its peak of resident memory, what it needed of it, and the estimate made before.
-What it needed is memory of its own, and in training the frozen weights that are not quantised: they
-are mapped from their files and read in every step. Other mapped pages are given up where memory is
-short. A step that takes longer than --limit seconds is stopped and reported. Random weights
+What it needed is memory of its own and the frozen weights that are neither quantised nor folded:
+they are mapped from their files and read in every step. Other mapped pages are given up where
+memory is short. A step that takes longer than --limit seconds is stopped and reported. Random weights
 answer nonsense; time and memory are those of real ones.
 """
 
@@ -234,10 +234,11 @@ class Steps:
 
     def mapped(self, step: str) -> float:
         """Bytes of the weights that a step reads from their mapped files: see the module."""
-        if not step.startswith("train"):
-            return 0.0  # Adapters are folded into weights of the process's own.
         size = size_of_files(WeightFiles.of_folder(self.work / "llm"))
-        return 2.0 * (size.other if step.endswith("4bit") else size.linear + size.other)
+        if step.endswith("4bit"):
+            return 2.0 * size.other
+        # Elsewhere adapters are folded into weights of the process's own.
+        return 2.0 * (size.linear + size.other) if step == "train" else 0.0
 
     def estimate(self, step: str, plan: dict[str, Any]) -> float:
         """Bytes: for training `plan`'s, else weights, one of them in float32, and a process."""

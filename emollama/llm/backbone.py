@@ -20,6 +20,7 @@ from emollama.assets.hub import local_folder
 from emollama.assets.registry import ASSETS, need_llm
 from emollama.base.errors import EmollamaError, require_known
 from emollama.base.files import read_json
+from emollama.base.memory import map_large_blocks
 from emollama.llm.options import Attention, Quantisation
 
 NF4_BLOCK = 64
@@ -92,6 +93,7 @@ def bitsandbytes_settings(
         )
     from transformers import BitsAndBytesConfig
 
+    map_large_blocks()  # quantised layers are small enough to leave gaps
     four = quantise == "4bit"
     settings = BitsAndBytesConfig(
         load_in_8bit=not four,
