@@ -7,8 +7,8 @@ whose tokenizer is cut to the first 32,000 tokens), then runs each step in a pro
 prints its time, its peak of resident memory, what it needed of it, and the estimate made before.
 What it needed is memory of its own and the frozen weights that are neither quantised nor folded:
 they are mapped from their files and read in every step. Other mapped pages are given up where
-memory is short. A step that takes longer than --limit seconds is stopped and reported. Random weights
-answer nonsense; time and memory are those of real ones.
+memory is short. A step that takes longer than --limit seconds is stopped and reported. Random
+weights answer nonsense; time and memory are those of real ones.
 """
 
 from __future__ import annotations
