@@ -73,9 +73,7 @@ def test_a_visit(address: str, clip: Path, tmp_path: Path) -> None:
 
 
 def _visit(page: playwright.Page, address: str, clip: Path, folder: Path) -> None:
-    page.goto(address)
-    page.locator("#upload input[type=file]").set_input_files(clip)
-    page.wait_for_selector("#carried .bars")
+    _opened(page, address, clip)
     assert page.locator("#answer .bars [role=listitem]").count() == 6
     assert page.locator("#timeline svg").count() >= 1  # the tone; a face there is none
     assert "No frame to show: no face" in page.inner_text("#peak")
@@ -223,11 +221,14 @@ def _opened(page: playwright.Page, address: str, clip: Path) -> str:
     """Open the page and choose a clip; returns what the page then says."""
     page.goto(address)
     page.locator("#upload input[type=file]").set_input_files(clip)
-    page.wait_for_function(
-        "name => document.querySelector('#player video')?.src.includes(name)"
-        " && document.querySelector('#state-clip').innerText.includes('Answered')"
-        " && document.querySelector('#carried .bars')", arg=clip.name,
-    )  # fmt: skip
+    try:
+        page.wait_for_function(
+            "name => document.querySelector('#player video')?.src.includes(name)"
+            " && document.querySelector('#state-clip').innerText.includes('Answered')"
+            " && document.querySelector('#carried .bars')", arg=clip.name,
+        )  # fmt: skip
+    except playwright.TimeoutError:
+        pytest.fail(f"no answer; the page says: {page.inner_text('body')}")
     return " ".join(page.inner_text(f"#{part}") for part in ("answer", "notes", "peak", "timeline"))
 
 
