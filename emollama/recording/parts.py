@@ -151,7 +151,7 @@ class SegmentAnswer:
             used.
         by_channel: probabilities by label of each channel alone ("voice", "face", "words").
         reason: free text; None if none was asked.
-        reason_from: "model", or "clues" for the sentence that is built from what was measured.
+        reason_from: "model", "clues" (sentences over what was measured), or "both".
         clues: measured words by channel, relative to `compared_with`.
         notes: remarks.
         error: why there is no answer; then `label` is None and `scores` empty. Both are so without

@@ -14,6 +14,7 @@ from emollama.scoring.reasons.check import Origin
 
 REASON_FROM: dict[Origin, str] = {
     "model": "in the model's own words, which agree with what was measured",
+    "both": "in the model's own words, and what was measured in place of those that are not true",
     "clues": "built from what was measured; these are not the model's own words",
 }
 """Who wrote a reason, in plain words."""
@@ -43,10 +44,10 @@ class PersonSummary:
 class Answer:
     """The answer of a model to a clip.
 
-    `scores` are probabilities over the label set; `label` the most probable; `clues` measured
-    words by channel, relative to `compared_with`; `reason` free text, or None if it was not
-    requested, and `reason_from` whose: "model", or "clues" for the sentence that is built from what
-    was measured where the model's own words do not agree with it. A model with several
+    `scores` are probabilities over the label set; `label` the most probable; `clues` measured words
+    by channel, relative to `compared_with`; `reason` free text, or None if it was not requested,
+    and `reason_from` whose: "model", "clues" for sentences that are built from what was measured
+    where the model's own words do not agree with it, "both" for some of each. A model with several
     labels answers with `labels` (independent scores) instead of one, a model of quantities with
     `values`; for frames, those are means over the clip, and `frames` holds them over time. `absent`
     says why a channel of the model that the clip lacks is not used. `person` says whom the clip was

@@ -9,6 +9,7 @@ import pytest
 
 from emollama.base.errors import EmollamaError
 from emollama.llm.decoding import Reply
+from emollama.scoring.reasons.claims import sentences
 from emollama.session import LlmSession, Turn
 from emollama.session.answer import REASON_FROM
 from emollama.session.reasons import CheckedReply, asks_why, reason_from
@@ -69,10 +70,12 @@ def test_what_the_model_writes_is_checked_before_it_is_shown(
     assert answer.reason_in_words == REASON_FROM["clues"]
 
     good = f"The voice has a low pitch in this clip. So the emotion is {answer.label}."
+    mended = f"{sentences(measured)[0]} So the emotion is {answer.label}."
     for written, shown, origin in (
         (good, good, "model"),
         (f"The face shows raised inner brows. {good}", good, "model"),
-        (good.replace("low", "high"), measured, "clues"),
+        (good.replace("low", "high"), mended, "both"),
+        (good.replace(answer.label, "so"), measured, "clues"),
     ):
         told = written.replace(" ", "\n ")  # the stand-in writes word by word
         monkeypatch.setattr(session, "_reply", lambda *_, told=told: Written(told))

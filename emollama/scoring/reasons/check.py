@@ -17,17 +17,26 @@ from emollama.scoring.reasons.claims import (
     conclusion,
     labels_in,
     looks_in,
+    misplaced,
     quoted_share,
     quotes_in,
     sentences,
+    subject_of,
+    told_of,
 )
 from emollama.scoring.reasons.facts import Facts
 from emollama.scoring.reasons.lexicon import QUOTE, Clue, clues_in
-from emollama.scoring.reasons.sentences import measured_reason, scores_sentence
+from emollama.scoring.reasons.sentences import (
+    measured_reason,
+    measured_sentences,
+    scores_sentence,
+)
 from emollama.scoring.reasons.voice_words import OPPOSITE
 
-Origin = Literal["model", "clues"]
-"""Who wrote a reason: the model, or nobody; it is then the sentence of the measured clues."""
+Origin = Literal["model", "both", "clues"]
+"""Who wrote a reason: the model; the model, with sentences of the measured clues in place of those
+that are untrue; or nobody: then it is the measured clues alone.
+"""
 
 LEAST_WORDS = 8
 _LEAST_QUOTED = 0.7  # of a quotation's words, so many must have been said
@@ -68,7 +77,8 @@ def checked_reason(
     clues: Mapping[str, str],
     compared_with: str,
 ) -> CheckedReason:
-    """What the model wrote if it stands, or stands without its untrue sentences; else the clues.
+    """What the model wrote if it stands, or stands with measured clues in place of its untrue
+    sentences, or without these; else the clues.
 
     Args:
         written: by the model; None or "" where it was not asked.
@@ -82,11 +92,38 @@ def checked_reason(
     if written and not against:
         return CheckedReason(written, "model")
     untrue = {fault.place for fault in against}
-    kept = " ".join(s for i, s in enumerate(sentences(written or "")) if i not in untrue)
-    if kept and kept != written and not faults(kept, facts, labels):
-        return CheckedReason(kept, "model", told)
+    measured = measured_sentences(clues, facts.text, compared_with)
+    for instead in (measured, {}):
+        text, replaced = _mended(written or "", untrue, facts, instead)
+        if text and text != written and not faults(text, facts, labels):
+            return CheckedReason(text, "both" if replaced else "model", told)
     text = measured_reason(clues, facts.text, facts.label, compared_with)
     return CheckedReason(text, None if text is None else "clues", told)
+
+
+def _mended(
+    written: str, untrue: Collection[int | None], facts: Facts, instead: Mapping[str, str]
+) -> tuple[str, bool]:
+    """(a reason without its untrue sentences, whether others took their place).
+
+    An untrue sentence gives way to what was measured on the channels that it tells of, where no
+    other sentence names a clue of them.
+    """
+    told = list(enumerate(sentences(written)))
+    true = [told_of(sentence, facts.content) for i, sentence in told if i not in untrue]
+    missing = {c: measured for c, measured in instead.items() if not any(c in t for t in true)}
+    replaced = False
+    kept = []
+    for i, sentence in told:
+        if i not in untrue:
+            kept.append(sentence)
+            continue
+        of = [subject_of(sentence, facts.content), *sorted(told_of(sentence, facts.content))]
+        for channel in of:
+            if channel in missing:
+                kept.append(missing.pop(channel))
+                replaced = True
+    return " ".join(kept), replaced
 
 
 def checked_answer(written: str, facts: Facts, labels: LabelSet) -> CheckedReason:
@@ -159,6 +196,8 @@ def _of_sentence(sentence: str, facts: Facts, labels: LabelSet) -> Iterator[str]
             yield "says the opposite of the voice"
         if len(odd) > len(opposed):
             yield "names a clue of the voice that was not measured"
+    if misplaced(sentence, facts.content):
+        yield "says of one channel what is a clue of another"
     looks = looks_in(sentence, labels)
     if looks and facts.looks and not looks <= facts.looks:
         yield "says another expression than the face's"

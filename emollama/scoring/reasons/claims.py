@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from emollama.manifest.labels import LabelSet
 from emollama.scoring.predictions.denial import denials
@@ -24,6 +24,12 @@ _ASSERTS = re.compile(
     r"\b(?:emotions?|person|speaker|subject|man|woman|he|she|they|taken together|overall|on the"
     r" whole|so|therefore|thus)\b"
 )
+_OPENS = re.compile(r"(?:.*[:;])?\s*(?:(?:the|his|her|their)\s+)?(?:facial\s+)?")
+_HOLDS = re.compile(
+    r"[\s,]*(?:shows?|has|with|displays?)\b(?:[\s,]|\b(?:and|or|an?|also|both|up|down)\b)*"
+)
+"""What stands before a channel, and between it and the clues, where a sentence says it has them."""
+_VERB = re.compile(r"\b(?:is|are|was|were|has|have|had)\b")
 _CLAUSE = re.compile(r"[,;:()]|\b(?:but|although|though|while|whereas|because|which)\b")
 _LOOKS = re.compile(
     r"\b(?:(?:face|expression|features)\b(?:\s+[\w']+){0,6}?"
@@ -68,6 +74,53 @@ def channels_in(sentence: str) -> set[str]:
     if quotes_in(sentence):
         told.add("words")
     return told
+
+
+def misplaced(sentence: str, content: Collection[str] = ()) -> bool:
+    """Whether a sentence says of one channel what is a clue of another: a face with a high pitch.
+
+    Args:
+        sentence: of a reason.
+        content: clues of the words.
+    """
+    without, spans = _without_clues(sentence, content)
+    flat = plain(sentence)
+    return any(
+        channel != other
+        and _OPENS.fullmatch(without[: match.start()])
+        and _HOLDS.fullmatch(without[match.end() : start])
+        for channel, start, end in spans
+        if not _VERB.search(flat, start, end)  # a clause of its own: "the voice has a high pitch"
+        for other, pattern in _MENTIONS.items()
+        for match in pattern.finditer(without, 0, start)
+    )
+
+
+def subject_of(sentence: str, content: Collection[str] = ()) -> str | None:
+    """The channel that a sentence names first, else that of its first clue; None without any."""
+    without, spans = _without_clues(sentence, content)
+    named = [(m.start(), c) for c, pattern in _MENTIONS.items() for m in pattern.finditer(without)]
+    found = sorted(named) or sorted((start, channel) for channel, start, _ in spans)
+    return found[0][1] if found else None
+
+
+def told_of(sentence: str, content: Collection[str] = ()) -> set[str]:
+    """Channels of which a sentence affirms a clue."""
+    return {channel for channel, _, _ in _without_clues(sentence, content)[1]}
+
+
+def _without_clues(
+    sentence: str, content: Collection[str]
+) -> tuple[str, list[tuple[str, int, int]]]:
+    """(the text of `plain` with blanks in place of its clues, (channel, start, end) of each)."""
+    flat = plain(sentence)
+    spans = [(str(c.channel), c.start, c.end) for c in clues_in(sentence) if not c.denied]
+    for words in content:
+        found = re.finditer(rf"\b{re.escape(words.lower())}\b", flat)
+        spans += [("words", *match.span()) for match in found]
+    for _, start, end in spans:
+        flat = flat[:start] + " " * (end - start) + flat[end:]
+    return flat, spans
 
 
 def looks_in(sentence: str, labels: LabelSet) -> set[str]:

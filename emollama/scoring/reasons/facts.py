@@ -22,6 +22,7 @@ class Facts:
         tone: the words measured on the voice; None if it was described in other words.
         text: transcript.
         looks: emotions that the face was measured to look like.
+        content: what clue heads find in the words ("good news").
     """
 
     label: str
@@ -30,6 +31,7 @@ class Facts:
     tone: tuple[str, ...] | None = ()
     text: str = ""
     looks: frozenset[str] = frozenset()
+    content: tuple[str, ...] = ()
 
 
 def facts_of(
@@ -54,4 +56,6 @@ def facts_of(
     units = frozenset(units_in(face))
     looks = frozenset(named_labels(face, labels))
     words = (text or "") if "words" in used else ""
-    return Facts(label, used, units or None, tone, words, looks)
+    content = clues.get("words", "") if "words" in used else ""
+    told = tuple(filter(None, content.split(", ")))
+    return Facts(label, used, units or None, tone, words, looks, told)

@@ -80,21 +80,27 @@ def measured_reason(
         label: of the scores.
         compared_with: what the words on the voice are relative to.
     """
-    parts = []
+    parts = measured_sentences(clues, text, compared_with)
+    return " ".join([*parts.values(), scores_sentence(label)]) if parts else None
+
+
+def measured_sentences(
+    clues: Mapping[str, str], text: str | None, compared_with: str
+) -> dict[str, str]:
+    """What was measured, by channel; arguments as of `measured_reason`."""
+    parts = {}
     if voice := clues.get("voice"):
         words = voice.replace(";", ",").split(", ")
-        parts.append(f"Compared with {compared_with}, {_voice_told(words)}.")
+        parts["voice"] = f"Compared with {compared_with}, {_voice_told(words)}."
     if face := clues.get("face"):
-        parts.append(f"The {_face_shows(face)}.")
+        parts["face"] = f"The {_face_shows(face)}."
     if text:
         said = " ".join(text.replace('"', "'").split())
         stop = "" if said.endswith((".", "!", "?", "…", "。", "！", "？")) else "."
-        parts.append(f'The person says: "{said}{stop}"')
+        parts["words"] = f'The person says: "{said}{stop}"'
         if content := clues.get("words"):
-            parts.append(_told_of(content))
-    if not parts:
-        return None
-    return " ".join([*parts, scores_sentence(label)])
+            parts["words"] += f" {_told_of(content)}"
+    return parts
 
 
 def scores_sentence(label: str) -> str:

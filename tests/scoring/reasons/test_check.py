@@ -122,6 +122,68 @@ def test_a_reason_of_another_label_gives_way_to_the_clues() -> None:
     assert (nothing.text, nothing.origin) == (None, None)
 
 
+READ = {
+    "voice": "high pitch, loud voice", "face": "raised cheeks, lip corners pulled up",
+    "words": "good news",
+}  # fmt: skip
+JOY = facts_of("happy", READ, READ, "We won.", LABELS)
+ENDS = " So the person seems happy."
+
+
+@pytest.mark.parametrize(
+    ("sentence", "wrong"),
+    [
+        # Seventeen of 120 reasons of a model trained on twins.
+        ("The face shows raised cheeks and a high pitch and looks happy.", True),
+        ("The face, with raised cheeks and a loud voice, looks happy.", True),
+        ("The voice, with a raised cheeks, sounds happy.", True),
+        ("The face shows raised cheeks and good news.", True),
+        ("The face shows lip corners pulled up, raised cheeks and a high pitch.", True),
+        ("A man displays a happy facial expression, with a high pitch.", False),  # of MERR
+        ("The face shows raised cheeks, and the voice has a high pitch.", False),
+        ("The voice has a high pitch, and the cheeks are raised.", False),
+        ("The voice has a high pitch, the cheeks raised.", False),
+        ("The face shows raised cheeks, and one hears a high pitch.", False),
+        ("Her expression and high pitch are those of joy.", False),
+        ("He sits there with raised cheeks and a loud tone, and a high pitch.", False),
+        ("The face is flushed, with a high pitch in the voice.", False),
+    ],
+)  # fmt: skip
+def test_a_clue_is_of_its_channel(sentence: str, wrong: bool) -> None:
+    told = contradictions(sentence + ENDS, JOY, LABELS)
+    assert told == (["says of one channel what is a clue of another"] if wrong else [])
+
+
+@pytest.mark.parametrize(
+    ("written", "shown", "origin"),
+    [
+        ("The face shows raised cheeks and a high pitch. The voice is loud.",
+         "The face shows raised cheeks and lip corners pulled up. The voice is loud.", "both"),
+        ("The voice has a low pitch. The face shows raised cheeks.",
+         "Compared with others, the voice is loud, with a high pitch. The face shows raised "
+         "cheeks.", "both"),
+        ("The face shows raised cheeks and a high pitch. The face looks happy.",
+         "The face shows raised cheeks and lip corners pulled up. Compared with others, the voice "
+         "is loud, with a high pitch. The face looks happy.", "both"),
+        # Another sentence names clues of the channel; or it is about none.
+        ("The face shows raised cheeks and a high pitch. The lip corners are up. A loud voice.",
+         "The lip corners are up. A loud voice.", "model"),
+        ("Furrowed brows. The voice has a high pitch.",
+         "The face shows raised cheeks and lip corners pulled up. The voice has a high pitch.",
+         "both"),
+        ("The words tell of a loss. One sees furrowed brows. The voice has a high pitch.",
+         "The words tell of a loss. The face shows raised cheeks and lip corners pulled up. "
+         "The voice has a high pitch.", "both"),
+    ],
+)  # fmt: skip
+def test_an_untrue_sentence_gives_way_to_what_was_measured(
+    written: str, shown: str, origin: str
+) -> None:
+    found = checked_reason(written + ENDS, JOY, LABELS, READ, "others")
+    assert (found.text, found.origin) == (shown + ENDS, origin)
+    assert found.faults
+
+
 @pytest.mark.parametrize(
     ("written", "shown"),
     [
