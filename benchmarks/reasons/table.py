@@ -1,4 +1,4 @@
-"""Are the reasons true, and do they follow a changed cue? The table of docs/reasons.md.
+"""Are the reasons true, and do they follow a changed cue? The tables of docs/reasons.md.
 
 python -m benchmarks.reasons.table    # from the predictions in results/reasons
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,10 +39,6 @@ ROWS = (
     (BEST, SHOWN, "its reasons as they are shown"),
     (BEST, TEMPLATE, "its labels, and a template of its clues"),
     (BEST, WITHOUT_CLUES, "the same model, without clues in the prompt"),
-    ("sft-8", MODEL, "sft, seed 8"),
-    ("sft-8", SHOWN, "its reasons as they are shown"),
-    ("sft-9", MODEL, "sft, seed 9"),
-    ("sft-9", SHOWN, "its reasons as they are shown"),
     ("dpo", MODEL, "sft, then dpo"),
     ("dpo", SHOWN, "its reasons as they are shown"),
     ("grpo", MODEL, "sft, then grpo"),
@@ -51,7 +48,18 @@ ROWS = (
     ("known-baseline", JOINT, "regression, people known by their clips, and a template"),
     ("baseline", JOINT, "regression, and a template of the quickstart's clues"),
 )
-"""File, system and title of each row."""
+"""File, system and title of each row; all of seed 7."""
+METHODS = {
+    "sft": "sft", "dpo": "sft, then dpo", "grpo": "sft, then grpo",
+    "combined": "sft, dpo, then grpo",
+}  # fmt: skip
+"""File and title of what was trained with several seeds."""
+SEEDS = (8, 9)
+"""Further ones: NAME-8-probe.jsonl."""
+SEED_COLUMNS = {
+    "weighted F1": ".3f", "clue F1": ".3f", "clues not there": ".1%", "change mentioned": ".2f",
+    "the rest unchanged": ".2f",
+}  # fmt: skip
 COLUMNS = (
     "", "weighted F1", "clue precision", "recall", "clue F1", "clues not there", "opposite",
     "clues a reason", "change mentioned", "the rest unchanged", "labels differ",
@@ -112,7 +120,9 @@ def reasons_table(results: Path) -> Table:
     for name, system, title in ROWS:
         probe, pairs = _read(results, name)
         found = scores(probe, pairs, system)
-        rows.append((title, _label_f1(probe, system), *cells(found, system)))
+        # Only these have labels of their own.
+        labels = score_text(_label_f1(probe, system)) if system in (MODEL, JOINT) else ""
+        rows.append((title, labels, *cells(found, system)))
         if (name, system) == (BEST, MODEL):
             shuffled = found.pairs.shuffled if found.pairs else None
             rows.append(
@@ -120,6 +130,31 @@ def reasons_table(results: Path) -> Table:
                  *_following_cells(shuffled), "")
             )  # fmt: skip
     return Table("Reasons on held-out voices, faces and sentences", COLUMNS, tuple(rows))
+
+
+def seeds_table(results: Path) -> Table:
+    """Labels, and the reasons as they are shown, of each method: the mean and each seed."""
+    rows = []
+    for method, title in METHODS.items():
+        seeds = [_of_seed(results, method), *(_of_seed(results, f"{method}-{s}") for s in SEEDS)]
+        cells = []
+        for values, form in zip(zip(*seeds, strict=True), SEED_COLUMNS.values(), strict=True):
+            each = ", ".join(format(value, form) for value in values)
+            cells.append(f"{format(float(np.mean(values)), form)} ({each})")
+        rows.append((title, *cells))
+    return Table("Seeds 7, 8, 9: reasons as they are shown", ("", *SEED_COLUMNS), tuple(rows))
+
+
+def _of_seed(results: Path, name: str) -> tuple[float, ...]:
+    probe, pairs = _read(results, name)
+    found = scores(probe, pairs, SHOWN)
+    assert found.pairs is not None
+    followed = found.pairs.reasons[SHOWN]
+    values = (
+        _label_f1(probe, MODEL)["value"], found.clues.own.f1.value, found.wrong.own.all.value,
+        followed.recall.value, followed.specificity.value,
+    )  # fmt: skip
+    return tuple(np.array(values, dtype=float).tolist())
 
 
 def _read(results: Path, name: str) -> tuple[Predictions, Predictions | None]:
@@ -146,21 +181,20 @@ def _following_cells(found: Following | None) -> tuple[str, str]:
     return score_text(found.recall.to_dict()), f"{found.specificity.value:.2f}"
 
 
-def _label_f1(found: Predictions, system: str) -> str:
-    """Of a system with labels of its own."""
-    if system not in (MODEL, JOINT):
-        return ""
+def _label_f1(found: Predictions, system: str) -> dict[str, Any]:
     rows = tuple(r for r in found.rows if r.system == system)
     scored = score_predictions(
         Predictions(found.header, rows), Context(found.header.labels), ["weighted_f1"], **_DRAWS
     )
-    return score_text(scored["results"][0])
+    first: dict[str, Any] = scored["results"][0]
+    return first
 
 
 @one_line_errors
 def main() -> None:
-    """Print the table."""
+    """Print both tables."""
     print(table_markdown(reasons_table(RESULTS)))
+    print(table_markdown(seeds_table(RESULTS)))
 
 
 if __name__ == "__main__":

@@ -100,6 +100,7 @@ def check_of(look: ClipView, answer: Answer, written: str, why: bool = True) -> 
     labels = label_set("of the answer", *answer.scores)
     clues = {c: words for c, words in look.clues.items() if c in look.channels}
     facts = facts_of(answer.label, look.used, clues, look.text, labels)
+    facts = replace(facts, alone=answer.alone)
     if not why:
         return checked_answer(written, facts, labels)
     checked = checked_reason(written, facts, labels, clues, look.compared_with)

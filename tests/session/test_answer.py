@@ -92,6 +92,10 @@ def test_what_the_model_writes_is_checked_before_it_is_shown(
     assert " ".join(why.text.split()) == f"{good} {apart.verdict}"
     assert apart.verdict is not None and apart.verdict.endswith(f"{answer.label}, as the voice.")
     assert apart.reason_in_words.endswith("asking each channel alone")
+    agrees = good.replace("So the", "Voice and words agree, so the")
+    monkeypatch.setattr(session, "_reply", lambda *_: Written(agrees.replace(" ", "\n ")))
+    why = session.reason(look, answer=apart)
+    assert why.faults == ("says that channels agree that do not",) and why.origin == "both"
     monkeypatch.setattr(session, "_reply", lambda *_: Written(other))
     named = "".join(session.ask(look, [Turn("user", "Which emotion is it?")]))
     assert named == f"The model's scores are highest for {answer.label}."

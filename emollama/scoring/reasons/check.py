@@ -13,6 +13,7 @@ from typing import Literal
 
 from emollama.manifest.labels import LabelSet
 from emollama.scoring.reasons.claims import (
+    agreeing,
     channels_in,
     conclusion,
     labels_in,
@@ -94,22 +95,27 @@ def checked_reason(
     untrue = {fault.place for fault in against}
     measured = measured_sentences(clues, facts.text, compared_with)
     for instead in (measured, {}):
-        text, replaced = _mended(written or "", untrue, facts, instead)
+        text, replaced = _mended(written or "", untrue, facts, labels, instead)
         if text and text != written and not faults(text, facts, labels):
             return CheckedReason(text, "both" if replaced else "model", told)
-    text = measured_reason(clues, facts.text, facts.label, compared_with)
-    return CheckedReason(text, None if text is None else "clues", told)
+    whole = measured_reason(clues, facts.text, facts.label, compared_with)
+    return CheckedReason(whole, None if whole is None else "clues", told)
 
 
 def _mended(
-    written: str, untrue: Collection[int | None], facts: Facts, instead: Mapping[str, str]
+    written: str,
+    untrue: Collection[int | None],
+    facts: Facts,
+    labels: LabelSet,
+    instead: Mapping[str, str],
 ) -> tuple[str, bool]:
     """(a reason without its untrue sentences, whether others took their place).
 
     An untrue sentence gives way to what was measured on the channels that it tells of, where no
-    other sentence names a clue of them.
+    other sentence names a clue of them; where it also concluded the label, the scores do.
     """
     told = list(enumerate(sentences(written)))
+    concluded = conclusion(written, labels)
     true = [told_of(sentence, facts.content) for i, sentence in told if i not in untrue]
     missing = {c: measured for c, measured in instead.items() if not any(c in t for t in true)}
     replaced = False
@@ -123,6 +129,9 @@ def _mended(
             if channel in missing:
                 kept.append(missing.pop(channel))
                 replaced = True
+    if concluded and concluded[0] in untrue and concluded[1] == facts.label:
+        kept.append(scores_sentence(facts.label))
+        replaced = True
     return " ".join(kept), replaced
 
 
@@ -198,6 +207,8 @@ def _of_sentence(sentence: str, facts: Facts, labels: LabelSet) -> Iterator[str]
             yield "names a clue of the voice that was not measured"
     if misplaced(sentence, facts.content):
         yield "says of one channel what is a clue of another"
+    if any(facts.alone.get(c, facts.label) != facts.label for c in agreeing(sentence)):
+        yield "says that channels agree that do not"
     looks = looks_in(sentence, labels)
     if looks and facts.looks and not looks <= facts.looks:
         yield "says another expression than the face's"

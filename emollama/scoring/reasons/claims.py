@@ -29,6 +29,11 @@ _HOLDS = re.compile(
     r"[\s,]*(?:shows?|has|with|displays?)\b(?:[\s,]|\b(?:and|or|an?|also|both|up|down)\b)*"
 )
 """What stands before a channel, and between it and the clues, where a sentence says it has them."""
+_AGREE = re.compile(
+    r"(?P<before>[^;:]*)\b(?P<verb>agrees?|point the same way|counts? more than)\b"
+    r"|\bgoing by (?P<after>[^;:]*?)\bthe (?:emotion|person)\b"
+)
+_BUT = re.compile(r"\b(?:but|although|though|while|whereas|because|which)\b")
 _VERB = re.compile(r"\b(?:is|are|was|were|has|have|had)\b")
 _CLAUSE = re.compile(r"[,;:()]|\b(?:but|although|though|while|whereas|because|which)\b")
 _LOOKS = re.compile(
@@ -121,6 +126,18 @@ def _without_clues(
     for _, start, end in spans:
         flat = flat[:start] + " " * (end - start) + flat[end:]
     return flat, spans
+
+
+def agreeing(sentence: str) -> set[str]:
+    """Channels of which a sentence says that they agree, or that the answer follows them."""
+    flat = plain(sentence)
+    found: set[str] = set()
+    for match in _AGREE.finditer(flat):
+        if match["verb"] and denials(flat, [match.span("verb")])[0]:
+            continue
+        of = _BUT.split(match["before"] or match["after"] or "")[-1]
+        found |= set(_MENTIONS) if _ALL.search(of) else channels_in(of)
+    return found
 
 
 def looks_in(sentence: str, labels: LabelSet) -> set[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from emollama.manifest.action_units import units_in
 from emollama.manifest.labels import LabelSet
@@ -23,6 +23,7 @@ class Facts:
         text: transcript.
         looks: emotions that the face was measured to look like.
         content: what clue heads find in the words ("good news").
+        alone: the emotion that each channel alone says, where it was asked.
     """
 
     label: str
@@ -32,6 +33,7 @@ class Facts:
     text: str = ""
     looks: frozenset[str] = frozenset()
     content: tuple[str, ...] = ()
+    alone: Mapping[str, str] = field(default_factory=dict)
 
 
 def facts_of(

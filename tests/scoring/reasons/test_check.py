@@ -184,6 +184,33 @@ def test_an_untrue_sentence_gives_way_to_what_was_measured(
     assert found.faults
 
 
+APART = replace(JOY, alone={"face": "happy", "voice": "happy", "words": "sad"})
+
+
+@pytest.mark.parametrize(
+    ("sentence", "wrong"),
+    [
+        ("Face, voice and words all agree, so the emotion is happy.", True),
+        ("All three channels point the same way, so the emotion is happy.", True),
+        ("The voice and words count more than the face, so the emotion is happy.", True),
+        ("The voice says otherwise, but going by the face and words the emotion is happy.", True),
+        ("The face and voice count more than the words, so the emotion is happy.", False),
+        ("The words say otherwise, but going by the face and voice the emotion is happy.", False),
+        ("The face and the words do not agree, but the emotion is happy.", False),
+        ("The words disagree, but face and voice agree, so the emotion is happy.", False),
+    ],
+)  # fmt: skip
+def test_channels_agree_where_they_do(sentence: str, wrong: bool) -> None:
+    """Five of 11 reasons said that all agree of clips whose channels were made to differ."""
+    told = "The face shows raised cheeks."
+    found = checked_reason(f"{told} {sentence}", APART, LABELS, READ, "others")
+    assert found.faults == (("says that channels agree that do not",) if wrong else ())
+    ends = "The model's scores are highest for happy." if wrong else sentence
+    assert found.text is not None and found.text.startswith(told) and found.text.endswith(ends)
+    assert found.origin == ("both" if wrong else "model")
+    assert contradictions(f"{told} {sentence}", JOY, LABELS) == []  # nothing is known of each
+
+
 @pytest.mark.parametrize(
     ("written", "shown"),
     [
