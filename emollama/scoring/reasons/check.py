@@ -97,6 +97,8 @@ def checked_reason(
         text, replaced = _mended(written or "", untrue, facts, instead)
         if text and text != written and not faults(text, facts, labels):
             return CheckedReason(text, "both" if replaced else "model", told)
+        if not replaced:
+            break
     text = measured_reason(clues, facts.text, facts.label, compared_with)
     return CheckedReason(text, None if text is None else "clues", told)
 
