@@ -159,6 +159,7 @@ ENDS = " So the person seems happy."
         # Told for itself, of what is said, or of either channel.
         ("The face shows raised cheeks and a high pitch is heard.", False),
         ("The face shows raised cheeks, a loud voice tells of joy.", False),
+        ("The face shows raised cheeks, a high pitch reveals joy.", False),
         ("The face shows raised cheeks, a high pitch in the voice.", False),
         ("The words, with a high pitch to the voice, tell of good news.", False),
         ("The speech has good news of a high pitch.", False),
