@@ -43,7 +43,8 @@ _SAYS_OF = {
 _OWN_CLAUSE = re.compile(
     rf"(?:#|{_AND}+#)*\s+(?:(?:is|are|was|were|can|could|may|might|tells?|adds?|underlines?"
     r"|confirms?|completes?|supports?|matche?s?|fills?|comes?|goes|go|follows?|suggests?|shows?"
-    r"|points?|makes?|accompan(?:y|ies)|reveals?|conveys?|indicates?|appears?)|(?:in|of|to|on) (?:the|his|her|their|its|it))\b"
+    r"|points?|makes?|accompan(?:y|ies)|reveals?|conveys?|indicates?|appears?)"
+    r"|(?:in|of|to|on) (?:the|his|her|their|its|it))\b"
 )
 """What stands after clues that are told for themselves: "a high pitch is heard"."""
 _THING = re.compile(
