@@ -174,7 +174,10 @@ def main() -> None:
         raise EmollamaError(f"{RESULTS / FILE}: does not exist; leave out --score to write it")
     print(f"{table_markdown(table)}\n\n{table.note}")
     told = Counter(shown(reason).origin for reason in read_reasons(RESULTS))
-    print(f"Shown after the check: {told['model']} by the model, {told['clues']} from the clues.")
+    print(
+        f"Shown after the check: {told['model']} by the model, {told['both']} in part,"
+        f" {told['clues']} from the clues."
+    )
 
 
 if __name__ == "__main__":

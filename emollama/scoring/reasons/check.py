@@ -98,6 +98,8 @@ def checked_reason(
         text, replaced = _mended(written or "", untrue, facts, labels, instead)
         if text and text != written and not faults(text, facts, labels):
             return CheckedReason(text, "both" if replaced else "model", told)
+        if not replaced:
+            break
     whole = measured_reason(clues, facts.text, facts.label, compared_with)
     return CheckedReason(whole, None if whole is None else "clues", told)
 

@@ -18,17 +18,30 @@ _CHANNEL_WORDS = {
     r"|(?:tells?|speaks?|talks?) (?:of|about)|in content|content of",
 }
 _MENTIONS = {c: re.compile(rf"\b(?:{words})\b") for c, words in _CHANNEL_WORDS.items()}
+_HAS_IT = re.compile(rf"(?:{'|'.join(_CHANNEL_WORDS.values())})\s+(?:is|are|has|have)\b")
 _ALL = re.compile(r"\ball (?:three )?(?:channels|clues)\b|\bthree channels\b")
 _NOTHING = re.compile(r"\b(?:nothing|nobody|no one|absent|missing)\b")
 _ASSERTS = re.compile(
     r"\b(?:emotions?|person|speaker|subject|man|woman|he|she|they|taken together|overall|on the"
     r" whole|so|therefore|thus)\b"
 )
-_OPENS = re.compile(r"(?:.*[:;])?\s*(?:(?:the|his|her|their)\s+)?(?:facial\s+)?")
-_HOLDS = re.compile(
-    r"[\s,]*(?:shows?|has|with|displays?)\b(?:[\s,]|\b(?:and|or|an?|also|both|up|down)\b)*"
-)
-"""What stands before a channel, and between it and the clues, where a sentence says it has them."""
+_ARTICLE = r"(?:the|his|her|their|(?:the\s+)?\w+'s)\s+"
+_HAS = r"[\s,]*(?:shows?|has|with|displays?)"
+_AND = r"(?:[\s,]|\b(?:and|or|an?|also|both|up|down|pitch|melody|timbre|loudness|speech|voice)\b)"
+_SAYS_OF = {
+    channel: re.compile(
+        rf"(?:.*[:;\n])?\s*(?:the picture shows that\s+)?(?:{says})\b(?:#|{_AND})*", re.DOTALL
+    )
+    for channel, says in (
+        ("face", rf"(?:{_ARTICLE})?(?:face|(?:facial )?expression){_HAS}|one sees"),
+        ("voice", rf"(?:{_ARTICLE})?(?:voice|tone){_HAS}|in {_ARTICLE}voice there (?:is|are)"
+         "|one hears"),
+        ("words", "the words tell of"),
+    )
+}  # fmt: skip
+"""A sentence up to a clue ("#") that it says one channel has, after others or none."""
+_ENDS = re.compile(rf"(?:#|{_AND})*(?:$|[.:;!?,]|(?:looks?|sounds?)\b)")
+"""What stands after such a clue; "a high pitch is heard" is told for itself."""
 _AGREE = re.compile(
     r"(?P<before>[^;:]*)\b(?P<verb>agrees?|point the same way|counts? more than)\b"
     r"|\bgoing by (?P<after>[^;:]*?)\bthe (?:emotion|person)\b"
@@ -92,12 +105,13 @@ def misplaced(sentence: str, content: Collection[str] = ()) -> bool:
     flat = plain(sentence)
     return any(
         channel != other
-        and _OPENS.fullmatch(without[: match.start()])
-        and _HOLDS.fullmatch(without[match.end() : start])
+        # "A quiet smile" and "deadpan" are said of either channel.
+        and (channel == "words" or _MENTIONS[channel].search(flat, start, end))
+        and not _VERB.search(flat, start, end)  # a clause of its own: "the voice has a high pitch"
+        and says.fullmatch(without, 0, start)
+        and _ENDS.match(without, end)
         for channel, start, end in spans
-        if not _VERB.search(flat, start, end)  # a clause of its own: "the voice has a high pitch"
-        for other, pattern in _MENTIONS.items()
-        for match in pattern.finditer(without, 0, start)
+        for other, says in _SAYS_OF.items()
     )
 
 
@@ -110,22 +124,29 @@ def subject_of(sentence: str, content: Collection[str] = ()) -> str | None:
 
 
 def told_of(sentence: str, content: Collection[str] = ()) -> set[str]:
-    """Channels of which a sentence affirms a clue."""
-    return {channel for channel, _, _ in _without_clues(sentence, content)[1]}
+    """Channels of which a sentence affirms a clue; a quotation tells of the words."""
+    told = {channel for channel, _, _ in _without_clues(sentence, content)[1]}
+    return told | ({"words"} if quotes_in(sentence) else set())
 
 
 def _without_clues(
     sentence: str, content: Collection[str]
 ) -> tuple[str, list[tuple[str, int, int]]]:
-    """(the text of `plain` with blanks in place of its clues, (channel, start, end) of each)."""
+    """(the text of `plain` with "#" in place of its clues, (channel, start, end) of each).
+
+    A clue that begins with what has it, as in "the voice has a high pitch", keeps these words.
+    """
     flat = plain(sentence)
     spans = [(str(c.channel), c.start, c.end) for c in clues_in(sentence) if not c.denied]
     for words in content:
         found = re.finditer(rf"\b{re.escape(words.lower())}\b", flat)
         spans += [("words", *match.span()) for match in found]
+    without = list(flat)
     for _, start, end in spans:
-        flat = flat[:start] + " " * (end - start) + flat[end:]
-    return flat, spans
+        has = _HAS_IT.match(flat, start, end)
+        begin = has.end() if has else start
+        without[begin:end] = "#" * (end - begin)
+    return "".join(without), spans
 
 
 def agreeing(sentence: str) -> set[str]:

@@ -147,6 +147,24 @@ ENDS = " So the person seems happy."
         ("Her expression and high pitch are those of joy.", False),
         ("He sits there with raised cheeks and a loud tone, and a high pitch.", False),
         ("The face is flushed, with a high pitch in the voice.", False),
+        # Of templates; a clue that begins with its channel's name hid it.
+        ("The voice has a high pitch, raised cheeks and lip corners pulled up.", True),
+        ("The voice has raised cheeks.", True),
+        ("The voice has a loud voice, and raised cheeks and sounds happy.", True),
+        ("In the voice there is a high pitch and raised cheeks.", True),
+        ("The picture shows that the face shows raised cheeks and a high pitch.", True),
+        ("The words tell of good news and a high pitch.", True),
+        ("One sees raised cheeks and a loud voice: the face looks happy.", True),
+        ("The person's face shows raised cheeks and a high pitch.", True),
+        # Told for itself, of what is said, or of either channel.
+        ("The face shows raised cheeks and a high pitch is heard.", False),
+        ("The face shows raised cheeks, a loud voice tells of joy.", False),
+        ("The face shows raised cheeks, a high pitch reveals joy.", False),
+        ("The face shows raised cheeks, a high pitch in the voice.", False),
+        ("The words, with a high pitch to the voice, tell of good news.", False),
+        ("The speech has good news of a high pitch.", False),
+        ("The face shows a loud, happy laugh.", False),
+        ("The voice has a smile in it and a high pitch.", False),
     ],
 )  # fmt: skip
 def test_a_clue_is_of_its_channel(sentence: str, wrong: bool) -> None:
@@ -171,6 +189,9 @@ def test_a_clue_is_of_its_channel(sentence: str, wrong: bool) -> None:
         ("Furrowed brows. The voice has a high pitch.",
          "The face shows raised cheeks and lip corners pulled up. The voice has a high pitch.",
          "both"),
+        # What is said is told by a quotation as well.
+        ('The person says "We lost it all". She says "We won". The voice has a high pitch.',
+         'She says "We won". The voice has a high pitch.', "model"),
         ("The words tell of a loss. One sees furrowed brows. The voice has a high pitch.",
          "The words tell of a loss. The face shows raised cheeks and lip corners pulled up. "
          "The voice has a high pitch.", "both"),
