@@ -7,3 +7,8 @@ from typing import Literal
 Channel = Literal["voice", "face", "words"]
 
 CHANNELS: tuple[Channel, ...] = ("voice", "face", "words")
+
+
+def says(channel: str) -> str:
+    """The verb after a channel: the voice says, the words say."""
+    return "say" if channel == "words" else "says"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emollama.inputs.familiarity import Familiar
+from emollama.manifest.channels import says
 from emollama.media.languages import Language
 from emollama.scoring.metrics.referee import followed
 from emollama.scoring.reasons.check import Origin
@@ -110,7 +111,7 @@ class Answer:
         """Where the channels alone disagree, what each says and whom the answer follows."""
         if len(set(self.alone.values())) < 2:
             return None
-        each = ", ".join(f"the {c} alone says {label}" for c, label in self.alone.items())
+        each = ", ".join(f"the {c} alone {says(c)} {label}" for c, label in self.alone.items())
         follows = f", as the {' and the '.join(self.follows)}" if self.follows else ""
         return f"The channels disagree: {each}; together they say {self.label}{follows}."
 

@@ -81,6 +81,8 @@ def test_a_sentence_says_who_disagrees() -> None:
         "The channels disagree: the voice alone says sad, the face alone says happy; together they "
         "say sad, as the voice. The face reader says happy, the model says sad."
     )
+    verdict = answer("sad", {"voice": "sad", "words": "happy"}, None).verdict or ""
+    assert "the words alone say happy; together" in verdict
     assert answer("sad", {"voice": "sad", "face": "sad"}, "sad").disagreement is None
     assert answer("sad", {}, None).disagreement is None
     assert found.follows == ("voice",) and answer("sad", {"voice": "sad"}, None).follows == ()

@@ -11,6 +11,7 @@ from itertools import combinations, pairwise
 from typing import Any
 
 from emollama.base.errors import EmollamaError
+from emollama.manifest.channels import says
 from emollama.manifest.labels import LabelSet
 from emollama.media.cutting import Box
 from emollama.scoring.metrics.faithfulness import clue_faithfulness, derangement
@@ -153,7 +154,7 @@ def reservations(clip: MeasuredClip, labels: LabelSet) -> list[str]:
     told = {c: label for c, label in clip.channels.items() if label is not None}
     others = [c for c, label in told.items() if label != clip.label]
     if others:
-        against.append(", ".join(f"{c} {_says(c)} {told[c]}" for c in others))
+        against.append(", ".join(f"{c} {says(c)} {told[c]}" for c in others))
     if clip.rejected:
         against.append(f"refinement rejected: {clip.rejected}")
     if clip.reason:
@@ -161,10 +162,6 @@ def reservations(clip: MeasuredClip, labels: LabelSet) -> list[str]:
     if not clip.known.text:
         against.append("no words")
     return against
-
-
-def _says(channel: str) -> str:
-    return "say" if channel == "words" else "says"
 
 
 def worst(clips: Sequence[MeasuredClip], labels: LabelSet, count: int = 24) -> list[dict[str, Any]]:
