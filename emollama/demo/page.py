@@ -223,4 +223,5 @@ class _Wire:
                 )  # fmt: skip
             elif name in self.parts:
                 updates[self.parts[name]] = value
-        return updates
+        # Gradio takes no empty dictionary.
+        return updates or {next(iter(self.parts.values())): gr.update()}

@@ -39,6 +39,7 @@ def on_the_page(
         view = desk.view()
         for changes in errors_told(callback(self, view, *args, **kwargs)):
             if not view.current:
+                yield {}  # when an event ends, Gradio shows its last changes once more
                 return
             yield changes
 

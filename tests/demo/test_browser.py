@@ -155,6 +155,18 @@ def test_awkward_clips_and_an_answer_that_is_stopped(
         page.locator("#state-chat", has_text="Writing").wait_for()
         _how_it_was_made(page, "8 tokens written in")
         assert page.locator("#chat [data-testid=user]").count() == 1
+
+        # An answer about a clip that is shown no longer leaves nothing behind.
+        length.fill("512")
+        page.get_by_role("button", name="Retry", exact=True).click()
+        page.locator("#state-chat", has_text="Writing").wait_for()
+        page.get_by_text("Only a part of the clip").click()
+        page.get_by_label("To (s)").fill("1")
+        page.get_by_role("button", name="Read this part").click()
+        page.locator("#chat [data-testid=user]").wait_for(state="detached")
+        page.locator("#state-clip", has_text="Answered in").wait_for()
+        page.wait_for_timeout(1000)
+        assert page.locator("#chat [data-testid=user]").count() == 0
         browser.close()
 
 
