@@ -47,8 +47,9 @@ _AGREE = re.compile(
     r"|\bgoing by (?P<after>[^;:]*?)\bthe (?:emotion|person)\b"
 )
 _BUT = re.compile(r"\b(?:but|although|though|while|whereas|because|which)\b")
+"""What begins a clause that may say otherwise."""
 _VERB = re.compile(r"\b(?:is|are|was|were|has|have|had)\b")
-_CLAUSE = re.compile(r"[,;:()]|\b(?:but|although|though|while|whereas|because|which)\b")
+_CLAUSE = re.compile(rf"[,;:()]|{_BUT.pattern}")
 _LOOKS = re.compile(
     r"\b(?:(?:face|expression|features)\b(?:\s+[\w']+){0,6}?"
     r"|looks?(?: like)?(?:\s+[\w']+){0,2}?)\s+$"

@@ -133,7 +133,7 @@ ENDS = " So the person seems happy."
 @pytest.mark.parametrize(
     ("sentence", "wrong"),
     [
-        # Seventeen of 120 reasons of a model trained on twins.
+        # Twenty of 120 reasons of a model trained on twins (seed 7).
         ("The face shows raised cheeks and a high pitch and looks happy.", True),
         ("The face, with raised cheeks and a loud voice, looks happy.", True),
         ("The voice, with a raised cheeks, sounds happy.", True),
